@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import html
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -146,6 +148,15 @@ def small_tables() -> dict[str, pd.DataFrame]:
 def joined(lines) -> Text:
     """Lines as they are printed, in each language."""
     return rendered(lambda: "\n".join(map(str, lines)))
+
+
+def table_rows(page: str) -> list[list[str]]:
+    """Return the cells of a notebook's table, row by row, as they are read."""
+    rows = []
+    for row in re.findall("<tr>(<td.*?)</tr>", page, re.DOTALL):
+        held = re.findall("<td[^>]*>(.*?)</td>", row, re.DOTALL)
+        rows.append([html.unescape(re.sub("<[^>]*>", "", cell)) for cell in held])
+    return rows
 
 
 @pytest.fixture

@@ -52,6 +52,18 @@ RULES = "test_rules.py"
 
 FAULTS = (
     Fault(
+        "ladder: the k-th smallest p-value of n waves",
+        "(len(known) - least + 1) * known[least - 1]",
+        "known[0]",
+        "test_cycle.py",
+    ),
+    Fault(
+        "ladder: the year ends with this wave",
+        "period.number * now.a_year > (now.number - now.a_year) * period.a_year",
+        "period.number * now.a_year >= (now.number - now.a_year) * period.a_year",
+        "test_cycle.py",
+    ),
+    Fault(
         "variance: factor n / (n - 1)",
         "np.where(lone, 0.0, n / np.maximum(n - 1, 1))",
         "np.where(lone, 0.0, 1.0)",

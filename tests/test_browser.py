@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 
 from conftest import ROOT, SmallSurvey
@@ -100,11 +102,9 @@ def page(browser):
 def lab(project, tmp_path_factory):
     port = server.free_port()
     command = server.command(project.root, port=port, browser=False)
-    environment = (
-        os.environ
-        | server.private_folders(tmp_path_factory.mktemp("home"))
-        | {"JUPYTER_TOKEN": "tok"}
-    )
+    folders = server.private_folders(tmp_path_factory.mktemp("home"))
+    server.add_door(folders, server.start_of("zh"))
+    environment = os.environ | folders | {"JUPYTER_TOKEN": "tok"}
     running = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -198,9 +198,7 @@ def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     kinds = {kind for one in outputs for kind in one.get("data", {})}
     assert "text/html" in kinds
     assert kinds & {"image/png", "image/svg+xml"}
-    page.wait_for_selector(
-        ".jp-OutputArea table.dataTable, .jp-OutputArea table.dt-container, .jp-OutputArea .dataTable"
-    )
+    page.wait_for_selector(".jp-OutputArea .satisfaction-table[data-ready] table")
     pictures = page.evaluate(
         "[...document.querySelectorAll('.jp-OutputArea img')].map(i => i.naturalWidth)"
     )
@@ -225,35 +223,103 @@ def test_tables_are_readable_in_the_dark_theme(page, lab, project):
         "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
     )
     run_all(page)
-    table = page.locator(".jp-OutputArea table.dataTable").last
+    shown = page.locator(".jp-OutputArea .satisfaction-table")
+    assert shown.count() > 3
+    for at in range(shown.count()):
+        table = shown.nth(at).locator("table")
+        shades = table.evaluate(BRIGHTNESS)
+        assert shades["paper"] < 0.3
+        assert abs(shades["ink"] - shades["paper"]) > 0.5
     table.scroll_into_view_if_needed()
-    page.wait_for_function("document.documentElement.classList.contains('dark')")
-    shades = table.evaluate(BRIGHTNESS)
-    assert abs(shades["ink"] - shades["paper"]) > 0.5
     keep(page, "dark")
     page.evaluate(
         "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
     )
 
 
+def test_a_table_of_a_notebook_is_searched_and_sorted_whole(page, lab, project):
+    source = """import pandas as pd
+from satisfaction.notebook.show import show
+low = [(7 * at) % 50 / 10 for at in range(50)]
+areas = [f"north {at}" for at in range(0, 50, 5)] + [f"south {at}" for at in range(40)]
+high = [one + 2 for one in low]
+show(pd.DataFrame({"name": areas, "estimate": low, "ci_low": low, "ci_high": high}))"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+    nbformat.write(notebook, project.root / "notebooks" / "table.ipynb")
+    open_notebook(page, lab, "notebooks/table.ipynb")
+    run_all(page)
+    table = page.locator(".satisfaction-table[data-ready]")
+    rows = table.locator("tbody tr:visible")
+    assert rows.count() == 50
+    table.get_by_role("searchbox").press_sequentially("nor")
+    assert rows.count() == 10
+    assert table.locator(".count").inner_text() == "10"
+    head = table.locator("th").nth(1)
+    head.click()
+    first = [
+        float(text) for text in table.locator("tbody tr:visible td:nth-child(2)").all_inner_texts()
+    ]
+    assert first == sorted(first)
+    head.press("Enter")
+    last = [
+        float(text) for text in table.locator("tbody tr:visible td:nth-child(2)").all_inner_texts()
+    ]
+    assert last == first[::-1]
+    assert page.locator(".jp-Notebook-cell").count() == 1  # no key of the search was a command
+    keep(page, "table")
+
+
 def test_the_form_runs_a_wave(page, lab, project):
     open_notebook(page, lab, "notebooks/00_start.ipynb")
-    outputs = run_all(page)
-    assert [one for one in outputs if one["output_type"] == "error"] == []
-    page.get_by_role("button", name="检查答卷").click()
+    page.get_by_role("button", name="检查答卷").click()  # nobody has run a cell
     page.wait_for_selector("text=读入 120")
     page.get_by_role("button", name="运行", exact=True).click()
-    page.wait_for_selector("text=第 1 版")
+    page.wait_for_selector(".jp-OutputArea .satisfaction-table[data-ready] >> text=知晓率")
     assert (project.folder / "out" / "latest" / "report.html").is_file()
+    answer = page.locator(".jupyter-widgets.widget-output").first  # the other lists the runs
     with page.expect_download() as workbook:
-        page.get_by_role("link", name="ranking.xlsx").click()
+        answer.get_by_role("link", name="ranking.xlsx").click()
     assert Path(workbook.value.path()).read_bytes().startswith(b"PK")
     with page.context.expect_page() as tab:
-        page.get_by_role("link", name="report.html").click()
+        answer.get_by_role("link", name="report.html").click()
     tab.value.wait_for_selector("table.sortable thead button")  # its scripts run
     tab.value.close()
+    made = page.locator("details", has_text="第 1 版")
+    with page.expect_download() as workbook:
+        made.get_by_role("link", name="indices.xlsx").click()
+    assert workbook.value.suggested_filename == "indices.xlsx"
+    page.get_by_role("button", name="打开笔记本").click()
+    answer.get_by_role("link", name="02_weighting.ipynb").click()  # opens here, in JupyterLab
+    page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget?.context?.path === 'surveys/wave/out/notebooks/02_weighting.ipynb'"
+    )
     assert outside(page) == []
+    assert page.faults == []
     keep(page, "00_start")
+
+
+def test_the_form_runs_by_itself_and_leaves_no_work_to_save(page, lab, project):
+    first = project.root / "notebooks" / "00_start.ipynb"
+    before = first.read_bytes()
+    open_notebook(page, lab, "notebooks/00_start.ipynb")
+    page.wait_for_selector("button:has-text('检查答卷')")
+    page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    assert first.read_bytes() == before
+    other = project.root / "notebooks" / "en" / "00_start.ipynb"
+    open_notebook(page, lab, f"notebooks/en/{other.name}")
+    page.wait_for_timeout(2000)
+    assert page.locator("button:has-text('check responses')").count() == 0  # no other runs unasked
+
+
+@pytest.mark.skipif(
+    find_spec("jupyterlab_language_pack_zh_CN") is None and not REQUIRED,
+    reason="needs jupyterlab-language-pack-zh-CN",
+)
+def test_jupyterlab_itself_is_in_chinese(page, lab):
+    open_notebook(page, lab, "notebooks/00_start.ipynb")
+    menus = page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
+    assert menus[:3] == ["文件", "编辑", "查看"]
 
 
 # ---- pages ----

@@ -12,7 +12,8 @@ import pytest
 
 from conftest import COUNTIES, joined
 from satisfaction import run
-from satisfaction.comparison.combined import combine, combined_lines, read_combined
+from satisfaction.comparison.combined import combine, combined_lines
+from satisfaction.declarations.combined import read_combined
 from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import rank_areas
 from satisfaction.ranking.borrowed_errors import floored
@@ -184,7 +185,7 @@ def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
         (small.folder / path.name).write_bytes(path.read_bytes())
     code, out, err = call("combined", small.folder)
     assert (code, err) == (0, "")
-    assert "count as exact" in out
+    assert "taken as exact" in out
     (written,) = small.folder.glob("out/*-combined")
     names = {path.name for path in written.iterdir()}
     assert {
@@ -245,14 +246,14 @@ def with_rule(results, **changes):
     )
 
 
-@pytest.mark.parametrize(
-    "rule", [{"side": "first"}, {"round_before_ranking": 0}, {"round_before_ranking": 2}]
-)
-def test_a_rule_that_would_be_ignored_is_refused(results, folder, rule):
-    with pytest.raises(RankingError, match="K340") as refused:
-        combine(with_rule(results, **rule), folder / "combined.yaml")
-    assert next(iter(rule)) in refused.value.en
-    assert refused.value.where.endswith("rules.yaml")
+def test_the_side_and_the_rounding_of_the_rules_are_carried_out(results, folder):
+    path = folder / "combined.yaml"
+    first = combine(with_rule(results, side="first"), path)
+    best = first.table["code"].iloc[0]
+    assert first.ranking.summary.listed == (best,)
+    rounded = combine(with_rule(results, round_before_ranking=0), path)
+    scores = rounded.table["score"].map(lambda score: np.floor(score + 0.5))
+    assert rounded.table["rank"].tolist() == scores.rank(ascending=False, method="min").tolist()
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def read(path):
 
 def test_the_set_is_complete(folder):
     assert {path.name for path in folder.iterdir()} == {
+        "indicators.csv", "indicators.xlsx", "indicators-en.xlsx",
         "indices.csv", "indices_zh.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking_zh.csv", "ranking.xlsx", "ranking.parquet",
         "indices-en.xlsx", "ranking-en.xlsx", "README-en.txt",
         "covariance.csv", "datapackage.json", "README.txt", "confirm.html", "confirm-en.html", "SHA256SUMS",

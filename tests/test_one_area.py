@@ -145,7 +145,10 @@ def test_two_waves_of_one_area_are_averaged(lone, small, call):
 
 @pytest.mark.parametrize("command", ["plan", "stability", "combined"])
 def test_what_is_about_ranks_alone_is_refused_with_what_one_area_can_do(lone, call, command):
-    (lone / "combined.yaml").write_text("x: 1\n", encoding="utf-8")
+    parts = "{zh: 甲, en: A, weight: 0.5, source: test, measure: "
+    declared = f"components:\n  a: {parts}awareness}}\n  b: {parts}topic_index}}\n"
+    declared = "title: {zh: 综合, en: Combined}\nsource: test\n" + declared
+    (lone / "combined.yaml").write_text(declared, encoding="utf-8")
     code, _, err = call(command, lone)
     assert code == 2
     assert "[K341]" in err
@@ -197,3 +200,32 @@ def test_notebooks_that_compare_areas_are_left_out_and_that_is_said(lone, call, 
     assert code == 0
     assert asked == ["03_tests.ipynb", "05_ranking.ipynb"]
     assert all(name in out for name in asked)
+
+
+def words_of(page) -> str:
+    return re.sub("<[^>]*>", "", page.read_text(encoding="utf-8"))
+
+
+def test_the_pages_say_once_that_nothing_is_ranked_and_repeat_no_figure(lone, call, tmp_path):
+    call("report", lone, "--out", tmp_path / "pages")
+    report = words_of(tmp_path / "pages" / "report.html")
+    assert report.count("没有可比的名次") == 1
+    for word in ("完整排名", "alone in its area", "合计：市级排名"):
+        assert word not in report
+    page = words_of(tmp_path / "pages" / "zh" / f"{ONE}.html")
+    assert page.count("没有其他有答卷的地区可比") == 2  # of the rank, of the topics
+    assert "少于规则要求" not in page
+    html = (tmp_path / "pages" / "zh" / f"{ONE}.html").read_text(encoding="utf-8")
+    figures = re.search('<section id="figures">.*?</section>', html, re.DOTALL)[0]
+    assert "合计" not in figures
+    assert "<img" not in html
+
+
+def test_thresholds_and_their_figures_stay_where_nothing_is_ranked(lone, call, tmp_path):
+    with (lone / "rules.yaml").open("a", encoding="utf-8") as file:
+        file.write(
+            "thresholds: [{measure: satisfaction, below: 0.99, zh: 警示, en: warning, source: 测试}]\n"
+        )
+    call("report", lone, "--out", tmp_path / "pages")
+    assert "警示" in words_of(tmp_path / "pages" / "report.html")
+    assert "警示" in words_of(tmp_path / "pages" / "zh" / f"{ONE}.html")

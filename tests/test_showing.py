@@ -7,17 +7,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from conftest import table_rows
+from satisfaction.foundation import pages
 from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.language import _, use
+from satisfaction.notebook import show as show_module
 from satisfaction.notebook.show import (
     begin,
     column_words,
     in_one_language,
     in_project,
-    sortable_tables,
-    table_words,
+    readable_tables,
+    show,
     words,
 )
+from satisfaction.notebook.table_view import Labels
 
 TABLE = pd.DataFrame(
     {
@@ -54,11 +58,9 @@ def test_labels_are_those_of_the_language():
     with use("zh"):
         assert column_words(TABLE, "name").tolist() == ["县"]
         assert words("standard errors") == "标准误"
-        assert table_words()["search"] == "查找"
     with use("en"):
         assert column_words(TABLE, "name").tolist() == ["County"]
         assert words("standard errors") == "standard errors"
-        assert table_words()["search"] == "search"
 
 
 def test_files_are_found_from_any_folder_of_the_project(tmp_path, monkeypatch):
@@ -108,21 +110,100 @@ def test_names_are_escaped_and_marks_stand_there(small):
     assert "not a probability sample" in html
 
 
-@pytest.fixture
-def shell():
-    from IPython.core.interactiveshell import InteractiveShell
+FIGURES = pd.DataFrame(
+    {
+        "measure": ["awareness", "streets", "streets"],
+        "kind": ["rate", "score", "score"],
+        "estimate": [0.61234, 71.26, None],
+        "se": [0.0123, 1.234, None],
+        "ci_low": [0.588, 68.8, None],
+        "ci_high": [0.636, float("inf"), None],
+        "n": [1502, 12, 0],
+        "p_holm": [2.6e-7, 0.0449, 1.0],
+        "probability_bottom": [0.99999, 0.4768, None],
+        "mark": ["模拟数据，不是真实调查结果 simulated data, not a real survey"] * 3,
+    }
+)  # fmt: skip
 
-    yield InteractiveShell.instance()
-    InteractiveShell.clear_instance()
+
+def test_figures_have_their_unit_and_the_digits_of_their_error():
+    with use("en"):
+        page = show(FIGURES).html
+    rate, score, absent = table_rows(page)
+    assert rate == [
+        "awareness", "rate", "61.2 %", "1.2 pp", "58.8–63.6 %", "", "1,502", "< 0.001", "> 99.9 %",
+    ]  # fmt: skip
+    assert score == [
+        "streets", "score", "71.3", "1.2", "unbounded", "", "12", "0.045", "47.7 %",
+    ]  # fmt: skip
+    assert absent == ["streets", "score", "—", "—", "—", "", "0", "> 0.999", "—"]
+    assert "simulated data, not a real survey" in page
+    assert "模拟" not in page
+    assert page.count("<svg") == 1  # only the limits that are known are drawn
 
 
-def test_tables_follow_the_theme_of_the_page(shell):
-    """Both outputs of itables are shown, the library first: the other turns its tables dark in a dark JupyterLab."""
-    from IPython.utils.capture import capture_output
+def test_a_precise_figure_shows_more_digits():
+    with use("en"):
+        precise = show(FIGURES.assign(se=[0.00123, 0.123, None])).html
+    assert [row[2] for row in table_rows(precise)] == ["61.23 %", "71.26", "—"]
 
-    with capture_output() as shown:
-        sortable_tables()
-    library, theme = (output.data["text/html"] for output in shown.outputs)
-    assert "injectModule" in library
-    assert "set_or_remove_dark_class()" in theme
-    assert "https://" not in theme
+
+def test_no_small_figure_vanishes_beside_a_large_one():
+    table = pd.DataFrame({"fact": [1902.5, 0.05, 0.0, None]})
+    assert [row[0] for row in table_rows(show(table).html)] == ["1902", "0.05", "0", "—"]
+    facts = pd.Series(["tukey", 0.8504145064599011], index=["simultaneous", "rankability"])
+    assert table_rows(show(facts).html)[1] == ["rankability", "0.850415"]
+
+
+def test_the_kind_of_all_rows_can_be_said():
+    table = pd.DataFrame({"estimate": [0.5], "se": [0.02]})
+    with use("en"):
+        assert table_rows(show(table, kind="rate").html) == [["50.0 %", "2.0 pp"]]
+        assert table_rows(show(table).html) == [["0.500", "0.020"]]
+
+
+def test_a_named_index_is_shown_and_numbers_of_rows_are_not():
+    with use("en"):
+        counted = show(pd.Series([3, 4], index=pd.Index(["a", "b"], name="code"), name="rows")).html
+        numbered = show(pd.DataFrame({"rows": [3, 4]}, index=[1422, 1438])).html
+        several = show(pd.DataFrame([[1, 2]], columns=[("a", "x"), ("a", "y")])).html
+        twice = show(pd.DataFrame([[1, 2]], columns=["a", "a"])).html
+    assert table_rows(counted) == [["a", "3"], ["b", "4"]]
+    assert "1422" not in numbered
+    assert "a · y" in several
+    assert "a #2" in twice
+
+
+def test_a_table_is_whole_without_script_and_escaped():
+    table = pd.DataFrame({"name": [f"<b>{at}" for at in range(300)]})
+    page = show(table).html
+    assert page.count("<tr>") == 301
+    assert "<b>" not in page
+    static = page[: page.index("<script>")]
+    assert "&lt;b&gt;299" in static
+    assert "http" not in page
+
+
+def test_a_cut_says_so():
+    with use("en"):
+        assert "The first 5,000 of 5,002 rows" in show(pd.DataFrame({"n": range(5002)})).html
+
+
+def test_codes_of_a_survey_are_shown_in_words(small, monkeypatch):
+    monkeypatch.setattr(pd.DataFrame, "_repr_html_", pd.DataFrame._repr_html_)
+    monkeypatch.setattr(show_module, "_LABELS", [Labels()])
+    readable_tables(small.read())
+    table = pd.DataFrame({"county": ["990101"], "measure": ["awareness"], "estimate": [0.5], "status": ["possible"]})  # fmt: skip
+    with use("zh"):
+        page = table._repr_html_()
+        card = pages.card("x", tables={"y": table})
+    pages.TABLE_WRITERS.clear()
+    (row,) = table_rows(page)
+    assert row[0].endswith(" 990101")
+    assert row[1:] == ["知晓率", "50.00 %", "不能确定"]
+    assert "50.00 %" in card
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"estimate": []}), pd.DataFrame({"a": [None]}), pd.DataFrame({"ci_low": [1.0], "ci_high": [None]})])  # fmt: skip
+def test_a_table_with_nothing_in_it_is_shown(table):
+    assert "<table" in show(table).html

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import ROOT
 from satisfaction.comparison.stability import saltelli_points, sobol_indices
-from satisfaction.composite import (
+from satisfaction.composite.normalising import (
     aggregated,
     ascending_rank,
     borda,

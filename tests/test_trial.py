@@ -1,6 +1,9 @@
 """A trial beside the official survey: the published difference, its error, the signs of coaching, the share of the modes."""
 
+import json
+import re
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,11 +14,23 @@ from click.testing import CliRunner
 from conftest import SmallSurvey, joined
 from satisfaction import SurveyDesign, estimate
 from satisfaction.cli import cli
-from satisfaction.comparison.trial import clustered_mean, compare_trial, trial_differences
+from satisfaction.comparison.trial import (
+    clustered_mean,
+    compare_published,
+    compare_trial,
+    trial_differences,
+)
+from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.words import trial_lines
 from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.figures import signed
+from satisfaction.foundation.language import Text, use
 from satisfaction.pipeline import run
+from satisfaction.publication.file_set import export
+from satisfaction.publication.labels import labelled, measure_labels
+from satisfaction.publication.plots import trial_plot
+from satisfaction.publication.reading_sets import read_indices
 from satisfaction.publication.tables import indices_table
 
 TOPICS = ["streets", "parks", "safety", "overall"]
@@ -145,5 +160,93 @@ def test_the_command_writes_the_set(pair):
     (folder,) = (pair.folders["coached"] / "out").glob("*-trial")
     assert {path.name for path in folder.iterdir()} == {
         "differences.csv", "differences.xlsx", "differences.json", "signs.csv", "modes.csv", "run.json",
+        "trial.html", "trial-en.html",
     }  # fmt: skip
     assert pd.read_csv(folder / "signs.csv", encoding="utf-8-sig")["side"].eq("trial").sum() >= 1
+
+
+def test_the_page_says_what_differs_by_area_in_each_language(pair):
+    pages = trial_pages(compare_trial(pair.modes, pair.moved))
+    assert set(pages) == {"trial.html", "trial-en.html"}
+    words = {name: re.sub("<[^>]*>", "", page) for name, page in pages.items()}
+    assert "超出抽样误差的指标" in words["trial.html"]
+    assert "自测一侧有辅导迹象" in words["trial.html"]
+    assert "Beyond sampling error: 5 of 8 measures" in words["trial-en.html"]
+    assert not re.search("[\u4e00-\u9fff]", re.sub("中文", "", words["trial-en.html"]))
+    for page in pages.values():
+        assert page.count("<img") == 4
+
+
+def test_the_page_of_an_untested_trial_has_no_error_and_no_verdict(pair):
+    page = trial_pages(compare_trial(pair.official, pair.quota))["trial-en.html"]
+    said = re.sub("<[^>]*>", "", page)
+    assert "described, not tested" in said
+    assert "trial: not a probability sample" in said
+    for word in ("adjusted p", "interval</th>", "beyond sampling error", "looks coached"):
+        assert word not in page.split("<main")[1]
+
+
+def test_the_picture_writes_every_difference_of_its_area(pair):
+    found = compare_trial(pair.official, pair.coached)
+    labels = {
+        name: label
+        for name, (_kind, label) in measure_labels(pair.coached.survey.questionnaire).items()
+    }
+    rows = labelled(found.differences, labels, key="measure", into="measure")
+    rows = rows[rows["code"] == "990101"]
+    with use("en"):
+        drawn = trial_plot(rows, mark=Text("模拟", "simulated"))
+    texts = [text.get_text() for text in drawn.axes[0].texts]
+    factor = np.where(rows["unit"] == "share 0-1", 100, 1)
+    for value in rows["difference"] * factor:
+        assert any(text.startswith(signed(value)) for text in texts)
+    assert any("simulated" in text.get_text() for text in drawn.texts)
+
+
+@pytest.fixture(scope="module")
+def apart(pair, small_template, tmp_path_factory):
+    """A trial in other communities than the official survey's, and the set that the latter published."""
+    root = tmp_path_factory.mktemp("apart") / "small"
+    shutil.copytree(small_template, root)
+    folder = trial_of(SmallSurvey(root), "apart", coached="990101")
+    for path in (folder / "sample.csv", folder / "responses" / "all.csv"):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table["community"] = "T" + table["community"]
+        table.to_csv(path, index=False)
+    published = export(pair.official, tmp_path_factory.mktemp("set") / "published")
+    return SimpleNamespace(folder=folder, results=run(read_survey(folder)), published=published)
+
+
+def test_beside_published_figures_a_trial_has_the_errors_of_independent_samples(pair, apart):
+    """As with the official answers at hand, where the samples share no community."""
+    by_answers = compare_trial(pair.official, apart.results).differences
+    by_figures = compare_published(read_indices(apart.published), apart.results).differences
+    keys = ["code", "measure"]
+    both = by_answers.merge(by_figures, on=keys, suffixes=("", "_set"))
+    assert len(both) == len(by_answers) == len(by_figures) == 32
+    for name in ("official", "trial", "difference", "se", "df", "ci_low", "ci_high", "p", "p_bh"):
+        np.testing.assert_allclose(
+            both[name].astype(float), both[f"{name}_set"].astype(float), rtol=1e-8, atol=1e-9
+        )
+    assert (both["beyond_error"] == both["beyond_error_set"]).all()
+
+
+def test_the_command_takes_a_published_set_for_the_official_survey(apart, call):
+    code, out, err = call("trial", apart.published, apart.folder)
+    assert (code, err) == (0, "")
+    assert "published file set: figures are compared, not answers" in out
+    assert "990101 County 990101" in out
+    (folder,) = (apart.folder / "out").glob("*-trial")
+    record = json.loads((folder / "differences.json").read_text(encoding="utf-8"))
+    assert (record["official"]["survey"], record["official"]["revision"]) == ("small-wave", 1)
+    page = (folder / "trial-en.html").read_text(encoding="utf-8")
+    assert "figures are compared, not answers" in page
+    assert "<caption>Signs of coaching" not in page
+
+
+def test_published_figures_of_another_questionnaire_are_not_compared(apart):
+    published = replace(read_indices(apart.published), questionnaire="small@0")
+    with pytest.raises(RankingError, match="K175"):
+        compare_published(published, apart.results)
+    with pytest.raises(RankingError, match="K174"):
+        compare_published(replace(published, survey="small-apart"), apart.results)

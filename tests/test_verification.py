@@ -246,14 +246,27 @@ def test_the_exit_code_of_compare_says_whether_figures_differ(copy, tmp_path, ca
     assert call("compare", copy[1], tmp_path / "nowhere")[0] == 2
 
 
-def test_verify_says_that_a_set_was_made_from_other_declarations(made):
+def test_a_set_made_from_other_declarations_is_recomputed_from_its_record(made):
     survey = made[0].read()
     declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})
-    trial = export(
-        run(dataclasses.replace(survey, declared=declared)), made[0].folder / "out" / "chosen"
-    )
+    results = run(dataclasses.replace(survey, declared=declared))
+    trial = export(results, made[0].folder / "out" / "chosen")
     found = verify(trial)
     said = joined(verification_lines(found)).en
-    assert found.code == OTHER_INPUTS
+    assert found.code == IDENTICAL
     assert "other declarations than the survey's folder: survey.yaml: weighting" in said
+    assert "in no record" not in said
+    causes = compare(made[1], trial).causes
+    assert "survey.yaml: weighting" in str(causes.loc[causes["kind"] == "trial", "new"].iloc[0])
+
+
+def test_verify_says_that_a_part_put_in_by_hand_cannot_be_recomputed(made):
+    survey = made[0].read()
+    declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})
+    other = run(dataclasses.replace(survey, declared=declared))
+    mixed = dataclasses.replace(run(survey), estimates=other.estimates)
+    found = verify(export(mixed, made[0].folder / "out" / "mixed"))
+    said = joined(verification_lines(found)).en
+    assert found.code == OTHER_INPUTS
+    assert "in no record, so not to be recomputed: estimates" in said
     assert "the file is not what they give" not in said

@@ -34,6 +34,8 @@ Estimate
     sat.read_estimates           read such a folder
     sat.fay_herriot              composite estimates of small areas
     sat.SmallAreas               their table, the model behind it
+    sat.selection_estimates      quota and open link: estimates under a model of who answers
+    sat.sensitivity              and how far they may be off if the answer itself decides
 
 Test
     sat.t_test                   two groups, or a mean against a value
@@ -59,11 +61,16 @@ Rank
     sat.Ranking                  the table, its summary, targets
     sat.rank_change              scores and ranks of two waves
     sat.rank_counts              answers by how often they are named
+    sat.answering_odds           how much likelier the satisfied must answer to move an area
+
+Work on a wave
+    sat.open_wave                its declared weighting, trials beside it, one of them adopted
 
 The whole wave, published and verified
     sat.run                      from a survey's folder to its ranking
     sat.Results                  everything one wave yields
     sat.export                   write the file set
+    sat.publish                  write the official set, or a trial where results are not the folder's
     sat.read_indices             read a published file set
     sat.FileSet                  its tables and provenance
     sat.hand_over_results        weighted respondents and an R script, of a wave

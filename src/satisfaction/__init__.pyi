@@ -22,6 +22,8 @@ from .estimation.estimates import write_estimates as write_estimates
 from .estimation.estimates import read_estimates as read_estimates
 from .estimation.small_areas import fay_herriot as fay_herriot
 from .estimation.small_areas import SmallAreas as SmallAreas
+from .estimation.open_samples import selection_estimates as selection_estimates
+from .estimation.open_samples import sensitivity as sensitivity
 from .estimation.group_tests import t_test as t_test
 from .estimation.group_tests import rank_test as rank_test
 from .estimation.contingency import rao_scott as rao_scott
@@ -41,9 +43,12 @@ from .ranking.rank import rank as rank
 from .ranking.rank import Ranking as Ranking
 from .ranking.change import rank_change as rank_change
 from .ranking.answer_ranks import rank_counts as rank_counts
+from .ranking.answering_odds import answering_odds as answering_odds
+from .notebook.workbench import open_wave as open_wave
 from .pipeline import run as run
 from .pipeline import Results as Results
 from .publication.file_set import export as export
+from .publication.publish import publish as publish
 from .publication.reading_sets import read_indices as read_indices
 from .publication.reading_sets import FileSet as FileSet
 from .publication.handover import hand_over_results as hand_over_results

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
+from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.survey import RankedBy, Survey, read_survey, weighted_as
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
+from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
@@ -23,7 +25,8 @@ from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
+from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
+from satisfaction.ranking.selection_study import SelectionStudy, study_selection
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
@@ -35,7 +38,23 @@ from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
-PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
+READING = _("reading and checking the responses")
+WEIGHING = _("sample design and weights")
+COUNTING = _("counting the answers")
+ESTIMATING = _("estimates and their errors")
+RANKING = _("ranks and their sets")
+STEPS = (READING, WEIGHING, COUNTING, ESTIMATING, RANKING)
+PARTS = (
+    "survey",
+    "responses",
+    "design",
+    "estimates",
+    "ranking",
+    "rankings",
+    "selection_study",
+    "combined",
+    "declared_first",
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,7 +71,8 @@ class Results:
     estimates : dict of Estimates
         By level of area, the ranked level first, the whole last; what the suppression rule withholds is missing.
     ranking : Ranking
-        Of the questionnaire's `ranked` measure at the first level, under the declared rules.
+        Of the questionnaire's `ranked` measure at the first level, under the declared rules; or of the score that rules.yaml
+        declares the main one.
     rankings : Rankings
         Of the same measure at every level within its parents.
     absent : tuple of str
@@ -61,6 +81,17 @@ class Results:
         The one pass over the respondents, by level of area: what all estimates come from.
     base_step : dict or None
         Record of the base weight; None where it is 1, or 1 / inclusion probability.
+    declared_first : Results or None
+        What the recipe gives that was declared before results were seen, where another one was adopted since.
+    selection_study : SelectionStudy or None
+        Of a wave whose respondents were not drawn: estimates under the declared model, sensitivity, answering odds. Never part
+        of `estimates` or `ranking`.
+    combined : CombinedScores or None
+        The combined score of every level, where combined.yaml is there.
+    further : dict of Results
+        The wave's other rankings by name: the same wave, ranked otherwise.
+    awaited : dict of Text
+        Rankings that could not be made yet by name, and what they wait for.
     computed : dict of str to object
         The parts as `run` computed them, by name; a part put in their place makes a trial.
 
@@ -90,6 +121,11 @@ class Results:
     absent: tuple[str, ...]
     counted: Tally
     base_step: dict[str, Any] | None = None
+    declared_first: Results | None = None
+    selection_study: SelectionStudy | None = None
+    combined: CombinedScores | None = None
+    further: dict[str, Results] = field(default_factory=dict)
+    awaited: dict[str, Text] = field(default_factory=dict)
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
@@ -117,7 +153,7 @@ class Results:
     @property
     def ranked(self) -> Estimates:
         """Return the ranked measure of the ranked level: what the ranking rests on."""
-        return self.estimates[self.survey.ranked_level].of(self.survey.questionnaire.ranked)
+        return self.estimates[self.survey.ranked_level].of(self.survey.ranked)
 
     @property
     def whole(self) -> Estimates:
@@ -125,8 +161,22 @@ class Results:
         return self.estimates[self.survey.whole()]
 
 
-def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
+def _silent(_step: Text) -> None:
+    """Tell nobody."""
+
+
+def run(
+    survey: Survey, *, engine: Engine = "duckdb", tell: Callable[[Text], object] | None = None
+) -> Results:
     """Run a survey from its files to its ranking.
+
+    Parameters
+    ----------
+    survey : Survey
+    engine : str
+        What counts the answers; the figures are the same with each.
+    tell : function or None
+        Called with each of `STEPS` when it begins.
 
     Raises
     ------
@@ -144,25 +194,78 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     3  990202     2                 1                  4  possible
     """
     with use(None):  # nothing that is computed depends on who reads it
-        return _run(survey, engine)
+        return _run(survey, engine, tell or _silent)
 
 
-def _run(survey: Survey, engine: Engine) -> Results:
+def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Results:
     """Run a survey, stage after stage."""
     if survey.rule_fault:
         raise survey.rule_fault
     refuse_placeholders(survey.sources, SurveyError)
+    tell(READING)
     responses = load_responses(survey)
     answered = responses.accepted[survey.questionnaire.roles.area].dropna()
     survey = replace(survey, covered=frozenset(answered.astype(str)))
+    results = _from_responses(survey, responses, engine, tell=tell)
+    record = survey.weighting_record
+    if record is not None and record.in_force:
+        before = weighted_as(results.survey, record.declared_first)
+        results = replace(results, declared_first=reweighted(results, before))
+    return replace(results, computed={name: getattr(results, name) for name in PARTS})
+
+
+def reweighted(
+    results: Results,
+    survey: Survey,
+    *,
+    variance: Variance = "default",
+    engine: Engine = "duckdb",
+) -> Results:
+    """Return what the same responses give under other weighting steps: a trial of another recipe.
+
+    Parameters
+    ----------
+    results : Results
+    survey : Survey
+        That of the results with other steps, as `with_weighting` returns it.
+    variance : str
+        Of the estimates; default that of a run. "linearized" is quick and takes steps before the last calibration as fixed.
+    """
+    with use(None):
+        if variance != "default":
+            survey = replace(survey, altered=(*survey.altered, f"variance: {variance}"))
+        trial = _from_responses(survey, results.responses, engine, variance)
+        return replace(trial, computed={name: getattr(trial, name) for name in PARTS})
+
+
+def _from_responses(
+    survey: Survey,
+    responses: Responses,
+    engine: Engine,
+    variance: Variance = "default",
+    *,
+    tell: Callable[[Text], object] = _silent,
+) -> Results:
+    """Weigh, estimate and rank."""
+    tell(WEIGHING)
     persons = sampled_persons(survey, responses.accepted)
     design = sample_design(survey, persons.table, engine=engine)
     design = weigh(survey, design)
+    tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    estimates = estimate_areas(survey, design, counted)
+    tell(ESTIMATING)
+    estimates = estimate_areas(survey, design, counted, variance=variance)
     estimates = withhold(survey, estimates, counted)
-    ranking = rank_areas(survey, estimates)
+    tell(RANKING)
+    combined = None
+    if survey.combined is not None:
+        combined = combined_scores(survey, survey.combined, estimates)
+    awaited: dict[str, Text] = {}
+    survey = _first_to_be_ranked(survey, combined, awaited)
+    estimates = with_composed(survey, estimates, combined)
+    ranking = with_notes(rank_areas(survey, estimates), survey, combined, awaited)
     rankings = rank_within(survey, estimates, ranking)
+    selection_study = study_selection(survey, design, estimates, ranking)
     results = Results(
         survey=survey,
         responses=responses,
@@ -173,8 +276,11 @@ def _run(survey: Survey, engine: Engine) -> Results:
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=persons.record,
+        selection_study=selection_study,
+        combined=combined,
+        awaited=awaited,
     )
-    return replace(results, computed={name: getattr(results, name) for name in PARTS})
+    return replace(results, further=_further(results))
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
@@ -294,7 +400,7 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
             margins: dict[str | tuple[str, ...], Mapping[Any, float]] = {}
             for name in step.margins or ():
                 columns = tuple(survey.declared.margins[name].by)
-                margins[columns] = _targets(survey, name)
+                margins[columns] = declared_targets(survey, name)
             design = calibrate(
                 design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance
             )
@@ -311,7 +417,7 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
     return design
 
 
-def _targets(survey: Survey, margin: str) -> dict[Any, float]:
+def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
     """Return a margin with its levels in the types of the respondents' columns."""
     columns = survey.declared.margins[margin].by
     table = survey.margins[margin]
@@ -369,7 +475,11 @@ def replicates_note(results: Results) -> Text:
 
 
 def estimate_areas(
-    survey: Survey, design: SampleDesign, counted: Tally | None = None
+    survey: Survey,
+    design: SampleDesign,
+    counted: Tally | None = None,
+    *,
+    variance: Variance = "default",
 ) -> dict[str, Estimates]:
     """Estimate every measure and index for each level of area, and for all together."""
     measures = list(design.measures)
@@ -384,8 +494,11 @@ def estimate_areas(
             level=survey.declared.level,
             domains=survey.domain_values(area_level),
             counted=counted,
+            variance=variance,
         )
-    whole = estimate(design, measures, level=survey.declared.level, counted=counted)
+    whole = estimate(
+        design, measures, level=survey.declared.level, counted=counted, variance=variance
+    )
     estimates[survey.whole()] = whole
     for area_level, of_level in estimates.items():
         estimates[area_level] = add_area_indices(of_level, survey.questionnaire)
@@ -395,9 +508,91 @@ def estimate_areas(
 def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
     level = survey.ranked_level
-    ranked = estimates[level].of(survey.questionnaire.ranked)
+    rules = survey.rules.ranking
+    ranked = estimates[level].of(survey.ranked)
     floor = floored(survey, estimates, level)
-    return rank_by_rules(ranked, survey.rules.ranking, floor=floor)
+    breaking = breaking_scores(rules, estimates[level])
+    return rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+
+
+def with_composed(
+    survey: Survey, estimates: dict[str, Estimates], combined: CombinedScores | None
+) -> dict[str, Estimates]:
+    """Return the estimates with the combined score and its components beside them, where the rules use one of these."""
+    rules = survey.rules
+    used = {survey.ranked, rules.ranking.tie_break, *(one.measure for one in rules.thresholds)}
+    if combined is None or not used & survey.composed.keys():
+        return estimates
+    return combined.beside(survey, estimates)
+
+
+def with_notes(
+    ranking: Ranking,
+    survey: Survey,
+    combined: CombinedScores | None,
+    awaited: Mapping[str, Text],
+) -> Ranking:
+    """Add to what accompanies a ranking: what a combined score rests on, and which rankings are awaited."""
+    notes = list(ranking.summary.notes)
+    for name, waits in awaited.items():
+        notes.append(_("ranking {name}: {waits}", name=name, waits=waits))
+    if combined is not None and survey.ranked in survey.composed:
+        notes += combined.notes(survey.ranked)
+    return replace(ranking, summary=replace(ranking.summary, notes=tuple(notes)))
+
+
+def _first_to_be_ranked(
+    survey: Survey, combined: CombinedScores | None, awaited: dict[str, Text]
+) -> Survey:
+    """Return the survey ranked by its main score, or by the next one that waits for nothing; note in `awaited` what waits."""
+    rankings = [RankedBy(survey.ranked, survey.score, survey.rules, survey.history)]
+    rankings += survey.further
+    ready = []
+    for one in rankings:
+        waits = None
+        if combined is not None and one.score in survey.composed:
+            waits = combined.awaited(one.score, one.rules.ranking.list_size)
+        if waits is None:
+            ready.append(one)
+        else:
+            awaited[one.name] = waits
+    if not awaited:
+        return survey
+    first, *others = ready
+    as_read = survey.as_read
+    if as_read is not None and as_read is not survey:
+        as_read = _first_to_be_ranked(as_read, combined, {})
+    return replace(
+        survey,
+        score=first.score,
+        rules=first.rules,
+        history=first.history,
+        further=tuple(others),
+        as_read=as_read,
+    )
+
+
+def _further(results: Results) -> dict[str, Results]:
+    """Rank the same wave by every other score that is declared."""
+    survey = results.survey
+    return {
+        other.name: ranked_further(results, survey.ranked_by(other)) for other in survey.further
+    }
+
+
+def ranked_further(results: Results, survey: Survey) -> Results:
+    """Rank a wave as another survey of it says: by another score, under other rules."""
+    estimates = with_composed(survey, results.estimates, results.combined)
+    ranking = with_notes(rank_areas(survey, estimates), survey, results.combined, {})
+    rankings = rank_within(survey, estimates, ranking)
+    return replace(
+        results,
+        survey=survey,
+        estimates=estimates,
+        ranking=ranking,
+        rankings=rankings,
+        selection_study=None,
+    )
 
 
 def absent_steps(survey: Survey) -> Iterator[str]:
@@ -420,8 +615,13 @@ def absent_steps(survey: Survey) -> Iterator[str]:
 
 def beside_folder(results: Results) -> Results:
     """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
-    official = read_survey(results.survey.sources[0])
+    official = _first_to_be_ranked(read_survey(results.survey.sources[0]), results.combined, {})
     foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
     altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
     survey = replace(results.survey, as_read=official, altered=altered)
-    return replace(results, survey=survey, computed=results.computed | {"survey": survey})
+    further = {}
+    by_name = {other.name: other for other in survey.further}
+    for name, other in results.further.items():
+        further[name] = replace(other, survey=survey.ranked_by(by_name[name]))
+    computed = results.computed | {"survey": survey}
+    return replace(results, survey=survey, further=further, computed=computed)

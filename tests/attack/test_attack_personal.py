@@ -133,7 +133,7 @@ def test_no_error_shows_it(small, call):
 
 
 def test_no_reason_of_lost_points_shows_it(tmp_path):
-    from satisfaction.composite import read_lost
+    from satisfaction.composite.item_tree import read_lost
     from satisfaction.declarations.combined import Assessment
 
     (tmp_path / "lost.csv").write_text(

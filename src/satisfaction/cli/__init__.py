@@ -34,7 +34,16 @@ from satisfaction.cli.options import (
     write_codes,
 )
 from satisfaction.cli.responses import check, corrections, fieldwork
-from satisfaction.cli.running import change, combined, report, rolling, run, stability, trial
+from satisfaction.cli.running import (
+    assessment,
+    change,
+    combined,
+    report,
+    rolling,
+    run,
+    stability,
+    trial,
+)
 from satisfaction.foundation.errors import DamagedSetError, SatisfactionError
 from satisfaction.foundation.language import Text, _, readers_language, use
 from satisfaction.foundation.personal import masked_within
@@ -136,7 +145,7 @@ def _system_error(fault: BaseException | None) -> OSError | None:
 SECTIONS = {
     _("Before the field"): (init, plan, draw, next_sample, new, form, schema, simulate),
     _("What comes back"): (check, corrections, fieldwork),
-    _("Figures and ranks"): (run, report, change, rolling, combined, stability, trial),
+    _("Figures and ranks"): (run, report, change, rolling, combined, assessment, stability, trial),
     _("Checking and handing on"): (lab, verify, compare),
 }
 """The commands in the order of a wave."""

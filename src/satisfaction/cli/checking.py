@@ -31,16 +31,36 @@ DIFFERENT = 1
     default=None,
     words=_("default: the one recorded in the set"),
 )
-def verify(folder: Path, survey: Path | None) -> None:
+@option(
+    "--handed-over",
+    "mark",
+    is_flag=True,
+    words=_(
+        "where it is identical, mark it as handed over; later waves read their history from it"
+    ),
+)
+def verify(folder: Path, survey: Path | None, mark: bool) -> None:
     """Recompute a file set from its inputs and compare."""
     from satisfaction.comparison.compare import verification_lines
+    from satisfaction.foundation.file_sets import mark_handed_over
     from satisfaction.publication.verify import verify as verify_set
 
     found = verify_set(folder, survey=survey)
     for line in verification_lines(found):
         tell(line)
     if found.code:
+        if mark:
+            tell(_("not marked as handed over"))
         sys.exit(found.code)
+    if mark:
+        marked = mark_handed_over(folder)
+        line = _(
+            "marked as handed over on {date}: {name}, revision {revision}",
+            date=marked.date,
+            name=marked.folder.name,
+            revision=marked.revision,
+        )
+        tell(line)
 
 
 @command(
@@ -84,6 +104,8 @@ def lab(folder: Path, no_browser: bool) -> None:
     from satisfaction.notebook.server import serve
 
     # as Ctrl+C does: the server and its temporary folder go with the command
-    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(128 + signal.SIGTERM))
+    for name in ("SIGTERM", "SIGHUP"):  # the second where there are terminals that hang up
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _frame: sys.exit(128 + number))
     if code := serve(folder, language=reader(), browser=not no_browser, tell=tell):
         sys.exit(code)

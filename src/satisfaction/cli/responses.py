@@ -191,6 +191,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         unanswered_areas,
         unread_lines,
     )
+    from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
 
@@ -214,6 +215,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     for line in (
         *unread_lines(responses.not_read),
         *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
+        *earlier_notes(survey),
     ):
         tell(line)
     tell(account_line(counts))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from satisfaction.cli.options import ENGINE, FOLDER, command, option, reader, tell
-from satisfaction.foundation.language import NOTHING, _, comma_list
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 
 if TYPE_CHECKING:
     from satisfaction.foundation.language import Language
@@ -105,12 +105,14 @@ def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, en
     _tell(rolling_lines(found), written)
 
 
-@command(_("A trial of one's own beside the official survey."))
+@command(
+    _("A trial of one's own beside the official survey, or beside a file set that it published.")
+)
 @click.argument("official", type=FOLDER)
 @click.argument("trial", type=FOLDER)
 @ENGINE
 def trial(official: Path, trial: Path, engine: str) -> None:
-    """A trial of one's own beside the official survey."""
+    """A trial of one's own beside the official survey, or beside a file set that it published."""
     from satisfaction.comparison.trial import run_trial
     from satisfaction.comparison.wave_files import export_trial
     from satisfaction.comparison.words import trial_lines
@@ -136,9 +138,11 @@ def _summary(results: Results) -> None:
         unanswered_areas,
         unread_lines,
     )
-    from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
+    from satisfaction.declarations.earlier import earlier_notes
+    from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
-    from satisfaction.publication.labels import STATUS, area_labels, whole_code
+    from satisfaction.publication.adoption import adoption_notes
+    from satisfaction.publication.labels import area_labels, score_labels, whole_code
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -166,9 +170,11 @@ def _summary(results: Results) -> None:
         if one.near:
             unknown = _("{answer} (nearest: {near})", answer=unknown, near=one.near)
         tell(unknown)
+    for note in earlier_notes(survey):
+        tell(note)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
-    for note in trimming_notes(results):
+    for note in (*adoption_notes(results), *trimming_notes(results)):
         tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
     if proven and replicates_note(results):
@@ -186,19 +192,38 @@ def _summary(results: Results) -> None:
                 interval=interval,
             )
         )
-    table = results.ranking.table.set_index("unit")
-    summary = results.ranking.summary
-    if not results.ranking.ranks_any:
-        for note in summary["notes"]:
+    _tell_ranking(results)
+    _tell_selection(results)
+    for other in results.further.values():
+        tell()
+        tell(score_labels(other.survey)[other.survey.ranked][1])
+        _tell_ranking(other)
+
+
+def _tell_ranking(results: Results) -> None:
+    """Print the list of a ranking and what it is worth."""
+    from satisfaction.foundation.figures import probability, rank_set_in_words
+    from satisfaction.publication.labels import STATUS, area_labels
+    from satisfaction.publication.ranking_table import ladder_table
+
+    names = area_labels(results.survey)
+    ranking = results.ranking
+    table = ranking.table.set_index("unit")
+    summary = ranking.summary
+    if not ranking.ranks_any:
+        for note in summary.notes:
             tell(note)
         return
-    tell(_("last {n} of {p}", n=len(summary["listed"]), p=summary["p"]))
-    if proven:
-        tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary["level"]))
-    for unit in sorted(summary["listed"], key=lambda code: table.loc[code, "rank"]):
+    first_or_last = _("last {n} of {p}", n=len(summary.listed), p=summary.p)
+    if summary.side == "first":
+        first_or_last = _("first {n} of {p}", n=len(summary.listed), p=summary.p)
+    tell(first_or_last)
+    if summary.proven:
+        tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
+    for unit in sorted(summary.listed, key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
         certainty = NOTHING
-        if proven:
+        if summary.proven:
             certainty = _(
                 "  {rank_set}  P(on the list) {probability}  {status}",
                 rank_set=rank_set_in_words(row),
@@ -215,8 +240,33 @@ def _summary(results: Results) -> None:
                 certainty=certainty,
             )
         )
-    for note in summary["notes"]:
+    for note in summary.notes:
         tell(note)
+    ladder = ladder_table(results.survey, results.estimates, results.ranking)
+    in_force = ladder[ladder["in_force"] == "yes"]
+    for _number, rows in in_force.groupby("step_number"):
+        first = rows.iloc[0]
+        established = int((rows["status"] == "established").sum())
+        line = ngettext(
+            "{step}: {n} area, established by the data {established}",
+            "{step}: {n} areas, established by the data {established}",
+            len(rows),
+            step=Text(first["step_zh"], first["step_en"]),
+            established=established,
+        )
+        tell(line)
+
+
+def _tell_selection(results: Results) -> None:
+    """Print what would have to hold of those who did not answer, where respondents were not drawn."""
+    from satisfaction.publication.selection_tables import CAUTION, near_the_cut, selection_tables
+
+    selection = selection_tables(results.survey, results.selection_study)
+    if len(selection.odds):
+        for sentence in near_the_cut(selection.odds):
+            tell(sentence)
+    if len(selection.model):
+        tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 
 def _tell_handover(results: Results, folder: Path) -> None:
@@ -242,6 +292,46 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
     found = combine(results, declared or folder / "combined.yaml")
     written = export_combined(results, found)
     _tell(combined_lines(results, found), written)
+
+
+@command(_("Score assessments by points: every level, department, class, ledger; and draw."))
+@click.argument("folder", type=FOLDER)
+@option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
+@option(
+    "--without-survey",
+    is_flag=True,
+    words=_("points alone: items that the survey decides are awaited, nothing is drawn"),
+)
+@option("--draws", type=int, default=4000, show_default=True, words=_("at least 2000"))
+@option("--seed", type=int, default=1, show_default=True)
+@ENGINE
+def assessment(
+    folder: Path,
+    declared: Path | None,
+    without_survey: bool,
+    draws: int,
+    seed: int,
+    engine: str,
+) -> None:
+    """Score assessments by points: every level, department, class, ledger; and draw."""
+    from satisfaction.comparison.assessments import (
+        assessment_lines,
+        assessments_of,
+        export_assessments,
+    )
+    from satisfaction.composite.tree_draws import checked_draws
+    from satisfaction.declarations.survey import read_survey
+    from satisfaction.pipeline import run
+
+    checked_draws(draws)
+    survey = read_survey(folder)
+    results = None
+    if not without_survey:
+        results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    path = declared or folder / "combined.yaml"
+    found = assessments_of(survey, path, results=results, draws=draws, seed=seed)
+    written = export_assessments(found)
+    _tell(assessment_lines(found), written)
 
 
 @command(_("How ranks move under other weights, scales, aggregations and denominators."))

@@ -29,13 +29,13 @@ from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results, rank_areas, run
 from satisfaction.publication.labels import (
+    UNITS,
     area_labels,
     labelled,
     measure_labels,
     twelve_digits,
 )
 from satisfaction.publication.ranking_table import ranking_table
-from satisfaction.publication.tables import UNITS
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.change import RankChange, rank_change
 from satisfaction.ranking.rank import Ranking, require_ranks

@@ -1,59 +1,48 @@
-"""The survey index together with other parts of an assessment: one score, its error, its ranking.
+"""The combined score as `satisfaction combined` shows it: components and ranking side by side, a set of its own.
 
-`declared` is what combined.yaml may say, `assessment` scores by points, `normalising` and `aggregating` are formulas on
-arrays, `parts` reads the components; here they become a ranking.
-
-The combined ranking as a file set beside the survey's own.
+The formulas stand in `composite`; the ranking is the one that `run` makes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-from satisfaction.comparison.components import ComponentScores, read_parts
 from satisfaction.comparison.wave_files import write_set
-from satisfaction.composite import Array, Assessed, aggregated, normalised, slopes
-from satisfaction.declarations.combined import CombinedFile
-from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.composite.item_tree import Assessed
+from satisfaction.composite.scores import (
+    INCOMPLETE,
+    VETOED,
+    CombinedScores,
+    combined_scores,
+    scale_slope,
+)
+from satisfaction.declarations.combined import COMBINED, CombinedFile, read_combined_inputs
+from satisfaction.declarations.survey import RankedBy, Survey
+from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.figures import rank_set, rank_set_in_words
 from satisfaction.foundation.files import recorded, refuse_changed
-from satisfaction.foundation.language import NOTHING, Text, _, comma_list, rendered
-from satisfaction.foundation.yaml import read_yaml, refuse_placeholders, validated
-from satisfaction.pipeline import Results
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list
+from satisfaction.foundation.yaml import refuse_placeholders
+from satisfaction.pipeline import Results, ranked_further
+from satisfaction.publication.combined import lost_tables, results_by, weighted_sum
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
-from satisfaction.ranking.borrowed_errors import LENT
-from satisfaction.ranking.rank import Ranking, rank, require_ranks
-from satisfaction.sampling.variance import crossed
+from satisfaction.publication.ranking_table import FEW, SETS
+from satisfaction.ranking.rank import Ranking, require_ranks
 
-SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
 SURVEY_ALONE = {
     "rank": "rank_survey",
     "marginal_low": "rank_survey_low",
     "marginal_high": "rank_survey_high",
 }
-VETOED = _("vetoed; not ranked")
-INCOMPLETE = _("a component is missing; not ranked")
-FEW = _("too few answers; not ranked")
 NOTES = {why.both: why for why in (VETOED, INCOMPLETE, FEW)}
 """Why an area is not ranked, by what the column `note` holds."""
-CARRIED_OUT = (
-    "list_size",
-    "minimum_n",
-    "minimum_reliability",
-    "ties",
-    "multiplicity",
-    "level",
-)
-FIELD = ("minmax", "zscore", "share-of-best")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,18 +51,14 @@ class Combination:
 
     Attributes
     ----------
-    declared : CombinedFile
-    parts : tuple of Part
-        The components as read, in order.
-    scores : (p, k)
-        Components on the scale they are combined on; NaN where an area has none.
+    scores : CombinedScores
     table : DataFrame
         One row an area, in rank order: code, name_zh, name_en, one column a component (as combined) and its se
         (`<component>_se`, empty: none), score, se, df, rank, marginal_low, marginal_high, simultaneous_low,
-        simultaneous_high, status, probability_bottom, rank_survey, rank_survey_low, rank_survey_high (by what the survey
-        ranks, alone, under the same rules), note, mark.
+        simultaneous_high, status, probability_bottom, rank_survey, rank_survey_low, rank_survey_high (by what the
+        questionnaire ranks, alone), note, mark.
     ranking : Ranking
-        Of the combined score, under the rules that `combine` names; excluded areas and those without all components are not ranked.
+        Of the combined score, under its rules; excluded areas and those without all components are not ranked.
     assessed : mapping of str to Assessed
         Components that are assessments by points.
     sources : dict of str to str
@@ -82,37 +67,23 @@ class Combination:
         title, source, aggregation, weights, normalisations, exact (components without se), notes.
     """
 
-    declared: CombinedFile
-    parts: tuple[ComponentScores, ...]
-    scores: Array = field(repr=False)
+    scores: CombinedScores
     table: pd.DataFrame = field(repr=False)
     ranking: Ranking = field(repr=False)
     assessed: Mapping[str, Assessed]
     sources: Mapping[str, str]
     summary: Mapping[str, Any]
 
-
-def read_combined(path: Path) -> CombinedFile:
-    """Read combined.yaml.
-
-    Raises
-    ------
-    RankingError
-        K301-K307 for what it says, with file and line.
-    """
-    return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
+    @property
+    def declared(self) -> CombinedFile:
+        """Return what combined.yaml says."""
+        return self.scores.inputs.declared
 
 
 def combine(results: Results, path: Path) -> Combination:
-    """Combine the survey's measures with the other components that combined.yaml declares.
+    """Combine the survey's measures with the other components that combined.yaml declares, and rank.
 
-    Of rules.yaml the ranking of the combined score follows list_size, ties, level and multiplicity, and ranks whom the survey
-    ranks (minimum_n, minimum_reliability). `side: first` and `round_before_ranking` are not carried out here and are refused;
-    targets, thresholds, history and escalation concern the survey's own ranking alone.
-
-    The survey's error is the one that its ranks rest on (`rankings.lent_errors`). It enters by the slope of the combined
-    score in each component (exact for an arithmetic mean of scores that are not normalised by the field; otherwise the scale
-    set by the other areas is taken as fixed, and said so).
+    The rules are those of the ranking that rules.yaml declares for `combined`, else those under `ranking`.
 
     Parameters
     ----------
@@ -123,216 +94,83 @@ def combine(results: Results, path: Path) -> Combination:
     Raises
     ------
     RankingError
-        K301-K307, K311-K313 from what is read, K314 for components that do not fit the areas, K340 for rules that the combined
-        ranking does not carry out, K341 where the survey ranks nothing.
+        K301-K307, K311-K316 from what is read, K317 where components or areas with all of them are missing, K341 where the
+        survey ranks nothing.
     """
     require_ranks(results.ranking, where=str(path))
-    _refuse_rules_not_carried_out(results.survey)
     with recorded() as read:
-        declared = read_combined(path)
-        parts = read_parts(results, declared, folder=path.parent)
+        inputs = read_combined_inputs(path)
     refuse_placeholders(map(Path, read), RankingError)
-    weights = np.array([component.weight for component in declared.components.values()])
-    scores = np.column_stack([scaled_score(part) for part in parts])
-    combined = aggregated(scores, weights, declared.aggregation)
-    scale = np.column_stack([scale_slope(part) for part in parts])
-    slope = slopes(scores, weights, declared.aggregation) * scale
-    cov, df = carried_errors(parts, slope)
-    excluded = np.any([part.excluded for part in parts], axis=0)
-    taking_part = np.isfinite(combined) & ~excluded & results.ranking.units.ranked
-    ranking = _ranked(results, combined, cov, df=df, taking_part=taking_part)
-    table = combined_table(results, parts, scores=scores, ranking=ranking, df=df, excluded=excluded)
-    assessed = {part.name: part.assessed for part in parts if part.assessed is not None}
-    summary = _summary(declared, parts, areas=np.array(results.ranking.units.names))
-    return Combination(
-        declared,
-        parts,
-        scores,
-        table,
-        ranking,
-        MappingProxyType(assessed),
-        MappingProxyType(read),
-        MappingProxyType(summary),
-    )
-
-
-def scaled_score(part: ComponentScores) -> Array:
-    """Scores of a component as they are combined, (p,); NaN where an area has none."""
-    declared = part.declared
-    score = np.full(len(part.score), np.nan)
-    seen = np.isfinite(part.score)
-    if seen.any():
-        score[seen] = normalised(part.score[seen], declared.normalise, posts=declared.goalposts)
-    return score
-
-
-def scale_slope(part: ComponentScores) -> Array:
-    """How much the scaled score moves for one point of the component's own, (p,): NaN for ranks, which have no slope.
-
-    A scale that the field sets (minmax, zscore, share-of-best) is taken as fixed.
-    """
-    values = part.score[np.isfinite(part.score)]
-    if not len(values):
-        return np.zeros(len(part.score))
-    slope = _slope(part, values)
-    return np.broadcast_to(np.asarray(slope, dtype=float), part.score.shape)
-
-
-def _slope(part: ComponentScores, values: Array) -> Any:
-    """Return the slope of a component's scale, one number or (p,); `values` are the scores there are."""
-    normalise = part.declared.normalise
-    if normalise == "none":
-        return 1.0
-    if normalise == "percentile-rank":
-        return np.nan
-    if normalise == "share-of-best":
-        return 100 / values.max()
-    if normalise == "goalposts":
-        assert part.declared.goalposts is not None
-        worst, best = part.declared.goalposts
-        inside = (part.score >= min(worst, best)) & (part.score <= max(worst, best))
-        return inside * 100 / (best - worst)
-    if np.ptp(values) == 0:
-        return 0.0
-    if normalise == "minmax":
-        return 100 / float(np.ptp(values))
-    return 10 / float(values.std(ddof=1))
-
-
-def carried_errors(parts: tuple[ComponentScores, ...], slope: Array) -> tuple[Array, Array]:
-    """Covariance of the combined scores (p, p) and their df (p,), by Satterthwaite.
-
-    Measures of the survey share its sampling units: their contributions add up before they are squared, and so does what
-    the rules add to their errors. Other components are independent of it and of one another.
-    """
-    p = len(slope)
-    survey_rows: list[Any] = []
-    lent_rows: list[Any] = []
-    other_rows: list[Any] = []
-    for k, part in enumerate(parts):
-        if part.errors is None:
-            continue
-        steps = sp.diags_array(np.nan_to_num(slope[:, k]))
-        rows = sp.csr_array(part.errors) @ steps
-        if part.surveyed:
-            survey_rows.append(rows)
-        else:
-            other_rows.append(rows)
-        if part.lent is not None:
-            lent_rows.append(part.lent @ steps)
-    survey = np.zeros((p, p))
-    for together in (survey_rows, lent_rows):
-        if together:
-            total = sum(together[1:], start=together[0])
-            survey = survey + crossed(total, total)
-    cov = sum((crossed(rows, rows) for rows in other_rows), start=survey)
-    df = next((part.df for part in parts if part.surveyed), np.full(p, np.inf))
-    fourth = np.divide(np.diag(survey) ** 2, df, out=np.zeros(p), where=df > 0)
-    freedom = np.divide(np.diag(cov) ** 2, fourth, out=np.full(p, np.inf), where=fourth > 0)
-    return cov, freedom
-
-
-def _refuse_rules_not_carried_out(survey: Survey) -> None:
-    """Refuse rules of rules.yaml that would be ignored here, although the survey's own ranking follows them."""
-    rules = survey.rules.ranking
-    if rules.side != "last":
-        raise _not_carried_out(survey, "side", rules.side, usual="last")
-    if rules.round_before_ranking != "off":
-        value = rules.round_before_ranking
-        raise _not_carried_out(survey, "round_before_ranking", value, usual="off")
-
-
-def _not_carried_out(survey: Survey, name: str, value: object, *, usual: str) -> RankingError:
-    return RankingError(
-        "K340",
-        _(
-            "The ranking of the combined score cannot carry out `{name}: {value}` yet; "
-            "rather than ignore it, nothing is ranked.",
-            name=name,
-            value=value,
-        ),
-        where=str(survey.folder / survey.declared.rules),
-        available=[f"{name}: {usual}", *CARRIED_OUT],
-        hint=_(
-            "The rules listed are carried out: write `{name}: {usual}` in rules.yaml, or "
-            "do without `satisfaction combined`.",
-            name=name,
-            usual=usual,
-        ),
-    )
-
-
-def _ranked(
-    results: Results, combined: Array, cov: Array, *, df: Array, taking_part: Array
-) -> Ranking:
-    """Rank by the combined score under the rules that `combine` names."""
-    rules = results.survey.rules.ranking
-    if taking_part.sum() <= rules.list_size:
+    alone = results_by(results, results.survey.questionnaire.ranked) or results
+    survey = replace(_as_declared(results, alone.survey), combined=inputs)
+    scores = combined_scores(survey, inputs, alone.estimates)
+    awaited = scores.awaited(COMBINED, survey.rules.ranking.list_size)
+    if awaited is not None:
         raise RankingError(
             "K317",
-            _(
-                "Only {sum} areas have all components and are ranked; a list of {list_size} "
-                "needs more.",
-                sum=taking_part.sum(),
-                list_size=rules.list_size,
-            ),
-            where="combined.yaml",
+            _("The combined score cannot be ranked: {awaited}.", awaited=awaited),
+            where=path.name,
             hint=_("Complete the scores of the components, or lower `list_size`."),
         )
-    multiplicity = None
-    if rules.multiplicity != "one":
-        multiplicity = rules.multiplicity
-    return rank(
-        np.where(taking_part, combined, np.nan_to_num(combined)),
-        cov=np.where(np.isfinite(cov), cov, 0.0),
-        df=df,
-        names=results.ranking.units.names,
-        level=rules.level,
-        bottom=rules.list_size,
-        ranked=taking_part,
-        ties=rules.ties,
-        multiplicity=multiplicity,
-        higher_is_better=True,
-        selection=results.survey.declared.selection,
+    ranked = ranked_further(replace(results, combined=scores), survey)
+    assessed = {}
+    for part in scores.ranked.parts:
+        if part.assessed is not None:
+            assessed[part.name] = part.assessed
+    return Combination(
+        scores,
+        combined_table(survey, scores, ranked.ranking, alone.ranking),
+        ranked.ranking,
+        MappingProxyType(assessed),
+        MappingProxyType(read),
+        MappingProxyType(_summary(scores)),
     )
+
+
+def _as_declared(results: Results, alone: Survey) -> Survey:
+    """Return the survey ranked by the combined score, as rules.yaml has it, else by the rules of the survey's measure."""
+    declared = results_by(results, COMBINED)
+    if declared is not None:
+        return declared.survey
+    return alone.ranked_by(RankedBy(COMBINED, COMBINED, alone.rules.alone()))
 
 
 def combined_table(
-    results: Results,
-    parts: tuple[ComponentScores, ...],
-    *,
-    scores: Array,
-    ranking: Ranking,
-    df: Array,
-    excluded: Array,
+    survey: Survey, combined: CombinedScores, ranking: Ranking, alone: Ranking
 ) -> pd.DataFrame:
     """Put components and ranking side by side, in rank order; see `Combination.table`."""
-    names = results.survey.area_names()
+    scores = combined.ranked
+    names = survey.area_names()
     ranked = ranking.table
-    codes = ranked["unit"]
-    table = pd.DataFrame({"code": codes})
-    table["name_zh"] = [names[code].zh for code in codes]
-    table["name_en"] = [names[code].en for code in codes]
-    for k, part in enumerate(parts):
-        score = scores[:, k]
+    table = pd.DataFrame({"code": ranked["unit"]})
+    table["name_zh"] = [names[code].zh for code in table["code"]]
+    table["name_en"] = [names[code].en for code in table["code"]]
+    for k, part in enumerate(scores.parts):
+        scaled = scores.scaled[:, k]
         se = part.se * np.abs(scale_slope(part))
-        table[part.name] = score
-        table[f"{part.name}_se"] = np.where(np.isfinite(score), se, np.nan)
-    incomplete = ~np.isfinite(scores).all(axis=1)
-    why = [excluded, incomplete, ~ranking.units.ranked]
-    note = np.select(why, list(NOTES), "")
-    table["score"] = np.where(incomplete, np.nan, ranked["estimate"])
-    table["se"] = np.where(incomplete, np.nan, ranked["se"])
-    table["df"] = np.where(incomplete | ranked["se"].isna(), np.nan, df)
+        table[part.name] = scaled
+        table[f"{part.name}_se"] = np.where(np.isfinite(scaled), se, np.nan)
+    known = ~scores.incomplete & np.isfinite(np.diag(scores.cov))
+    barred = {code: words.both for code, words in scores.barred().items()}
+    notes = []
+    for code, is_ranked in zip(table["code"], ranking.units.ranked, strict=True):
+        why = ""
+        if not is_ranked:
+            why = barred.get(code, FEW.both)
+        notes.append(why)
+    table["score"] = scores.score
+    table["se"] = np.where(known, np.sqrt(np.diag(scores.cov)), np.nan)
+    table["df"] = np.where(known, scores.df, np.nan)
     kept = ranked[["rank", *SETS, "status", "probability_bottom"]]
-    alone = results.ranking.table[list(SURVEY_ALONE)].rename(columns=SURVEY_ALONE)
-    table = pd.concat([table, kept, alone], axis=1).assign(note=note, mark=mark(results.survey))
+    beside = alone.table[list(SURVEY_ALONE)].rename(columns=SURVEY_ALONE)
+    table = pd.concat([table, kept, beside], axis=1)
+    table["note"] = notes
+    table["mark"] = mark(survey)
     return twelve_digits(table.sort_values(["rank", "code"], na_position="last", ignore_index=True))
 
 
-def _summary(
-    declared: CombinedFile, parts: tuple[ComponentScores, ...], *, areas: Array
-) -> dict[str, Any]:
+def _summary(scores: CombinedScores) -> dict[str, Any]:
+    declared = scores.inputs.declared
     weights = {}
     normalise = {}
     sources = {}
@@ -340,7 +178,6 @@ def _summary(
         weights[name] = component.weight
         normalise[name] = component.normalise
         sources[name] = component.source
-    exact = [part.name for part in parts if part.errors is None]
     return {
         "title": declared.title.text,
         "source": declared.source,
@@ -348,38 +185,9 @@ def _summary(
         "weights": weights,
         "normalise": normalise,
         "sources": sources,
-        "exact": exact,
-        "notes": _notes(parts, exact, areas=areas),
+        "exact": [part.name for part in scores.ranked.parts if part.errors is None],
+        "notes": scores.notes(),
     }
-
-
-def _notes(
-    parts: tuple[ComponentScores, ...], exact: Sequence[str], *, areas: Array
-) -> tuple[Text, ...]:
-    """Say what the errors of the combined scores leave out, and whose error is a lent one."""
-    notes = []
-    if exact:
-        notes.append(
-            _(
-                "{components}: components without a standard error count as exact, so ranks look "
-                "more certain than they are",
-                components=", ".join(exact),
-            )
-        )
-    with_errors = [part for part in parts if part.errors is not None]
-    scaled = [part.name for part in with_errors if part.declared.normalise in FIELD]
-    if scaled:
-        notes.append(
-            _(
-                "{components}: the scale is set by all areas together and taken as fixed for the "
-                "errors",
-                components=", ".join(scaled),
-            )
-        )
-    raised = np.any([part.raised for part in parts], axis=0)
-    if raised.any():
-        notes.append(_("{areas}: {note}", areas=shortened(areas[raised]), note=LENT))
-    return tuple(notes)
 
 
 def export_combined(results: Results, found: Combination) -> Path:
@@ -387,12 +195,7 @@ def export_combined(results: Results, found: Combination) -> Path:
 
     The folder is <survey>/out/<time>-combined/; only run.json holds the clock.
     """
-    tables = {"combined": found.table}
-    for name, assessed in found.assessed.items():
-        marked = mark(results.survey)
-        tables[f"{name}_lost"] = assessed.lost.assign(mark=marked)
-        tables[f"{name}_items"] = assessed.by_item.assign(mark=marked)
-        tables[f"{name}_departments"] = assessed.by_department.assign(mark=marked)
+    tables = {"combined": found.table} | lost_tables(results.survey, found.scores)
     refuse_changed(found.sources)
     inputs = {Path(path).name: digest for path, digest in found.sources.items()}
     record = {
@@ -415,12 +218,11 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
     lines.append(
         _(
             "combined score = {weights} ({aggregation})",
-            weights=_weighted(found.declared),
+            weights=weighted_sum(found.declared),
             aggregation=summary["aggregation"],
         )
     )
     lines.append(_("source: {source}", source=summary["source"]))
-    lines += summary["notes"]
     lines.append(_list_title(ranked))
     listed = found.table["code"].isin(set(ranked["listed"]))
     for row in found.table[listed].to_dict("records"):
@@ -433,15 +235,6 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
         component = found.declared.components[name]
         lines += _lost_points(Text(component.zh, component.en), assessed)
     return [*lines, *ranked["notes"]]
-
-
-def _weighted(declared: CombinedFile) -> Text:
-    """Write the components with their weights as a sum."""
-    summands = []
-    for component in declared.components.values():
-        name = Text(component.zh, component.en)
-        summands.append(_("{weight:g} {component}", weight=component.weight, component=name))
-    return rendered(lambda: " + ".join(map(str, summands)))
 
 
 def _list_title(ranked: Mapping[str, Any]) -> Text:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.foundation.file_sets import read_manifest
 from satisfaction.foundation.files import check_new_file, new_file
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
@@ -23,7 +24,6 @@ from satisfaction.publication.verify import (
     Verification,
     damage_said,
     flat,
-    read_manifest,
     same,
 )
 
@@ -58,12 +58,13 @@ class Comparison:
     ----------
     old, new : Path
     causes : DataFrame
-        kind ("inputs", "rules", "questionnaire", "program", "responses", "corrections", "conventions"), what, old, new.
+        kind ("inputs", "rules", "questionnaire", "trial", "program", "responses", "corrections", "conventions"), what, old, new.
     figures : DataFrame
         level, code, name_zh, measure, unit, old, new, difference (estimates), points (the difference in points 0-100), se_old,
         se_new, n_old, n_new: one row an estimate of which a figure changed, appeared or went; largest first.
     ranks : DataFrame
-        code, name_zh, old, new, moved (positive: to a better rank), status_old, status_new; largest first.
+        code, name_zh, old, new, moved (positive: to a better rank), status_old, status_new, ranking (name of a further ranking;
+        empty: the wave's own); largest first.
     compared : int
         Estimates that both sets hold.
     """
@@ -104,7 +105,7 @@ def _compared(sides: tuple[Path, Path]) -> Comparison:
         new=new,
         causes=pd.DataFrame(causes, columns=CAUSES, dtype=object),
         figures=_changed_figures(before, after),
-        ranks=_changed_ranks(_table(old, "ranking"), _table(new, "ranking")),
+        ranks=_changed_in_rankings(old, new),
         compared=len(before.merge(after, on=CELL)),
     )
 
@@ -146,6 +147,8 @@ def _from_manifests(
         {"questionnaire": new["questionnaire"]},
     )
     yield from _differing("rules", old["rules"], new["rules"])
+    yield from _differing("trial", {"trial": old.get("trial", [])}, {"trial": new.get("trial", [])})
+    yield from _differing("rules", _further_rules(old), _further_rules(new))
     yield from _differing("program", old["versions"], new["versions"])
     yield from _differing("responses", _counts(old), _counts(new))
     yield from _differing("conventions", _conventions(old), _conventions(new))
@@ -167,6 +170,14 @@ def _differing(
         becomes = after.get(key, "")
         if not same(was, becomes):
             yield kind, key, was, becomes
+
+
+def _further_rules(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rules of a wave's further rankings, and what makes its combined score."""
+    rules = {}
+    for name, ranking in record.get("rankings", {}).items():
+        rules[name] = ranking["rules"]
+    return {"rankings": rules, "combined": record.get("combined", {})}
 
 
 def _counts(record: Mapping[str, Any]) -> dict[str, dict[str, int]]:
@@ -224,6 +235,17 @@ def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return twelve_digits(_largest_first(table, "points"))
 
 
+def _changed_in_rankings(old: Path, new: Path) -> pd.DataFrame:
+    """Return the changed ranks of the wave's ranking, and of every further one that both sets hold."""
+    parts = [_changed_ranks(_table(old, "ranking"), _table(new, "ranking")).assign(ranking="")]
+    for path in sorted(old.glob("*_ranking.csv")):
+        if (new / path.name).is_file():
+            changed = _changed_ranks(_table(old, path.stem), _table(new, path.stem))
+            parts.append(changed.assign(ranking=path.stem.removesuffix("_ranking")))
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled or parts[:1], ignore_index=True)
+
+
 def _changed_ranks(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     both = old.merge(new, on="code", how="outer", suffixes=("_old", "_new"), sort=False)
     other_status = both["status_old"] != both["status_new"]
@@ -263,6 +285,7 @@ KINDS = {
     "inputs": _("input files"),
     "questionnaire": _("questionnaire"),
     "rules": _("rules"),
+    "trial": _("what makes a trial"),
     "program": _("program version"),
     "responses": _("rows of responses"),
     "corrections": _("corrected answers"),
@@ -298,6 +321,13 @@ def verification_lines(found: Verification) -> list[Text]:
             _(
                 "  a trial, made from other declarations than the survey's folder: {declarations}",
                 declarations=", ".join(found.trial),
+            )
+        )
+    if found.unrecorded:
+        lines.append(
+            _(
+                "  put in by hand and in no record, so not to be recomputed: {parts}",
+                parts=", ".join(found.unrecorded),
             )
         )
     return lines + _recomputed_lines(found)
@@ -391,7 +421,7 @@ def _figure(row: Mapping[Hashable, Any]) -> Text:
 
 
 def _rank(row: Mapping[Hashable, Any]) -> Text:
-    place = f"{row['code']} {row['name_zh']}"
+    place = f"{row['ranking']} {row['code']} {row['name_zh']}".strip()
     ranks = Text(f"  {place}: {_shown(row['old'])} → {_shown(row['new'])}")
     if row["status_old"] == row["status_new"]:
         return ranks

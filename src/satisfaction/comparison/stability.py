@@ -21,7 +21,7 @@ from scipy import stats
 from scipy.stats import rankdata
 
 from satisfaction.comparison.wave_files import write_set
-from satisfaction.composite import aggregated, normalised
+from satisfaction.composite.normalising import aggregated, normalised
 from satisfaction.declarations.combined import Aggregation, Normalisation
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.result import Estimates

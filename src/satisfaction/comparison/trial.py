@@ -19,22 +19,28 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from satisfaction.comparison.sides import estimates_of, joint_mark
+from satisfaction.comparison.sides import estimates_of
+from satisfaction.declarations.earlier import comparable_questionnaires
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.change import change
+from satisfaction.estimation.intervals import satterthwaite
 from satisfaction.estimation.multiplicity import benjamini_hochberg
+from satisfaction.estimation.pairs import tested, usable
 from satisfaction.fieldwork.answers import points
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import EstimatesError, RankingError
 from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.labels import (
+    UNITS,
     area_labels,
     labelled,
+    mark,
+    mark_as_text,
     measure_labels,
     twelve_digits,
 )
-from satisfaction.publication.tables import UNITS
+from satisfaction.publication.reading_sets import FileSet, read_indices
 from satisfaction.ranking.waves import comparability, require_comparable
 
 Array = np.ndarray[Any, Any]
@@ -45,6 +51,7 @@ SIGNS = {
 }
 COACHED = {"perfect": 1, "open": -1, "spread": -1}  # the side with more (fewer) of it looks coached
 HIGHEST = 100.0  # points
+SIGN_COLUMNS = ["code", "sign", "zh", "en", "official", "trial", "difference", "se"]
 MODE = "mode"
 MODE_COLUMNS = [
     "code",
@@ -89,8 +96,7 @@ def sign_table(official: Results, trial: Results, codes: list[str]) -> pd.DataFr
             continue
         for sign, words in SIGNS.items():
             rows.append(_sign_row(code, sign, words, official=theirs[sign], trial=ours[sign]))
-    columns = ["code", "sign", "zh", "en", "official", "trial", "difference", "se"]
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=SIGN_COLUMNS)
     difference = table["difference"].to_numpy(float)
     se = table["se"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -208,13 +214,25 @@ def _by_mode(results: Results, item: str) -> pd.DataFrame:
     return parts.groupby(["code", MODE])["mean"].agg(n="count", mean="mean")
 
 
+@dataclass(frozen=True, slots=True)
+class OfficialSide:
+    """What is said of the official survey: its name and wave, how its sample was selected, what every use must say."""
+
+    name: str
+    wave: str
+    selection: str
+    marks: Text | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     """A trial beside the official survey.
 
     Attributes
     ----------
-    official, trial : Results
+    official : Results or FileSet
+        The official survey, or what it published: a county seldom holds more.
+    trial : Results
     differences : DataFrame
         One row an area and measure with estimates in both: code, name_zh, name_en, measure, unit, official, trial, difference
         (trial minus official, in the measure's unit), se, df, ci_low, ci_high, p, p_bh (Benjamini-Hochberg over the whole
@@ -233,7 +251,7 @@ class Trial:
     Source: Kitagawa (1955), "Components of a difference between two rates", JASA 50, for mix and within.
     """
 
-    official: Results
+    official: Results | FileSet
     trial: Results
     differences: pd.DataFrame = field(repr=False)
     signs: pd.DataFrame = field(repr=False)
@@ -245,17 +263,31 @@ class Trial:
         """Whether both samples carry sampling errors."""
         return _tested(self.official, self.trial)
 
+    @property
+    def side(self) -> OfficialSide:
+        """What is said of the official survey."""
+        official = self.official
+        if isinstance(official, FileSet):
+            marks = mark_as_text(official.mark) if official.mark else None
+            return OfficialSide(official.survey, official.wave, _selection(official), marks)
+        survey = official.survey
+        return OfficialSide(survey.name, survey.declared.wave, _selection(official), survey.marks)
+
 
 def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "duckdb") -> Trial:
-    """Run two survey folders and compare them; see `compare_trial`.
+    """Run a trial's folder and compare it with the official survey's, or with a file set that it published; see `compare_trial`.
 
     Raises
     ------
     SatisfactionError
         Whatever a stage of a run refuses.
     """
-    official_survey = read_survey(official)
     trial_survey = read_survey(trial)
+    if (Path(official) / "manifest.json").is_file():
+        published = read_indices(official)
+        comparable_with_set(published, trial_survey)  # before any work is done
+        return compare_published(published, run(trial_survey, engine=engine))
+    official_survey = read_survey(official)
     comparable_measures(official_survey, trial_survey)  # before any work is done
     return compare_trial(run(official_survey, engine=engine), run(trial_survey, engine=engine))
 
@@ -268,13 +300,7 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
     RankingError
         K174 for the same survey twice, K175 where no measure may be compared.
     """
-    if official.name == trial.name:
-        raise RankingError(
-            "K174",
-            _("The official survey and the trial are the same survey, {name}.", name=trial.name),
-            where=str(trial.folder),
-            hint=_("Give the trial a folder and a survey name of its own."),
-        )
+    _refuse_same(official.name, trial)
     same = list[str]()
     left_out = dict[str, Text]()
     known = set(measure_labels(official.questionnaire))
@@ -288,15 +314,59 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
             left_out[measure] = reason.text
         else:
             same.append(measure)
+    _require_any(same, official.name, trial, known)
+    return same, left_out
+
+
+def comparable_with_set(official: FileSet, trial: Survey) -> tuple[list[str], dict[str, Text]]:
+    """Return the measures that may be compared with published ones, and for the others why not.
+
+    The same questionnaire, or one that the trial's declares comparable.
+
+    Raises
+    ------
+    RankingError
+        K174, K175.
+    """
+    _refuse_same(official.survey, trial)
+    questionnaire = trial.questionnaire
+    published = set(official.indices["measure"])
+    same = []
+    left_out = {}
+    for measure in measure_labels(questionnaire):
+        if measure not in published:
+            left_out[measure] = _("not in the official survey")
+        elif official.questionnaire in comparable_questionnaires(questionnaire, measure):
+            same.append(measure)
+        else:
+            left_out[measure] = _(
+                "questionnaire {before}, now {now}, not declared comparable",
+                before=official.questionnaire,
+                now=questionnaire.reference,
+            )
+    _require_any(same, official.survey, trial, published)
+    return same, left_out
+
+
+def _refuse_same(official: str, trial: Survey) -> None:
+    if official == trial.name:
+        raise RankingError(
+            "K174",
+            _("The official survey and the trial are the same survey, {name}.", name=trial.name),
+            where=str(trial.folder),
+            hint=_("Give the trial a folder and a survey name of its own."),
+        )
+
+
+def _require_any(same: list[str], official: str, trial: Survey, known: set[str]) -> None:
     if not same:
         raise RankingError(
             "K175",
             _("The questionnaires have no measure that may be compared."),
-            where=f"{trial.name} / {official.name}",
+            where=f"{trial.name} / {official}",
             available=sorted(known),
             hint=_("Ask the trial with the same questionnaire, or declare `comparable_with`."),
         )
-    return same, left_out
 
 
 def compare_trial(official: Results, trial: Results) -> Trial:
@@ -320,9 +390,70 @@ def compare_trial(official: Results, trial: Results) -> Trial:
     return Trial(official, trial, differences, signs, modes, left_out)
 
 
-def _tested(official: Results, trial: Results) -> bool:
-    selections = {official.survey.declared.selection, trial.survey.declared.selection}
-    return selections == {"probability"}
+def compare_published(official: FileSet, trial: Results) -> Trial:
+    """Compare a trial with what the official survey published; its answers are not at hand, so there are no signs and no modes.
+
+    The samples count as independent: which communities both drew is not known.
+
+    Raises
+    ------
+    RankingError
+        K174-K176.
+    """
+    measures, left_out = comparable_with_set(official, trial.survey)
+    labels = measure_labels(trial.survey.questionnaire)
+    parts = []
+    for measure in measures:
+        part = _from_published(official, trial, measure)
+        if len(part):
+            parts.append(part.assign(unit=UNITS[labels[measure][0]]))
+    published = official.indices.loc[official.indices["level"] == trial.area, "code"]
+    differences = _table_of(official, trial, parts, areas=sorted(set(published)))
+    signs = sign_table_without_answers()
+    modes = pd.DataFrame(columns=MODE_COLUMNS)
+    return Trial(official, trial, differences, signs, modes, left_out)
+
+
+def sign_table_without_answers() -> pd.DataFrame:
+    """Return the table of signs where the answers of one side are not at hand."""
+    return pd.DataFrame(columns=[*SIGN_COLUMNS, "p", "p_bh", "side"])
+
+
+def _from_published(official: FileSet, trial: Results, measure: str) -> pd.DataFrame:
+    """Return the differences of one measure from published estimates, in the areas with answers in both."""
+    indices = official.indices
+    theirs = indices[(indices["level"] == trial.area) & (indices["measure"] == measure)]
+    ours = estimates_of(trial, measure, level=trial.area).table
+    ours = ours.assign(code=ours[trial.area].astype(str))
+    columns = ["code", "estimate", "se", "df", "n"]
+    both = ours[columns].merge(theirs[columns], on="code", suffixes=("_trial", "_official"))
+    both = both[(both["n_trial"] > 0) & (both["n_official"] > 0)]
+    both = both[both["estimate_official"].notna()].reset_index(drop=True)
+    estimate = both[["estimate_trial", "estimate_official"]].to_numpy(float)
+    se = both[["se_trial", "se_official"]].to_numpy(float)
+    df = both[["df_trial", "df_official"]].to_numpy(float)
+    testable = np.asarray(usable(estimate, se, df).all(axis=1))
+    keys = both[["code", "n_trial", "n_official"]].assign(
+        measure=measure, trial=estimate[:, 0], official=estimate[:, 1]
+    )
+    return tested(
+        keys,
+        difference=estimate[:, 0] - estimate[:, 1],
+        se=np.hypot(se[:, 0], se[:, 1]),
+        df=satterthwaite(se**2, df),
+        usable=testable,
+        level=trial.survey.declared.level,
+    )
+
+
+def _selection(side: Results | FileSet) -> str:
+    if isinstance(side, FileSet):
+        return str(side.provenance["selection"])
+    return side.survey.declared.selection
+
+
+def _tested(official: Results | FileSet, trial: Results) -> bool:
+    return {_selection(official), _selection(trial)} == {"probability"}
 
 
 def trial_differences(official: Results, trial: Results, measures: list[str]) -> pd.DataFrame:
@@ -334,13 +465,22 @@ def trial_differences(official: Results, trial: Results, measures: list[str]) ->
             part = _differences_of(official, trial, measure)
             if len(part):
                 parts.append(part.assign(unit=UNITS[labels[measure][0]]))
+    areas = official.estimates[official.area].table[official.area].astype(str)
+    return _table_of(official, trial, parts, areas=sorted(areas))
+
+
+def _table_of(
+    official: Results | FileSet, trial: Results, parts: list[pd.DataFrame], *, areas: list[str]
+) -> pd.DataFrame:
+    """Join the differences of all measures, with the adjustment over all of them."""
+    official_mark = official.mark if isinstance(official, FileSet) else mark(official.survey)
     if not parts:
-        areas = official.estimates[official.area].table[official.area].astype(str)
+        name = official.survey if isinstance(official, FileSet) else official.survey.name
         raise RankingError(
             "K176",
             _("No area has answers in both surveys."),
-            where=f"{trial.survey.name} / {official.survey.name}",
-            available=sorted(areas)[:10],
+            where=f"{trial.survey.name} / {name}",
+            available=areas[:10],
             hint=_("Use the official survey's area codes and level in the trial."),
         )
     table = pd.concat(parts, ignore_index=True)
@@ -350,7 +490,8 @@ def trial_differences(official: Results, trial: Results, measures: list[str]) ->
     verdict = np.where(adjusted <= 1 - trial.survey.declared.level, "yes", "no")
     table["p_bh"] = adjusted
     table["beyond_error"] = np.where(table["p"].isna(), "not tested", verdict)
-    table["mark"] = joint_mark([official.survey, trial.survey])
+    marks = filter(None, (official_mark, mark(trial.survey)))
+    table["mark"] = "; ".join(dict.fromkeys(marks))
     table = labelled(table, area_labels(trial.survey), key="code", into="name")
     return twelve_digits(table[DIFFERENCE_COLUMNS])
 

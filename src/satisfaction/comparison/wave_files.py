@@ -12,12 +12,14 @@ import pandas as pd
 from satisfaction.comparison.changes import WaveChange, WaveRolling, most_improved
 from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
+from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.words import change_lines, rolling_lines, trial_lines
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Text
-from satisfaction.foundation.tables import write_csv, write_json, write_xlsx
+from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
 from satisfaction.pipeline import Results
 from satisfaction.publication.manifest import manifest, plain
+from satisfaction.publication.reading_sets import FileSet
 
 SIDE = ("survey", "wave", "questionnaire", "selection", "mark", "simulated_seed", "inputs", "rows")
 
@@ -54,18 +56,30 @@ def export_rolling(found: WaveRolling) -> Path:
 
 
 def export_trial(found: Trial) -> Path:
-    """Write differences.csv, .xlsx and .json, signs.csv, modes.csv and run.json; returns the folder.
+    """Write differences.csv, .xlsx and .json, signs.csv, modes.csv, a page in every language and run.json; returns the folder.
 
     The folder is <trial>/out/<time>-trial/. Only run.json holds the clock.
     """
     tables = {"differences": found.differences, "signs": found.signs, "modes": found.modes}
-    record = {"tested": found.tested, "left_out": dict(found.left_out)}
+    record: dict[str, Any] = {"tested": found.tested, "left_out": dict(found.left_out)}
+    waves = [found.trial]
+    if isinstance(found.official, FileSet):
+        published = found.official
+        record["official"] = {
+            "set": published.folder.name,
+            "revision": published.revision,
+            **{name: published.provenance[name] for name in SIDE},
+        }
+    else:
+        waves.insert(0, found.official)
     return write_set(
-        [found.official, found.trial],
+        waves,
         "trial",
         tables=tables,
         lines=trial_lines(found),
         record=record,
+        mark=found.differences["mark"].iloc[0],
+        pages=trial_pages(found),
     )
 
 
@@ -76,10 +90,13 @@ def write_set(
     tables: Mapping[str, pd.DataFrame],
     lines: Sequence[Text],
     record: Mapping[str, Any],
+    mark: str | None = None,
+    pages: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write tables (the first names the set), what is said about them, and what they were made from."""
+    """Write tables (the first names the set), what is said about them, pages, and what they were made from."""
     name = next(iter(tables))
-    mark = joint_mark([wave.survey for wave in waves])
+    if mark is None:
+        mark = joint_mark([wave.survey for wave in waves])
     notes = [line.both for line in lines]
     further = dict(list(tables.items())[1:])
     finished = datetime.datetime.now(datetime.UTC)
@@ -97,6 +114,8 @@ def write_set(
             plain({"mark": mark, "notes": notes, **record, **made_from(waves)}),
             scratch / f"{name}.json",
         )
+        for title, page in (pages or {}).items():
+            write_text(page, scratch / title)
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
         stamp = {
             "mark": mark,

@@ -20,6 +20,7 @@ from satisfaction.foundation.figures import (
 from satisfaction.foundation.language import Text, _, ngettext, semicolon_list
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import measure_labels
+from satisfaction.publication.reading_sets import FileSet
 
 HONEST = _(
     "A better rank is not better work, nor a worse rank worse work: sampling "
@@ -33,6 +34,10 @@ UNTESTED = _(
 NO_MODES = _(
     "Modes: not both surveys declare `fieldwork: modes`; the mode of interview "
     "may cause differences."
+)
+NO_ANSWERS = _(
+    "The official side is a published file set: figures are compared, not answers (no signs of "
+    "coaching, no modes), and the samples count as independent."
 )
 NO_PROOF = _("A sign is no proof: listen to recordings and call back first.")
 
@@ -235,25 +240,17 @@ def relative_change(row: Any, figure: Unit) -> Text:
 
 def trial_lines(found: Trial) -> list[Text]:
     """Say where a trial differs from the official survey, what the modes explain, and which side's answers look coached."""
-    official = found.official.survey
     trial = found.trial.survey
-    lines = [_("official: {official}   trial: {trial}", official=official.name, trial=trial.name)]
-    lines += _mark_lines([official, trial])
+    lines = [_("official: {official}   trial: {trial}", official=found.side.name, trial=trial.name)]
+    marks = dict.fromkeys(marks for marks in (found.side.marks, trial.marks) if marks)
+    if marks:
+        lines.append(_("*** {mark} ***", mark=semicolon_list(marks)))
     lines += _differences(found)
-    lines += _signs_of_coaching(found)
-    if found.modes.empty:
-        lines.append(NO_MODES)
+    if isinstance(found.official, FileSet):
+        lines.append(NO_ANSWERS)
     else:
-        by_code = found.modes.groupby("code")[["mix", "within"]].sum()
-        for code, row in by_code.iterrows():
-            lines.append(
-                _(
-                    "  {code}  mix of modes {mix:+.2f}, within modes {within:+.2f}",
-                    code=code,
-                    mix=row["mix"],
-                    within=row["within"],
-                )
-            )
+        lines += _signs_of_coaching(found)
+        lines += _modes(found)
     for measure, why in found.left_out.items():
         lines.append(_("not compared: {measure} ({why})", measure=measure, why=why))
     return [*lines, NO_PROOF]
@@ -289,6 +286,23 @@ def _differences(found: Trial) -> list[Text]:
                 trial=figure.level(row["trial"]),
                 difference=figure.change(row["difference"]),
                 limits=limits,
+            )
+        )
+    return lines
+
+
+def _modes(found: Trial) -> list[Text]:
+    """Split the difference of every area into the mix of modes and the answers within them."""
+    if found.modes.empty:
+        return [NO_MODES]
+    lines = []
+    for code, row in found.modes.groupby("code")[["mix", "within"]].sum().iterrows():
+        lines.append(
+            _(
+                "  {code}  mix of modes {mix:+.2f}, within modes {within:+.2f}",
+                code=code,
+                mix=row["mix"],
+                within=row["within"],
             )
         )
     return lines

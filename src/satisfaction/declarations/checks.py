@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from satisfaction.declarations.earlier import (
+    EarlierSet,
+    comparable_questionnaires,
+    differences_from,
+)
 from satisfaction.declarations.facts import missing_between, period_of
 from satisfaction.declarations.items import AreaItem, NumberItem, SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.declarations.rules import Target, Threshold
+from satisfaction.declarations.rules import LowMeasure, Target, Threshold
 from satisfaction.declarations.wave import (
     BaseStep,
     CalibrationStep,
@@ -22,10 +27,11 @@ from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.yaml import Document, Location
 
 if TYPE_CHECKING:
-    from satisfaction.declarations.survey import Survey
+    from satisfaction.declarations.survey import RankedBy, Survey
 
 GROUPS = _("single or area item")
 SINGLES = _("single item")
+MEASURES = _("measure")
 COUNTS = _("number item of 1 or more")  # no weight is zero or infinite
 WEIGHTS = _("number item without negative numbers")
 
@@ -39,7 +45,7 @@ def check_declarations(
     ------
     SurveyError
         S123, S124 tables that lack or need a role, S132 an item of a margin or of the quota, S136 a quota without the area,
-        S163 an item of a weighting step or of a check of the fieldwork, S168 a stratum to be collapsed that is none, S340 an overall rate that is none.
+        S163 an item of a weighting step or of a check of the fieldwork, S522 a model of who answers without margins of areas, S168 a stratum to be collapsed that is none, S340 an overall rate that is none.
     """
     roles = questionnaire.roles
     if declared.areas is None and isinstance(questionnaire.items[roles.area], AreaItem):
@@ -74,6 +80,7 @@ def check_declarations(
                 hint=_("Write '{area}' first.", area=roles.area),
             )
     _check_items(document, declared, questionnaire)
+    _check_selection_model(document, declared, roles.area)
     merged = [pair.stratum for pair in declared.collapse]
     for position, pair in enumerate(declared.collapse):
         complete = len(pair.stratum) == len(pair.into) == len(roles.strata)
@@ -102,6 +109,47 @@ def check_declarations(
             got=overall,
             hint=_("Name a rate of one single item that is no topic."),
         )
+
+
+def area_margins(declared: SurveyFile, area: str) -> list[str]:
+    """Return the margins that tell an area's residents by items: those of the model of who answers, else all that hold the area."""
+    model = declared.selection_model
+    names = list(declared.margins)
+    if model is not None and model.margins is not None:
+        names = model.margins
+    return [name for name in names if _divides(declared.margins[name].by, area)]
+
+
+def _divides(by: list[str], area: str) -> bool:
+    return area in by and len(by) > 1
+
+
+def _check_selection_model(document: Document, declared: SurveyFile, area: str) -> None:
+    """Refuse a model of who answers without margins of every area.
+
+    Raises
+    ------
+    SurveyError
+        S522.
+    """
+    model = declared.selection_model
+    if model is None:
+        return
+    usable = area_margins(declared, area)
+    unusable = [name for name in model.margins or () if name not in usable]
+    if usable and not unusable:
+        return
+    raise SurveyError(
+        "S522",
+        _(
+            "The model of who answers needs margins by '{area}' and at least one item.",
+            area=area,
+        ),
+        where=document.place(("selection_model",)),
+        available=[name for name, margin in declared.margins.items() if _divides(margin.by, area)],
+        got=unusable[0] if unusable else "",
+        hint=_("Declare such a margin: by: [{area}, sex], for instance.", area=area),
+    )
 
 
 def with_default_margins(
@@ -232,6 +280,11 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
         elif isinstance(step, TrimmingStep):
             check((*at, "within"), step.within or [], groups, GROUPS)
     singles = questionnaire.items_of(SingleItem)
+    tests = declared.tests
+    if tests is not None:
+        measures = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics]
+        check(("tests", "groups"), tests.groups or [], singles, SINGLES)
+        check(("tests", "measures"), tests.measures or [], measures, MEASURES)
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         check(("fieldwork", "backcheck", "items"), backcheck.items, singles, SINGLES)
@@ -248,16 +301,23 @@ def check_rules(survey: Survey, document: Document) -> None:
     SurveyError
         S141 a target of an area that is not ranked, S142 a target outside the number of places, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
         thresholds, S178 areas of earlier rankings that nobody knows, S181 escalation without earlier rankings, S182 a rise
-        between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings.
+        between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings, S373 a
+        wave that differs, S375 and S376 steps that cannot be decided.
     """
     for position, threshold in enumerate(survey.rules.thresholds):
-        _check_threshold(survey.questionnaire, document, ("thresholds", position), threshold)
+        _check_threshold(survey, document, ("thresholds", position), threshold)
+    _check_steps(survey, document)
     _check_history(survey, document)
     ranked = survey.ranked_areas()
+    below_whole = survey.area_levels()[-1]
+    larger = [str(code) for code in survey.domain_values(below_whole)]
     for code, targets in survey.rules.targets.items():
+        peers = ranked
+        if code not in ranked and code in larger:
+            peers = larger
         for position, target in enumerate(targets):
             at = ("targets", code, position)
-            if code not in ranked:
+            if code not in peers:
                 raise SurveyError(
                     "S141",
                     _("Target area '{code}' is not ranked.", code=code),
@@ -267,13 +327,13 @@ def check_rules(survey: Survey, document: Document) -> None:
                     hint=_("Use the code of a ranked area."),
                 )
             for kind, places in (("top", target.top), ("rise", target.rise)):
-                if places is not None and places >= len(ranked):
+                if places is not None and places >= len(peers):
                     raise SurveyError(
                         "S142",
                         _(
                             "A target of {places} places must be below {n}.",
                             places=places,
-                            n=len(ranked),
+                            n=len(peers),
                         ),
                         where=document.place((*at, kind)),
                         hint=_("Lower `{kind}`.", kind=kind),
@@ -281,7 +341,46 @@ def check_rules(survey: Survey, document: Document) -> None:
             if target.first_in is not None:
                 _check_first_in(survey, document.place((*at, "first_in")), target.first_in, code)
             if target.rise is not None:
-                _check_rise(survey, document.place((*at, "rise")), target, code)
+                _check_rise(survey, document, (*at, "rise"), target, code)
+
+
+def check_scores(survey: Survey, document: Document, score: str, tie_break: str | None) -> None:
+    """Refuse to rank by, or to break ties by, what is no score of the wave; S390."""
+    questionnaire = survey.questionnaire
+    known = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics, *survey.composed]
+    for key, name in (("score", score), ("tie_break", tie_break)):
+        if name is not None and name not in known:
+            raise SurveyError(
+                "S390",
+                _("There is no score '{name}' to rank by.", name=name),
+                where=document.place((key,)),
+                available=known,
+                got=name,
+                hint=_(
+                    "Name a rate, index or topic of the questionnaire, or declare combined.yaml."
+                ),
+            )
+
+
+def check_names(further: Sequence[RankedBy], document: Document) -> None:
+    """Refuse two rankings whose files would have one name, and two that are *the* ranking; S391, S392."""
+    names = [one.name for one in further]
+    for one in further:
+        if names.count(one.name) > 1:
+            raise SurveyError(
+                "S391",
+                _("Two rankings are called '{name}'.", name=one.name),
+                where=document.place(one.at),
+                hint=_("Give one of them another `name`."),
+            )
+    main = [ranking for ranking in document.data.get("rankings", []) if ranking.get("main")]
+    if len(main) > 1:
+        raise SurveyError(
+            "S392",
+            _("More than one ranking is declared as the main one."),
+            where=document.place(("rankings",)),
+            hint=_("Write `main: true` once."),
+        )
 
 
 def _check_first_in(survey: Survey, where: str, first_in: str, code: str) -> None:
@@ -302,8 +401,11 @@ def _check_first_in(survey: Survey, where: str, first_in: str, code: str) -> Non
         )
 
 
-def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
+def _check_rise(
+    survey: Survey, document: Document, at: Location, target: Target, code: str
+) -> None:
     """Refuse a rise since a wave or a rank that is not there, or between questionnaires not declared comparable."""
+    where = document.place(at)
     earlier = survey.earlier_waves()
     since = target.since or next(reversed(earlier), "")
     if since not in earlier:
@@ -316,7 +418,9 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
             where=where,
             available=earlier,
             got=since,
-            hint=_("Add that wave's ranking to the file of `history`."),
+            hint=_(
+                "Name that wave under `earlier` in survey.yaml, or add its ranking to the file of `history`."
+            ),
         )
     if survey.published_rank(code, since) is None:
         raise SurveyError(
@@ -326,16 +430,16 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
             hint=_("Name another wave in `since`, or remove the target."),
         )
     history = survey.rules.history
-    if history is None or history.questionnaire is None:
+    from_set = [one for one in survey.earlier if one.wave == since]
+    if from_set:
+        _require_alike(survey, document, from_set)
+    if target.since is None:
+        _check_gaps(survey, document, [since, survey.declared.wave])
+    if from_set or history is None or history.questionnaire is None:
         return
     earlier_questionnaire = history.questionnaire
-    questionnaire = survey.questionnaire
-    reference = questionnaire.reference
-    ranked_items = questionnaire.rests_on(questionnaire.ranked)
-    comparable = [reference]
-    for other in questionnaire.comparable_with:
-        if other.bridge_items is None or ranked_items <= set(other.bridge_items):
-            comparable.append(other.version)
+    comparable = comparable_questionnaires(survey.questionnaire)
+    reference = survey.questionnaire.reference
     if earlier_questionnaire not in comparable:
         raise SurveyError(
             "S182",
@@ -353,11 +457,13 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
 
 
 def _check_threshold(
-    questionnaire: Questionnaire, document: Document, at: Location, threshold: Threshold
+    survey: Survey, document: Document, at: Location, threshold: Threshold | LowMeasure
 ) -> None:
+    questionnaire = survey.questionnaire
     measure = threshold.measure
     below = threshold.below
     measures = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics]
+    measures += survey.composed
     if measure not in measures:
         raise SurveyError(
             "S173",
@@ -390,16 +496,52 @@ def _check_threshold(
         )
 
 
+def _check_steps(survey: Survey, document: Document) -> None:
+    """Refuse triggers of escalation that this survey cannot decide."""
+    escalation = survey.rules.escalation
+    if escalation is None:
+        return
+    ranked = len(survey.ranked_areas())
+    waves = [*survey.earlier_waves(), survey.declared.wave]
+    untold = [wave for wave in waves if period_of(wave) is None]
+    for position, step in enumerate(escalation.steps):
+        at = ("escalation", "steps", position)
+        if step.low is not None:
+            _check_threshold(survey, document, (*at, "low"), step.low)
+        places = step.fall or (step.rank_from or 1) - 1
+        if places >= ranked:
+            raise SurveyError(
+                "S375",
+                _(
+                    "`{trigger}` leaves the {n} places of the ranking.",
+                    trigger=step.trigger,
+                    n=ranked,
+                ),
+                where=document.place((*at, step.trigger)),
+                hint=_("Lower `{kind}`.", kind=step.trigger),
+            )
+        if step.listed_in_a_year is not None and untold:
+            raise SurveyError(
+                "S376",
+                _("The name of wave {wave} does not tell when it took place.", wave=untold[0]),
+                where=document.place((*at, "listed_in_a_year")),
+                got=untold[0],
+                hint=_("Name waves as 2026Q3, 2026H1 or 2026-07, or count `listed_in_a_row`."),
+            )
+
+
 def _check_history(survey: Survey, document: Document) -> None:
     """Refuse rankings of areas that nobody knows, and escalation that cannot count waves in a row."""
     escalation = survey.rules.escalation
     if survey.history is None:
-        if escalation and escalation.steps[-1].listed_in_a_row > 1:
+        if escalation and escalation.counts_earlier:
             raise SurveyError(
                 "S181",
-                _("Escalation counts waves in a row; it needs `history`."),
+                _("Escalation counts earlier waves; it needs their rankings."),
                 where=document.place(("escalation",)),
-                hint=_("Declare `history`, or keep the first step alone."),
+                hint=_(
+                    "Name the waves before under `earlier` in survey.yaml or declare `history`, or keep the first step alone."
+                ),
             )
         return
     known: Collection[str] = survey.area_names()
@@ -410,24 +552,48 @@ def _check_history(survey: Survey, document: Document) -> None:
         raise SurveyError(
             "S178",
             _("Area '{unknown}' of the earlier rankings does not exist.", unknown=unknown[0]),
-            where=document.place(("history", "file")),
+            where=document.place(("history",)),
             available=known,
             got=unknown[0],
             hint=_("Correct the code; an area that ended stays in the table of areas."),
         )
     if escalation:
-        _check_gaps(survey, document)
+        _check_gaps(survey, document, [*survey.earlier_waves(), survey.declared.wave])
+        if escalation.counts_earlier:
+            _require_alike(survey, document, survey.earlier)
 
 
-def _check_gaps(survey: Survey, document: Document) -> None:
-    """Refuse to count waves in a row over a wave that is missing from the earlier rankings, unless that is declared."""
-    assert survey.rules.history is not None
-    gaps = survey.rules.history.gaps
-    waves = [*survey.earlier_waves(), survey.declared.wave]
+def _require_alike(survey: Survey, document: Document, earlier: Iterable[EarlierSet]) -> None:
+    """Refuse to count on a wave with another questionnaire or other areas, unless its entry says by what it is accepted."""
+    for one in earlier:
+        different = differences_from(survey, one)
+        if different is None or one.declared.accepted:
+            continue
+        example = f"{{survey: {one.declared.survey}, accepted: ...}}"
+        raise SurveyError(
+            "S373",
+            _(
+                "A step or target counts on {wave}, which differs from this wave: {different}.",
+                wave=one.wave,
+                different=different,
+            ),
+            where=document.place(("escalation",)),
+            hint=_(
+                "If that is accepted, write under `earlier` in survey.yaml by what source: {example}.",
+                example=example,
+            ),
+        )
+
+
+def _check_gaps(survey: Survey, document: Document, waves: list[str]) -> None:
+    """Refuse to count over a wave that is missing from the earlier rankings, unless that is declared."""
+    history = survey.rules.history
+    gaps = history.gaps if history is not None else None
+    whole_history = waves[0] == survey.earlier_waves()[0]
     missing: list[str] = []
     for earlier, later in pairwise(waves):
         between = missing_between(earlier, later)
-        if between is None and gaps is None:
+        if between is None and gaps is None and survey.rules.escalation:
             raise SurveyError(
                 "S342",
                 _(
@@ -455,16 +621,16 @@ def _check_gaps(survey: Survey, document: Document) -> None:
                 "The earlier rankings lack {lacking}: waves on the list in a row cannot be counted.",
                 lacking=lacking,
             ),
-            where=document.place(("history", "file")),
+            where=document.place(("history",)),
             available=waves,
             hint=_(
-                "Add that wave's ranking to the file of `history`; if it did not take place, "
-                "write {example} under `history`.",
+                "Name that wave under `earlier` in survey.yaml, or add its ranking to the file of "
+                "`history`; if it did not take place, write {example} under `history`.",
                 example=example,
             ),
         )
     gaps_between = {None, *map(period_of, missing)}  # None: a name that does not tell
-    for wave in declared:
+    for wave in declared if whole_history else ():
         if wave in waves or period_of(wave) not in gaps_between:
             raise SurveyError(
                 "S343",

@@ -1,15 +1,34 @@
-"""What combined.yaml and an assessment's file may say, as frozen records."""
+"""What combined.yaml and an assessment's file may say, as frozen records; and the files it names, read."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal, Self, TypeAlias
 
+import pandas as pd
 from pydantic import Field, model_validator
 
-from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Label, Name, Record, Statement, Words, fault
+from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import N_, Text, _
+from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.yaml import (
+    Label,
+    Name,
+    Record,
+    Statement,
+    Words,
+    fault,
+    read_yaml,
+    validated,
+)
+
+COMBINED = "combined"
+"""The name of the combined score where scores are named."""
 
 TOTAL = 1e-9
 Normalisation: TypeAlias = Literal[
@@ -17,6 +36,19 @@ Normalisation: TypeAlias = Literal[
 ]
 Aggregation: TypeAlias = Literal["arithmetic", "geometric"]
 Points = Annotated[float, Field(ge=0)]
+PointsClass: TypeAlias = Literal["dead", "difficult", "winnable"]
+Effect: TypeAlias = Literal["zero", "cap", "exclude"]
+
+
+class EarlierPoints(Record):
+    """What an assessment came to in an earlier wave: its sheet of lost points, and the points of inspection visited."""
+
+    wave: str = Field(description=N_("the earlier wave"))
+    lost: str = Field(description=N_("its sheet of lost points, as `lost`"))
+    sites: str | None = Field(
+        default=None, description=N_("its points of inspection visited, as `sites`")
+    )
+    source: str = Field(description=N_("where the sheets come from"))
 
 
 class Component(Label):
@@ -33,9 +65,27 @@ class Component(Label):
     file: str | None = None
     assessment: str | None = None
     lost: str | None = None
+    sites: str | None = Field(
+        default=None,
+        description=N_(
+            "the points of inspection visited: code, item, site, kind, score, possible, and "
+            "population where the number of sites of the kind is known"
+        ),
+    )
+    earlier: list[EarlierPoints] = Field(
+        default=[],
+        description=N_("the sheets of earlier waves, oldest first; lost points are followed"),
+    )
     date: datetime.date | None = None
     normalise: Normalisation = "none"
     goalposts: tuple[float, float] | None = None
+    exact: str | None = Field(
+        default=None,
+        description=N_(
+            "the source by which the score counts as it is, without an error; a score without an "
+            "error that names none is taken as exact, and nothing is established by it"
+        ),
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Component:
@@ -50,6 +100,12 @@ class Component(Label):
                 ),
                 available=kinds,
                 hint=_("Keep one of them."),
+            )
+        if self.assessment is None and (self.sites or self.earlier):
+            raise fault(
+                "K374",
+                _("`sites` and `earlier` go with `assessment`."),
+                hint=_("Remove them, or name the assessment's file."),
             )
         if (self.normalise == "goalposts") != (self.goalposts is not None):
             raise fault(
@@ -66,7 +122,17 @@ class CombinedFile(Record):
     title: Words
     source: Statement
     aggregation: Aggregation = "arithmetic"
+    above: Literal["mean"] | None = Field(
+        default=None,
+        description=N_(
+            "what a larger area scores in a component whose file has no row of its own for it: "
+            "mean, of the areas in it, each counted once"
+        ),
+    )
     components: Annotated[dict[Name, Component], Field(min_length=2)]
+
+    def __repr__(self) -> str:
+        return f"CombinedFile({self.title}: {', '.join(self.components)})"
 
     @model_validator(mode="after")
     def _weights_complete(self) -> CombinedFile:
@@ -81,12 +147,44 @@ class CombinedFile(Record):
         return self
 
 
+class LowerMark(Record):
+    """A lower mark of a measure, and the points that reaching it gives."""
+
+    at_least: float = Field(description=N_("share 0-1 of a rate, points 0-100 of a score or index"))
+    points: Points = Field(description=N_("points that reaching the mark gives"))
+
+
 class AssessmentItem(Label):
-    """A branch with items of its own, or a leaf with points and the department that answers for them."""
+    """A branch with items of its own, or a leaf with points and the department that answers for them.
+
+    A leaf loses the points that the sheet names. With `measure` it gets its points where that measure of the survey reaches
+    `at_least` (a share 0-1 of a rate, points 0-100 of a score or an index); with `sites: true` it gets the share of them that
+    the points of inspection get; with `bonus: true` the sheet names the points gained instead.
+    """
 
     points: Points | None = None
     department: str | None = None
     items: dict[Name, AssessmentItem] | None = None
+    measure: Name | None = Field(
+        default=None, description=N_("the survey's measure that decides whether the points are got")
+    )
+    at_least: float | None = Field(
+        default=None, description=N_("the measure at which all points are got")
+    )
+    partly: list[LowerMark] = Field(
+        default=[], description=N_("lower marks that give fewer points, the highest first")
+    )
+    sites: bool = Field(default=False, description=N_("scored at sampled points of inspection"))
+    bonus: bool = Field(
+        default=False, description=N_("points gained beyond the others, not among the possible")
+    )
+    points_class: PointsClass | None = Field(
+        default=None,
+        description=N_(
+            "what lost points of this item are unless the sheet says otherwise: dead (cannot be "
+            "got), difficult or winnable"
+        ),
+    )
 
     @model_validator(mode="after")
     def _branch_or_leaf(self) -> AssessmentItem:
@@ -97,6 +195,48 @@ class AssessmentItem(Label):
                 hint=_("Give points to items at the lowest level."),
             )
         return self
+
+    @model_validator(mode="after")
+    def _scored_in_one_way(self) -> AssessmentItem:
+        ways = [self.measure is not None, self.sites]
+        scored_otherwise = any(ways) or self.bonus or self.points_class is not None
+        if sum(ways) > 1 or (self.sites and self.bonus) or (self.items and scored_otherwise):
+            raise fault(
+                "K371",
+                _(
+                    "`measure`, `sites`, `bonus` and `points_class` stand at items with points; "
+                    "`sites` goes with neither `measure` nor `bonus`."
+                ),
+                hint=_("Keep one way of scoring an item."),
+            )
+        if (self.measure is None) != (self.at_least is None) or (
+            self.partly and self.measure is None
+        ):
+            raise fault(
+                "K372",
+                _("`measure` goes with `at_least`, and `partly` with both."),
+                hint=_("Say at which value of the measure the points are got."),
+            )
+        marks = [step.at_least for step in self.steps]
+        points = [step.points for step in self.steps]
+        falls = all(high > low for high, low in pairwise(marks))
+        if not falls or points != sorted(set(points), reverse=True):
+            raise fault(
+                "K373",
+                _(
+                    "The marks of `partly` lie below `at_least`, falling, with fewer and fewer points."
+                ),
+                hint=_("Order the marks from the highest to the lowest."),
+            )
+        return self
+
+    @property
+    def steps(self) -> tuple[LowerMark, ...]:
+        """Return the marks of a measure with their points, the highest first; none where no measure decides."""
+        if self.at_least is None:
+            return ()
+        full = LowerMark(at_least=self.at_least, points=self.points or 0.0)
+        return (full, *self.partly)
 
     def leaves(self, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], AssessmentItem]]:
         """Yield the leaves below, each with the names that lead to it."""
@@ -112,17 +252,40 @@ class Veto(Label):
     `zero`: the assessment scores 0. `cap`: at most `cap` points out of 100. `exclude`: the area is not ranked.
     """
 
-    effect: Literal["zero", "cap", "exclude"]
+    effect: Effect
     cap: Points | None = None
     source: Statement
 
     @model_validator(mode="after")
-    def _cap_given(self) -> Veto:
+    def _cap_given(self) -> Self:
         if (self.effect == "cap") != (self.cap is not None):
             raise fault(
                 "K305",
                 _("`cap` goes with effect: cap, and only with it."),
                 hint=_("Add or remove `cap`."),
+            )
+        return self
+
+
+class Precondition(Veto):
+    """What an area must have before it is assessed: its `effect` is what follows where it has not.
+
+    The sheet states it (`state`: met, not met), or a `measure` of the survey reaches `at_least`. One that nobody states is
+    neither met nor not met, and has no effect.
+    """
+
+    measure: Name | None = Field(default=None, description=N_("the survey's measure that decides"))
+    at_least: float | None = Field(
+        default=None, description=N_("the measure at which the precondition is met")
+    )
+
+    @model_validator(mode="after")
+    def _mark_given(self) -> Precondition:
+        if (self.measure is None) != (self.at_least is None):
+            raise fault(
+                "K372",
+                _("`measure` goes with `at_least`, and `partly` with both."),
+                hint=_("Say at which value of the measure the points are got."),
             )
         return self
 
@@ -134,6 +297,25 @@ class Assessment(Record):
     source: Statement
     items: Annotated[dict[Name, AssessmentItem], Field(min_length=1)]
     veto: dict[Name, Veto] = {}
+    preconditions: dict[Name, Precondition] = Field(
+        default={}, description=N_("what an area must have before it is assessed")
+    )
+    levels: list[Words] = Field(
+        default=[], description=N_("what the levels of the tree are called, from the top")
+    )
+    not_applicable: Literal["tree", "branch"] | None = Field(
+        default=None,
+        description=N_(
+            "who takes over the points of items that do not apply in an area: tree, all others in "
+            "proportion to their points; branch, first the others of the same branch"
+        ),
+    )
+    bonus_most: Points | None = Field(
+        default=None, description=N_("the most bonus points that count; default all")
+    )
+    score_most: Points | None = Field(
+        default=None, description=N_("the highest score, bonus points included; default none")
+    )
 
     def __repr__(self) -> str:
         return f"Assessment({self.title}: {len(self.leaves())} items, {len(self.veto)} vetoes)"
@@ -146,14 +328,34 @@ class Assessment(Record):
                 leaves[path[-1]] = (path, leaf)
         return leaves
 
+    @property
+    def beyond_lost_points(self) -> tuple[str, ...]:
+        """Return the items, preconditions and keys that a sheet of lost points alone does not score."""
+        names = [
+            name
+            for name, (_path, leaf) in self.leaves().items()
+            if leaf.measure is not None or leaf.sites or leaf.bonus
+        ]
+        if self.not_applicable is not None:
+            names.append("not_applicable")
+        return (*names, *self.preconditions)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Return the survey's measures that decide about points or preconditions."""
+        names = [leaf.measure for _path, leaf in self.leaves().values()]
+        names += [condition.measure for condition in self.preconditions.values()]
+        return tuple(dict.fromkeys(name for name in names if name))
+
     @model_validator(mode="after")
     def _names_apart(self) -> Assessment:
-        names = list(self.veto)
+        names = [*self.veto, *self.preconditions]
         points = 0.0
         for name, item in self.items.items():
             for path, leaf in item.leaves((name,)):
                 names.append(path[-1])
-                points += leaf.points or 0
+                if not leaf.bonus:
+                    points += leaf.points or 0
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise fault(
@@ -171,3 +373,96 @@ class Assessment(Record):
                 hint=_("Declare points."),
             )
         return self
+
+
+# ---- read
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedInputs:
+    """combined.yaml with the files it names.
+
+    Attributes
+    ----------
+    path : Path
+    declared : CombinedFile
+    assessments : mapping of str to Assessment
+        By component.
+    tables : mapping of str to DataFrame
+        Scores, or points lost, by component: text, as they stand in the file.
+    awaited : mapping of str to str
+        Components whose files are not there yet, and the first such file.
+    sources : tuple of Path
+        Every file read.
+    """
+
+    path: Path
+    declared: CombinedFile
+    assessments: Mapping[str, Assessment] = field(repr=False)
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    awaited: Mapping[str, str]
+    sources: tuple[Path, ...] = field(repr=False)
+
+    def __repr__(self) -> str:
+        awaited = ", ".join(self.awaited) or "nothing"
+        return f"CombinedInputs({self.declared!r}, awaited: {awaited})"
+
+    @property
+    def labels(self) -> dict[str, Text]:
+        """Return what the combined score and its components are called, by name."""
+        labels = {COMBINED: self.declared.title.text}
+        for name, component in self.declared.components.items():
+            labels[name] = Text(component.zh, component.en)
+        return labels
+
+    def file_of(self, component: str) -> Path:
+        """Return where the scores or the points lost of a component stand."""
+        declared = self.declared.components[component]
+        return self.path.parent / str(declared.file or declared.lost)
+
+
+def read_combined(path: Path) -> CombinedFile:
+    """Read combined.yaml alone.
+
+    Raises
+    ------
+    RankingError
+        K301-K307 for what it says, with file and line.
+    """
+    return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
+
+
+def read_combined_inputs(path: Path) -> CombinedInputs:
+    """Read combined.yaml and the files that it names and that are there.
+
+    Raises
+    ------
+    RankingError
+        K301-K307 for what combined.yaml or an assessment's file says.
+    """
+    declared = read_combined(path)
+    assessments = {}
+    tables = {}
+    awaited = {}
+    sources = [path]
+    for name, component in declared.components.items():
+        files = [file for file in (component.assessment, component.file, component.lost) if file]
+        missing = [file for file in files if not (path.parent / file).is_file()]
+        sources += [path.parent / file for file in files if file not in missing]
+        if missing:
+            awaited[name] = missing[0]
+            continue
+        if component.assessment is not None:
+            document = read_yaml(path.parent / component.assessment, RankingError)
+            assessments[name] = validated(document, Assessment, RankingError)
+        if component.measure is None:
+            table = path.parent / str(component.file or component.lost)
+            tables[name] = read_table(table).map(str.strip)
+    return CombinedInputs(
+        path,
+        declared,
+        MappingProxyType(assessments),
+        MappingProxyType(tables),
+        MappingProxyType(awaited),
+        tuple(sources),
+    )

@@ -45,6 +45,22 @@ def read_fact_table(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     return table.map(str.strip)
 
 
+def read_weights(path: Path, respondent: str) -> pd.DataFrame:
+    """Read final weights made elsewhere: the respondent's column as text, and `weight` as float.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
+    """
+    table = read_fact_table(path, (respondent, "weight"))[[respondent, "weight"]]
+    weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
+    _refuse(path, ~(np.isfinite(weight) & (weight > 0)), "S523", _("Weights must be positive"))
+    twice = table[respondent].duplicated(keep=False)
+    _refuse(path, twice, "S524", _("A respondent has one weight"))
+    return table.assign(weight=weight)
+
+
 def _refuse(
     path: Path, wrong: pd.Series, code: str, text: Text, available: Iterable[str] = ()
 ) -> None:
@@ -461,8 +477,9 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an area and wave: wave, code, rank, marginal_low, marginal_high, n (float; missing = not published),
-        listed ("yes", "no", "tied").
+        One row an area and wave: wave, code, rank, marginal_low, marginal_high, n, p_in, p_out (float; missing = not
+        published), listed ("yes", "no", "tied"). p_in and p_out are those of belonging to that wave's list and of not
+        belonging to it.
 
     Raises
     ------
@@ -472,7 +489,10 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     """
     text = read_fact_table(path, ("wave", "code", "rank", "listed"))
     table = text[["wave", "code"]].copy()
-    for name in ("rank", "marginal_low", "marginal_high", "n"):
+    for name in ("p_in", "p_out"):  # where a multiplicity was declared, the adjusted ones decide
+        if f"{name}_adjusted" in text:
+            text[name] = text[f"{name}_adjusted"]
+    for name in ("rank", "marginal_low", "marginal_high", "n", "p_in", "p_out"):
         if name not in text:
             text[name] = ""
         table[name] = pd.to_numeric(text[name], errors="coerce").where(text[name] != "")
@@ -500,6 +520,8 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     )
     whole = (table["n"] >= 0) & (table["n"] % 1 == 0)
     refuse((text["n"] != "") & ~whole, "n", _("is no count"))
+    for name in ("p_in", "p_out"):
+        refuse((text[name] != "") & ~table[name].between(0, 1), name, _("is no probability"))
     values = ", ".join(LISTED)
     refuse(~text["listed"].isin(LISTED), "listed", _("is one of {values}", values=values))
     refuse(
@@ -509,13 +531,13 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     )
     twice = table.duplicated(["wave", "code"])
     _refuse(path, twice, "S176", _("An area stands twice in a wave"))
-    _check_order(path, table["wave"], wave)
+    waves = table["wave"]
+    check_order(str(path), list(waves[waves != waves.shift()]), wave)
     return table
 
 
-def _check_order(path: Path, waves: pd.Series, wave: str) -> None:
+def check_order(where: str, earlier: list[str], wave: str) -> None:
     """Refuse a wave in two places, this wave itself, and names alike but for numbers that do not rise (2026Q3, 2026Q2)."""
-    earlier = list(waves[waves != waves.shift()])
     in_order = wave not in earlier and len(set(earlier)) == len(earlier)
     last_numbers: dict[str, list[int]] = {}
     for name in (*earlier, wave):
@@ -531,9 +553,9 @@ def _check_order(path: Path, waves: pd.Series, wave: str) -> None:
                 "Earlier rankings stand wave by wave, oldest first, all before this wave {wave}.",
                 wave=wave,
             ),
-            where=str(path),
+            where=where,
             available=dict.fromkeys(earlier),
-            hint=_("Order the rows by wave; take this wave out."),
+            hint=_("Order them by wave, each once; take this wave out."),
         )
 
 

@@ -31,8 +31,9 @@ from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.file_sets import handed_over
 from satisfaction.foundation.files import copy_file, decode, new_folder, refuse_existing
-from satisfaction.foundation.language import _, comma_list, current, readers_language, use
+from satisfaction.foundation.language import Text, _, comma_list, current, readers_language, use
 from satisfaction.foundation.shipped import shipped_questionnaires
 from satisfaction.foundation.tables import read_table, write_text
 from satisfaction.foundation.yaml import STATE_THE_SOURCE, Document, node_text, read_yaml
@@ -121,6 +122,9 @@ def _new_wave(
         declared = _taken_over(document.data)
         path_back = os.path.relpath(before, folder).replace(os.sep, "/")
         declared.setdefault("fieldwork", {})["earlier"] = path_back
+        declared["earlier"] = _earlier_waves(earlier, before, folder)
+        if handed_over(before / "out") is not None:
+            declared["earlier"].append(path_back)
         for name, file in _tables_of(earlier).items():
             tables[name] = read_table(before / file)
         questionnaire = questionnaire or earlier.questionnaire
@@ -146,6 +150,9 @@ def _new_wave(
     if only:
         plan = _only(plan, only)
     surveyed = len(plan.codes(area))
+    if surveyed < all_areas or not declared.get("earlier"):
+        kept = {key: value for key, value in plan.declared.items() if key != "earlier"}
+        plan = replace(plan, declared=kept)
     if like is None:
         carried = Carried(_first_rules(surveyed))
     else:
@@ -153,6 +160,7 @@ def _new_wave(
             document,
             earlier,
             questionnaire=instrument.reference,
+            target=folder,
             areas=surveyed if surveyed < all_areas else None,
         )
     with new_folder(folder) as scratch:
@@ -234,6 +242,16 @@ def _taken_over(before: dict[str, Any]) -> dict[str, Any]:
     for name, margin in declared.get("margins", {}).items():
         margin["file"] = f"margin_{name}.xlsx"
     return declared
+
+
+def _earlier_waves(earlier: SurveyFile, before: Path, folder: Path) -> list[Any]:
+    """Return the waves that an earlier wave names before it, seen from the new folder."""
+    waves: list[Any] = []
+    for wave in earlier.earlier:
+        path = os.path.relpath(before / wave.survey, folder).replace(os.sep, "/")
+        entry = wave.model_dump(exclude_none=True) | {"survey": path}
+        waves.append(path if set(entry) == {"survey"} else entry)
+    return waves
 
 
 def _tables_of(earlier: SurveyFile) -> dict[str, str]:
@@ -326,7 +344,12 @@ class Carried:
 
 
 def _carried_over(
-    document: Document, earlier: SurveyFile, *, questionnaire: str, areas: int | None
+    document: Document,
+    earlier: SurveyFile,
+    *,
+    questionnaire: str,
+    target: Path,
+    areas: int | None,
 ) -> Carried:
     """Return what an earlier wave hands on, and say it.
 
@@ -336,6 +359,8 @@ def _carried_over(
         Its survey.yaml.
     questionnaire : str
         name@version of the new wave.
+    target : Path
+        The new folder.
     areas : int or None
         How many areas the new wave has, where it has only some of the earlier ones.
     """
@@ -356,9 +381,9 @@ def _carried_over(
                 left_out.append(f"{earlier.rules} {key}")
         size = rules["ranking"].get("list_size", 10)
         rules["ranking"]["list_size"] = min(size, _fitting_list(areas))
-    history = rules.get("history")
+    history = rules.get("history") or {}
     copied = []
-    if history is not None:
+    if "file" in history:
         if questionnaire != earlier.questionnaire:
             history.setdefault("questionnaire", earlier.questionnaire)
         copied.append(folder / history["file"])
@@ -394,6 +419,8 @@ def _carried_over(
     further_files = [*texts, *(path.name for path in copied)]
 
     # what was left out
+    if areas is not None and earlier.earlier:
+        left_out.append("survey.yaml earlier")
     if "simulated" in declared:
         left_out.append("survey.yaml simulated")
     if "backcheck" in declared.get("fieldwork", {}):
@@ -408,6 +435,8 @@ def _carried_over(
             left_out.append(name)
 
     keys = [key for key in declared if key in COMMENTS and key not in NEW_KEYS]
+    if areas is not None and "earlier" in keys:
+        keys.remove("earlier")
     report = [
         str(_("Taken over from {folder}:", folder=folder)),
         f"  {earlier.rules}: {', '.join(rules)}",
@@ -417,11 +446,44 @@ def _carried_over(
         report.append(f"  {', '.join(further_files)}")
     report.append(str(_("Changed, or to be filled in:")))
     report += [f"  {line}" for line in changed]
-    if history is not None:
-        line = _(
-            "{file}: add the ranking published for {wave}", file=history["file"], wave=earlier.wave
-        )
-        report.append(f"  {line}")
+    if areas is None:
+        report += [f"  {line}" for line in _history_lines(earlier, folder, target, history)]
     if left_out:
         report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
     return Carried(rules, rules_text, tuple(copied), texts, tuple(report))
+
+
+def _history_lines(
+    earlier: SurveyFile, folder: Path, target: Path, history: Mapping[str, Any]
+) -> list[Text]:
+    """Say where the ranks of the wave before come from, or what is to be done that they do."""
+    back = os.path.relpath(folder, target).replace(os.sep, "/")
+    marked = handed_over(folder / "out")
+    if marked is not None:
+        return [
+            _(
+                "survey.yaml earlier: {path}, file set handed over on {date}",
+                path=back,
+                date=marked.date,
+            )
+        ]
+    if not history and not earlier.earlier:
+        return []
+    lines = []
+    if "file" in history:
+        lines.append(
+            _(
+                "{file}: add the ranking published for {wave}",
+                file=history["file"],
+                wave=earlier.wave,
+            )
+        )
+    lines.append(
+        _(
+            "survey.yaml earlier: add {path} once its file set is marked: satisfaction verify "
+            "{here}/out/latest --handed-over",
+            path=back,
+            here=folder,
+        )
+    )
+    return lines

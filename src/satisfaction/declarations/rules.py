@@ -58,6 +58,10 @@ class RankingRules(Record):
     level: Level = 0.95
     prior: Literal["auto", "identity", "logit", "arcsine", "nonparametric"] = "auto"
     wrongly_ordered: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    tie_break: Name | None = Field(
+        default=None,
+        description=N_("the score by which areas of equal score are ordered, the higher one first"),
+    )
     source: Statement
 
 
@@ -105,11 +109,12 @@ class Threshold(Record):
 class Target(Record):
     """What an area has been set: a rank among the first `top`, a `rise` in places, or to be `first_in` a larger area.
 
-    A rise counts from the rank published for the wave `since`, by default the last one before this.
+    A rise counts from the rank published for the wave `since`, by default the last one before this; a rise of 0 is to hold
+    that rank or a better one.
     """
 
     top: AtLeastOne | None = None
-    rise: AtLeastOne | None = None
+    rise: Annotated[int, Field(ge=0)] | None = None
     first_in: str | None = None
     since: Wave | None = None
     source: Statement = NOTHING
@@ -139,20 +144,86 @@ class Gap(Record):
 class History(Record):
     """Rankings of earlier waves, as they were published; `questionnaire` says with which instrument, if another one.
 
-    `gaps` names the waves that did not take place. Written, even empty, it says that no other wave is missing; that is needed
+    The table is for ranks that no file set holds; those that one holds are read by `earlier` in survey.yaml. `gaps` names the waves that did not take place. Written, even empty, it says that no other wave is missing; that is needed
     only where the names of the waves do not tell (2026Q3, 2026H1, 2026-07 and 2026 do).
     """
 
-    file: str
-    source: Statement
+    file: str | None = None
+    source: Statement | None = None
     gaps: list[Gap] | None = None
     questionnaire: Reference | None = None
 
+    @model_validator(mode="after")
+    def _sourced(self) -> History:
+        if (self.file is None) != (self.source is None) or (self.file, self.gaps) == (None, None):
+            raise fault(
+                "S372",
+                _("`history` has a `file` with its `source`, or `gaps`, or both."),
+                hint=_("Write what is missing, or remove `history`."),
+            )
+        return self
+
+
+class LowMeasure(Record):
+    """A measure below a value: shares 0-1 for rates, points 0-100 for the rest."""
+
+    measure: Name
+    below: float
+
+
+TRIGGERS = ("listed_in_a_row", "listed_in_a_year", "fall", "rank_from", "low")
+
 
 class EscalationStep(Record):
-    """What follows for an area that is on the list for so many waves in a row, this one included."""
+    """A step of the ladder and the one thing that triggers it.
 
-    listed_in_a_row: AtLeastOne
+    `listed_in_a_row`, `listed_in_a_year`: so many waves on the list, this one included. `fall`: so many places behind the
+    rank published for the wave before. `rank_from`: this rank or a worse one. `low`: a measure proven to be below a value.
+    """
+
+    listed_in_a_row: AtLeastOne | None = None
+    listed_in_a_year: AtLeastOne | None = None
+    fall: AtLeastOne | None = None
+    rank_from: Annotated[int, Field(ge=2)] | None = None
+    low: LowMeasure | None = None
+    zh: str
+    en: str
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> EscalationStep:
+        declared = [name for name in TRIGGERS if getattr(self, name) is not None]
+        if len(declared) != 1:
+            raise fault(
+                "S374",
+                _("A step of escalation has exactly one trigger."),
+                available=TRIGGERS,
+                got=", ".join(declared),
+                hint=_("Write every trigger as a step; two steps may have the same words."),
+            )
+        return self
+
+    @property
+    def trigger(self) -> str:
+        """Return the key that triggers it."""
+        return next(name for name in TRIGGERS if getattr(self, name) is not None)
+
+    @property
+    def counts_earlier(self) -> bool:
+        """Whether it rests on earlier waves."""
+        waves = max(self.listed_in_a_row or 1, self.listed_in_a_year or 1)
+        return waves > 1 or self.fall is not None
+
+    @property
+    def text(self) -> Text:
+        """Its words."""
+        return Text(self.zh, self.en)
+
+
+class Release(Record):
+    """When an area that was listed is released (摘牌): off the list for so many waves, this one included, and well enough placed."""
+
+    off_list: AtLeastOne = 1
+    rank_at_most: AtLeastOne | None = None
     zh: str
     en: str
 
@@ -163,21 +234,37 @@ class EscalationStep(Record):
 
 
 class Escalation(Record):
-    """Steps in rising order."""
+    """The ladder: steps from the mildest to the severest, and what releases an area that was listed.
+
+    An area is on the last step whose trigger applies to it.
+    """
 
     steps: Annotated[list[EscalationStep], Field(min_length=1)]
+    release: Release | None = None
     source: Statement
+
+    @property
+    def counts_earlier(self) -> bool:
+        """Whether any step, or the release, rests on earlier waves."""
+        return self.release is not None or any(step.counts_earlier for step in self.steps)
+
+    @property
+    def is_ladder(self) -> bool:
+        """Whether it says more than what follows from waves in a row."""
+        return self.release is not None or any(step.listed_in_a_row is None for step in self.steps)
 
     @model_validator(mode="after")
     def _rising(self) -> Escalation:
-        waves = [step.listed_in_a_row for step in self.steps]
-        if waves != sorted(set(waves)):
-            raise fault(
-                "S180",
-                _("`listed_in_a_row` rises from step to step."),
-                at=("steps",),
-                hint=_("Order the steps by their number of waves, each once."),
-            )
+        for trigger in ("listed_in_a_row", "listed_in_a_year"):
+            declared = [getattr(step, trigger) for step in self.steps]
+            waves = [count for count in declared if count is not None]
+            if waves != sorted(set(waves)):
+                raise fault(
+                    "S180",
+                    _("`{trigger}` rises from step to step.", trigger=trigger),
+                    at=("steps",),
+                    hint=_("Order the steps by their number of waves, each once."),
+                )
         return self
 
 
@@ -207,10 +294,46 @@ class SuppressionRules(Record):
     source: Statement
 
 
+class FurtherRanking(RankingRules):
+    """A ranking beside the one under `ranking`: by which score, and what follows from it.
+
+    `score` is an index, a rate or a topic of the questionnaire, `combined` (the score of combined.yaml), or one of its
+    components. Keys of `ranking` that are not written here are as they are there; targets, thresholds, history and
+    escalation are this ranking's alone. With `main: true` it is *the* ranking of the wave, and the other stands beside it.
+    `name` begins the names of its files; by default the score.
+    """
+
+    score: Name
+    name: Name | None = None
+    main: bool = False
+    source: Statement = NOTHING
+    thresholds: list[Threshold] = []
+    targets: dict[AreaCode, Targets] = {}
+    history: History | None = None
+    escalation: Escalation | None = None
+
+    @property
+    def title(self) -> str:
+        """Return what its files begin with."""
+        return self.name or self.score
+
+    def under(self, general: RankingRules) -> RankingRules:
+        """Return the rules of this ranking: what it says, and else what holds in general."""
+        written = self.model_fields_set & set(RankingRules.model_fields)
+        return general.model_copy(update={name: getattr(self, name) for name in written})
+
+
 class Rules(Record):
     """What rules.yaml may say."""
 
     ranking: RankingRules
+    rankings: list[FurtherRanking] = Field(
+        default=[],
+        description=N_(
+            "further rankings, each by a score of its own: an index, a rate, a topic, `combined` "
+            "or a component of combined.yaml; `main: true` makes one of them the ranking of the wave"
+        ),
+    )
     responses: ResponseRules = ResponseRules()
     thresholds: list[Threshold] = Field(
         default=[],
@@ -221,7 +344,8 @@ class Rules(Record):
     escalation: Escalation | None = Field(
         default=None,
         description=N_(
-            "what follows from waves on the list in a row; more than one needs `history`"
+            "the ladder: what follows from waves on the list, a fall, a rank or a low measure, and "
+            "what releases an area; what counts earlier waves needs `earlier` or `history`"
         ),
     )
     suppression: SuppressionRules | None = Field(
@@ -231,6 +355,23 @@ class Rules(Record):
             "others would give away"
         ),
     )
+
+    def alone(self) -> Rules:
+        """Return the rules for another score of which nothing is declared: the list, and no more."""
+        return self.of(FurtherRanking(score="combined"))
+
+    def of(self, further: FurtherRanking) -> Rules:
+        """Return the rules of one of `rankings`, as if they were all."""
+        return self.model_copy(
+            update={
+                "ranking": further.under(self.ranking),
+                "rankings": [],
+                "thresholds": further.thresholds,
+                "targets": further.targets,
+                "history": further.history,
+                "escalation": further.escalation,
+            }
+        )
 
     def __repr__(self) -> str:
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,14 +10,19 @@ import pandas as pd
 
 from satisfaction.declarations.checks import (
     check_declarations,
+    check_names,
     check_rules,
+    check_scores,
     with_default_margins,
 )
+from satisfaction.declarations.combined import COMBINED, CombinedInputs, read_combined_inputs
 from satisfaction.declarations.delivered import Unread, find_delivered
+from satisfaction.declarations.earlier import EarlierSet, read_earlier
 from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
+    check_order,
     current_areas,
     names_of_areas,
     read_areas,
@@ -27,6 +32,7 @@ from satisfaction.declarations.facts import (
     read_history,
     read_nonrespondents,
     read_outcomes,
+    read_weights,
 )
 from satisfaction.declarations.questionnaire import (
     Questionnaire,
@@ -34,13 +40,19 @@ from satisfaction.declarations.questionnaire import (
     read_questionnaire,
 )
 from satisfaction.declarations.rules import Rules
-from satisfaction.declarations.wave import SurveyFile
+from satisfaction.declarations.wave import Step, SurveyFile
+from satisfaction.declarations.weighting_record import (
+    RECORD_FILE,
+    WeightingRecord,
+    check_record,
+    read_weighting_record,
+)
 from satisfaction.foundation.conventions import KEYS, in_words
-from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.errors import SatisfactionError, SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.yaml import Document, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Document, Location, Record, read_yaml, validated
 
 TRIAL = _("trial, not an official result")
 SIMULATED = _("simulated data, not a real survey")
@@ -56,9 +68,36 @@ TABLES = (
     "outcomes",
     "cases",
     "backcheck",
+    "weights",
+    "weighting_record",
 )
 CORRECTIONS_FILE = "corrections.csv"
 WORDINGS_FILE = "wordings.csv"
+COMBINED_FILE = "combined.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class RankedBy:
+    """One ranking of a wave as declared: by which score, under which rules.
+
+    Attributes
+    ----------
+    name : str
+        What its files begin with; empty for the ranking of the wave itself.
+    score : str
+    rules : Rules
+        With nothing of the wave's other rankings.
+    history : DataFrame or None
+        As `Survey.history`.
+    at : tuple
+        Where rules.yaml declares it.
+    """
+
+    name: str
+    score: str
+    rules: Rules
+    history: pd.DataFrame | None = field(default=None, repr=False)
+    at: Location = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +141,23 @@ class Survey:
         Patterns of `files` without a file; reading the responses refuses them.
     covered : frozenset of str or None
         Ranked areas with answers; None before the responses are read: all in the table of areas.
+    weights : DataFrame or None
+        Final weights made elsewhere, one row a respondent: the respondent's column as text, and `weight`.
+    weighting_record : WeightingRecord or None
+        Recipes that were adopted after results were seen, and trials; None without weighting_record.yaml.
+    score : str
+        What is ranked where that is not the questionnaire's `ranked` measure; see `ranked`.
+    further : tuple of RankedBy
+        The wave's other rankings; `ranked_by` makes a survey of each.
+    combined : CombinedInputs or None
+        combined.yaml and the files it names.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
-    rule_fault : SurveyError or None
-        What rules.yaml asks of the ranking that this survey cannot serve; a survey that has one is not run.
+    earlier : tuple of EarlierSet
+        The file sets of the waves that survey.yaml names before this one, oldest first; their ranks stand in `history`.
+    rule_fault : SatisfactionError or None
+        What rules.yaml asks of the ranking that this survey cannot serve, or what is wrong with combined.yaml; a survey that
+        has one is not run.
     as_read : Survey or None
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
@@ -138,12 +190,18 @@ class Survey:
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
     read: Mapping[str, str] = field(default_factory=dict)
-    rule_fault: SurveyError | None = None
+    earlier: tuple[EarlierSet, ...] = ()
+    rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
+    weighting_record: WeightingRecord | None = None
+    weights: pd.DataFrame | None = None
+    score: str = ""
+    further: tuple[RankedBy, ...] = ()
+    combined: CombinedInputs | None = None
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -179,6 +237,34 @@ class Survey:
     def name(self) -> str:
         """Return the survey's name."""
         return self.declared.survey
+
+    @property
+    def ranked(self) -> str:
+        """Return the name of what is ranked: a measure of the questionnaire, `combined`, or a component of it."""
+        return self.score or self.questionnaire.ranked
+
+    def ranked_by(self, other: RankedBy) -> Survey:
+        """Return the same survey, ranked otherwise; it is a trial where this one is."""
+        return replace(
+            self,
+            score=other.score,
+            rules=other.rules,
+            history=other.history,
+            further=(),
+            as_read=None,
+            altered=self.departures(),
+        )
+
+    @property
+    def composed(self) -> dict[str, Text]:
+        """Return what the scores are called that combined.yaml makes: the combined one, and components that are no measure."""
+        if self.combined is None:
+            return {}
+        labels = self.combined.labels
+        for name, component in self.combined.declared.components.items():
+            if component.measure is not None:
+                del labels[name]
+        return labels
 
     @property
     def overall(self) -> str | None:
@@ -218,6 +304,12 @@ class Survey:
         for name in sorted(self.margins.keys() | original.margins.keys()):
             if not _same(self.margins.get(name), original.margins.get(name)):
                 yield f"margins: {name}"
+        if [(one.name, one.score, one.rules) for one in self.further] != [
+            (one.name, one.score, one.rules) for one in original.further
+        ]:
+            yield f"{declared.rules}: rankings"
+        if not _same_combined(self.combined, original.combined):
+            yield COMBINED_FILE
         if self.files != original.files:
             yield "responses"
 
@@ -305,6 +397,41 @@ class Survey:
         return {str(code): Text(answer.zh, answer.en) for code, answer in answers.items()}
 
 
+def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Survey:
+    """Return the survey with other weighting steps, checked as those of survey.yaml are; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    steps : sequence of dict or Step
+        As under `weighting` in survey.yaml.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    SurveyError
+        As `read_survey`.
+    """
+    content = []
+    for step in steps:
+        if isinstance(step, Record):
+            step = step.model_dump(mode="json", exclude_unset=True)
+        content.append(step)
+    written = read_yaml(survey.sources[0], SurveyError)
+    document = Document(Path(name), {}, written.data | {"weighting": content})
+    declared = validated(document, SurveyFile, SurveyError)
+    check_declarations(document, declared, survey.questionnaire)
+    declared = with_default_margins(document, declared, survey.questionnaire)
+    return weighted_as(survey, declared.weighting)
+
+
+def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:
+    """Return the survey with steps that are checked already in the place of its own."""
+    declared = survey.declared.model_copy(update={"weighting": list(steps)})
+    return replace(survey, declared=declared)
+
+
 def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
     """Name the keys of a declaration that differ."""
     if used is written:
@@ -318,6 +445,14 @@ def _same(used: object, written: object) -> bool:
     if isinstance(used, pd.DataFrame) and isinstance(written, pd.DataFrame):
         return used is written or used.equals(written)
     return used is written or bool(type(used) is type(written) and used == written)
+
+
+def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) -> bool:
+    if used is None or written is None or used is written:
+        return used is written
+    same = used.declared == written.declared and used.assessments == written.assessments
+    tables = used.tables.keys() | written.tables.keys()
+    return same and all(_same(used.tables.get(name), written.tables.get(name)) for name in tables)
 
 
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
@@ -382,6 +517,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     rules_document = read_yaml(folder / declared.rules, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
+    weighting_record = None
+    if (folder / RECORD_FILE).is_file():
+        weighting_record = read_weighting_record(folder / RECORD_FILE)
+        check_record(document, declared, weighting_record)
     declared = with_default_margins(document, declared, questionnaire)
 
     # tables of the design and the weighting
@@ -406,9 +545,30 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
+    weights = None
+    base = declared.base
+    if base is not None and base.table is not None:
+        weights = read_weights(folder / base.table.file, roles.respondent)
+    rankings = []
+    earlier: tuple[EarlierSet, ...] = ()
+    earlier_fault = None
+    if rules.history is not None and rules.history.file is not None:
+        rankings.append(read_history(folder / rules.history.file, wave=declared.wave))
+    if declared.earlier:
+        where = document.place(("earlier",))
+        try:
+            earlier = read_earlier(folder, declared, where=where)
+            rankings += [published.ranking for published in earlier]
+            waves = [wave for table in rankings for wave in table["wave"].unique()]
+            check_order(where, waves, declared.wave)
+        except SatisfactionError as fault:
+            if ranking:
+                raise
+            earlier_fault = fault
     history = None
-    if rules.history is not None:
-        history = read_history(folder / rules.history.file, wave=declared.wave)
+    if rankings:
+        history = pd.concat(rankings, ignore_index=True)
+    first, *further = _rankings(folder, declared, questionnaire, rules, history)
     delivered = find_delivered(folder, declared)
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
@@ -424,21 +584,28 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     # every file read, for the manifest
     tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
+    if base is not None:
+        tables.append(base.table)
     files = [table.file for table in tables if table is not None]
-    if rules.history is not None:
-        files.append(rules.history.file)
-    files += [name for name in (CORRECTIONS_FILE, WORDINGS_FILE) if (folder / name).is_file()]
+    for one in (first, *further):
+        if one.rules.history is not None and one.rules.history.file is not None:
+            files.append(one.rules.history.file)
+    beside = (CORRECTIONS_FILE, WORDINGS_FILE, RECORD_FILE)
+    files += [name for name in beside if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
         files.append(declared.outcomes.cases)
     if declared.fieldwork.backcheck is not None:
         files.append(declared.fieldwork.backcheck.file)
     sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
+    sources = list(dict.fromkeys(sources))
+    for published in earlier:
+        sources += published.sources
 
     survey = Survey(
         folder=folder,
         declared=declared,
         questionnaire=questionnaire,
-        rules=rules,
+        rules=first.rules,
         areas=areas,
         frame=frame,
         sample=sample,
@@ -446,16 +613,27 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         sources=tuple(sources),
         files=delivered.files,
         nonrespondents=nonrespondents,
-        history=history,
+        history=first.history,
+        earlier=earlier,
+        rule_fault=earlier_fault,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
+        weighting_record=weighting_record,
+        weights=weights,
+        score=first.score,
+        further=tuple(further),
     )
     try:
-        check_rules(survey, rules_document)
-    except SurveyError as fault:
+        survey = _with_combined(survey)
+        for one in (first, *further):
+            place = rules_document.below(one.at)
+            check_rules(survey.ranked_by(one), place)
+            check_scores(survey, place, one.score, one.rules.ranking.tie_break)
+        check_names((first, *further), rules_document)
+    except SatisfactionError as fault:
         if ranking:
             raise
-        survey = replace(survey, rule_fault=fault)
+        survey = replace(survey, rule_fault=earlier_fault or fault)
 
     # what the fieldwork is compared with
     if declared.quota is not None:
@@ -480,3 +658,45 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         reinterviews = read_fact_table(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
+
+
+def _rankings(
+    folder: Path,
+    declared: SurveyFile,
+    questionnaire: Questionnaire,
+    rules: Rules,
+    history: pd.DataFrame | None,
+) -> list[RankedBy]:
+    """Return the rankings that rules.yaml declares, *the* ranking of the wave first."""
+    general = rules.model_copy(update={"rankings": []})
+    rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general, history)]
+    for position, further in enumerate(rules.rankings):
+        at = ("rankings", position)
+        rankings.append(RankedBy(further.title, further.score, rules.of(further), at=at))
+    with_history = []
+    for one in rankings:
+        of_ranking = one.rules.history
+        if one.at and of_ranking is not None and of_ranking.file is not None:
+            table = read_history(folder / of_ranking.file, wave=declared.wave)
+            one = replace(one, history=table)
+        with_history.append(one)
+    main = [further.main for further in rules.rankings]
+    if True in main:
+        with_history.insert(0, with_history.pop(1 + main.index(True)))
+    return with_history
+
+
+def _with_combined(survey: Survey) -> Survey:
+    """Read combined.yaml where there is one; its score is ranked, in general as the wave is, where no ranking names it."""
+    path = survey.folder / COMBINED_FILE
+    if not path.is_file():
+        return survey
+    combined = read_combined_inputs(path)
+    further = survey.further
+    if COMBINED not in (survey.score, *(one.score for one in further)):
+        general = survey.rules
+        if survey.score != survey.questionnaire.ranked:
+            general = next(one.rules for one in further if not one.at)
+        further = (*further, RankedBy(COMBINED, COMBINED, general.alone()))
+    sources = (*survey.sources, *combined.sources)
+    return replace(survey, combined=combined, further=further, sources=sources)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from satisfaction.declarations.items import Names
+from satisfaction.declarations.items import AtLeastOne, Names
 from satisfaction.foundation.language import LANGUAGES, N_, Language, _
 from satisfaction.foundation.yaml import Code, Location, Name, Record, Statement, Words, fault
 
@@ -74,11 +75,42 @@ class Checking(Record):
     earlier: str | None = None
 
 
+class Testing(Record):
+    """What is tested and written to tests.csv and reliability.csv.
+
+    `measures`: default the ranked one. `groups`: items that part respondents; default single items without scores that are
+    known of nine in ten and have two to six answers. `pairs`: all areas with one another in the ranked measure.
+    """
+
+    measures: Names | None = None
+    groups: Names | None = None
+    pairs: bool = True
+    regression: bool = True
+    reliability: bool = True
+
+
 class Collapse(Record):
     """A stratum that joins another one for the variance; values in the order of the questionnaire's strata."""
 
     stratum: StratumValues
     into: StratumValues
+
+
+class EarlierWave(Record):
+    """A wave before this one: the folder of its survey, or of one of its file sets, seen from this survey's folder.
+
+    Of a survey the file set that was handed over is read, or the newest one of `revision`. `accepted` is the source by which
+    another questionnaire or another set of areas is accepted where a step of escalation or a target counts on it.
+    """
+
+    survey: str
+    revision: AtLeastOne | None = None
+    accepted: Statement | None = None
+
+
+def _named_wave(value: Any) -> Any:
+    """Read the short form of an earlier wave."""
+    return {"survey": value} if isinstance(value, str) else value
 
 
 class Fielded(Record):
@@ -132,14 +164,16 @@ class BaseStep(Record):
 
     inclusion: 1 / (psu_probability x person_probability), from the sample table. frame: the frame's population of the
     stratum, shared among the persons sampled in it in proportion to the items of `multiply` over those of `divide`; a
-    missing value counts as 1. column: the item `column` holds it.
+    missing value counts as 1. column: the item `column` holds it. table: the file `table` holds final weights made elsewhere,
+    one row a respondent (the respondent's column and `weight`); errors take them as fixed.
     """
 
     step: Literal["base"]
-    source: Literal["inclusion", "frame", "column"] = "inclusion"
+    source: Literal["inclusion", "frame", "column", "table"] = "inclusion"
     multiply: list[Name] = []
     divide: list[Name] = []
     column: Name | None = None
+    table: Table | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -158,6 +192,8 @@ class BaseStep(Record):
             wrong = "divide"
         elif (self.column is None) == (self.source == "column"):
             wrong = "column"
+        elif (self.table is None) == (self.source == "table"):
+            wrong = "table"
         if wrong is not None:
             raise fault(
                 "S164",
@@ -167,10 +203,10 @@ class BaseStep(Record):
                     source=self.source,
                 ),
                 at=(wrong,),
-                available=("frame: multiply, divide", "column: column"),
+                available=("frame: multiply, divide", "column: column", "table: table"),
                 hint=_(
                     "`multiply` and `divide` go with source: frame; source: column, and no "
-                    "other, needs `column`."
+                    "other, needs `column`; so does source: table `table`."
                 ),
             )
         return self
@@ -264,6 +300,21 @@ Step = Annotated[
 ]
 
 
+class SelectionModel(Record):
+    """A model of who answers, for a wave whose respondents were not drawn: estimates under its name, never an error of sampling.
+
+    `margins`: populations by area and items; absent: all that hold the area. `methods`: calibration (a linear model of the
+    answers), inverse_propensity (a model of who answers), doubly_robust (both). `source`: who decided to use a model, and why
+    it may hold.
+    """
+
+    margins: Annotated[list[str], Field(min_length=1)] | None = None
+    methods: Annotated[
+        list[Literal["calibration", "inverse_propensity", "doubly_robust"]], Field(min_length=1)
+    ] = ["calibration", "inverse_propensity", "doubly_robust"]
+    source: str
+
+
 class SurveyFile(Record):
     """What survey.yaml may say. Tables, margins and weighting may be absent; the pipeline then leaves those steps out.
 
@@ -290,6 +341,13 @@ class SurveyFile(Record):
     selection_note: Words | None = Field(
         default=None,
         description=N_("how respondents were selected, in words; printed in the report"),
+    )
+    selection_model: SelectionModel | None = Field(
+        default=None,
+        description=N_(
+            "quota and open_link only: a model of who answers, by margins; its estimates and "
+            "errors are published under its name; give source"
+        ),
     )
     simulated: Simulated | None = None
     fielded: Fielded | None = Field(
@@ -353,6 +411,18 @@ class SurveyFile(Record):
             "the wave before"
         ),
     )
+    earlier: list[
+        Annotated[
+            EarlierWave,
+            BeforeValidator(_named_wave, json_schema_input_type=str | EarlierWave),
+        ]
+    ] = Field(
+        default=[],
+        description=N_(
+            "waves before this one, oldest first: ranks and lists are read from the file set "
+            "handed over (satisfaction verify ... --handed-over), or from that of `revision`"
+        ),
+    )
     margins: dict[str, Margin] = Field(
         default={},
         description=N_("population counts for calibration, one file a margin"),
@@ -380,6 +450,13 @@ class SurveyFile(Record):
         description=N_(
             "rate of the overall judgement, for the importance of topics; without it none is "
             "called strong or weak"
+        ),
+    )
+    tests: Testing | None = Field(
+        default=None,
+        description=N_(
+            "what is tested and written to tests.csv and reliability.csv: pairs of areas, "
+            "groups, regression, reliability; {} for all of them"
         ),
     )
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(
@@ -431,6 +508,25 @@ class SurveyFile(Record):
         return None
 
     @model_validator(mode="after")
+    def _model_possible(self) -> SurveyFile:
+        """Refuse a model of who answers where chance drew the respondents, or of margins that are not declared."""
+        model = self.selection_model
+        if model is None:
+            return self
+        if self.selection == "probability":
+            raise fault(
+                "S521",
+                _("`selection_model` is for waves whose respondents were not drawn."),
+                at=("selection_model",),
+                available=("selection: quota", "selection: open_link"),
+                hint=_("Remove it: a probability sample has an error of its own."),
+            )
+        for margin in model.margins or ():
+            if margin not in self.margins:
+                raise _no_margin(margin, ("selection_model", "margins"), self.margins)
+        return self
+
+    @model_validator(mode="after")
     def _steps_possible(self) -> SurveyFile:
         """Refuse steps out of order, and steps whose tables or margins are not declared."""
         earlier: set[str] = set()
@@ -458,6 +554,13 @@ class SurveyFile(Record):
                         at=at,
                         hint=_("Declare `frame`, or choose another source."),
                     )
+                if step.source == "table" and self.nonrespondents is not None:
+                    raise fault(
+                        "S526",
+                        _("Final weights made elsewhere are those of respondents alone."),
+                        at=at,
+                        hint=_("Remove `nonrespondents` and the nonresponse step."),
+                    )
             elif isinstance(step, NonresponseStep):
                 if earlier - {"base"}:
                     raise fault(
@@ -476,14 +579,7 @@ class SurveyFile(Record):
             elif isinstance(step, CalibrationStep):
                 for margin in step.margins or ():
                     if margin not in self.margins:
-                        raise fault(
-                            "S122",
-                            _("There is no margin named '{margin}'.", margin=margin),
-                            at=(*at, "margins"),
-                            available=self.margins,
-                            got=margin,
-                            hint=_("Declare it under `margins`."),
-                        )
+                        raise _no_margin(margin, (*at, "margins"), self.margins)
             earlier.add(step.step)
         if self.nonrespondents is not None and "nonresponse" not in earlier:
             raise fault(
@@ -493,3 +589,14 @@ class SurveyFile(Record):
                 hint=_("Add a nonresponse step, or remove the table."),
             )
         return self
+
+
+def _no_margin(margin: str, at: Location, declared: Mapping[str, Margin]) -> Exception:
+    return fault(
+        "S122",
+        _("There is no margin named '{margin}'.", margin=margin),
+        at=at,
+        available=declared,
+        got=margin,
+        hint=_("Declare it under `margins`."),
+    )

@@ -50,7 +50,7 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     measures = list(estimates.table["measure"].unique())
     names = list(indices)
     domains = len(estimates.table) // len(measures)
-    coefficients = [_coefficients(index, measures, questionnaire) for index in indices.values()]
+    coefficients = [area_coefficients(index, measures, questionnaire) for index in indices.values()]
     block = sp.csr_array(np.stack(coefficients))
     keys = pd.DataFrame(index=[0])
     if estimates.by:
@@ -76,7 +76,9 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     )
 
 
-def _coefficients(index: Index, measures: list[str], questionnaire: Questionnaire) -> np.ndarray:
+def area_coefficients(
+    index: Index, measures: list[str], questionnaire: Questionnaire
+) -> np.ndarray:
     """Return the weight of every measure in an index, rates as points: (M,)."""
     coefficients = np.zeros(len(measures))
     for k, m in enumerate(measures):

@@ -48,6 +48,9 @@ class Estimates:
     conventions : dict
         What produced the numbers: statistic, variance, interval, df, deff, level, selection, calibration, exact.
     design : SampleDesign
+    apart : mapping of str to Estimates
+        Measures of the same domains that are no estimates of this sample alone (a combined score), by name; `of` returns
+        them.
 
     Examples
     --------
@@ -72,6 +75,7 @@ class Estimates:
     by: tuple[str, ...]
     conventions: dict[str, Any]
     design: SampleDesign = field(repr=False)
+    apart: Mapping[str, Estimates] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":
@@ -112,6 +116,10 @@ class Estimates:
         """Return the confidence level of the limits."""
         return float(self.conventions["level"])
 
+    def holds(self, measure: str) -> bool:
+        """Tell whether a measure was estimated."""
+        return measure in self.apart or bool((self.table["measure"] == measure).any())
+
     def of(self, measure: str) -> Estimates:
         """Return the estimates of one measure, with their covariance.
 
@@ -120,13 +128,15 @@ class Estimates:
         EstimatesError
             E111 when there is no such measure.
         """
+        if measure in self.apart:
+            return self.apart[measure]
         at = np.flatnonzero(self.table["measure"] == measure)
         if not len(at):
             raise EstimatesError(
                 "E111",
                 _("There is no estimate of '{measure}'.", measure=measure),
                 where="measure",
-                available=self.table["measure"].unique(),
+                available=[*self.table["measure"].unique(), *self.apart],
                 got=measure,
                 hint=_("Use a measure that was estimated."),
             )

@@ -378,7 +378,8 @@ def _jumps_since(survey: Survey, responses: Responses, limits: Limits) -> pd.Dat
     SatisfactionError
         Where either wave cannot be estimated (yet), or the two may not be compared.
     """
-    earlier = read_survey(survey.folder / str(survey.declared.fieldwork.earlier))
+    folder = survey.folder / str(survey.declared.fieldwork.earlier)
+    earlier = read_survey(folder, ranking=False)
     measure = survey.questionnaire.ranked
     require_comparable(comparability(survey.questionnaire, earlier.questionnaire, measure))
     later = _ranked(survey, responses)

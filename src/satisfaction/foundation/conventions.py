@@ -98,6 +98,8 @@ KEYS = {
     "divide": pgettext("convention", "items divided by"),
     "missing": pgettext("convention", "persons whose missing value counts as 1"),
     "column": pgettext("convention", "item that holds the weight"),
+    "file": pgettext("convention", "file that holds the weights"),
+    "unused": pgettext("convention", "rows of that file without an accepted respondent"),
     "by": pgettext("convention", "items adjusted by"),
     "response_rate": pgettext("convention", "weighted response rate"),
     "weights_before": pgettext("convention", "weights before this step"),
@@ -140,6 +142,7 @@ KEYS = {
     "whole": pgettext("convention", "cells whose weights all lie at a bound"),
     "prior": pgettext("convention", "prior of the true values"),
     "wrongly_ordered": pgettext("convention", "share of wrong orders that the grades promise"),
+    "tie_break": pgettext("convention", "score by which ties are broken"),
 }
 
 VALUES = {
@@ -177,6 +180,9 @@ VALUES = {
     "logit": pgettext("value of a convention", "bounded logit calibration"),
     "frame": pgettext("value of a convention", "frame population divided by persons sampled"),
     "column": pgettext("value of a convention", "an item of the questionnaire"),
+    "table": pgettext(
+        "value of a convention", "final weights made elsewhere, taken as fixed for the errors"
+    ),
     "trimming (cell)": pgettext("value of a convention", "trimming, the excess stays in its cell"),
     "trimming (equal)": pgettext(
         "value of a convention", "trimming, the excess shared equally by the other weights"

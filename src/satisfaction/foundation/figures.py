@@ -20,6 +20,7 @@ Kind: TypeAlias = Literal["rate", "index", "score"]
 ABSENT = "—"
 SMALL = 0.001
 """A probability or p-value nearer to 0 or 1 than this is written as a bound."""
+MOST_DECIMALS = 6
 CHINESE_DIGITS = "零一二三四五六七八九"
 ENGLISH = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
            "eleven", "twelve")  # fmt: skip
@@ -70,7 +71,9 @@ def unit_of(kind: str) -> Unit:
 
 
 def count(value: Any) -> str:
-    """Write a whole number."""
+    """Write a whole number; a dash where there is none."""
+    if pd.isna(value):
+        return ABSENT
     return f"{int(value):,}"
 
 
@@ -95,6 +98,35 @@ def interval(low: Any, high: Any, kind: str) -> str:
     if np.isinf(low) or np.isinf(high):
         return str(_("unbounded"))
     return f"{estimate_text(low, kind).removesuffix(' %')}–{estimate_text(high, kind)}"
+
+
+def digits_of(errors: np.ndarray) -> int | None:
+    """Return how many decimals figures deserve: two digits of their standard errors' median; None without an error.
+
+    >>> digits_of(np.array([0.36, 0.4])), digits_of(np.array([1.2, 1.6, 2.0])), digits_of(np.array([]))
+    (2, 1, None)
+    """
+    known = errors[np.isfinite(errors) & (errors > 0)]
+    if not len(known):
+        return None
+    return _decimals(float(np.median(known)), significant=2)
+
+
+def digits_of_size(numbers: np.ndarray) -> int:
+    """Return the decimals that show four digits of the largest of the numbers, for figures without an error.
+
+    >>> digits_of_size(np.array([0.12345, 1.5])), digits_of_size(np.array([1234.5]))
+    (3, 0)
+    """
+    sizes = np.abs(numbers[np.isfinite(numbers)])
+    if not len(sizes) or sizes.max() == 0:
+        return 0
+    return _decimals(float(sizes.max()), significant=4)
+
+
+def _decimals(size: float, *, significant: int) -> int:
+    before_point = int(np.floor(np.log10(size))) + 1
+    return int(np.clip(significant - before_point, 0, MOST_DECIMALS))
 
 
 def signed(value: float) -> str:

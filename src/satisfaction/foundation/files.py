@@ -257,6 +257,16 @@ def recorded() -> Iterator[dict[str, str]]:
         _READ.reset(token)
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Leave out of `recorded` what is read meanwhile: files that are looked at and no input."""
+    token = _READ.set(())
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
 def refuse_changed(read: Mapping[str, str]) -> None:
     """Refuse files that are not what they were when `recorded` noted them: figures and hashes would not belong together.
 
@@ -283,6 +293,11 @@ def _changed_meanwhile(name: str) -> InputFileError:
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file as it is."""
     target.write_bytes(read_bytes(source))
+
+
+def put_bytes(content: bytes, target: Path) -> None:
+    """Write the content of a file in the making; see `new_file`."""
+    target.write_bytes(content)
 
 
 def decode(path: Path) -> str:

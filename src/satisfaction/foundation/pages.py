@@ -135,11 +135,16 @@ def card(
 ) -> str:
     """Return how an object shows itself in a notebook: facts, tables (the first one open), everything escaped.
 
-    Long tables are cut, and say so; figures have five significant digits.
+    Long tables are cut, and say so; figures have five significant digits. Where a notebook has said how it writes
+    tables (`TABLE_WRITERS`), they are written so, and whole.
     """
-    shown = {}
+    shown: dict[Text | str, Markup] = {}
+    writer = TABLE_WRITERS[-1] if TABLE_WRITERS else None
     for name, table in (tables or {}).items():
         if not len(table):
+            continue
+        if writer is not None:
+            shown[name] = Markup(writer(table))
             continue
         more = len(table) - MOST_ROWS
         heading: Text | str = name
@@ -150,6 +155,10 @@ def card(
     return fill(
         "card.html", {"title": title, "facts": kept, "tables": shown, "mark": mark, "note": note}
     )
+
+
+TABLE_WRITERS: list[Callable[[pd.DataFrame], str]] = []
+"""What writes the tables of cards instead, as escaped HTML; the last one does."""
 
 
 def _html(table: pd.DataFrame) -> str:

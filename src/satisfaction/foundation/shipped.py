@@ -22,7 +22,6 @@ EXTRAS = {
     "lab": (
         "ipykernel",
         "ipywidgets",
-        "itables",
         "jupyterlab",
         "nbconvert",
         "papermill",

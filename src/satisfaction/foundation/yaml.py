@@ -10,7 +10,7 @@ import functools
 import io
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -141,12 +141,17 @@ class Document:
     path: Path
     node: Any
     data: Any
+    start: Location = ()
+
+    def below(self, location: Location) -> Document:
+        """Return the same file, in which places are counted from a location on."""
+        return replace(self, start=(*self.start, *location))
 
     def place(self, location: Location) -> str:
         """Return 'file:line' of a location, or of the nearest ancestor that has a line."""
         node = self.node
         line = 1
-        for key in location:
+        for key in (*self.start, *location):
             try:
                 if isinstance(node, CommentedMap) and key in node:
                     line = node.lc.key(key)[0] + 1
@@ -173,6 +178,11 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
     text = ""
     if read_bytes(path).strip():
         text = decode(path)
+    return parse_yaml(text, path, error)
+
+
+def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Document:
+    """Read the text of a YAML 1.2 file, for `path` to be named in errors; see `read_yaml`."""
     try:
         node = _parsed(text)
     except DuplicateKeyError as fault:

@@ -1,28 +1,38 @@
-"""The form of the first notebook: choose a wave, check its responses, run it, open its report and notebooks.
+"""The form of the first notebook: choose a wave, and check, run, compare or plan it by a button.
 
 The waves and questionnaires of a project folder, and how each wave stands.
 """
 
 from __future__ import annotations
 
-import html
-import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from satisfaction.collection.responses import load_responses
-from satisfaction.declarations.survey import read_declared, read_survey
-from satisfaction.foundation.errors import DamagedSetError, InputFileError, SatisfactionError
-from satisfaction.foundation.files import free_name, new_file, read_json
+from markupsafe import Markup
+
+from satisfaction.declarations.survey import read_declared
+from satisfaction.foundation.errors import DamagedSetError, SatisfactionError
+from satisfaction.foundation.files import read_json
 from satisfaction.foundation.language import NOTHING, Language, Text, _, comma_list, use
-from satisfaction.foundation.pages import fill, page_name
-from satisfaction.foundation.tables import write_text
-from satisfaction.notebook.notebooks import find_notebooks, nothing_for, run_notebooks, shelf_of
-from satisfaction.pipeline import run
-from satisfaction.publication.file_set import export_dated, revision_of
+from satisfaction.foundation.pages import fill
+from satisfaction.notebook.actions import (
+    Answer,
+    account_page,
+    edited_notebooks,
+    fault_as_html,
+    linked,
+    opened,
+    pages_of_fieldwork,
+    plan_of_next,
+    ran,
+    results_in,
+    since,
+    written_report,
+)
+from satisfaction.notebook.notebooks import project_root
+from satisfaction.pipeline import STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,8 @@ class Wave:
         When the latest run was finished, ISO text; empty without one.
     revision : int or None
     readable : bool
+    before : Path or None
+        Folder of the wave before, where the checks of the fieldwork name one.
     """
 
     folder: Path
@@ -51,37 +63,7 @@ class Wave:
     finished: str = ""
     revision: int | None = None
     readable: bool = True
-
-
-def project_root(start: Path, *, holding: Collection[str] = ("surveys", "notebooks")) -> Path:
-    """Return the nearest folder at or above `start` that has `surveys` and `notebooks`.
-
-    Parameters
-    ----------
-    start : Path
-    holding : collection of str
-        The folders it must have.
-
-    Raises
-    ------
-    InputFileError
-        F118 when there is none.
-    """
-    for folder in (start.resolve(), *start.resolve().parents):
-        if all((folder / name).is_dir() for name in holding):
-            return folder
-    raise InputFileError(
-        "F118",
-        _(
-            "This is no project folder: {folders} not found in it or above it.",
-            folders=comma_list(f"{name}/" for name in holding),
-        ),
-        where=str(start),
-        hint=_(
-            "Go to the project folder, or name it: satisfaction lab <folder>. "
-            "`satisfaction init <folder>` makes an example project."
-        ),
-    )
+    before: Path | None = None
 
 
 def find_waves(root: Path) -> list[Wave]:
@@ -102,6 +84,10 @@ def _wave(folder: Path) -> Wave:
     except SatisfactionError as fault:
         return Wave(folder, fault.text, readable=False)
     latest = _latest(folder)
+    checking = declared.fieldwork
+    before = None
+    if checking is not None and checking.earlier is not None:
+        before = (folder / checking.earlier).resolve()
     return Wave(
         folder,
         title=Text(declared.title.zh, declared.title.en),
@@ -111,7 +97,42 @@ def _wave(folder: Path) -> Wave:
         mark=_("simulated") if declared.simulated else NOTHING,
         finished=str(latest.get("finished", "")),
         revision=latest.get("revision"),
+        before=before,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run of a wave, or a report, a comparison, a plan made from it.
+
+    Attributes
+    ----------
+    folder : Path
+    finished : str
+        ISO text.
+    revision : int or None
+        Of a file set.
+    """
+
+    folder: Path
+    finished: str
+    revision: int | None
+
+
+def find_runs(folder: Path) -> list[Run]:
+    """List what lies in a wave's `out/`, the newest first."""
+    runs = []
+    for path in sorted((folder / "out").glob("[0-9]*T*Z*"), reverse=True):
+        record: dict[str, Any] = {}
+        if (path / "run.json").is_file():
+            try:
+                record = read_json(path / "run.json")
+            except DamagedSetError:
+                continue
+        stamp = path.name.partition("Z")[0]
+        at = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[9:11]}:{stamp[11:13]}"
+        runs.append(Run(path, str(record.get("finished", at)), record.get("revision")))
+    return runs
 
 
 def _latest(folder: Path) -> dict[str, Any]:
@@ -126,11 +147,18 @@ def _latest(folder: Path) -> dict[str, Any]:
 
 
 CHECK = _("check responses")
+FIELDWORK = _("fieldwork")
 RUN = _("run")
-OPEN = _("open notebooks")
 REPORT = _("report")
-RESULTS = _("results")
-RUNNING = _("running ...")
+CHANGE = _("change")
+PLAN = _("plan")
+OPEN = _("open notebooks")
+MOST_RUNS = 12  # of a wave, in the list; all lie in its out/
+SELECTIONS = {
+    "probability": _("probability sample"),
+    "quota": _("quota sample"),
+    "open_link": _("open link"),
+}
 
 
 def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
@@ -146,176 +174,190 @@ def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
     import ipywidgets
 
     shown: Any = IPython.display
-    root = project_root(Path(folder))
-    waves = find_waves(root)
-    shown.display(shown.HTML(overview(waves, find_questionnaires(root), language=language)))
-    readable = [wave for wave in waves if wave.readable]
-    shown.display(form(ipywidgets, readable, language=language))
+    shown.display(form(ipywidgets, project_root(Path(folder)), language=language))
 
 
 def overview(waves: list[Wave], questionnaires: list[str], *, language: Language) -> str:
     """Return the list of waves and questionnaires as HTML."""
     with use(language):
-        return fill("launcher.html", {"waves": waves, "questionnaires": questionnaires, "_": _})
+        values = {"waves": waves, "questionnaires": questionnaires, "selections": SELECTIONS}
+        return fill("launcher.html", values)
 
 
-def form(widgets: Any, waves: list[Wave], *, language: Language) -> Any:
-    """Build the form; every button works on the wave chosen and writes below itself.
+def runs_list(folder: Path, *, language: Language) -> str:
+    """Return what was made of a wave, with links to it, as HTML."""
+    with use(language):
+        runs = find_runs(folder)
+        rows = [(run, Markup(linked(results_in(run.folder, language)))) for run in runs[:MOST_RUNS]]
+        return fill("runs.html", {"rows": rows, "more": len(runs) - len(rows)})
+
+
+class Form:
+    """The form: what is chosen, buttons, the progress of what runs, its answer, the list of runs.
 
     The language chosen in it is that of what the buttons show and of the notebooks they open.
     """
-    with use(language):
-        folders = [(f"{wave.folder.name} · {wave.title}", wave.folder) for wave in waves]
-        wave_menu = widgets.Dropdown(options=folders, description=str(_("wave")))
-        languages = widgets.ToggleButtons(
-            options=[(_("zh").zh, "zh"), ("English", "en")],
-            value=language,
-            description=str(_("language")),
+
+    def __init__(self, widgets: Any, root: Path, language: Language) -> None:
+        self.widgets = widgets
+        self.root = root
+        wide = {"width": "98%", "max_width": "60rem"}
+        style = {"description_width": "8rem"}
+        readable = [wave for wave in find_waves(root) if wave.readable]
+        folders = [wave.folder for wave in readable]
+        self.overview = widgets.HTML()
+        self.wave = widgets.Dropdown(
+            options=self._options(folders, language), layout=wide, style=style
         )
-        notebooks = widgets.Checkbox(value=False, description=str(_("notebooks too")), indent=False)
-        output = widgets.Output()
-        actions: dict[str, Callable[[Path], str]] = {
-            str(CHECK): lambda folder: account_page(folder, languages.value),
-            str(RUN): lambda folder: ran(folder, languages.value, notebooks=notebooks.value),
-            str(OPEN): lambda folder: opened(folder, languages.value),
+        if readable:
+            self.wave.value = max(readable, key=lambda wave: wave.finished).folder
+        self.earlier = widgets.Dropdown(
+            options=self._options(folders, language), layout=wide, style=style
+        )
+        self.languages = widgets.ToggleButtons(
+            options=[(_("zh").zh, "zh"), ("English", "en")], value=language
+        )
+        self.notebooks = widgets.Checkbox(value=False, indent=False)
+        self.width = widgets.BoundedFloatText(
+            value=3.0, min=0.1, max=50, step=0.1, layout=wide, style=style
+        )
+        self.bar = widgets.IntProgress(value=0, min=0, max=len(STEPS) + 1)
+        self.step = widgets.Label()
+        self.progress = widgets.HBox([self.bar, self.step])
+        self.progress.layout.visibility = "hidden"
+        self.question = widgets.HBox([])
+        self.output = widgets.Output()
+        self.runs = widgets.Output()  # its links are JupyterLab's, which opens notebooks
+        self.buttons: dict[Text, Any] = {}
+        for name in self.actions():
+            button = widgets.Button(button_style="primary" if name == RUN else "")
+            button.on_click(lambda _button, name=name: self.press(name))
+            self.buttons[name] = button
+        self.languages.observe(lambda _change: self.refresh(), names="value")
+        self.wave.observe(lambda _change: self.choose(), names="value")
+        self.box = widgets.VBox(
+            [
+                self.overview,
+                self.languages,
+                self.wave,
+                self.earlier,
+                self.width,
+                self.notebooks,
+                widgets.HBox(list(self.buttons.values()), layout={"flex_flow": "row wrap"}),
+                self.progress,
+                self.question,
+                self.output,
+                self.runs,
+            ]
+        )
+        self.choose()
+
+    def choose(self) -> None:
+        """Propose the wave before the one chosen to be compared with, and show what was made of it."""
+        for wave in find_waves(self.root):
+            folders = [folder for _title, folder in self.earlier.options]
+            if wave.folder == self.wave.value and wave.before in folders:
+                self.earlier.value = wave.before
+        self.refresh()
+
+    def _options(self, folders: list[Path], language: Language) -> list[tuple[str, Path]]:
+        with use(language):
+            titles = {wave.folder: str(wave.title) for wave in find_waves(self.root)}
+        return [(f"{folder.name} · {titles[folder]}", folder) for folder in folders]
+
+    def refresh(self) -> None:
+        """Write all words anew, in the language chosen, and list what has been made meanwhile."""
+        language = self.languages.value
+        with use(language):
+            self.languages.description = str(_("language"))
+            self.wave.description = str(_("wave"))
+            self.earlier.description = str(_("compare with"))
+            self.width.description = str(_("half width"))
+            self.width.tooltip = str(_("wish of a plan: half width of an area's interval"))
+            self.notebooks.description = str(_("notebooks too"))
+            for name, button in self.buttons.items():
+                button.description = str(name)
+        self.overview.value = overview(
+            find_waves(self.root), find_questionnaires(self.root), language=language
+        )
+        if self.wave.value is not None:
+            page = runs_list(self.wave.value, language=language)
+            self.runs.outputs = (
+                {"output_type": "display_data", "metadata": {}, "data": {"text/html": page}},
+            )
+
+    def actions(self) -> dict[Text, Callable[[Path, Language], Answer]]:
+        """Return what each button does with a wave."""
+        return {
+            CHECK: account_page,
+            FIELDWORK: pages_of_fieldwork,
+            RUN: lambda folder, language: ran(
+                folder, language, notebooks=self.notebooks.value, tell=self.tell
+            ),
+            REPORT: lambda folder, language: written_report(folder, language, tell=self.tell),
+            CHANGE: lambda folder, language: since(self.earlier.value, folder, language),
+            PLAN: lambda folder, language: plan_of_next(
+                folder, language, interval=self.width.value, tell=self.tell
+            ),
+            OPEN: self.open,
         }
-        primary = str(RUN)
 
-    def press(button: Any) -> None:
-        action = actions[button.description]
-        with use(languages.value):
-            _answer(output, action, wave_menu.value, buttons)
+    def tell(self, step: Text) -> None:
+        """Show that a step begins."""
+        self.bar.value += 1
+        with use(self.languages.value):
+            self.step.value = str(step)
 
-    buttons = []
-    for name in actions:
-        style = "primary" if name == primary else ""
-        button = widgets.Button(description=name, button_style=style)
-        button.on_click(press)
-        buttons.append(button)
-    return widgets.VBox([wave_menu, languages, notebooks, widgets.HBox(buttons), output])
+    def press(self, name: Text) -> None:
+        """Carry an action out below the form; a user's fault is its message, nothing more."""
+        import IPython.display
 
-
-def account_page(folder: Path, language: Language) -> str:
-    """Check the responses of a wave; returns the account as HTML."""
-    survey = read_survey(folder)
-    responses = load_responses(survey, purpose="check")
-    with use(language):
-        return responses._repr_html_()
-
-
-def ran(folder: Path, language: Language, *, notebooks: bool) -> str:
-    """Run a wave as `satisfaction run` does; returns what came of it, with links, as HTML."""
-    survey = read_survey(folder)
-    results = run(survey)
-    written = export_dated(results)
-    declared = survey.declared.languages
-    shown_in = language if language in declared else declared[0]
-    names = {"report.html": REPORT, "ranking.xlsx": RESULTS, "indices.xlsx": RESULTS}
-    links = [
-        (label, written / page_name(name, shown_in, declared)) for name, label in names.items()
-    ]
-    revision = revision_of(written)
-    lines = [_("Results: {folder}, revision {revision}", folder=written.name, revision=revision)]
-    failure = ""
-    if notebooks:
-        shelf = written.with_name(f"{written.name}-notebooks")
-        leave_out = nothing_for(results)
-        for name, why in leave_out.items():
-            lines.append(_("not executed: {notebook} ({why})", notebook=name, why=why))
+        shown: Any = IPython.display
+        for button in self.buttons.values():
+            button.disabled = True
+        self.bar.value = 0
+        self.progress.layout.visibility = "visible"
+        self.question.children = ()
+        self.output.clear_output()
+        language = self.languages.value
         try:
-            run_notebooks(survey, shelf, language=language, official=written, leave_out=leave_out)
-        except SatisfactionError as fault:
-            with use(language):
-                failure = fault_as_html(fault)
-        links += [(Text(path.stem), path) for path in sorted(shelf.glob("*.ipynb"))]
-    with use(language):
-        account = "".join(f"<p>{html.escape(str(line))}</p>" for line in lines)
-        return results._repr_html_() + account + failure + linked(links)
+            with use(language), self.output:
+                self.step.value = str(_("running ..."))
+                try:
+                    answer = self.actions()[name](self.wave.value, language)
+                except SatisfactionError as fault:
+                    answer = fault_as_html(fault)
+                shown.display(shown.HTML(answer))
+        finally:
+            self.progress.layout.visibility = "hidden"
+            for button in self.buttons.values():
+                button.disabled = False
+            self.refresh()
+
+    def open(self, folder: Path, language: Language) -> Answer:
+        """Open the notebooks; where some were edited, ask whether fresh copies are wanted beside them."""
+        edited = edited_notebooks(folder, language)
+        if edited:
+            fresh = self.widgets.Button(
+                description=str(_("fresh copies beside them")), layout={"width": "auto"}
+            )
+            fresh.on_click(lambda _button: self.fresh(folder, language))
+            names = comma_list(edited)
+            asked = _("You have edited {names}; your copies stay as they are.", names=names)
+            self.question.children = (self.widgets.Label(str(asked)), fresh)
+        return opened(folder, language)
+
+    def fresh(self, folder: Path, language: Language) -> None:
+        """Write fresh copies beside the edited ones."""
+        import IPython.display
+
+        shown: Any = IPython.display
+        self.question.children = ()
+        self.output.clear_output()
+        with self.output:
+            shown.display(shown.HTML(opened(folder, language, fresh=True)))
 
 
-def opened(folder: Path, language: Language) -> str:
-    """Write the notebooks of a language for this wave into its out/notebooks/; returns links to them as HTML.
-
-    A copy that somebody has edited stays as it is: the notebook as shipped is written beside it, under another name.
-    """
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
-
-    survey = read_survey(folder)
-    shelf = survey.folder / "out" / shelf_of(language)
-    shelf.mkdir(parents=True, exist_ok=True)
-    parameters = {"survey": str(survey.folder.resolve()), "language": language}
-    links = []
-    for path in find_notebooks(survey, language):
-        ready = parameterize_notebook(load_notebook_node(str(path)), parameters)
-        links += _beside_edited(ready, shelf / path.name)
-    with use(language):
-        return linked(links)
-
-
-def _beside_edited(ready: Any, path: Path) -> list[tuple[Text, Path]]:
-    """Return links to a notebook as shipped, written where no copy of it lies yet, and to the edited copies, which are kept."""
-    import nbformat
-
-    files: Any = nbformat  # not typed
-    shipped = None
-    edited = []
-    for copy in sorted(path.parent.glob(f"{path.stem}*.ipynb")):
-        if _sources(files.read(copy, as_version=4)) == _sources(ready):
-            shipped = copy
-        else:
-            edited.append((_("your edited copy, kept"), copy))
-    if shipped is None:
-        shipped = free_name(path)
-        with new_file(shipped) as scratch:
-            write_text(files.writes(ready), scratch)
-    return [(Text(path.stem), shipped), *edited]
-
-
-def _sources(notebook: Any) -> list[str]:
-    """Return the cells as written; outputs come from running them."""
-    return [cell.source for cell in notebook.cells]
-
-
-def linked(links: list[tuple[Text, Path]]) -> str:
-    """Return links to files of the project: a workbook is downloaded, a page opens in a tab of its own, a notebook here.
-
-    JupyterLab opens whatever is named relative to the notebook in its own viewers, which can read no workbook and run no
-    script of a page; it leaves links to its server's /files/ alone.
-    """
-    items = []
-    for label, path in links:
-        place = os.path.relpath(path, Path.cwd()).replace(os.sep, "/")
-        attributes = ""
-        if path.suffix != ".ipynb":
-            below = path.resolve().relative_to(project_root(path.parent)).as_posix()
-            place = f"{os.environ.get('JUPYTERHUB_SERVICE_PREFIX', '/')}files/{below}"
-            attributes = " download" if path.suffix == ".xlsx" else ' target="_blank"'
-        words = html.escape(f"{label}: {path.name}")
-        items.append(f'<li><a href="{html.escape(quote(place))}"{attributes}>{words}</a></li>')
-    return f"<ul>{''.join(items)}</ul>"
-
-
-def fault_as_html(fault: SatisfactionError) -> str:
-    """Return a message as the form shows it."""
-    return f'<pre style="color:#8f1818;white-space:pre-wrap">{html.escape(str(fault))}</pre>'
-
-
-def _answer(output: Any, action: Callable[[Path], str], folder: Path, buttons: list[Any]) -> None:
-    """Carry an action out below the form; a user's fault is its message, nothing more."""
-    import IPython.display
-
-    shown: Any = IPython.display
-    for button in buttons:
-        button.disabled = True
-    output.clear_output()
-    with output:
-        shown.display(shown.HTML(f"<p>{html.escape(str(RUNNING))}</p>"))
-        try:
-            answer = action(folder)
-        except SatisfactionError as fault:
-            answer = fault_as_html(fault)
-        output.clear_output()
-        shown.display(shown.HTML(answer))
-    for button in buttons:
-        button.disabled = False
+def form(widgets: Any, root: Path, *, language: Language) -> Any:
+    """Build the form of a project; see `Form`."""
+    return Form(widgets, root, language).box

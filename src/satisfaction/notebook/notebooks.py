@@ -22,6 +22,37 @@ TESTING = "03_tests.ipynb"
 COMPARING = (TESTING, "05_ranking.ipynb")  # notebooks that compare areas
 
 
+def project_root(start: Path, *, holding: Collection[str] = ("surveys", "notebooks")) -> Path:
+    """Return the nearest folder at or above `start` that has `surveys` and `notebooks`.
+
+    Parameters
+    ----------
+    start : Path
+    holding : collection of str
+        The folders it must have.
+
+    Raises
+    ------
+    InputFileError
+        F118 when there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if all((folder / name).is_dir() for name in holding):
+            return folder
+    raise InputFileError(
+        "F118",
+        _(
+            "This is no project folder: {folders} not found in it or above it.",
+            folders=comma_list(f"{name}/" for name in holding),
+        ),
+        where=str(start),
+        hint=_(
+            "Go to the project folder, or name it: satisfaction lab <folder>. "
+            "`satisfaction init <folder>` makes an example project."
+        ),
+    )
+
+
 def shelf_of(language: Language) -> Path:
     """Return the folder of a language's notebooks, in the project."""
     if language == "zh":

@@ -9,22 +9,34 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from satisfaction.foundation.files import scratch_folder
+from satisfaction.foundation.errors import DamagedSetError
+from satisfaction.foundation.files import read_json, scratch_folder
 from satisfaction.foundation.language import Language, Text, _
+from satisfaction.foundation.pages import fill
 from satisfaction.foundation.shipped import require_extra, write_notebooks
-from satisfaction.foundation.tables import write_json
-from satisfaction.notebook.launcher import find_waves, project_root
-from satisfaction.notebook.notebooks import shelf_of
+from satisfaction.foundation.tables import write_json, write_text
+from satisfaction.notebook.launcher import find_waves
+from satisfaction.notebook.notebooks import project_root, shelf_of
 
 START = "00_start.ipynb"
-SETTINGS = {
-    "@jupyterlab/apputils-extension/notification": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-        "doNotDisturbMode": True,
-    }
+LOCALES: dict[Language, str] = {"zh": "zh_CN", "en": "en"}
+"""JupyterLab's own words; the Chinese ones come from its language pack."""
+DOOR = "satisfaction-door"
+"""What runs the first notebook when it is opened, as JupyterLab loads it: a package of a script and what describes it."""
+DOOR_PACKAGE = {
+    "name": DOOR,
+    "version": "1.0.0",
+    "jupyterlab": {
+        "extension": True,
+        "_build": {"load": "static/door.js", "extension": "./extension"},
+    },
 }
+LANGUAGE_CELLS = ('language = "zh"', 'language = "en"')
+LAUNCH_CELL = """from satisfaction.notebook.launcher import launch
+
+launch(language=language)"""
 PATIENCE = 20  # seconds the server may take to end
 QUIET = (
     "--ServerApp.port_retries=0",
@@ -61,7 +73,17 @@ def serve(
         token = secrets.token_hex(16)
         address = f"http://127.0.0.1:{port}/lab/tree/{start_of(language)}?token={token}"
         tell(_("JupyterLab: {address}\nTo stop: Ctrl+C", address=address))
-        environment = os.environ | private_folders(home) | {"JUPYTER_TOKEN": token}
+        folders = private_folders(home, language=language)
+        if untouched(root / start_of(language)):
+            add_door(folders, start_of(language))
+        else:
+            tell(
+                _(
+                    "{notebook} has cells of your own; it does not run by itself: Run > Run All Cells.",
+                    notebook=start_of(language),
+                )
+            )
+        environment = os.environ | folders | {"JUPYTER_TOKEN": token}
         starting = command(root, port=port, browser=browser, language=language)
         with subprocess.Popen(starting, env=environment) as running:
             try:
@@ -106,12 +128,17 @@ def command(root: Path, *, port: int, browser: bool, language: Language = "zh") 
     return [sys.executable, "-m", "jupyterlab", *where, *QUIET, *shown, *as_root]
 
 
-def private_folders(home: Path) -> dict[str, str]:
+def private_folders(home: Path, *, language: Language = "zh") -> dict[str, str]:
     """Write the settings into a folder of their own and return the environment that points there."""
-    for name, settings in SETTINGS.items():
+    notification = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+    settings: dict[str, dict[str, Any]] = {
+        "@jupyterlab/apputils-extension/notification": notification,
+        "@jupyterlab/translation-extension/plugin": {"locale": LOCALES[language]},
+    }
+    for name, values in settings.items():
         path = home / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(settings, path)
+        write_json(values, path)
     names = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
@@ -119,6 +146,36 @@ def private_folders(home: Path) -> dict[str, str]:
     }
     names |= {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
     return {variable: str(home / name) for variable, name in names.items()}
+
+
+def add_door(folders: dict[str, str], notebook: str) -> None:
+    """Let JupyterLab run one notebook by itself when it is opened, and no other.
+
+    Parameters
+    ----------
+    folders : dict of str to str
+        The environment of the server, as `private_folders` returns it.
+    notebook : str
+        Its place below the server's folder.
+    """
+    package = Path(folders["JUPYTER_DATA_DIR"], "labextensions", DOOR)
+    script = package / "static" / "door.js"
+    script.parent.mkdir(parents=True)
+    write_json(DOOR_PACKAGE, package / "package.json")
+    write_text(fill("door.js", {"notebook": notebook, "name": DOOR}), script)
+
+
+def untouched(notebook: Path) -> bool:
+    """Return whether a first notebook has no other code than the one shipped, whatever its language.
+
+    Only such a notebook may run without being asked: a project may come from anywhere.
+    """
+    try:
+        cells = read_json(notebook)["cells"]
+        code = ["".join(cell["source"]).strip() for cell in cells if cell["cell_type"] == "code"]
+    except (DamagedSetError, KeyError, TypeError):
+        return False
+    return len(code) == 2 and code[0] in LANGUAGE_CELLS and code[1] == LAUNCH_CELL
 
 
 def free_port() -> int:

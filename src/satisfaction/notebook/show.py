@@ -1,4 +1,4 @@
-"""How a notebook shows itself: its words in one language, tables that sort in the page, plots with Chinese glyphs; nothing from outside.
+"""How a notebook shows itself: its words in one language, tables that are read, searched and sorted in the page, plots with Chinese glyphs; nothing from outside.
 
 Notebooks of `notebooks/` are in Chinese, those of `notebooks/en/` in English. Their cells differ in prose and in the parameter
 `language`; what the cells show in words goes through `words`, and `begin` says in which language.
@@ -6,17 +6,24 @@ Notebooks of `notebooks/` are in Chinese, those of `notebooks/en/` in English. T
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.language import Language, _
 from satisfaction.foundation.language import language as speak
-from satisfaction.publication.headings import column_words, in_one_language
-
-if TYPE_CHECKING:
-    import pandas as pd
+from satisfaction.foundation.pages import TABLE_WRITERS
+from satisfaction.notebook.table_view import Labels, TableView, survey_labels, view
+from satisfaction.publication.headings import (
+    chosen_columns,
+    column_words,
+    in_one_language,
+    title_of,
+)
 
 __all__ = [
     "begin",
@@ -24,8 +31,8 @@ __all__ = [
     "in_one_language",
     "in_project",
     "known",
-    "sortable_tables",
-    "table_words",
+    "readable_tables",
+    "show",
     "words",
 ]
 
@@ -69,7 +76,6 @@ def begin(survey: Survey, *, language: Language = "zh") -> None:
         X151 for another language.
     """
     import IPython.display
-    import pandas as pd
     import seaborn as sns
 
     from satisfaction.publication.plots.canvas import theme
@@ -79,48 +85,99 @@ def begin(survey: Survey, *, language: Language = "zh") -> None:
     speak(language)
     sns.set_theme(rc=theme())
     pd.set_option("display.max_colwidth", 140)
-    sortable_tables()
+    readable_tables(survey)
     # no headings: the notebook's outline is that of its prose
     shown.display(shown.Markdown(f"**{survey.declared.title}**"))
     if survey.marks:
         shown.display(shown.Markdown(f"> **【{survey.marks}】**"))
 
 
-def sortable_tables() -> None:
-    """Let every table of a notebook be sorted and searched in the page, with the library inside the notebook.
+def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> TableView:
+    """Show a table as a person reads it.
 
-    Tables are shown as `in_one_language` returns them.
+    Words are in the notebook's language and stand at the left; estimates have their unit and the digits that their
+    standard errors allow; a small p-value is a bound; limits stand together and are drawn in the row. The whole table
+    can be searched, and sorted by its headings; without scripts it stands there as it is.
+
+    Parameters
+    ----------
+    table : DataFrame or Series
+        An index without a name, numbered, is not shown.
+    kind : {"rate", "score", "index"}, optional
+        What its estimates are: a share 0-1 is then written as a percentage. Default: what the table's columns `kind`,
+        `unit` or `measure` say of each row.
+
+    Returns
+    -------
+    TableView
+        Shows itself as the last line of a cell, or by `display`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from satisfaction.notebook.show import show
+    >>> table = pd.DataFrame({"estimate": [0.61234], "se": [0.0123], "p": [1e-9]})
+    >>> "61.2 %" in show(table, kind="rate").html, "&lt; 0.001" in show(table).html
+    (True, True)
     """
-    import itables
-    import pandas as pd
-    from IPython.utils.capture import capture_output
+    frame = table.to_frame() if isinstance(table, pd.Series) else table
+    plain = _with_plain_columns(_with_index(frame))
+    html = view(
+        plain, chosen=chosen_columns(plain), heading=title_of, kind=kind, labels=_LABELS[-1]
+    )
+    return TableView(html, repr(in_one_language(frame)))
 
-    options: Any = itables.options
+
+_LABELS = [Labels()]
+"""Of the survey that the notebook is about, the last one."""
+
+
+def readable_tables(survey: Survey) -> None:
+    """Let every table of a notebook, and of the cards in it, show itself as `show` writes it."""
+    _LABELS.append(survey_labels(survey))
+    TABLE_WRITERS.append(_as_html)
     frames: Any = pd.DataFrame
-    captured: Any
-    with capture_output() as captured:
-        itables.init_notebook_mode(all_interactive=True, connected=False)
-    # first the library, then what turns its tables dark with the page
-    for output in reversed(captured.outputs):
-        output.display()
-    as_html = frames._repr_html_
-    frames._repr_html_ = lambda table: as_html(in_one_language(table))
-    options.language = table_words()
-    options.maxBytes = 0  # whole tables: a table that is cut without a word misleads
-    options.lengthMenu = [10, 25, 100]
-    options.classes = "display compact"
+    frames._repr_html_ = _as_html
 
 
-def table_words() -> dict[str, object]:
-    """Return what stands around a table, as DataTables names it."""
-    rows = words("rows _START_ to _END_ of _TOTAL_")
-    return {
-        "search": words("search"),
-        "lengthMenu": words("_MENU_ rows a page"),
-        "info": rows,
-        "infoEmpty": words("no rows"),
-        "infoFiltered": words("(of _MAX_ rows)"),
-        "zeroRecords": words("no row fits"),
-        "emptyTable": words("no rows"),
-        "paginate": {"first": "«", "previous": "‹", "next": "›", "last": "»"},
-    }
+@contextmanager
+def readable_cards(survey: Survey) -> Iterator[None]:
+    """Let the cards that are made inside a block show their tables as `show` writes them."""
+    _LABELS.append(survey_labels(survey))
+    TABLE_WRITERS.append(_as_html)
+    try:
+        yield
+    finally:
+        _LABELS.pop()
+        TABLE_WRITERS.pop()
+
+
+def _as_html(table: pd.DataFrame) -> str:
+    return show(table).html
+
+
+def _with_index(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its index as columns, unless it only numbers the rows."""
+    index = table.index
+    named = any(name is not None for name in index.names)
+    if not named and pd.api.types.is_integer_dtype(index):
+        return table.reset_index(drop=True)
+    beside = pd.DataFrame(index=pd.RangeIndex(len(table)))
+    for at, name in enumerate(index.names):
+        if name not in table.columns:
+            beside["" if name is None else name] = index.get_level_values(at)
+    return pd.concat([beside, table.reset_index(drop=True)], axis="columns")
+
+
+def _with_plain_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns have one name each: levels joined, repeated names numbered."""
+    levelled = any(isinstance(column, tuple) for column in table.columns)
+    if table.columns.is_unique and not levelled:
+        return table
+    names: list[str] = []
+    for column in table.columns:
+        parts = column if isinstance(column, tuple) else (column,)
+        name = " · ".join(str(part) for part in parts if part != "")
+        repeated = sum(other == name or other.startswith(f"{name} #") for other in names)
+        names.append(f"{name} #{repeated + 1}" if repeated else name)
+    return table.set_axis(names, axis="columns")

@@ -34,6 +34,7 @@ from satisfaction.foundation.language import (
 )
 from satisfaction.publication.labels import mark_as_text
 from satisfaction.ranking.grades import PROMISED
+from satisfaction.ranking.units import UNDECLARED
 
 Row: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = Sequence[Row]
@@ -177,6 +178,10 @@ class Ground:
         Grades in use; 0 where there are none.
     wrongly_ordered : float
         Expected share of wrongly ordered pairs that the grades promise (0-1).
+    exact : Text or None
+        Which parts of the score are taken as exact, so that nothing is established.
+    undeclared : bool
+        Whether the score has no error because none is declared.
     """
 
     kind: Kind
@@ -193,6 +198,8 @@ class Ground:
     errors: Mapping[str, str] = field(repr=False)
     grades: int = 0
     wrongly_ordered: float = 0.0
+    exact: Text | None = None
+    undeclared: bool = False
 
     @property
     def trust(self) -> Text:
@@ -252,6 +259,11 @@ def ground_of(
     if "mark" in ranking:
         mark = mark_of_sentences(ranking["mark"].iloc[0])
     level = summary["level"]
+    errors = summary.get("se_from_larger", {})
+    exact = None
+    if "taken_as_exact" in summary and "note" in ranking and ranked:
+        exact = as_text(ranked[0]["note"])
+        errors = {row["code"]: row["note"] for row in ranked}
     return Ground(
         kind=kind,
         measure=measure or MEASURES[kind],
@@ -264,9 +276,11 @@ def ground_of(
         family=family,
         mark=mark,
         across=dict(_across(ranked)),
-        errors=summary.get("se_from_larger", {}),
+        errors=errors,
         grades=grades,
         wrongly_ordered=summary.get("wrongly_ordered", PROMISED),
+        exact=exact,
+        undeclared=summary["selection"] == UNDECLARED,
     )
 
 
@@ -364,10 +378,10 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
         score = amount(row["estimate"], ground.kind)
         figure = _("{measure} is {score}; ", measure=measure, score=score)
     n = 0 if pd.isna(row["n"]) else int(row["n"])
-    if minimum_n is not None and n < minimum_n:
-        why = _("fewer than the {minimum_n} of the rule", minimum_n=minimum_n)
-    elif not ground.p:
+    if not ground.p:
         why = _("it has no other area with answers beside it")
+    elif minimum_n is not None and n < minimum_n:
+        why = _("fewer than the {minimum_n} of the rule", minimum_n=minimum_n)
     else:
         why = _("it does not meet the conditions for being ranked")
     reason = ngettext(
@@ -395,6 +409,15 @@ def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
             level_with,
             rank=row["rank"],
             p=ground.p,
+        )
+    if ground.undeclared:
+        return _(
+            "{unit}: {measure} is {score}, {counted}; no standard error of it is declared, so it is "
+            "unknown how certain the rank is.",
+            unit=unit,
+            measure=measure,
+            score=score,
+            counted=counted,
         )
     if not ground.proven:
         return _(
@@ -527,6 +550,11 @@ def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Text | None:
 def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
     """Say how many of the listed are established."""
     member, trust, many = ground.end.member, ground.trust, len(listed)
+    if ground.undeclared:
+        return _(
+            "No standard error of the scores is declared: how certain the list is is unknown, and "
+            "whether any unit truly belongs to it is undecidable."
+        )
     if not ground.proven:
         return _(
             "Without a probability sample there is no sampling error: the list follows "
@@ -557,6 +585,17 @@ def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
         return _("The one unit listed is not established as being {member} ({trust}).", **values)
     return _(
         "Not one of the {many} units listed is established as being {member} ({trust}).", **values
+    )
+
+
+def taken_as_exact(ground: Ground) -> Text | None:
+    """Say which parts of the score are taken as exact for want of an error, and what follows."""
+    if ground.exact is None:
+        return None
+    return _(
+        "{exact}: no standard error of it is declared, so ranks look more certain than they are and "
+        "nothing is established.",
+        exact=_capital(ground.exact),
     )
 
 

@@ -8,10 +8,12 @@ from typing import Literal
 
 import pandas as pd
 
+from satisfaction.declarations.rules import TRIGGERS
 from satisfaction.foundation.language import Text, _, pgettext
 
 Type = Literal["string", "number", "integer"]
 SHARE_OR_POINTS = _("share 0-1 (rates) or points 0-100")
+POINTS = _("points 0-100")
 PROBABILITY = Text("0-1")
 RATIO = Text("1")
 
@@ -113,7 +115,7 @@ COLUMNS: dict[str, Column] = {
     "selection": _text(
         _("selection"),
         _("how the sample was selected"),
-        allowed=("probability", "quota", "open_link"),
+        allowed=("probability", "quota", "open_link", "undeclared"),
     ),
     "mark": _text(_("mark"), _("what must be said of the data; empty: nothing")),
     "rank": _count(
@@ -121,6 +123,9 @@ COLUMNS: dict[str, Column] = {
     ),
     "rank_unrounded": _count(
         _("unrounded rank"), _("rank of the unrounded scores"), unit=PLACE, low=1
+    ),
+    "tie_break": _number(
+        _("tie-break"), _("the score by which areas of equal score are ordered"), unit=None
     ),
     "marginal_low": _count(
         _("set from"), _("rank set for this unit by itself, from"), unit=PLACE, low=1
@@ -174,8 +179,8 @@ COLUMNS: dict[str, Column] = {
     "target_zh": _text(_("target in Chinese"), _("the target in Chinese")),
     "verdict": _text(
         _("verdict"),
-        _("whether the target is met"),
-        allowed=("met", "not met", "not decidable", "not ranked"),
+        _("whether the target is met; whether a topic is strong or weak"),
+        allowed=("met", "not met", "not decidable", "not ranked", "strong", "weak"),
         filled=True,
     ),
     "verdict_zh": _text(_("verdict in Chinese"), _("the verdict in Chinese")),
@@ -200,9 +205,197 @@ COLUMNS: dict[str, Column] = {
     "tied_waves": _count(_("tied waves"), _("of them, tied at the cut only"), unit=WAVES),
     "step_zh": _text(_("step in Chinese"), _("the step that follows")),
     "step_en": _text(_("step"), _("the step that follows")),
+    "model": _text(
+        _("model"),
+        _("how the estimate was formed, where nobody was drawn"),
+        allowed=("calibration", "inverse_propensity", "doubly_robust"),
+        filled=True,
+    ),
+    "model_zh": _text(_("model in Chinese"), _("the model in Chinese")),
+    "estimate_model": _number(
+        _("estimate of the model"),
+        _("right only if the model is; no sampling error belongs to it"),
+        unit=SHARE_OR_POINTS,
+    ),
+    "se_model": _number(
+        _("se of the model"), _("standard error if the model is right"), unit=SHARE_OR_POINTS, low=0
+    ),
+    "ci_model_low": _number(
+        _("lower limit of the model"), _("lower limit if the model is right"), unit=SHARE_OR_POINTS
+    ),
+    "ci_model_high": _number(
+        _("upper limit of the model"), _("upper limit if the model is right"), unit=SHARE_OR_POINTS
+    ),
+    "estimate_answered": _number(
+        _("of those who answered"), _("every respondent counted once"), unit=SHARE_OR_POINTS
+    ),
+    "phi_0": _number(
+        _("phi = 0"),
+        _("if respondents differ from the others only as the margins show"),
+        unit=SHARE_OR_POINTS,
+    ),
+    "phi_05": _number(
+        _("phi = 0.5"), _("if half of the difference lies in the answer"), unit=SHARE_OR_POINTS
+    ),
+    "phi_1": _number(
+        _("phi = 1"),
+        _("if all of it does; empty: no bound, so no range"),
+        unit=SHARE_OR_POINTS,
+    ),
+    "proxy_correlation": _number(
+        _("correlation of the proxy"),
+        _("of the answer with its best prediction from the margins; below 0.5 weak"),
+        unit=RATIO,
+        low=-1,
+        high=1,
+    ),
+    "satisfied_share": _number(
+        _("share of the satisfied"),
+        _("weighted, among those who answered"),
+        unit=PROBABILITY,
+        low=0,
+        high=1,
+    ),
+    "odds_alone": _number(
+        _("odds, alone"),
+        _(
+            "odds of answering of the satisfied over all others' at which this area alone crosses "
+            "the cut; below 1: the others are likelier; empty: none from 1/10 to 10"
+        ),
+        unit=RATIO,
+        low=0,
+    ),
+    "odds_alike": _number(
+        _("odds, all alike"),
+        _("the same, if these odds hold in all areas alike"),
+        unit=RATIO,
+        low=0,
+    ),
+    "step_number": _count(
+        _("step number"),
+        _("place on the ladder; the release comes last"),
+        unit=pgettext("unit of a column", "step"),
+        low=1,
+    ),
+    "trigger": _text(
+        _("trigger"),
+        _("key of the rule that triggers the step"),
+        allowed=(*TRIGGERS, "release"),
+        filled=True,
+    ),
+    "reached": _text(
+        _("reached"),
+        _("whether the step follows from what was published; tied: from how a tie is broken"),
+        allowed=("yes", "tied", "no"),
+        filled=True,
+    ),
+    "in_force": _text(
+        _("in force"),
+        _("the last step reached, or the release"),
+        allowed=("yes", "no"),
+        filled=True,
+    ),
+    "p_established": _probability(
+        _("p established"), _("small: what the step rests on is established")
+    ),
+    "p_excluded": _probability(_("p excluded"), _("small: what the step rests on is excluded")),
     "covariance": _number(
         _("covariance"), _("sampling covariance of two estimates"), unit=_("unit squared")
     ),
+    "test": _text(
+        _("test"),
+        _("what is compared, and how"),
+        allowed=("pair", "means", "ranks", "independence", "coefficient", "regression", "joint"),
+        filled=True,
+    ),
+    "variable": _text(
+        pgettext("of a test", "variable"),
+        _("the item or level of area whose groups are compared"),
+        filled=True,
+    ),
+    "first": _text(_("first group"), _("area code or answer; of a regression the baseline")),
+    "second": _text(_("second group"), _("area code or answer that is compared with the first")),
+    "difference": _number(
+        _("difference"),
+        _("of the two groups, in the measure's unit or in ranks; of an area from the whole"),
+        unit=None,
+    ),
+    "statistic": _number(_("statistic"), _("what is looked up in t or F"), unit=None),
+    "ddf": _number(
+        _("denominator df"), _("degrees of freedom of the denominator"), unit=None, low=0
+    ),
+    "p": _probability(_("p"), _("of this test by itself")),
+    "p_adjusted": _probability(_("p, adjusted"), _("for all tests of its kind in this file")),
+    "multiplicity": _text(_("multiplicity"), _("how p is adjusted, and for how many tests")),
+    "null": _text(_("null hypothesis"), _("what the test may refute")),
+    "method": _text(_("method"), _("how it is computed")),
+    "part": _text(
+        _("part"),
+        _("the index as a whole, one of its items, or interviewers"),
+        allowed=("index", "item", "interviewers"),
+        filled=True,
+    ),
+    "item": _text(_("item"), _("name of the item in the questionnaire or the assessment")),
+    "coefficient": _number(
+        _("coefficient"),
+        _(
+            "alpha; of an item its correlation with the others; of interviewers the intraclass correlation"
+        ),
+        unit=RATIO,
+    ),
+    "coefficient_low": _number(_("coefficient, lower limit"), _("without the design"), unit=RATIO),
+    "coefficient_high": _number(_("coefficient, upper limit"), _("without the design"), unit=RATIO),
+    "weighted_coefficient": _number(
+        _("weighted coefficient"), _("of the population, by the weights"), unit=RATIO
+    ),
+    "weighted_low": _number(_("weighted, lower limit"), _("under the design"), unit=RATIO),
+    "weighted_high": _number(_("weighted, upper limit"), _("under the design"), unit=RATIO),
+    "alpha_without": _number(_("alpha without it"), _("alpha of the other items"), unit=RATIO),
+    "component": _text(_("component"), _("part of the combined score"), filled=True),
+    "component_zh": _text(_("component, Chinese"), _("Chinese name of the component")),
+    "component_en": _text(_("component, English"), _("English name of the component")),
+    "weight": _number(
+        pgettext("of a component", "weight"), _("share of the combined score"), unit=RATIO
+    ),
+    "score": _number(_("score"), _("on the scale of its own source"), unit=None),
+    "scaled": _number(_("scaled score"), _("the score as it is combined"), unit=POINTS),
+    "contribution": _number(
+        _("contribution"), _("weight times scaled score; empty where no sum is made"), unit=POINTS
+    ),
+    "exact": _text(
+        _("exact"),
+        _("without a standard error: declared exact, or taken as exact for want of one"),
+        allowed=("declared", "taken", "no"),
+    ),
+    "item_zh": _text(_("item, Chinese"), _("Chinese name of the item")),
+    "item_en": _text(_("item, English"), _("English name of the item")),
+    "branch": _text(_("branch"), _("items above it, / between")),
+    "department": _text(_("department"), _("department that answers for the item")),
+    "points": _number(_("points lost"), _("points taken off"), unit=None, low=0),
+    "asked": _number(_("points handed in"), _("points to be taken off as handed in"), unit=None),
+    "veto": _text(_("veto"), _("whether the item is one of the negative list")),
+    "reason": _text(_("reason"), _("why the points were taken off")),
+    "areas": _count(
+        _("number of areas"),
+        _("areas that lost points"),
+        unit=pgettext("unit of a column", "units"),
+    ),
+    "share": _probability(_("share"), _("of all points lost")),
+    "topic": _text(_("topic"), _("topic of the questionnaire"), filled=True),
+    "topic_zh": _text(_("topic, Chinese"), _("Chinese name of the topic")),
+    "topic_en": _text(_("topic, English"), _("English name of the topic")),
+    "whole": _number(_("score of the whole"), _("the topic in all areas together"), unit=POINTS),
+    "whole_zh": _text(_("the whole, Chinese"), _("Chinese name of all areas together")),
+    "whole_en": _text(_("the whole, English"), _("English name of all areas together")),
+    "p_holm": _probability(_("adjusted p"), _("adjusted by Holm over the topics of the area")),
+    "importance": _number(
+        _("importance"),
+        _("percentage points of the overall rate that go with 25 points of the topic"),
+        unit=None,
+    ),
+    "high": _text(_("high importance"), _("whether the topic is among the more important ones")),
+    "quadrant": _text(_("advice"), _("what importance and difference advise together")),
+    "quadrant_zh": _text(_("advice in Chinese"), _("the advice in Chinese")),
     "zh": _text(_("sentence in Chinese"), _("what may be said, in Chinese"), filled=True),
     "en": _text(_("sentence"), _("what may be said, in English"), filled=True),
 }

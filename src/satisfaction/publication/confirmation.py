@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill
 from satisfaction.pipeline import Results
+from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.columns import COLUMNS
-from satisfaction.publication.manifest import FORMAT, suppressed_counts
+from satisfaction.publication.manifest import suppressed_counts
 
 ROLES = (
     _("Prepared by"),
@@ -32,6 +34,12 @@ FIGURES = (
     "ranking-zh.xlsx",
     "ranking.parquet",
     "covariance.csv",
+    "selection_model.csv",
+    "selection_sensitivity.csv",
+    "selection_odds.csv",
+    "selection.xlsx",
+    "selection-en.xlsx",
+    "selection-zh.xlsx",
 )
 FILES = {
     "indices.csv": _("every figure of every level"),
@@ -42,6 +50,7 @@ FILES = {
     "indices.parquet, ranking.parquet": _("the same tables with their types"),
     "ranking.csv": _("ranks with their sets and statuses"),
     "ranking_*.csv, covariance.csv": _("what else the rules ask for; sampling covariance"),
+    "tests.*, reliability.*": _("tests and reliability, where survey.yaml declares `tests`"),
     "report.html, reading.html": _("the report; how to read ranks"),
     "confirm.html": _("names and dates of those who confirm; to be printed"),
     "*-en.*, *-zh.*": _("pages, workbooks and this text in the wave's second language"),
@@ -50,6 +59,15 @@ FILES = {
     "run.json": _("revision, time"),
     "SHA256SUMS": _("checksums of all files"),
     "log.csv, rejected.*": _("rejected rows and blanked answers, for the survey team"),
+}
+OF_WHO_ANSWERED = {
+    "selection_model.csv": _("estimates under the declared model, with the model's errors"),
+    "selection_sensitivity.csv": _(
+        "what the figures would be if the answer itself decides who answers"
+    ),
+    "selection_odds.csv": _(
+        "how much likelier the satisfied must be to answer for an area to cross the cut; selection.xlsx holds all of these"
+    ),
 }
 CHECKS = {
     "sha256sum -c SHA256SUMS": _("whether a file was changed"),
@@ -77,7 +95,12 @@ def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: in
     if survey.marks:
         lines.append(str(survey.marks))
     lines.append(str(about))
-    lines += _section(_("Files"), [f"{name}: {content}" for name, content in FILES.items()])
+    lines += map(str, adoption_notes(results))
+    files = dict(FILES)
+    for name, content in OF_WHO_ANSWERED.items():
+        if name.removesuffix(".csv") in tables:
+            files[name] = content
+    lines += _section(_("Files"), [f"{name}: {content}" for name, content in files.items()])
     lines += _section(_("Checking"), _checks())
     lines += _section(_("Reading"), [str(READING)])
     lines += _section(_("Suppression rule"), [str(_withheld(results))])
@@ -116,6 +139,7 @@ def confirm_page(results: Results, folder: Path, *, revision: int, language: Lan
     content = {
         "title": survey.declared.title,
         "marks": survey.marks,
+        "adopted": adoption_notes(results),
         "wave": survey.declared.wave,
         "revision": revision,
         "version": importlib.metadata.version("satisfaction"),

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -36,15 +36,23 @@ from satisfaction.foundation.tables import (
     write_csv,
     write_json,
     write_text,
+    write_xlsx,
 )
 from satisfaction.pipeline import Results, beside_folder
+from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.columns import with_chinese_headings
+from satisfaction.publication.combined import combined_files
 from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
-from satisfaction.publication.ranking_workbook import write_indices_workbook, write_ranking_workbook
-from satisfaction.publication.tables import Tables, spoken, tables_of
+from satisfaction.publication.ranking_workbook import (
+    write_indicators_workbook,
+    write_indices_workbook,
+    write_ranking_workbook,
+)
+from satisfaction.publication.selection_tables import write_selection_workbook
+from satisfaction.publication.tables import Tables, spoken, tables_of, topics_table
 from satisfaction.ranking.rank import Ranking
 
 
@@ -80,27 +88,35 @@ def write_ranking(
     *,
     estimates: dict[str, Estimates],
     folder: Path,
+    prefix: str = "",
 ) -> None:
     """Write the ranking and what follows from it; tables that nothing is declared for are left out.
 
+    The names of the files of another ranking of the wave begin with `prefix`.
+
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
-    ranking_escalation.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers without statistics.
+    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers
+    without statistics. Of a wave whose respondents were not drawn: selection_model.csv (with a declared model),
+    selection_sensitivity.csv, selection_odds.csv and selection.xlsx.
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
     sample there is no covariance and there are no sets to read: neither file is written.
     """
     kind, measure = spoken(survey)
-    _write_both(published.ranking, folder / "ranking.csv")
+    _write_both(published.ranking, folder / f"{prefix}ranking.csv")
     languages = survey.declared.languages
     for language in languages:
-        path = folder / page_name("ranking.xlsx", language, languages)
+        path = folder / page_name(f"{prefix}ranking.xlsx", language, languages)
         with use(language):
             notes = _notes(survey, published, ranking)
             write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
-    write_parquet(published.ranking, folder / "ranking.parquet")
+            if published.selection.anything and not prefix:
+                path = folder / page_name("selection.xlsx", language, languages)
+                write_selection_workbook(published.selection, path)
+    write_parquet(published.ranking, folder / f"{prefix}ranking.parquet")
     for name, table in further_tables(survey, published, estimates).items():
-        write_csv(table, folder / f"{name}.csv")
-    if not ranking.ranks_any or ranking.summary["selection"] != "probability":
+        write_csv(table, folder / f"{prefix}{name}.csv")
+    if prefix or not ranking.ranks_any or ranking.summary["selection"] != "probability":
         return
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.report.reading import render_reading
@@ -135,19 +151,23 @@ def further_tables(
         "ranking_targets": published.targets,
         "ranking_thresholds": published.thresholds,
         "ranking_escalation": published.escalation,
+        "ranking_ladder": published.ladder,
         "ranking_waves": published.paths,
+        "selection_model": published.selection.model,
+        "selection_sensitivity": published.selection.sensitivity,
+        "selection_odds": published.selection.odds,
     }
     return {name: table for name, table in tables.items() if len(table)}
 
 
 def covariance_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
     """Return the sampling covariance of the ranked measure between areas: entries that are neither zero nor withheld."""
-    ranked = estimates[survey.ranked_level].of(survey.questionnaire.ranked)
+    ranked = estimates[survey.ranked_level].of(survey.ranked)
     codes = ranked.table[ranked.by[0]].astype(str).to_numpy()
     row, column = np.nonzero(np.triu(np.nan_to_num(ranked.cov)))
     table = pd.DataFrame({"code": codes[row], "other_code": codes[column]})
     table["covariance"] = ranked.cov[row, column]
-    table["measure"] = survey.questionnaire.ranked
+    table["measure"] = survey.ranked
     table["mark"] = mark(survey)
     return twelve_digits(table)
 
@@ -202,6 +222,50 @@ def export(
 
 
 @use(None)
+def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
+    """Write tests.csv and reliability.csv, each also as a workbook, where survey.yaml declares `tests`; returns the tables."""
+    tables = assessment_tables(results)
+    for name, table in tables.items():
+        write_csv(table, folder / f"{name}.csv")
+        write_xlsx({name: table}, folder / f"{name}.xlsx")
+    return tables
+
+
+def export_part(
+    results: Results,
+    folder: str | Path,
+    part: Literal["responses", "tests", "indices", "ranking"],
+) -> None:
+    """Write one part of the file set into a folder, as a notebook does; the same bytes as in the whole set.
+
+    Results that are not what the survey's folder gives are marked as a trial in every row, page and picture.
+
+    Parameters
+    ----------
+    results : Results
+    folder : path
+        An existing folder.
+    part : {"responses", "tests", "indices", "ranking"}
+    """
+    results = beside_folder(results)
+    survey = results.survey
+    folder = Path(folder)
+    if part == "responses":
+        write_responses(survey, results.responses, folder)
+        return
+    if part == "tests":
+        write_assessment(results, folder)
+        return
+    published = tables_of(results)
+    if part == "indices":
+        write_indices(published.indices, folder, languages=survey.declared.languages)
+    else:
+        write_ranking(
+            survey, published, results.ranking, estimates=results.estimates, folder=folder
+        )
+
+
+@use(None)
 def _write_set(
     results: Results, scratch: Path, folder: Path, *, handover: bool, revision: int
 ) -> None:
@@ -215,13 +279,25 @@ def _write_set(
     write_ranking(
         results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
     )
-    languages = results.survey.declared.languages
+    tables = {"indices": published.indices, "ranking": published.ranking}
+    tables |= further_tables(results.survey, published, results.estimates)
+    tables |= _write_further(results, scratch)
+    beside = combined_files(results)
+    topics = topics_table(results)
+    if topics is not None:
+        beside["indicators"] = topics
+        for language in languages:
+            path = scratch / page_name("indicators.xlsx", language, languages)
+            with use(language):
+                write_indicators_workbook(topics, path)
+    for name, table in beside.items():
+        write_csv(table, scratch / f"{name}.csv")
+    tables |= beside
     for language in languages:
         page = render(results, published, language)
         write_text(page, scratch / page_name("report.html", language, languages))
     write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
-    tables = {"indices": published.indices, "ranking": published.ranking}
-    tables |= further_tables(results.survey, published, results.estimates)
+    tables |= write_assessment(results, scratch)
     write_json(
         datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json"
     )
@@ -244,20 +320,53 @@ def _write_set(
         hand_over_results(results, scratch / "handover")
 
 
+def _write_further(results: Results, scratch: Path) -> dict[str, pd.DataFrame]:
+    """Write the wave's other rankings, each with a page; return their tables by the names of their files."""
+    from satisfaction.publication.report import render  # brings matplotlib
+
+    tables = {}
+    languages = results.survey.declared.languages
+    for name, other in results.further.items():
+        prefix = f"{name}_"
+        published = tables_of(other, every_measure=False)
+        write_ranking(
+            other.survey,
+            published,
+            other.ranking,
+            estimates=other.estimates,
+            folder=scratch,
+            prefix=prefix,
+        )
+        for language in languages:
+            page = render(other, published, language, name=name)
+            write_text(page, scratch / page_name(f"{prefix}ranking.html", language, languages))
+        tables[f"{prefix}ranking"] = published.ranking
+        for kind, table in further_tables(other.survey, published, other.estimates).items():
+            tables[f"{prefix}{kind}"] = table
+    return tables
+
+
 def export_dated(results: Results, *, handover: bool = False) -> Path:
     """Export to a new dated folder below the survey's `out/`, and let `out/latest` stand for it.
 
     The revision is 1 for the first export, and one more whenever an input (late or corrected data, a rule) differs from that
     of the export before it.
     """
-    stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
     results = beside_folder(results)
     _refuse_trial(results.survey)
     revision = _next_revision(results, shelf / "latest")
-    with dated_folder(shelf / stamp) as made:
+    with dated_folder(shelf / _stamp()) as made:
         _write_set(results, made.scratch, made.target, handover=handover, revision=revision)
     point_latest(made.target)
+    return made.target
+
+
+def export_as_trial(results: Results) -> Path:
+    """Export a trial to a new folder <time>-trial below the survey's `out/`; `out/latest` stays what it is."""
+    results = beside_folder(results)
+    with dated_folder(results.survey.folder / "out" / f"{_stamp()}-trial") as made:
+        _write_set(results, made.scratch, made.target, handover=False, revision=1)
     return made.target
 
 
@@ -313,6 +422,10 @@ def _way(survey: Path, folder: Path) -> str:
     if Path(start).anchor != root or os.path.commonpath((end, start)) == root:
         return ""
     return Path(os.path.relpath(end, start)).as_posix()
+
+
+def _stamp() -> str:
+    return _now().strftime("%Y%m%dT%H%M%SZ")
 
 
 def _now() -> datetime.datetime:

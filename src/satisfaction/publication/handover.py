@@ -287,8 +287,7 @@ def readme_text(
     """
     by_name = {measure.name: measure for measure in measures}
     values = {
-        "title": about.title,
-        "mark": mark_as_text(about.mark),
+        "heading": about.heading,
         "columns": [_column(column, about, by_name) for column in rows.columns],
         "several": _several(design),
         "design": design,

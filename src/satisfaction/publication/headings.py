@@ -74,7 +74,7 @@ def in_one_language(table: pd.DataFrame, headings: Mapping[str, Text] = HEADINGS
     """
     if not table.columns.is_unique or table.columns.nlevels > 1:
         return table
-    chosen = _chosen_columns(table)
+    chosen = chosen_columns(table)
     narrow = table[list(chosen.values())].copy()
     for name in narrow.select_dtypes(["object", "string"]):
         narrow[name] = narrow[name].map(_spoken)
@@ -83,11 +83,11 @@ def in_one_language(table: pd.DataFrame, headings: Mapping[str, Text] = HEADINGS
 
 def column_words(table: pd.DataFrame, name: str) -> pd.Series[str]:
     """Return the words of a table's column in the current language: `name` of name_zh and name_en."""
-    column = _chosen_columns(table)[name]
+    column = chosen_columns(table)[name]
     return table[column].rename(name)
 
 
-def _chosen_columns(table: pd.DataFrame) -> dict[Any, Any]:
+def chosen_columns(table: pd.DataFrame) -> dict[Any, Any]:
     """Return the columns to show, by the name without its language; figures stay beside words."""
     columns = list(table.columns)
     figures = set(table.select_dtypes("number").columns)
@@ -133,14 +133,19 @@ def _in_language(name: Any, columns: list[Any]) -> Any:
     return next(column for column in spoken if column in columns)
 
 
+def title_of(name: Any, headings: Mapping[str, Text] = HEADINGS) -> Text | None:
+    """Return the title of a column, where it has one."""
+    if name in headings:
+        return headings[name]
+    if name in COLUMNS:
+        return COLUMNS[name].title
+    return None
+
+
 def _heading(name: Any, headings: Mapping[str, Text]) -> Any:
     """Return the title of a column with its name behind; the name alone where it has no title, or the same."""
-    if not isinstance(name, str):
-        return name
-    title = headings.get(name)
-    if title is None:
-        title = COLUMNS[name].title if name in COLUMNS else Text(name)
-    if str(title) == name:
+    title = title_of(name, headings)
+    if title is None or str(title) == name:
         return name
     if name == WORDS:
         return str(title)

@@ -14,6 +14,7 @@ from satisfaction.declarations.survey import MARKS, Survey
 from satisfaction.foundation.language import Text, _, as_text, ngettext, pgettext, semicolon_list
 
 DIGITS = 12
+UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 KINDS = "省市州区县"
 """Kinds of area that a Chinese name ends in."""
 STATUS = {
@@ -26,6 +27,11 @@ BELOW = {
     "established": pgettext("below a line", "established"),
     "possible": _("possible"),
     "excluded": pgettext("below a line", "excluded"),
+}
+STEP = {
+    "established": pgettext("of a step", "established"),
+    "possible": _("possible"),
+    "excluded": pgettext("of a step", "excluded"),
 }
 VERDICT = {
     "met": _("met"),
@@ -42,6 +48,13 @@ def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
         for name in table.select_dtypes("float")
     }
     return table.assign(**floats)
+
+
+def whole_numbers(numbers: pd.Series) -> pd.Series:
+    """Return numbers of answers as whole ones; missing for scores that rest on none."""
+    if numbers.isna().any():
+        return numbers.astype("Int64")
+    return numbers.astype("int64")
 
 
 def area_labels(survey: Survey) -> dict[str, Text]:
@@ -109,6 +122,24 @@ def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
         for name, declared in group.items():
             labels[name] = (kind, Text(zh=declared.zh, en=declared.en))
     return labels
+
+
+def measures_named(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
+    """Add kind, unit and labels of the rows' `measure`."""
+    kinds = {}
+    labels = {}
+    for name, (kind, label) in score_labels(survey).items():
+        kinds[name] = kind
+        labels[name] = label
+    kind_of = table["measure"].map(kinds)
+    table = table.assign(kind=kind_of, unit=kind_of.map(UNITS))
+    return labelled(table, labels, key="measure", into="measure")
+
+
+def score_labels(survey: Survey) -> dict[str, tuple[str, Text]]:
+    """Return kind and label of everything that can be ranked: published measures, the combined score, its components."""
+    composed = {name: ("index", label) for name, label in survey.composed.items()}
+    return composed | measure_labels(survey.questionnaire)
 
 
 def mark(survey: Survey) -> str:

@@ -16,20 +16,19 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.collection.account import unanswered_areas
+from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
 from satisfaction.pipeline import Results, weighting_log
+from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
 from satisfaction.ranking.suppression import SHIELD, SMALL
 
 FORMAT_NAME = "satisfaction-file-set"
-FORMAT = "2.0"
-"""Version of the file set: the first number rises when a column or file is renamed, removed or changes its meaning."""
-READABLE = ("1", "2")
-"""First numbers that are read; sets of 1.x hold the same tables, and pages of both languages."""
 PACKAGES = (
     "duckdb",
     "matplotlib",
@@ -48,12 +47,36 @@ KEYS = {
     "ranking_sentences": ["code"],
     "ranking_within": ["level", "code"],
     "ranking_escalation": ["code"],
+    "ranking_ladder": ["code", "step_number"],
     "ranking_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
+    "tests": ["test", "measure", "variable", "first", "second"],
+    "reliability": ["part", "measure", "item"],
+    "selection_model": ["level", "code", "measure", "model"],
+    "selection_sensitivity": ["level", "code", "measure"],
+    "selection_odds": ["code"],
+    "combined_scores": ["level", "code", "component"],
+    "indicators": ["level", "code", "topic"],
+    "lost": [],
+    "items": ["item"],
+    "departments": ["department"],
 }
-INTO_INDICES = ("ranking", "ranking_within", "ranking_thresholds")
-INTO_RANKING = ("covariance", "ranking_sentences", "ranking_targets", "ranking_escalation")
+INTO_INDICES = (
+    "ranking",
+    "ranking_within",
+    "ranking_thresholds",
+    "selection_model",
+    "selection_sensitivity",
+)
+INTO_RANKING = (
+    "covariance",
+    "ranking_sentences",
+    "ranking_targets",
+    "ranking_escalation",
+    "selection_odds",
+    "ranking_ladder",
+)
 AREA_CODE = "[0-9]{6}"
 
 
@@ -75,8 +98,11 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "selection": declared.selection,
         "mark": mark(survey),
     }
+    if declared.selection_model is not None:
+        content["selection_model"] = declared.selection_model.model_dump()
     if departures:
         content["trial"] = list(departures)
+        content["used"] = used_declarations(survey)
     content["simulated_seed"] = simulated.seed if simulated else None
     content["inputs"] = inputs(results)
     content |= _rows_account(results)
@@ -85,18 +111,79 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
         "weighting": list(weighting_log(results)),
     }
+    adoption = adoption_record(results)
+    if adoption:
+        content["weighting_record"] = adoption
+    if survey.earlier:
+        content["earlier"] = [
+            {
+                "wave": one.wave,
+                "survey": one.survey,
+                "set": one.folder.name,
+                "revision": one.revision,
+                "handed_over": one.handed_over,
+            }
+            for one in survey.earlier
+        ]
+        content["earlier_notes"] = [note.both for note in earlier_notes(survey)]
     content["absent"] = results.absent
     content["estimates"] = {
         level: estimates.conventions for level, estimates in results.estimates.items()
     }
     content["ranking"] = dict(results.ranking.summary)
+    content |= _further(results)
     content["left_out"] = _left_out(results)
-    content["rules"] = survey.rules.model_dump()
+    content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
     content["digits"] = DIGITS
     content["versions"] = {"python": platform.python_version()}
     for package in PACKAGES:
         content["versions"][package] = importlib.metadata.version(package)
+    return content
+
+
+def used_declarations(survey: Survey) -> dict[str, Any]:
+    """Return the declarations of a trial that are not those of the folder, by the names of `Survey.departures`.
+
+    Tables and parts of results that were put in by hand stand in no record.
+    """
+    declarations = {"survey.yaml": survey.declared, survey.declared.rules: survey.rules}
+    used = {}
+    for departure in survey.departures():
+        file, _colon, key = departure.partition(": ")
+        declaration = declarations.get(file)
+        if declaration is not None and key in type(declaration).model_fields:
+            stated = declaration.model_dump(mode="json", include={key}, exclude_unset=True)
+            whole = declaration.model_dump(mode="json", include={key})
+            used[departure] = stated.get(key, whole[key])
+    return used
+
+
+def _rules(survey: Survey) -> dict[str, Any]:
+    """Return the rules of one ranking as they are declared."""
+    rules = survey.rules.model_dump(exclude={"rankings"})
+    if rules["ranking"]["tie_break"] is None:
+        del rules["ranking"]["tie_break"]
+    return rules
+
+
+def _further(results: Results) -> dict[str, Any]:
+    """Return what the wave's other rankings rest on, the combined score, and what is awaited; nothing where there are none."""
+    content: dict[str, Any] = {}
+    rankings = {}
+    for name, other in results.further.items():
+        rankings[name] = {
+            "score": other.survey.ranked,
+            "rules": _rules(other.survey),
+            "ranking": dict(other.ranking.summary),
+        }
+    if rankings:
+        content["rankings"] = rankings
+    if results.combined is not None:
+        declared = results.combined.inputs.declared
+        content["combined"] = declared.model_dump(mode="json", exclude_none=True)
+    if results.awaited:
+        content["awaited"] = results.awaited
     return content
 
 
@@ -194,10 +281,13 @@ def datapackage(
         patterns = dict.fromkeys(("code", "other_code", "within"), AREA_CODE)
     else:
         patterns = {}
-    described = [_resource(name, table, folder, patterns) for name, table in tables.items()]
+    composed = set(survey.composed)
+    described = []
+    for name in tables:
+        described.append(_resource(name, tables, folder, patterns, composed))
     in_chinese = []
     for resource in described:
-        if resource["name"] in ("indices", "ranking"):
+        if resource["name"] == "indices" or resource["name"].split("-")[-1] == "ranking":
             in_chinese.append(_in_chinese(resource, folder))
     return {
         "profile": "tabular-data-package",
@@ -213,25 +303,44 @@ def datapackage(
 
 
 def _resource(
-    name: str, table: pd.DataFrame, folder: Path, patterns: dict[str, str]
+    name: str,
+    tables: dict[str, pd.DataFrame],
+    folder: Path,
+    patterns: dict[str, str],
+    composed: set[str],
 ) -> dict[str, Any]:
+    table = tables[name]
     fields = [_field(column, table[column], patterns.get(column, "")) for column in table]
-    schema: dict[str, Any] = {"fields": fields, "missingValues": [""], "primaryKey": KEYS[name]}
-    if name in INTO_INDICES:
+    kind = kind_of(name)
+    schema: dict[str, Any] = {"fields": fields, "missingValues": [""]}
+    if KEYS[kind]:
+        schema["primaryKey"] = KEYS[kind]
+    beside_indices = kind != name and "measure" in table and composed.intersection(table["measure"])
+    if kind in INTO_INDICES and not beside_indices:
         schema["foreignKeys"] = [_reference(["code", "measure"], "indices")]
-    elif name in INTO_RANKING:
-        schema["foreignKeys"] = [_reference(["code"], "ranking")]
+    elif kind in INTO_RANKING:
+        ranking = f"{name.removesuffix(kind)}ranking"
+        # a target may be a larger area's, which is ranked within the whole
+        if table["code"].isin(tables[ranking]["code"]).all():
+            schema["foreignKeys"] = [_reference(["code"], ranking.replace("_", "-"))]
     return {"name": name.replace("_", "-"), **_file(folder / f"{name}.csv"), "schema": schema}
+
+
+def kind_of(name: str) -> str:
+    """Return which table a file holds: that of another ranking has the ranking's name in front."""
+    kinds = [kind for kind in KEYS if name == kind or name.endswith(f"_{kind}")]
+    return max(kinds, key=len)
 
 
 def _in_chinese(resource: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Describe the file that holds the same rows under Chinese headings."""
     schema = resource["schema"]
     name = resource["name"]
+    file = Path(resource["path"]).stem
     fields = [field | {"name": COLUMNS[field["name"]].title.zh} for field in schema["fields"]]
     key = [COLUMNS[column].title.zh for column in schema["primaryKey"]]
     chinese_schema = {"fields": fields, "missingValues": [""], "primaryKey": key}
-    return {"name": f"{name}-zh", **_file(folder / f"{name}_zh.csv"), "schema": chinese_schema}
+    return {"name": f"{name}-zh", **_file(folder / f"{file}_zh.csv"), "schema": chinese_schema}
 
 
 def _file(path: Path) -> dict[str, Any]:

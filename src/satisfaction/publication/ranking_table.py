@@ -11,22 +11,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.declarations.rules import Target
+from satisfaction.declarations.rules import Escalation, Target
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.figures import unit_of
+from satisfaction.foundation.language import Text, _, comma_list, ngettext
 from satisfaction.publication.labels import (
     BELOW,
     STATUS,
+    STEP,
     VERDICT,
     area_labels,
     labelled,
-    measure_labels,
     published,
+    score_labels,
     whole_code,
+    whole_numbers,
 )
 from satisfaction.ranking.borrowed_errors import floored
-from satisfaction.ranking.escalation import listed_in_a_row, standing
+from satisfaction.ranking.escalation import (
+    RELEASE,
+    LadderRow,
+    highest,
+    ladder,
+    listed_in_a_row,
+    standing,
+)
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import LeftOut, Rankings
 from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
@@ -35,13 +45,13 @@ SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"
 AREA = ["code", "name_zh", "name_en"]
 FIGURES = ["measure", "estimate", "se", "n"]
 RANKING = [
-    *(*AREA, *FIGURES, "rank", "rank_unrounded", *SETS),
+    *(*AREA, *FIGURES, "rank", "rank_unrounded", "tie_break", *SETS),
     *("side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted"),
     *("probability_bottom", "expected_rank", "reliability", "note"),
     *("probability_low", "probability_high", "model_dependent", "grade"),
 ]
 ON_REQUEST = (
-    *("rank_unrounded", "p_in_adjusted", "p_out_adjusted", "note"),
+    *("rank_unrounded", "tie_break", "p_in_adjusted", "p_out_adjusted", "note"),
     *("probability_low", "probability_high", "model_dependent"),
 )
 WITHIN = [
@@ -70,19 +80,27 @@ def ranking_table(
         (1 is the best; empty without a probability sample and where an area is not ranked).
     """
     table = ranking.table.rename(columns={"unit": "code"})
-    table["n"] = _by_code(survey, estimates[survey.ranked_level])["n"].to_numpy(np.int64)
-    table["measure"] = survey.questionnaire.ranked
+    ranked = estimates[survey.ranked_level].of(survey.ranked)
+    table["n"] = whole_numbers(ranked.table["n"])
+    table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
     table["listed"] = list(standing(ranking).values())
     status_zh = table["status"].map({status: label.zh for status, label in STATUS.items()})
-    has_answers = table["n"] > 0
+    has_answers = ranked.table["n"] > 0
     status_zh = status_zh.mask(table["estimate"].isna() & has_answers, WITHHELD.zh)
+    barred = ranked.conventions.get("barred", {})
+    why = table["code"].map({code: words.zh for code, words in barred.items()})
+    status_zh = status_zh.mask(why.notna(), why)
     if not ranking.ranks_any:
         status_zh = status_zh.mask(has_answers, ONLY.zh)
     table["status_zh"] = status_zh
-    borrowed = ranking.summary.get("se_from_larger")
-    if borrowed:
-        table["note"] = [borrowed.get(code, "") for code in table["code"]]
+    notes = dict(ranking.summary.get("se_from_larger") or {})
+    exact = exact_words(survey, ranking.summary)
+    if exact:
+        notes = dict.fromkeys(ranking.units.ranked_names, exact)
+    notes |= {code: words.both for code, words in barred.items()}
+    if notes:
+        table["note"] = [notes.get(code, "") for code in table["code"]]
     if "model_dependent" in table:
         depends = table["model_dependent"].map({True: "yes", False: "no"})
         table["model_dependent"] = depends.astype(object).where(depends.notna(), "")
@@ -90,6 +108,15 @@ def ranking_table(
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
+
+
+def exact_words(survey: Survey, summary: Mapping[str, Any]) -> str:
+    """Say in both languages which components are taken as exact; empty where none is."""
+    labels = score_labels(survey)
+    components = [labels[name][1] for name in summary.get("taken_as_exact", ())]
+    if not components:
+        return ""
+    return _("taken as exact: {components}", components=comma_list(components)).both
 
 
 def within_table(
@@ -107,7 +134,8 @@ def within_table(
     """
     parts = []
     for (level, parent), ranking in rankings.within.items():
-        parts.append(_within(ranking, level=level, parent=parent))
+        exact = exact_words(survey, ranking.summary)
+        parts.append(_within(ranking, level=level, parent=parent, exact=exact))
     for group in rankings.left_out:
         parts.append(_left_out(survey, estimates[group.level], group))
     columns = list(WITHIN)
@@ -118,17 +146,25 @@ def within_table(
     table = pd.concat(parts, ignore_index=True)
     answers = {level: _by_code(survey, estimates[level])["n"] for level in table["level"].unique()}
     areas = zip(table["level"], table["code"], strict=True)
-    table["n"] = [int(answers[level][code]) for level, code in areas]
-    table["measure"] = survey.questionnaire.ranked
+    table["n"] = whole_numbers(pd.Series([answers[level][code] for level, code in areas]))
+    table["measure"] = survey.ranked
     table = labelled(table, area_labels(survey), key="within", into="within")
     return published(survey, table, columns)
 
 
-def _within(ranking: Ranking, *, level: str, parent: str) -> pd.DataFrame:
+def _within(ranking: Ranking, *, level: str, parent: str, exact: str) -> pd.DataFrame:
     table = ranking.table.rename(columns={"unit": "code", "probability_bottom": "probability_last"})
     borrowed = ranking.summary.get("se_from_larger", {})
     se_note = [borrowed.get(code, "") for code in table["code"]]
-    why_unranked = np.where(table["estimate"].isna(), WITHHELD.both, FEW.both)
+    if exact:
+        se_note = [exact] * len(table)
+    barred = {}
+    if ranking.source is not None:
+        barred = ranking.source.conventions.get("barred", {})
+    why_unranked = np.where(table["estimate"].isna(), WITHHELD.both, FEW.both).astype(object)
+    for row, code in enumerate(table["code"]):
+        if code in barred:
+            why_unranked[row] = barred[code].both
     table["level"] = level
     table["within"] = parent
     table["of"] = ranking.summary["p"]
@@ -150,7 +186,7 @@ def _left_out(survey: Survey, estimates: Estimates, group: LeftOut) -> pd.DataFr
 
 
 def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
-    table = estimates.of(survey.questionnaire.ranked).table
+    table = estimates.of(survey.ranked).table
     return table.set_index(table[estimates.by[0]].astype(str))
 
 
@@ -165,6 +201,10 @@ THRESHOLDS = [
     *("ci_low", "ci_high", "n", "status", "status_zh", "p_below", "p_not_below"),
     *("p_below_adjusted", "p_not_below_adjusted"),
     *("consequence_zh", "consequence_en", "note", "source"),
+]
+LADDER = [
+    *(*AREA, "step_number", "trigger", "step_zh", "step_en", "reached", "in_force"),
+    *("basis", "basis_zh", "status", "status_zh", "p_established", "p_excluded", "source"),
 ]
 ESCALATION = [
     *(*AREA, "listed", "listed_in_a_row", "tied_waves", "step_zh", "step_en"),
@@ -203,6 +243,8 @@ def demand(survey: Survey, code: str, target: Target) -> Text:
         return _("top {top}", top=target.top)
     if target.rise is not None:
         since = target.since or survey.earlier_waves()[-1]
+        if target.rise == 0:
+            return _("hold the rank of {since}", since=since)
         return _("rise {rise} since {since}", rise=target.rise, since=since)
     whole = target.first_in == survey.whole()
     within = area_labels(survey)[whole_code(survey) if whole else survey.parents()[code]]
@@ -255,11 +297,13 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
+    labels = {name: label for name, (_kind, label) in score_labels(survey).items()}
     return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
 
 
-def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
+def escalation_table(
+    survey: Survey, ranking: Ranking, estimates: Mapping[str, Estimates] | None = None
+) -> pd.DataFrame:
     """Return the step that follows for every area on the list, or tied at its cut, and how certain this wave's listing is.
 
     Returns
@@ -269,9 +313,13 @@ def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
         them, tied at the cut only), step_zh, step_en (empty where no step is reached), status ("established", "possible",
         "excluded": of belonging to the list now; nothing is known of earlier waves), status_zh, p_in, probability_bottom (of
         the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared.
+        With `estimates` the step is the last one of the whole ladder, else of waves on the list alone.
     """
     escalation = survey.rules.escalation
-    table = listed_in_a_row(survey, ranking)
+    rows = None
+    if estimates is not None:
+        rows = ladder(survey, estimates, ranking)
+    table = listed_in_a_row(survey, ranking, rows)
     table = table.merge(ranking.table, left_on="code", right_on="unit", how="left")
     labels: dict[int, Text] = {}
     if escalation is None:
@@ -290,6 +338,115 @@ def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
         ["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True
     )
     return published(survey, table, ESCALATION)
+
+
+def ladder_table(
+    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking
+) -> pd.DataFrame:
+    """Return the steps of the ladder that areas have reached or may have, and the releases.
+
+    Returns
+    -------
+    DataFrame
+        survey, wave, code, name_zh, name_en, step_number (from 1; the release comes last), trigger, step_zh, step_en, reached
+        ("yes", "tied", "no": by what was published), in_force ("yes" for the last step reached, and for a release), basis,
+        basis_zh, status ("established", "possible", "excluded": how far the data prove what the step rests on), status_zh,
+        p_established, p_excluded, source, mark. No rows where waves in a row are the only trigger: `escalation_table` says all.
+    """
+    escalation = survey.rules.escalation
+    if escalation is None or not escalation.is_ladder:
+        return published(survey, pd.DataFrame(columns=LADDER), LADDER)
+    rows = ladder(survey, estimates, ranking)
+    last = highest(rows)
+    records = []
+    for row in rows:
+        if row.trigger == RELEASE:
+            assert escalation.release is not None
+            words = escalation.release.text
+            in_force = row.reached == "yes"
+        else:
+            words = escalation.steps[row.number].text
+            in_force = row.number == last.get(row.code) and row.reached != "no"
+        basis = _ladder_basis(survey, escalation, row)
+        record = {
+            "code": row.code,
+            "step_number": row.number + 1,
+            "trigger": row.trigger,
+            "step_zh": words.zh,
+            "step_en": words.en,
+            "reached": row.reached,
+            "in_force": "yes" if in_force else "no",
+            "basis": basis.en,
+            "basis_zh": basis.zh,
+            "status": row.status,
+            "status_zh": STEP[row.status].zh,
+            "p_established": row.p_in,
+            "p_excluded": row.p_out,
+            "source": escalation.source.both,
+        }
+        records.append(record)
+    return published(survey, pd.DataFrame(records, columns=LADDER), LADDER)
+
+
+def _ladder_basis(survey: Survey, escalation: Escalation, row: LadderRow) -> Text:
+    """Say what a step or a release rests on."""
+    waves = comma_list(row.waves)
+    if row.trigger == "listed_in_a_row":
+        return ngettext(
+            "on the list {n} wave in a row ({waves})",
+            "on the list {n} waves in a row ({waves})",
+            row.counted,
+            waves=waves,
+        )
+    if row.trigger == "listed_in_a_year":
+        return ngettext(
+            "on the list {n} time within a year ({waves})",
+            "on the list {n} times within a year ({waves})",
+            row.counted,
+            waves=waves,
+        )
+    if row.trigger == "fall":
+        return _(
+            "published rank {before:g} in {since}, now {rank:g}",
+            before=row.before,
+            since=waves,
+            rank=row.value,
+        )
+    if row.trigger == "rank_from":
+        return _("rank {rank:g} now", rank=row.value)
+    if row.trigger == "low":
+        low = escalation.steps[row.number].low
+        assert low is not None
+        kind, measure = score_labels(survey)[low.measure]
+        unit = unit_of(kind)
+        return _(
+            "{measure} {estimate}, line {below}",
+            measure=measure,
+            estimate=unit.level(row.value),
+            below=unit.level(low.below),
+        )
+    release = escalation.release
+    assert release is not None
+    stood = ngettext(
+        "listed in {since}, then {n} wave off the list, rank {rank:g} now",
+        "listed in {since}, then {n} waves off the list, rank {rank:g} now",
+        row.counted,
+        since=row.waves[0],
+        rank=row.value,
+    )
+    needed = ngettext(
+        "release needs {n} wave off the list",
+        "release needs {n} waves off the list",
+        release.off_list,
+    )
+    if release.rank_at_most is None:
+        return _("{stood}; {needed}", stood=stood, needed=needed)
+    return _(
+        "{stood}; {needed} and a rank of {rank} or better",
+        stood=stood,
+        needed=needed,
+        rank=release.rank_at_most,
+    )
 
 
 def paths_table(

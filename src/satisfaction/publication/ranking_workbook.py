@@ -81,6 +81,24 @@ def write_ranking_workbook(
     write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
 
 
+def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
+    """Write the topics of every area: a sheet for programs, one for people, the dictionary, in the current language."""
+    columns = [
+        _column(table, "code", width=9),
+        _named(table, "name", _("area"), width=26),
+        _named(table, "topic", pgettext("heading", "topic"), width=22),
+    ]
+    for name in ("score", "difference", "se"):
+        columns.append(_column(table, name, "points", width=10))
+    columns.append(_column(table, "p_holm", "probability", width=10))
+    for what in ("verdict", "quadrant"):
+        words = [str(Text.of(row[f"{what}_zh"], row[what])) for row in table.to_dict("records")]
+        columns.append(ShownColumn(str(COLUMNS[what].title), words, width=16))
+    columns.append(_column(table, "importance", "points", width=10))
+    lines = _about(table, _("strong and weak topics of every area"))
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
+
+
 def _statuses(table: pd.DataFrame) -> ShownColumn:
     """Show the status of every unit, which may say more than the English word: why it is not ranked."""
     statuses = []

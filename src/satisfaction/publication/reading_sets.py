@@ -15,11 +15,11 @@ from typing import Any
 import pandas as pd
 
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.files import changed_since, read_json
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.file_sets import read_manifest, refuse_changed_set
+from satisfaction.foundation.files import read_json
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table, unguarded
 from satisfaction.publication.columns import typed
-from satisfaction.publication.verify import SUMS, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class FileSet:
     >>> results = sat.run(sat.read_survey("surveys/wave"))
     >>> published = sat.read_indices(sat.export(results, "published"))
     >>> published
-    FileSet(small-wave, wave 2026T1, small@1, revision 1: 56 figures, 4 ranked areas, 7 tables)
+    FileSet(small-wave, wave 2026T1, small@1, revision 1: 56 figures, 4 ranked areas, 8 tables)
     >>> published.provenance["revision"]
     1
     """
@@ -129,7 +129,7 @@ def read_indices(folder: str | Path) -> FileSet:
     """
     folder = Path(folder)
     made = read_manifest(folder)
-    _refuse_changed(folder)
+    refuse_changed_set(folder)
     described = read_json(folder / "datapackage.json", ["resources"])["resources"]
     names = [Path(one["path"]).stem for one in described if not one["name"].endswith("-zh")]
     tables = {name: typed(unguarded(read_table(folder / f"{name}.csv"))) for name in names}
@@ -146,20 +146,3 @@ def read_indices(folder: str | Path) -> FileSet:
         tables=MappingProxyType(tables),
         provenance=MappingProxyType(made),
     )
-
-
-def _refuse_changed(folder: Path) -> None:
-    faults = {
-        name: state
-        for name, state in changed_since(folder, folder / SUMS).items()
-        if state != "unlisted"
-    }
-    if faults:
-        name, state = next(iter(faults.items()))
-        words = _("is missing") if state == "missing" else _("was changed after it was written")
-        raise InputFileError(
-            "F124",
-            Text(f"文件 {name} {words[0]}。", f"File {name} {words[1]}."),
-            where=str(folder),
-            hint=_("Ask for the whole set again; do not change files by hand."),
-        )

@@ -118,6 +118,7 @@ def list_statement(
         clauses.tie_at_cut(ground, listed, tied),
         clauses.established(ground, listed, established),
         clauses.whole_list(ground, summary),
+        clauses.taken_as_exact(ground),
         clauses.expected_members(ground, listed, expected),
         clauses.not_excluded(ground, off, open_off),
     ]

@@ -18,20 +18,24 @@ from satisfaction.publication.labels import (
     area_labels,
     labelled,
     measure_labels,
+    measures_named,
     published,
+    score_labels,
     whole_code,
+    whole_numbers,
 )
 from satisfaction.publication.ranking_table import (
     escalation_table,
+    ladder_table,
     paths_table,
     ranking_table,
     targets_table,
     thresholds_table,
     within_table,
 )
+from satisfaction.publication.selection_tables import SelectionTables, selection_tables
 from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
 
-UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 INDICES = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
     *("estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note", "selection"),
@@ -59,19 +63,15 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
         else:
             codes = pd.Series(whole_code(survey), index=figures.index)
         parts.append(figures.assign(level=level, code=codes))
+        for composed in estimates_of_level.apart.values():
+            figures = composed.table.drop(columns=list(composed.by))
+            parts.append(figures.assign(level=level, code=codes.unique()))
     table = pd.concat(parts, ignore_index=True)
     limits = table[["ci_low", "ci_high"]]
     table[["ci_low", "ci_high"]] = limits.where(np.isfinite(limits))
-    table["n"] = table["n"].astype(np.int64)
-    kinds = {}
-    labels = {}
-    for name, (kind, label) in measure_labels(survey.questionnaire).items():
-        kinds[name] = kind
-        labels[name] = label
-    table["kind"] = table["measure"].map(kinds)
-    table["unit"] = table["kind"].map(UNITS)
+    table["n"] = whole_numbers(table["n"])
     table["selection"] = survey.declared.selection
-    table = labelled(table, labels, key="measure", into="measure")
+    table = measures_named(survey, table)
     return published(survey, table, INDICES)
 
 
@@ -81,12 +81,14 @@ class Tables:
 
     Attributes
     ----------
-    indices, ranking, within, targets, thresholds, escalation, paths : DataFrame
+    indices, ranking, within, targets, thresholds, escalation, ladder, paths : DataFrame
         As the functions of `published` return them.
     sentences : DataFrame
         code, zh, en: what may be said of every area; in rank order.
     near_cut : DataFrame
         As `sentences.near_cut` returns it.
+    selection : SelectionTables
+        Of a wave whose respondents were not drawn.
     statement : Statement
         The filed list with what may be said about it.
     """
@@ -97,17 +99,26 @@ class Tables:
     targets: pd.DataFrame = field(repr=False)
     thresholds: pd.DataFrame = field(repr=False)
     escalation: pd.DataFrame = field(repr=False)
+    ladder: pd.DataFrame = field(repr=False)
     paths: pd.DataFrame = field(repr=False)
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
     statement: Statement
+    selection: SelectionTables
 
 
 @use(None)
-def tables_of(results: Results) -> Tables:
-    """Return every table a wave publishes."""
+def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
+    """Return every table a wave publishes; without `every_measure` the indices are those of the ranked one alone."""
     survey = results.survey
     estimates = results.estimates
+    shown = estimates
+    if not every_measure:
+        shown = {
+            level: one.of(survey.ranked)
+            for level, one in estimates.items()
+            if one.holds(survey.ranked)
+        }
     first = results.ranking
     summary = first.summary
     ranking = ranking_table(survey, estimates, first)
@@ -118,22 +129,24 @@ def tables_of(results: Results) -> Tables:
     nearest = near_cut(ranking, summary, kind=kind, measure=measure)
     statement = list_statement(ranking, summary, kind=kind, measure=measure)
     return Tables(
-        indices=indices_table(survey, estimates),
+        indices=indices_table(survey, shown),
         ranking=ranking,
         within=within_table(survey, estimates, results.rankings),
         targets=targets_table(survey, first, results.rankings),
         thresholds=thresholds_table(survey, estimates),
-        escalation=escalation_table(survey, first),
+        escalation=escalation_table(survey, first, estimates),
+        ladder=ladder_table(survey, estimates, first),
         paths=paths_table(survey, estimates, first),
         sentences=sentences,
         near_cut=nearest,
         statement=statement,
+        selection=selection_tables(survey, results.selection_study),
     )
 
 
 def spoken(survey: Survey) -> tuple[Kind, Text]:
     """Return the kind of the ranked measure, and its name as a sentence says it."""
-    kind, label = measure_labels(survey.questionnaire)[survey.questionnaire.ranked]
+    kind, label = score_labels(survey)[survey.ranked]
     return cast(Kind, kind), Text(label.zh, f"the {label.en[:1].lower()}{label.en[1:]}")
 
 
@@ -185,6 +198,20 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
     table = labelled(table, VERDICTS, key="verdict", into="verdict")
     table = labelled(table, QUADRANTS, key="quadrant", into="quadrant")
     return published(survey, table, INDICATORS)
+
+
+def topics_table(results: Results) -> pd.DataFrame | None:
+    """Compare the topics of the areas of every level below the whole with the whole, as published; None without topics."""
+    tables = []
+    for level in results.survey.area_levels():
+        indicators = indicators_of(results, level=level)
+        if indicators is not None:
+            table = indicators_table(results.survey, indicators)
+            table.insert(2, "level", level)
+            tables.append(table)
+    if not tables:
+        return None
+    return pd.concat(tables, ignore_index=True)
 
 
 def with_parent_names(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:

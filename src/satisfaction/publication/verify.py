@@ -8,26 +8,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from satisfaction.declarations.survey import read_survey
+from satisfaction.declarations.rules import Rules
+from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import (
     DamagedSetError,
     InputFileError,
     SatisfactionError,
     shortened,
 )
+from satisfaction.foundation.file_sets import FORMAT, SUMS, lacking_refused, read_manifest
 from satisfaction.foundation.files import changed_since, decode, read_json, scratch_folder, sha256
 from satisfaction.foundation.grids import Grid, read_grids
 from satisfaction.foundation.language import _
+from satisfaction.foundation.yaml import Record
 from satisfaction.pipeline import run
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.file_set import export
 from satisfaction.publication.labels import DIGITS
-from satisfaction.publication.manifest import FORMAT, READABLE, input_names, manifest
+from satisfaction.publication.manifest import input_names, manifest
 
 UNIT = tuple(
     title
@@ -171,7 +175,6 @@ def _around(before: str, after: str, width: int = 60) -> tuple[str, str]:
     return before[first : first + width], after[first : first + width]
 
 
-SUMS = "SHA256SUMS"
 UNCHECKED = (SUMS, "run.json")
 CONSEQUENCES = (
     "manifest.json",
@@ -183,19 +186,6 @@ CONSEQUENCES = (
     "confirm-en.html",
     "confirm-zh.html",
 )  # differ when a table does; looked at last
-KEYS = (
-    "format",
-    "inputs",
-    "versions",
-    "revision",
-    "survey",
-    "wave",
-    "questionnaire",
-    "mark",
-    "rules",
-    "responses",
-    "estimates",
-)
 IDENTICAL, BY_HAND, OTHER_INPUTS, OTHER_VERSION, UNEXPLAINED = 0, 10, 11, 12, 13
 
 
@@ -218,6 +208,8 @@ class Verification:
         Files that were recomputed and compared.
     trial : tuple of str
         What the set was computed with that is not as the survey's folder says, as its manifest records.
+    unrecorded : tuple of str
+        Of these, what the manifest holds no value of: tables and parts that were put in by hand.
     fault : str
         Why the figures could not be recomputed; "" if they could.
     """
@@ -230,6 +222,7 @@ class Verification:
     compared: int
     fault: str = ""
     trial: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         changed = f"{len(self.files)} changed by hand, {len(self.inputs)} other inputs"
@@ -268,7 +261,7 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
     >>> results = sat.run(sat.read_survey("surveys/wave"))
     >>> found = sat.verify(sat.export(results, "published"), survey="surveys/wave")
     >>> found
-    Verification(code 0: 29 files compared, 0 differ; 0 changed by hand, 0 other inputs, 0 other
+    Verification(code 0: 32 files compared, 0 differ; 0 changed by hand, 0 other inputs, 0 other
      versions)
     >>> found.code
     0
@@ -276,12 +269,15 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
     folder = Path(folder)
     lacking_refused(folder)
     trial: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
     found = changed_since(folder, folder / SUMS)
     changed: dict[str, str] = {}
     try:
         with damage_said(folder):
             made = read_manifest(folder)
             trial = tuple(made.get("trial", ()))
+            used = dict(made.get("used", {}))
+            unrecorded = tuple(part for part in trial if part not in used)
             then, programs, revision = (
                 dict(made["inputs"]),
                 dict(made["versions"]),
@@ -293,7 +289,7 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
             }
         wave = read_survey(at)
         changed |= dict.fromkeys(sorted(input_names(wave) - then.keys()), "added")
-        results = run(wave)
+        results = run(as_used(wave, used, unrecorded))
         made_now = manifest(results)
         changed = _unlike(then, made_now["inputs"])
         versions = _other_versions(programs, made_now["versions"])
@@ -302,18 +298,44 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
             versions["format"] = (written_as, FORMAT)
         with scratch_folder("satisfaction-verify") as scratch:
             again = export(results, scratch / "again", revision=revision)
-            names = sorted(
-                _names(folder) | _names(again), key=lambda name: (name in CONSEQUENCES, name)
-            )
+            names = _names(folder) | _names(again)
             with damage_said(folder):
-                differing = [
-                    one for name in names if (one := _difference(folder / name, again / name))
-                ]
+                differing = set_differences(folder, again)
     except SatisfactionError as fault:
-        if not changed and not found:
+        if not changed and not found and not trial:
             raise
-        return Verification(folder, found, changed, {}, (), 0, str(fault), trial)
-    return Verification(folder, found, changed, versions, tuple(differing), len(names), trial=trial)
+        return Verification(folder, found, changed, {}, (), 0, str(fault), trial, unrecorded)
+    return Verification(
+        folder, found, changed, versions, tuple(differing), len(names), "", trial, unrecorded
+    )
+
+
+def as_used(wave: Survey, used: Mapping[str, Any], unrecorded: tuple[str, ...]) -> Survey:
+    """Return a wave with the declarations that a trial's manifest records; what it does not record stays the folder's.
+
+    Parameters
+    ----------
+    wave : Survey
+    used : mapping
+        As `used_declarations` returns it.
+    unrecorded : tuple of str
+        What else made the set a trial: it is marked so again.
+    """
+    written: dict[str, Record] = {"survey.yaml": wave.declared, wave.declared.rules: wave.rules}
+    for departure, value in used.items():
+        file, _colon, key = departure.partition(": ")
+        content = written[file].model_dump(mode="json", exclude_unset=True)
+        written[file] = type(written[file]).model_validate(content | {key: value})
+    declared = cast(SurveyFile, written["survey.yaml"])
+    rules = cast(Rules, written[wave.declared.rules])
+    return replace(wave, declared=declared, rules=rules, altered=unrecorded)
+
+
+def set_differences(old: Path, new: Path) -> list[Difference]:
+    """Return the first difference of every file of two sets, figures compared to 12 digits; tables first."""
+    names = sorted(_names(old) | _names(new), key=lambda name: (name in CONSEQUENCES, name))
+    differences = (_difference(old / name, new / name) for name in names)
+    return [difference for difference in differences if difference]
 
 
 @contextmanager
@@ -358,52 +380,6 @@ def _other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tupl
     return {
         name: (old, str(now.get(name, ""))) for name, old in then.items() if old != now.get(name)
     }
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a file set of this format.
-
-    Raises
-    ------
-    InputFileError
-        F121, F122; DamagedSetError F422.
-    """
-    lacking_refused(folder)
-    form = read_json(folder / "manifest.json").get("format")
-    version = str(form.get("version", "0")) if isinstance(form, dict) else "0"
-    if version.split(".")[0] not in READABLE:
-        raise InputFileError(
-            "F122",
-            _(
-                "The file set has format {version}; this program reads {FORMAT}.",
-                version=version,
-                FORMAT=FORMAT,
-            ),
-            where=str(folder / "manifest.json"),
-            available=[FORMAT],
-            hint=_("Read it with the version that wrote it, or run the survey again."),
-        )
-    return read_json(folder / "manifest.json", KEYS)
-
-
-def lacking_refused(folder: Path) -> None:
-    """Refuse a folder that is no complete file set.
-
-    Raises
-    ------
-    InputFileError
-        F121.
-    """
-    lacking = [
-        name for name in ("manifest.json", "run.json", SUMS) if not (folder / name).is_file()
-    ]
-    if lacking:
-        raise InputFileError(
-            "F121",
-            _("This is no complete file set: {lacking} is not there.", lacking=lacking[0]),
-            where=str(folder),
-            hint=_("Name a folder that `satisfaction run` wrote."),
-        )
 
 
 def survey_folder(folder: Path, named: str | Path | None) -> Path:

@@ -113,7 +113,7 @@ def floored(
     level : str
         Whose areas are ranked.
     measure : str
-        The questionnaire's ranked one unless given.
+        The ranked one unless given.
 
     Notes
     -----
@@ -126,10 +126,10 @@ def floored(
     limits, in `ranking.units`, as without a floor.
     """
     rules = survey.rules.ranking
-    measure = measure or survey.questionnaire.ranked
+    measure = measure or survey.ranked
     own = estimates[level].of(measure)
-    if own.design.selection != "probability":
-        return Floored(own)
+    if own.conventions["selection"] != "probability" or measure in survey.composed:
+        return Floored(own)  # a composed score has the raised errors of its parts
     few = own.table["df"] < rules.minimum_df
     too_even = own.table["deff"] < rules.minimum_deff
     below = (few | too_even) & (own.table["se"] > 0)

@@ -61,7 +61,7 @@ def range_p_value(q: Floats, groups: int, df: Floats) -> Floats:
     return p_value
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def range_tail(groups: int) -> CubicSpline:
     """P(range of `groups` independent standard normals > w) for w in 0 ... WIDEST."""
     largest = np.linspace(-8.5, 8.5, 251)

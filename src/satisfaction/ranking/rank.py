@@ -381,7 +381,7 @@ class Ranking:
         else:
             tests = membership.top_membership(self.pairs, places, self.options.membership)
             chance = self.model.probability_top(places)
-        provable = declared["selection"] == "probability"
+        provable = declared["selection"] == "probability" and not self.options.taken_as_exact
         alpha = 1 - self.summary.level
         columns = {
             "verdict": membership.decide(tests, alpha, words=VERDICT, provable=provable),
@@ -574,7 +574,9 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
         "marginal_high": marginal.high,
         "simultaneous_low": simultaneous.low,
         "simultaneous_high": simultaneous.high,
-        "status": membership.decide(deciding, 1 - options.level, words=STATUS),
+        "status": membership.decide(
+            deciding, 1 - options.level, words=STATUS, provable=not options.taken_as_exact
+        ),
         "p_in": tests.p_in,
         "p_out": tests.p_out,
         "probability_bottom": _listed(model, options),
@@ -611,7 +613,7 @@ def _models(normal: Posterior, pairs: Pairs, options: RankOptions) -> dict[str, 
     RankingError
         K127 where a prior for rates is asked for and estimates lie outside 0-1.
     """
-    if not options.compares_priors:
+    if not options.of_rates:
         return {"identity": normal}
     rate = options.sign * pairs.score
     if rate.min() < 0 or rate.max() > 1:
@@ -628,7 +630,8 @@ def _models(normal: Posterior, pairs: Pairs, options: RankOptions) -> dict[str, 
         )
     se = np.maximum(pairs.se, TIE)
     models: dict[str, Known] = {}
-    for prior in rates.RATES:
+    fitted = rates.RATES if options.compares_priors else (options.prior,)
+    for prior in fitted:
         models[prior] = rates.fit(prior, rate, se, pairs.df, sign=options.sign)
     return models
 

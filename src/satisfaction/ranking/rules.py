@@ -14,6 +14,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
+import pandas as pd
 
 from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import Survey
@@ -22,13 +23,14 @@ from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
 from satisfaction.ranking.membership import point_list
-from satisfaction.ranking.pairs import Bools, Floats, Ints, by_point, tied_rank
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, tied_rank
 from satisfaction.ranking.rank import Ranking, of_rates, prior_options, rank_nobody, rank_units
 from satisfaction.ranking.table import RankOptions, list_facts, notes, spread_out
 from satisfaction.ranking.units import units_from_estimates
 
 # digits of a published figure: a score that is 0.125 to them rounds up, though its bits say 0.12499...
 PUBLISHED = 12
+LOWEST = -1e300
 RELIABILITY_UNKNOWN = _(
     "Not a probability sample, reliability unknown: minimum_reliability was not applied."
 )
@@ -38,7 +40,11 @@ NO_PARENT = _("lies in no area of the level above; not ranked within one")
 
 
 def rank_by_rules(
-    estimates: Estimates, rules: RankingRules, *, floor: Floored | None = None
+    estimates: Estimates,
+    rules: RankingRules,
+    *,
+    floor: Floored | None = None,
+    breaking: Floats | None = None,
 ) -> Ranking:
     """Rank the areas by one measure under the rules.
 
@@ -49,6 +55,8 @@ def rank_by_rules(
     rules : RankingRules
     floor : Floored, optional
         The same estimates with the errors that ranks rest on; their own unless given.
+    breaking : (p,), optional
+        Of every area the score by which ties are broken, where the rules name one.
 
     Returns
     -------
@@ -78,9 +86,11 @@ def rank_by_rules(
         side=rules.side,
         ties=rules.ties,
         multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
+        taken_as_exact=tuple(estimates.conventions.get("taken_as_exact", ())),
         **prior_options(rules.prior, is_rate=of_rates(estimates)),
     )
-    if (estimates.table["n"] > 0).sum() < 2:
+    answers = estimates.table["n"]
+    if ((answers > 0) | answers.isna()).sum() < 2:
         nobody = np.zeros(len(estimates.table), dtype=bool)
         units = units_from_estimates(estimates, ranked=nobody, selection="probability")
         ranking = rank_nobody(units, options, source=estimates)
@@ -99,7 +109,7 @@ def rank_by_rules(
         unreliable = int(enough.sum() - reliable.sum())
         if unreliable:
             ranking = _rank(floor.estimates, rules, options, reliable)
-    ranking = _with_floor_said(_with_rounded_scores(ranking, digits), floor, rules)
+    ranking = _with_floor_said(_with_ranks_of_rule(ranking, rules, breaking), floor, rules)
     summary = ranking.summary
     sentences = list(notes(summary))
     sentences += floor_notes(floor, rules, under=summary.se_from_larger or ())
@@ -124,6 +134,15 @@ def rank_by_rules(
                 moved=moved,
             )
         )
+    if summary.tie_break is not None:
+        sentences.append(
+            _(
+                "Areas of equal score were ordered by {score}, the higher one first; ranks moved: "
+                "{moved}. Sets, tests and probabilities do not use it.",
+                score=summary.tie_break,
+                moved=summary.ordered_by_tie_break,
+            )
+        )
     if rules.minimum_reliability > 0 and not proven:
         sentences.append(RELIABILITY_UNKNOWN)
     summary = replace(
@@ -140,7 +159,13 @@ def may_be_ranked(estimates: Estimates, rules: RankingRules) -> Bools:
     table = estimates.table
     # areas without any answer are named when they are to be ranked
     known = table["estimate"].notna() | (table["n"] == 0)
-    return np.asarray((table["n"] >= rules.minimum_n) & known, dtype=bool)
+    barred = table[estimates.by[0]].astype(str).isin(estimates.conventions.get("barred", {}))
+    return np.asarray(has_enough(table, rules) & known & ~barred, dtype=bool)
+
+
+def has_enough(table: pd.DataFrame, rules: RankingRules) -> Bools:
+    """Tell which areas have answers enough, (p,) bool; a score that rests on no answers has."""
+    return np.asarray((table["n"] >= rules.minimum_n) | table["n"].isna(), dtype=bool)
 
 
 def _rank(
@@ -164,40 +189,67 @@ def _rank(
     return rank_units(units, options, source=estimates)
 
 
-def _with_rounded_scores(ranking: Ranking, digits: int | str) -> Ranking:
-    """Let ranks and list follow the rounded scores; what is certain about them stays as it was.
+def _with_ranks_of_rule(ranking: Ranking, rules: RankingRules, breaking: Floats | None) -> Ranking:
+    """Let ranks and list follow the rounded scores, and ties the score that breaks them; what is
+    certain about the ranks stays as it was.
 
     Returns
     -------
     Ranking
-        As it is where the rule is "off"; else with ranks of the rounded scores, `rank_unrounded`
-        beside it, and in the summary `moved_by_rounding`. A list whose cut is tied by rounding is
-        not established.
+        As it is where the rules ask for neither; else with ranks of the rounded scores,
+        `rank_unrounded` beside it, and in the summary `moved_by_rounding`; where ties are broken
+        with `tie_break` (the other score) beside it, and in the summary `ordered_by_tie_break`. A
+        list whose cut is tied is not established.
     """
-    if isinstance(digits, str):
+    digits = rules.round_before_ranking
+    if digits == "off" and breaking is None:
         return ranking
     units = ranking.units
     options = ranking.options
     summary = ranking.summary
-    pairs = by_point(rounded(units.estimate[units.ranked], digits))
+    scores = units.estimate[units.ranked]
     unrounded = ranking.table["rank"]
-    ranks = spread_out({"rank": tied_rank(pairs, options.ties)}, units)["rank"]
-    table = ranking.table.assign(rank=ranks)
-    table.insert(table.columns.get_loc("rank") + 1, "rank_unrounded", unrounded)
+    table = ranking.table
+    ranks = unrounded
+    pairs = by_point(scores)
+    if digits != "off":
+        pairs = by_point(rounded(scores, int(digits)))
+        ranks = spread_out({"rank": tied_rank(pairs, options.ties)}, units)["rank"]
+        table = table.assign(rank=ranks)
+        table.insert(table.columns.get_loc("rank") + 1, "rank_unrounded", unrounded)
+        scores_rounded = f"scores rounded to {digits} decimal places for the rank alone"
+        summary = replace(
+            summary,
+            moved_by_rounding=int((ranks != unrounded)[units.ranked].sum()),
+            ties=summary.ties.replace("never rounded", scores_rounded),
+        )
+    if breaking is not None:
+        pairs = by_point(_with_ties_broken(pairs, breaking[units.ranked]))
+        ordered = spread_out({"rank": tied_rank(pairs, options.ties)}, units)["rank"]
+        table = table.assign(rank=ordered, tie_break=breaking)
+        summary = replace(
+            summary,
+            tie_break=rules.tie_break,
+            ordered_by_tie_break=int((ordered != ranks)[units.ranked].sum()),
+            ties=summary.ties.replace("never broken", f"broken by {rules.tie_break}"),
+        )
     facts = list_facts(
         table[units.ranked],
         point_list(options.from_listed_end(pairs), options.bottom),
         list_p=summary.list_p,
         level=summary.level,
     )
-    scores_rounded = f"scores rounded to {digits} decimal places for the rank alone"
-    summary = replace(
-        summary,
-        **facts,
-        moved_by_rounding=int((ranks != unrounded)[units.ranked].sum()),
-        ties=summary.ties.replace("never rounded", scores_rounded),
-    )
-    return replace(ranking, table=table, summary=summary)
+    if options.taken_as_exact:
+        facts["list_established"] = False
+    return replace(ranking, table=table, summary=replace(summary, **facts))
+
+
+def _with_ties_broken(pairs: Pairs, breaking: Floats) -> Floats:
+    """Return numbers that order (p,) units as their scores do, and units of equal score by another one."""
+    places = tied_rank(pairs, "dense")
+    known = np.where(np.isnan(breaking), LOWEST, breaking)
+    among_equals = tied_rank(by_point(known), "dense")
+    return -(places * (len(places) + 1.0) + among_equals)
 
 
 def rounded(scores: Floats, digits: int) -> Floats:
@@ -268,9 +320,8 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
         main one.
     """
     rules = survey.rules.ranking
-    is_rate = survey.questionnaire.ranked in survey.questionnaire.rates
+    is_rate = survey.ranked in survey.questionnaire.rates
     model = prior_options(rules.prior, is_rate=is_rate)
-    options = RankOptions(level=rules.level, bottom=1, ties=rules.ties, **model)
     level_of = survey.levels()
     parent_of = survey.parents()
     levels = [*survey.area_levels(), survey.whole()]
@@ -279,6 +330,15 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
     for level, above in pairwise(levels) if len(levels) > 2 else ():
         floor = floored(survey, estimates, level)
         taking_part = may_be_ranked(floor.estimates, rules)
+        options = RankOptions(
+            level=rules.level,
+            bottom=1,
+            ties=rules.ties,
+            taken_as_exact=tuple(floor.estimates.conventions.get("taken_as_exact", ())),
+            other_priors=False,
+            **model,
+        )
+        breaking = breaking_scores(rules, estimates[level])
         if level == survey.ranked_level:
             taking_part = ranking.units.ranked
         codes = floor.estimates.table[level].astype(str)
@@ -301,9 +361,20 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
             ranked = taking_part[rows]
             units = units_from_estimates(inside, ranked=ranked, selection="probability")
             alone = rank_units(units, options, source=inside)
-            alone = _with_rounded_scores(alone, rules.round_before_ranking)
+            breaking_inside = None
+            if breaking is not None:
+                breaking_inside = breaking[rows]
+            alone = _with_ranks_of_rule(alone, rules, breaking_inside)
             within[level, parent] = _with_floor_said(alone, floor, rules)
     return Rankings(MappingProxyType(within), tuple(left_out))
+
+
+def breaking_scores(rules: RankingRules, estimates: Estimates) -> Floats | None:
+    """Return of every area the score by which the rules break ties, (p,); None where they name none."""
+    if rules.tie_break is None:
+        return None
+    scores: Floats = estimates.of(rules.tie_break).table["estimate"].to_numpy(float)
+    return scores
 
 
 def _rows(estimates: Estimates, rows: Ints) -> Estimates:

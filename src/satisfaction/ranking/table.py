@@ -29,7 +29,7 @@ from satisfaction.ranking.pairs import RULES, Pairs, Ties
 from satisfaction.ranking.probability import Between, Posterior
 from satisfaction.ranking.rates import Prior
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, RankSets, Simultaneous
-from satisfaction.ranking.units import Units
+from satisfaction.ranking.units import UNDECLARED, Units
 from satisfaction.sampling.design import NO_ERROR
 
 FORMS = {
@@ -45,6 +45,10 @@ TIES = "scores closer than 1e-9 are ties; {}; never rounded, ties at the cut nev
 BY_POINT = _(
     "Not a probability sample, hence no sampling error: ranks and list follow "
     "the estimates alone; how certain they are is unknown."
+)
+NO_DECLARED_ERROR = _(
+    "No standard error of this score is declared: ranks and list follow the scores alone; how "
+    "certain they are is unknown."
 )
 PROBABILITIES = "normal empirical Bayes, {} tau2, se as if known, exact by quadrature"
 OF_RATES = "empirical Bayes of effective counts, variances moderated by their df; true rates {}; by quadrature"
@@ -66,7 +70,9 @@ End: TypeAlias = Literal["last", "first"]
 @dataclass(frozen=True, slots=True)
 class RankOptions:
     """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
-    `bottom` lists, `is_rate` says that the estimates are shares 0-1.
+    `bottom` lists, `is_rate` says that the estimates are shares 0-1. `taken_as_exact` names parts of
+    the scores that count as exact although nobody declares that they are: nothing is proven then.
+    Without `other_priors` the model of a rate stands alone.
     """
 
     level: float = 0.95
@@ -84,11 +90,18 @@ class RankOptions:
     step_down: bool = True
     prior: Prior = "identity"
     is_rate: bool = False
+    taken_as_exact: tuple[str, ...] = ()
+    other_priors: bool = True
+
+    @property
+    def of_rates(self) -> bool:
+        """Whether the model is the one for rates."""
+        return self.is_rate or self.prior != "identity"
 
     @property
     def compares_priors(self) -> bool:
-        """Whether the model is the one for rates, and stands beside those of other priors."""
-        return self.is_rate or self.prior != "identity"
+        """Whether the model for rates stands beside those of other priors."""
+        return self.of_rates and self.other_priors
 
     @property
     def sign(self) -> float:
@@ -288,6 +301,10 @@ class RankingSummary(Facts):
         Only for rates: units whose probability of the list depends on the prior (by more than 0.1).
     moved_by_rounding, minimum_df, minimum_deff, se_from_larger, side, wrongly_ordered
         Only under declared rules (`ranking.rules`).
+    tie_break, ordered_by_tie_break : str, int
+        The score by which ties are broken, and how many ranks it moves; only where one is declared.
+    taken_as_exact : tuple of str
+        Parts of the scores that count as exact, so that nothing is established; only where there are any.
     """
 
     where_used = (
@@ -305,6 +322,9 @@ class RankingSummary(Facts):
         "side",
         "model_dependent",
         "wrongly_ordered",
+        "tie_break",
+        "ordered_by_tie_break",
+        "taken_as_exact",
     )
 
     p: int
@@ -354,6 +374,9 @@ class RankingSummary(Facts):
     side: str | None = None
     model_dependent: tuple[str, ...] | None = None
     wrongly_ordered: float | None = None
+    tie_break: str | None = None
+    ordered_by_tie_break: int | None = None
+    taken_as_exact: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         declared = f"bottom={self.bottom}, level={self.level:g}, selection={self.selection!r}"
@@ -428,6 +451,8 @@ def summarise(
         df=df_convention(pairs),
         **conventions(pairs, options),
     )
+    if options.taken_as_exact:
+        summary = replace(summary, list_established=False, taken_as_exact=options.taken_as_exact)
     if RANGE[2] in rows:
         depends = rows[RANGE[2]].to_numpy(bool)
         summary = replace(summary, model_dependent=tuple(rows["unit"][depends]))
@@ -484,7 +509,7 @@ def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
     """Say by which methods sets, tests and probabilities were made."""
     form = FORMS[form_used(pairs, options.membership)]
     probabilities = PROBABILITIES.format(options.between.upper())
-    if options.compares_priors:
+    if options.of_rates:
         probabilities = OF_RATES.format(SHAPES[options.prior])
     return {
         "marginal": options.marginal_used(pairs),
@@ -505,7 +530,9 @@ def notes(summary: RankingSummary) -> tuple[Text, ...]:
     """Sentences, Chinese and English, that must accompany the table."""
     sentences = []
     size = summary.list_size_low
-    if not summary.proven:
+    if summary.selection == UNDECLARED:
+        sentences.append(NO_DECLARED_ERROR)
+    elif not summary.proven:
         sentences.append(BY_POINT)
     else:
         sure = summary.established_listed

@@ -32,7 +32,7 @@ from satisfaction.ranking.probability import NODES, Posterior, one_more
 from satisfaction.ranking.rank import STATUS, VERDICT, Ranking
 from satisfaction.ranking.rates import RatePosterior
 from satisfaction.ranking.rise import new_rank_tests, rank_claims
-from satisfaction.ranking.rules import Rankings
+from satisfaction.ranking.rules import Rankings, has_enough
 
 COLUMNS = (
     "code",
@@ -82,10 +82,13 @@ def target_verdicts(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.
         the ranking that decides); verdict ("met", "not met", "not decidable", "not ranked"); p_met,
         p_not_met (one-sided, one area named beforehand); probability (under the model).
     """
-    level = survey.ranked_level
+    level_of = survey.levels()
     rows = []
     for claim in _claims(survey):
-        field = rankings.within.get((level, claim.parent)) if claim.parent else ranking
+        field: Ranking | None = ranking
+        if claim.parent:
+            level = level_of[claim.code]
+            field = rankings.within.get((level, claim.parent))
         row = {
             "code": claim.code,
             "target": claim.target,
@@ -102,20 +105,25 @@ def target_verdicts(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.
 
 
 def _claims(survey: Survey) -> Iterator[Claim]:
+    """Yield the targets as claims; those of a larger area concern the ranking of its level in the whole."""
+    ranked = set(survey.ranked_areas())
     for code, targets in survey.rules.targets.items():
+        above = ""
+        if code not in ranked:
+            above = survey.parents()[code]
         for target in targets:
             if target.rise is not None:
                 since = target.since or survey.earlier_waves()[-1]
                 before = survey.published_rank(code, since)
                 assert before is not None
                 goal = math.floor(before - target.rise)
-                yield Claim(code, target, goal, since=since, before=before)
+                yield Claim(code, target, goal, above, since=since, before=before)
             elif target.first_in is not None:
                 everywhere = target.first_in == survey.whole()
-                parent = "" if everywhere else survey.parents()[code]
+                parent = above if everywhere else survey.parents()[code]
                 yield Claim(code, target, 1, parent)
             elif target.top is not None:
-                yield Claim(code, target, target.top)
+                yield Claim(code, target, target.top, above)
 
 
 def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
@@ -139,7 +147,12 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
     elif goal > 0:
         probability = probability_of(field.posterior, unit, goal)
     return {
-        "verdict": decide(tests, 1 - field.summary.level, words=VERDICT)[unit],
+        "verdict": decide(
+            tests,
+            1 - field.summary.level,
+            words=VERDICT,
+            provable=not field.options.taken_as_exact,
+        )[unit],
         "p_met": tests.p_in[unit],
         "p_not_met": tests.p_out[unit],
         "probability": probability,
@@ -234,7 +247,7 @@ def threshold_verdicts(
     estimate = table["estimate"].to_numpy(float)
     low = table["ci_low"].to_numpy(float)
     high = table["ci_high"].to_numpy(float)
-    enough = (table["n"] >= rules.minimum_n).to_numpy()
+    enough = has_enough(table, rules)
     lent = floor.estimates.table
     tests = below_tests(
         estimate,
@@ -244,8 +257,9 @@ def threshold_verdicts(
         tail=(1 - measure.level) / 2,
         value=threshold.below,
     )
-    provable = measure.design.selection == "probability"
-    if not provable:
+    provable = measure.conventions["selection"] == "probability"
+    provable = provable and not measure.conventions.get("taken_as_exact")
+    if measure.conventions["selection"] != "probability":
         tests = untested(len(table))
     p_values = {"p_below": tests.p_in, "p_not_below": tests.p_out}
     if rules.multiplicity != "one":

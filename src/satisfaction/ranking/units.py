@@ -21,7 +21,9 @@ NOT_RANKED = _(
     "answers are not ranked; in a call of rank(), leave them out by its argument "
     "`ranked`."
 )
-Selection: TypeAlias = Literal["probability", "quota", "open_link"]
+Selection: TypeAlias = Literal["probability", "quota", "open_link", "undeclared"]
+UNDECLARED = "undeclared"
+"""Not of respondents: scores of a component of which no error is declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Units:
     ranked : (p,) bool
         Units that take part.
     selection : str
-        How the respondents were selected: "probability", "quota" or "open_link".
+        How the respondents were selected: "probability", "quota" or "open_link"; "undeclared" for scores without an error.
     se_from_limits : tuple of str
         Units whose se was 0 and comes from their confidence limits.
     """
@@ -127,7 +129,7 @@ def units_from_estimates(estimates: Estimates, *, ranked: object, selection: str
             hint=_("Call estimate with one of the measures."),
         )
     if selection == "probability":
-        selection = estimates.design.selection
+        selection = estimates.conventions["selection"]
     units = units_from_arrays(
         table["estimate"],
         se=None,
@@ -150,9 +152,9 @@ def unit_names(estimates: Estimates) -> tuple[str, ...]:
 
 def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float) -> Units:
     """Give units with se 0 the se that goes with their (p,) confidence limits: the length over two
-    t quantiles.
+    t quantiles. Units of infinite df are known without error, as declared: theirs stays 0.
     """
-    zero = units.ranked & (np.diag(units.cov) == 0)
+    zero = units.ranked & (np.diag(units.cov) == 0) & np.isfinite(units.df)
     if not zero.any():
         return units
     se = (high[zero] - low[zero]) / (2 * special.stdtrit(units.df[zero], (1 + level) / 2))

@@ -48,7 +48,7 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     SurveyError
         S144, S145 when the strata of the frame are not those of the sampled persons (source: frame).
     WeightsError
-        W111, W112 from the sample table (source: inclusion).
+        W111, W112 from the sample table (source: inclusion), W527 respondents that the table of weights has not (source: table).
     """
     step = survey.declared.base
     persons = _with_nonrespondents(survey, respondents)
@@ -58,7 +58,9 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
         assert survey.sample is not None
         psu = str(survey.questionnaire.roles.psu)
         return SampledPersons(base_weights(persons, survey.sample, psu), None)
-    if step.column:
+    if step.source == "table":
+        weight = _from_table(survey, step, persons)
+    elif step.column:
         weight = persons[step.column].astype(float)
     else:
         weight = _from_frame(survey, step, persons)
@@ -155,6 +157,31 @@ def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Ser
     return population.to_numpy(float) * multiple / within.transform("sum")
 
 
+def _from_table(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Series:
+    """Return the final weights that were made elsewhere, in the order of the respondents."""
+    assert step.table is not None
+    respondent = survey.questionnaire.roles.respondent
+    numbers = persons[respondent].astype(str)
+    known = pd.Series(dtype=float)
+    if survey.weights is not None:
+        known = survey.weights.set_index(respondent)["weight"]
+    weight = numbers.map(known).astype(float)
+    without = persons[weight.isna()]
+    if len(without):
+        places = without["_file"].astype(str) + " row " + without["_row"].astype(str)
+        raise WeightsError(
+            "W527",
+            _(
+                "{n} respondents have no weight: {places}.",
+                n=len(without),
+                places=shortened(places),
+            ),
+            where=str(survey.folder / step.table.file),
+            hint=_("Give every accepted respondent a weight, under the number of the responses."),
+        )
+    return weight
+
+
 def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, Any]:
     answered = len(persons)
     if RESPONDED in persons:
@@ -167,6 +194,9 @@ def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, 
     }
     if step.column:
         return record | {"column": step.column}
+    if step.table is not None and survey.weights is not None:
+        unused = len(survey.weights) - len(persons)
+        return record | {"file": step.table.file, "unused": unused}
     taken_as_one = {name: int(persons[name].isna().sum()) for name in step.items}
     columns = survey.questionnaire.roles.strata
     strata = 1

@@ -20,6 +20,7 @@ from satisfaction.publication.plots.canvas import (
     theme,
 )
 from satisfaction.publication.plots.ranks import (
+    contribution_bars,
     difference_plot,
     difference_table,
     pair_matrix,
@@ -27,8 +28,9 @@ from satisfaction.publication.plots.ranks import (
     ranking_ladder,
     sets_on_a_line,
 )
+from satisfaction.publication.plots.selection import odds_at_the_cut
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
-from satisfaction.publication.plots.waves import change_plot, rank_paths
+from satisfaction.publication.plots.waves import change_plot, rank_paths, trial_plot
 
 __all__ = [
     "COMPARED",
@@ -38,8 +40,10 @@ __all__ = [
     "Heading",
     "bars",
     "change_plot",
+    "contribution_bars",
     "difference_plot",
     "difference_table",
+    "odds_at_the_cut",
     "pair_matrix",
     "performance_plot",
     "probability_near_cut",
@@ -53,4 +57,5 @@ __all__ = [
     "threshold_plot",
     "tile_map",
     "topics",
+    "trial_plot",
 ]

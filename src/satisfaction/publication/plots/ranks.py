@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import special
 
+from satisfaction.declarations.combined import COMBINED
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import probability
 from satisfaction.foundation.language import Text, _
@@ -61,6 +62,7 @@ from satisfaction.ranking.sets import tukey_critical
 from satisfaction.sampling.design import NO_ERROR
 
 NEAR = 20
+HATCHES = ("", "///", "..", "xx", "--")
 MARGINAL: dict[str, Any] = {"color": "#4d5863", "linewidth": 3}
 SIMULTANEOUS: dict[str, Any] = {"color": "#8a949e", "linewidth": 0.9}
 LIGHT = "#e3e7eb"
@@ -101,6 +103,48 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
         tens = np.arange(9.5, len(rows) - 1, 10)
         axes.hlines(tens, *axes.get_xlim(), color=LIGHT, linewidth=0.8, zorder=0.5)
         draw_cuts(axes, rows)
+    return figure
+
+
+@themed
+def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+    """Draw the combined score of all units in rank order as a sum of what its components contribute.
+
+    Parameters
+    ----------
+    ranking, scores : DataFrame
+        As `ranking_table.ranking_table` and `combined.scores_table` return them.
+    """
+    rows = ranking[ranking["estimate"].notna()].reset_index(drop=True)
+    names = names_of(rows)
+    places = rank_labels(rows)
+    components = scores[(scores["component"] != COMBINED) & scores["code"].isin(rows["code"])]
+    by_area = components.pivot_table(index="code", columns="component", values="contribution")
+    shown = components.drop_duplicates("component").to_dict("records")
+    greys = np.linspace(0.25, 0.85, len(shown))
+    looks: list[Look] = []
+    for row, grey in zip(shown, greys, strict=True):
+        label = label_of(row, "component")
+        looks.append(
+            Look(label, str(round(float(grey), 3)), "", HATCHES[len(looks) % len(HATCHES)])
+        )
+    title = _("Combined score: what each component contributes")
+    body = Body(
+        row_height(names, 0.185) * len(rows) + 0.1, left=breadth(names), right=breadth(places)
+    )
+    legend = [*(bar(look) for look in looks), cut_line()]
+    figure, grid = new_canvas(Heading(title, mark_of(ranking)), body, legend=legend)
+    axes = grid[0, 0]
+    start = np.zeros(len(rows))
+    for row, look in zip(shown, looks, strict=True):
+        widths = by_area[row["component"]].reindex(rows["code"]).to_numpy(float)
+        style: dict[str, Any] = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
+        axes.barh(rows.index, widths, left=start, height=0.75, linewidth=0.3, **style)
+        start = start + widths
+    label_rows(axes, names)
+    write_right(axes, places, size=7.5)
+    draw_cuts(axes, rows)
+    axes.set_xlabel(str(_("{measure} ({unit})", measure=_("combined score"), unit=IN_POINTS.unit)))
     return figure
 
 

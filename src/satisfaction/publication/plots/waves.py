@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import signed, text_columns
-from satisfaction.foundation.language import _, ngettext
+from satisfaction.foundation.language import Text, _, ngettext
+from satisfaction.publication.labels import label_of
 from satisfaction.publication.plots.canvas import (
     BAD,
     FAINT,
@@ -45,6 +46,7 @@ from satisfaction.publication.plots.canvas import (
     stacked,
     themed,
     used,
+    wrapped,
     write_right,
 )
 from satisfaction.publication.plots.ranks import MARGINAL
@@ -279,4 +281,63 @@ def change_plot(changes: pd.DataFrame) -> Figure:
     write_right(axes, numbers, size=7.5)
     unit = _("change ({unit})", unit=drawn.unit)
     axes.set_xlabel(stacked(unit, _("on the right: raw change → shrunk change")))
+    return figure
+
+
+BESIDE_OFFICIAL = {
+    "up": Look(_("trial, higher beyond sampling error (BH)"), GOOD, "^", ""),
+    "no": Look(_("trial, not beyond sampling error"), OPEN, "o", ""),
+    "down": Look(_("trial, lower beyond sampling error (BH)"), BAD, "v", ""),
+    "not tested": Look(_("trial, not tested"), OPEN, "D", ""),
+}
+
+
+@themed
+def trial_plot(differences: pd.DataFrame, *, mark: Text) -> Figure:
+    """Draw every measure of one area in the official survey and in a trial, and their difference.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        Of one area: name_zh, name_en, measure_zh, measure_en, unit ("points 0-100" or "share 0-1"), official, trial,
+        difference, ci_low, ci_high, beyond_error ("yes", "no", "not tested"). At least one row.
+    mark : Text
+        What must be said of the samples.
+    """
+    rows = differences.reset_index(drop=True)
+    factor = np.where(rows["unit"] == "share 0-1", 100, 1)
+    official = rows["official"] * factor
+    trial = rows["trial"] * factor
+    difference = rows["difference"] * factor
+    names = [wrapped(str(label_of(row, "measure")), 30) for row in rows.to_dict("records")]
+    written = [signed(value) for value in difference]
+    if rows["ci_low"].notna().any():
+        limits = zip(rows["ci_low"] * factor, rows["ci_high"] * factor, strict=True)
+        written = [
+            f"{text} ({signed(low)} – {signed(high)})" if np.isfinite(low) else text
+            for text, (low, high) in zip(written, limits, strict=True)
+        ]
+    word = rows["beyond_error"].to_numpy(object)
+    word = np.where((word == "yes") & (difference > 0), "up", word)
+    word = np.where(word == "yes", "down", word)
+    commissioned = Line2D([], [], label=str(_("official survey")), **HOLLOW)
+    figure, grid = new_canvas(
+        Heading(
+            _("{name}: trial beside the official survey", name=label_of(rows.iloc[0], "name")), mark
+        ),
+        Body(row_height(names, 0.3) * len(rows) + 0.1, left=breadth(names), right=breadth(written)),
+        legend=[commissioned, *(dot(look) for look in used(BESIDE_OFFICIAL, word, always=0))],
+    )
+    axes = grid[0, 0]
+    axes.hlines(rows.index, official, trial, color=FAINT, linewidth=1.2, zorder=1)
+    axes.scatter(official, rows.index, marker="o", **(POINT | {"color": "white"}))
+    draw_points(axes, trial, word, BESIDE_OFFICIAL)
+    label_rows(axes, names)
+    write_right(axes, written, size=7.5)
+    axes.set_xlabel(
+        stacked(
+            _("rates in percent, scores and indices in points"),
+            _("on the right: trial minus official, with its interval where it is tested"),
+        )
+    )
     return figure

@@ -12,13 +12,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from satisfaction.declarations.combined import COMBINED
 from satisfaction.foundation import figures
 from satisfaction.foundation.files import dated_folder, refuse_existing
-from satisfaction.foundation.language import Language, _, use
+from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill, find_browser, page_name, print_pages
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication import plots
+from satisfaction.publication.adoption import adoption_notes
+from satisfaction.publication.combined import scores_table, weighted_sum
+from satisfaction.publication.labels import score_labels
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
@@ -26,7 +30,14 @@ from satisfaction.publication.report.areas import (
     index_page,
     source_of,
 )
+from satisfaction.publication.selection_tables import (
+    CAUTION,
+    ODDS,
+    SENSITIVITY,
+    satisfied_label,
+)
 from satisfaction.publication.tables import Tables, tables_of
+from satisfaction.ranking.units import UNDECLARED
 
 
 def render(
@@ -35,8 +46,9 @@ def render(
     language: Language,
     *,
     languages: Sequence[Language] | None = None,
+    name: str = "",
 ) -> str:
-    """Write the report of a wave.
+    """Write the report of a wave, or the page of one of its further rankings.
 
     Parameters
     ----------
@@ -47,6 +59,8 @@ def render(
         Of the page.
     languages : sequence of {"zh", "en"}, optional
         All that the page is written in; default those that survey.yaml declares.
+    name : str
+        Of the further ranking that the results are ranked by; its page leaves out what the report says of the wave.
 
     Returns
     -------
@@ -59,6 +73,9 @@ def render(
     kind = rows.ranked_kind(indices, ranking)
     whole = rows.of_the_whole(indices)
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
+    area_tables = rows.areas(survey, indices)
+    if not ranks_any:  # the totals of one area are its figures again
+        area_tables = area_tables[-1:]
     values = {
         "survey": survey,
         "declared": survey.declared,
@@ -68,13 +85,21 @@ def render(
         "shapes": rows.SHAPES,
         "words": rows.WORDS,
         "kind": kind,
-        "across": across("report.html", language, languages or survey.declared.languages),
+        "across": across(
+            f"{name}_ranking.html" if name else "report.html",
+            language,
+            languages or survey.declared.languages,
+        ),
+        "alone": bool(name),
+        "undeclared": summary["selection"] == UNDECLARED,
+        "formula": _formula(results),
+        "others": _others(results, language, languages or survey.declared.languages),
     }
     values |= {
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
-        "notes": list(summary["notes"]),
+        "notes": [*adoption_notes(results), *summary["notes"]],
         "findings": rows.ranking_findings(summary) if ranks_any else [],
     }
     values |= {
@@ -91,10 +116,23 @@ def render(
         "targets": rows.target_rows(published.targets),
         "thresholds": rows.threshold_rows(published.thresholds),
         "escalation": rows.escalation_rows(published.escalation),
+        "ladder": rows.ladder_rows(published.ladder),
         "within": rows.within_tables(survey, published.within, kind),
-        "areas": rows.areas(survey, indices),
+        "areas": area_tables,
         "topics": rows.topics(indices),
     }
+    selection = published.selection
+    ranked_measure = survey.questionnaire.ranked
+    values |= {
+        "selection": selection,
+        "selected": rows.selection_rows(selection, results.area, ranked_measure),
+        "odds_rows": rows.records(selection.odds),
+        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY, "odds": ODDS},
+        "satisfied": satisfied_label(survey),
+    }
+    model = survey.declared.selection_model
+    if model is not None:
+        values["model_source"] = model.source
     values |= {
         "files": rows.records(responses.summary),
         "not_read": rows.not_read(responses.not_read),
@@ -103,11 +141,44 @@ def render(
         "method": method.sections(results),
     }
     with use(language):
-        values["pictures"] = dict(_pictures(results, published))
+        values["pictures"] = dict(_pictures(results, published, alone=bool(name)))
         return fill("report.html", values, filters=rows.FILTERS)
 
 
-def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Picture]]:
+def _formula(results: Results) -> list[Text]:
+    """Say how the combined score is put together, where the ranking is by it."""
+    if results.combined is None or results.survey.ranked != COMBINED:
+        return []
+    declared = results.combined.inputs.declared
+    return [
+        _(
+            "combined score = {weights} ({aggregation})",
+            weights=weighted_sum(declared),
+            aggregation=declared.aggregation,
+        ),
+        _("source: {source}", source=declared.source),
+    ]
+
+
+def _others(results: Results, language: Language, languages: Sequence[Language]) -> list[rows.Row]:
+    """Return the wave's further rankings: what each is by, its list, and the file of its page."""
+    others = []
+    for name, other in results.further.items():
+        summary = other.ranking.summary
+        others.append(
+            {
+                "label": score_labels(other.survey)[other.survey.ranked][1],
+                "page": page_name(f"{name}_ranking.html", language, languages),
+                "size": int(summary["bottom"]),
+                "side": rows.SIDES[summary["side"]],
+                "established": summary["established_listed"],
+                "ranked": summary["p"],
+            }
+        )
+    return others
+
+
+def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[tuple[str, Picture]]:
     """Draw the figures that the tables have something for."""
     indices, ranking = published.indices, published.ranking
     ranks_any = results.ranking.ranks_any
@@ -115,6 +186,10 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
     drawn = {}
     if ranks_any:
         drawn["ladder"] = plots.ranking_ladder(ranking, indices)
+    if ranks_any and results.combined is not None and results.survey.ranked == COMBINED:
+        scores = scores_table(results.survey, results.combined)
+        if scores["contribution"].notna().any():
+            drawn["contributions"] = plots.contribution_bars(ranking, scores)
     if ranks_any and proven:
         drawn["probability"] = plots.probability_near_cut(ranking)
         drawn["pairs"] = plots.pair_matrix(ranking, results.ranking.order())
@@ -124,11 +199,17 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
         drawn["targets"] = plots.target_board(published.targets)
     if len(published.thresholds):
         drawn["thresholds"] = plots.threshold_plot(published.thresholds)
-    if (indices["kind"] == "rate").any():
+    if not alone and ranks_any and (indices["kind"] == "rate").any():
         drawn["rates"] = plots.rates_by_area(indices)
-    if (indices["kind"] == "score").any():
+    if not alone and (indices["kind"] == "score").any():
         drawn["topics"] = plots.topics(indices)
+    if len(published.selection.odds):
+        drawn["odds"] = plots.odds_at_the_cut(published.selection.odds)
     alt = rows.alternatives(indices, ranking, results.ranking.summary)
+    alt["contributions"] = _(
+        "What each component contributes to the combined score, in rank order; combined_scores.csv "
+        "holds the numbers."
+    )
     for name, figure in drawn.items():
         yield name, picture(figure, alt[name])
 
@@ -181,6 +262,10 @@ def write_report(
             (scratch / language).mkdir()
             report = render(results, published, language, languages=languages)
             write_text(report, scratch / page_name("report.html", language, languages))
+            for name, other in results.further.items():
+                page = render(other, source.further[name], language, languages=languages, name=name)
+                file = page_name(f"{name}_ranking.html", language, languages)
+                write_text(page, scratch / file)
             index = index_page(source, language, languages)
             write_text(index, scratch / page_name("index.html", language, languages))
         pages = area_pages(source, levels=wanted, languages=languages)

@@ -6,18 +6,23 @@ The index of the pages of areas.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from satisfaction.foundation.language import NOTHING, Language, Text, _, current, use
+from satisfaction.foundation.language import NOTHING, Language, Text, _, as_text, current, use
 from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
-from satisfaction.publication.labels import area_labels, label_of
+from satisfaction.publication.labels import (
+    area_labels,
+    label_of,
+    score_labels,
+    whole_code,
+)
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report.method import SELECTION
 from satisfaction.publication.report.rows import (
@@ -28,6 +33,7 @@ from satisfaction.publication.report.rows import (
     Row,
     Verdict,
     escalation_rows,
+    ladder_rows,
     level_label,
     ranked_kind,
     records,
@@ -35,12 +41,7 @@ from satisfaction.publication.report.rows import (
     threshold_rows,
     unmarked,
 )
-from satisfaction.publication.tables import (
-    Tables,
-    indicators_of,
-    indicators_table,
-    with_parent_names,
-)
+from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
 LISTED = {
     "yes": _("yes"),
@@ -71,11 +72,14 @@ class Source:
     published : Tables
     indicators : DataFrame or None
         As `published.indicators_table`, of all levels below the whole.
+    further : mapping of str to Tables
+        Of the wave's further rankings, by name.
     """
 
     results: Results = field(repr=False)
     published: Tables = field(repr=False)
     indicators: pd.DataFrame | None = field(repr=False)
+    further: Mapping[str, Tables] = field(default_factory=dict, repr=False)
 
     def levels(self) -> list[str]:
         """Return the levels of area below the whole, the ranked one first."""
@@ -89,12 +93,18 @@ class Source:
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """What the rules make of the wave, of all areas."""
-        published = self.published
-        return [
-            *(target_rows(published.targets) if len(published.targets) else []),
-            *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
-            *(escalation_rows(published.escalation) if len(published.escalation) else []),
-        ]
+        verdicts = _verdicts(self.published)
+        for name, published in self.further.items():
+            label = self.score_of(name)
+            for verdict in _verdicts(published):
+                asked = _("{score}: {asked}", score=label, asked=verdict.asked)
+                verdicts.append(verdict._replace(asked=asked))
+        return verdicts
+
+    def score_of(self, name: str) -> Text:
+        """Return what a further ranking is by."""
+        survey = self.results.further[name].survey
+        return score_labels(survey)[survey.ranked][1]
 
     def shared(self) -> dict[str, Any]:
         """Return what the templates of all pages read."""
@@ -107,6 +117,15 @@ class Source:
             "shapes": SHAPES,
             "words": WORDS,
         }
+
+
+def _verdicts(published: Tables) -> list[Verdict]:
+    """Return what the rules of one ranking make of the wave, of all areas."""
+    return [
+        *(target_rows(published.targets) if len(published.targets) else []),
+        *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
+        *(ladder_rows(published.ladder) or escalation_rows(published.escalation)),
+    ]
 
 
 class Figures(NamedTuple):
@@ -137,9 +156,14 @@ class Ranks:
     move: Text
 
     @property
-    def any(self) -> bool:
-        """Whether the area is ranked anywhere."""
+    def tabled(self) -> bool:
+        """Whether the area stands in a ranking."""
         return bool(self.among_all or self.within)
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to say of its rank, if only that it has none."""
+        return self.tabled or bool(self.sentence)
 
     @property
     def path_has_sets(self) -> bool:
@@ -149,12 +173,10 @@ class Ranks:
 
 def source_of(results: Results, published: Tables) -> Source:
     """Prepare what all pages share; draws no picture yet."""
-    tables = []
-    for level in results.survey.area_levels():
-        indicators = indicators_of(results, level=level)
-        if indicators is not None:
-            tables.append(indicators_table(results.survey, indicators))
-    return Source(results, published, pd.concat(tables, ignore_index=True) if tables else None)
+    further = {}
+    for name, other in results.further.items():
+        further[name] = tables_of(other, every_measure=False)
+    return Source(results, published, topics_table(results), further)
 
 
 def area_pages(
@@ -181,7 +203,7 @@ def _area_page(
         if one != language
     ]
     shared = {
-        "picture": _picture(source, code, language) if values["topics"] else None,
+        "picture": _picture(source, code, language) if values["compared"] else None,
         "across": other[0] if other else None,
         "index": f"../{page_name('index.html', language, languages)}",
     }
@@ -197,6 +219,7 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     if survey.levels().get(parent) not in source.levels():
         parent = ""
     indices, within = published.indices, published.within
+    is_whole = _same_answers(source, whole_code(survey), code)
     notes = {str(note) for note in indices.loc[indices["code"] == code, "note"] if note}
     topics = []
     if source.indicators is not None:
@@ -217,6 +240,7 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "figures": _figures(indices, _above(source, code)),
         "remarks": sorted(notes),
         "ranks": _ranks(source, level, code),
+        "others": _others(source, level, code),
         "side": SIDES[summary["side"]],
         "size": int(summary["bottom"]),
         "listed": LISTED,
@@ -224,6 +248,8 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     }
     return values | {
         "topics": topics,
+        "is_whole": is_whole,
+        "compared": bool(topics) and not is_whole,
         "asked": bool(survey.questionnaire.topics),
         "whole": label_of(indices.iloc[-1], "name"),
         "below": records(within[within["within"] == code]) if len(within) else [],
@@ -244,7 +270,23 @@ def _above(source: Source, code: str) -> list[str]:
     codes, whole = [code], published.iloc[-1]
     while (code := parents.get(code, "")) in set(published):
         codes.append(code)
-    return codes if codes[-1] == whole else [*codes, whole]
+    if codes[-1] != whole:
+        codes.append(whole)
+    distinct = codes[:1]
+    for above in codes[1:]:
+        if not _same_answers(source, above, distinct[-1]):
+            distinct.append(above)
+    return distinct
+
+
+def _same_answers(source: Source, above: str, code: str) -> bool:
+    """Return whether an area has no other answers than one of the areas in it: the same figures again."""
+    survey = source.results.survey
+    answering = {area: units for area, (units, _in_all) in survey.coverage().items()}
+    if above == code or above not in answering:
+        return False
+    of_ranked = int(survey.covered is None or code in survey.covered)
+    return answering[above] == answering.get(code, of_ranked)
 
 
 def _figures(indices: pd.DataFrame, codes: list[str]) -> list[Figures]:
@@ -266,13 +308,35 @@ def _ranks(source: Source, level: str, code: str) -> Ranks:
     if len(sentences):
         marks = source.results.survey.marks
         sentence = unmarked(sentences["zh"].iloc[0], sentences["en"].iloc[0], marks)
+    ranks_any = source.results.ranking.ranks_any
     return Ranks(
-        among_all=records(ranking),
+        among_all=records(ranking) if ranks_any else [],
         within=records(within),
         path=records(paths) if len(set(paths["wave"])) > 1 else [],
         sentence=sentence,
         move=_move(paths),
     )
+
+
+def _others(source: Source, level: str, code: str) -> list[Row]:
+    """Return the area's rows in the wave's further rankings, each with what it is by and what may be said of it."""
+    others = []
+    marks = source.results.survey.marks
+    for name, published in source.further.items():
+        ranking = published.ranking
+        whole = published.within
+        sentences = published.sentences.set_index("code")
+        rows = ranking[ranking["code"] == code]
+        if level != source.results.area and len(whole):
+            rows = whole[(whole["code"] == code) & (whole["level"] == level)]
+        for row in records(rows):
+            sentence = as_text(row.get("note") or "")
+            if code in sentences.index:
+                words = sentences.loc[code]
+                sentence = unmarked(words["zh"], words["en"], marks)
+            kind = score_labels(source.results.further[name].survey)[row["measure"]][0]
+            others.append(row | {"by": source.score_of(name), "sentence": sentence, "kind": kind})
+    return others
 
 
 def _move(path: pd.DataFrame) -> Text:
@@ -306,7 +370,7 @@ def index_page(source: Source, language: Language, languages: Sequence[Language]
 
 def _index_values(source: Source) -> dict[str, Any]:
     survey, published = source.results.survey, source.published
-    indices, ranked = published.indices, survey.questionnaire.ranked
+    indices, ranked = published.indices, survey.ranked
     ranks = {row["code"]: row for row in records(published.ranking)}
     names, parents = survey.area_names(), survey.parents()
     own = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]

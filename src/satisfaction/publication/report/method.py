@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from satisfaction.declarations.checks import area_margins
+from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.rules import Escalation
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.conventions import (
@@ -18,10 +21,19 @@ from satisfaction.foundation.conventions import (
     key,
     value_in_words,
 )
+from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
 from satisfaction.pipeline import Results, lonely_note, weighting_log
+from satisfaction.publication.labels import measure_labels
 from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
+from satisfaction.publication.selection_tables import (
+    CAUTION,
+    MODELS,
+    ODDS,
+    SENSITIVITY,
+    satisfied_label,
+)
 
 REASONS = {
     "dont_know": _("don't know"),
@@ -80,6 +92,17 @@ class Entry(NamedTuple):
     name: str = ""
 
 
+MODEL_ERROR = _(
+    "the model's standard error: people answer independently of each other, with chances that their "
+    "levels of the margins decide; margins are taken as known; every respondent counts once"
+)
+SENSITIVITY_SOURCE = _(
+    "means: SMUB (Little, West, Boonstra and Hu 2020); shares: MUBP (Andridge, West, Little, "
+    "Boonstra and Alvarado-Leiton 2019); phi = 1 is left out where the margins do not predict the "
+    "answer (F test, 5 %)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A heading with entries and sections below it."""
@@ -99,6 +122,7 @@ def sections(results: Results) -> list[Section]:
         _index(questionnaire, index, proven=proven) for index in questionnaire.indices.values()
     ]
     ranking = _entries(results.ranking.summary, WHOLE_LIST)
+    studied = [_who_answered(results)] if results.selection_study is not None else []
     return [
         _instrument(questionnaire),
         Section(_("How rates are defined"), [], tuple(rates)),
@@ -108,6 +132,7 @@ def sections(results: Results) -> list[Section]:
         _weighting(results),
         _estimation(results),
         Section(_("Ranking: conventions and overall results"), ranking),
+        *studied,
         _rules(survey),
     ]
 
@@ -337,6 +362,8 @@ def _weighting(results: Results) -> Section:
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> Line:
     if step.column:
         return _label(questionnaire, step.column)
+    if step.table is not None:
+        return _with_source(VALUES["table"], step.table.source)
     if step.source == "inclusion":
         return "1 / (psu_probability × person_probability)"
     product = Text("1")
@@ -372,6 +399,34 @@ def _estimation(results: Results) -> Section:
     return Section(_("Estimation: conventions"), _entries(common), parts)
 
 
+def _who_answered(results: Results) -> Section:
+    """Print what is said of a wave whose respondents were not drawn."""
+    survey = results.survey
+    study = results.selection_study
+    assert study is not None
+    entries = []
+    model = survey.declared.selection_model
+    if model is not None:
+        methods = [MODELS[method] for method in model.methods]
+        names = area_margins(survey.declared, survey.questionnaire.roles.area)
+        lines: list[Line] = [
+            comma_list(methods),
+            _("margins: {margins}", margins=comma_list(names)),
+            MODEL_ERROR,
+            CAUTION,
+            _("source: {source}", source=model.source),
+        ]
+        entries.append(Entry(_("model of who answers"), lines))
+    if len(study.sensitivity):
+        entries.append(Entry(_("sensitivity"), [SENSITIVITY, SENSITIVITY_SOURCE]))
+    if len(study.odds):
+        satisfied = _("the satisfied: {rate}", rate=satisfied_label(survey))
+        entries.append(Entry(_("odds of answering"), [ODDS, satisfied]))
+    if not entries:
+        entries.append(Entry(_("sensitivity"), [NONE]))
+    return Section(_("Who answered"), entries)
+
+
 def _rules(survey: Survey) -> Section:
     rules = survey.rules
     names = survey.area_names()
@@ -385,26 +440,57 @@ def _rules(survey: Survey) -> Section:
     ]
     history: list[Line] = []
     gaps: list[Line] = []
-    if rules.history:
+    if rules.history and rules.history.file:
         history.append(_with_source(rules.history.file, rules.history.source))
+    history += earlier_notes(survey)
+    if rules.history:
         gaps += [_named(gap.wave, gap.source) for gap in rules.history.gaps or ()]
     steps: list[Line] = []
+    heading = _("escalation, by waves in a row")
     if rules.escalation:
-        for step in rules.escalation.steps:
-            steps.append(_named(str(step.listed_in_a_row), Text(step.zh, step.en)))
+        steps = _ladder(survey, rules.escalation)
+        if rules.escalation.is_ladder:
+            heading = _("escalation, step by step")
     further: dict[Text, Sequence[Line]] = {
         _("targets"): targets,
         _("thresholds"): thresholds,
         _("history"): history,
-        _("escalation, by waves in a row"): steps,
+        heading: steps,
         _("waves that were not held; waves in a row count across them"): gaps,
     }
     of_ranking = dict(rules.ranking)
     if survey.declared.selection != "probability":
         del of_ranking["prior"]
+    if of_ranking["tie_break"] is None:
+        del of_ranking["tie_break"]
     entries = _entries(of_ranking) + _entries(rules.responses.model_dump())
     entries += [Entry(label, lines or [NONE]) for label, lines in further.items()]
     return Section(_("Rules"), entries)
+
+
+def _ladder(survey: Survey, escalation: Escalation) -> list[Line]:
+    """Name the steps of the ladder by their triggers, and what releases an area."""
+    lines: list[Line] = []
+    for step in escalation.steps:
+        when: Line = str(step.listed_in_a_row)
+        if step.low is not None:
+            kind, measure = measure_labels(survey.questionnaire)[step.low.measure]
+            below = unit_of(kind).level(step.low.below)
+            when = _("{measure} proven below {below}", measure=measure, below=below)
+        elif step.fall is not None:
+            when = _("fall of {n} places since the wave before", n=step.fall)
+        elif step.rank_from is not None:
+            when = _("rank {n} or worse", n=step.rank_from)
+        elif step.listed_in_a_year is not None:
+            when = _("{n} times within a year", n=step.listed_in_a_year)
+        lines.append(_named(when, step.text))
+    release = escalation.release
+    if release is not None:
+        needed = _("waves off the list: {n}", n=release.off_list)
+        if release.rank_at_most is not None:
+            needed = _("{needed}, rank {rank} or better", needed=needed, rank=release.rank_at_most)
+        lines.append(_named(needed, release.text))
+    return lines
 
 
 def _label(questionnaire: Questionnaire, name: str) -> Text:

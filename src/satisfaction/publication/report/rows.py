@@ -14,9 +14,10 @@ from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
-from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
 from satisfaction.publication.labels import STATUS, label_of, published_levels
+from satisfaction.publication.selection_tables import MODELS, SelectionTables
 
 Row: TypeAlias = dict[str, Any]
 
@@ -47,6 +48,16 @@ def _limits(row: Row) -> str:
     return figures.interval(row["ci_low"], row["ci_high"], row["kind"])
 
 
+def _limits_of_model(row: Row) -> str:
+    """Write the limits of a model's estimate."""
+    return figures.interval(row["ci_model_low"], row["ci_model_high"], row["kind"])
+
+
+def _odds(value: Any) -> str:
+    """Write a ratio with two digits."""
+    return figures.estimate_text(value, "", 2)
+
+
 def words_of(row: Row, what: str) -> Text:
     """Return the words of a published status: its Chinese stands in a column of its own."""
     return Text.of(row[f"{what}_zh"], row[what])
@@ -57,6 +68,10 @@ FILTERS: dict[str, Callable[..., str | Text]] = {
     "label_of": label_of,
     "words_of": words_of,
     "limits": _limits,
+    "limits_of_model": _limits_of_model,
+    "odds": _odds,
+    "model": lambda name: MODELS[name],
+    "spoken": as_text,
     "p_value": p_value,
     "probability": probability,
     "rank": figures.rank_text,
@@ -268,6 +283,10 @@ def alternatives(
             units=units,
             share=share,
         )
+    described["odds"] = _(
+        "The odds of answering at which each area would cross the cut of the list; the table holds "
+        "the numbers."
+    )
     if scores := topics(indices):
         best, worst = label_of(scores[0], "measure"), label_of(scores[-1], "measure")
         described["topics"] = _(
@@ -323,6 +342,29 @@ def escalation_rows(escalation: pd.DataFrame) -> list[Verdict]:
     return rows
 
 
+REACHED = {
+    "yes": pgettext("of a step", "reached"),
+    "tied": _("depends on how a tie is broken"),
+    "no": _("not reached"),
+}
+
+
+def ladder_rows(ladder: pd.DataFrame) -> list[Verdict]:
+    """Return the steps of the ladder and the releases: whether the rule has reached them, and how far the data prove it."""
+    rows = []
+    for row in records(ladder):
+        step = Text(row["step_zh"], row["step_en"])
+        basis = Text(row["basis_zh"], row["basis"])
+        verdict = _(
+            "by rule: {reached}; by the data: {status}",
+            reached=REACHED[row["reached"]],
+            status=_status(row),
+        )
+        sure = p_value(row["p_established"]), p_value(row["p_excluded"])
+        rows.append(Verdict(row, step, basis, verdict, sure))
+    return rows
+
+
 def _status(row: Row) -> Text:
     return Text.of(row["status_zh"], row["status"])
 
@@ -348,4 +390,20 @@ def _within_row(row: Row, kind: str) -> Verdict:
         figures.count(row["n"]),
     )
     rank = Text(figures.rank_with_set(row))
-    return Verdict(row, NOTHING, rank, Text(row["note"]), written)
+    return Verdict(row, NOTHING, rank, as_text(row["note"]), written)
+
+
+class SelectionRow(NamedTuple):
+    """One area where nobody was drawn: its sensitivity row, and the rows of every model."""
+
+    sensitivity: Row
+    models: list[Row]
+
+
+def selection_rows(tables: SelectionTables, level: str, measure: str) -> list[SelectionRow]:
+    """Return the ranked measure of every ranked area: sensitivity, with the models beside it."""
+    model, sensitivity = tables.of_ranked(level, measure)
+    by_area: dict[str, list[Row]] = {}
+    for row in records(model):
+        by_area.setdefault(row["code"], []).append(row)
+    return [SelectionRow(row, by_area.get(row["code"], [])) for row in records(sensitivity)]

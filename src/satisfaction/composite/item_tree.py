@@ -1,117 +1,19 @@
-"""Several scores of a unit into one: the usual normalisations of composite indicators, (p,) -> (p,), and weighted means.
-
-The scores of an assessment: a tree of items with points and vetoes.
-"""
+"""An assessment by points: lost points by item and department, vetoes, and the score of every area."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
-from satisfaction.declarations.combined import Aggregation, Assessment, Normalisation
+from satisfaction.declarations.combined import Assessment
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.personal import masked_within
 from satisfaction.foundation.tables import read_table
-
-Array = np.ndarray[Any, Any]
-
-
-def minmax(x: Array) -> Array:
-    """0 for the lowest, 100 for the highest; all 50 where they are equal."""
-    lowest = x.min(axis=0)
-    spread = x.max(axis=0) - lowest
-    scaled = (x - lowest) / np.where(spread > 0, spread, 1) * 100
-    return np.where(spread > 0, scaled, 50.0)
-
-
-def zscore(x: Array) -> Array:
-    """Standard deviations from the mean (n - 1), put on the scale 50 + 10 z; all 50 where they are equal."""
-    return 50 + 10 * standardised(x)
-
-
-def standardised(x: Array) -> Array:
-    """(x - mean) / standard deviation (n - 1), 0 where all are equal."""
-    spread = np.asarray(x.std(axis=0, ddof=1))
-    return np.asarray((x - x.mean(axis=0)) / np.where(spread > 0, spread, np.inf))
-
-
-def goalposts(x: Array, worst: float, best: float) -> Array:
-    """0 at the worst, 100 at the best value, cut there; `best` may be the smaller one."""
-    return np.asarray(np.clip((x - worst) / (best - worst), 0, 1) * 100)
-
-
-def share_of_best(x: Array) -> Array:
-    """Percent of the highest."""
-    return np.asarray(x / x.max(axis=0) * 100)
-
-
-def ascending_rank(x: Array) -> Array:
-    """1 for the lowest; tied units share the lower number."""
-    return np.asarray(rankdata(x, method="min", axis=0), dtype=float)
-
-
-def borda(x: Array) -> Array:
-    """How many units lie below."""
-    return ascending_rank(x) - 1
-
-
-def percentile_rank(x: Array) -> Array:
-    """Share of the other units that lie below, in percent."""
-    return borda(x) / (len(x) - 1) * 100
-
-
-def normalised(
-    x: Array, method: Normalisation, *, posts: tuple[float, float] | None = None
-) -> Array:
-    """Normalise the p units of the first axis by the method named."""
-    if method == "goalposts":
-        assert posts is not None
-        return goalposts(x, *posts)
-    if method == "none":
-        return x
-    without_options = {
-        "minmax": minmax,
-        "zscore": zscore,
-        "share-of-best": share_of_best,
-        "percentile-rank": percentile_rank,
-    }
-    return without_options[method](x)
-
-
-FLOOR = 1e-9
-"""A geometric mean with a 0 in it is 0, whatever the rest; its slope there is not finite."""
-
-
-def power_mean(x: Array, weights: Array, power: float) -> Array:
-    """Weighted mean of order `power` over the last axis, (..., k) -> (...): 1 arithmetic, 0 geometric, -1 harmonic."""
-    share = weights / weights.sum(axis=-1, keepdims=True)
-    if power == 1:
-        return np.asarray((x * share).sum(axis=-1))
-    positive = np.maximum(x, FLOOR)
-    if power == 0:
-        return np.asarray(np.exp((np.log(positive) * share).sum(axis=-1)))
-    return np.asarray(((positive**power) * share).sum(axis=-1) ** (1 / power))
-
-
-def aggregated(x: Array, weights: Array, aggregation: Aggregation) -> Array:
-    """Combined scores, (..., k) -> (...), by the aggregation named."""
-    return power_mean(x, weights, {"arithmetic": 1.0, "geometric": 0.0}[aggregation])
-
-
-def slopes(x: Array, weights: Array, aggregation: Aggregation) -> Array:
-    """Derivative of the combined score by each component, (p, k): carries the components' errors over."""
-    share = np.broadcast_to(weights / weights.sum(), x.shape)
-    if aggregation == "arithmetic":
-        return share
-    return np.asarray(share * power_mean(x, weights, 0)[:, None] / np.maximum(x, FLOOR))
-
 
 COLUMNS = ("code", "item", "points", "reason")
 
@@ -144,9 +46,15 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
     Raises
     ------
     RankingError
-        K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0.
+        K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K370 as `assess`.
     """
-    table = read_table(path).map(str.strip)
+    return checked_lost(read_table(path).map(str.strip), path, assessment, areas)
+
+
+def checked_lost(
+    table: pd.DataFrame, path: Path, assessment: Assessment, areas: Sequence[str]
+) -> pd.DataFrame:
+    """Return a table of lost points, read from `path`, with its types; errors as those of `read_lost`."""
     for column in COLUMNS:
         if column not in table:
             raise _fault(
@@ -156,6 +64,7 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
                 table.columns,
                 column,
             )
+    _refuse_beyond_lost_points(assessment)
     leaves = assessment.leaves()
     for column, known in (("code", list(areas)), ("item", [*leaves, *assessment.veto])):
         unknown = table.index[~table[column].isin(known)]
@@ -183,7 +92,13 @@ def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> 
     lost : DataFrame
         As `read_lost` returns it.
     areas : sequence of str
+
+    Raises
+    ------
+    RankingError
+        K370 for an assessment that a sheet of lost points alone does not score; `tree_scores` does.
     """
+    _refuse_beyond_lost_points(assessment)
     entries = _entries(assessment, lost)
     possible = sum(leaf.points or 0.0 for _unused, leaf in assessment.leaves().values())
     taken = entries.groupby("code")["points"].sum().reindex(areas, fill_value=0.0).to_numpy()
@@ -201,6 +116,21 @@ def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> 
         _sums(entries, ["item", "item_zh", "item_en"]),
         _sums(entries, ["department"]),
     )
+
+
+def _refuse_beyond_lost_points(assessment: Assessment) -> None:
+    further = assessment.beyond_lost_points
+    if further:
+        raise RankingError(
+            "K370",
+            _(
+                "The assessment does not rest on lost points alone ({items}): its scores and their "
+                "errors come of draws, not of a standard error.",
+                items=shortened(further),
+            ),
+            where=str(assessment.title),
+            hint=_("Use `satisfaction assessment`, which carries them into the combined score."),
+        )
 
 
 def _entries(assessment: Assessment, lost: pd.DataFrame) -> pd.DataFrame:

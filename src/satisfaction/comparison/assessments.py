@@ -1,0 +1,624 @@
+"""The item trees of combined.yaml: points at every level, what can still be reached, the ledger, and the score drawn."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.comparison.wave_files import made_from
+from satisfaction.composite.components import PERCENT, checked_scores
+from satisfaction.composite.ledger import WavePoints, points_lost_at_sites
+from satisfaction.composite.normalising import Array
+from satisfaction.composite.tree_draws import (
+    DrawnComponent,
+    DrawnScores,
+    checked_draws,
+    combined_draws,
+    draw_measures,
+    draw_tree,
+    drawn_table,
+)
+from satisfaction.composite.tree_scores import Measured, score_tree
+from satisfaction.composite.tree_tables import AssessedTree, assessed_tree
+from satisfaction.declarations.assessment_tables import PointsSheet, read_sheet, read_sites
+from satisfaction.declarations.combined import (
+    Assessment,
+    CombinedFile,
+    Component,
+    PointsClass,
+    read_combined,
+)
+from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.figures import probability
+from satisfaction.foundation.files import dated_folder, recorded, refuse_changed, sha256
+from satisfaction.foundation.language import Text, _, comma_list, ngettext, use
+from satisfaction.foundation.pages import page_name
+from satisfaction.foundation.tables import (
+    read_table,
+    write_checksums,
+    write_csv,
+    write_json,
+    write_text,
+    write_xlsx,
+)
+from satisfaction.foundation.yaml import read_yaml, refuse_placeholders, validated
+from satisfaction.pipeline import Results
+from satisfaction.publication.assessment_columns import described_columns
+from satisfaction.publication.assessment_pages import (
+    STATE_WORDS,
+    area_page,
+    overview_page,
+    workbook_sheets,
+)
+from satisfaction.publication.labels import mark, measure_labels, twelve_digits
+from satisfaction.publication.manifest import plain
+from satisfaction.ranking.borrowed_errors import lent_errors
+
+DRAWS = 4_000
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assessments:
+    """The assessments of a wave, and the combined score drawn.
+
+    Attributes
+    ----------
+    survey : Survey
+    results : Results or None
+        None where the survey's figures were not used.
+    declared : CombinedFile
+    trees : tuple of AssessedTree
+    drawn : DrawnScores or None
+        None without the survey's figures, or where they carry no design error.
+    drawn_table : DataFrame
+        As `composite.tree_draws.drawn_table`; empty where nothing was drawn.
+    drawn_trees : mapping of str to DataFrame
+        The same of every assessment's own score, where it was drawn.
+    draws, seed : int
+    sources : mapping of str to str
+        SHA-256 of the files read, by absolute path.
+    """
+
+    survey: Survey
+    results: Results | None
+    declared: CombinedFile
+    trees: tuple[AssessedTree, ...]
+    drawn: DrawnScores | None
+    drawn_table: pd.DataFrame = field(repr=False)
+    drawn_trees: Mapping[str, pd.DataFrame] = field(repr=False)
+    draws: int
+    seed: int
+    sources: Mapping[str, str] = field(repr=False)
+
+
+def assessments_of(
+    survey: Survey,
+    path: Path,
+    *,
+    results: Results | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> Assessments:
+    """Score the assessments that combined.yaml declares, and draw the combined score.
+
+    Parameters
+    ----------
+    survey : Survey
+    path : Path
+        combined.yaml; the files it names lie beside it.
+    results : Results, optional
+        Of the survey. Without it, items that its measures decide are awaited and nothing is drawn.
+    draws : int
+        At least 2,000.
+    seed : int
+        The same seed gives the same figures.
+
+    Raises
+    ------
+    RankingError
+        K301-K307, K371-K374 for declarations; K311-K313, K375-K377 for sheets; K378 for too few draws; K379 where nothing
+        applies; K380 where no component is an assessment, K381 where a sheet of sites is missing; K314 for a measure nobody knows.
+    """
+    checked_draws(draws)
+    with recorded() as read:
+        declared = read_combined(path)
+        named = {
+            name: component
+            for name, component in declared.components.items()
+            if component.assessment is not None
+        }
+        if not named:
+            raise RankingError(
+                "K380",
+                _("No component of combined.yaml is an assessment."),
+                where=str(path),
+                hint=_("Declare a component with `assessment` and `lost`."),
+            )
+        areas = survey.ranked_areas()
+        trees = {}
+        for name, component in named.items():
+            trees[name] = _read_tree(path.parent, component)
+        measures = _measures(survey, results, _deciding(declared, trees))
+        assessed = tuple(
+            _assessed(survey, path.parent, name, trees[name], component, areas, measures)
+            for name, component in named.items()
+        )
+        tested = results is not None and survey.declared.selection == "probability"
+        rng = np.random.default_rng(seed)
+        values = draw_measures(measures, draws, rng)
+        scored = {}
+        for one in assessed:
+            if tested or not one.tree.measures:
+                scored[one.name] = draw_tree(one.scores, values, draws, rng)
+        drawn = None
+        if tested:
+            scores = {one.name: one.scores.scores for one in assessed}
+            components = []
+            for name, component in declared.components.items():
+                if component.measure is not None:
+                    scale = _scale(survey, component.measure)
+                    score = measures[component.measure].estimate * scale
+                    of_component = values[component.measure] * scale
+                elif component.file is not None:
+                    file = path.parent / component.file
+                    published = checked_scores(read_table(file).map(str.strip), file, areas)
+                    published = published.reindex(areas)
+                    score = published["score"].to_numpy(float)
+                    se = published["se"].to_numpy(float)
+                    noise = rng.standard_normal((draws, len(areas)))
+                    of_component = score + noise * np.nan_to_num(se)
+                else:
+                    score = scores[name]
+                    of_component = scored[name]
+                components.append(
+                    DrawnComponent(
+                        name,
+                        component.weight,
+                        component.normalise,
+                        component.goalposts,
+                        score,
+                        of_component,
+                    )
+                )
+            drawn = combined_draws(components, declared.aggregation)
+    refuse_placeholders(map(Path, read), RankingError)
+    bottom = survey.rules.ranking.list_size
+    table = pd.DataFrame()
+    if drawn is not None:
+        excluded = np.any([one.scores.excluded for one in assessed], axis=0)
+        table = drawn_table(drawn, areas, bottom=bottom, excluded=excluded)
+    drawn_trees = {}
+    for one in assessed:
+        if one.name in scored:
+            of_tree = DrawnScores(one.scores.scores, scored[one.name])
+            drawn_trees[one.name] = drawn_table(
+                of_tree, areas, bottom=bottom, excluded=one.scores.excluded
+            )
+    return Assessments(
+        survey, results, declared, assessed, drawn, table, drawn_trees, draws, seed, dict(read)
+    )
+
+
+def _scale(survey: Survey, measure: str) -> int:
+    """Return what turns a measure into points: rates are shares."""
+    if measure in survey.questionnaire.rates:
+        return PERCENT
+    return 1
+
+
+def _read_tree(folder: Path, component: Component) -> Assessment:
+    document = read_yaml(folder / str(component.assessment), RankingError)
+    tree = validated(document, Assessment, RankingError)
+    sites = [name for name, (_branch, leaf) in tree.leaves().items() if leaf.sites]
+    if sites and component.sites is None:
+        raise RankingError(
+            "K381",
+            _(
+                "Item '{item}' is scored at points of inspection, and combined.yaml names no "
+                "table of them.",
+                item=sites[0],
+            ),
+            where=str(folder / str(component.assessment)),
+            hint=_("Add `sites` to the component."),
+        )
+    return tree
+
+
+def _deciding(declared: CombinedFile, trees: Mapping[str, Assessment]) -> list[str]:
+    """Return the survey's measures that are components or that decide about points."""
+    names = [one.measure for one in declared.components.values() if one.measure is not None]
+    for tree in trees.values():
+        names += tree.measures
+    return list(dict.fromkeys(names))
+
+
+def _measures(survey: Survey, results: Results | None, names: Sequence[str]) -> dict[str, Measured]:
+    """Return the measures at the ranked areas, with the errors that the survey's ranks rest on."""
+    labels = measure_labels(survey.questionnaire)
+    for name in names:
+        if name not in labels:
+            raise RankingError(
+                "K314",
+                _("The questionnaire publishes no measure '{measure}'.", measure=name),
+                where="combined.yaml",
+                available=labels,
+                got=name,
+                hint=_("Name a measure that there is."),
+            )
+    if results is None or not names:
+        return {}
+    level = results.area
+    estimates = results.estimates[level]
+    tested = survey.declared.selection == "probability"
+    lent = None
+    if tested:
+        lent = lent_errors(survey, results.estimates, level, names)
+    measures = {}
+    for name in names:
+        own = estimates.of(name)
+        codes = own.table[level].astype(str)
+        at = codes.reset_index().set_index(level)["index"].reindex(survey.ranked_areas())
+        rows = at.to_numpy(float)
+        if not tested or lent is None:
+            df = np.full(len(rows), np.nan)
+            value = _at(own.table["estimate"].to_numpy(float), rows)
+            measures[name] = Measured(value, None, None, df)
+            continue
+        own_df = own.table["df"].to_numpy(float)
+        df = np.where(lent.areas, np.min(list(lent.df.values()), axis=0), own_df)
+        measures[name] = Measured(
+            _at(own.table["estimate"].to_numpy(float), rows),
+            _columns(own.contributions.matrix, rows),
+            _columns(lent.rows[name], rows),
+            _at(df, rows),
+        )
+    return measures
+
+
+def _at(values: Array, rows: Array) -> Array:
+    """Return the values of areas, NaN of one that has no row."""
+    there = np.isfinite(rows)
+    return np.asarray(np.where(there, values[np.where(there, rows, 0).astype(int)], np.nan))
+
+
+def _columns(matrix: object, rows: Array) -> sp.csc_array:
+    """Return the columns of areas, without contributions of one that has none."""
+    there = np.isfinite(rows)
+    kept = sp.csc_array(matrix)[:, np.where(there, rows, 0).astype(int)]
+    return sp.csc_array(kept @ sp.diags_array(there.astype(float)))
+
+
+def _assessed(
+    survey: Survey,
+    folder: Path,
+    name: str,
+    tree: Assessment,
+    component: Component,
+    areas: Sequence[str],
+    measures: Mapping[str, Measured],
+) -> AssessedTree:
+    """Score one assessment and make its tables."""
+    sheet = read_sheet(folder / str(component.lost), tree, areas)
+    sites = None
+    if component.sites is not None:
+        sites = read_sites(folder / component.sites, tree, areas)
+    scores = score_tree(tree, sheet, areas, sites=sites, measures=measures)
+    waves = []
+    for earlier in component.earlier:
+        lost = read_sheet(folder / earlier.lost, tree, areas)
+        visited = None
+        if earlier.sites is not None:
+            visited = read_sites(folder / earlier.sites, tree, areas)
+        waves.append(_wave_points(tree, earlier.wave, lost, visited))
+    waves.append(_wave_points(tree, survey.declared.wave, sheet, sites))
+    level = survey.rules.ranking.level
+    return assessed_tree(name, component, scores, sheet, waves, level=level)
+
+
+def _wave_points(
+    tree: Assessment, wave: str, sheet: PointsSheet, sites: pd.DataFrame | None
+) -> WavePoints:
+    """Put what the sheet and the sites say together; an entry without a class takes its item's."""
+    leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
+    entries = [sheet.lost]
+    visited = None
+    if sites is not None:
+        points = pd.Series({name: leaf.points for name, leaf in leaves.items()})
+        entries.append(points_lost_at_sites(sites, points))
+        visited = sites[["code", "item", "site"]]
+    lost = pd.concat(entries, ignore_index=True)
+    classes: Mapping[str, PointsClass | None] = {
+        name: leaf.points_class for name, leaf in leaves.items()
+    }
+    of_item = lost["item"].map(classes).fillna("")
+    lost["points_class"] = lost["points_class"].where(lost["points_class"] != "", of_item)
+    return WavePoints(wave, lost, visited, sheet.absent)
+
+
+def export_assessments(found: Assessments) -> Path:
+    """Write the assessments of a wave as a file set; returns the folder, <survey>/out/<time>-assessment/.
+
+    Of every assessment its tables as csv and a workbook a language; combined_draws.csv; pages: an overview and one an area;
+    columns.csv (what every column holds), assessment.json (what was declared, how it was drawn, inputs), run.json (the clock) and
+    SHA256SUMS.
+    """
+    survey = found.survey
+    marked = mark(survey)
+    tables = {}
+    for one in found.trees:
+        for title, table in one.tables.items():
+            tables[f"{one.name}_{title}"] = twelve_digits(table).assign(mark=marked)
+    for name, table in found.drawn_trees.items():
+        tables[f"{name}_draws"] = twelve_digits(table).assign(mark=marked)
+    if found.drawn is not None:
+        tables["combined_draws"] = twelve_digits(found.drawn_table).assign(mark=marked)
+    lines = assessment_lines(found)
+    refuse_changed(found.sources)
+    languages = survey.declared.languages
+    finished = datetime.datetime.now(datetime.UTC)
+    target = survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-assessment"
+    with dated_folder(target) as made:
+        scratch = made.scratch
+        for title, table in tables.items():
+            write_csv(table, scratch / f"{title}.csv")
+        write_csv(described_columns(tables), scratch / "columns.csv")
+        for language in languages:
+            for one in found.trees:
+                with use(language):
+                    sheets = workbook_sheets(survey, one, lines)
+                name = page_name(f"{one.name}.xlsx", language, languages)
+                write_xlsx(sheets, scratch / name)
+            page = overview_page(
+                survey,
+                found.trees,
+                found.drawn_table,
+                found.drawn_trees,
+                lines=lines,
+                language=language,
+            )
+            write_text(page, scratch / page_name("index.html", language, languages))
+            for code in survey.ranked_areas():
+                name = page_name(f"{code}.html", language, languages)
+                page = area_page(
+                    survey,
+                    found.trees,
+                    found.drawn_table,
+                    found.drawn_trees,
+                    code,
+                    language=language,
+                )
+                write_text(page, scratch / name)
+        write_json(plain(_record(found, lines)), scratch / "assessment.json")
+        stamp = {
+            "mark": marked,
+            "finished": finished.isoformat(timespec="seconds"),
+            "outputs": {path.name: sha256(path) for path in sorted(scratch.iterdir())},
+        }
+        write_json(stamp, scratch / "run.json")
+        write_checksums(scratch)
+    return made.target
+
+
+def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
+    """Return what the figures were made from and how."""
+    survey = found.survey
+    assessments = {}
+    for one in found.trees:
+        assessments[one.name] = {
+            "title": one.tree.title,
+            "source": one.tree.source.both,
+            "standards": len(one.scores.leaves),
+            "points": one.scores.total,
+            "not_applicable": one.tree.not_applicable,
+            "bonus_most": one.tree.bonus_most,
+            "score_most": one.tree.score_most,
+            "earlier": [earlier.wave for earlier in one.component.earlier],
+        }
+    measures = (
+        "t around the estimates, all measures of an area together, with the errors that the "
+        "survey's ranks rest on"
+    )
+    record: dict[str, object] = {
+        "survey": survey.name,
+        "wave": survey.declared.wave,
+        "mark": mark(survey),
+        "assessments": assessments,
+        "aggregation": found.declared.aggregation,
+        "weights": {name: part.weight for name, part in found.declared.components.items()},
+        "inputs": {Path(path).name: digest for path, digest in found.sources.items()},
+        "notes": list(lines),
+        "draws": None,
+    }
+    if found.drawn is not None:
+        record["draws"] = {
+            "number": found.draws,
+            "seed": found.seed,
+            "measures": measures,
+            "sites": "t with the sampling error of the sites",
+            "files": "normal with the se of the file; exact without one",
+        }
+    if found.results is not None:
+        record |= made_from([found.results])
+    return record
+
+
+def assessment_lines(found: Assessments) -> list[Text]:
+    """Say what was assessed, what the figures leave out, and what the draws say."""
+    lines = []
+    if found.survey.marks:
+        lines.append(found.survey.marks)
+    for one in found.trees:
+        lines += tree_lines(found.survey, one)
+    lines += _draw_lines(found)
+    return lines
+
+
+def tree_lines(survey: Survey, one: AssessedTree) -> list[Text]:
+    """Say what an assessment rests on, what most points are lost by, and how the ledger stands."""
+    scores = one.scores
+    lines = [
+        _(
+            "{title}: {items} standards, {points:g} points; source: {source}",
+            title=one.tree.title,
+            items=len(scores.leaves),
+            points=scores.total,
+            source=one.tree.source,
+        )
+    ]
+    awaited = ~np.isfinite(scores.got)
+    if awaited.any():
+        columns = np.flatnonzero(awaited.any(axis=0))
+        names = [scores.leaves[column] for column in columns]
+        lines.append(
+            ngettext(
+                "awaited, so {n} area has no score: {items}",
+                "awaited, so {n} areas have no score: {items}",
+                int(awaited.any(axis=1).sum()),
+                items=shortened(names),
+            )
+        )
+    without = ~scores.applies
+    if without.any():
+        lines.append(
+            _(
+                "{entries} items do not apply in {areas} areas; their points were taken over: {how}",
+                entries=int(without.sum()),
+                areas=int(without.any(axis=1).sum()),
+                how=TAKEN_OVER[one.tree.not_applicable or "tree"],
+            )
+        )
+    lines += _site_lines(one)
+    lines += _passing_lines(one)
+    for code, by in zip(scores.areas, scores.vetoes, strict=True):
+        if by:
+            name = survey.area_names()[code]
+            lines.append(_("  {code} {name}: {by}", code=code, name=name, by=by))
+    lines.append(_most_lost(one))
+    lines += _ledger_lines(one)
+    return lines
+
+
+TAKEN_OVER = {
+    "tree": _("by all other items, in proportion to their points"),
+    "branch": _("first by the other items of the same branch"),
+}
+
+
+def _site_lines(one: AssessedTree) -> list[Text]:
+    sites = one.scores.sites
+    if sites is None:
+        return []
+    lines = [
+        _(
+            "{sites} points of inspection visited; their sampling error is carried",
+            sites=len(sites.area),
+        )
+    ]
+    if sites.single.any():
+        lines.append(
+            _(
+                "one site of a kind ({cells} items of areas): no standard error, and none is "
+                "carried for it",
+                cells=int(sites.single.sum()),
+            )
+        )
+    if sites.alike.any():
+        lines.append(
+            _(
+                "all sites alike ({cells} items of areas): a standard error of 0, which is no "
+                "certainty",
+                cells=int(sites.alike.sum()),
+            )
+        )
+    return lines
+
+
+def _passing_lines(one: AssessedTree) -> list[Text]:
+    table = one.tables.get("passing")
+    if table is None:
+        return []
+    lines = []
+    for (item, mark_of_item), rows in table.groupby(["item", "at_least"], sort=False):
+        words = Text.of(rows["zh"].iloc[0], rows["en"].iloc[0])
+        counts = rows["verdict"].value_counts()
+        lines.append(
+            _(
+                "{item} ({measure} >= {mark:g}): {reached} areas reach it, {missed} do not, of "
+                "{open} it cannot be decided",
+                item=words or item,
+                measure=rows["measure"].iloc[0],
+                mark=mark_of_item,
+                reached=int(counts.get("reached", 0)),
+                missed=int(counts.get("not reached", 0)),
+                open=int(counts.get("not decidable", 0)),
+            )
+        )
+    return lines
+
+
+def _most_lost(one: AssessedTree) -> Text:
+    """Name the departments that lost most points over all areas."""
+    lost = one.tables["departments"].groupby("department")["lost"].sum()
+    clauses = []
+    for department, points in lost.sort_values(ascending=False, kind="stable").head(3).items():
+        clauses.append(
+            _("{name} {points:g}", name=department or _("none named"), points=round(points, 2))
+        )
+    return _("most points lost by department: {departments}", departments=comma_list(clauses))
+
+
+def _ledger_lines(one: AssessedTree) -> list[Text]:
+    table = one.tables.get("ledger")
+    if table is None:
+        return []
+    counts = table["state"].value_counts()
+    clauses = []
+    for state, words in STATE_WORDS.items():
+        if counts.get(state, 0):
+            clauses.append(_("{state} {n}", state=words, n=int(counts[state])))
+    lines = [_("ledger: {clauses}", clauses=comma_list(clauses))]
+    overdue = int((table["overdue"] == "yes").sum())
+    if overdue:
+        lines.append(ngettext("{n} entry is overdue", "{n} entries are overdue", overdue))
+    return lines
+
+
+def _draw_lines(found: Assessments) -> list[Text]:
+    if found.results is None:
+        return [_("without the survey's figures: nothing was drawn, no combined score")]
+    if found.drawn is None:
+        return [_("no design error, so nothing can be drawn: no probability of passing")]
+    lines = [
+        _(
+            "combined score: {draws} draws (seed {seed}); points that a mark decides count by the "
+            "probability of passing",
+            draws=found.draws,
+            seed=found.seed,
+        )
+    ]
+    bottom = found.survey.rules.ranking.list_size
+    most = found.drawn_table.sort_values(
+        ["probability_list", "code"], ascending=[False, True]
+    ).head(bottom)
+    names = found.survey.area_names()
+    for row in most.to_dict("records"):
+        if pd.isna(row["probability_list"]):
+            continue
+        lines.append(
+            _(
+                "  {code} {name}: {score:.2f}, on the list in {share} of the draws",
+                code=row["code"],
+                name=names[str(row["code"])],
+                score=row["score"],
+                share=probability(row["probability_list"]),
+            )
+        )
+    return lines

@@ -1,0 +1,293 @@
+"""The components of a combined score: scores by area, and what their errors consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.composite.item_tree import Assessed, assess, checked_lost
+from satisfaction.composite.normalising import Array
+from satisfaction.declarations.combined import CombinedInputs, Component
+from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.language import _
+from satisfaction.ranking.borrowed_errors import lent_errors
+
+PERCENT = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComponentScores:
+    """One component of p areas.
+
+    Attributes
+    ----------
+    name : str
+    declared : Component
+    score : (p,)
+        NaN where an area has none. Rates of the survey are in percent.
+    errors : (U, p), sparse or dense, or None
+        What its sampling units contribute to its covariance, V = D'D; None: no error is declared.
+    df : (p,)
+        Degrees of freedom of its variances; inf where they are known, or there is none. Where an error of the survey's
+        measures is lent, the fewest of all of them.
+    surveyed : bool
+        Its errors come from the survey's sampling units: they are shared with the survey's other measures.
+    excluded : (p,) bool
+        Areas that a veto takes out of the ranking.
+    without_error : (p,) bool
+        Areas with a score and no error of it.
+    assessed : Assessed or None
+    lent : (L, p), sparse, or None
+        What the rules add to the errors of a surveyed component, independent of `errors`; shared with the other ones.
+    """
+
+    name: str
+    declared: Component
+    score: Array = field(repr=False)
+    errors: Any
+    df: Array = field(repr=False)
+    surveyed: bool
+    excluded: Array = field(repr=False)
+    without_error: Array = field(repr=False)
+    assessed: Assessed | None = None
+    lent: Any = None
+
+    @property
+    def se(self) -> Array:
+        """Return the standard errors, (p,); NaN where the component has none."""
+        if self.errors is None:
+            return np.full(len(self.score), np.nan)
+        total: Array = np.sqrt(_squares(self.errors) + _squares(self.lent))
+        return total
+
+    @property
+    def raised(self) -> Array:
+        """Tell of which areas the rules raise the error, (p,) bool."""
+        return np.broadcast_to(_squares(self.lent) > 0, len(self.score))
+
+    @property
+    def taken_as_exact(self) -> bool:
+        """Whether scores without an error count as exact although nobody declares that they are."""
+        return bool(self.without_error.any()) and self.declared.exact is None
+
+
+def _squares(rows: Any) -> Any:
+    """Return the sums of squares of the columns, (p,); 0 of no rows."""
+    if rows is None:
+        return 0.0
+    squares = rows**2
+    if sp.issparse(rows):
+        squares = rows.multiply(rows)
+    return np.asarray(squares.sum(axis=0)).ravel()
+
+
+def components_of_level(
+    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates], level: str
+) -> tuple[ComponentScores, ...]:
+    """Return the components of the areas of a level, in the order of combined.yaml.
+
+    A component whose file is not there has no score of any area. A larger area has the score of its own row; where the file
+    has none for its level, the mean over the ranked areas in it if combined.yaml says `above: mean`, else none.
+
+    Raises
+    ------
+    RankingError
+        K311-K313 for an assessment, K314 for a measure nobody knows or areas without a score, K315 for scores, K316 for a
+        normalisation that carries no error.
+    """
+    parts = []
+    for name, component in inputs.declared.components.items():
+        if component.measure is not None:
+            parts.append(_surveyed(survey, estimates[level], name, component))
+        else:
+            parts.append(_beside_survey(survey, inputs, name, level))
+    parts = _with_lent(survey, estimates, level, parts)
+    for part in parts:
+        if part.errors is not None and part.declared.normalise == "percentile-rank":
+            raise RankingError(
+                "K316",
+                _(
+                    "Component {name} has standard errors: percentile-rank is a step function "
+                    "and carries no error on.",
+                    name=part.name,
+                ),
+                where=inputs.path.name,
+                available=("none", "minmax", "zscore", "goalposts", "share-of-best"),
+                hint=_("Choose another `normalise`."),
+            )
+    return tuple(parts)
+
+
+def areas_of(survey: Survey, level: str) -> list[str]:
+    """Return the codes of a level's areas, in the order of its estimates."""
+    return [str(code) for code in survey.domain_values(level)]
+
+
+def _beside_survey(
+    survey: Survey, inputs: CombinedInputs, name: str, level: str
+) -> ComponentScores:
+    """Return a component that is no measure of the survey."""
+    component = inputs.declared.components[name]
+    codes = areas_of(survey, level)
+    nobody = np.zeros(len(codes), dtype=bool)
+    known = np.full(len(codes), np.inf)
+    nothing = np.full(len(codes), np.nan)
+    if name in inputs.awaited:
+        return ComponentScores(name, component, nothing, None, known, False, nobody, nobody)
+    table = inputs.tables[name]
+    path = inputs.file_of(name)
+    ranked = areas_of(survey, survey.ranked_level)
+    assessed = None
+    excluded = nobody
+    if component.assessment is not None:
+        assessment = inputs.assessments[name]
+        assessed = assess(assessment, checked_lost(table, path, assessment, ranked), ranked)
+        score = assessed.scores["score"].to_numpy(float)
+        scores = pd.DataFrame({"score": score, "se": np.nan}, index=ranked)
+        if level == survey.ranked_level:
+            excluded = assessed.scores["excluded"].to_numpy(bool)
+    else:
+        every = [code for one in survey.area_levels() for code in areas_of(survey, one)]
+        scores = checked_scores(table, path, every)
+    of_level = scores.reindex(codes)
+    if level != survey.ranked_level and of_level["score"].isna().all():
+        of_level = pd.DataFrame({"score": nothing, "se": nothing}, index=codes)
+        if inputs.declared.above == "mean":
+            of_level = _means(survey, scores.reindex(ranked), codes)
+    score = of_level["score"].to_numpy(float)
+    se = of_level["se"].to_numpy(float)
+    errors = None
+    if np.isfinite(se).any():
+        errors = sp.diags_array(np.nan_to_num(se))
+    without = np.isfinite(score) & ~np.isfinite(se)
+    return ComponentScores(
+        name, component, score, errors, known, False, excluded, without, assessed
+    )
+
+
+def _means(survey: Survey, scores: pd.DataFrame, codes: Sequence[str]) -> pd.DataFrame:
+    """Return the mean score of the ranked areas in each larger area, each counted once; none where one has no score.
+
+    Scores of different areas are independent; the mean of those of which one has no error has none.
+    """
+    parents = survey.parents()
+    above = []
+    for code in scores.index:
+        while code and code not in codes:
+            code = parents.get(code, "")
+        above.append(code)
+    groups = scores.assign(squared=scores["se"] ** 2).groupby(above)
+    number = groups.size()
+    means = groups["score"].agg(lambda one: one.mean(skipna=False))
+    variances = groups["squared"].agg(lambda one: one.sum(skipna=False))
+    se = np.sqrt(variances) / number
+    return pd.DataFrame({"score": means, "se": se}).reindex(codes)
+
+
+def _surveyed(survey: Survey, estimates: Estimates, name: str, one: Component) -> ComponentScores:
+    """Take a measure of the survey, with what its sampling units contribute."""
+    measures = list(estimates.table["measure"].unique())
+    if one.measure is None or one.measure not in measures:
+        raise RankingError(
+            "K314",
+            _(
+                "Component {name}: the questionnaire publishes no measure '{measure}'.",
+                name=name,
+                measure=one.measure,
+            ),
+            where="combined.yaml",
+            available=measures,
+            got=str(one.measure),
+            hint=_("Name a measure that there is."),
+        )
+    of_measure = estimates.of(one.measure)
+    scale = _scale(survey, one)
+    errors = of_measure.contributions.matrix * scale
+    score = of_measure.table["estimate"].to_numpy(float) * scale
+    df = of_measure.table["df"].to_numpy(float)
+    nobody = np.zeros(len(score), dtype=bool)
+    return ComponentScores(name, one, score, errors, df, True, nobody, nobody)
+
+
+def _scale(survey: Survey, one: Component) -> int:
+    """Return what turns a measure of the survey into points: rates are shares."""
+    if one.measure in survey.questionnaire.rates:
+        return PERCENT
+    return 1
+
+
+def _with_lent(
+    survey: Survey,
+    estimates: Mapping[str, Estimates],
+    level: str,
+    parts: list[ComponentScores],
+) -> list[ComponentScores]:
+    """Let the errors of the survey's measures be those that its ranks rest on."""
+    measures = list(dict.fromkeys(str(part.declared.measure) for part in parts if part.surveyed))
+    if not measures:
+        return parts
+    lent = lent_errors(survey, estimates, level, measures)
+    lowest = np.min(list(lent.df.values()), axis=0)
+    with_lent = []
+    for part in parts:
+        if part.surveyed:
+            rows = lent.rows[str(part.declared.measure)] * _scale(survey, part.declared)
+            part = replace(part, lent=rows, df=np.where(lent.areas, lowest, part.df))
+        with_lent.append(part)
+    return with_lent
+
+
+def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.DataFrame:
+    """Return scores by area, and their se where the table has a column `se`: NaN where an area has none.
+
+    Raises
+    ------
+    RankingError
+        K314 for a column, an area twice or one nobody knows, K315 for a score or se that is no number (an se is >= 0).
+    """
+    hint = _("Correct these rows.")
+    for column in ("code", "score"):
+        if column not in table:
+            raise RankingError(
+                "K314",
+                _("Column '{column}' not found.", column=column),
+                where=f"{path} row 1",
+                available=table.columns,
+                got=column,
+                hint=_("Add the column."),
+            )
+    wrong = table.index[~table["code"].isin(areas) | table["code"].duplicated()]
+    if len(wrong):
+        raise RankingError(
+            "K314",
+            _("An area code does not exist or stands twice."),
+            where=f"{path} row {shortened(wrong + 2)}",
+            available=areas,
+            hint=hint,
+        )
+    numbers = {"se": pd.Series(np.nan, index=table.index)}
+    for name in ("score", "se"):
+        if name not in table:
+            continue
+        values = pd.to_numeric(table[name], errors="coerce")
+        right = np.isfinite(values)
+        if name == "se":
+            right &= values >= 0
+        wrong = table.index[(table[name] != "") & ~right]
+        if len(wrong):
+            raise RankingError(
+                "K315",
+                _("`{name}` is no valid number.", name=name),
+                where=f"{path} row {shortened(wrong + 2)}",
+                hint=hint,
+            )
+        numbers[name] = values
+    return pd.DataFrame(numbers).set_axis(table["code"])

@@ -1,0 +1,120 @@
+"""Scores of units on one scale: the usual normalisations of composite indicators, one function each, (p,) -> (p,).
+
+Several scores into one: means with weights, and Copeland's count of victories.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from satisfaction.declarations.combined import Aggregation, Normalisation
+
+Array = np.ndarray[Any, Any]
+
+
+def minmax(x: Array) -> Array:
+    """0 for the lowest, 100 for the highest; all 50 where they are equal."""
+    lowest = x.min(axis=0)
+    spread = x.max(axis=0) - lowest
+    scaled = (x - lowest) / np.where(spread > 0, spread, 1) * 100
+    return np.where(spread > 0, scaled, 50.0)
+
+
+def zscore(x: Array) -> Array:
+    """Standard deviations from the mean (n - 1), put on the scale 50 + 10 z; all 50 where they are equal."""
+    return 50 + 10 * standardised(x)
+
+
+def standardised(x: Array) -> Array:
+    """(x - mean) / standard deviation (n - 1), 0 where all are equal."""
+    spread = np.asarray(x.std(axis=0, ddof=1))
+    return np.asarray((x - x.mean(axis=0)) / np.where(spread > 0, spread, np.inf))
+
+
+def goalposts(x: Array, worst: float, best: float) -> Array:
+    """0 at the worst, 100 at the best value, cut there; `best` may be the smaller one."""
+    return np.asarray(np.clip((x - worst) / (best - worst), 0, 1) * 100)
+
+
+def share_of_best(x: Array) -> Array:
+    """Percent of the highest."""
+    return np.asarray(x / x.max(axis=0) * 100)
+
+
+def distance_to(x: Array, reference: Array) -> Array:
+    """1 at a reference value, 0 at the lowest: 1 - (reference - x) / (reference - min)."""
+    return np.asarray(1 - (reference - x) / (reference - x.min(axis=0)))
+
+
+def ascending_rank(x: Array) -> Array:
+    """1 for the lowest; tied units share the lower number."""
+    return np.asarray(rankdata(x, method="min", axis=0), dtype=float)
+
+
+def borda(x: Array) -> Array:
+    """How many units lie below."""
+    return ascending_rank(x) - 1
+
+
+def percentile_rank(x: Array) -> Array:
+    """Share of the other units that lie below, in percent."""
+    return borda(x) / (len(x) - 1) * 100
+
+
+def normalised(
+    x: Array, method: Normalisation, *, posts: tuple[float, float] | None = None
+) -> Array:
+    """Normalise the p units of the first axis by the method named."""
+    if method == "goalposts":
+        assert posts is not None
+        return goalposts(x, *posts)
+    if method == "none":
+        return x
+    without_options = {
+        "minmax": minmax,
+        "zscore": zscore,
+        "share-of-best": share_of_best,
+        "percentile-rank": percentile_rank,
+    }
+    return without_options[method](x)
+
+
+FLOOR = 1e-9
+"""A geometric mean with a 0 in it is 0, whatever the rest; its slope there is not finite."""
+
+
+def power_mean(x: Array, weights: Array, power: float) -> Array:
+    """Weighted mean of order `power` over the last axis, (..., k) -> (...): 1 arithmetic, 0 geometric, -1 harmonic."""
+    share = weights / weights.sum(axis=-1, keepdims=True)
+    if power == 1:
+        return np.asarray((x * share).sum(axis=-1))
+    positive = np.maximum(x, FLOOR)
+    if power == 0:
+        return np.asarray(np.exp((np.log(positive) * share).sum(axis=-1)))
+    return np.asarray(((positive**power) * share).sum(axis=-1) ** (1 / power))
+
+
+def aggregated(x: Array, weights: Array, aggregation: Aggregation) -> Array:
+    """Combined scores, (..., k) -> (...), by the aggregation named."""
+    return power_mean(x, weights, {"arithmetic": 1.0, "geometric": 0.0}[aggregation])
+
+
+def slopes(x: Array, weights: Array, aggregation: Aggregation) -> Array:
+    """Derivative of the combined score by each component, (p, k): carries the components' errors over."""
+    share = np.broadcast_to(weights / weights.sum(), x.shape)
+    if aggregation == "arithmetic":
+        return share
+    return np.asarray(share * power_mean(x, weights, 0)[:, None] / np.maximum(x, FLOOR))
+
+
+def copeland(x: Array, weights: Array) -> Array:
+    """Pairs won minus pairs lost, (p, k) -> (p,); a pair is won with more than half of the weight, ties count half."""
+    share = weights / weights.sum()
+    difference = x[:, None, :] - x[None, :, :]
+    won = ((difference > 0) * share).sum(axis=-1)
+    tied = ((difference == 0) * share).sum(axis=-1)
+    margin = won + 0.5 * tied - 0.5
+    return np.asarray(np.where(np.abs(margin) < 1e-12, 0, np.sign(margin)).sum(axis=1))

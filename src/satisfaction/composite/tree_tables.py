@@ -1,0 +1,404 @@
+"""An assessment as tables: sums at every level, department by area, classes of points, items that the survey decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from satisfaction.composite.ledger import WavePoints, followed, ledger, transitions
+from satisfaction.composite.normalising import Array
+from satisfaction.composite.tree_scores import (
+    UNCLASSED,
+    TreeScores,
+    points_to_score,
+    unmet_preconditions,
+)
+from satisfaction.declarations.assessment_tables import CLASSES, PointsSheet
+from satisfaction.declarations.combined import Assessment, AssessmentItem, Component
+from satisfaction.foundation.language import Text
+
+ROOT = "total"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssessedTree:
+    """One assessment of combined.yaml, scored.
+
+    Attributes
+    ----------
+    name : str
+        Of the component.
+    component : Component
+    scores : TreeScores
+    tables : mapping of str to DataFrame
+        By name: scores, sums, standards, departments, passing, preconditions, ledger, ledger_waves, ledger_counts; one that would be
+        empty is not there.
+    """
+
+    name: str
+    component: Component
+    scores: TreeScores
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+
+    @property
+    def tree(self) -> Assessment:
+        """Return the assessment as declared."""
+        return self.scores.tree
+
+
+def assessed_tree(
+    name: str,
+    component: Component,
+    scores: TreeScores,
+    sheet: PointsSheet,
+    waves: Sequence[WavePoints],
+    *,
+    level: float,
+) -> AssessedTree:
+    """Make the tables of an assessment.
+
+    Parameters
+    ----------
+    name, component
+        Of combined.yaml.
+    scores : TreeScores
+    sheet : PointsSheet
+        That it was scored by.
+    waves : sequence of WavePoints
+        For the ledger: this wave last.
+    level : float
+        Of the tests whether a measure reaches its mark.
+    """
+    day = ""
+    if component.date is not None:
+        day = component.date.isoformat()
+    entries = ledger(waves, day=day)
+    tables = {
+        "scores": class_sums(scores, level=level),
+        "sums": level_sums(scores),
+        "standards": leaf_table(scores),
+        "departments": department_sums(scores),
+        "passing": passing(scores, level=level),
+        "preconditions": precondition_table(scores, sheet, level=level),
+        "ledger": entries,
+        "ledger_waves": followed(waves),
+        "ledger_counts": transitions(entries),
+    }
+    filled = {title: table for title, table in tables.items() if len(table)}
+    return AssessedTree(name, component, scores, filled)
+
+
+def level_sums(scores: TreeScores) -> pd.DataFrame:
+    """Add up the points at every level.
+
+    Returns
+    -------
+    DataFrame
+        One row an area and node of the tree, the whole tree first: code, level (0 the whole, 1 its top items), node (names from
+        the top, "/" between), zh, en, standards (leaves below, bonus items apart), not_applicable (of them, in the area),
+        points (as declared), based (after points of items that do not apply were taken over), got, lost, share_lost (0-1 of
+        `based`).
+    """
+    parts = []
+    for path, label, columns in _nodes(scores):
+        ordinary = [place for place in columns if scores.ordinary[place]]
+        if not ordinary:
+            continue
+        based = scores.based[:, ordinary].sum(axis=1)
+        got = scores.got[:, ordinary].sum(axis=1)
+        lost = scores.lost[:, ordinary].sum(axis=1)
+        part = pd.DataFrame({"code": scores.areas})
+        part["level"] = len(path)
+        part["node"] = "/".join(path) or ROOT
+        part["zh"] = label.zh
+        part["en"] = label.in_language("en")
+        part["standards"] = len(ordinary)
+        part["not_applicable"] = (~scores.applies[:, ordinary]).sum(axis=1)
+        part["points"] = sum(scores.items[place].points or 0.0 for place in ordinary)
+        part["based"] = based
+        part["got"] = got
+        part["lost"] = lost
+        part["share_lost"] = np.divide(
+            lost, based, out=np.full(len(based), np.nan), where=based > 0
+        )
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    order = {code: place for place, code in enumerate(scores.areas)}
+    return table.sort_values(
+        "code", key=lambda codes: codes.map(order), kind="stable", ignore_index=True
+    )
+
+
+def _nodes(
+    scores: TreeScores,
+) -> Iterator[tuple[tuple[str, ...], Text, list[int]]]:
+    """Yield every node with the columns of its leaves, the whole tree first, then in the tree's order."""
+    yield (), scores.tree.title, list(range(len(scores.leaves)))
+    yield from _nodes_below(scores, (), scores.tree.items)
+
+
+def _nodes_below(
+    scores: TreeScores, path: tuple[str, ...], items: Mapping[str, AssessmentItem]
+) -> Iterator[tuple[tuple[str, ...], Text, list[int]]]:
+    for name, item in items.items():
+        here = (*path, name)
+        columns = [place for place, leaf in enumerate(scores.paths) if leaf[: len(here)] == here]
+        yield here, item.text, columns
+        yield from _nodes_below(scores, here, item.items or {})
+
+
+def department_sums(scores: TreeScores) -> pd.DataFrame:
+    """Add up the points by area and department.
+
+    Returns
+    -------
+    DataFrame
+        One row an area and department that answers for an item ("" for items that name none): code, department, standards
+        (that apply in the area), based, got, lost, share (0-1 of all points that the area lost).
+    """
+    departments = [leaf.department or "" for leaf in scores.items]
+    lost_in_all = scores.lost.sum(axis=1)
+    parts = []
+    for department in sorted(set(departments)):
+        columns = [
+            place
+            for place, name in enumerate(departments)
+            if name == department and scores.ordinary[place]
+        ]
+        lost = scores.lost[:, columns].sum(axis=1)
+        part = pd.DataFrame({"code": scores.areas, "department": department})
+        part["standards"] = scores.applies[:, columns].sum(axis=1)
+        part["based"] = scores.based[:, columns].sum(axis=1)
+        part["got"] = scores.got[:, columns].sum(axis=1)
+        part["lost"] = lost
+        part["share"] = np.divide(lost, lost_in_all, out=np.zeros(len(lost)), where=lost_in_all > 0)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def leaf_table(scores: TreeScores) -> pd.DataFrame:
+    """List every item of every area.
+
+    Returns
+    -------
+    DataFrame
+        code, item, node, zh, en, department, scored_by ("sheet", "measure", "sites" or "bonus"), applies ("yes", "no"), points,
+        based, got, lost, se (points, of items scored at sites; empty elsewhere), error ("exact as handed in", "passing",
+        "sampled", "one site of a kind", "all sites alike", "awaited").
+    """
+    parts = []
+    for place, leaf in enumerate(scores.items):
+        part = pd.DataFrame({"code": scores.areas, "item": scores.leaves[place]})
+        part["node"] = "/".join(scores.paths[place])
+        part["zh"] = leaf.zh
+        part["en"] = leaf.en
+        part["department"] = leaf.department or ""
+        part["scored_by"] = _scored_by(leaf)
+        part["applies"] = np.where(scores.applies[:, place], "yes", "no")
+        part["points"] = leaf.points
+        part["based"] = scores.based[:, place]
+        part["got"] = scores.got[:, place]
+        part["lost"] = scores.lost[:, place]
+        se, error = _error_of(scores, place, leaf)
+        part["se"] = se
+        part["error"] = error
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _scored_by(leaf: AssessmentItem) -> str:
+    if leaf.measure is not None:
+        return "measure"
+    if leaf.sites:
+        return "sites"
+    if leaf.bonus:
+        return "bonus"
+    return "sheet"
+
+
+def _error_of(scores: TreeScores, place: int, leaf: AssessmentItem) -> tuple[Array, Array]:
+    """Return the se of the points got of a leaf, (p,), and what is known of it."""
+    p = len(scores.areas)
+    se = np.full(p, np.nan)
+    error = np.full(p, "exact as handed in", dtype=object)
+    if leaf.measure is not None:
+        error[:] = "passing"
+    if leaf.sites:
+        error[:] = "sampled"
+        if scores.sites is not None:
+            squares = scores.sites.rows[:, [place]].toarray().ravel() ** 2
+            variance = np.bincount(scores.sites.area, weights=squares, minlength=p)
+            se = np.sqrt(variance) * scores.based[:, place]
+            se[scores.sites.single[:, place]] = np.nan
+            error[scores.sites.single[:, place]] = "one site of a kind"
+            error[scores.sites.alike[:, place]] = "all sites alike"
+    awaited = ~np.isfinite(scores.got[:, place])
+    se[awaited] = np.nan
+    error[awaited] = "awaited"
+    return se, error
+
+
+def undecided_points(scores: TreeScores, *, level: float) -> Array:
+    """Return the points of every area, (p,), of which a one-sided test at 1 - `level` cannot say whether they are got.
+
+    Of an item that a measure decides: the points of the highest mark that is not established as missed, less those of the highest
+    that is established as reached. 0 where nothing is awaited and all is established; without a design error all are undecided.
+    """
+    undecided = np.zeros(len(scores.areas))
+    for place, leaf in enumerate(scores.items):
+        if leaf.measure is None or not leaf.points:
+            continue
+        certain = np.zeros(len(scores.areas))
+        possible = np.zeros(len(scores.areas))
+        for step in reversed(leaf.steps):
+            marked = _mark_table(scores, leaf.measure, step.at_least, level=level)
+            is_reached = (marked["verdict"] == "reached").to_numpy()
+            is_open = (marked["verdict"] != "not reached").to_numpy()
+            certain = np.where(is_reached, step.points, certain)
+            possible = np.where(is_open, step.points, possible)
+        factor = np.where(scores.applies[:, place], scores.based[:, place] / leaf.points, 0.0)
+        undecided += (possible - certain) * factor
+    return undecided
+
+
+def class_sums(scores: TreeScores, *, level: float) -> pd.DataFrame:
+    """Divide the points of every area into those got and those lost, by class, and say what can still be reached.
+
+    Returns
+    -------
+    DataFrame
+        One row an area: code, points (of the tree), got, bonus, winnable, difficult, dead, unclassed (lost points), lost,
+        undecided (as `undecided_points`, bonus items among them); score,
+        score_winnable (the winnable points got), score_difficult (those and the difficult ones), score_most (all but the dead
+        ones); rank (by `score`, the areas without a score or excluded apart) and rank_winnable (were this area alone to get
+        its winnable points); excluded ("yes", "no"), by (vetoes and preconditions not met).
+    """
+    ordinary = scores.ordinary
+    kept = scores.got[:, ordinary].sum(axis=1)
+    bonus = scores.got[:, ~ordinary].sum(axis=1)
+    if scores.tree.bonus_most is not None:
+        bonus = np.minimum(bonus, scores.tree.bonus_most)
+    by_class = {name: lost.sum(axis=1) for name, lost in scores.lost_by_class.items()}
+    table = pd.DataFrame({"code": scores.areas, "points": scores.total, "got": kept})
+    table["bonus"] = bonus
+    for name in reversed(CLASSES):
+        table[name] = by_class[name]
+    table["unclassed"] = by_class[UNCLASSED]
+    table["lost"] = sum(by_class.values())
+    table["undecided"] = undecided_points(scores, level=level)
+
+    def score_of(gained: Array) -> Array:
+        return points_to_score(
+            scores.tree, kept + gained, bonus, total=scores.total, cap=scores.cap
+        )
+
+    winnable = by_class["winnable"]
+    with_difficult = winnable + by_class["difficult"]
+    table["score"] = score_of(np.zeros(len(kept)))
+    table["score_winnable"] = score_of(winnable)
+    table["score_difficult"] = score_of(with_difficult)
+    table["score_most"] = score_of(with_difficult + by_class[UNCLASSED])
+    taking_part = np.isfinite(table["score"].to_numpy()) & ~scores.excluded
+    ranked = table["score"].to_numpy()[taking_part]
+    table["rank"] = np.nan
+    table.loc[taking_part, "rank"] = rankdata(-ranked.round(9), method="min")
+    better = [
+        (np.delete(ranked, place) > value + 1e-9).sum() + 1
+        for place, value in enumerate(table["score_winnable"].to_numpy()[taking_part])
+    ]
+    table["rank_winnable"] = np.nan
+    table.loc[taking_part, "rank_winnable"] = better
+    table["excluded"] = np.where(scores.excluded, "yes", "no")
+    table["by"] = scores.vetoes
+    return table
+
+
+def passing(scores: TreeScores, *, level: float) -> pd.DataFrame:
+    """Say of every item that a measure decides how certain it is that its points are got.
+
+    Returns
+    -------
+    DataFrame
+        One row an area, item and mark, the highest mark first: code, item, zh, en, measure, at_least, points (that the mark
+        gives, as declared), estimate, se, df, reached ("yes", "no"), probability (of reaching it, 0-1; of a value drawn around
+        the estimate), verdict ("reached", "not reached", "not decidable"; the first two where a one-sided test at 1 - `level`
+        says so). Items that do not apply in an area have no row.
+    """
+    parts = []
+    for place, leaf in enumerate(scores.items):
+        for step in leaf.steps:
+            part = _mark_table(scores, str(leaf.measure), step.at_least, level=level)
+            part.insert(1, "item", scores.leaves[place])
+            part.insert(2, "zh", leaf.zh)
+            part.insert(3, "en", leaf.en)
+            part.insert(6, "points", step.points)
+            parts.append(part[scores.applies[:, place]])
+    if not parts:
+        return pd.DataFrame()
+    return pd.concat(parts, ignore_index=True)
+
+
+def _mark_table(scores: TreeScores, name: str, at_least: float, *, level: float) -> pd.DataFrame:
+    p = len(scores.areas)
+    table = pd.DataFrame({"code": scores.areas, "measure": name, "at_least": at_least})
+    measure = scores.measures.get(name)
+    nothing = np.full(p, np.nan)
+    if measure is None:
+        awaited = np.full(p, "", dtype=object)
+        return table.assign(
+            estimate=nothing, se=nothing, df=nothing, reached=awaited, probability=nothing,
+            verdict="not decidable",
+        )  # fmt: skip
+    probability = measure.probability_at_least(at_least)
+    verdict = np.full(p, "not decidable", dtype=object)
+    verdict[probability >= level] = "reached"
+    verdict[probability <= 1 - level] = "not reached"
+    reached = np.where(measure.estimate >= at_least - 1e-9, "yes", "no").astype(object)
+    reached[~np.isfinite(measure.estimate)] = ""
+    return table.assign(
+        estimate=measure.estimate,
+        se=measure.se,
+        df=measure.df,
+        reached=reached,
+        probability=probability,
+        verdict=verdict,
+    )
+
+
+def precondition_table(scores: TreeScores, sheet: PointsSheet, *, level: float) -> pd.DataFrame:
+    """Say of every precondition and area whether it is met.
+
+    Returns
+    -------
+    DataFrame
+        One row an area and precondition: code, item, zh, en, met ("yes", "no", "not stated"), measure, at_least, estimate,
+        probability, verdict (as in `passing`; of a stated one what is stated), effect, source.
+    """
+    met = unmet_preconditions(scores.tree, sheet, scores.areas, scores.measures)
+    parts = []
+    for name, condition in scores.tree.preconditions.items():
+        words = {1.0: "yes", 0.0: "no"}
+        stated = met[name].map(words).fillna("not stated").to_numpy()
+        part = pd.DataFrame({"code": scores.areas, "item": name, "zh": condition.zh})
+        part["en"] = condition.en
+        part["met"] = stated
+        part["measure"] = condition.measure or ""
+        part["at_least"] = np.nan
+        part["estimate"] = np.nan
+        part["probability"] = np.nan
+        verdicts = {"yes": "reached", "no": "not reached"}
+        part["verdict"] = part["met"].map(verdicts).fillna("not decidable")
+        if condition.measure is not None and condition.at_least is not None:
+            marked = _mark_table(scores, condition.measure, condition.at_least, level=level)
+            for column in ("at_least", "estimate", "probability", "verdict"):
+                part[column] = marked[column]
+        part["effect"] = condition.effect
+        part["source"] = condition.source.both
+        parts.append(part)
+    if not parts:
+        return pd.DataFrame()
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,269 @@
+"""The tables a county office or an inspection team hands in: the sheet of lost points, the points of inspection visited.
+
+A sheet has one row an entry. What a row is, its item and its `state` say: points lost (or gained, of a bonus item), a veto
+that occurred, an item that does not apply, a precondition that is met or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.combined import Assessment
+from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.personal import masked_within
+from satisfaction.foundation.tables import read_table
+
+REQUIRED = ("code", "item", "points", "reason")
+OPTIONAL = ("state", "site", "class", "due", "mended")
+NOT_APPLICABLE = "not applicable"
+MET = "met"
+NOT_MET = "not met"
+CLASSES = ("dead", "difficult", "winnable")
+SITE_COLUMNS = ("code", "item", "site", "kind", "score", "possible")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PointsSheet:
+    """A sheet of lost points, read.
+
+    Attributes
+    ----------
+    lost : DataFrame
+        code, item, site ("" where none is named), points (> 0), points_class ("" where none is named), reason, due, mended
+        (dates as YYYY-MM-DD, "" where none). Of the items that lose points by a sheet.
+    gained : DataFrame
+        The same of the bonus items: points gained.
+    absent : DataFrame
+        code, item, reason: items that do not apply.
+    vetoes : DataFrame
+        code, item, reason: entries of the negative list.
+    stated : DataFrame
+        code, item, met (bool), reason: preconditions.
+    """
+
+    lost: pd.DataFrame = field(repr=False)
+    gained: pd.DataFrame = field(repr=False)
+    absent: pd.DataFrame = field(repr=False)
+    vetoes: pd.DataFrame = field(repr=False)
+    stated: pd.DataFrame = field(repr=False)
+
+
+def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsSheet:
+    """Read a sheet of lost points: code, item, points, reason; and, where they are there, state, site, class, due, mended.
+
+    Raises
+    ------
+    RankingError
+        K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K375 a state,
+        class or date nobody knows, K376 a row that its item does not take.
+    """
+    table = _texts(path, REQUIRED, OPTIONAL)
+    leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
+    known_items = [*leaves, *tree.veto, *tree.preconditions]
+    _refuse_unknown(table, path, {"code": areas, "item": known_items}, "K312")
+    allowed: dict[str, Sequence[str]] = {
+        "state": ("", NOT_APPLICABLE, MET, NOT_MET),
+        "class": ("", *CLASSES),
+    }
+    _refuse_unknown(table, path, allowed, "K375")
+    for column in ("due", "mended"):
+        table[column] = _dates(table[column], path, column)
+    bonus = [name for name, leaf in leaves.items() if leaf.bonus]
+    by_sheet = [name for name, leaf in leaves.items() if leaf.measure is None and not leaf.sites]
+    item = table["item"]
+    state = table["state"]
+    is_precondition = item.isin(list(tree.preconditions))
+    is_veto = item.isin(list(tree.veto))
+    is_absent = state == NOT_APPLICABLE
+    is_entry = ~is_precondition & ~is_veto & ~is_absent
+    _refuse_misplaced(
+        table,
+        path,
+        is_precondition != state.isin([MET, NOT_MET]),
+        _("a precondition is stated as `met` or `not met`, and nothing else is"),
+    )
+    _refuse_misplaced(
+        table,
+        path,
+        is_absent & (is_veto | item.isin(bonus)),
+        _("vetoes and bonus items always apply"),
+    )
+    measured = [name for name, one in tree.preconditions.items() if one.measure is not None]
+    _refuse_misplaced(
+        table,
+        path,
+        (is_entry & ~item.isin(by_sheet)) | item.isin(measured),
+        _("a measure of the survey or the points of inspection score this item, not the sheet"),
+    )
+    if tree.not_applicable is None:
+        _refuse_misplaced(
+            table,
+            path,
+            is_absent,
+            _("the assessment does not say who takes over the points (`not_applicable`)"),
+        )
+    _refuse_both(table, path, is_precondition | is_absent, is_entry)
+    points = pd.to_numeric(table["points"], errors="coerce")
+    wrong = is_entry & ~(np.isfinite(points) & (points >= 0))
+    if wrong.any():
+        raise _fault("K313", _("`points` is a number >= 0: the points lost."), path, wrong)
+    table = table.assign(
+        points=points.where(is_entry, 0.0),
+        points_class=table["class"],
+        reason=table["reason"].map(masked_within),
+        site=table["site"].map(masked_within),
+    )
+    entries = table.loc[
+        is_entry,
+        ["code", "item", "site", "points", "points_class", "reason", "due", "mended"],
+    ]
+    gained = entries["item"].isin(bonus)
+    short = ["code", "item", "reason"]
+    stated = table.loc[is_precondition, short].assign(met=state[is_precondition] == MET)
+    return PointsSheet(
+        entries[~gained].reset_index(drop=True),
+        entries[gained].reset_index(drop=True),
+        table.loc[is_absent, short].reset_index(drop=True),
+        table.loc[is_veto, short].reset_index(drop=True),
+        stated.reset_index(drop=True),
+    )
+
+
+def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFrame:
+    """Read the points of inspection visited: one row a site and item.
+
+    Returns
+    -------
+    DataFrame
+        code, item, site, kind, score (points the site got), possible (points it could get), population (sites of the kind in
+        the area; NaN where not known), reason ("" where there is no such column).
+
+    Raises
+    ------
+    RankingError
+        K311 a column that is not there, K312 a code or item nobody knows or that no sites score, K313 numbers that are none or
+        do not fit, K377 a site that stands twice.
+    """
+    table = _texts(path, SITE_COLUMNS, ("population", "reason"))
+    scored = [name for name, (_branch, leaf) in tree.leaves().items() if leaf.sites]
+    _refuse_unknown(table, path, {"code": areas, "item": scored}, "K312")
+    numbers = {}
+    for column in ("score", "possible", "population"):
+        numbers[column] = pd.to_numeric(table[column], errors="coerce")
+    fits = (numbers["score"] >= 0) & (numbers["score"] <= numbers["possible"])
+    fits &= (numbers["possible"] > 0) & np.isfinite(numbers["possible"])
+    named = (table["site"] != "") & (table["kind"] != "")
+    without_population = table["population"] == ""
+    keys = ["code", "item", "kind"]
+    visited = table.groupby(keys)["site"].transform("size")
+    populations = numbers["population"].groupby([table[key] for key in keys])
+    same = populations.transform("nunique") <= 1
+    complete = populations.transform("count").isin([0]) | (
+        populations.transform("count") == visited
+    )
+    fits &= without_population | (np.isfinite(numbers["population"]) & same & complete)
+    fits &= without_population | (numbers["population"] >= visited)
+    wrong = ~(fits & named)
+    if wrong.any():
+        text = _(
+            "A site has a name and a kind, 0 <= score <= possible, and a population that is the "
+            "same for all sites of the kind and at least the number visited."
+        )
+        raise _fault("K313", text, path, wrong)
+    twice = table.duplicated(["code", "item", "site"], keep=False)
+    if twice.any():
+        raise _fault("K377", _("A site stands twice for the same item."), path, twice)
+    return table.assign(
+        **numbers,
+        site=table["site"].map(masked_within),
+        reason=table["reason"].map(masked_within),
+    )[[*SITE_COLUMNS, "population", "reason"]]
+
+
+def _texts(path: Path, required: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
+    """Read a table of text with the columns wanted; optional ones that are not there are empty."""
+    table = read_table(path).map(str.strip)
+    for column in required:
+        if column not in table:
+            raise RankingError(
+                "K311",
+                _("Column '{column}' not found.", column=column),
+                where=f"{path} row 1",
+                available=list(table.columns),
+                got=column,
+                hint=_("Correct these rows and run again."),
+            )
+    for column in optional:
+        if column not in table:
+            table[column] = ""
+    return table[[*required, *optional]]
+
+
+def _refuse_unknown(
+    table: pd.DataFrame, path: Path, known: Mapping[str, Sequence[str]], error: str
+) -> None:
+    for column, allowed in known.items():
+        unknown = ~table[column].isin(list(allowed))
+        if unknown.any():
+            first = str(table.loc[unknown, column].iloc[0])
+            text = _("`{column}` {first!r} does not exist.", column=column, first=first)
+            raise _fault(error, text, path, unknown, available=list(allowed), got=first)
+
+
+def _refuse_misplaced(table: pd.DataFrame, path: Path, wrong: pd.Series, why: Text) -> None:
+    if wrong.any():
+        item = str(table.loc[wrong, "item"].iloc[0])
+        text = _("The row does not fit its item '{item}': {why}.", item=item, why=why)
+        raise _fault("K376", text, path, wrong, got=item)
+
+
+def _refuse_both(table: pd.DataFrame, path: Path, stated: pd.Series, entries: pd.Series) -> None:
+    """Refuse an item that is stated twice, or that loses points where it does not apply."""
+    keys = ["code", "item"]
+    twice = table[stated].duplicated(keys, keep=False).reindex(table.index, fill_value=False)
+    by_key = pd.MultiIndex.from_frame(table[keys])
+    absent = pd.MultiIndex.from_frame(table.loc[stated, keys])
+    both = pd.Series(by_key.isin(absent), index=table.index) & entries
+    _refuse_misplaced(
+        table,
+        path,
+        twice | both,
+        _("it is stated twice, or loses points where it does not apply"),
+    )
+
+
+def _dates(values: pd.Series, path: Path, column: str) -> pd.Series:
+    """Return dates as YYYY-MM-DD, "" where there is none."""
+    dates = pd.to_datetime(values.where(values != ""), format="ISO8601", errors="coerce")
+    wrong = dates.isna() & (values != "")
+    if wrong.any():
+        first = str(values[wrong].iloc[0])
+        text = _("`{column}` {first!r} is no date (YYYY-MM-DD).", column=column, first=first)
+        raise _fault("K375", text, path, wrong, got=first)
+    return dates.dt.strftime("%Y-%m-%d").fillna("")
+
+
+def _fault(
+    code: str,
+    text: Text,
+    path: Path,
+    wrong: pd.Series,
+    *,
+    available: Sequence[object] = (),
+    got: str = "",
+) -> RankingError:
+    rows = wrong.index[wrong] + 2
+    return RankingError(
+        code,
+        text,
+        where=f"{path} row {shortened(rows)}",
+        available=list(available),
+        got=got,
+        hint=_("Correct these rows and run again."),
+    )

@@ -1,0 +1,557 @@
+"""Quota and open-link samples laid over what is known of the population: estimates under a model, and sensitivity.
+
+The formulas stand in `selection_model` and `sensitivity`; here rows and margins become their arrays, and whatever has no
+answer gets a note in place of a figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, ndtri
+
+from satisfaction.estimation.sample import numbered
+from satisfaction.estimation.selection_model import (
+    ModelEstimates,
+    Propensities,
+    Propensity,
+    Reference,
+    ReferenceSample,
+    SelectionMethod,
+    model_estimates,
+    propensities,
+)
+from satisfaction.estimation.sensitivity import (
+    PHI,
+    WEAK,
+    Moments,
+    Sensitivity,
+    sensitivity_of_mean,
+    sensitivity_of_share,
+)
+from satisfaction.foundation.engines import fetch, one_blas_thread
+from satisfaction.foundation.errors import EstimatesError, one_of, shortened
+from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.sampling.design import SampleDesign, named
+from satisfaction.sampling.variance import Clusters
+from satisfaction.weighting.calibration import Margins, as_margins, margin_columns
+
+Array = np.ndarray[Any, Any]
+METHODS: tuple[SelectionMethod, ...] = get_args(SelectionMethod)
+AGREE = 1e-6
+"""Relative difference of the margins' totals up to which they are of the same population."""
+PERSON = "_person"
+PHI_COLUMNS = ("phi_0", "phi_05", "phi_1")
+NO_SOLUTION = _("no chances of answering between 0 and 1 fit these margins")
+TOO_FEW = _("too few valid answers for these margins")
+ALL_ALIKE = _("all valid answers are the same")
+NO_BOUND = _(
+    "the margins hardly predict this answer: with phi = 1 there is no bound, so no range is given"
+)
+WEAK_PROXY = _(
+    "weak proxy (correlation below {weak:g}): the figures say little of what the margins do not see",
+    weak=WEAK,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSample:
+    """Respondents who were not drawn, and the totals of their covariates in the population.
+
+    Attributes
+    ----------
+    value, valid : (n, M)
+        Values (0-1 or points; 0 where not valid) and whether they are valid.
+    x : (n, K)
+        Covariates of full column rank, the constant first.
+    totals : (K,)
+        In the population.
+    fault : Text
+        Why there can be no figures; empty where there is no reason.
+    kept : (K,) int
+        Places of the covariates among the constant and the indicators of all levels.
+    drawn : ReferenceSample or None
+        The probability sample that the totals come from, where they do.
+    """
+
+    value: Array = field(repr=False)
+    valid: Array = field(repr=False)
+    x: Array = field(repr=False)
+    totals: Array = field(repr=False)
+    fault: Text = NOTHING
+    kept: Array = field(default_factory=lambda: np.zeros(0, dtype=int), repr=False)
+    drawn: ReferenceSample | None = field(default=None, repr=False)
+
+    @property
+    def reference(self) -> Reference:
+        """Return what is known of the population."""
+        return Reference(self.totals, self.drawn)
+
+    def propensities(self) -> Propensities | None:
+        """Return the chances of answering: that meet known totals, or the most likely ones beside a probability sample."""
+        if self.fault:
+            return None
+        method: Propensity = "calibrated" if self.drawn is None else "likelihood"
+        return propensities(self.x, self.reference, method=method)
+
+    def enough(self, measure: int) -> bool:
+        """Tell whether a measure has more valid answers than there are covariates."""
+        return bool(self.valid[:, measure].sum() > self.x.shape[1])
+
+    def estimates(
+        self, method: SelectionMethod, fitted: Propensities | None
+    ) -> ModelEstimates | Text:
+        """Return the estimates of all measures, or why there are none."""
+        if self.fault:
+            return self.fault
+        if method != "calibration" and fitted is None:
+            return NO_SOLUTION
+        with np.errstate(divide="ignore", invalid="ignore"):  # a measure without answers is nan
+            return model_estimates(
+                self.value, self.valid, self.x, self.reference, method=method, fitted=fitted
+            )
+
+    def sensitivity(self, measure: int, fitted: Propensities | None) -> Sensitivity | Text:
+        """Return the sensitivity of one measure, or why there is none: MUBP where its values are 0 and 1, else SMUB."""
+        inside = self.valid[:, measure]
+        value = self.value[inside, measure]
+        if self.fault:
+            return self.fault
+        if not self.enough(measure):
+            return TOO_FEW
+        if np.ptp(value) == 0:
+            return ALL_ALIKE
+        z = self.x[inside, 1:]
+        if not np.isin(value, (0, 1)).all():
+            return sensitivity_of_mean(value, z, self.totals[1:] / self.totals[0])
+        if fitted is None:
+            return NO_SOLUTION
+        return sensitivity_of_share(value, z, self._others(fitted))
+
+    def _others(self, fitted: Propensities) -> Moments:
+        """Describe the covariates of those who did not answer.
+
+        Their means follow from the totals; how covariates go together there, which margins do not tell, from the respondents
+        weighted by 1 / chance - 1.
+        """
+        weight = 1 / fitted.chance - 1
+        z = self.x[:, 1:]
+        mean = weight @ z / weight.sum()
+        centred = z - mean
+        cov = (centred.T * weight) @ centred / weight.sum()
+        return Moments(float(self.totals[0]), mean, cov)
+
+
+def lay_out_open_sample(
+    respondents: pd.DataFrame, measures: Sequence[str], margins: Margins
+) -> OpenSample:
+    """Lay respondents over margins.
+
+    Raises
+    ------
+    EstimatesError
+        E527 columns that are not there, E528 margins that are none, or disagree on the number of residents, E529 respondents
+        whose level a margin does not know.
+    """
+    margins = as_margins(margins)
+    _check_columns(respondents, [*measures, *margin_columns(margins)])
+    size = _size_of(margins)
+    levels = _levels_of(margins)
+    x = _indicators(respondents, levels)
+    totals = np.array([size, *(level.residents for level in levels)])
+    values = respondents[list(measures)].to_numpy(float, na_value=np.nan)
+    valid = np.isfinite(values)
+    sample = OpenSample(np.where(valid, values, 0.0), valid, x, totals)
+    for margin, of_margin in margins.items():
+        assert isinstance(of_margin, Mapping)
+        _check_levels(margin, _keys(respondents, named(margin)), of_margin)
+    absent = [level for level, column in zip(levels, x.T[1:], strict=True) if not column.any()]
+    if absent:
+        return replace(sample, fault=absent[0].nobody)
+    # the first level of every margin is what the others leave
+    kept = np.array([0, *(place for place, level in enumerate(levels, start=1) if not level.first)])
+    if len(x) <= len(kept):
+        return replace(sample, fault=TOO_FEW)
+    independent = _independent(x[:, kept])
+    if not _follows(x[:, kept], totals[kept], independent):
+        return replace(sample, fault=NO_SOLUTION)
+    kept = kept[independent]
+    return replace(sample, x=x[:, kept], totals=totals[kept], kept=kept)
+
+
+def lay_over_reference(
+    respondents: pd.DataFrame, measures: Sequence[str], reference: SampleDesign, by: Sequence[str]
+) -> OpenSample:
+    """Lay respondents over a probability sample that asked for the same columns `by`.
+
+    Its weights are taken as they are, its PSUs as drawn with replacement.
+
+    Raises
+    ------
+    EstimatesError
+        E527, E529 as `lay_out_open_sample`; E531 a reference that is no probability sample.
+    """
+    if reference.selection != "probability":
+        raise EstimatesError(
+            "E531",
+            _("The reference is no probability sample."),
+            where="reference",
+            available=("selection: probability",),
+            got=reference.selection,
+            hint=_("Use margins, or a wave that was drawn."),
+        )
+    units = [*reference.strata, *reference.psu[:1]]
+    rows = fetch(reference.rows().select(*dict.fromkeys([*units, *by])))
+    weight = reference.weights
+    margins: dict[str | tuple[str, ...], Any] = {}
+    for name in by:
+        margins[name] = pd.Series(weight).groupby(rows[name].to_numpy()).sum().to_dict()
+    sample = lay_out_open_sample(respondents, measures, margins)
+    if sample.fault:
+        return sample
+    levels = _levels_of(margins)
+    x = _indicators(rows, levels)[:, sample.kept]
+    drawn = ReferenceSample(x, weight, _clusters(reference, rows), reference.lonely_psu)
+    return replace(sample, drawn=drawn, totals=drawn.totals)
+
+
+def _clusters(design: SampleDesign, rows: pd.DataFrame) -> Clusters:
+    """Number strata and PSUs of the first stage."""
+    keys = rows.assign(**{PERSON: np.arange(len(rows))})
+    psu_columns = [*design.strata, *(design.psu[:1] or (PERSON,))]
+    psu, names = numbered(keys, psu_columns)
+    stratum = np.zeros(len(names), dtype=int)
+    if design.strata:
+        stratum = numbered(names, list(design.strata))[0]
+    strata = int(stratum.max()) + 1
+    return Clusters(psu, stratum, np.zeros(strata), np.ones(strata))
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One level of a margin, which `margin` numbers."""
+
+    margin: int
+    columns: tuple[str, ...]
+    key: tuple[Any, ...]
+    residents: float
+    first: bool
+
+    @property
+    def nobody(self) -> Text:
+        """Say that nobody of it answered."""
+        return _(
+            "nobody of {margin} = {level} answered",
+            margin=" x ".join(self.columns),
+            level=shortened(self.key),
+        )
+
+
+def _levels_of(margins: Margins) -> list[_Level]:
+    """Return the populated levels of all margins."""
+    levels = []
+    for number, (margin, of_margin) in enumerate(margins.items()):
+        assert isinstance(of_margin, Mapping)
+        populated = [(level, float(n)) for level, n in of_margin.items() if n > 0]
+        for position, (level, residents) in enumerate(populated):
+            key = level if isinstance(level, tuple) else (level,)
+            levels.append(_Level(number, named(margin), key, residents, position == 0))
+    return levels
+
+
+def _indicators(rows: pd.DataFrame, levels: Sequence[_Level]) -> Array:
+    """Return the constant and an indicator of every level: (n, 1 + levels)."""
+    place = {(level.margin, level.key): at for at, level in enumerate(levels, start=1)}
+    x = np.zeros((len(rows), 1 + len(levels)))
+    x[:, 0] = 1.0
+    for margin, columns in dict.fromkeys((level.margin, level.columns) for level in levels):
+        at = np.array([place.get((margin, key), 0) for key in _keys(rows, columns)], dtype=int)
+        x[np.arange(len(rows)), at] = 1.0  # of no level: the constant once more
+    return x
+
+
+def _independent(x: Array) -> Array:
+    """Return which columns do not follow from those before them: (K',) int."""
+    if len(x) < x.shape[1]:
+        return np.arange(x.shape[1])
+    diagonal = np.abs(np.diag(np.linalg.qr(x, mode="r")))
+    scale = np.sqrt((x**2).sum(axis=0))
+    return np.flatnonzero(diagonal > 1e-9 * np.maximum(scale, 1.0))
+
+
+def _follows(x: Array, totals: Array, kept: Array) -> bool:
+    """Tell whether the totals of the columns left out follow from the others as the columns do."""
+    if len(kept) == x.shape[1]:
+        return True
+    left_out = np.setdiff1d(np.arange(x.shape[1]), kept)
+    slopes = np.linalg.lstsq(x[:, kept], x[:, left_out], rcond=None)[0]
+    return bool(np.allclose(totals[kept] @ slopes, totals[left_out], rtol=AGREE))
+
+
+def _keys(respondents: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[Any]:
+    keys = list(respondents[list(columns)].itertuples(index=False, name=None))
+    return pd.Series(keys, index=respondents.index, dtype=object)
+
+
+def _check_columns(respondents: pd.DataFrame, columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in respondents]
+    if missing:
+        raise EstimatesError(
+            "E527",
+            _("The respondents have no column '{name}'.", name=missing[0]),
+            where="respondents",
+            available=list(respondents),
+            got=missing[0],
+            hint=_("Name columns of the table."),
+        )
+
+
+def _size_of(margins: Margins) -> float:
+    """Return the number of residents, on which the margins must agree."""
+    sizes = []
+    for levels in margins.values():
+        if isinstance(levels, Mapping):
+            sizes.append(float(sum(levels.values())))
+    unlike = not sizes or max(sizes) - min(sizes) > AGREE * max(sizes)
+    if unlike or len(sizes) < len(margins) or min(sizes) <= 0:
+        raise EstimatesError(
+            "E528",
+            _(
+                "The margins do not give one number of residents: {sizes}.",
+                sizes=shortened([f"{size:,.0f}" for size in sizes]) or "-",
+            ),
+            where="margins",
+            available=("{item: {level: population}}",),
+            hint=_("Give populations by level, from the same source and date."),
+        )
+    return sizes[0]
+
+
+def _check_levels(
+    margin: str | tuple[str, ...], keys: pd.Series[Any], levels: Mapping[Any, float]
+) -> None:
+    known = {
+        level if isinstance(level, tuple) else (level,) for level, n in levels.items() if n > 0
+    }
+    strange = sorted({str(key) for key in keys if key not in known})
+    if strange:
+        raise EstimatesError(
+            "E529",
+            _(
+                "Respondents have levels that margin {margin} has no residents for: {levels}.",
+                margin=" x ".join(named(margin)),
+                levels=shortened(strange),
+            ),
+            where="margins",
+            available=levels,
+            hint=_("Complete the margin, or leave these respondents out."),
+        )
+
+
+def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> tuple[float, float]:
+    """Return normal limits of a model's estimate, of a share on the logit scale; nan where the se is 0 or missing."""
+    z = float(ndtri((1 + level) / 2))
+    if not se > 0:
+        return np.nan, np.nan
+    if not share:
+        return mean - z * se, mean + z * se
+    if not 0 < mean < 1:
+        return np.nan, np.nan
+    centre = np.log(mean / (1 - mean))
+    width = z * se / (mean * (1 - mean))
+    return float(expit(centre - width)), float(expit(centre + width))
+
+
+@one_blas_thread
+def selection_estimates(
+    respondents: pd.DataFrame,
+    measures: str | Sequence[str],
+    margins: Margins | None = None,
+    *,
+    reference: SampleDesign | None = None,
+    by: str | Sequence[str] = (),
+    methods: Sequence[SelectionMethod] = METHODS,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Estimate means from people who were not drawn (quota, open link) under a model of who answers.
+
+    Parameters
+    ----------
+    respondents : DataFrame
+        One row a person.
+    measures : str or sequence of str
+        Numeric columns; missing is not valid and leaves the base.
+    margins : mapping, optional
+        Populations by level, as `calibrate` takes them: {"sex": {1: 480, 2: 520}, ...}.
+    reference : SampleDesign, optional
+        In place of margins: a probability sample of the same population that asked for the columns `by`, with its weights. Its
+        sampling error enters the model's.
+    by : column or list of columns
+        Covariates, with a reference.
+    methods : sequence of {"calibration", "inverse_propensity", "doubly_robust"}
+        Prediction by a linear model of the answers (GREG with weights of one); weights 1 / chance of answering, which meet
+        the margins (beside a reference sample: the most likely ones); both. With margins the last two give the same number.
+    level : float
+        Of the limits.
+
+    Returns
+    -------
+    DataFrame
+        A row a measure and model: measure, model, estimate_model, se_model, ci_model_low, ci_model_high, n (valid answers),
+        note (why there is no figure). The standard error is the model's: it holds if people of the same levels answer
+        whatever they think, independently of each other. Nothing in the data tells whether they do; see `sensitivity`.
+
+    Raises
+    ------
+    EstimatesError
+        E527 a column that is not there, E528 margins that disagree, E529 levels a margin does not know, E530 an unknown
+        method, E531 a reference that is no probability sample, E532 neither or both of margins and reference.
+
+    Notes
+    -----
+    Chen, Li and Wu (2020); Kim, Park, Chen and Wu (2021). Limits are normal, of shares on the logit scale.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"sex": [1, 1, 1, 2, 2, 1], "score": [60, 80, 70, 90, 80, 75]})
+    >>> margins = {"sex": {1: 480, 2: 520}}
+    >>> found = sat.selection_estimates(people, "score", margins, methods=["calibration"])
+    >>> found[["measure", "model", "estimate_model", "se_model", "n"]].round(2)
+      measure        model  estimate_model  se_model  n
+    0   score  calibration            78.4      2.56  6
+    """
+    for method in methods:
+        one_of(method, METHODS, argument="methods", error=EstimatesError, code="E530")
+    names = named(measures)
+    if (margins is None) == (reference is None) or (reference is None) != (not by):
+        raise EstimatesError(
+            "E532",
+            _("Either margins are needed, or a reference with its columns `by`."),
+            where="margins",
+            available=("margins={...}", "reference=design, by=[...]"),
+            hint=_("Write one of the two."),
+        )
+    if margins is not None:
+        sample = lay_out_open_sample(respondents, names, margins)
+    else:
+        assert reference is not None
+        sample = lay_over_reference(respondents, names, reference, named(by))
+    rows = []
+    for method, found in estimates_by_method(sample, methods).items():
+        for position, name in enumerate(names):
+            rows.append(
+                {"measure": name, "model": method} | model_figures(sample, found, position, level)
+            )
+    table = pd.DataFrame(rows)
+    return table.assign(note=[str(note) for note in table["note"]])
+
+
+def estimates_by_method(
+    sample: OpenSample, methods: Sequence[SelectionMethod]
+) -> dict[SelectionMethod, ModelEstimates | Text]:
+    """Return the estimates of every method, or why it has none."""
+    fitted = sample.propensities()
+    return {method: sample.estimates(method, fitted) for method in methods}
+
+
+def model_figures(
+    sample: OpenSample, found: ModelEstimates | Text, measure: int, level: float
+) -> dict[str, Any]:
+    """Return the figures of one measure: estimate_model, se_model, ci_model_low, ci_model_high, n, note."""
+    values = sample.value[sample.valid[:, measure], measure]
+    n = len(values)
+    if isinstance(found, Text):
+        return figures_under_model(np.nan, np.nan, n, level=level, note=found)
+    if not sample.enough(measure):
+        return figures_under_model(np.nan, np.nan, n, level=level, note=TOO_FEW)
+    is_share = bool(n and values.min() >= 0 and values.max() <= 1)
+    mean = float(found.mean[measure])
+    return figures_under_model(mean, float(found.se[measure]), n, level=level, share=is_share)
+
+
+def figures_under_model(
+    mean: float, se: float, n: int, *, level: float, share: bool = False, note: Text = NOTHING
+) -> dict[str, Any]:
+    """Return a row of figures under a model."""
+    low, high = limits_under_model(mean, se, level=level, share=share)
+    figures = {"estimate_model": mean, "se_model": se, "ci_model_low": low, "ci_model_high": high}
+    return figures | {"n": n, "note": note}
+
+
+@one_blas_thread
+def sensitivity(
+    respondents: pd.DataFrame, measures: str | Sequence[str], margins: Margins
+) -> pd.DataFrame:
+    """Say how far means and shares from people who were not drawn may be off, if answering depends on the answer.
+
+    Parameters
+    ----------
+    respondents, measures, margins
+        As `selection_estimates`.
+
+    Returns
+    -------
+    DataFrame
+        A row a measure: measure, estimate_answered (of those who answered, unweighted), phi_0, phi_05, phi_1 (what it would
+        be if none, half, all of the difference lay in the answer itself), proxy_correlation (0-1, of the answer with its best
+        prediction from the margins; biserial for shares), n, note. No sampling error is claimed.
+
+    Raises
+    ------
+    EstimatesError
+        E527, E528, E529 as `selection_estimates`.
+
+    Notes
+    -----
+    Means: SMUB (Little, West, Boonstra and Hu 2020); 0/1 values: MUBP (Andridge and others 2019). Where the margins do not
+    predict the answer (F test, 5 %) phi = 1 has no bound and stays empty. Sex and age alone are weak proxies.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"sex": [1, 1, 1, 2, 2, 1], "score": [60, 80, 70, 90, 80, 75]})
+    >>> found = sat.sensitivity(people, "score", {"sex": {1: 480, 2: 520}})
+    >>> found.drop(columns="note").round(2)
+      measure  estimate_answered  phi_0  phi_05  phi_1  proxy_correlation  n
+    0   score              75.83   78.4   79.52    NaN                0.7  6
+    """
+    names = named(measures)
+    sample = lay_out_open_sample(respondents, names, margins)
+    fitted = sample.propensities()
+    rows = []
+    for position, name in enumerate(names):
+        figures = sensitivity_figures(sample, sample.sensitivity(position, fitted), position)
+        rows.append({"measure": name} | figures)
+    table = pd.DataFrame(rows)
+    return table.assign(note=[str(note) for note in table["note"]])
+
+
+def sensitivity_figures(
+    sample: OpenSample, found: Sensitivity | Text, measure: int
+) -> dict[str, Any]:
+    """Return the figures of one measure: estimate_answered, phi_0, phi_05, phi_1, proxy_correlation, n, note."""
+    values = sample.value[sample.valid[:, measure], measure]
+    answered = float(values.mean()) if len(values) else np.nan
+    figures: dict[str, Any] = {"estimate_answered": answered}
+    if isinstance(found, Text):
+        figures |= dict.fromkeys(PHI_COLUMNS, np.nan)
+        return figures | {"proxy_correlation": np.nan, "n": len(values), "note": found}
+    assert len(PHI_COLUMNS) == len(PHI)
+    figures |= dict(zip(PHI_COLUMNS, found.adjusted, strict=True))
+    return figures | {
+        "proxy_correlation": found.correlation,
+        "n": len(values),
+        "note": proxy_note(found),
+    }
+
+
+def proxy_note(found: Sensitivity) -> Text:
+    """Say in words that a proxy has no bound, or is weak."""
+    if not found.bounded:
+        return NO_BOUND
+    if found.correlation < WEAK:
+        return WEAK_PROXY
+    return NOTHING

@@ -1,0 +1,468 @@
+"""A table as a person reads it: words in one language, units, as many digits as the error allows, intervals drawn in the row.
+
+Plain HTML with a script of its own that searches and sorts; where no script runs (on GitHub, in a notebook that is
+not trusted) the whole table stands there all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from satisfaction.declarations.survey import Survey
+from satisfaction.foundation import figures
+from satisfaction.foundation.language import Text, _, as_text, current, use
+from satisfaction.foundation.pages import fill
+from satisfaction.publication.columns import COLUMNS, SHARE_OR_POINTS
+from satisfaction.publication.labels import (
+    STATUS,
+    VERDICT,
+    area_labels,
+    mark_as_text,
+    measure_labels,
+)
+from satisfaction.publication.report.rows import level_label
+
+MOST_ROWS = 5000
+"""Of a table in a page; beyond, the reader is told."""
+SAID_ONCE = ("mark", "survey", "wave", "selection")
+"""Columns that stand above the table where all rows hold the same."""
+ESTIMATES = ("difference", "score", "earlier", "later", "lower", "upper")
+"""Columns in the unit of the measure, beside those that the published columns declare so."""
+DIFFERENCES = ("se", "difference")
+"""Of those, the ones that are no level: percentage points, where the level is a percentage."""
+KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
+ANSWERS = {"yes": _("yes"), "no": _("no")}
+UNITS = ("share 0-1", "points 0-100")
+"""Of a row's estimate; beside figures that bear their unit it would contradict them."""
+DECIMALS = {"df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "n_effective": 0, "reliability": 2}  # fmt: skip
+TRACK = 96  # width of a drawn interval, in pixels
+
+
+class Pair(NamedTuple):
+    """Two columns that are read as one: the limits of an interval or of a set.
+
+    Attributes
+    ----------
+    low, high : str
+    centers : tuple of str
+        Columns of which the first present is the point drawn between the limits.
+    title : Text
+    """
+
+    low: str
+    high: str
+    centers: tuple[str, ...]
+    title: Text
+
+
+PAIRS = (
+    Pair("ci_low", "ci_high", ("estimate", "difference", "score", "value"), _("interval")),
+    Pair("marginal_low", "marginal_high", ("rank",), _("rank set")),
+    Pair("simultaneous_low", "simultaneous_high", ("rank",), _("simultaneous set")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a notebook knows of the survey it is about, so that tables without words are read.
+
+    Attributes
+    ----------
+    kinds : dict of str to str
+        "rate", "index" or "score" by measure.
+    measures, areas, levels : dict of str to Text
+    """
+
+    kinds: dict[str, str] = field(default_factory=dict)
+    measures: dict[str, Text] = field(default_factory=dict)
+    areas: dict[str, Text] = field(default_factory=dict)
+    levels: dict[str, Text] = field(default_factory=dict)
+
+    def words_of(self, name: Any) -> Mapping[str, Text]:
+        """Return what the codes of a column stand for."""
+        words: dict[str, Mapping[str, Text]] = {
+            "measure": self.measures,
+            "level": self.levels,
+            "kind": KINDS,
+            "status": STATUS,
+            "verdict": VERDICT,
+            "listed": ANSWERS,
+            "model_dependent": ANSWERS,
+        }
+        return words.get(name, {})
+
+
+def survey_labels(survey: Survey) -> Labels:
+    """Return the labels of a survey's measures and areas."""
+    measures = measure_labels(survey.questionnaire)
+    levels = [*survey.area_levels(), survey.whole()]
+    return Labels(
+        kinds={name: kind for name, (kind, _label) in measures.items()},
+        measures={name: label for name, (_kind, label) in measures.items()},
+        areas=dict(area_labels(survey)),
+        levels={level: level_label(survey, level) for level in levels},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadColumn:
+    """One column as it is shown.
+
+    Attributes
+    ----------
+    title : str
+    below : str
+        Under the title: the name in the code, the unit, or the ends of what is drawn.
+    texts : list of str
+    keys : list of str
+        What the rows are sorted by.
+    number : bool
+        Numbers stand at the right, words at the left.
+    """
+
+    title: str
+    below: str
+    texts: list[str]
+    keys: list[str]
+    number: bool
+
+
+class TableView:
+    """A table that shows itself in a notebook.
+
+    Attributes
+    ----------
+    html : str
+    text : str
+        For a console.
+    """
+
+    def __init__(self, html: str, text: str) -> None:
+        self.html = html
+        self.text = text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def view(
+    table: pd.DataFrame,
+    *,
+    chosen: Mapping[Any, Any],
+    heading: Callable[[Any], Text | None],
+    kind: str | None,
+    labels: Labels,
+) -> str:
+    """Return a table as HTML, in the current language.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With columns that are unique.
+    chosen : dict
+        The columns to show, by the name they are shown under.
+    heading : function
+        From that name to its title, if it has one.
+    kind : {"rate", "score", "index"} or None
+        What all estimates are; None: as columns of the table and `labels` say of each row.
+    labels : Labels
+    """
+    with use(current() or "zh"):
+        return _view(table, dict(chosen), heading, kind, labels)
+
+
+def _view(
+    table: pd.DataFrame,
+    chosen: dict[Any, Any],
+    heading: Callable[[Any], Text | None],
+    kind: str | None,
+    labels: Labels,
+) -> str:
+    facts = _said_once(table, chosen)
+    if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
+        del chosen["unit"]
+    rows = table.head(MOST_ROWS)
+    groups = _groups(rows, kind, labels)
+    columns = []
+    for name, source in chosen.items():
+        pair = _pair_of(name, chosen)
+        if pair is not None and name == pair.low:
+            columns += _limits(rows, pair, groups)
+        elif pair is None:
+            title = labels.levels.get(name) or heading(name)
+            named = "name" in chosen  # a code then needs no name behind it
+            areas = {} if named else labels.areas
+            columns.append(_column(name, rows[source], title, groups, labels.words_of(name), areas))
+    cells = [
+        [_Cell(column.texts[at], column.keys[at], column.number) for column in columns]
+        for at in range(len(rows))
+    ]
+    return fill(
+        "table_view.html",
+        {"columns": columns, "rows": cells, "facts": facts, "of": len(table), "most": MOST_ROWS},
+    )
+
+
+def _pair_of(name: Any, chosen: Mapping[Any, Any]) -> Pair | None:
+    for pair in PAIRS:
+        if name in (pair.low, pair.high) and pair.low in chosen and pair.high in chosen:
+            return pair
+    return None
+
+
+class _Cell(NamedTuple):
+    text: str
+    key: str
+    number: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows whose estimates share a unit and hence their digits.
+
+    Attributes
+    ----------
+    kind : str
+        "rate", "index", "score", or "" where nothing says.
+    rows : ndarray of bool
+    digits : int or None
+        As their standard errors allow; None without any.
+    """
+
+    kind: str
+    rows: np.ndarray
+    digits: int | None
+
+    @property
+    def scale(self) -> int:
+        return figures.unit_of(self.kind).scale
+
+    def signs(self, name: str) -> str:
+        """Return what stands behind a figure of a column."""
+        unit = figures.unit_of(self.kind)
+        return unit.of_change if name in DIFFERENCES else unit.sign.replace("%", " %")
+
+
+def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
+    """Take the columns that are the same in every row out of those to show; return what they say."""
+    facts = []
+    for name in SAID_ONCE:
+        if name not in chosen:
+            continue
+        held = table[chosen[name]].unique()
+        if len(held) != 1:
+            continue
+        del chosen[name]
+        value = held[0]
+        if not pd.isna(value) and value != "":
+            facts.append(str(mark_as_text(value) if name == "mark" else as_text(value)))
+    return facts
+
+
+def _groups(table: pd.DataFrame, kind: str | None, labels: Labels) -> list[_Group]:
+    """Part the rows by the kind of their measure."""
+    kinds = pd.Series(kind or "", index=range(len(table)))
+    if kind is None and "kind" in table:
+        kinds = table["kind"].reset_index(drop=True)
+    elif kind is None and "unit" in table and table["unit"].isin(UNITS).all():
+        kinds = table["unit"].map(dict(zip(UNITS, ("rate", "index"), strict=True)))
+    elif kind is None and "measure" in table:
+        kinds = table["measure"].map(labels.kinds)
+    is_rate = kinds.eq("rate").to_numpy(bool)
+    known = kinds.isin(["index", "score"]).to_numpy(bool)
+    parts = {"rate": is_rate, "index": known, "": ~is_rate & ~known}
+    return [
+        _Group(name, rows, _digits(table[rows], name)) for name, rows in parts.items() if rows.any()
+    ]
+
+
+def _digits(table: pd.DataFrame, kind: str) -> int | None:
+    errors: pd.Series[float] | None = None
+    if "se" in table:
+        errors = pd.to_numeric(table["se"], errors="coerce")
+    elif {"ci_low", "ci_high"} <= set(table):
+        errors = (table["ci_high"] - table["ci_low"]) / 4
+    if errors is None:
+        return None
+    return figures.digits_of(errors.to_numpy(float) * figures.unit_of(kind).scale)
+
+
+def _in_unit_of_measure(name: Any) -> bool:
+    declared = COLUMNS.get(name)
+    return name in ESTIMATES or (declared is not None and declared.unit == SHARE_OR_POINTS)
+
+
+def _column(
+    name: Any,
+    values: pd.Series[Any],
+    title: Text | None,
+    groups: list[_Group],
+    words_of: Mapping[str, Text],
+    areas: Mapping[str, Text],
+) -> ReadColumn:
+    """Write a column of words or figures."""
+    words = str(title or name)
+    below = "" if words == str(name) else str(name)
+    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        texts = _words(values, words_of, areas)
+        return ReadColumn(words, below, texts, texts, number=False)
+    numbers = values.to_numpy(float, na_value=np.nan)
+    keys = ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
+    return ReadColumn(words, below, _figures(name, values, numbers, groups), keys, number=True)
+
+
+def _words(
+    values: pd.Series[Any], words_of: Mapping[str, Text], areas: Mapping[str, Text]
+) -> list[str]:
+    """Write words in the current language: of codes what they stand for, of areas the name before the code."""
+    texts = []
+    for value in values:
+        text = ""
+        if isinstance(value, bool | np.bool_):
+            text = str(ANSWERS["yes" if value else "no"])
+        elif isinstance(value, float) and np.isfinite(value):
+            text = f"{value:.6g}"  # a fact beside others, not one of a column of figures
+        elif isinstance(value, Text):
+            text = str(value)
+        elif isinstance(value, str):
+            text = str(as_text(value))
+        elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
+            text = str(value)
+        if text in words_of:
+            text = str(words_of[text])
+        elif text in areas:
+            text = f"{areas[text]} {text}"
+        texts.append(text)
+    return texts
+
+
+def _figures(
+    name: Any, values: pd.Series[Any], numbers: np.ndarray, groups: list[_Group]
+) -> list[str]:
+    """Write figures: estimates with the digits of their error, p-values and probabilities as bounds where they are small."""
+    plain = str(name)
+    if plain == "p" or plain.startswith("p_") or plain.endswith(("_p", "_pvalue")):
+        return [figures.p_value(number) for number in numbers]
+    if plain.startswith("probability"):
+        return [figures.probability(number) for number in numbers]
+    of_measure = _in_unit_of_measure(name) and not pd.api.types.is_integer_dtype(values)
+    if not of_measure and _whole(numbers):
+        return [figures.ABSENT if np.isnan(number) else figures.count(number) for number in numbers]
+    if not of_measure:
+        digits = DECIMALS.get(plain, figures.digits_of_size(numbers))
+        if plain not in DECIMALS and _vanishes(numbers, digits):
+            return [figures.ABSENT if np.isnan(number) else f"{number:.4g}" for number in numbers]
+        return [_fixed(number, digits) for number in numbers]
+    texts = [""] * len(numbers)
+    for group in groups:
+        scaled = numbers * group.scale
+        by_size = figures.digits_of_size(scaled[group.rows])
+        digits = by_size if group.digits is None else group.digits
+        for at in np.flatnonzero(group.rows):
+            sign = "" if np.isnan(scaled[at]) else group.signs(plain)
+            texts[at] = _fixed(scaled[at], digits) + sign
+    return texts
+
+
+def _vanishes(numbers: np.ndarray, digits: int) -> bool:
+    """Return whether rounding would leave less than a digit of a number that is not 0."""
+    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+    return bool(len(sizes)) and bool(sizes.min() * 10**digits < 1)
+
+
+def _whole(numbers: np.ndarray) -> bool:
+    """Return whether all numbers are whole, and some are there: counts that missing values made floating."""
+    finite = numbers[~np.isnan(numbers)]
+    return bool(len(finite)) and bool(np.isfinite(finite).all()) and bool((finite % 1 == 0).all())
+
+
+def _fixed(number: float, digits: int) -> str:
+    if np.isnan(number):
+        return figures.ABSENT
+    if np.isinf(number):
+        return str(_("unbounded"))
+    return f"{round(number, digits) + 0.0:,.{digits}f}"
+
+
+def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadColumn]:
+    """Write two limits as one column, and draw them in another where there is more than one row to look along."""
+    low = table[pair.low].to_numpy(float, na_value=np.nan)
+    high = table[pair.high].to_numpy(float, na_value=np.nan)
+    names = [name for name in pair.centers if name in table]
+    center = (
+        table[names[0]].to_numpy(float, na_value=np.nan) if names else np.full(len(low), np.nan)
+    )
+    of_measure = _in_unit_of_measure(pair.low)
+    level = "difference" if names[:1] == ["difference"] else pair.low
+    texts = [""] * len(low)
+    drawn = [""] * len(low)
+    ends = []
+    if not of_measure:
+        groups = [_Group("", np.ones(len(low), dtype=bool), 0)]
+    for group in groups:
+        digits = group.digits or 0
+        scale = group.scale
+        sign = group.signs(level)
+        picked = np.flatnonzero(group.rows)
+        first, last = _ends(low[picked], high[picked])
+        if len(groups) > 1 and group.kind and level == pair.low:
+            # percentages and points side by side: both from 0 to 100
+            first = 0
+            last = 100 / scale
+        ends.append(f"{first * scale:.{digits}f} … {last * scale:.{digits}f}{sign}")
+        for at in picked:
+            texts[at] = _between(low[at] * scale, high[at] * scale, digits, sign)
+            drawn[at] = _drawn(low[at], high[at], center[at], first, last)
+    keys = ["" if np.isnan(one) else f"{one:.9g}" for one in low]
+    columns = [ReadColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
+    if len(low) > 1 and any(drawn):
+        shared = len(groups) == 1 or groups[-1].kind != ""
+        columns.append(ReadColumn("", ends[-1] if shared else "", drawn, keys, number=False))
+    return columns
+
+
+def _between(low: float, high: float, digits: int, sign: str) -> str:
+    if np.isnan(low) or np.isnan(high):
+        return figures.ABSENT
+    if np.isinf(low) or np.isinf(high):
+        return str(_("unbounded"))
+    if low < 0:
+        return f"{_fixed(low, digits)} – {_fixed(high, digits)}{sign}"
+    return f"{_fixed(low, digits)}–{_fixed(high, digits)}{sign}"
+
+
+def _ends(low: np.ndarray, high: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the common scale; of limits without a number, nothing to draw on."""
+    finite = np.concatenate([low, high])
+    finite = finite[np.isfinite(finite)]
+    if not len(finite):
+        return np.nan, np.nan
+    return float(finite.min()), float(finite.max())
+
+
+def _drawn(low: float, high: float, center: float, first: float, last: float) -> str:
+    """Draw an interval on the common scale, with its point."""
+    if not np.isfinite([low, high, first, last]).all() or last <= first:
+        return ""
+
+    def place(value: float) -> float:
+        return round(4 + (TRACK - 8) * (value - first) / (last - first), 1)
+
+    point = Markup("")
+    if np.isfinite(center):
+        point = Markup('<circle cx="{}" cy="7" r="3"/>').format(place(center))
+    zero = Markup("")
+    if first < 0 < last:
+        zero = Markup('<path class="zero" d="M{} 0V14"/>').format(place(0))
+    return Markup(
+        '<svg width="{}" height="14" aria-hidden="true">{}<path d="M{} 7H{}"/>{}</svg>'
+    ).format(TRACK, zero, place(low), place(high), point)

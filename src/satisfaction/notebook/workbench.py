@@ -1,0 +1,550 @@
+"""The workbench of a wave's notebooks: the declared recipe, trials beside it, and one of them adopted, with its reason.
+
+What survey.yaml declares is official. A trial is looked at, and every look is kept: whoever chooses weights while watching
+ranks can choose the ranks. A trial that is adopted becomes what survey.yaml declares; the recipe before it, the reason and
+all trials stay in weighting_record.yaml, and every later output says that the recipe was chosen after results were seen.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from satisfaction.comparison.recipes import DECLARED, LISTED, Recipes, set_side_by_side
+from satisfaction.declarations.facts import read_weights
+from satisfaction.declarations.survey import (
+    Survey,
+    read_declared,
+    read_survey,
+    with_weighting,
+)
+from satisfaction.declarations.wave import CalibrationStep, Step, SurveyFile, TrimmingStep
+from satisfaction.declarations.weighting_record import (
+    RECORD_FILE,
+    AdoptedRecipe,
+    StepLines,
+    TriedRecipe,
+    WeightingRecord,
+    block_of,
+    read_weighting_record,
+    same_steps,
+    step_lines,
+    write_weighting_record,
+)
+from satisfaction.estimation.domains import Variance
+from satisfaction.estimation.replicate_weights import Method, replicate_weights
+from satisfaction.foundation.errors import SurveyError, WeightsError
+from satisfaction.foundation.files import dated_folder, locked, new_file, scratch_folder
+from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.tables import write_csv
+from satisfaction.foundation.yaml import parse_yaml, validated
+from satisfaction.notebook.show import in_project
+from satisfaction.pipeline import Results, reweighted, run
+from satisfaction.publication.adoption import ListMoves, list_moves
+from satisfaction.publication.labels import mark
+from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
+from satisfaction.publication.publish import publish
+
+TRIALS_FILE = "weighting_trials.yaml"
+MOST_DRAWN = 24  # areas of a picture
+USUAL_BOUNDS = (2, 3, 5)  # times the mean weight
+WIDER_LOW = 0.95
+WIDER_HIGH = 1.05
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class WeightingTrial:
+    """Another recipe on the same responses.
+
+    Attributes
+    ----------
+    name : str
+    results : Results
+        Marked as a trial wherever they are written.
+    moves : ListMoves
+        The areas that enter or leave the list.
+    """
+
+    name: str
+    results: Results
+    moves: ListMoves
+
+    @property
+    def steps(self) -> list[Step]:
+        """Return its weighting steps."""
+        return self.results.survey.declared.weighting
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(step.step for step in self.steps)
+        moves = self.moves.in_words(self.results.survey)
+        return f"WeightingTrial({self.name}: {kinds}; {moves})"
+
+
+class Workbench:
+    """A wave on the statistician's table; see `open_wave`.
+
+    Attributes
+    ----------
+    survey : Survey
+        As its folder says it.
+    """
+
+    def __init__(self, survey: Survey) -> None:
+        self.survey = survey
+        self._results: Results | None = None
+        self._trials: dict[str, WeightingTrial] = {}
+
+    def __repr__(self) -> str:
+        return f"Workbench({self.survey!r}, {len(self._trials)} trials)"
+
+    @property
+    def results(self) -> Results:
+        """Return what the declared recipe gives; computed once."""
+        if self._results is None:
+            self._results = run(self.survey)
+        return self._results
+
+    @property
+    def recipe(self) -> pd.DataFrame:
+        """Return the declared steps, one row each."""
+        rows = []
+        for step in self.survey.declared.weighting:
+            keys = step.model_dump(exclude_none=True)
+            rows.append({key: str(value) for key, value in keys.items()})
+        return pd.DataFrame(rows).fillna("")
+
+    @property
+    def record(self) -> WeightingRecord:
+        """Return the adoptions of the wave, and every trial that was looked at."""
+        record = read_weighting_record(self.survey.folder / RECORD_FILE)
+        looked_at = read_weighting_record(self._trials_path)
+        return record.with_trials(looked_at.trials)
+
+    @property
+    def _trials_path(self) -> Path:
+        return self.survey.folder / "out" / TRIALS_FILE
+
+    def try_weighting(
+        self, steps: Sequence[object], *, name: str, variance: Variance = "default"
+    ) -> WeightingTrial:
+        """Run the wave under other weighting steps; survey.yaml stays as it is.
+
+        Parameters
+        ----------
+        steps : sequence of dict or Step
+            As under `weighting` in survey.yaml: `{"step": "trimming", "upper": 3}`. Margins are those that survey.yaml declares.
+        name : str
+            Of the trial; kept in the wave's record.
+        variance : str, optional
+            Of its standard errors; default that of a run, which may replay all steps in replicates. "linearized" is quick.
+
+        Raises
+        ------
+        SurveyError
+            For steps that survey.yaml could not hold.
+        WeightsError
+            W521 for a name that another trial of other steps bears; else as the steps.
+
+        Examples
+        --------
+        >>> wave = sat.open_wave("surveys/wave")
+        >>> steps = [*wave.survey.declared.weighting, {"step": "trimming", "upper": 3}]
+        >>> trial = wave.try_weighting(steps, name="upper 3")
+        >>> wave.trials[["recipe", "respondents", "areas_moved", "entered"]]
+             recipe  respondents  areas_moved entered
+        0  declared          120            0
+        1   upper 3          120            0
+        """
+        return self._tried(with_weighting(self.results.survey, steps, name=name), name, variance)
+
+    def try_weights(
+        self,
+        table: pd.DataFrame,
+        *,
+        name: str,
+        source: str,
+        date: datetime.date,
+        variance: Variance = "default",
+    ) -> WeightingTrial:
+        """Run the wave under final weights made elsewhere: in R, or by another office.
+
+        Adopted, the table becomes a file of the wave's folder, hashed like every input; standard errors take the weights as
+        fixed, and the report says so.
+
+        Parameters
+        ----------
+        table : DataFrame
+            One row a respondent: the respondent's number, under the name it has in the questionnaire, and `weight`.
+        name : str
+            Of the trial, and of the file: letters, digits, - and _.
+        source, date
+            Where the weights come from, and the day they were made.
+
+        Raises
+        ------
+        WeightsError
+            W521 as `try_weighting`, W527 respondents without a weight, W528 a name that no file can bear.
+        SurveyError
+            S131 a column that is not there, S523, S524 weights that are none.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise WeightsError(
+                "W528",
+                _("'{name}' cannot be the name of a file of weights.", name=name),
+                where="name",
+                hint=_("Use letters, digits, - and _."),
+            )
+        origin = {"file": f"weights-{name}.csv", "source": source, "date": date.isoformat()}
+        step = {"step": "base", "source": "table", "table": origin}
+        respondent = self.survey.questionnaire.roles.respondent
+        with scratch_folder("satisfaction-weights") as scratch:
+            write_csv(table, scratch / origin["file"])
+            weights = read_weights(scratch / origin["file"], respondent)
+        survey = with_weighting(self.results.survey, [step], name=name)
+        return self._tried(replace(survey, weights=weights), name, variance)
+
+    def _tried(self, survey: Survey, name: str, variance: Variance) -> WeightingTrial:
+        """Run a trial and keep it."""
+        chosen = survey.declared.weighting
+        known = self._trials.get(name)
+        is_other = known is not None and not same_steps(known.steps, chosen)
+        if is_other or name == DECLARED or not name.strip():
+            raise WeightsError(
+                "W521",
+                _("'{name}' is no name for this trial: it is empty or taken.", name=name),
+                where="name",
+                hint=_("Give every trial a name of its own."),
+            )
+        results = reweighted(self.results, survey, variance=variance)
+        trial = WeightingTrial(name, results, list_moves(results, self.results))
+        self._trials[name] = trial
+        self._keep(trial)
+        return trial
+
+    def usual_trials(self) -> dict[str, list[Step]]:
+        """Return other choices that a reader would ask for, by name; none where no step is declared.
+
+        The weights cut at 2, 3 and 5 times their mean and calibrated again; no trimming; logit and linear calibration, bounds a
+        little wider than the factors of the declared method.
+        """
+        steps = self.survey.declared.weighting
+        calibrations = [step for step in steps if isinstance(step, CalibrationStep)]
+        untrimmed = [step for step in steps if not isinstance(step, TrimmingStep)]
+        trials: dict[str, list[Step]] = {}
+        for multiple in USUAL_BOUNDS if steps else ():
+            cut = TrimmingStep(step="trimming", upper=multiple, relative_to="mean")
+            trials[f"trim {multiple} x mean"] = [*untrimmed, cut, *calibrations[-1:]]
+        if len(untrimmed) < len(steps):
+            trials["no trimming"] = list(untrimmed)
+        if not calibrations:
+            return trials
+        log = self.results.design.log
+        factors = log[log["step"] == "calibration"]
+        low = min(WIDER_LOW * factors["factor_low"].min(), WIDER_LOW)
+        high = max(WIDER_HIGH * factors["factor_high"].max(), WIDER_HIGH)
+        for method in ("logit", "linear"):
+            changes = {"method": method, "bounds": (float(f"{low:.3g}"), float(f"{high:.3g}"))}
+            recipe: list[Step] = []
+            for step in steps:
+                if isinstance(step, CalibrationStep):
+                    step = step.model_copy(update=changes)
+                recipe.append(step)
+            trials[f"{method} [{low:.2f}, {high:.2f}]"] = recipe
+        return trials
+
+    def _keep(self, trial: WeightingTrial) -> None:
+        """Add a trial to what was looked at, in the wave's folder of outputs."""
+        row = set_side_by_side({trial.name: trial.results}).table.iloc[0]
+        tried = TriedRecipe(
+            name=trial.name,
+            weighting=trial.steps,
+            estimate=_digits(row["estimate"]),
+            se=_digits(row["se"]),
+            effective_n=float(f"{row['effective_n']:.12g}"),
+            entered=list(trial.moves.entered),
+            left=list(trial.moves.left),
+        )
+        path = self._trials_path
+        path.parent.mkdir(exist_ok=True)
+        with locked(path):
+            looked_at = read_weighting_record(path)
+            more = looked_at.with_trials([tried])
+            if len(more.trials) > len(looked_at.trials):
+                write_weighting_record(more, path)
+
+    @property
+    def side_by_side(self) -> Recipes:
+        """Return the declared recipe and all trials of this session, compared."""
+        results = {DECLARED: self.results}
+        results |= {name: trial.results for name, trial in self._trials.items()}
+        return set_side_by_side(results)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """Return one row a recipe, the declared one first; columns as in `comparison.recipes.Recipes`."""
+        return self.side_by_side.table
+
+    @property
+    def trials_by_area(self) -> pd.DataFrame:
+        """Return one row an area and recipe: index, se, rank sets, and how they move."""
+        return self.side_by_side.areas
+
+    def picture(self) -> Figure:
+        """Draw the declared recipe and all trials: weights, effective size, shifts of areas, who enters or leaves the list."""
+        recipes = self.side_by_side
+        return recipes_plot(recipes.table, recipes.areas)
+
+    def rank_picture(self) -> Figure:
+        """Draw ranks and sets under every recipe, of the areas on any list and of those whose rank moves most."""
+        areas = self.trials_by_area
+        on_a_list = areas.loc[areas["listed"].isin(LISTED), "code"]
+        furthest = areas.assign(size=areas["rank_shift"].abs())
+        furthest = furthest.sort_values("size", ascending=False, kind="stable")
+        codes = list(dict.fromkeys([*on_a_list, *furthest["code"]]))[:MOST_DRAWN]
+        declared = areas[areas["recipe"] == DECLARED].sort_values("rank", kind="stable")
+        return rank_sets_plot(areas, codes=[code for code in declared["code"] if code in codes])
+
+    def adopt(
+        self,
+        trial: WeightingTrial | str,
+        *,
+        reason: str,
+        source: str,
+        by: str,
+        date: datetime.date | None = None,
+    ) -> AdoptedRecipe:
+        """Make a trial the declared recipe: its steps go into survey.yaml, all else into weighting_record.yaml.
+
+        The next `satisfaction run` is that weighting, under a new revision. Manifest, report and confirmation page say that it
+        was adopted after results were seen, and what the recipe declared before would give.
+
+        Parameters
+        ----------
+        trial : WeightingTrial or str
+            A trial of this session, or its name.
+        reason, source, by : str
+            Why; what the choice rests on; who adopts it.
+        date : date, optional
+            Default: today.
+
+        Raises
+        ------
+        WeightsError
+            W522 for a trial that was not looked at, W523 without reason, source or name, W524 where the folder changed since
+            the wave was opened.
+        """
+        trial = self._trial(trial)
+        lacking = [
+            key
+            for key, text in {"reason": reason, "source": source, "by": by}.items()
+            if not text.strip()
+        ]
+        if lacking:
+            raise WeightsError(
+                "W523",
+                _("An adoption needs words for: {lacking}.", lacking=", ".join(lacking)),
+                where="adopt",
+                hint=_("Say why, what the choice rests on, and who adopts it."),
+            )
+        path = self.survey.folder / RECORD_FILE
+        with locked(path):
+            self._refuse_changed()
+            document, declared, _questionnaire = read_declared(self.survey.sources[0])
+            before = step_lines(document)
+            after = before.with_block(block_of(document, declared, trial.steps, before))
+            self._refuse_other(after, trial.steps)
+            recipe = AdoptedRecipe(
+                name=trial.name,
+                reason=reason,
+                source=source,
+                by=by,
+                date=date or datetime.datetime.now(datetime.UTC).date(),
+                weighting=trial.steps,
+                lines=after.block,
+                before=self.survey.declared.weighting,
+                lines_before=before.block,
+                entered=list(trial.moves.entered),
+                left=list(trial.moves.left),
+            )
+            record = self.record
+            adopted = [*record.adopted, recipe]
+            self._put_weights(trial)
+            self._write(record.model_copy(update={"adopted": adopted}), after)
+        return recipe
+
+    def undo(self) -> Text:
+        """Withdraw the adoption that holds: survey.yaml has the bytes again that it had before; the record keeps both.
+
+        Raises
+        ------
+        WeightsError
+            W525 where no adoption holds, or the steps were edited since.
+        """
+        path = self.survey.folder / RECORD_FILE
+        with locked(path):
+            record = self.record
+            recipe = record.in_force
+            document, _declared, _questionnaire = read_declared(self.survey.sources[0])
+            now = step_lines(document)
+            if recipe is None or now.block != recipe.lines:
+                raise WeightsError(
+                    "W525",
+                    _("There is no adoption to undo, or the steps were edited since."),
+                    where=str(self.survey.sources[0]),
+                    hint=_("Edit survey.yaml by hand; the record holds the lines before."),
+                )
+            adopted = []
+            for known in record.adopted:
+                if known is recipe:
+                    known = known.model_copy(update={"withdrawn": True})
+                adopted.append(known)
+            self._write(
+                record.model_copy(update={"adopted": adopted}), now.with_block(recipe.lines_before)
+            )
+        return _("{name} is withdrawn; the recipe before it is declared again.", name=recipe.name)
+
+    def write_weights(self, *, replicates: Method | None = None) -> Path:
+        """Write the respondents' final weights to a new folder out/<time>-weights: beside the file set, never in it.
+
+        weights.csv holds the respondent's number, `weight` and the mark; `try_weights` reads it. It is respondent-level, for
+        colleagues of the survey only, as the responses are.
+
+        Parameters
+        ----------
+        replicates : {"jkn", "brr", "fay", "rao-wu"}, optional
+            Also replicates/: the weights of every replicate, as R's `svrepdesign` takes them.
+
+        Raises
+        ------
+        EstimatesError
+            As `replicate_weights`.
+        """
+        results = self.results
+        respondent = self.survey.questionnaire.roles.respondent
+        numbers = results.responses.accepted[respondent]
+        weights = pd.DataFrame(
+            {respondent: numbers, "weight": results.design.weights[: len(numbers)]}
+        )
+        repeated = None
+        if replicates is not None:
+            repeated = replicate_weights(results.design, method=replicates, identifier=respondent)
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+        with dated_folder(self.survey.folder / "out" / f"{stamp}-weights") as made:
+            write_csv(weights.assign(mark=mark(self.survey)), made.scratch / "weights.csv")
+            if repeated is not None:
+                repeated.write(made.scratch / "replicates")
+        return made.target
+
+    def publish(self) -> Path:
+        """Write the official set of the declared recipe, or a trial where this session went its own way; see `sat.publish`."""
+        return publish(self.results)
+
+    def _write(self, record: WeightingRecord, lines: StepLines) -> None:
+        """Write record and steps; where the steps cannot be written the record is as before."""
+        path = self.survey.folder / RECORD_FILE
+        before = read_weighting_record(path)
+        write_weighting_record(record, path)
+        try:
+            lines.write()
+        except BaseException:
+            write_weighting_record(before, path)
+            raise
+        self.survey = read_survey(self.survey.sources[0])
+        self._results = None
+
+    def _put_weights(self, trial: WeightingTrial) -> None:
+        """Write the weights of a trial that were made elsewhere beside survey.yaml, never over another file."""
+        step = trial.results.survey.declared.base
+        weights = trial.results.survey.weights
+        if step is None or step.table is None or weights is None:
+            return
+        path = self.survey.folder / step.table.file
+        respondent = self.survey.questionnaire.roles.respondent
+        if path.is_file() and read_weights(path, respondent).equals(weights):
+            return
+        with new_file(path) as scratch:
+            write_csv(weights, scratch)
+
+    def _trial(self, trial: WeightingTrial | str) -> WeightingTrial:
+        name = trial if isinstance(trial, str) else trial.name
+        if name not in self._trials:
+            raise WeightsError(
+                "W522",
+                _("There is no trial named '{name}' in this session.", name=name),
+                where="trial",
+                available=self._trials,
+                got=name,
+                hint=_("Look at it first: wave.try_weighting(steps, name=...)."),
+            )
+        return self._trials[name]
+
+    def _refuse_changed(self) -> None:
+        """Refuse to adopt beside files that are not those of the trials."""
+        now = read_survey(self.survey.sources[0])
+        changed = replace(self.survey, as_read=now).departures()
+        if changed:
+            raise WeightsError(
+                "W524",
+                _(
+                    "The wave's folder changed since it was opened: {changed}.",
+                    changed=comma_list(changed),
+                ),
+                where=str(self.survey.folder),
+                hint=_("Open the wave again, and look at the trial again."),
+            )
+
+    def _refuse_other(self, lines: StepLines, steps: Iterable[Step]) -> None:
+        """Refuse to write a survey.yaml that would not be read back as meant."""
+        document = parse_yaml("".join(lines.lines).lstrip("\ufeff"), lines.path, SurveyError)
+        declared = validated(document, SurveyFile, SurveyError)
+        others = declared.model_copy(update={"weighting": []})
+        before = self.survey.declared.model_copy(update={"weighting": []})
+        if others != before or not same_steps(declared.weighting, list(steps)):
+            raise WeightsError(
+                "W526",
+                _("The steps cannot be put into this survey.yaml without changing other lines."),
+                where=str(lines.path),
+                hint=_("Write `weighting:` as a list, one step a line, and adopt again."),
+            )
+
+
+def open_wave(folder: str | Path) -> Workbench:
+    """Open a wave to work on its weighting.
+
+    Parameters
+    ----------
+    folder : path
+        The wave's folder, as seen from here or from any folder above.
+
+    Returns
+    -------
+    Workbench
+        `results`, `recipe`, `try_weighting`, `trials`, `trials_by_area`, `picture`, `adopt`, `undo`.
+
+    Raises
+    ------
+    SurveyError
+        As `read_survey`.
+
+    Examples
+    --------
+    >>> wave = sat.open_wave("surveys/wave")
+    >>> wave.recipe[["step", "method"]]
+              step   method
+    0         base
+    1  calibration   raking
+    """
+    return Workbench(read_survey(in_project(folder)))
+
+
+def _digits(value: float) -> float | None:
+    """Return a figure to 12 digits, None where there is none."""
+    if pd.isna(value):
+        return None
+    return float(f"{value:.12g}")

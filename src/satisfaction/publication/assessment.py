@@ -1,0 +1,328 @@
+"""tests.csv and reliability.csv: what survey.yaml declares under `tests`, each row with its null, df, method and multiplicity.
+
+Everything here is of the whole sample or of areas; no respondent and no interviewer stands in it. A group with fewer answers
+than the suppression rule allows is not tested; areas it withholds have pairs without figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.items import SingleItem
+from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.wave import Testing
+from satisfaction.estimation.contingency import rao_scott
+from satisfaction.estimation.group_tests import rank_test, t_test
+from satisfaction.estimation.hypothesis_tests import HypothesisTest
+from satisfaction.estimation.multiplicity import holm
+from satisfaction.estimation.pairs import all_pairs
+from satisfaction.estimation.regression import regression
+from satisfaction.estimation.reliability import intraclass_correlation, reliability
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _, use
+from satisfaction.pipeline import Results
+from satisfaction.publication.labels import labelled, mark, measure_labels, twelve_digits
+
+FEWEST_GROUPS = 2
+MOST_GROUPS = 6
+KNOWN_OF_MOST = 0.9  # of the respondents, for an item to make groups
+TESTS = [
+    *(
+        "test",
+        "measure",
+        "measure_zh",
+        "measure_en",
+        "variable",
+        "first",
+        "second",
+        "difference",
+        "se",
+    ),
+    *("statistic", "df", "ddf", "p", "p_adjusted", "multiplicity", "null", "method", "note"),
+]
+RELIABILITY = [
+    *("part", "measure", "measure_zh", "measure_en", "item", "coefficient", "coefficient_low"),
+    *("coefficient_high", "weighted_coefficient", "weighted_low", "weighted_high", "alpha_without"),
+    *("df", "p", "n", "null", "method", "note"),
+]
+Row = dict[str, Any]
+
+
+@use(None)
+def assessment_tables(results: Results) -> dict[str, pd.DataFrame]:
+    """Return the tables that `tests` of survey.yaml asks for, by file name; none where it is not declared.
+
+    Without a probability sample nothing can be tested, and there is none either.
+
+    Parameters
+    ----------
+    results : Results
+    """
+    survey = results.survey
+    declared = survey.declared.tests
+    if declared is None or survey.declared.selection != "probability":
+        return {}
+    groups = groups_tested(results)
+    rows: list[Row] = []
+    if declared.pairs and results.ranking.ranks_any:
+        rows += _pairs(results)
+    for family in _families(results, declared, groups):
+        rows += _adjusted(family)
+    tables = {
+        "tests": _published(survey, rows, TESTS),
+        "reliability": _published(survey, list(_reliability(results, declared)), RELIABILITY),
+    }
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def groups_tested(results: Results) -> list[str]:
+    """Return the items that part respondents into the groups that are compared.
+
+    As declared; by default single items without scores, known of nine in ten, with two to six answers. An item with a group
+    below the suppression rule's least number of answers is left out.
+    """
+    survey = results.survey
+    questionnaire = survey.questionnaire
+    declared = survey.declared.tests or Testing()
+    people = results.responses.accepted
+    rule = survey.rules.suppression
+    fewest = rule.minimum_n if rule else 1
+    chosen = []
+    candidates = questionnaire.items_of(SingleItem)
+    if declared.groups is not None:
+        candidates = declared.groups
+    for name in candidates:
+        answers = questionnaire.answers(name)
+        sizes = people.loc[people[name].isin(list(answers)), name].value_counts()
+        fits = FEWEST_GROUPS <= len(sizes) <= MOST_GROUPS and sizes.sum() >= KNOWN_OF_MOST * len(
+            people
+        )
+        scored = any(
+            answer.score is not None or answer.counts is not None for answer in answers.values()
+        )
+        structural = name == questionnaire.roles.area or name in questionnaire.eligibility
+        by_default = fits and not scored and not structural
+        if (by_default or declared.groups is not None) and sizes.min() >= fewest:
+            chosen.append(name)
+    return chosen
+
+
+def measures_tested(results: Results) -> list[str]:
+    """Return the measures that are tested: as declared, by default the ranked one, or else the first of persons."""
+    questionnaire = results.survey.questionnaire
+    declared = results.survey.declared.tests or Testing()
+    if declared.measures is not None:
+        return [name for name in declared.measures if name in results.design.measures]
+    candidates = [questionnaire.ranked, *questionnaire.indices, *questionnaire.rates]
+    return [name for name in candidates if name in results.design.measures][:1]
+
+
+def _pairs(results: Results) -> Iterator[Row]:
+    """Compare all areas of the ranked level in the ranked measure."""
+    compared = all_pairs(results.ranked)
+    tested = int(compared.table["p"].notna().sum())
+    conventions = compared.conventions
+    for row in compared.table.to_dict("records"):
+        yield {
+            "test": "pair",
+            "measure": conventions["measure"],
+            "variable": results.area,
+            "first": str(row["area"]),
+            "second": str(row["other"]),
+            "difference": row["difference"],
+            "se": row["se"],
+            "statistic": row["t"],
+            "df": row["df"],
+            "p": row["p"],
+            "p_adjusted": row["p_holm"],
+            "multiplicity": _("Holm over {n} tests", n=tested).both,
+            "null": conventions["null"],
+            "method": conventions["test"],
+        }
+
+
+def _families(results: Results, declared: Testing, groups: list[str]) -> Iterator[list[Row]]:
+    """Yield the tests of groups, a family each that is adjusted together: means, ranks, independence, regression."""
+    design = results.design
+    measures = measures_tested(results)
+    pairs = [group for group in groups if _levels(results, group) == FEWEST_GROUPS]
+    yield [
+        row
+        for measure in measures
+        for group in pairs
+        for row in _one("means", measure, group, lambda m, g: t_test(design, m, g))
+    ]
+    yield [
+        row
+        for measure in measures
+        for group in groups
+        for row in _one("ranks", measure, group, lambda m, g: rank_test(design, m, g))
+    ]
+    rates = [name for name in results.survey.questionnaire.rates if name in design.measures]
+    yield [
+        row
+        for rate in rates
+        for group in groups
+        for row in _one("independence", rate, group, lambda m, g: rao_scott(design, g, m))
+    ]
+    if groups and declared.regression:
+        for measure in measures:
+            yield from _regression(results, measure, groups)
+
+
+def _levels(results: Results, group: str) -> int:
+    return int(results.responses.accepted[group].dropna().nunique())
+
+
+def _one(
+    test: str, measure: str, group: str, compute: Callable[[str, str], HypothesisTest]
+) -> Iterator[Row]:
+    """Carry out one test; where it is impossible the row says why."""
+    head: Row = {"test": test, "measure": measure, "variable": group}
+    try:
+        done = compute(measure, group)
+    except EstimatesError as fault:
+        yield head | {"note": f"{fault.code} {fault.zh} {fault.en}"}
+        return
+    yield head | _figures(done)
+
+
+def _figures(done: HypothesisTest) -> Row:
+    figures = done.table.iloc[0].to_dict()
+    row = {name: figures.get(name, np.nan) for name in ("difference", "se", "df", "ddf", "p")}
+    row["statistic"] = figures.get("statistic", figures.get("t", np.nan))
+    return row | {"null": done.conventions["null"], "method": done.conventions["test"]}
+
+
+def _regression(results: Results, measure: str, groups: list[str]) -> Iterator[list[Row]]:
+    """Regress a measure on all groups at once: a family of coefficients, and one of joint tests."""
+    try:
+        fit = regression(results.design, measure, groups, categorical=groups)
+        joint = {group: fit.joint_test(group) for group in groups}
+    except EstimatesError as fault:
+        note = f"{fault.code} {fault.zh} {fault.en}"
+        yield [
+            {"test": "regression", "measure": measure, "variable": " ".join(groups), "note": note}
+        ]
+        return
+    coefficients = []
+    for row in fit.table.iloc[1:].to_dict("records"):
+        group, _equals, level = str(row["term"]).partition("=")
+        coefficients.append(
+            {
+                "test": "coefficient",
+                "measure": measure,
+                "variable": group,
+                "first": str(fit.conventions["baseline"][group]),
+                "second": level,
+                "difference": row["estimate"],
+                "se": row["se"],
+                "statistic": row["t"],
+                "df": row["df"],
+                "p": row["p"],
+                "null": fit.conventions["null"],
+                "method": fit.conventions["test"],
+            }
+        )
+    yield coefficients
+    yield [
+        {"test": "joint", "measure": measure, "variable": group} | _figures(done)
+        for group, done in joint.items()
+    ]
+
+
+def _adjusted(family: list[Row]) -> list[Row]:
+    """Adjust the p-values of a family after Holm."""
+    p = np.array([row.get("p", np.nan) for row in family], dtype=float)
+    adjusted = holm(p)
+    words = _("Holm over {n} tests", n=int(np.isfinite(p).sum())).both
+    rows = []
+    for row, value in zip(family, adjusted, strict=True):
+        rows.append(row | {"p_adjusted": value, "multiplicity": words})
+    return rows
+
+
+def _reliability(results: Results, declared: Testing) -> Iterator[Row]:
+    """Assess the items of every index of persons, and how alike answers to one interviewer are."""
+    questionnaire = results.survey.questionnaire
+    level = results.survey.declared.level
+    if not declared.reliability:
+        return
+    for name, index in questionnaire.indices.items():
+        if index.level == "person":
+            yield from _consistency(results, name, level)
+    by = questionnaire.roles.interviewer
+    if by is None or results.responses.accepted[by].dropna().nunique() < FEWEST_GROUPS:
+        return
+    for measure in measures_tested(results):
+        head: Row = {"part": "interviewers", "measure": measure, "item": by}
+        try:
+            alike = intraclass_correlation(results.design, measure, by=by, level=level)
+        except EstimatesError as fault:
+            yield head | {"note": f"{fault.code} {fault.zh} {fault.en}"}
+            continue
+        yield head | {
+            "coefficient": alike.rho,
+            "coefficient_low": alike.ci_low,
+            "coefficient_high": alike.ci_high,
+            "df": alike.df_between,
+            "p": alike.p,
+            "n": alike.respondents,
+            "null": alike.conventions["null"],
+            "method": alike.conventions["method"],
+        }
+
+
+def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
+    """Return alpha of an index, then a row an item: its correlation with the others, alpha without it."""
+    try:
+        found = reliability(results.design, results.survey.questionnaire, index, level=level)
+    except EstimatesError as fault:
+        note = f"{fault.code} {fault.zh} {fault.en}"
+        yield {"part": "index", "measure": index, "note": note}
+        return
+    said = {"null": found.conventions["null"], "method": found.conventions["method"]}
+    yield said | {
+        "part": "index",
+        "measure": index,
+        "coefficient": found.alpha,
+        "coefficient_low": found.alpha_low,
+        "coefficient_high": found.alpha_high,
+        "weighted_coefficient": found.weighted_alpha,
+        "weighted_low": found.ci_low,
+        "weighted_high": found.ci_high,
+        "df": found.df,
+        "n": found.complete,
+    }
+    for row in found.table.to_dict("records"):
+        yield {
+            "part": "item",
+            "measure": index,
+            "item": row["item"],
+            "coefficient": row["item_total"],
+            "weighted_coefficient": row["weighted_item_total"],
+            "alpha_without": row["alpha_without"],
+            "n": found.complete,
+            "method": _("correlation with the sum of the other items").both,
+        }
+
+
+def _published(survey: Survey, rows: list[Row], columns: list[str]) -> pd.DataFrame:
+    """Put rows into the columns of a file, with survey, wave, labels and mark; texts that are missing are empty."""
+    labels = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    table = labelled(table, labels, key="measure", into="measure")
+    for name in ("variable", "first", "second", "item", "multiplicity", "null", "method", "note"):
+        if name in table:
+            table[name] = table[name].astype(object).fillna("")
+    for name in ("difference", "se", "statistic", "df", "ddf", "p", "p_adjusted", "n"):
+        if name in table:
+            table[name] = table[name].astype(float).replace([np.inf, -np.inf], np.nan)
+    if "n" in table:
+        table["n"] = table["n"].astype("Int64")
+    table = table.assign(survey=survey.name, wave=survey.declared.wave, mark=mark(survey))
+    return twelve_digits(table[["survey", "wave", *columns, "mark"]])

@@ -1,0 +1,278 @@
+"""What is published of a wave whose respondents were not drawn: the declared model's estimates, sensitivity, answering odds.
+
+Files of their own. No column of them is an error of sampling, and no row says that something is established.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.language import NOTHING, Text, _, use
+from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
+from satisfaction.publication.columns import COLUMNS, dictionary_table
+from satisfaction.publication.headings import in_one_language
+from satisfaction.publication.labels import (
+    label_of,
+    labelled,
+    mark_as_text,
+    measure_labels,
+    measures_named,
+    published,
+    whole_code,
+)
+from satisfaction.ranking.answering_odds import LARGEST
+from satisfaction.ranking.selection_study import SelectionStudy, satisfied_by
+
+MODELS = {
+    "calibration": _("calibration (model of the answers)"),
+    "inverse_propensity": _("inverse propensity (model of who answers)"),
+    "doubly_robust": _("doubly robust (both models)"),
+}
+CAUTION = _(
+    "holds only if people of the same levels of the margins answer whatever they think; if the "
+    "satisfied are likelier to answer, estimate and error of every model are off, and nothing in "
+    "the data shows it"
+)
+SENSITIVITY = _(
+    "What each figure would be if none (phi = 0), half (0.5) or all (1) of the difference between "
+    "respondents and others lay in the answer itself. It supposes that the answer pulls the way the "
+    "margins show; where the satisfied answer more readily for other reasons, the truth may lie "
+    "outside. The data do not tell; it is no interval."
+)
+ODDS = _(
+    "How much likelier the satisfied would have to be to answer than all others (ratio of the odds of "
+    "answering, as left after weighting) for an area to cross the cut of the list. No model is fitted "
+    "and no error claimed."
+)
+MODEL_COLUMNS = [
+    *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
+    *(
+        "model",
+        "model_zh",
+        "estimate_model",
+        "se_model",
+        "ci_model_low",
+        "ci_model_high",
+        "n",
+        "note",
+    ),
+]
+SENSITIVITY_COLUMNS = [
+    *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
+    *("estimate_answered", "phi_0", "phi_05", "phi_1", "proxy_correlation", "n", "note"),
+]
+ODDS_COLUMNS = [
+    *("code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "rank", "listed"),
+    *("satisfied_share", "odds_alone", "odds_alike", "zh", "en"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionTables:
+    """The published tables; those that nothing is declared for, and all of a probability sample, have no rows.
+
+    Attributes
+    ----------
+    model, sensitivity, odds : DataFrame
+        See `MODEL_COLUMNS`, `SENSITIVITY_COLUMNS`, `ODDS_COLUMNS`.
+    """
+
+    model: pd.DataFrame = field(repr=False)
+    sensitivity: pd.DataFrame = field(repr=False)
+    odds: pd.DataFrame = field(repr=False)
+
+    @property
+    def anything(self) -> bool:
+        """Tell whether one of them has rows."""
+        return bool(len(self.model) or len(self.sensitivity) or len(self.odds))
+
+    def of_ranked(self, level: str, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the rows of one level and measure of model and sensitivity."""
+        tables = []
+        for table in (self.model, self.sensitivity):
+            if len(table):
+                table = table[(table["level"] == level) & (table["measure"] == measure)]
+            tables.append(table)
+        return tables[0], tables[1]
+
+
+@use(None)
+def selection_tables(survey: Survey, study: SelectionStudy | None) -> SelectionTables:
+    """Return the tables as published."""
+    if study is None:
+        return SelectionTables(pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+    return SelectionTables(
+        _model_table(survey, study.models),
+        _sensitivity_table(survey, study.sensitivity),
+        _odds_table(survey, study.odds),
+    )
+
+
+def _model_table(survey: Survey, models: pd.DataFrame) -> pd.DataFrame:
+    if not len(models):
+        return models
+    notes = [str(note) or CAUTION.both for note in models["note"]]
+    table = _with_codes(survey, models.assign(note=notes))
+    table = labelled(table, MODELS, key="model", into="model")
+    return published(survey, measures_named(survey, table), MODEL_COLUMNS)
+
+
+def _sensitivity_table(survey: Survey, sensitivity: pd.DataFrame) -> pd.DataFrame:
+    if not len(sensitivity):
+        return sensitivity
+    notes = [str(note) for note in sensitivity["note"]]
+    table = _with_codes(survey, sensitivity.assign(note=notes))
+    absent = [name for name in SENSITIVITY_COLUMNS[9:14] if name not in table]
+    table = table.assign(**dict.fromkeys(absent, float("nan")))
+    return published(survey, measures_named(survey, table), SENSITIVITY_COLUMNS)
+
+
+def _with_codes(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
+    whole = whole_code(survey)
+    return table.assign(code=[code or whole for code in table["code"]], n=table["n"].astype(int))
+
+
+def _odds_table(survey: Survey, odds: pd.DataFrame) -> pd.DataFrame:
+    if not len(odds):
+        return odds
+    names = survey.area_names()
+    sentences = [odds_sentence(row, names[row["code"]]) for row in odds.to_dict("records")]
+    table = odds.assign(zh=[one.zh for one in sentences], en=[one.en for one in sentences])
+    if (table["rank"] % 1 == 0).all():
+        table["rank"] = table["rank"].astype("Int64")
+    return published(survey, measures_named(survey, table), ODDS_COLUMNS)
+
+
+def satisfied_label(survey: Survey) -> Text:
+    """Return the label of the rate that says who is satisfied; empty without one."""
+    rate = satisfied_by(survey)
+    if rate is None:
+        return NOTHING
+    return measure_labels(survey.questionnaire)[rate][1]
+
+
+def near_the_cut(odds: pd.DataFrame) -> list[Text]:
+    """Return the sentences of the areas that the smallest odds move across the cut: one that is listed, one that is not."""
+    sentences = []
+    for listed in ("yes", "no"):
+        rows = odds[(odds["listed"] == listed) & odds["odds_alone"].notna()]
+        if len(rows):
+            distance = np.log(rows["odds_alone"].astype(float)).abs()
+            nearest = rows.loc[distance.idxmin()]
+            sentences.append(Text(nearest["zh"], nearest["en"]))
+    return sentences
+
+
+def odds_sentence(row: dict[str, Any], name: Text) -> Text:
+    """Say at which answering odds an area leaves or enters the list: for it alone, and for all areas alike."""
+    listed = row["listed"] == "yes"
+    now = _("As answered, {name} is not on the list.", name=name)
+    if listed:
+        now = _("As answered, {name} is on the list.", name=name)
+    alone = _alone(row["odds_alone"], listed)
+    alike = _alike(row["odds_alike"], listed)
+    return _("{now} {alone} {alike}", now=now, alone=alone, alike=alike)
+
+
+def _alone(odds: float, listed: bool) -> Text:
+    if pd.isna(odds):
+        return _("In it alone, no odds up to {most:g} times either way change that.", most=LARGEST)
+    if listed:
+        return _("In it alone, it would leave the list if {likelier}.", likelier=likelier(odds))
+    return _("In it alone, it would enter the list if {likelier}.", likelier=likelier(odds))
+
+
+def _alike(odds: float, listed: bool) -> Text:
+    if pd.isna(odds):
+        return _("The same in all areas, no odds up to {most:g} times change that.", most=LARGEST)
+    if listed:
+        return _("The same in all areas, it would leave if {likelier}.", likelier=likelier(odds))
+    return _("The same in all areas, it would enter if {likelier}.", likelier=likelier(odds))
+
+
+def likelier(odds: float) -> Text:
+    """Say who would have to be likelier to answer, and how much."""
+    if odds >= 1:
+        return _(
+            "the odds that the satisfied answer were {odds} times those of all others",
+            odds=times(odds),
+        )
+    return _(
+        "the odds that all others answer were {odds} times those of the satisfied",
+        odds=times(1 / odds),
+    )
+
+
+def times(odds: float) -> str:
+    """Write a ratio of odds so that it never reads as 1."""
+    if odds < 1.005:
+        return f"{odds:.4f}" if odds > 1.00005 else "1.0001"
+    return f"{odds:.2f}"
+
+
+def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
+    """Write one sheet for people, and the tables as they are, in the current language.
+
+    The sheet for people holds the answering odds; where nothing is ranked, the sensitivity.
+    """
+    if len(tables.odds):
+        shown = _odds_for_people(tables.odds)
+        data = tables.odds
+    else:
+        shown = _sensitivity_for_people(tables.sensitivity)
+        data = tables.sensitivity
+    further = {}
+    if len(tables.model):
+        further[str(_("estimates under the model"))] = in_one_language(tables.model)
+    if len(tables.sensitivity):
+        further[str(_("sensitivity"))] = in_one_language(tables.sensitivity)
+    names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
+    further[str(_("dictionary"))] = dictionary_table(names)
+    write_office_workbook(path, data, shown, further)
+
+
+def _odds_for_people(odds: pd.DataFrame) -> ShownSheet:
+    columns = [
+        _column(odds, "rank", "count", width=6),
+        _names(odds, "name", _("area"), width=22),
+        _column(odds, "satisfied_share", "percent", width=10),
+        _column(odds, "odds_alone", "points", width=10),
+        _column(odds, "odds_alike", "points", width=10),
+    ]
+    said = [str(Text(row["zh"], row["en"])) for row in odds.to_dict("records")]
+    columns.append(ShownColumn(str(_("sentence")), said, width=60))
+    return ShownSheet(str(_("for people")), _about(odds, ODDS), columns)
+
+
+def _sensitivity_for_people(table: pd.DataFrame) -> ShownSheet:
+    figures: list[Shown] = ["percent" if kind == "rate" else "points" for kind in table["kind"]]
+    columns = [
+        _names(table, "name", _("area"), width=22),
+        _names(table, "measure", _("measure"), width=22),
+    ]
+    for name in ("estimate_answered", "phi_0", "phi_05", "phi_1"):
+        columns.append(
+            ShownColumn(str(COLUMNS[name].title), table[name].tolist(), shown=figures, width=10)
+        )
+    columns.append(_column(table, "proxy_correlation", "points", width=10))
+    return ShownSheet(str(_("for people")), _about(table, SENSITIVITY), columns)
+
+
+def _about(table: pd.DataFrame, what: Text) -> list[str]:
+    first = table.iloc[0]
+    return [f"{first['survey']}  {first['wave']}", str(mark_as_text(first["mark"])), str(what)]
+
+
+def _column(table: pd.DataFrame, name: str, shown: Shown, *, width: float) -> ShownColumn:
+    return ShownColumn(str(COLUMNS[name].title), table[name].tolist(), shown=shown, width=width)
+
+
+def _names(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> ShownColumn:
+    names = [str(label_of(row, what)) for row in table.to_dict("records")]
+    return ShownColumn(str(heading), names, width=width)

@@ -1,0 +1,370 @@
+"""What can be said of a wave whose respondents were not drawn: estimates under the declared model, sensitivity, answering odds.
+
+Nothing of it enters the estimates, their ranking or its list; it stands beside them under its own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.checks import area_margins
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.index import area_coefficients
+from satisfaction.estimation.open_samples import (
+    NO_BOUND,
+    PHI_COLUMNS,
+    TOO_FEW,
+    OpenSample,
+    estimates_by_method,
+    figures_under_model,
+    lay_out_open_sample,
+    model_figures,
+    sensitivity_figures,
+)
+from satisfaction.estimation.result import Estimates
+from satisfaction.estimation.selection_model import ModelEstimates, SelectionMethod
+from satisfaction.foundation.engines import fetch, one_blas_thread
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds, sums_by_area
+from satisfaction.ranking.rank import Ranking
+from satisfaction.ranking.rules import may_be_ranked
+from satisfaction.sampling.design import SampleDesign
+
+PART_MISSING = _("a part of this index has no figure")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SelectionStudy:
+    """Tables of a wave without a sample design.
+
+    Attributes
+    ----------
+    models : DataFrame
+        A row a level, area, measure and method: level, code, measure, model, estimate_model, se_model, ci_model_low,
+        ci_model_high, n, note. No rows without a declared model.
+    sensitivity : DataFrame
+        A row a level, area and measure: level, code, measure, estimate_answered, phi_0, phi_05, phi_1, proxy_correlation, n,
+        note. No rows without margins by area.
+    odds : DataFrame
+        A row a ranked area, in rank order: code, measure, listed, satisfied_share, odds_alone, odds_alike.
+        No rows where nothing says who is satisfied, or nothing is ranked.
+    """
+
+    models: pd.DataFrame = field(repr=False)
+    sensitivity: pd.DataFrame = field(repr=False)
+    odds: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"SelectionStudy({len(self.models)} figures under a model, "
+            f"{len(self.sensitivity)} of sensitivity, {len(self.odds)} areas asked for odds)"
+        )
+
+
+@one_blas_thread
+def study_selection(
+    survey: Survey, design: SampleDesign, estimates: Mapping[str, Estimates], ranking: Ranking
+) -> SelectionStudy | None:
+    """Study who answered, where nobody was drawn; None for a probability sample.
+
+    Parameters
+    ----------
+    survey : Survey
+    design : SampleDesign
+        With its weights, which the answering odds use; models and sensitivity take every respondent once.
+    estimates : mapping of Estimates
+        By level, as published: what is withheld there has no figure here.
+    ranking : Ranking
+    """
+    if survey.declared.selection == "probability":
+        return None
+    people = _people(survey, design)
+    models: list[dict[str, Any]] = []
+    sensitivities: list[dict[str, Any]] = []
+    for level, of_level in estimates.items():
+        for code in _codes(level, of_level):
+            area = _Area.of(survey, people, level, code)
+            if area is None:
+                continue
+            models += area.models(survey)
+            sensitivities += area.sensitivity(survey)
+    return SelectionStudy(
+        _without_withheld(pd.DataFrame(models), estimates),
+        _without_withheld(pd.DataFrame(sensitivities), estimates),
+        odds_of_areas(survey, people, estimates[survey.ranked_level], ranking),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Respondents with weight: areas and items as text, measures with missing where not valid."""
+
+    table: pd.DataFrame
+    measures: tuple[str, ...]
+    weight: np.ndarray
+    ranked_level: str
+
+
+def _people(survey: Survey, design: SampleDesign) -> _People:
+    measures = tuple(design.measures)
+    margins = area_margins(survey.declared, survey.questionnaire.roles.area)
+    items = [name for margin in margins for name in survey.declared.margins[margin].by]
+    columns = list(dict.fromkeys([*survey.area_levels(), *items]))
+    wanted = [*columns]
+    for measure in design.measures.values():
+        wanted += [measure.valid_column, measure.score_column]
+    rows = fetch(design.rows().select(*wanted))
+    weight = design.weights
+    table = pd.DataFrame({name: _as_text(rows[name]) for name in columns})
+    for name, measure in design.measures.items():
+        score = rows[measure.score_column].to_numpy(float) / measure.unit
+        table[name] = np.where(rows[measure.valid_column] == 1, score, np.nan)
+    answered = weight > 0
+    table = table[answered].reset_index(drop=True)
+    return _People(table, measures, weight[answered], survey.ranked_level)
+
+
+def _as_text(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return codes as the margins have them: text, whole numbers without a point."""
+    texts = {}
+    for value in values.dropna().unique():
+        texts[value] = value if isinstance(value, str) else f"{value:.0f}"
+    return values.map(texts).astype(object)
+
+
+def _codes(level: str, of_level: Estimates) -> list[str]:
+    if not of_level.by:
+        return [""]
+    return [str(code) for code in of_level.table[level].unique()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """One area's respondents laid over its margins, or why they cannot be."""
+
+    level: str
+    code: str
+    measures: tuple[str, ...]
+    people: pd.DataFrame
+    sample: OpenSample | Text
+
+    @classmethod
+    def of(cls, survey: Survey, people: _People, level: str, code: str) -> _Area | None:
+        """Take the respondents and residents of one area: of the ranked areas in it that have respondents."""
+        table = people.table
+        if code:
+            table = table[table[level] == code].reset_index(drop=True)
+        margins = _margins_of(survey, list(table[people.ranked_level].dropna().unique()))
+        if not margins or not len(table):
+            return None
+        try:
+            sample = lay_out_open_sample(table, people.measures, margins)
+        except EstimatesError as fault:
+            return cls(level, code, people.measures, table, fault.text)
+        return cls(level, code, people.measures, table, sample)
+
+    def _row(self, measure: str) -> dict[str, Any]:
+        return {"level": self.level, "code": self.code, "measure": measure}
+
+    def _n(self, measure: str) -> int:
+        return int(self.people[measure].notna().sum())
+
+    def models(self, survey: Survey) -> list[dict[str, Any]]:
+        """Return the figures of every measure, and of the indices made from them, under every declared method."""
+        model = survey.declared.selection_model
+        if model is None:
+            return []
+        level = survey.declared.level
+        methods: Sequence[SelectionMethod] = model.methods
+        rows = []
+        found: Mapping[SelectionMethod, ModelEstimates | Text]
+        fewest = 0
+        if isinstance(self.sample, Text):
+            found = dict.fromkeys(methods, self.sample)
+        else:
+            found = estimates_by_method(self.sample, methods)
+            fewest = self.sample.x.shape[1]
+        for method, of_method in found.items():
+            for position, measure in enumerate(self.measures):
+                if isinstance(self.sample, Text):
+                    n = self._n(measure)
+                    figures = figures_under_model(np.nan, np.nan, n, level=level, note=self.sample)
+                else:
+                    figures = model_figures(self.sample, of_method, position, level)
+                rows.append(self._row(measure) | {"model": method} | figures)
+            for index, weights in _area_indices(survey.questionnaire, self.measures):
+                parts = np.flatnonzero(weights)
+                n = min(self._n(self.measures[part]) for part in parts)
+                if isinstance(of_method, Text):
+                    figures = figures_under_model(np.nan, np.nan, n, level=level, note=of_method)
+                elif n <= fewest:
+                    figures = figures_under_model(np.nan, np.nan, n, level=level, note=TOO_FEW)
+                else:
+                    of_parts = weights[parts]
+                    mean = float(of_parts @ of_method.mean[parts])
+                    variance = of_parts @ of_method.cov[np.ix_(parts, parts)] @ of_parts
+                    figures = figures_under_model(mean, float(np.sqrt(variance)), n, level=level)
+                rows.append(self._row(index) | {"model": method} | figures)
+        return rows
+
+    def sensitivity(self, survey: Survey) -> list[dict[str, Any]]:
+        """Return the sensitivity of every measure, and of the indices made from them, all parts at the same phi."""
+        rows = []
+        if isinstance(self.sample, Text):
+            for measure in self.measures:
+                figures = {"n": self._n(measure), "note": self.sample}
+                rows.append(self._row(measure) | figures)
+            return rows
+        fitted = self.sample.propensities()
+        for position, measure in enumerate(self.measures):
+            found = self.sample.sensitivity(position, fitted)
+            figures = sensitivity_figures(self.sample, found, position)
+            rows.append(self._row(measure) | figures)
+        parts = pd.DataFrame(rows)
+        shown = ["estimate_answered", *PHI_COLUMNS]
+        for index, weights in _area_indices(survey.questionnaire, self.measures):
+            inside = weights != 0
+            together = weights[inside] @ parts.loc[inside, shown].to_numpy(float)
+            figures = dict(zip(shown, together, strict=True))
+            figures |= {"proxy_correlation": np.nan, "n": int(parts.loc[inside, "n"].min())}
+            note = NOTHING
+            if not np.isfinite(together[1]):
+                note = PART_MISSING
+            elif not np.isfinite(together).all():
+                note = NO_BOUND
+            rows.append(self._row(index) | figures | {"note": note})
+        return rows
+
+
+def _area_indices(
+    questionnaire: Questionnaire, measures: Sequence[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the indices of level `area` with the weight of every measure in them."""
+    for name, index in questionnaire.indices.items():
+        if index.level == "area":
+            yield name, area_coefficients(index, list(measures), questionnaire)
+
+
+def _margins_of(survey: Survey, ranked_areas: Sequence[str]) -> dict[Any, dict[Any, float]]:
+    """Return the margins of some ranked areas together: by the items, and by these areas where there are several."""
+    item = survey.questionnaire.roles.area
+    margins: dict[Any, dict[Any, float]] = {}
+    for name in area_margins(survey.declared, item):
+        table = survey.margins[name]
+        inside = table[table[item].isin(ranked_areas)]
+        if len(ranked_areas) > 1 and not margins:
+            margins[item] = inside.groupby(item)["population"].sum().to_dict()
+        others = [column for column in survey.declared.margins[name].by if column != item]
+        counts = inside.groupby(others if len(others) > 1 else others[0])["population"].sum()
+        margins[others[0] if len(others) == 1 else tuple(others)] = counts.to_dict()
+    return margins
+
+
+def _without_withheld(table: pd.DataFrame, estimates: Mapping[str, Estimates]) -> pd.DataFrame:
+    """Blank figures of what is not published: where the estimate itself is missing, with its note."""
+    if not len(table):
+        return table
+    notes = {}
+    for level, of_level in estimates.items():
+        published = of_level.table
+        codes = [""] * len(published)
+        if of_level.by:
+            codes = [str(code) for code in published[of_level.by[0]]]
+        for row, code in zip(published.itertuples(), codes, strict=True):
+            if pd.isna(row.estimate):
+                notes[level, code, row.measure] = str(row.note)
+    keys = list(zip(table["level"], table["code"], table["measure"], strict=True))
+    withheld = np.array([key in notes for key in keys])
+    table = table.assign(
+        note=[notes.get(key, note) for key, note in zip(keys, table["note"], strict=True)]
+    )
+    figures = list(table.select_dtypes("float"))
+    table.loc[withheld, figures] = np.nan
+    return table
+
+
+def satisfied_by(survey: Survey) -> str | None:
+    """Return the rate that says who is satisfied: the ranked one itself, else the overall judgement; None without one."""
+    questionnaire = survey.questionnaire
+    if questionnaire.ranked in questionnaire.rates:
+        return questionnaire.ranked
+    return survey.overall
+
+
+def odds_of_areas(
+    survey: Survey, people: _People, ranked: Estimates, ranking: Ranking
+) -> pd.DataFrame:
+    """Ask for every ranked area at which answering odds of the satisfied it would leave or enter the list."""
+    rate = satisfied_by(survey)
+    if rate is None or not ranking.ranks_any:
+        return pd.DataFrame()
+    level = survey.ranked_level
+    measure = survey.questionnaire.ranked
+    of_measure = ranked.of(measure)
+    codes = of_measure.table[level].astype(str).to_numpy()
+    takes_part = (
+        may_be_ranked(of_measure, survey.rules.ranking)
+        & of_measure.table["estimate"].notna().to_numpy()
+    )
+    codes = codes[takes_part]
+    if len(codes) < 2:
+        return pd.DataFrame()
+    sums = answered_sums(survey, people, codes, rate)
+    rules = survey.rules.ranking
+    crossing = crossing_odds(sums, rules.list_size, side=rules.side)
+    table = pd.DataFrame({"code": codes, "measure": measure, "satisfied_share": sums.satisfied})
+    table["odds_alone"] = crossing.alone
+    table["odds_alike"] = crossing.alike
+    published = ranking.table.set_index("unit").loc[codes]
+    table["rank"] = published["rank"].to_numpy(float)
+    listed = np.isin(codes, ranking.summary.listed)
+    table["listed"] = np.where(listed, "yes", "no")
+    # rounding before ranking, or a tie at the cut, may list an area that its score as estimated does not
+    differs = listed != crossing.listed
+    table.loc[differs, ["odds_alone", "odds_alike"]] = np.nan
+    return table.sort_values("rank", kind="stable").reset_index(drop=True)
+
+
+def answered_sums(survey: Survey, people: _People, codes: Sequence[str], rate: str) -> AnsweredSums:
+    """Sum weights and answers of every area by whether people are satisfied."""
+    questionnaire = survey.questionnaire
+    ranked = questionnaire.ranked
+    measures = [ranked]
+    coefficients = np.ones(1)
+    if ranked not in people.measures:
+        every = list(people.measures)
+        of_all = area_coefficients(questionnaire.indices[ranked], every, questionnaire)
+        measures = [name for name, weight in zip(every, of_all, strict=True) if weight]
+        coefficients = of_all[of_all != 0]
+    position = {code: place for place, code in enumerate(codes)}
+    area = people.table[survey.ranked_level].map(position).fillna(-1).to_numpy(int)
+    inside = area >= 0
+    satisfied = (people.table[rate] > 0.5).to_numpy(int)
+    sums = sums_by_area(
+        area[inside],
+        satisfied[inside],
+        people.weight[inside],
+        people.table.loc[inside, measures].to_numpy(float),
+        coefficients,
+        areas=len(codes),
+    )
+    respondents = np.bincount(area[inside], minlength=len(codes))
+    return replace(sums, fraction=_fraction(survey, respondents, codes))
+
+
+def _fraction(survey: Survey, respondents: np.ndarray, codes: Sequence[str]) -> np.ndarray:
+    """Return respondents over residents of every area; 0 where margins do not tell, at most 1."""
+    item = survey.questionnaire.roles.area
+    names = area_margins(survey.declared, item)
+    if not names:
+        return np.zeros(len(codes))
+    residents = survey.margins[names[0]].groupby(item)["population"].sum().reindex(list(codes))
+    share = respondents / residents.to_numpy(float)
+    return np.asarray(np.clip(np.nan_to_num(share, posinf=0.0), 0.0, 1.0))

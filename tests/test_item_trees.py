@@ -1,0 +1,726 @@
+"""Item trees: sums recomputed, points taken over, sites, draws, classes, the ledger, files and pages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse, stats
+
+import item_trees
+from conftest import COUNTIES
+from satisfaction.comparison.assessments import assessments_of
+from satisfaction.comparison.combined import combine
+from satisfaction.composite.ledger import WavePoints, followed, ledger
+from satisfaction.composite.tree_draws import (
+    DrawnScores,
+    draw_measures,
+    draw_tree,
+    drawn_table,
+    list_probability,
+)
+from satisfaction.composite.tree_scores import Measured, based_points, score_tree, site_shares
+from satisfaction.composite.tree_tables import class_sums, department_sums, level_sums
+from satisfaction.declarations.assessment_tables import read_sheet, read_sites
+from satisfaction.declarations.combined import Assessment
+from satisfaction.foundation.errors import SatisfactionError
+from satisfaction.pipeline import run
+
+FLAT = {"title": {"zh": "测", "en": "T"}, "source": "test"}
+NO_ROWS = pd.DataFrame({"code": [], "item": []})
+
+
+@pytest.fixture(scope="module")
+def wave(small_template, tmp_path_factory):
+    from satisfaction import read_survey
+
+    results = run(read_survey(small_template / "surveys" / "wave"))
+    folder = tmp_path_factory.mktemp("trees")
+    item_trees.write_files(folder)
+    return results, folder
+
+
+@pytest.fixture(scope="module")
+def found(wave):
+    results, folder = wave
+    return assessments_of(results.survey, folder / "combined.yaml", results=results)
+
+
+def flat(items, **keys) -> Assessment:
+    return Assessment.model_validate(FLAT | {"items": items} | keys)
+
+
+def leaf(points, **keys):
+    return {"zh": "甲", "en": "A", "points": points} | keys
+
+
+def written_sheet(tmp_path, tree, rows, columns="code,item,points,reason,state,site,class,due"):
+    path = tmp_path / "lost.csv"
+    path.write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
+    return read_sheet(path, tree, COUNTIES)
+
+
+# ---- sums
+
+
+def recomputed(results):
+    """The points of every county and standard, by plain pandas from the files' own rows."""
+    estimates = results.estimates[results.area].table
+    rows = []
+    lost = item_trees.sheet()
+    visited = item_trees.sites()
+    visited["share"] = visited["score"].astype(float) / visited["possible"].astype(float)
+    shares = visited.groupby(["code", "item"])["share"].mean()
+    taken = lost[lost["state"] == ""].assign(points=lambda t: pd.to_numeric(t["points"]))
+    taken = taken.groupby(["code", "item"])["points"].sum()
+    absent = set(
+        lost.loc[lost["state"] == "not applicable", ["code", "item"]].itertuples(
+            index=False, name=None
+        )
+    )
+    for code in COUNTIES:
+        for k in range(item_trees.STANDARDS):
+            name = f"s{k:03d}"
+            points = float(1 + k % 4)
+            applies = (code, name) not in absent
+            got = points - min(points, taken.get((code, name), 0.0))
+            if name in item_trees.MEASURED:
+                measure, mark = item_trees.MEASURED[name]
+                own = estimates[
+                    (estimates[results.area] == code) & (estimates["measure"] == measure)
+                ]
+                got = points * float(own["estimate"].iloc[0] >= mark)
+            if name in item_trees.AT_SITES:
+                got = points * shares[code, name]
+            if name == item_trees.BONUS:
+                got = min(points, taken.get((code, name), 0.0))
+            rows.append(
+                (
+                    code,
+                    f"a{k % 119 % 7}",
+                    f"i{k % 119:03d}",
+                    name,
+                    item_trees.DEPARTMENTS[k % 6],
+                    points,
+                    applies,
+                    got,
+                )
+            )
+    columns = ["code", "aspect", "item", "standard", "department", "points", "applies", "got"]
+    table = pd.DataFrame(rows, columns=columns)
+    ordinary = table[table["standard"] != item_trees.BONUS].copy()
+    bonus = table[table["standard"] == item_trees.BONUS].set_index("code")["got"]
+    total = ordinary.groupby("code")["points"].sum().iloc[0]
+    standing = ordinary[ordinary["applies"]].groupby("code")["points"].sum()
+    factor = ordinary["code"].map(total / standing) * ordinary["applies"]
+    ordinary["based"] = ordinary["points"] * factor
+    ordinary["got"] = ordinary["got"] * factor
+    ordinary["lost"] = ordinary["based"] - ordinary["got"]
+    return ordinary, bonus, total
+
+
+def test_the_tree_has_7_aspects_119_items_261_standards():
+    sums = item_trees.tree()
+    assert len(sums.items) == 7
+    assert sum(len(aspect.items) for aspect in sums.items.values()) == 119
+    assert len(sums.leaves()) == 261
+
+
+def test_sums_at_every_level_are_those_of_plain_pandas(wave, found):
+    ordinary, _bonus, total = recomputed(wave[0])
+    sums = found.trees[0].tables["sums"]
+    for level, by in enumerate(
+        [[], ["aspect"], ["aspect", "item"], ["aspect", "item", "standard"]]
+    ):
+        expected = ordinary.groupby(["code", *by])[["points", "based", "got", "lost"]].sum()
+        own = sums[sums["level"] == level].copy()
+        names = own["node"].str.split("/", expand=True)
+        for place, column in enumerate(by):
+            own[column] = names[place]
+        own = own.set_index(["code", *by])[["points", "based", "got", "lost"]]
+        difference = (own - expected.reindex(own.index)).abs().to_numpy()
+        assert len(own) == len(expected)
+        assert difference.max() < 1e-10
+    assert (sums.loc[sums["level"] == 0, "based"] - total).abs().max() < 1e-10
+    assert sums.loc[sums["level"] == 0, "not_applicable"].tolist() == [2, 0, 1, 0]
+
+
+def test_departments_by_county_are_those_of_plain_pandas(wave, found):
+    ordinary, _bonus, _total = recomputed(wave[0])
+    expected = ordinary.groupby(["code", "department"])[["based", "got", "lost"]].sum()
+    own = found.trees[0].tables["departments"].set_index(["code", "department"])
+    assert (own[["based", "got", "lost"]] - expected).abs().to_numpy().max() < 1e-10
+    assert own.groupby("code")["share"].sum().to_numpy() == pytest.approx(1)
+
+
+def test_scores_are_those_of_plain_pandas(wave, found):
+    ordinary, bonus, total = recomputed(wave[0])
+    kept = ordinary.groupby("code")["got"].sum()
+    score = (kept + bonus.clip(upper=1.5)) / total * 100
+    score[COUNTIES[3]] = min(score[COUNTIES[3]], 60)  # the veto
+    table = found.trees[0].tables["scores"].set_index("code")
+    assert (table["score"] - score).abs().max() < 1e-10
+    assert bonus[COUNTIES[1]] == 1  # 2.5 were handed in, the item has 1
+
+
+def test_classes_add_up_to_what_is_lost_and_the_reachable_scores_grow(found):
+    table = found.trees[0].tables["scores"]
+    classes = table[["winnable", "difficult", "dead", "unclassed"]].sum(axis=1)
+    assert classes.to_numpy() == pytest.approx(table["lost"].to_numpy(), abs=1e-10)
+    assert (table["points"] - table["got"]).to_numpy() == pytest.approx(table["lost"].to_numpy())
+    assert (table["score_winnable"] >= table["score"]).all()
+    assert (table["score_difficult"] >= table["score_winnable"]).all()
+    assert (table["score_most"] >= table["score_difficult"]).all()
+    assert (table["rank_winnable"] <= table["rank"]).all()
+    free = table[table["code"] != COUNTIES[3]]
+    won = free["score"] + free["winnable"] / free["points"] * 100
+    assert free["score_winnable"].to_numpy() == pytest.approx(won.to_numpy())
+
+
+def test_the_class_in_the_sheet_goes_before_that_of_the_item(tmp_path):
+    tree = flat({"a": leaf(4, points_class="dead"), "b": leaf(6)})
+    sheet = written_sheet(
+        tmp_path, tree, ["990101,a,1,,,,winnable,", "990101,a,1,,,,,", "990101,b,2,,,,,"]
+    )
+    table = class_sums(score_tree(tree, sheet, COUNTIES), level=0.95).iloc[0]
+    assert table[
+        ["winnable", "dead", "unclassed", "score", "score_winnable", "score_most"]
+    ].tolist() == [1, 1, 2, 60, 70, 90]
+
+
+def test_a_plain_tree_scores_as_in_the_combined_score(wave, tmp_path):
+    """A tree without any of the further keys: the same as `assess`."""
+    from satisfaction.composite.item_tree import assess, read_lost
+
+    data = item_trees.tree_data(not_applicable=None)
+    tree = flat(data["items"])
+    plain = {
+        name: one
+        for name, (_path, one) in tree.leaves().items()
+        if one.measure is None and not one.sites
+    }
+    keep = [name for name, one in plain.items() if not one.bonus]
+    rows = item_trees.sheet()
+    rows = rows[(rows["state"] == "") & rows["item"].isin(keep)]
+    flat_tree = flat({name: leaf(plain[name].points, department="x") for name in keep})
+    rows.to_csv(tmp_path / "lost.csv", index=False)
+    sheet = read_sheet(tmp_path / "lost.csv", flat_tree, COUNTIES)
+    scores = score_tree(flat_tree, sheet, COUNTIES)
+    assessed = assess(flat_tree, read_lost(tmp_path / "lost.csv", flat_tree, COUNTIES), COUNTIES)
+    assert np.abs(scores.scores - assessed.scores["score"].to_numpy()).max() < 1e-12
+    by_department = department_sums(scores).groupby("department")["lost"].sum()
+    assert by_department["x"] == pytest.approx(assessed.by_department["points"].sum(), abs=1e-10)
+
+
+# ---- items that do not apply
+
+
+@pytest.mark.parametrize("how", ["tree", "branch"])
+def test_points_taken_over_add_up_to_the_tree_in_every_county(how):
+    tree = item_trees.tree(not_applicable=how)
+    rng = np.random.default_rng(5)
+    applies = rng.random((6, 261)) > 0.3
+    based = based_points(tree, applies)
+    ordinary = np.array([not one.bonus for _path, one in tree.leaves().values()])
+    points = np.array([one.points for _path, one in tree.leaves().values()])
+    assert based[:, ordinary].sum(axis=1) == pytest.approx(points[ordinary].sum(), rel=1e-12)
+    assert (based[:, ordinary][~applies[:, ordinary]] == 0).all()
+
+
+def test_where_everything_applies_nothing_is_taken_over():
+    for how in ("tree", "branch"):
+        tree = item_trees.tree(not_applicable=how)
+        points = np.array([one.points for _path, one in tree.leaves().values()])
+        based = based_points(tree, np.ones((2, 261), dtype=bool))
+        assert based == pytest.approx(np.tile(points, (2, 1)), rel=1e-13)
+
+
+def test_a_branch_keeps_its_points_as_long_as_one_of_its_items_applies():
+    items = {
+        "a": {"zh": "甲", "en": "A", "items": {"a1": leaf(3), "a2": leaf(1)}},
+        "b": {"zh": "乙", "en": "B", "items": {"b1": leaf(2), "b2": leaf(4)}},
+    }
+    applies = np.array([[True, False, True, True], [False, False, True, True]])
+    branch = based_points(flat(items, not_applicable="branch"), applies)
+    assert branch.tolist() == [[4, 0, 2, 4], [0, 0, pytest.approx(10 / 3), pytest.approx(20 / 3)]]
+    tree = based_points(flat(items, not_applicable="tree"), applies)
+    assert tree[0] == pytest.approx([30 / 9, 0, 20 / 9, 40 / 9])
+
+
+def test_taking_over_leaves_the_score_the_share_of_what_applies(tmp_path):
+    tree = flat({"a": leaf(4), "b": leaf(6), "c": leaf(10)}, not_applicable="tree")
+    sheet = written_sheet(tmp_path, tree, ["990101,c,,none,not applicable,,,", "990101,a,1,,,,,"])
+    scores = score_tree(tree, sheet, COUNTIES)
+    assert scores.scores[0] == pytest.approx(90)  # 9 of the 10 points that apply
+    assert level_sums(scores).iloc[0][["points", "based", "lost"]].tolist() == pytest.approx(
+        [20, 20, 2]
+    )
+
+
+# ---- points of inspection
+
+
+def test_shares_of_sites_are_stratified_means_with_their_error():
+    rng = np.random.default_rng(8)
+    rows = []
+    for kind, number, population in (("m", 4, 12), ("w", 6, 60)):
+        for k in range(number):
+            rows.append(("990101", "s", f"{kind}{k}", kind, rng.integers(0, 11), 10, population))
+    table = pd.DataFrame(
+        rows, columns=["code", "item", "site", "kind", "score", "possible", "population"]
+    )
+    shares = site_shares(table, COUNTIES, ["s"])
+    values = (table["score"] / 10).groupby(table["kind"])
+    weight = np.array([12 / 72, 60 / 72])
+    assert shares.share[0, 0] == pytest.approx(values.mean().to_numpy() @ weight, rel=1e-13)
+    within = (1 - np.array([4 / 12, 6 / 60])) * values.var(ddof=1) / np.array([4, 6])
+    variance = (shares.rows.toarray() ** 2).sum()
+    assert variance == pytest.approx((weight**2 * within).sum(), rel=1e-12)
+    assert not shares.single.any()
+    assert np.isnan(shares.share[1:]).all()
+
+
+def test_one_site_of_a_kind_has_no_error_unless_it_is_the_only_one_there_is():
+    columns = ["code", "item", "site", "kind", "score", "possible", "population"]
+    one = pd.DataFrame([("990101", "s", "x", "m", 5.0, 10.0, np.nan)], columns=columns)
+    shares = site_shares(one, COUNTIES, ["s"])
+    assert shares.single[0, 0]
+    assert not shares.rows.toarray().any()
+    only = site_shares(one.assign(population=1.0), COUNTIES, ["s"])
+    assert not only.single.any()
+    assert not only.alike.any()
+
+
+def test_sites_visited_for_several_standards_carry_their_covariance(found):
+    scores = found.trees[0].scores
+    visited = item_trees.sites()
+    visited["share"] = visited["score"].astype(float) / visited["possible"].astype(float)
+    points = {name: scores.based[1, scores.leaves.index(name)] for name in item_trees.AT_SITES}
+    own = visited[visited["code"] == COUNTIES[1]]
+    totals = (own["share"] * own["item"].map(points)).groupby([own["kind"], own["site"]]).sum()
+    by_kind = totals.groupby("kind")
+    expected = (by_kind.var(ddof=1) / by_kind.size() * 0.25).sum()  # two kinds of five sites
+    assert scores.site_variance[1] == pytest.approx(expected, rel=1e-12)
+    assert scores.site_df[1] == pytest.approx(
+        expected**2 / ((by_kind.var(ddof=1) / 5 * 0.25) ** 2 / 4).sum(), rel=1e-12
+    )
+    table = found.trees[0].tables["standards"].set_index(["code", "item"])
+    assert table.loc[(COUNTIES[3], "s010"), "error"] == "one site of a kind"
+    assert np.isnan(table.loc[(COUNTIES[3], "s010"), "se"])
+    assert table.loc[(COUNTIES[1], "s010"), "se"] > 0
+
+
+# ---- passing, and the draws
+
+
+def test_the_probability_of_passing_is_that_of_t_with_the_ranks_errors(wave, found):
+    results, _folder = wave
+    table = found.trees[0].tables["passing"]
+    estimates = results.estimates[results.area].of("satisfaction").table.set_index(results.area)
+    own = table[table["measure"] == "satisfaction"].set_index("code")
+    assert own["estimate"].to_numpy() == pytest.approx(estimates["estimate"].to_numpy(), rel=1e-13)
+    assert (own["se"].to_numpy() >= estimates["se"].to_numpy() - 1e-12).all()
+    by_hand = 1 - stats.t.cdf((0.6 - own["estimate"]) / own["se"], own["df"])
+    assert own["probability"].to_numpy() == pytest.approx(by_hand, abs=1e-7)
+
+
+def test_draws_pass_as_often_as_the_probability_says(found):
+    scores = found.trees[0].scores
+    draws = 40_000
+    values = draw_measures(scores.measures, draws, np.random.default_rng(3))
+    for name, mark in (("satisfaction", 0.6), ("awareness", 0.5)):
+        share = (values[name] >= mark).mean(axis=0)
+        exact = scores.measures[name].probability_at_least(mark)
+        error = np.sqrt(exact * (1 - exact) / draws)
+        assert (np.abs(share - exact) < 4 * error + 1e-4).all()
+
+
+def test_draws_have_the_covariance_of_the_measures(found):
+    measures = found.trees[0].scores.measures
+    known = {
+        name: Measured(one.estimate, one.errors, one.lent, np.full(4, np.inf))
+        for name, one in measures.items()
+    }
+    values = draw_measures(known, 40_000, np.random.default_rng(4))
+    together = np.column_stack([values["satisfaction"], values["topic_index"] / 100])
+    rows = [sparse.csr_array(known[name].errors) for name in ("satisfaction", "topic_index")]
+    lent = [sparse.csr_array(known[name].lent) for name in ("satisfaction", "topic_index")]
+    both = sparse.vstack(
+        [sparse.hstack([rows[0], rows[1] / 100]), sparse.hstack([lent[0], lent[1] / 100])]
+    ).toarray()
+    expected = both.T @ both
+    scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    assert (np.abs(np.cov(together.T) - expected) / scale).max() < 0.03
+
+
+def test_points_that_a_mark_decides_count_by_the_probability_of_passing():
+    tree = flat(
+        {
+            "a": leaf(
+                5, measure="satisfaction", at_least=0.8, partly=[{"at_least": 0.7, "points": 2}]
+            ),
+            "b": leaf(5),
+        }
+    )
+    estimate = np.array([0.79, 0.81, 0.60, 0.95])
+    se = 0.03
+    measured = Measured(estimate, sparse.diags_array(np.full(4, se)), None, np.full(4, np.inf))
+    sheet = type("Sheet", (), {})
+    empty = pd.DataFrame({"code": [], "item": [], "points": [], "points_class": []})
+    for name in ("lost", "gained", "absent", "vetoes", "stated"):
+        setattr(sheet, name, empty)
+    scores = score_tree(tree, sheet, COUNTIES, measures={"satisfaction": measured})
+    assert scores.scores.tolist() == [70, 100, 50, 100]
+    draws = 60_000
+    rng = np.random.default_rng(6)
+    drawn = draw_tree(scores, draw_measures(scores.measures, draws, rng), draws, rng)
+    high = stats.norm.sf((0.8 - estimate) / se)
+    low = stats.norm.sf((0.7 - estimate) / se)
+    expected = 50 + 10 * (3 * high + 2 * low)
+    assert np.abs(drawn.mean(axis=0) - expected).max() < 0.3  # 60,000 draws of a spread below 16
+    assert set(np.unique(drawn.round(9))) <= {50.0, 70.0, 100.0}
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_other_ones(wave, found):
+    results, folder = wave
+    path = folder / "combined.yaml"
+    again = assessments_of(results.survey, path, results=results)
+    other = assessments_of(results.survey, path, results=results, seed=2)
+    assert (again.drawn.draws == found.drawn.draws).all()
+    assert (other.drawn.draws != found.drawn.draws).any()
+    pd.testing.assert_frame_equal(again.drawn_table, found.drawn_table)
+    close = np.abs(other.drawn_table["score_mean"] - found.drawn_table["score_mean"])
+    assert (close < 5 * found.drawn_table["score_sd"] / np.sqrt(4000 / 2)).all()
+
+
+def test_without_marks_the_draws_are_those_of_the_standard_error(wave, tmp_path):
+    """A plain tree: the draws' spread is the se of `combined`, widened by t."""
+    results, folder = wave
+    text = (folder / "combined.yaml").read_text(encoding="utf-8")
+    start = text.index("    sites: sites.csv")
+    end = text.index("    date:")
+    text = text[:start] + text[end : text.index("    earlier:")]
+    (tmp_path / "combined.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "onsite.csv").write_text(
+        (folder / "onsite.csv").read_text(encoding="utf-8"), encoding="utf-8"
+    )
+    tree = "title: {zh: 测, en: T}\nsource: test\nitems:\n  a: {zh: 甲, en: A, points: 10}\n"
+    (tmp_path / "tree.yaml").write_text(tree, encoding="utf-8")
+    (tmp_path / "lost.csv").write_text("code,item,points,reason\n990101,a,3,x\n", encoding="utf-8")
+    drawn = assessments_of(
+        results.survey, tmp_path / "combined.yaml", results=results, draws=40_000
+    )
+    by_se = combine(results, tmp_path / "combined.yaml").table.set_index("code").loc[list(COUNTIES)]
+    table = drawn.drawn_table.set_index("code")
+    assert table["score"].to_numpy() == pytest.approx(by_se["score"].to_numpy(), rel=1e-11)
+    onsite = 0.2 * np.array([2, 1, 3, 1.5])
+    surveyed = np.sqrt(by_se["se"] ** 2 - onsite**2)
+    parts = drawn.drawn.draws.std(axis=0, ddof=1)
+    measured = results.estimates[results.area].of("topic_index").table["df"].to_numpy()
+    widened = np.sqrt(surveyed**2 * measured / (measured - 2) + onsite**2)
+    assert parts == pytest.approx(widened.to_numpy(), rel=0.05)
+
+
+def test_shares_of_draws_on_the_list_add_up_to_its_length(found):
+    table = found.drawn_table
+    assert table["probability_list"].sum() == pytest.approx(
+        1
+    )  # the list of the small wave is one long
+    tied = list_probability(np.array([[1.0, 1.0, 1.0, 2.0], [3.0, 2.0, 1.0, 0.0]]), 2)
+    assert tied == pytest.approx([1 / 3, 1 / 3, 5 / 6, 1 / 2])
+    scores = DrawnScores(np.array([3.0, np.nan, 1.0]), np.array([[3.0, np.nan, 1.0]] * 3))
+    described = drawn_table(scores, ["a", "b", "c"], bottom=1, excluded=np.zeros(3, dtype=bool))
+    assert described["probability_list"].isna().tolist() == [False, True, False]
+    assert described["rank"].tolist()[::2] == [1, 2]
+
+
+# ---- preconditions, awaited items
+
+
+def test_a_precondition_acts_where_it_is_not_met_and_only_there(tmp_path):
+    condition = {"zh": "前", "en": "P", "effect": "exclude", "source": "test"}
+    tree = flat({"a": leaf(10)}, preconditions={"p": condition})
+    sheet = written_sheet(tmp_path, tree, ["990101,p,,x,not met,,,", "990102,p,,x,met,,,"])
+    scores = score_tree(tree, sheet, COUNTIES)
+    assert scores.excluded.tolist() == [True, False, False, False]
+    table = class_sums(scores, level=0.95)
+    assert table["rank"].isna().tolist() == [True, False, False, False]
+    assert table["by"].tolist() == ["p", "", "", ""]
+
+
+def test_without_the_survey_its_items_are_awaited_and_nothing_is_lost_by_them(wave):
+    results, folder = wave
+    without = assessments_of(results.survey, folder / "combined.yaml")
+    table = without.trees[0].tables["scores"]
+    assert table["score"].isna().all()
+    assert without.drawn is None
+    assert len(without.drawn_table) == 0
+    standards = without.trees[0].tables["standards"]
+    assert set(standards.loc[standards["error"] == "awaited", "item"]) == set(item_trees.MEASURED)
+    assert without.trees[0].tables["departments"]["lost"].isna().sum() > 0
+
+
+# ---- the ledger
+
+
+def waves(*entries, visited=None):
+    made = []
+    for number, rows in enumerate(entries):
+        lost = pd.DataFrame(rows, columns=["code", "item", "site", "points"]).astype(
+            {"points": float}
+        )
+        lost = lost.assign(points_class="", reason=f"r{number}", due="2026-03-01", mended="")
+        seen = None
+        if visited is not None:
+            seen = pd.DataFrame(visited[number], columns=["code", "item", "site"])
+        made.append(WavePoints(f"w{number}", lost, seen, NO_ROWS))
+    return made
+
+
+def test_a_ledger_over_three_waves():
+    c = "990101"
+    table = ledger(
+        waves(
+            [(c, "open", "", 1), (c, "back", "", 2), (c, "mended", "", 1), (c, "earlier", "", 1)],
+            [(c, "open", "", 1), (c, "mended", "", 1)],
+            [(c, "open", "", 3), (c, "back", "", 1), (c, "new", "", 1)],
+        ),
+        day="2026-05-01",
+    ).set_index("item")
+    states = {
+        "open": "open",
+        "back": "back",
+        "mended": "mended",
+        "earlier": "mended earlier",
+        "new": "new",
+    }
+    assert table["state"].to_dict() == states
+    assert table["in_a_row"].to_dict() == {
+        "open": 3,
+        "back": 1,
+        "mended": 0,
+        "earlier": 0,
+        "new": 1,
+    }
+    assert table.loc[
+        "back", ["times_back", "waves_lost", "first_wave", "last_lost", "points"]
+    ].tolist() == [1, 2, "w0", "w2", 1]
+    assert table.loc["open", ["points", "reason"]].tolist() == [3, "r2"]
+    assert table["overdue"].to_dict() == {
+        "open": "yes",
+        "back": "yes",
+        "mended": "no",
+        "earlier": "no",
+        "new": "yes",
+    }
+
+
+def test_a_site_that_nobody_visits_again_is_not_mended():
+    c = "990101"
+    seen = [(c, "i", "x"), (c, "i", "y")]
+    table = ledger(
+        waves([(c, "i", "x", 1), (c, "i", "y", 1)], [], visited=[seen, [(c, "i", "x")]])
+    ).set_index("site")
+    assert table["state"].to_dict() == {"x": "mended", "y": "not looked at again"}
+    assert table.loc["y", ["points", "last_looked"]].tolist() == [1, "w0"]
+    unknown = ledger(waves([(c, "i", "x", 1)], [])).set_index("site")
+    assert unknown["state"].to_dict() == {"x": "not looked at again"}
+
+
+def test_a_ledger_by_brute_force():
+    rng = np.random.default_rng(12)
+    lost = rng.random((3, 40)) < 0.5
+    entries = []
+    for wave in range(3):
+        entries.append([("990101", f"k{k:02d}", "", 1) for k in range(40) if lost[wave, k]])
+    table = ledger(waves(*entries)).set_index("item")
+    for k in range(40):
+        name = f"k{k:02d}"
+        first, second, third = lost[:, k]
+        if not lost[:, k].any():
+            assert name not in table.index
+            continue
+        if third:
+            expected = "open" if second else "back" if first else "new"
+        else:
+            expected = "mended" if second else "mended earlier"
+        assert table.loc[name, "state"] == expected
+
+
+def test_a_ledger_of_nothing_is_empty():
+    assert len(ledger(waves([], []))) == 0
+
+
+def test_points_of_the_ledger_are_those_lost_at_the_sites(found):
+    tree = found.trees[0]
+    now = tree.tables["ledger_waves"]
+    now = now[(now["number"] == 2) & (now["site"] != "") & (now["code"] == COUNTIES[1])]
+    lost = tree.scores.lost[1, [tree.scores.leaves.index(name) for name in item_trees.AT_SITES]]
+    by_item = now.groupby("item")["points"].sum().reindex(item_trees.AT_SITES)
+    assert by_item.to_numpy() == pytest.approx(lost, rel=1e-12)
+
+
+def test_entries_of_earlier_waves_are_followed(found):
+    long = found.trees[0].tables["ledger_waves"]
+    assert sorted(long["wave"].unique()) == ["2025T3", "2025T4", "2026T1"]
+    assert list(followed(waves([("990101", "i", "", 1)], []))["points"]) == [1, 0]
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [
+        ({"measure": "satisfaction"}, "K372"), ({"at_least": 0.8}, "K372"), ({"measure": "satisfaction", "at_least": 0.8, "sites": True}, "K371"),
+        ({"sites": True, "bonus": True}, "K371"), ({"measure": "m", "at_least": 0.8, "partly": [{"at_least": 0.9, "points": 1}]}, "K373"),
+        ({"measure": "m", "at_least": 0.8, "partly": [{"at_least": 0.7, "points": 9}]}, "K373"), ({"points_class": "lost"}, "dead"),
+    ],
+)  # fmt: skip
+def test_keys_of_an_item_that_do_not_go_together(keys, code):
+    with pytest.raises(ValueError, match=code):
+        flat({"a": leaf(5, **keys)})
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("990101,a,1,,met,,,", "K376"), ("990101,m,1,,,,,", "K376"), ("990101,p,1,,,,,", "K376"), ("990101,b,,,not applicable,,,", "K376"),
+        ("990101,a,,,perhaps,,,", "K375"), ("990101,a,1,,,,lost,", "K375"), ("990101,a,1,,,,,soon", "K375"), ("990101,a,x,,,,,", "K313"),
+        ("990101,a,-1,,,,,", "K313"), ("990101,z,1,,,,,", "K312"), ("990199,a,1,,,,,", "K312"),
+        ("990101,c,,,not applicable,,,\n990101,c,1,,,,,", "K376"), ("990101,p,,,met,,,\n990101,p,,,not met,,,", "K376"),
+    ],
+)  # fmt: skip
+def test_rows_of_a_sheet_that_are_refused(tmp_path, row, code):
+    condition = {"zh": "前", "en": "P", "effect": "exclude", "source": "test"}
+    items = {
+        "a": leaf(5),
+        "b": leaf(1, bonus=True),
+        "c": leaf(5),
+        "m": leaf(2, measure="satisfaction", at_least=0.5),
+    }
+    tree = flat(items, preconditions={"p": condition}, not_applicable="tree")
+    with pytest.raises(SatisfactionError, match=code) as fault:
+        written_sheet(tmp_path, tree, [row])
+    assert "lost.csv row " in fault.value.where
+    assert fault.value.hint[0]
+
+
+def test_items_that_do_not_apply_need_a_rule(tmp_path):
+    with pytest.raises(SatisfactionError, match="K376"):
+        written_sheet(
+            tmp_path, flat({"a": leaf(5), "b": leaf(5)}), ["990101,a,,,not applicable,,,"]
+        )
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("990101,s,x,m,11,10,", "K313"), ("990101,s,x,m,5,10,0", "K313"), ("990101,s,,m,5,10,", "K313"), ("990101,a,x,m,5,10,", "K312"),
+        ("990101,s,y,m,5,10,", "K377"), ("990101,s,x,m,5,10,7", "K313"),
+    ],
+)  # fmt: skip
+def test_rows_of_sites_that_are_refused(tmp_path, row, code):
+    tree = flat({"a": leaf(5), "s": leaf(5, sites=True)})
+    path = tmp_path / "sites.csv"
+    rows = ["code,item,site,kind,score,possible,population", "990101,s,y,m,5,10,", row]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with pytest.raises(SatisfactionError, match=code):
+        read_sites(path, tree, COUNTIES)
+
+
+def test_too_few_draws_and_missing_tables_are_refused(wave, tmp_path):
+    results, folder = wave
+    with pytest.raises(SatisfactionError, match="K378"):
+        assessments_of(results.survey, folder / "combined.yaml", results=results, draws=1999)
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    text = (tmp_path / "combined.yaml").read_text(encoding="utf-8")
+    (tmp_path / "combined.yaml").write_text(
+        text.replace("    sites: sites.csv\n", ""), encoding="utf-8"
+    )
+    with pytest.raises(SatisfactionError, match="K381"):
+        assessments_of(results.survey, tmp_path / "combined.yaml", results=results)
+
+
+def test_the_combined_ranking_refuses_what_it_would_count_as_exact(wave):
+    results, folder = wave
+    with pytest.raises(SatisfactionError, match="K370"):
+        combine(results, folder / "combined.yaml")
+
+
+# ---- files and pages
+
+
+@pytest.fixture(scope="module")
+def written(small_template, tmp_path_factory):
+    import shutil
+
+    from satisfaction import read_survey
+    from satisfaction.comparison.assessments import export_assessments
+
+    root = tmp_path_factory.mktemp("written") / "small"
+    shutil.copytree(small_template, root)
+    folder = root / "surveys" / "wave"
+    item_trees.write_files(folder)
+    survey = read_survey(folder)
+    made = assessments_of(survey, folder / "combined.yaml", results=run(survey))
+    return export_assessments(made)
+
+
+def test_every_file_is_described_and_its_sum_stands_in_the_set(written):
+    described = pd.read_csv(written / "columns.csv", keep_default_na=False)
+    for path in written.glob("*.csv"):
+        if path.name == "columns.csv":
+            continue
+        table = pd.read_csv(path, dtype=str)
+        own = described[described["file"] == path.name]
+        assert own["column"].tolist() == list(table)
+        assert (own["rows"] == len(table)).all()
+        assert (own["meaning_zh"] != "").all()
+        assert (own["meaning_en"] != "").all()
+    sums = dict(
+        reversed(line.split("  "))
+        for line in (written / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    )
+    for path in written.iterdir():
+        if path.name != "SHA256SUMS":
+            assert sums[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
+    record = json.loads((written / "assessment.json").read_text(encoding="utf-8"))
+    assert record["draws"]["number"] == 4000
+    assert record["draws"]["seed"] == 1
+    assert {"tree.yaml", "lost.csv", "sites.csv", "lost_1.csv"} <= set(record["inputs"])
+
+
+def test_pages_stand_in_one_language_and_say_what_the_errors_leave_out(written):
+    page = (written / "index-en.html").read_text(encoding="utf-8")
+    assert "one site of a kind" in page
+    assert "their points were taken over" in page
+    assert "no tests: nothing is established by them" in page
+    for code in COUNTIES:
+        english = (written / f"{code}-en.html").read_text(encoding="utf-8")
+        chinese = (written / f"{code}.html").read_text(encoding="utf-8")
+        assert "cannot be decided" in english
+        assert "不能确定" in chinese or "不能判定" in chinese
+        assert "cannot be decided" not in chinese
+
+
+def test_the_command_writes_the_set_and_says_what_is_awaited(small, call):
+    item_trees.write_files(small.folder)
+    code, out, err = call("assessment", small.folder, "--without-survey")
+    assert (code, err) == (0, "")
+    assert "awaited, so 4 areas have no score: s000, s001" in out
+    (folder,) = small.folder.glob("out/*-assessment")
+    assert {
+        "system_sums.csv",
+        "system_departments.csv",
+        "system_ledger.csv",
+        "system.xlsx",
+        "index.html",
+    } <= {path.name for path in folder.iterdir()}
+    code, out, err = call("assessment", small.folder, "--draws", "10")
+    assert code == 2
+    assert "K378" in err

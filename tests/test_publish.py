@@ -1,0 +1,151 @@
+"""Official or trial: the official set comes from the folder alone, tried in ten ways; all else is marked as a trial."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pandas as pd
+import pytest
+
+import satisfaction as sat
+from satisfaction import pipeline
+from satisfaction.comparison.compare import compare
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.publication.file_set import export, export_dated
+
+MARK = "试算，不是正式结果 trial, not an official result"
+OFFICIAL = ("indices.csv", "ranking.csv", "manifest.json", "report.html", "indices.xlsx")
+
+
+def rows_of(path):
+    return pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False)
+
+
+def assert_trial(small, folder, what: str) -> None:
+    """The set says of itself, in every row and page, that it is a trial, and of what; nothing official was written."""
+    assert folder.name.endswith("-trial")
+    tables = [path for path in folder.glob("*.csv") if not path.name.endswith("_zh.csv")]
+    assert len(tables) > 4
+    for path in tables:
+        assert (rows_of(path)["mark"] == MARK).all(), path.name
+    for path in folder.glob("*_zh.csv"):
+        assert (rows_of(path).iloc[:, -1] == MARK).all(), path.name
+    for path in [*folder.glob("*-en.html"), folder / "README-en.txt"]:
+        assert "trial, not an official result" in path.read_text(encoding="utf-8"), path.name
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert any(what in departure for departure in manifest["trial"]), manifest["trial"]
+    assert not (small.folder / "out" / "latest").exists()
+
+
+@pytest.fixture
+def results(small):
+    return sat.run(small.read())
+
+
+def test_the_official_set_has_the_bytes_of_the_command(small, results, call):
+    published = sat.publish(results)
+    assert not published.name.endswith("-trial")
+    assert call("run", small.folder)[0] == 0
+    by_command = (small.folder / "out" / "latest").resolve()
+    assert by_command != published
+    for path in published.iterdir():
+        if path.name not in ("run.json", "SHA256SUMS"):
+            assert path.read_bytes() == (by_command / path.name).read_bytes(), path.name
+
+
+def test_1_another_data_frame(small, results):
+    accepted = results.responses.accepted.iloc[:-5]
+    responses = dataclasses.replace(results.responses, accepted=accepted)
+    assert_trial(small, sat.publish(dataclasses.replace(results, responses=responses)), "responses")
+
+
+def test_2_an_edited_recipe(small, results):
+    wave = sat.open_wave(small.folder)
+    trial = wave.try_weighting([{"step": "base"}], name="base alone")
+    folder = sat.publish(trial.results)
+    assert_trial(small, folder, "survey.yaml: weighting")
+    assert sat.verify(folder).code == 0  # recomputed from the record of its manifest
+    causes = compare(export(results, small.root / "official"), folder).causes
+    assert "trial" in set(causes["kind"])
+
+
+def test_3_edited_results(small, results):
+    county = results.estimates["county"]
+    table = county.table.assign(estimate=county.table["estimate"] * 1.01)
+    estimates = results.estimates | {"county": dataclasses.replace(county, table=table)}
+    folder = sat.publish(dataclasses.replace(results, estimates=estimates))
+    assert_trial(small, folder, "estimates")
+    found = sat.verify(folder)
+    assert found.code != 0
+    assert found.unrecorded == ("estimates",)
+
+
+def test_4_other_rules(small, results):
+    survey = small.read()
+    ranking = survey.rules.ranking.model_copy(update={"list_size": 2})
+    rules = survey.rules.model_copy(update={"ranking": ranking})
+    folder = sat.publish(sat.run(dataclasses.replace(survey, rules=rules)))
+    assert_trial(small, folder, "rules.yaml: ranking")
+    assert sat.verify(folder).code == 0
+
+
+def test_5_a_monkeypatched_step(small, monkeypatch):
+    monkeypatch.setattr(pipeline, "weigh", lambda _survey, design: design)
+    results = sat.run(small.read())
+    assert_trial(small, sat.publish(results), "results: ")
+
+
+def test_5_figures_changed_in_place(small, results):
+    results.estimates["county"].table["estimate"] += 1.0
+    assert_trial(small, sat.publish(results), "results: ")
+
+
+def test_6_another_questionnaire(small):
+    survey = small.read()
+    topic = next(iter(survey.questionnaire.indices))
+    fewer = {name: one for name, one in survey.questionnaire.indices.items() if name == topic}
+    assert len(fewer) < len(survey.questionnaire.indices)
+    questionnaire = survey.questionnaire.model_copy(update={"indices": fewer})
+    results = sat.run(dataclasses.replace(survey, questionnaire=questionnaire))
+    assert_trial(small, sat.publish(results), "small@1: indices")
+
+
+def test_7_reordered_rows_are_harmless(small, results):
+    first = export(results, small.root / "first")
+    rows = small.rows()
+    small.write(rows.sample(frac=1, random_state=1))
+    published = sat.publish(sat.run(small.read()))
+    assert not published.name.endswith("-trial")
+    for name in ("indices.csv", "ranking.csv", "covariance.csv", "report.html"):
+        assert (published / name).read_bytes() == (first / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("file", ["survey.yaml", "responses/all.csv"])
+def test_8_a_stale_kernel_publishes_nothing(small, results, file):
+    path = small.folder / file
+    if file == "survey.yaml":
+        small.edit(file, "level: 0.95", "level: 0.9")
+    else:
+        small.write(small.rows().iloc[1:])
+    with pytest.raises(InputFileError, match="F420"):
+        sat.publish(results)
+    assert path.is_file()
+    assert not [folder for folder in (small.folder / "out").glob("*") if folder.is_dir()]
+
+
+def test_9_another_out_is_no_run_of_the_wave(small, results):
+    folder = export(results, small.root / "elsewhere")
+    assert sat.verify(folder).code == 0
+    assert not (small.folder / "out").exists()
+
+
+def test_10_a_hand_edited_csv_is_found(small, results):
+    folder = export_dated(results)
+    path = folder / "indices.csv"
+    path.write_text(
+        path.read_text(encoding="utf-8-sig").replace("0.", "0.9", 1), encoding="utf-8-sig"
+    )
+    found = sat.verify(folder)
+    assert found.code == 10
+    assert found.files == {"indices.csv": "changed"}

@@ -1,0 +1,269 @@
+"""The workbench of a wave: trials beside the declared recipe, one adopted with its reason, and undone."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import satisfaction as sat
+from satisfaction.declarations.weighting_record import read_weighting_record
+from satisfaction.foundation.errors import SurveyError, WeightsError
+from satisfaction.publication.file_set import export, export_dated, revision_of
+
+WHY = {
+    "reason": "weights above 1.5 rest on few",
+    "source": "method note 3",
+    "by": "A. Statistician",
+}
+RAKING = {"step": "calibration", "method": "raking", "margins": ["county_sex", "county_age"]}
+TRIMMING = {"step": "trimming", "upper": 1.5, "relative_to": "mean", "within": ["county"]}
+TRIMMED = [{"step": "base"}, RAKING, TRIMMING]
+
+
+def replayed(small) -> np.ndarray:
+    """Base weights, raking and trimming written out again with numpy: nothing of the program."""
+    rows = small.rows()
+    sample = pd.read_csv(small.folder / "sample.csv", dtype=str).set_index("community")
+    chance = sample["psu_probability"].astype(float) * sample["person_probability"].astype(float)
+    weight = np.array((1 / chance).loc[rows["community"]], dtype=float)
+    margins = []
+    for name, column in (("county_sex", "sex"), ("county_age", "age_group")):
+        table = pd.read_csv(small.folder / f"{name}.csv", dtype=str)
+        keys = rows["county"] + "-" + rows[column]
+        level = table["level"] if "level" in table else table[column]
+        targets = dict(
+            zip(table["county"] + "-" + level, table["population"].astype(float), strict=True)
+        )
+        margins.append((keys.to_numpy(), targets))
+    for _sweep in range(2000):
+        for keys, targets in margins:
+            for key, target in targets.items():
+                inside = keys == key
+                weight[inside] *= target / weight[inside].sum()
+    # what is above 1.5 x the county's mean goes to the county's others, in proportion, until nobody is above
+    for county in rows["county"].unique():
+        inside = (rows["county"] == county).to_numpy()
+        part = weight[inside]
+        bound = 1.5 * part.mean()
+        assert (part > bound).any()
+        while (part > bound * (1 + 1e-13)).any():
+            excess = (part - bound).clip(min=0).sum()
+            part = part.clip(max=bound)
+            part[part < bound] *= 1 + excess / part[part < bound].sum()
+        weight[inside] = part
+    return weight
+
+
+@pytest.fixture
+def wave(small):
+    return sat.open_wave(small.folder)
+
+
+def test_a_trial_changes_no_file_but_the_record_of_what_was_looked_at(small, wave):
+    before = {path: path.read_bytes() for path in small.root.rglob("*") if path.is_file()}
+    trial = wave.try_weighting(TRIMMED, name="upper 1.5")
+    after = {path: path.read_bytes() for path in small.root.rglob("*") if path.is_file()}
+    added = set(after) - set(before)
+    assert {path.name for path in added} == {"weighting_trials.yaml"}
+    assert all(after[path] == content for path, content in before.items())
+    assert trial.results.survey.departures() == ("survey.yaml: weighting",)
+
+
+def test_trials_stand_beside_the_declared_recipe(wave):
+    wave.try_weighting(TRIMMED, name="upper 1.5")
+    wave.try_weighting([{"step": "base"}], name="base alone")
+    table = wave.trials.set_index("recipe")
+    assert list(table.index) == ["declared", "upper 1.5", "base alone"]
+    assert table.loc["declared", ["shift", "largest_shift", "areas_moved"]].tolist() == [0, 0, 0]
+    assert table.loc["upper 1.5", "high"] < table.loc["declared", "high"]
+    assert table.loc["upper 1.5", "effective_n"] > table.loc["declared", "effective_n"]
+    assert (
+        table.loc["declared", "margins_missed"] < 1e-9 < table.loc["base alone", "margins_missed"]
+    )
+    areas = wave.trials_by_area
+    assert len(areas) == 3 * 4
+    for recipe, of_recipe in areas.groupby("recipe"):
+        entered = " ".join(of_recipe.loc[of_recipe["moved"] == "enters", "code"])
+        assert entered == table.loc[recipe, "entered"]
+    assert wave.picture().axes
+    assert wave.rank_picture().axes
+
+
+def test_adopted_weights_equal_an_independent_replay(small, wave):
+    trial = wave.try_weighting(TRIMMED, name="upper 1.5")
+    wave.adopt(trial, **WHY)
+    results = sat.run(small.read())
+    ours = pd.Series(results.design.weights, index=results.responses.accepted["id"])
+    expected = pd.Series(replayed(small), index=small.rows()["id"])
+    assert ours.to_numpy() == pytest.approx(expected.loc[ours.index].to_numpy(), rel=1e-9)
+
+
+def test_adopting_and_undoing_gives_the_first_bytes(small, wave):
+    path = small.folder / "survey.yaml"
+    commented = path.read_text(encoding="utf-8").replace(
+        "  - {step: base}", "  # by the sample table\n  - {step: base} # 1 / probability"
+    )
+    path.write_bytes(commented.replace("\n", "\r\n").encode("utf-8-sig"))
+    first = path.read_bytes()
+    official = export(sat.run(small.read()), small.root / "first")
+    wave = sat.open_wave(small.folder)
+    wave.adopt(wave.try_weighting(TRIMMED, name="upper 1.5"), **WHY)
+    adopted = path.read_bytes()
+    text = adopted.decode("utf-8-sig")
+    assert "  # by the sample table\r\n  - {step: base} # 1 / probability\r\n" in text
+    assert text.replace("\r\n", "").count("\n") == 0
+    outside = first.split(b"weighting:")[0], first.split(b"lonely_psu")[1]
+    assert (adopted.split(b"weighting:")[0], adopted.split(b"lonely_psu")[1]) == outside
+    wave.undo()
+    assert path.read_bytes() == first
+    again = export(sat.run(small.read()), small.root / "again")
+    for name in ("indices.csv", "ranking.csv", "report.html"):
+        assert (again / name).read_bytes() == (official / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("declared", ["weighting: [{step: base}]\n", ""])
+def test_steps_of_any_form_are_replaced_and_put_back(small, declared):
+    path = small.folder / "survey.yaml"
+    text = path.read_text(encoding="utf-8")
+    start = text.index("weighting:")
+    path.write_text(text[:start] + declared + text[text.index("lonely_psu") :], encoding="utf-8")
+    first = path.read_bytes()
+    wave = sat.open_wave(small.folder)
+    wave.adopt(wave.try_weighting(TRIMMED, name="upper 1.5"), **WHY)
+    assert [step.step for step in small.read().declared.weighting] == [
+        "base",
+        "calibration",
+        "trimming",
+    ]
+    wave.undo()
+    assert path.read_bytes() == first
+
+
+def test_the_record_keeps_every_trial_of_every_session(small, wave):
+    wave.try_weighting([{"step": "base"}], name="base alone")
+    wave.try_weighting([{"step": "base"}], name="base alone")
+    another = sat.open_wave(small.folder)
+    another.adopt(another.try_weighting(TRIMMED, name="upper 1.5"), **WHY)
+    record = read_weighting_record(small.folder / "weighting_record.yaml")
+    assert [trial.name for trial in record.trials] == ["base alone", "upper 1.5"]
+    another.undo()
+    record = read_weighting_record(small.folder / "weighting_record.yaml")
+    assert [recipe.withdrawn for recipe in record.adopted] == [True]
+    assert len(record.trials) == 2
+    table = sat.open_wave(small.folder)
+    assert len(table.record.trials) == 2
+
+
+def test_an_adopted_recipe_is_marked_beside_the_one_declared_before(small, wave, call):
+    before = export_dated(wave.results)
+    estimate = wave.results.whole.of("topic_index").table["estimate"].iloc[0]
+    wave.adopt(wave.try_weighting(TRIMMED, name="upper 1.5"), **WHY)
+    code, output, _errors = call("run", small.folder)
+    assert code == 0
+    assert "“upper 1.5” was adopted after results were seen, by A. Statistician" in output
+    written = (small.folder / "out" / "latest").resolve()
+    assert revision_of(before) == 1
+    assert revision_of(written) == 2
+    record = json.loads((written / "manifest.json").read_text())["weighting_record"]
+    assert record["in_force"]["reason"] == WHY["reason"]
+    assert record["in_force"]["after_results_were_seen"] is True
+    assert record["declared_before"]["estimate"] == pytest.approx(estimate, rel=1e-11)
+    assert [trial["name"] for trial in record["trials_looked_at"]] == ["upper 1.5"]
+    for page in ("report-en.html", "confirm-en.html", "README-en.txt"):
+        text = (written / page).read_text(encoding="utf-8")
+        assert "was adopted after results were seen" in text, page
+        assert "with the weighting declared before" in text, page
+    assert sat.verify(written).code == 0
+    assert not sat.open_wave(small.folder).results.survey.departures()
+
+
+def test_steps_edited_past_the_record_are_refused(small, wave):
+    wave.adopt(wave.try_weighting(TRIMMED, name="upper 1.5"), **WHY)
+    small.edit("survey.yaml", "upper: 1.5", "upper: 1.4")
+    with pytest.raises(SurveyError, match="S525"):
+        small.read()
+    with pytest.raises(WeightsError, match="W525"):
+        wave.undo()
+
+
+def test_what_cannot_be_adopted(small, wave):
+    trial = wave.try_weighting(TRIMMED, name="upper 1.5")
+    for name in ("upper 1.5", "declared", " "):
+        with pytest.raises(WeightsError, match="W521"):
+            wave.try_weighting([{"step": "base"}], name=name)
+    with pytest.raises(SurveyError, match="S122"):
+        wave.try_weighting([{"step": "calibration", "margins": ["sex"]}], name="other margin")
+    with pytest.raises(WeightsError, match="W522"):
+        wave.adopt("upper 9", **WHY)
+    with pytest.raises(WeightsError, match="W523"):
+        wave.adopt(trial, **WHY | {"reason": " "})
+    with pytest.raises(WeightsError, match="W525"):
+        wave.undo()
+    small.edit("survey.yaml", "level: 0.95", "level: 0.9")
+    with pytest.raises(WeightsError, match="W524"):
+        wave.adopt(trial, **WHY)
+    assert not (small.folder / "weighting_record.yaml").exists()
+
+
+def weights_of(small) -> pd.DataFrame:
+    """Final weights as another office would send them: in an order of its own, one respondent too many."""
+    rows = small.rows()
+    weights = pd.DataFrame({"id": rows["id"], "weight": 100 + np.arange(len(rows)) ** 1.5})
+    stranger = pd.DataFrame({"id": ["P999"], "weight": [7.0]})
+    return pd.concat([weights, stranger]).sample(frac=1, random_state=3)
+
+
+MADE = {"name": "office-b", "source": "office B, R script 4", "date": datetime.date(2026, 5, 2)}
+
+
+def test_final_weights_made_elsewhere_are_tried_and_adopted(small, wave):
+    first = (small.folder / "survey.yaml").read_bytes()
+    table = weights_of(small)
+    trial = wave.try_weights(table, **MADE)
+    assert not (small.folder / "weights-office-b.csv").exists()
+    wave.adopt(trial, **WHY)
+    results = sat.run(small.read())
+    expected = table.set_index("id")["weight"].loc[results.responses.accepted["id"]]
+    assert results.design.weights == pytest.approx(expected.to_numpy(), rel=1e-12)
+    folder = export_dated(results)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert "weights-office-b.csv" in manifest["inputs"]
+    record = manifest["steps"]["weighting"][0]
+    assert (record["file"], record["unused"]) == ("weights-office-b.csv", 1)
+    assert "taken as fixed for the errors" in (folder / "report-en.html").read_text("utf-8")
+    for path in folder.rglob("*.csv"):
+        assert "P001" not in path.read_text("utf-8-sig"), path.name
+    wave.undo()
+    assert (small.folder / "survey.yaml").read_bytes() == first
+
+
+def test_weights_that_do_not_fit_are_refused(small, wave):
+    table = weights_of(small)
+    with pytest.raises(WeightsError, match="W527"):
+        wave.try_weights(table[table["id"] != "P005"], **MADE)
+    with pytest.raises(SurveyError, match="S524"):
+        wave.try_weights(pd.concat([table, table.head(1)]), **MADE)
+    with pytest.raises(SurveyError, match="S523"):
+        wave.try_weights(table.assign(weight=0.0), **MADE)
+    with pytest.raises(SurveyError, match="S131"):
+        wave.try_weights(table.rename(columns={"weight": "w"}), **MADE)
+    with pytest.raises(WeightsError, match="W528"):
+        wave.try_weights(table, **MADE | {"name": "../out"})
+
+
+def test_weights_are_written_beside_the_set_and_read_back(small, wave):
+    folder = wave.write_weights(replicates="jkn")
+    assert folder.parent == small.folder / "out"
+    table = pd.read_csv(folder / "weights.csv", encoding="utf-8-sig", dtype={"id": str})
+    trial = wave.try_weights(table, **MADE)
+    before = wave.results.ranked.table["estimate"].to_numpy()
+    assert trial.results.ranked.table["estimate"].to_numpy() == pytest.approx(before, rel=1e-9)
+    repeated = pd.read_csv(folder / "replicates" / "replicate_weights.csv", dtype={"id": str})
+    assert list(repeated["id"]) == list(table["id"])
+    assert repeated.filter(like="rep_").shape[1] == 24
+    official = export_dated(wave.results)
+    assert not list(official.rglob("weights.csv"))
