@@ -249,14 +249,20 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "listed": LISTED,
         "verdicts": [verdict for verdict in source.verdicts if verdict.row["code"] == code],
     }
+    below = []
+    if len(within):
+        below = records(within[within["within"] == code])
+    of_account = None
+    if account:
+        of_account = account[0]
     return values | {
         "topics": topics,
         "is_whole": is_whole,
         "compared": bool(topics) and not is_whole,
         "asked": bool(survey.questionnaire.topics),
         "whole": label_of(indices.iloc[-1], "name"),
-        "below": records(within[within["within"] == code]) if len(within) else [],
-        "account": account[0] if account else None,
+        "below": below,
+        "account": of_account,
         "selection": SELECTION[survey.declared.selection],
         "rules": survey.rules.ranking,
     }
