@@ -71,7 +71,7 @@ def test_importance_is_the_joint_slope(results):
 
 
 def test_verdicts_follow_from_holm_and_sign(found):
-    for _, rows in found.table.groupby("code"):
+    for _code, rows in found.table.groupby("code"):
         expected = multipletests(rows["p"], method="holm")[1]
         assert rows["p_holm"].to_numpy() == pytest.approx(expected)
     sure = found.table["p_holm"] <= 0.05
