@@ -411,7 +411,7 @@ def test_a_form_of_other_people_gives_a_draft_and_each_thing_to_be_declared_once
 def test_a_completed_draft_is_a_questionnaire(foreign):
     text = draft_xlsform(foreign).text
     for old, new in {
-        "请写明来源 state the source": "测试",
+        "source: {zh: 请写明来源, en: state the source}": "source: 测试",
         "请填写, en: please fill in": "居民, en: residents",
         "ranked: 请填写": "rates: {liked: {zh: 满意, en: liked, items: [overall], counts: [2]}}\nranked: liked",
         "{respondent: 请填写, area: 请填写}": "{respondent: resp, area: heard}",

@@ -7,11 +7,16 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from satisfaction import run
-from satisfaction.estimation.indicators import importance, strengths_and_weaknesses
+from satisfaction.estimation.indicators import (
+    importance,
+    strengths_and_weaknesses,
+    unknown_importance,
+)
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.pairs import against_rest
 from satisfaction.estimation.regression import regression
 from satisfaction.foundation.errors import EstimatesError, QuestionnaireError, SurveyError
+from satisfaction.foundation.language import _
 from satisfaction.publication.tables import indicators_of
 
 
@@ -66,7 +71,7 @@ def test_importance_is_the_joint_slope(results):
 
 
 def test_verdicts_follow_from_holm_and_sign(found):
-    for _, rows in found.table.groupby("code"):
+    for _code, rows in found.table.groupby("code"):
         expected = multipletests(rows["p"], method="holm")[1]
         assert rows["p_holm"].to_numpy() == pytest.approx(expected)
     sure = found.table["p_holm"] <= 0.05
@@ -91,6 +96,18 @@ def test_without_topics_there_is_no_importance(results):
     bare = results.survey.questionnaire.model_copy(update={"topics": []})
     with pytest.raises(EstimatesError, match="E191"):
         importance(results.design, bare)
+
+
+def test_where_importance_is_unknown_no_advice_is_given(results, found):
+    fault = EstimatesError("E142", _("Only one answer occurs."))
+    topics = list(results.survey.questionnaire.topics)
+    matters = unknown_importance(topics, fault)
+    table = strengths_and_weaknesses(
+        results.estimates["county"], results.estimates["province"], matters
+    ).table
+    assert (table["quadrant"] == "").all()
+    assert table["difference"].equals(found.table["difference"])
+    assert "E142" in matters.summary["reason"]
 
 
 def test_holm_leaves_missing_values_out():

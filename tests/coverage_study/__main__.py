@@ -5,7 +5,8 @@ usage: python -m tests.coverage_study [--seeds 20] [--first 1] [--processes 2] [
 Of N seeds, the array province is sampled N times for scenarios 1-3, 5, 6 and N times (every fourth county) for the recipe,
 10 N samples of a few PSUs are drawn for scenario 7, N/4 times for the propensity variant, N/50 times for the shipped wave,
 which is the slow one. Then the ranks' study runs with the same N (by itself: python -m tests.coverage_study.ranks), and that
-of ranked rates with N/2 provinces a truth (by itself: python -m tests.coverage_study.rate_priors).
+of ranked rates with N/2 provinces a truth (by itself: python -m tests.coverage_study.rate_priors), and that of open links
+with 15 N samples (by itself: python -m tests.coverage_study.answering).
 Exit status 1 when a required scenario with 200 samples or more (the shipped wave: 20) leaves 93.5-96.5 % by more than two
 Monte-Carlo standard errors, a calibrated total has an error, or a bar of the ranks is missed.
 """
@@ -24,7 +25,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from . import ranks, rate_priors
+from . import answering, ranks, rate_priors
 from .few_psus import few_psus
 from .province import Province, described, read_allocation, simulate_province
 from .scenarios import plain, recipe, zero_errors
@@ -34,6 +35,7 @@ from .shipped import shipped
 ROOT = Path(__file__).parents[2]
 RECIPE_COUNTIES = 4  # every fourth: the jackknife's cost grows with the square of the counties
 TOTALS_EVERY, PROPENSITY_EVERY, SHIPPED_EVERY = 50, 4, 50
+SAMPLES_A_SEED = 15  # of the study of open links
 PROVINCES_EVERY = 2  # seeds a province of the study of rates, which has 36 of them
 Task = tuple[str, int]
 _held: dict[str, Any] = {}
@@ -134,6 +136,11 @@ def main() -> int:
         provinces=max(chosen.seeds // PROVINCES_EVERY, 1),
         processes=chosen.processes,
         out=chosen.out.with_name("rate_priors.md"),
+    )
+    missed += answering.report(
+        repetitions=SAMPLES_A_SEED * chosen.seeds,
+        first=chosen.first,
+        out=chosen.out.with_name("answering.csv"),
     )
     return int(wrong + missed > 0)
 

@@ -185,28 +185,31 @@ def printed(table: pd.DataFrame) -> str:
     return wide.to_string()
 
 
-def main() -> int:
-    """Run the study, print the table, write it as csv."""
-    assert __doc__
-    options = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    options.add_argument("--repetitions", type=int, default=300)
-    options.add_argument("--first", type=int, default=1)
-    options.add_argument("--out", type=Path, default=ROOT / "tests" / "out" / "answering.csv")
-    chosen = options.parse_args()
-    table = study(chosen.repetitions, chosen.first)
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    table.assign(simulated=True).to_csv(chosen.out, index=False, lineterminator="\n")
-    print(
-        "Bias in points (percentage points of the share), and how often limits or range hold the truth:"
-    )
+def report(*, repetitions: int, first: int, out: Path) -> int:
+    """Run the study, print and write its table, return how many bars were missed."""
+    table = study(repetitions, first)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table.assign(simulated=True).to_csv(out, index=False, lineterminator="\n")
+    print("\nOpen links whose satisfied are likelier to answer; all simulated")
+    print("Bias (of the rate in percentage points), how often limits or range hold the truth:")
     print(printed(table))
     bounded = table[table["bounded"].notna()].groupby(["proxy", "measure"])["bounded"].mean()
     print("\nHow often sensitivity gives a range at all:")
     print(bounded.round(3).to_string())
     wrong = missed(table)
-    for one in wrong:
-        print("MISSED:", one)
-    return int(bool(wrong))
+    for bar in wrong:
+        print("MISSED:", bar)
+    return len(wrong)
+
+
+def main() -> int:
+    """Run the study from the command line."""
+    assert __doc__
+    options = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    options.add_argument("--repetitions", type=int, default=300)
+    options.add_argument("--first", type=int, default=1)
+    options.add_argument("--out", type=Path, default=ROOT / "tests" / "out" / "answering.csv")
+    return int(report(**vars(options.parse_args())) > 0)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class Component(Label):
     date: datetime.date | None = None
     normalise: Normalisation = "none"
     goalposts: tuple[float, float] | None = None
-    exact: str | None = Field(
+    exact: Statement | None = Field(
         default=None,
         description=N_(
             "the source by which the score counts as it is, without an error; a score without an "

@@ -6,7 +6,7 @@ established, and where it is not, that is said.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -120,6 +120,17 @@ def importance(
     return Importance(table, MappingProxyType(summary))
 
 
+def unknown_importance(topics: Sequence[str], why: EstimatesError) -> Importance:
+    """Return the importance of topics where it cannot be estimated: missing, with the reason."""
+    missing = np.full(len(topics), np.nan)
+    table = pd.DataFrame({"topic": list(topics)})
+    for name in ("importance", "se", "ci_low", "ci_high", "p"):
+        table[name] = missing
+    table["high"] = False
+    summary = {"method": "not estimated", "reason": f"{why.code} {why.text}"}
+    return Importance(table, MappingProxyType(summary))
+
+
 def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Importance) -> Indicators:
     """Compare the topics of every area with the whole.
 
@@ -172,8 +183,9 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
     table["verdict"] = np.select([stronger, weaker], VERDICTS[:2], VERDICTS[2])
     table = table.merge(matters.table[["topic", "importance", "high"]], on="topic", how="left")
     quadrants = []
-    for verdict, high in zip(table["verdict"], table["high"], strict=True):
-        quadrants.append(QUADRANTS.get((verdict, bool(high)), ""))
+    for row in table.itertuples():
+        known = np.isfinite(row.importance)
+        quadrants.append(QUADRANTS.get((row.verdict, bool(row.high)), "") if known else "")
     table["quadrant"] = quadrants
     summary = {
         "compared": "topic of the area minus topic of the whole, of which the area is a part",

@@ -56,7 +56,7 @@ class SatisfactionError(ValueError):
         self.where = where
         self.got = got
         self.hint = hint
-        self.available = tuple(str(name) for name in available)
+        self.available = tuple(name if isinstance(name, Text) else str(name) for name in available)
         super().__init__(code, text)
 
     @property

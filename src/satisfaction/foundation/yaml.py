@@ -117,7 +117,9 @@ def _once(statement: Any) -> Any:
     return {"zh": statement} if isinstance(statement, str) else statement
 
 
-def _as_stated(statement: Text) -> str | dict[str, str]:
+def _as_stated(statement: Text | str) -> str | dict[str, str]:
+    if isinstance(statement, str):  # a draft, which nobody has checked yet
+        return statement
     if statement.zh == statement.in_language("en"):
         return statement.zh
     return statement._asdict()

@@ -259,10 +259,13 @@ def export_part(
     published = tables_of(results)
     if part == "indices":
         write_indices(published.indices, folder, languages=survey.declared.languages)
+        _write_indicators(results, folder)
     else:
         write_ranking(
             survey, published, results.ranking, estimates=results.estimates, folder=folder
         )
+        _write_further(results, folder)
+        _write_combined(results, folder)
 
 
 @use(None)
@@ -282,17 +285,8 @@ def _write_set(
     tables = {"indices": published.indices, "ranking": published.ranking}
     tables |= further_tables(results.survey, published, results.estimates)
     tables |= _write_further(results, scratch)
-    beside = combined_files(results)
-    topics = topics_table(results)
-    if topics is not None:
-        beside["indicators"] = topics
-        for language in languages:
-            path = scratch / page_name("indicators.xlsx", language, languages)
-            with use(language):
-                write_indicators_workbook(topics, path)
-    for name, table in beside.items():
-        write_csv(table, scratch / f"{name}.csv")
-    tables |= beside
+    tables |= _write_combined(results, scratch)
+    tables |= _write_indicators(results, scratch)
     for language in languages:
         page = render(results, published, language)
         write_text(page, scratch / page_name("report.html", language, languages))
@@ -318,6 +312,28 @@ def _write_set(
     write_checksums(scratch)
     if handover:
         hand_over_results(results, scratch / "handover")
+
+
+def _write_indicators(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
+    """Write topics beside the whole, where there are topics and an overall rate; return the table by its name."""
+    topics = topics_table(results)
+    if topics is None:
+        return {}
+    languages = results.survey.declared.languages
+    for language in languages:
+        path = folder / page_name("indicators.xlsx", language, languages)
+        with use(language):
+            write_indicators_workbook(topics, path)
+    write_csv(topics, folder / "indicators.csv")
+    return {"indicators": topics}
+
+
+def _write_combined(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
+    """Write the tables of the combined score; return them by the names of their files."""
+    tables = combined_files(results)
+    for name, table in tables.items():
+        write_csv(table, folder / f"{name}.csv")
+    return tables
 
 
 def _write_further(results: Results, scratch: Path) -> dict[str, pd.DataFrame]:

@@ -9,8 +9,14 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
-from satisfaction.estimation.indicators import Indicators, importance, strengths_and_weaknesses
+from satisfaction.estimation.indicators import (
+    Indicators,
+    importance,
+    strengths_and_weaknesses,
+    unknown_importance,
+)
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.figures import Kind
 from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
@@ -176,7 +182,10 @@ def indicators_of(results: Results, *, level: str | None = None) -> Indicators |
     if not survey.questionnaire.topics or survey.overall is None:
         return None
     areas: Estimates = results.estimates[level or results.area]
-    matters = importance(results.design, survey.questionnaire, overall=survey.overall)
+    try:
+        matters = importance(results.design, survey.questionnaire, overall=survey.overall)
+    except EstimatesError as fault:  # answers that do not vary, for instance
+        matters = unknown_importance(list(survey.questionnaire.topics), fault)
     return strengths_and_weaknesses(areas, results.estimates[survey.whole()], matters)
 
 

@@ -254,7 +254,7 @@ def _words(area: Any, lender: Lender, psus: int) -> str:
         lent=lent,
         larger=larger,
     )
-    return f"{text.zh} {text.en}"
+    return text.both
 
 
 def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) -> list[Text]:

@@ -148,6 +148,12 @@ def render(
         return fill("report.html", values, filters=rows.FILTERS)
 
 
+AGGREGATIONS = {
+    "arithmetic": _("weighted arithmetic mean"),
+    "geometric": _("weighted geometric mean"),
+}
+
+
 def _formula(results: Results) -> list[Text]:
     """Say how the combined score is put together, where the ranking is by it."""
     if results.combined is None or results.survey.ranked != COMBINED:
@@ -157,7 +163,7 @@ def _formula(results: Results) -> list[Text]:
         _(
             "combined score = {weights} ({aggregation})",
             weights=weighted_sum(declared),
-            aggregation=declared.aggregation,
+            aggregation=AGGREGATIONS[declared.aggregation],
         ),
         _("source: {source}", source=declared.source),
     ]

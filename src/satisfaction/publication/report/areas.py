@@ -362,8 +362,10 @@ def _move(path: pd.DataFrame) -> Text:
     return SAME if low <= later_high and later_low <= high else APART
 
 
-def _picture(source: Source, code: str, language: Language) -> Picture:
+def _picture(source: Source, code: str, language: Language) -> Picture | None:
     assert source.indicators is not None
+    if source.indicators["importance"].isna().all():
+        return None
     with use(language):
         drawn = plots.performance_plot(source.indicators, code=code)
     alt = _("Topics by importance and difference; the values stand in the table below.")

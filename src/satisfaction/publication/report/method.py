@@ -463,8 +463,6 @@ def _rules(survey: Survey) -> Section:
     of_ranking = dict(rules.ranking)
     if survey.declared.selection != "probability":
         del of_ranking["prior"]
-    if of_ranking["tie_break"] is None:
-        del of_ranking["tie_break"]
     entries = _entries(of_ranking) + _entries(rules.responses.model_dump())
     entries += [Entry(label, lines or [NONE]) for label, lines in further.items()]
     return Section(_("Rules"), entries)
