@@ -267,15 +267,16 @@ def _measures(survey: Survey, results: Results | None, names: Sequence[str]) -> 
         codes = own.table[level].astype(str)
         at = codes.reset_index().set_index(level)["index"].reindex(survey.ranked_areas())
         rows = at.to_numpy(float)
+        estimate = own.table["estimate"].to_numpy(float)
         if not tested or lent is None:
             df = np.full(len(rows), np.nan)
-            value = _at(own.table["estimate"].to_numpy(float), rows)
-            measures[name] = Measured(value, None, None, df)
+            measures[name] = Measured(_at(estimate, rows), None, None, df)
             continue
         own_df = own.table["df"].to_numpy(float)
-        df = np.where(lent.areas, np.min(list(lent.df.values()), axis=0), own_df)
+        lent_df = np.min(list(lent.df.values()), axis=0)
+        df = np.where(lent.areas, lent_df, own_df)
         measures[name] = Measured(
-            _at(own.table["estimate"].to_numpy(float), rows),
+            _at(estimate, rows),
             _columns(own.contributions.matrix, rows),
             _columns(lent.rows[name], rows),
             _at(df, rows),
@@ -426,14 +427,16 @@ def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
         "t around the estimates, all measures of an area together, with the errors that the "
         "survey's ranks rest on"
     )
+    weights = {name: part.weight for name, part in found.declared.components.items()}
+    inputs = {Path(path).name: digest for path, digest in found.sources.items()}
     record: dict[str, object] = {
         "survey": survey.name,
         "wave": survey.declared.wave,
         "mark": mark(survey),
         "assessments": assessments,
         "aggregation": found.declared.aggregation,
-        "weights": {name: part.weight for name, part in found.declared.components.items()},
-        "inputs": {Path(path).name: digest for path, digest in found.sources.items()},
+        "weights": weights,
+        "inputs": inputs,
         "notes": list(lines),
         "draws": None,
     }
@@ -549,6 +552,9 @@ def _passing_lines(one: AssessedTree) -> list[Text]:
     for (item, mark_of_item), rows in table.groupby(["item", "at_least"], sort=False):
         words = Text.of(rows["zh"].iloc[0], rows["en"].iloc[0])
         counts = rows["verdict"].value_counts()
+        reached = int(counts.get("reached", 0))
+        missed = int(counts.get("not reached", 0))
+        undecided = int(counts.get("not decidable", 0))
         lines.append(
             _(
                 "{item} ({measure} >= {mark:g}): {reached} areas reach it, {missed} do not, of "
@@ -556,9 +562,9 @@ def _passing_lines(one: AssessedTree) -> list[Text]:
                 item=words or item,
                 measure=rows["measure"].iloc[0],
                 mark=mark_of_item,
-                reached=int(counts.get("reached", 0)),
-                missed=int(counts.get("not reached", 0)),
-                open=int(counts.get("not decidable", 0)),
+                reached=reached,
+                missed=missed,
+                open=undecided,
             )
         )
     return lines

@@ -190,14 +190,17 @@ def components_of(
         other_way = estimate_areas(survey, design)[results.area]
         scores["don't know counted the other way"] = _scores(other_way, questionnaire, parts)
     areas = estimates.of(parts[0]).table[results.area].astype(str)
+    errors = _errors(estimates, questionnaire, lent, draws=draws, seed=seed)
+    of_variants = np.array(list(scores.values()))
+    with_lent_errors = areas[lent.areas].tolist()
     return Components(
         names=parts,
         areas=areas.tolist(),
         weights=np.array(list(weights.values())),
-        scores=np.array(list(scores.values())),
-        errors=_errors(estimates, questionnaire, lent, draws=draws, seed=seed),
+        scores=of_variants,
+        errors=errors,
         variants=tuple(scores),
-        lent=areas[lent.areas].tolist(),
+        lent=with_lent_errors,
     )
 
 

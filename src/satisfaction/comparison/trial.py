@@ -433,13 +433,15 @@ def _from_published(official: FileSet, trial: Results, measure: str) -> pd.DataF
     se = both[["se_trial", "se_official"]].to_numpy(float)
     df = both[["df_trial", "df_official"]].to_numpy(float)
     testable = np.asarray(usable(estimate, se, df).all(axis=1))
-    keys = both[["code", "n_trial", "n_official"]].assign(
-        measure=measure, trial=estimate[:, 0], official=estimate[:, 1]
-    )
+    of_trial = estimate[:, 0]
+    of_official = estimate[:, 1]
+    keys = both[["code", "n_trial", "n_official"]]
+    keys = keys.assign(measure=measure, trial=of_trial, official=of_official)
+    se_difference = np.hypot(se[:, 0], se[:, 1])
     return tested(
         keys,
-        difference=estimate[:, 0] - estimate[:, 1],
-        se=np.hypot(se[:, 0], se[:, 1]),
+        difference=of_trial - of_official,
+        se=se_difference,
         df=satterthwaite(se**2, df),
         usable=testable,
         level=trial.survey.declared.level,

@@ -122,13 +122,15 @@ def _section(found: Trial, code: str, mark: Text, *, drawn: bool) -> AreaSection
             n=len(beyond),
             all=len(differences),
         )
+    signs = [_sign_cells(found, row) for row in _of_area(found.signs, code)]
+    modes = [_mode_cells(row) for row in _of_area(found.modes, code)]
     return AreaSection(
         name=area_of(rows[0]),
         finding=finding,
         picture=image,
         differences=[_difference_cells(found, row) for row in rows],
-        signs=[_sign_cells(found, row) for row in _of_area(found.signs, code)],
-        modes=[_mode_cells(row) for row in _of_area(found.modes, code)],
+        signs=signs,
+        modes=modes,
     )
 
 

@@ -75,18 +75,17 @@ def change_lines(found: WaveChange) -> list[Text]:
         change=figure.change(whole["difference"]),
         limits=figure.change_limits(whole["ci_low"], whole["ci_high"]),
     )
-    return [
-        *heading(surveys, found.measure),
-        _("comparable: {comparable}", comparable=summary["comparable"]),
-        _("PSUs in both waves: {psus}", psus=summary["shared_psus"]),
-        of_whole,
-        *other_areas(found),
-        *beyond_error(found, figure),
-        *summary["notes"],
-        *other_ranks(found.table),
-        *largest_jump(found, figure),
-        HONEST,
-    ]
+    lines = heading(surveys, found.measure)
+    lines.append(_("comparable: {comparable}", comparable=summary["comparable"]))
+    lines.append(_("PSUs in both waves: {psus}", psus=summary["shared_psus"]))
+    lines.append(of_whole)
+    lines += other_areas(found)
+    lines += beyond_error(found, figure)
+    lines += summary["notes"]
+    lines += other_ranks(found.table)
+    lines += largest_jump(found, figure)
+    lines.append(HONEST)
+    return lines
 
 
 def rolling_lines(found: WaveRolling) -> list[Text]:

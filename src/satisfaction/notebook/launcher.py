@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -287,18 +288,16 @@ class Form:
             )
 
     def actions(self) -> dict[Text, Callable[[Path, Language], Answer]]:
-        """Return what each button does with a wave."""
+        """Return what each button does with a wave, as the form stands now."""
+        notebooks = self.notebooks.value
+        interval = self.width.value
         return {
             CHECK: account_page,
             FIELDWORK: pages_of_fieldwork,
-            RUN: lambda folder, language: ran(
-                folder, language, notebooks=self.notebooks.value, tell=self.tell
-            ),
-            REPORT: lambda folder, language: written_report(folder, language, tell=self.tell),
-            CHANGE: lambda folder, language: since(self.earlier.value, folder, language),
-            PLAN: lambda folder, language: plan_of_next(
-                folder, language, interval=self.width.value, tell=self.tell
-            ),
+            RUN: partial(ran, notebooks=notebooks, tell=self.tell),
+            REPORT: partial(written_report, tell=self.tell),
+            CHANGE: partial(since, self.earlier.value),
+            PLAN: partial(plan_of_next, interval=interval, tell=self.tell),
             OPEN: self.open,
         }
 

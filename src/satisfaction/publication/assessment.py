@@ -126,23 +126,21 @@ def _pairs(results: Results) -> Iterator[Row]:
     compared = all_pairs(results.ranked)
     tested = int(compared.table["p"].notna().sum())
     conventions = compared.conventions
+    of_all = {
+        "test": "pair",
+        "measure": conventions["measure"],
+        "variable": results.area,
+        "multiplicity": _("Holm over {n} tests", n=tested).both,
+        "null": conventions["null"],
+        "method": conventions["test"],
+    }
     for row in compared.table.to_dict("records"):
-        yield {
-            "test": "pair",
-            "measure": conventions["measure"],
-            "variable": results.area,
-            "first": str(row["area"]),
-            "second": str(row["other"]),
-            "difference": row["difference"],
-            "se": row["se"],
-            "statistic": row["t"],
-            "df": row["df"],
-            "p": row["p"],
-            "p_adjusted": row["p_holm"],
-            "multiplicity": _("Holm over {n} tests", n=tested).both,
-            "null": conventions["null"],
-            "method": conventions["test"],
-        }
+        figures = {name: row[name] for name in ("difference", "se", "df", "p")}
+        figures["first"] = str(row["area"])
+        figures["second"] = str(row["other"])
+        figures["statistic"] = row["t"]
+        figures["p_adjusted"] = row["p_holm"]
+        yield of_all | figures
 
 
 def _families(results: Results, declared: Testing, groups: list[str]) -> Iterator[list[Row]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -56,12 +56,41 @@ WORDS: Mapping[str, Mapping[str, Text]] = {
 }
 YES_NO = {"yes": _("yes"), "no": _("no"), "": Text("")}
 ORDER = list(STATE_WORDS)
+OPEN = ("open", "back", "new")
+POINTS_OF_AN_AREA = (
+    "score",
+    "got",
+    "bonus",
+    "winnable",
+    "difficult",
+    "dead",
+    "unclassed",
+    "undecided",
+    "score_winnable",
+    "score_most",
+)
 Row = dict[str, Any]
 
 
 def points_text(value: Any) -> str:
     """Write points with two decimals."""
     return estimate_text(value, "score", digits=2)
+
+
+def _points(row: Row, columns: Sequence[str]) -> Row:
+    """Write columns of points under their own names."""
+    return {column: points_text(row[column]) for column in columns}
+
+
+def _labelled(row: Row) -> Row:
+    """Return the name of an item in both languages."""
+    return {"name": Text.of(row["zh"], row["en"])}
+
+
+def _linked(survey: Survey, code: str, language: Language) -> Row:
+    """Return the name and code of an area and the address of its page."""
+    address = page_name(f"{code}.html", language, survey.declared.languages)
+    return {"name": survey.area_names()[code], "code": code, "href": address}
 
 
 def overview_page(
@@ -75,21 +104,20 @@ def overview_page(
 ) -> str:
     """Write the page of all areas: scores and classes, top items by area, departments by area, and the draws."""
     languages = survey.declared.languages
+    shown = [line for line in lines if line != survey.marks]  # the mark stands above the page
     with use(language):
         sections = []
         for one in trees:
-            sections.append(
-                {
-                    "title": one.tree.title,
-                    "scores": _score_rows(survey, one, drawn_trees.get(one.name), language),
-                    "aspects": _wide_sums(survey, one, language),
-                    "departments": _wide_departments(survey, one, language),
-                    "levels": [str(name) for name in one.tree.levels],
-                }
-            )
+            ranks = drawn_trees.get(one.name)
+            section: Row = {"title": one.tree.title}
+            section["scores"] = _score_rows(survey, one, ranks, language)
+            section["aspects"] = _wide_sums(survey, one, language)
+            section["departments"] = _wide_departments(survey, one, language)
+            section["levels"] = [str(name) for name in one.tree.levels]
+            sections.append(section)
         values = _shared(survey) | {
             "across": across("index.html", language, languages),
-            "lines": [line for line in lines if line != survey.marks],
+            "lines": shown,
             "sections": sections,
             "drawn": _drawn_rows(survey, drawn, language),
         }
@@ -134,18 +162,12 @@ def _score_rows(
     table = one.tables["scores"].sort_values(["rank", "code"], na_position="last")
     rows = []
     for row in table.to_dict("records"):
-        written: Row = {
-            "name": survey.area_names()[row["code"]],
-            "code": row["code"],
-            "href": page_name(f"{row['code']}.html", language, survey.declared.languages),
-            "rank": _rank(row["rank"]),
-            "ranks": _ranks_drawn(drawn, row["code"]),
-            "rank_winnable": _rank(row["rank_winnable"]),
-            "by": row["by"],
-        }
-        for column in ("score", "got", "bonus", "winnable", "difficult", "dead", "unclassed",
-                       "undecided", "score_winnable", "score_most"):  # fmt: skip
-            written[column] = points_text(row[column])
+        written = _linked(survey, row["code"], language)
+        written |= _points(row, POINTS_OF_AN_AREA)
+        written["rank"] = _rank(row["rank"])
+        written["ranks"] = _ranks_drawn(drawn, row["code"])
+        written["rank_winnable"] = _rank(row["rank_winnable"])
+        written["by"] = row["by"]
         rows.append(written)
     return rows
 
@@ -189,78 +211,86 @@ def _wide(survey: Survey, table: pd.DataFrame, columns: str, language: Language)
     wide = wide.loc[table["code"].unique(), order]
     rows = []
     for code, lost in wide.iterrows():
-        rows.append(
-            {
-                "name": survey.area_names()[str(code)],
-                "code": code,
-                "href": page_name(f"{code}.html", language, survey.declared.languages),
-                "lost": [points_text(value) for value in lost],
-            }
-        )
+        written = _linked(survey, str(code), language)
+        written["lost"] = [points_text(value) for value in lost]
+        rows.append(written)
     return rows
 
 
 def _drawn_rows(survey: Survey, drawn: pd.DataFrame, language: Language) -> list[Row]:
+    """Write the combined scores that were drawn, by rank and then by code."""
+    shown = [row for row in drawn.to_dict("records") if not pd.isna(row["probability_list"])]
+    shown.sort(key=lambda row: (row["rank"], str(row["code"])))
     rows = []
-    for row in drawn.to_dict("records"):
-        if pd.isna(row["probability_list"]):
-            continue
-        rows.append(
-            {
-                "name": survey.area_names()[str(row["code"])],
-                "code": row["code"],
-                "href": page_name(f"{row['code']}.html", language, survey.declared.languages),
-                "score": points_text(row["score"]),
-                "mean": points_text(row["score_mean"]),
-                "low": points_text(row["score_low"]),
-                "high": points_text(row["score_high"]),
-                "rank": _rank(row["rank"]),
-                "ranks": f"{row['rank_low']:.0f}–{row['rank_high']:.0f}",
-                "probability": probability(row["probability_list"]),
-                "order": row["rank"],
-            }
-        )
-    return sorted(rows, key=lambda row: (row["order"], str(row["code"])))
+    for row in shown:
+        written = _linked(survey, str(row["code"]), language)
+        written["score"] = points_text(row["score"])
+        written["mean"] = points_text(row["score_mean"])
+        written["low"] = points_text(row["score_low"])
+        written["high"] = points_text(row["score_high"])
+        written["rank"] = _rank(row["rank"])
+        written["ranks"] = f"{row['rank_low']:.0f}–{row['rank_high']:.0f}"
+        written["probability"] = probability(row["probability_list"])
+        rows.append(written)
+    return rows
 
 
 def _area_section(one: AssessedTree, drawn: pd.DataFrame | None, code: str) -> Row:
     """Return what the page of an area says of one assessment."""
-    tables = one.tables
-    own = {title: table[table["code"] == code] for title, table in tables.items()}
-    scores = own["scores"].iloc[0].to_dict()
-    standards = own["standards"]
-    losing = standards[standards["lost"] > 0]
-    losing = losing.sort_values("lost", ascending=False, kind="stable")
-    classes = []
-    for name in ("winnable", "difficult", "dead", "unclassed"):
-        key = name.replace("unclassed", "")
-        classes.append({"name": CLASS_WORDS[key], "points": points_text(scores[name])})
-    departments = own["departments"].sort_values("lost", ascending=False, kind="stable")
-    return {
+    tables = {}
+    for title, table in one.tables.items():
+        tables[title] = table[table["code"] == code]
+    scores = tables["scores"].iloc[0].to_dict()
+    section: Row = {
         "title": one.tree.title,
+        "levels": [str(name) for name in one.tree.levels],
+        "classes": _class_rows(scores),
+        "ranks": _ranks_drawn(drawn, code),
+        "ledger": _ledger_rows(one, tables.get("ledger")),
+    }
+    section |= _standing(scores)
+    sums = tables["sums"]
+    losing = tables["standards"]
+    losing = losing[losing["lost"] > 0]
+    section["sums"] = _written(sums[sums["level"] <= 2], _sum_row)
+    section["departments"] = _written(_most_lost_first(tables["departments"]), _department_row)
+    section["losing"] = _written(_most_lost_first(losing), _losing_row)
+    section["passing"] = _written(tables.get("passing"), _passing_row)
+    section["preconditions"] = _written(tables.get("preconditions"), _passing_row)
+    return section
+
+
+def _standing(scores: Row) -> Row:
+    """Write the score and rank of an area, and what it can still reach."""
+    return {
         "score": points_text(scores["score"]),
         "rank": _rank(scores["rank"]),
-        "ranks": _ranks_drawn(drawn, code),
         "undecided": points_text(scores["undecided"]),
         "reachable": points_text(scores["score_winnable"]),
         "rank_winnable": _rank(scores["rank_winnable"]),
         "most": points_text(scores["score_most"]),
         "by": scores["by"],
-        "levels": [str(name) for name in one.tree.levels],
-        "classes": classes,
-        "sums": [_sum_row(row) for row in own["sums"].to_dict("records") if row["level"] <= 2],
-        "departments": [_department_row(row) for row in departments.to_dict("records")],
-        "losing": [_losing_row(row) for row in losing.to_dict("records")],
-        "passing": [_passing_row(row) for row in _records(own, "passing")],
-        "preconditions": [_passing_row(row) for row in _records(own, "preconditions")],
-        "ledger": _ledger_rows(one, own.get("ledger")),
     }
 
 
-def _records(tables: Mapping[str, pd.DataFrame], title: str) -> list[Row]:
-    if title not in tables:
+def _class_rows(scores: Row) -> list[Row]:
+    """Write the lost points of an area by class, those of no class last."""
+    classes = []
+    for name, words in CLASS_WORDS.items():
+        column = name or "unclassed"
+        classes.append({"name": words, "points": points_text(scores[column])})
+    return classes
+
+
+def _most_lost_first(table: pd.DataFrame) -> pd.DataFrame:
+    return table.sort_values("lost", ascending=False, kind="stable")
+
+
+def _written(table: pd.DataFrame | None, write: Callable[[Row], Row]) -> list[Row]:
+    """Write every row of a table; nothing where the assessment has no such table."""
+    if table is None:
         return []
-    return [dict(row) for row in tables[title].to_dict("records")]
+    return [write(row) for row in table.to_dict("records")]
 
 
 def _sum_row(row: Row) -> Row:
@@ -270,38 +300,25 @@ def _sum_row(row: Row) -> Row:
     share = ABSENT
     if not pd.isna(row["share_lost"]):
         share = estimate_text(row["share_lost"], "rate")
-    return {
-        "name": Text.of(row["zh"], row["en"]),
-        "level": row["level"],
-        "standards": row["standards"],
-        "not_applicable": without,
-        "based": points_text(row["based"]),
-        "got": points_text(row["got"]),
-        "lost": points_text(row["lost"]),
-        "share": share,
-    }
+    counts = {name: row[name] for name in ("level", "standards")}
+    points = _points(row, ["based", "got", "lost"])
+    return _labelled(row) | counts | points | {"not_applicable": without, "share": share}
 
 
 def _department_row(row: Row) -> Row:
-    return {
-        "name": row["department"] or _("none named"),
-        "standards": row["standards"],
-        "based": points_text(row["based"]),
-        "lost": points_text(row["lost"]),
-        "share": estimate_text(row["share"], "rate"),
-    }
+    written = _points(row, ["based", "lost"])
+    written["name"] = row["department"] or _("none named")
+    written["standards"] = row["standards"]
+    written["share"] = estimate_text(row["share"], "rate")
+    return written
 
 
 def _losing_row(row: Row) -> Row:
-    return {
-        "name": Text.of(row["zh"], row["en"]),
-        "item": row["item"],
-        "department": row["department"] or _("none named"),
-        "based": points_text(row["based"]),
-        "lost": points_text(row["lost"]),
-        "error": ERROR_WORDS[row["error"]],
-        "se": points_text(row["se"]),
-    }
+    written = _labelled(row) | _points(row, ["based", "lost", "se"])
+    written["item"] = row["item"]
+    written["department"] = row["department"] or _("none named")
+    written["error"] = ERROR_WORDS[row["error"]]
+    return written
 
 
 def _passing_row(row: Row) -> Row:
@@ -314,44 +331,39 @@ def _passing_row(row: Row) -> Row:
     estimate = ABSENT
     if not pd.isna(row["estimate"]):
         estimate = f"{row['estimate']:.4g}"
-    return {
-        "name": Text.of(row["zh"], row["en"]),
-        "measure": row["measure"],
-        "mark": mark,
-        "points": points_text(row.get("points")),
-        "estimate": estimate,
-        "probability": probability(row["probability"]),
-        "verdict": VERDICT_WORDS[row["verdict"]],
-        "met": met,
-    }
+    written = _labelled(row)
+    written["measure"] = row["measure"]
+    written["mark"] = mark
+    written["points"] = points_text(row.get("points"))
+    written["estimate"] = estimate
+    written["probability"] = probability(row["probability"])
+    written["verdict"] = VERDICT_WORDS[row["verdict"]]
+    written["met"] = met
+    return written
 
 
 def _ledger_rows(one: AssessedTree, table: pd.DataFrame | None) -> list[Row]:
     """Write the entries of an area, those that are open first."""
     if table is None:
         return []
-    leaves = {name: leaf for name, (_branch, leaf) in one.tree.leaves().items()}
-    ordered = table.assign(order=table["state"].map(ORDER.index)).sort_values(
+    order = table["state"].map(ORDER.index)
+    ordered = table.assign(order=order).sort_values(
         ["order", "points", "item"], ascending=[True, False, True], kind="stable"
     )
+    leaves = one.tree.leaves()
     rows = []
     for row in ordered.to_dict("records"):
-        rows.append(
-            {
-                "name": leaves[row["item"]].text,
-                "site": row["site"],
-                "state": STATE_WORDS[row["state"]],
-                "open": row["state"] in ("open", "back", "new"),
-                "department": leaves[row["item"]].department or _("none named"),
-                "points": points_text(row["points"]),
-                "points_class": CLASS_WORDS[row["points_class"]],
-                "waves": f"{row['first_wave']} – {row['last_lost']}",
-                "in_a_row": row["in_a_row"],
-                "reason": row["reason"],
-                "due": row["due"],
-                "overdue": row["overdue"] == "yes",
-            }
-        )
+        _branch, leaf = leaves[row["item"]]
+        written: Row = {name: row[name] for name in ("site", "in_a_row", "reason", "due")}
+        written["name"] = leaf.text
+        written["state"] = STATE_WORDS[row["state"]]
+        written["open"] = row["state"] in OPEN
+        written["department"] = leaf.department or _("none named")
+        written["points"] = points_text(row["points"])
+        written["points_class"] = CLASS_WORDS[row["points_class"]]
+        written["waves"] = f"{row['first_wave']} – {row['last_lost']}"
+        written["overdue"] = row["overdue"] == "yes"
+        rows.append(written)
     return rows
 
 

@@ -133,7 +133,8 @@ class Across:
 
     def compared(self, kind: Kind) -> Text:
         """Say how far away they are, to stand behind the unit as subject."""
-        names, where = self.names, WHERE[self.listed]
+        names = self.names
+        where = WHERE[self.listed]
         if abs(self.gap) < LEVEL:
             return _("is level with {names}, the nearest {where}", names=names, where=where)
         size = difference(self.gap, kind)
@@ -291,7 +292,8 @@ def is_ranked(row: Row) -> bool:
 
 def name(row: Row) -> Text:
     """Return the names of a row's unit; its code where it has none."""
-    zh, en = row["name_zh"], row["name_en"]
+    zh = row["name_zh"]
+    en = row["name_en"]
     code = str(row["code"])
     return Text(
         zh if isinstance(zh, str) and zh else code, en if isinstance(en, str) and en else code
@@ -372,7 +374,9 @@ def _grade(ground: Ground, row: Row) -> Text:
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
     """Say of a unit that is not ranked why it is not."""
-    unit, measure, member = name(row), ground.measure, ground.end.member
+    unit = name(row)
+    measure = ground.measure
+    member = ground.end.member
     figure = NOTHING
     if not pd.isna(row["estimate"]):
         score = amount(row["estimate"], ground.kind)
@@ -400,7 +404,9 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
 
 def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
     """Say score, rank of how many, the set of this unit by itself and within the whole table."""
-    unit, measure, score = name(row), ground.measure, amount(row["estimate"], ground.kind)
+    unit = name(row)
+    measure = ground.measure
+    score = amount(row["estimate"], ground.kind)
     counted = _("rank {rank:g} of the {p} units ranked", rank=row["rank"], p=ground.p)
     if level_with:
         counted = ngettext(
@@ -428,7 +434,8 @@ def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
             score=score,
             counted=counted,
         )
-    low, high = row["marginal_low"], row["marginal_high"]
+    low = row["marginal_low"]
+    high = row["marginal_high"]
     alone = places(low, high)
     lies = _("lies between {low:g} and {high:g}", low=low, high=high)
     if low == high:
@@ -454,7 +461,8 @@ def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
 
 def _standing(ground: Ground, row: Row) -> Text:
     """Say where a unit stands with the list, what is established about it, and its probability."""
-    end, proof = ground.end, _verdict(ground, row)
+    end = ground.end
+    proof = _verdict(ground, row)
     if row["listed"] == "tied":
         where = _(
             "It is tied at the cut of the list of {name}, and the tie is not broken here;",
@@ -492,7 +500,9 @@ def _chance(row: Row) -> Text:
 
 def _verdict(ground: Ground, row: Row) -> Text:
     """Say what is established about a ranked unit, and what is not."""
-    member, status, trust = ground.end.member, ground.status(row), ground.trust
+    member = ground.end.member
+    status = ground.status(row)
+    trust = ground.trust
     if not ground.proven:
         return _("whether it is truly {member} is undecidable", member=member)
     if status == "possible" and row["listed"] == "no":
@@ -532,8 +542,10 @@ def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Text | None:
     """Name the units tied at the cut and both sizes of the list."""
     if not tied:
         return None
-    units, size = listing(name(row) for row in tied), ground.end.size
-    low, high = len(listed), len(listed) + len(tied)
+    units = listing(name(row) for row in tied)
+    size = ground.end.size
+    low = len(listed)
+    high = len(listed) + len(tied)
     return ngettext(
         "At the cut, {n} unit is tied: {units}; without it the list has {low}, with it {high}; the "
         "rule asks for {size}, and the tie is not broken here.",
@@ -549,7 +561,9 @@ def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Text | None:
 
 def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
     """Say how many of the listed are established."""
-    member, trust, many = ground.end.member, ground.trust, len(listed)
+    member = ground.end.member
+    trust = ground.trust
+    many = len(listed)
     if ground.undeclared:
         return _(
             "No standard error of the scores is declared: how certain the list is is unknown, and "
@@ -603,7 +617,8 @@ def whole_list(ground: Ground, summary: Mapping[str, Any]) -> Text | None:
     """Say whether the list as a whole is established."""
     if not ground.proven:
         return None
-    p, alpha = p_value_in_words(summary["list_p"]), f"{ground.alpha:.3g}"
+    p = p_value_in_words(summary["list_p"])
+    alpha = f"{ground.alpha:.3g}"
     if summary["list_established"]:
         return _(
             "The list as a whole is established: the p-value of its verification is {p}, "
@@ -621,7 +636,8 @@ def whole_list(ground: Ground, summary: Mapping[str, Any]) -> Text | None:
 
 def expected_members(ground: Ground, listed: Rows, expected: float) -> Text | None:
     """Say how many of the listed are expected to be true members."""
-    member, many = ground.end.member, len(listed)
+    member = ground.end.member
+    many = len(listed)
     if not listed or not ground.proven:
         return None
     if many == 1:
@@ -642,7 +658,8 @@ def expected_members(ground: Ground, listed: Rows, expected: float) -> Text | No
 
 def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Text | None:
     """Say how many units off the list cannot be excluded; name the nearest."""
-    member, many = ground.end.member, len(still_open)
+    member = ground.end.member
+    many = len(still_open)
     if not ground.proven or not off:
         return None
     if not still_open:
@@ -667,12 +684,10 @@ def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Text | None:
 
 def step_from_cut(ground: Ground, row: Row) -> Text:
     """Say of a unit near the cut: rank with set, side, distance, and what is open."""
-    unit, end, where, proof = (
-        name(row),
-        ground.end.name,
-        WHERE[row["listed"]],
-        _verdict(ground, row),
-    )
+    unit = name(row)
+    end = ground.end.name
+    where = WHERE[row["listed"]]
+    proof = _verdict(ground, row)
     distance = NOTHING
     if across := ground.across.get(row["code"]):
         compared = across.compared(ground.kind)

@@ -154,7 +154,8 @@ def flat(value: Any, way: str = "", *, ignored: tuple[str, ...] = ()) -> Iterato
 
 def _in_mappings(old: dict[str, str], new: dict[str, str], *, file: str) -> Iterator[Difference]:
     for key in old | new:
-        before, after = old.get(key, ""), new.get(key, "")
+        before = old.get(key, "")
+        after = new.get(key, "")
         if not same(before, after):
             yield Difference(file, key, "", "", before, after)
 
@@ -186,7 +187,11 @@ CONSEQUENCES = (
     "confirm-en.html",
     "confirm-zh.html",
 )  # differ when a table does; looked at last
-IDENTICAL, BY_HAND, OTHER_INPUTS, OTHER_VERSION, UNEXPLAINED = 0, 10, 11, 12, 13
+IDENTICAL = 0
+BY_HAND = 10
+OTHER_INPUTS = 11
+OTHER_VERSION = 12
+UNEXPLAINED = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +283,9 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
             trial = tuple(made.get("trial", ()))
             used = dict(made.get("used", {}))
             unrecorded = tuple(part for part in trial if part not in used)
-            then, programs, revision = (
-                dict(made["inputs"]),
-                dict(made["versions"]),
-                int(made["revision"]),
-            )
+            then = dict(made["inputs"])
+            programs = dict(made["versions"])
+            revision = int(made["revision"])
             at = survey_folder(folder, survey)
             changed = {
                 name: state for name, digest in then.items() if (state := _state(at / name, digest))

@@ -280,16 +280,18 @@ class SampleDesign:
         return replace(restricted, subpopulation=words)
 
     def _repr_html_(self) -> str:
-        facts: dict[Text, object] = {
-            _("strata"): ", ".join(self.strata) or "1",
-            _("PSUs"): " → ".join(self.psu) or _("every respondent"),
-            _("base weight"): self.base_weight or "1",
-            key("fpc"): ", ".join(self.fpc),
-            key("lonely_psu"): in_words(self.lonely_psu),
-            key("selection"): in_words(self.selection),
-            _("weighting"): in_words(self.weighting.name) if self.weighting else NONE,
-            _("measures"): ", ".join(self.measures),
-        }
+        weighting: object = NONE
+        if self.weighting:
+            weighting = in_words(self.weighting.name)
+        facts: dict[Text, object] = {}
+        facts[_("strata")] = ", ".join(self.strata) or "1"
+        facts[_("PSUs")] = " → ".join(self.psu) or _("every respondent")
+        facts[_("base weight")] = self.base_weight or "1"
+        facts[key("fpc")] = ", ".join(self.fpc)
+        facts[key("lonely_psu")] = in_words(self.lonely_psu)
+        facts[key("selection")] = in_words(self.selection)
+        facts[_("weighting")] = weighting
+        facts[_("measures")] = ", ".join(self.measures)
         if self.replicates is not None:
             facts[_("replicate weights")] = str(self.replicates.weights.shape[1])
         if self.subpopulation:

@@ -67,8 +67,11 @@ def render(
     str
         A self-contained HTML page: same results, same text; no clock, no outside host.
     """
-    survey, summary, responses = results.survey, results.ranking.summary, results.responses
-    indices, ranking = published.indices, published.ranking
+    survey = results.survey
+    summary = results.ranking.summary
+    responses = results.responses
+    indices = published.indices
+    ranking = published.ranking
     ranks_any = results.ranking.ranks_any
     kind = rows.ranked_kind(indices, ranking)
     whole = rows.of_the_whole(indices)
@@ -186,7 +189,8 @@ def _others(results: Results, language: Language, languages: Sequence[Language])
 
 def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[tuple[str, Picture]]:
     """Draw the figures that the tables have something for."""
-    indices, ranking = published.indices, published.ranking
+    indices = published.indices
+    ranking = published.ranking
     ranks_any = results.ranking.ranks_any
     proven = results.ranking.summary["selection"] == "probability"
     drawn = {}

@@ -212,13 +212,16 @@ def _area_page(
 
 def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     """Return what the template of an area's page shows, but for its picture."""
-    results, published = source.results, source.published
-    survey, summary = results.survey, results.ranking.summary
+    results = source.results
+    published = source.published
+    survey = results.survey
+    summary = results.ranking.summary
     names = area_labels(survey)
     parent = survey.parents().get(code, "")
     if survey.levels().get(parent) not in source.levels():
         parent = ""
-    indices, within = published.indices, published.within
+    indices = published.indices
+    within = published.within
     is_whole = _same_answers(source, whole_code(survey), code)
     notes = {str(note) for note in indices.loc[indices["code"] == code, "note"] if note}
     topics = []
@@ -246,14 +249,20 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "listed": LISTED,
         "verdicts": [verdict for verdict in source.verdicts if verdict.row["code"] == code],
     }
+    below = []
+    if len(within):
+        below = records(within[within["within"] == code])
+    of_account = None
+    if account:
+        of_account = account[0]
     return values | {
         "topics": topics,
         "is_whole": is_whole,
         "compared": bool(topics) and not is_whole,
         "asked": bool(survey.questionnaire.topics),
         "whole": label_of(indices.iloc[-1], "name"),
-        "below": records(within[within["within"] == code]) if len(within) else [],
-        "account": account[0] if account else None,
+        "below": below,
+        "account": of_account,
         "selection": SELECTION[survey.declared.selection],
         "rules": survey.rules.ranking,
     }
@@ -266,8 +275,10 @@ def page_of(code: str) -> str:
 
 def _above(source: Source, code: str) -> list[str]:
     """Return the area, then those above it that are published, the whole last."""
-    parents, published = source.results.survey.parents(), source.published.indices["code"]
-    codes, whole = [code], published.iloc[-1]
+    parents = source.results.survey.parents()
+    published = source.published.indices["code"]
+    codes = [code]
+    whole = published.iloc[-1]
     while (code := parents.get(code, "")) in set(published):
         codes.append(code)
     if codes[-1] != whole:
@@ -371,10 +382,13 @@ def index_page(source: Source, language: Language, languages: Sequence[Language]
 
 
 def _index_values(source: Source) -> dict[str, Any]:
-    survey, published = source.results.survey, source.published
-    indices, ranked = published.indices, survey.ranked
+    survey = source.results.survey
+    published = source.published
+    indices = published.indices
+    ranked = survey.ranked
     ranks = {row["code"]: row for row in records(published.ranking)}
-    names, parents = survey.area_names(), survey.parents()
+    names = survey.area_names()
+    parents = survey.parents()
     own = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]
     areas = []
     for row in records(own):

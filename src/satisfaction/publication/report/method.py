@@ -122,19 +122,21 @@ def sections(results: Results) -> list[Section]:
         _index(questionnaire, index, proven=proven) for index in questionnaire.indices.values()
     ]
     ranking = _entries(results.ranking.summary, WHOLE_LIST)
-    studied = [_who_answered(results)] if results.selection_study is not None else []
-    return [
+    written = [
         _instrument(questionnaire),
         Section(_("How rates are defined"), [], tuple(rates)),
         Section(_("How indices are defined"), [], tuple(indices)),
         _scores(questionnaire),
-        _sample(survey, results.absent, lonely=lonely_note(survey, results.design)),
-        _weighting(results),
-        _estimation(results),
-        Section(_("Ranking: conventions and overall results"), ranking),
-        *studied,
-        _rules(survey),
     ]
+    lonely = lonely_note(survey, results.design)
+    written.append(_sample(survey, results.absent, lonely=lonely))
+    written.append(_weighting(results))
+    written.append(_estimation(results))
+    written.append(Section(_("Ranking: conventions and overall results"), ranking))
+    if results.selection_study is not None:
+        written.append(_who_answered(results))
+    written.append(_rules(survey))
+    return written
 
 
 def _entries(mapping: Mapping[str, Any], without: Iterable[str] = ()) -> list[Entry]:

@@ -197,11 +197,15 @@ def ranking_findings(summary: Mapping[str, Any]) -> list[Text]:
     """Say in sentences what the ranking as a whole can and cannot tell."""
     if summary["selection"] != "probability":
         return []
-    size, bottom, side = summary["list_size_low"], summary["bottom"], SIDES[summary["side"]]
+    size = summary["list_size_low"]
+    bottom = summary["bottom"]
+    side = SIDES[summary["side"]]
     expected = f"{summary['expected_true_bottom']:.1f}"
-    p, alpha = p_value(summary["list_p"]), f"{1 - summary['level']:.3g}"
+    p = p_value(summary["list_p"])
+    alpha = f"{1 - summary['level']:.3g}"
     share = figures.percent(summary["decidable_share"])
-    units, rankability = summary["p"], f"{summary['rankability']:.2f}"
+    units = summary["p"]
+    rankability = f"{summary['rankability']:.2f}"
     return [
         _(
             "Under the model, {expected} of the {size} units listed are expected to be "
@@ -242,7 +246,8 @@ def alternatives(
     indices: pd.DataFrame, ranking: pd.DataFrame, summary: Mapping[str, Any]
 ) -> dict[str, Text]:
     """Describe each figure in words, for those who cannot see it."""
-    size, side = summary["bottom"], SIDES[summary["side"]]
+    size = summary["bottom"]
+    side = SIDES[summary["side"]]
     units = int(ranking["rank"].notna().sum())
     many = indices.loc[indices["level"] == published_levels(indices)[-2], "code"].nunique()
     with_sets = with_limits = and_limits = NOTHING
@@ -288,7 +293,8 @@ def alternatives(
         "the numbers."
     )
     if scores := topics(indices):
-        best, worst = label_of(scores[0], "measure"), label_of(scores[-1], "measure")
+        best = label_of(scores[0], "measure")
+        worst = label_of(scores[-1], "measure")
         described["topics"] = _(
             "Scores of {n} topics: strongest {best}, weakest {worst}.",
             n=len(scores),
@@ -375,7 +381,8 @@ def within_tables(survey: Survey, within: pd.DataFrame, kind: str) -> list[Withi
     if not len(within):
         return tables
     for (level, _area), part in within.groupby(["level", "within"], sort=False):
-        among, label = label_of(part.iloc[0], "within"), level_label(survey, str(level))
+        among = label_of(part.iloc[0], "within")
+        label = level_label(survey, str(level))
         title = _("{area}: ranking by {level}", area=among, level=label)
         tables.append(Within(title, [_within_row(row, kind) for row in records(part)]))
     return tables[::-1]
