@@ -671,6 +671,13 @@ def written(small_template, tmp_path_factory):
     return export_assessments(made)
 
 
+def test_a_run_ranks_the_survey_and_says_what_scores_the_tree(small):
+    item_trees.write_files(small.folder)
+    results = run(small.read())
+    assert results.ranking.ranks_any
+    assert "satisfaction assessment" in results.awaited["combined"].en
+
+
 def test_every_file_is_described_and_its_sum_stands_in_the_set(written):
     described = pd.read_csv(written / "columns.csv", keep_default_na=False)
     for path in written.glob("*.csv"):

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.comparison.wave_files import write_set
-from satisfaction.composite.item_tree import Assessed
+from satisfaction.composite.item_tree import Assessed, refuse_beyond_lost_points
 from satisfaction.composite.scores import (
     INCOMPLETE,
     VETOED,
@@ -101,6 +101,8 @@ def combine(results: Results, path: Path) -> Combination:
     with recorded() as read:
         inputs = read_combined_inputs(path)
     refuse_placeholders(map(Path, read), RankingError)
+    for tree in inputs.assessments.values():
+        refuse_beyond_lost_points(tree)
     alone = results_by(results, results.survey.questionnaire.ranked) or results
     survey = replace(_as_declared(results, alone.survey), combined=inputs)
     scores = combined_scores(survey, inputs, alone.estimates)

@@ -64,7 +64,7 @@ def checked_lost(
                 table.columns,
                 column,
             )
-    _refuse_beyond_lost_points(assessment)
+    refuse_beyond_lost_points(assessment)
     leaves = assessment.leaves()
     for column, known in (("code", list(areas)), ("item", [*leaves, *assessment.veto])):
         unknown = table.index[~table[column].isin(known)]
@@ -98,7 +98,7 @@ def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> 
     RankingError
         K370 for an assessment that a sheet of lost points alone does not score; `tree_scores` does.
     """
-    _refuse_beyond_lost_points(assessment)
+    refuse_beyond_lost_points(assessment)
     entries = _entries(assessment, lost)
     possible = sum(leaf.points or 0.0 for _unused, leaf in assessment.leaves().values())
     taken = entries.groupby("code")["points"].sum().reindex(areas, fill_value=0.0).to_numpy()
@@ -118,7 +118,8 @@ def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> 
     )
 
 
-def _refuse_beyond_lost_points(assessment: Assessment) -> None:
+def refuse_beyond_lost_points(assessment: Assessment) -> None:
+    """Refuse a tree that lost points alone do not score (K370)."""
     further = assessment.beyond_lost_points
     if further:
         raise RankingError(

@@ -432,8 +432,12 @@ def read_combined(path: Path) -> CombinedFile:
     return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
 
 
+SCORED_BY = "satisfaction assessment"
+"""What scores a tree whose points do not rest on lost points alone: its score has no standard error, but draws."""
+
+
 def read_combined_inputs(path: Path) -> CombinedInputs:
-    """Read combined.yaml and the files that it names and that are there.
+    """Read combined.yaml and the files that it names and that are there; a tree that `SCORED_BY` scores is awaited.
 
     Raises
     ------
@@ -455,6 +459,8 @@ def read_combined_inputs(path: Path) -> CombinedInputs:
         if component.assessment is not None:
             document = read_yaml(path.parent / component.assessment, RankingError)
             assessments[name] = validated(document, Assessment, RankingError)
+            if assessments[name].beyond_lost_points:
+                awaited[name] = SCORED_BY
         if component.measure is None:
             table = path.parent / str(component.file or component.lost)
             tables[name] = read_table(table).map(str.strip)
