@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -312,10 +311,6 @@ def test_the_form_runs_by_itself_and_leaves_no_work_to_save(page, lab, project):
     assert page.locator("button:has-text('check responses')").count() == 0  # no other runs unasked
 
 
-@pytest.mark.skipif(
-    find_spec("jupyterlab_language_pack_zh_CN") is None and not REQUIRED,
-    reason="needs jupyterlab-language-pack-zh-CN",
-)
 def test_jupyterlab_itself_is_in_chinese(page, lab):
     open_notebook(page, lab, "notebooks/00_start.ipynb")
     menus = page.locator(".lm-MenuBar-itemLabel").all_inner_texts()

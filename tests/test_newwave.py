@@ -68,7 +68,9 @@ def fill(path, rows: pd.DataFrame) -> None:
 
 def complete(folder) -> None:
     """Fill in what the declarations leave to the team: dates and sources, and a minimum that four small counties reach."""
-    for name in ("rules.yaml", "survey.yaml"):
+    for name in ("rules.yaml", "survey.yaml", "combined.yaml"):
+        if not (folder / name).is_file():
+            continue
         text = (folder / name).read_text(encoding="utf-8")
         text = text.replace("minimum_n: 30", "minimum_n: 10").replace(
             "date: YYYY-MM-DD", "date: 2026-01-01"
@@ -307,6 +309,12 @@ components:  # two parts
 """
 
 
+TREE = """title: {zh: 树, en: tree}
+source: 测试 test
+items: {leaf: {zh: 叶, en: leaf, points: 100}}
+"""
+
+
 @pytest.fixture
 def rich(small):
     """The small wave with everything that rules.yaml, survey.yaml and combined.yaml may hand on."""
@@ -322,8 +330,8 @@ def rich(small):
     )
     for name, text in {
         "combined.yaml": COMBINED,
-        "tree.yaml": "title: {zh: 树, en: tree}\n",
-        "lost.csv": "x\n",
+        "tree.yaml": TREE,
+        "lost.csv": "code,item,points,reason\n",
         "notes.txt": "x",
     }.items():
         (small.folder / name).write_text(text, encoding="utf-8")
