@@ -15,6 +15,7 @@ import errno
 import glob
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -274,6 +275,8 @@ def session() -> Any:
     builder = SparkSession.builder.master("local[*]").appName("satisfaction")
     for name, value in LOCAL.items():
         builder = builder.config(name, value)
+    # its workers run the Python that runs us, not the first one of the path
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     started = builder.getOrCreate()
     started.sparkContext.setLogLevel("ERROR")
     return started

@@ -402,18 +402,23 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     if dot and suffix.isalnum():
         letters = (f"[{letter.lower()}{letter.upper()}]" for letter in suffix)
         pattern = f"{stem}.{''.join(letters)}"
+    no_pattern = InputFileError(
+        "F442",
+        _("{pattern!r} is no pattern of file names.", pattern=pattern),
+        where=str(folder),
+        available=("responses/*.csv", "responses/**/*.xlsx"),
+        hint=_("Correct `files` in survey.yaml."),
+    )
+    # `**` stands for folders, alone between slashes; Python 3.13 would take it for any name too
+    *folders, name = pattern.split("/")
+    if "**" in name or any("**" in part for part in folders if part != "**"):
+        raise no_pattern
     try:
         return sorted(
             path for path in folder.glob(pattern) if path.is_file() and not is_system_file(path)
         )
     except (ValueError, LookupError, NotImplementedError):
-        raise InputFileError(
-            "F442",
-            _("{pattern!r} is no pattern of file names.", pattern=pattern),
-            where=str(folder),
-            available=("responses/*.csv", "responses/**/*.xlsx"),
-            hint=_("Correct `files` in survey.yaml."),
-        ) from None
+        raise no_pattern from None
 
 
 def no_match(folder: Path, pattern: str) -> InputFileError:
