@@ -91,9 +91,10 @@ def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
     for name in ("score", "difference", "se"):
         columns.append(_column(table, name, "points", width=10))
     columns.append(_column(table, "p_holm", "probability", width=10))
-    for what in ("verdict", "quadrant"):
+    headings = {"verdict": pgettext("for people", "verdict"), "quadrant": _("advice")}
+    for what, heading in headings.items():
         words = [str(Text.of(row[f"{what}_zh"], row[what])) for row in table.to_dict("records")]
-        columns.append(ShownColumn(str(COLUMNS[what].title), words, width=16))
+        columns.append(ShownColumn(str(heading), words, width=16))
     columns.append(_column(table, "importance", "points", width=10))
     lines = _about(table, _("strong and weak topics of every area"))
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
