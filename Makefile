@@ -17,10 +17,12 @@ test: .venv/ready-dev
 	$(BIN)/pytest -n auto --dist loadfile
 
 # Under a minute on two cores: references, identities, boundaries, refusals and one small run.
-QUICK := boundaries catalogue glossary docs_pages errors reference identities variance estimates estimates_carried estimates_df index tally measures \
-  weights ranking ranking_golden ranking_multinomial comparisons_wald showing published
+QUICK := whole/boundaries whole/docs_pages whole/glossary whole/identities whole/reference foundation/catalogue foundation/errors \
+  sampling/measures sampling/tally sampling/variance weighting/weights estimation/comparisons_wald estimation/estimates \
+  estimation/estimates_carried estimation/estimates_df estimation/index ranking/ranking ranking/ranking_golden \
+  ranking/ranking_multinomial notebook/showing publication/published
 quick: .venv/ready-dev
-	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK:%=tests/test_%.py)
+	$(BIN)/pytest -q -n 2 --dist loadfile $(foreach page,$(QUICK),tests/$(subst /,/test_,$(page)).py)
 
 notebooks: .venv/ready-lab
 	$(BIN)/satisfaction run --notebooks $(SURVEY)
@@ -97,7 +99,7 @@ INSTALL = $(if $(UV),uv pip install --quiet --python $(1)/bin/python,$(1)/bin/py
 
 # Random damage in thousands of files; a small number runs in `make test`.
 fuzz: .venv/ready-dev
-	SATISFACTION_FUZZ=$(or $(FUZZ),3000) $(BIN)/pytest -q -n auto tests/test_responses_fuzz.py tests/test_platforms.py tests/test_io.py
+	SATISFACTION_FUZZ=$(or $(FUZZ),3000) $(BIN)/pytest -q -n auto tests/collection/test_responses_fuzz.py tests/collection/test_platforms.py tests/foundation/test_io.py
 
 # Kills every command that writes, at file operations and at random moments; six of them run in `make test`.
 attack: .venv/ready-dev

@@ -3,7 +3,7 @@
 So it does every `words("...")` of the notebooks.
 
 Messages that are new stand in the catalogue without Chinese, for somebody to fill in; those that are gone go.
-The compiled catalogue is written beside it. `tests/test_catalogue.py` refuses one that is behind.
+The compiled catalogue is written beside it. `tests/foundation/test_catalogue.py` refuses one that is behind.
 """
 
 from __future__ import annotations

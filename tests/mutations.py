@@ -42,26 +42,26 @@ class Fault:
     tests: str
 
 
-VARIANCE = "test_variance.py test_estimates.py test_identities.py test_design.py"
-WEIGHTS = "test_weights.py test_identities.py"
-REPLICATES = "test_replicates.py test_estimates.py"
-INTERVALS = "test_estimates_intervals.py test_estimates.py test_comparisons.py"
-RANKS = "test_ranking.py test_ranking_golden.py test_ranking_lists.py test_ranking_properties.py"
-MEASURES = "test_measures.py"
-RULES = "test_rules.py"
+VARIANCE = "sampling/test_variance.py estimation/test_estimates.py whole/test_identities.py sampling/test_design.py"
+WEIGHTS = "weighting/test_weights.py whole/test_identities.py"
+REPLICATES = "sampling/test_replicates.py estimation/test_estimates.py"
+INTERVALS = "estimation/test_estimates_intervals.py estimation/test_estimates.py estimation/test_comparisons.py"
+RANKS = "ranking/test_ranking.py ranking/test_ranking_golden.py ranking/test_ranking_lists.py ranking/test_ranking_properties.py"
+MEASURES = "sampling/test_measures.py"
+RULES = "ranking/test_rules.py"
 
 FAULTS = (
     Fault(
         "ladder: the k-th smallest p-value of n waves",
         "(len(known) - least + 1) * known[least - 1]",
         "known[0]",
-        "test_cycle.py",
+        "comparison/test_cycle.py",
     ),
     Fault(
         "ladder: the year ends with this wave",
         "period.number * now.a_year > (now.number - now.a_year) * period.a_year",
         "period.number * now.a_year >= (now.number - now.a_year) * period.a_year",
-        "test_cycle.py",
+        "comparison/test_cycle.py",
     ),
     Fault(
         "variance: factor n / (n - 1)",
@@ -115,13 +115,13 @@ FAULTS = (
         "variance: residuals weighted by the wrong weights",
         "regression_on_margins(margins, n * entering, moments)",
         "regression_on_margins(margins, n, moments)",
-        f"{VARIANCE} test_reference.py",
+        f"{VARIANCE} whole/test_reference.py",
     ),
     Fault(
         "variance: only one sweep of rake",
         "SWEEPS = 10 ",
         "SWEEPS = 1 ",
-        f"{VARIANCE} test_reference.py",
+        f"{VARIANCE} whole/test_reference.py",
     ),
     Fault(
         "variance: df counts strata of all",
@@ -163,7 +163,7 @@ FAULTS = (
         "weights: classes lose the nonrespondents' weight",
         '"response_rate": float(cells.size[answered].sum() / cells.size.sum())',
         '"response_rate": float(cells.size[answered].sum())',
-        f"{WEIGHTS} test_survey_weighting.py",
+        f"{WEIGHTS} weighting/test_survey_weighting.py",
     ),
     Fault(
         "weights: feasible bounds rounded inward",
@@ -187,25 +187,25 @@ FAULTS = (
         "trimming: one median for all cells",
         "unit_of=cells.groups(bounding),",
         "unit_of=cells.groups(()),",
-        "test_trimming.py",
+        "weighting/test_trimming.py",
     ),
     Fault(
         "trimming: a weight once outside takes again",
         "held = ever if self.strict else outside",
         "held = outside",
-        "test_survey45.py",
+        "weighting/test_survey45.py",
     ),
     Fault(
         "replicates: weight that leaves its cells is not noticed",
         "kept &= step.kept(count, before, weight)",
         "kept |= step.kept(count, before, weight)",
-        "test_trimming.py",
+        "weighting/test_trimming.py",
     ),
     Fault(
         "replicates: what a replicate does not touch is lost",
         "sums[value] += rest[:, value][:, None]",
         "sums[value] += 0 * rest[:, value][:, None]",
-        "test_trimming.py",
+        "weighting/test_trimming.py",
     ),
     Fault(
         "replicates: jackknife's factor",
@@ -284,13 +284,13 @@ FAULTS = (
         "estimates: covariance of an index by area",
         "whole @ (whole @ estimates.cov).T",
         "whole @ (whole @ np.diag(np.diag(estimates.cov))).T",
-        "test_index.py test_pipeline.py",
+        "estimation/test_index.py whole/test_pipeline.py",
     ),
     Fault(
         "estimates: rates enter an index as points",
         "POINTS if m in questionnaire.rates else 1.0",
         "1.0 if m in questionnaire.rates else 1.0",
-        "test_index.py test_pipeline.py",
+        "estimation/test_index.py whole/test_pipeline.py",
     ),
     Fault(
         "estimates: overall deff below 1", "np.maximum(deff, 1.0), 1.0)", "deff, 1.0)", INTERVALS
@@ -299,7 +299,7 @@ FAULTS = (
         "estimates: deff of a total",
         'scale = size**2 if kind == "total" else 1.0',
         "scale = 1.0",
-        "test_estimates.py test_reference.py",
+        "estimation/test_estimates.py whole/test_reference.py",
     ),
     Fault(
         "measures: rounding half up",
@@ -353,7 +353,7 @@ FAULTS = (
         "pairs: covariance of a difference",
         "variance[:, None] + variance - 2 * cov, 0.0",
         "variance[:, None] + variance, 0.0",
-        f"{RANKS} test_ranking_change.py",
+        f"{RANKS} ranking/test_ranking_change.py",
     ),
     Fault(
         "pairs: Satterthwaite",
@@ -398,7 +398,7 @@ FAULTS = (
         "sets: Tukey's average of two units",
         "share * quantile[:, None] + (1 - share) * quantile",
         "np.minimum(quantile[:, None], quantile)",
-        "test_ranking.py test_ranking_reference.py",
+        "ranking/test_ranking.py ranking/test_ranking_reference.py",
     ),
     Fault(
         "sets: joint intervals",
@@ -481,9 +481,11 @@ FAULTS = (
         "figures: what is small",
         '\nSMALL = 0.001\n"""A probability',
         '\nSMALL = 0.01\n"""A probability',
-        "test_sentences.py test_reading.py",
+        "publication/test_sentences.py publication/test_reading.py",
     ),
-    Fault("fieldwork: error of a median", "np.pi / 2", "1.0", "test_fieldwork_compare.py"),
+    Fault(
+        "fieldwork: error of a median", "np.pi / 2", "1.0", "fieldwork/test_fieldwork_compare.py"
+    ),
 )
 
 

@@ -18,7 +18,7 @@ from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.file_set import export
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHELF = ROOT / "notebooks"
 ENGLISH = SHELF / "en"
 NOTEBOOKS = sorted(SHELF.glob("*.ipynb"))

@@ -26,7 +26,7 @@ from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.grids import read_grids
 
 HERE = Path(make.__file__).parent
-IEHFC = Path(__file__).parent / "data" / "iehfc" / "LWH_FUP2_raw.csv"
+IEHFC = Path(__file__).parents[1] / "data" / "iehfc" / "LWH_FUP2_raw.csv"
 LEFT_OUT = ("F202", "F203", "F204")
 SHAPE_OF = {
     "wjx_text.xlsx": "wjx-text", "wjx_text.csv": "wjx-text", "wjx_code.xlsx": "wjx-code", "kobo.csv": "kobo", "kobo.xlsx": "kobo",

@@ -12,7 +12,7 @@ import pytest
 from golden_values import expected
 from reference import CASES, EXCUSED, Comparison, compared
 
-OUT = Path(__file__).parent / "out"
+OUT = Path(__file__).parents[1] / "out"
 MAY_BE_EXCUSED = ("saddlepoint", "lincom", "likelihood")
 
 

@@ -27,7 +27,7 @@ from satisfaction.fieldwork.timing import many_a_day
 from satisfaction.foundation.tables import read_tables, write_xlsx
 from satisfaction.pipeline import run
 
-IEHFC = Path(__file__).parent / "data" / "iehfc" / "LWH_FUP2_raw.csv"
+IEHFC = Path(__file__).parents[1] / "data" / "iehfc" / "LWH_FUP2_raw.csv"
 FIELD = Fields(
     "hhid", county="district", interviewer="enumerator", day="submissiondate", device="device_id"
 )

@@ -7,13 +7,13 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
+from tests.estimation.test_subpopulations import AGE, SEX, people
 
 import rscript
 import satisfaction as sat
 from satisfaction.foundation.errors import DesignError, EstimatesError, ExportError
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.replicates import rank_df
-from test_subpopulations import AGE, SEX, people
 
 SAME = 1e-9  # the same sums in another order
 R_STOPS = 1e-6  # R's calibration of every replicate ends at its own tolerance

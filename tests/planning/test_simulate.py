@@ -36,7 +36,7 @@ from satisfaction.planning.rehearsal.truth import true_values
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SurveyDesign
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WAVES = {wave: ROOT / "surveys" / f"guizhou-{wave.lower()}" for wave in ("2026Q2", "2026Q3")}
 Q3 = WAVES["2026Q3"]
 FIELDED = (datetime.date(2026, 7, 6), datetime.date(2026, 7, 26))

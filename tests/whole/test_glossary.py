@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests import catalogue
 
-GLOSSARY = Path(__file__).parents[1] / "docs" / "glossary.md"
+GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 CODE = re.compile(r"`[^`]*`|--\S+")
 
 

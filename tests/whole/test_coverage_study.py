@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.ranking.test_ranking_reference import reference
 
 from coverage_study import csranks, rank_errors, rank_power, rank_scoring, rank_truths
 from satisfaction import SurveyDesign, estimate
 from satisfaction.ranking import membership
 from satisfaction.ranking.pairs import others
-from test_ranking_reference import reference
 
 SHAPE = pd.DataFrame({"county": np.repeat(np.arange(24), 2), "take": [6, 19] * 24})
 DESIGN = rank_truths.shipped_design(SHAPE)

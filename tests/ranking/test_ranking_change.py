@@ -24,12 +24,12 @@ from satisfaction.ranking.rank import rank
 from satisfaction.ranking.waves import comparability, rolling
 
 GOLDEN = json.loads(
-    (Path(__file__).parent / "golden" / "ranks" / "two_wave_pisa_math.json").read_text(
+    (Path(__file__).parents[1] / "golden" / "ranks" / "two_wave_pisa_math.json").read_text(
         encoding="utf-8"
     )
 )
-CITY = Path(__file__).parents[1] / "questionnaires" / "civilised-city" / "2026-1.yaml"
-PHONE = Path(__file__).parents[1] / "questionnaires" / "phone-satisfaction" / "2026-1.yaml"
+CITY = Path(__file__).parents[2] / "questionnaires" / "civilised-city" / "2026-1.yaml"
+PHONE = Path(__file__).parents[2] / "questionnaires" / "phone-satisfaction" / "2026-1.yaml"
 ROUNDING = 1e-12
 OPTIMUM = 1e-4  # BFGS stops at a gradient of 1e-5 of a likelihood whose curvature is about the number of units
 MONTE_CARLO = 0.02  # four standard errors of a probability of 1/2 at 10,000 draws

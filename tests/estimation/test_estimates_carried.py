@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.estimation.test_comparisons_waves import design, wave
 
 from satisfaction import (
     SatisfactionError,
@@ -16,7 +17,6 @@ from satisfaction import (
     write_estimates,
 )
 from satisfaction.estimation.change import change
-from test_comparisons_waves import design, wave
 
 MARGINS = {("county", "sex"): {("a", 0): 500.0, ("a", 1): 480.0, ("b", 0): 510.0, ("b", 1): 490.0}}
 

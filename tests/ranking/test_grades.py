@@ -18,7 +18,7 @@ from satisfaction.publication.clauses import ground_of, ranked_unit
 from satisfaction.ranking import grades
 from satisfaction.ranking.probability import fit
 
-REFERENCE = Path(__file__).parent / "golden" / "grades"
+REFERENCE = Path(__file__).parents[1] / "golden" / "grades"
 LOSS = 1e-9  # per pair of units, of the reference; grades of the same loss may differ
 GRID = np.linspace(-3, 4, 7001)
 SMALL = ["normal8", "skewed8", "normal12", "skewed12", "cycle5"]

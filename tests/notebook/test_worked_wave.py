@@ -18,7 +18,7 @@ from satisfaction.planning.rehearsal.folder import PROVINCE_SEED
 from satisfaction.planning.rehearsal.residents import read_facts, settle
 from satisfaction.planning.rehearsal.sampling import communities, given_sample
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "planning" / "20_wave.ipynb"
 STRATA = ["county", "residence"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from satisfaction.cli import cli
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 BYTES = 10_000

@@ -18,7 +18,7 @@ from satisfaction.pipeline import run
 from satisfaction.publication.report import method, render
 from satisfaction.publication.tables import tables_of
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 

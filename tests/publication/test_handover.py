@@ -10,6 +10,14 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
+from tests.weighting.test_survey_weighting import (
+    ABSENT,
+    BASE,
+    CLASSES,
+    RAKING,
+    TRIM,
+    absent_persons,
+)
 
 import rscript
 from golden_values import api_rows
@@ -28,7 +36,6 @@ from satisfaction.foundation.files import sha256
 from satisfaction.pipeline import run
 from satisfaction.sampling.design import SampleDesign
 from system_packages import NEEDS_R
-from test_survey_weighting import ABSENT, BASE, CLASSES, RAKING, TRIM, absent_persons
 
 SAME = 1e-12  # relative: the file holds the same doubles, only sums are ordered otherwise
 R_STOPS = 1e-8  # R's calibrate stops at 1e-10 of every total

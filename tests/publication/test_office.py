@@ -15,7 +15,7 @@ import satisfaction as sat
 from conftest import SmallSurvey
 from satisfaction.foundation.errors import InputFileError
 
-SHELF = Path(__file__).parents[1] / "notebooks"
+SHELF = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(path for path in SHELF.rglob("*.ipynb") if path.parent.name == "office")
 IDS = {path: path.relative_to(SHELF).as_posix() for path in NOTEBOOKS}
 

@@ -12,10 +12,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-
-from satisfaction import calibrate, trim
-from system_packages import NEEDS_R
-from test_handover import (
+from tests.publication.test_handover import (
     AGE,
     CLUSTERED,
     DESIGNS,
@@ -25,6 +22,9 @@ from test_handover import (
     handed,
     largest_differences,
 )
+
+from satisfaction import calibrate, trim
+from system_packages import NEEDS_R
 
 SAME = 1e-9  # closed forms, other order of additions
 RESTS_ON_R = 1e-6  # R's calibrate stops at 1e-10 of every total, and a se rests on its weights

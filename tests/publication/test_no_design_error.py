@@ -23,7 +23,7 @@ from satisfaction.publication import plots
 from satisfaction.publication.report.method import sections
 from satisfaction.publication.tables import indicators_of, indicators_table, tables_of
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RULES = """thresholds:
   - {measure: topic_index, below: 70, zh: 约谈, en: talk, source: 测试 test}
 """

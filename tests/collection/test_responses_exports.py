@@ -573,7 +573,7 @@ def platform(tmp_path, request):
         )
     text = HEAD.format(name="built", scale=SCALE, items="\n".join(items), rated=rated)
     (tmp_path / "questionnaires" / "built" / "1.yaml").write_text(text, encoding="utf-8")
-    shutil.copy(Path(__file__).parent / "platforms" / file, folder / file)
+    shutil.copy(Path(__file__).parents[1] / "platforms" / file, folder / file)
     (folder / "rules.yaml").write_text("ranking: {list_size: 1, source: test}\n", encoding="utf-8")
     (folder / "survey.yaml").write_text(
         f"survey: wave\nwave: 2026Q3\ntitle: {{zh: 例, en: Example}}\nquestionnaire: built@1\nselection: quota\nfiles: [{file}]\n",

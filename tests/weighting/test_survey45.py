@@ -29,7 +29,7 @@ RAKED = (
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Any]:
-    path = Path(__file__).parent / "golden" / "survey45" / "province.json"
+    path = Path(__file__).parents[1] / "golden" / "survey45" / "province.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -21,7 +21,7 @@ import pytest
 import satisfaction as sat
 from satisfaction.foundation.language import use
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCE = Path(sat.__file__).parent
 LONGEST_REPR = 1_000
 AS_IMPORTED = {"sat": sat, "np": np, "pd": pd}
