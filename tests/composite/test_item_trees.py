@@ -23,7 +23,13 @@ from satisfaction.composite.tree_draws import (
     list_probability,
 )
 from satisfaction.composite.tree_scores import Measured, based_points, score_tree, site_shares
-from satisfaction.composite.tree_tables import class_sums, department_sums, level_sums
+from satisfaction.composite.tree_tables import (
+    class_sums,
+    department_sums,
+    level_sums,
+    lost_entries,
+    most_lost,
+)
 from satisfaction.declarations.assessment_tables import read_sheet, read_sites
 from satisfaction.declarations.combined import Assessment
 from satisfaction.foundation.errors import SatisfactionError
@@ -192,9 +198,7 @@ def test_the_class_in_the_sheet_goes_before_that_of_the_item(tmp_path):
 
 
 def test_a_plain_tree_scores_as_in_the_combined_score(wave, tmp_path):
-    """A tree without any of the further keys: the same as `assess`."""
-    from satisfaction.composite.item_tree import assess, read_lost
-
+    """A tree without any of the further keys: its lost entries, summed by plain pandas."""
     data = item_trees.tree_data(not_applicable=None)
     tree = flat(data["items"])
     plain = {
@@ -209,10 +213,21 @@ def test_a_plain_tree_scores_as_in_the_combined_score(wave, tmp_path):
     rows.to_csv(tmp_path / "lost.csv", index=False)
     sheet = read_sheet(tmp_path / "lost.csv", flat_tree, COUNTIES)
     scores = score_tree(flat_tree, sheet, COUNTIES)
-    assessed = assess(flat_tree, read_lost(tmp_path / "lost.csv", flat_tree, COUNTIES), COUNTIES)
-    assert np.abs(scores.scores - assessed.scores["score"].to_numpy()).max() < 1e-12
+    asked = (
+        rows.assign(points=pd.to_numeric(rows["points"])).groupby(["code", "item"])["points"].sum()
+    )
+    most = asked.index.get_level_values("item").map({name: plain[name].points for name in keep})
+    taken = np.minimum(asked, most.to_numpy(float)).groupby("code").sum().reindex(COUNTIES)
+    possible = sum(plain[name].points for name in keep)
+    expected = (possible - taken) / possible * 100
+    assert np.abs(scores.scores - expected.to_numpy()).max() < 1e-12
+    entries = lost_entries(scores)
+    assert len(entries) == len(rows)
+    assert (entries["points"] <= entries["asked"]).all()
+    assert entries.groupby("code")["points"].sum().to_numpy() == pytest.approx(taken.to_numpy())
     by_department = department_sums(scores).groupby("department")["lost"].sum()
-    assert by_department["x"] == pytest.approx(assessed.by_department["points"].sum(), abs=1e-10)
+    assert by_department["x"] == pytest.approx(taken.sum(), abs=1e-10)
+    assert most_lost(entries, ["department"])["points"].tolist() == pytest.approx([taken.sum()])
 
 
 # ---- items that do not apply

@@ -321,7 +321,7 @@ def _assessed(
         waves.append(_wave_points(tree, earlier.wave, lost, visited))
     waves.append(_wave_points(tree, survey.declared.wave, sheet, sites))
     level = survey.rules.ranking.level
-    return assessed_tree(name, component, scores, sheet, waves, level=level)
+    return assessed_tree(name, component, scores, waves, level=level)
 
 
 def _wave_points(

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.comparison.wave_files import write_set
-from satisfaction.composite.item_tree import Assessed, refuse_beyond_lost_points
 from satisfaction.composite.scores import (
     INCOMPLETE,
     VETOED,
@@ -23,9 +22,16 @@ from satisfaction.composite.scores import (
     combined_scores,
     scale_slope,
 )
-from satisfaction.declarations.combined import COMBINED, CombinedFile, read_combined_inputs
+from satisfaction.composite.tree_scores import TreeScores
+from satisfaction.composite.tree_tables import lost_entries, most_lost
+from satisfaction.declarations.combined import (
+    COMBINED,
+    Assessment,
+    CombinedFile,
+    read_combined_inputs,
+)
 from satisfaction.declarations.survey import RankedBy, Survey
-from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.figures import rank_set, rank_set_in_words
 from satisfaction.foundation.files import recorded, refuse_changed
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list
@@ -59,7 +65,7 @@ class Combination:
         questionnaire ranks, alone), note, mark.
     ranking : Ranking
         Of the combined score, under its rules; excluded areas and those without all components are not ranked.
-    assessed : mapping of str to Assessed
+    assessed : mapping of str to TreeScores
         Components that are assessments by points.
     sources : dict of str to str
         SHA-256 of the bytes that were read of combined.yaml and the files it names, by absolute path.
@@ -70,7 +76,7 @@ class Combination:
     scores: CombinedScores
     table: pd.DataFrame = field(repr=False)
     ranking: Ranking = field(repr=False)
-    assessed: Mapping[str, Assessed]
+    assessed: Mapping[str, TreeScores]
     sources: Mapping[str, str]
     summary: Mapping[str, Any]
 
@@ -102,7 +108,7 @@ def combine(results: Results, path: Path) -> Combination:
         inputs = read_combined_inputs(path)
     refuse_placeholders(map(Path, read), RankingError)
     for tree in inputs.assessments.values():
-        refuse_beyond_lost_points(tree)
+        _refuse_beyond_lost_points(tree)
     alone = results_by(results, results.survey.questionnaire.ranked) or results
     survey = replace(_as_declared(results, alone.survey), combined=inputs)
     scores = combined_scores(survey, inputs, alone.estimates)
@@ -127,6 +133,22 @@ def combine(results: Results, path: Path) -> Combination:
         MappingProxyType(read),
         MappingProxyType(_summary(scores)),
     )
+
+
+def _refuse_beyond_lost_points(tree: Assessment) -> None:
+    """Refuse a tree that lost points alone do not score (K370)."""
+    further = tree.beyond_lost_points
+    if further:
+        raise RankingError(
+            "K370",
+            _(
+                "The assessment does not rest on lost points alone ({items}): its scores and their "
+                "errors come of draws, not of a standard error.",
+                items=shortened(further),
+            ),
+            where=str(tree.title),
+            hint=_("Use `satisfaction assessment`, which carries them into the combined score."),
+        )
 
 
 def _as_declared(results: Results, alone: Survey) -> Survey:
@@ -285,14 +307,15 @@ def _alone(row: Mapping[Hashable, Any]) -> Text:
     )
 
 
-def _lost_points(component: Text, assessed: Assessed) -> list[Text]:
+def _lost_points(component: Text, assessed: TreeScores) -> list[Text]:
     """Name the items and the departments that lost most points of an assessment."""
+    entries = lost_entries(assessed)
     items = []
-    for row in assessed.by_item.head(3).to_dict("records"):
+    for row in most_lost(entries, ["item", "item_zh", "item_en"]).head(3).to_dict("records"):
         item = Text(row["item_zh"] or "—", row["item_en"] or "—")
         items.append(_("{name} {points:g}", name=item, points=row["points"]))
     departments = []
-    for row in assessed.by_department.head(3).to_dict("records"):
+    for row in most_lost(entries, ["department"]).head(3).to_dict("records"):
         department = row["department"] or "—"
         departments.append(_("{name} {points:g}", name=department, points=row["points"]))
     return [

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.composite.item_tree import Assessed, assess, checked_lost
 from satisfaction.composite.normalising import Array
+from satisfaction.composite.tree_scores import TreeScores, score_tree
+from satisfaction.declarations.assessment_tables import checked_sheet
 from satisfaction.declarations.combined import CombinedInputs, Component
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
@@ -44,7 +45,7 @@ class ComponentScores:
         Areas that a veto takes out of the ranking.
     without_error : (p,) bool
         Areas with a score and no error of it.
-    assessed : Assessed or None
+    assessed : TreeScores or None
     lent : (L, p), sparse, or None
         What the rules add to the errors of a surveyed component, independent of `errors`; shared with the other ones.
     """
@@ -57,7 +58,7 @@ class ComponentScores:
     surveyed: bool
     excluded: Array = field(repr=False)
     without_error: Array = field(repr=False)
-    assessed: Assessed | None = None
+    assessed: TreeScores | None = None
     lent: Any = None
 
     @property
@@ -149,11 +150,11 @@ def _beside_survey(
     excluded = nobody
     if component.assessment is not None:
         assessment = inputs.assessments[name]
-        assessed = assess(assessment, checked_lost(table, path, assessment, ranked), ranked)
-        score = assessed.scores["score"].to_numpy(float)
-        scores = pd.DataFrame({"score": score, "se": np.nan}, index=ranked)
+        sheet = checked_sheet(table, path, assessment, ranked)
+        assessed = score_tree(assessment, sheet, ranked)
+        scores = pd.DataFrame({"score": assessed.scores, "se": np.nan}, index=ranked)
         if level == survey.ranked_level:
-            excluded = assessed.scores["excluded"].to_numpy(bool)
+            excluded = assessed.excluded
     else:
         every = [code for one in survey.area_levels() for code in areas_of(survey, one)]
         scores = checked_scores(table, path, every)

@@ -211,6 +211,8 @@ class TreeScores:
         Areas that a veto or an unmet precondition takes out of the ranking.
     vetoes : tuple of str
         By area: vetoes that occurred and preconditions not met, "; " between.
+    sheet : PointsSheet
+        That it was scored by.
     """
 
     tree: Assessment
@@ -226,6 +228,7 @@ class TreeScores:
     cap: Array
     excluded: Array
     vetoes: tuple[str, ...]
+    sheet: PointsSheet
 
     def __repr__(self) -> str:
         return f"TreeScores({len(self.areas)} areas, {len(self.leaves)} leaves)"
@@ -350,13 +353,13 @@ def score_tree(
     factor = np.divide(based, points, out=np.zeros_like(based), where=points > 0)
 
     lost_by_class = {name: np.zeros((p, len(leaves))) for name in (*CLASSES, UNCLASSED)}
-    for entry in _within_item(sheet.lost, tree).itertuples():
+    for entry in within_item(sheet.lost, tree).itertuples():
         cell = row[str(entry.code)], column[str(entry.item)]
         name = entry.points_class or items[cell[1]].points_class or UNCLASSED
         lost_by_class[name][cell] += entry.counted * factor[cell]
     got = based - sum(lost_by_class.values())
     got[:, [leaf.bonus for leaf in items]] = 0.0
-    for entry in _within_item(sheet.gained, tree).itertuples():
+    for entry in within_item(sheet.gained, tree).itertuples():
         got[row[str(entry.code)], column[str(entry.item)]] += entry.counted
 
     visited = None
@@ -395,6 +398,7 @@ def score_tree(
         cap,
         excluded,
         vetoes,
+        sheet,
     )
 
 
@@ -464,8 +468,8 @@ def _columns_below(name: str, item: AssessmentItem, column: Mapping[str, int]) -
     return [column[path[-1]] for path, _leaf in item.leaves((name,))]
 
 
-def _within_item(entries: pd.DataFrame, tree: Assessment) -> pd.DataFrame:
-    """Count of every entry no more than its item has left in its area."""
+def within_item(entries: pd.DataFrame, tree: Assessment) -> pd.DataFrame:
+    """Count of every entry no more than its item has left in its area, in a column `counted`."""
     most = entries["item"].map({name: leaf.points for name, (_p, leaf) in tree.leaves().items()})
     before = entries.groupby(["code", "item"])["points"].cumsum() - entries["points"]
     left = (most.astype(float) - before).clip(lower=0.0)
