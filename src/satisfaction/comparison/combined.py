@@ -26,12 +26,11 @@ from satisfaction.composite.tree_scores import TreeScores
 from satisfaction.composite.tree_tables import lost_entries, most_lost
 from satisfaction.declarations.combined import (
     COMBINED,
-    Assessment,
     CombinedFile,
     read_combined_inputs,
 )
 from satisfaction.declarations.survey import RankedBy, Survey
-from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.figures import rank_set, rank_set_in_words
 from satisfaction.foundation.files import recorded, refuse_changed
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list
@@ -107,8 +106,6 @@ def combine(results: Results, path: Path) -> Combination:
     with recorded() as read:
         inputs = read_combined_inputs(path)
     refuse_placeholders(map(Path, read), RankingError)
-    for tree in inputs.assessments.values():
-        _refuse_beyond_lost_points(tree)
     alone = results_by(results, results.survey.questionnaire.ranked) or results
     survey = replace(_as_declared(results, alone.survey), combined=inputs)
     scores = combined_scores(survey, inputs, alone.estimates)
@@ -133,22 +130,6 @@ def combine(results: Results, path: Path) -> Combination:
         MappingProxyType(read),
         MappingProxyType(_summary(scores)),
     )
-
-
-def _refuse_beyond_lost_points(tree: Assessment) -> None:
-    """Refuse a tree that lost points alone do not score (K370)."""
-    further = tree.beyond_lost_points
-    if further:
-        raise RankingError(
-            "K370",
-            _(
-                "The assessment does not rest on lost points alone ({items}): its scores and their "
-                "errors come of draws, not of a standard error.",
-                items=shortened(further),
-            ),
-            where=str(tree.title),
-            hint=_("Use `satisfaction assessment`, which carries them into the combined score."),
-        )
 
 
 def _as_declared(results: Results, alone: Survey) -> Survey:

@@ -207,6 +207,8 @@ class TreeScores:
     sites : SiteShares or None
     cap : (p,)
         The highest score that vetoes and preconditions leave; inf where none does.
+    cap_stated : (p,)
+        The same without preconditions that a measure decides.
     excluded : (p,) bool
         Areas that a veto or an unmet precondition takes out of the ranking.
     vetoes : tuple of str
@@ -226,6 +228,7 @@ class TreeScores:
     measures: Mapping[str, Measured]
     sites: SiteShares | None
     cap: Array
+    cap_stated: Array
     excluded: Array
     vetoes: tuple[str, ...]
     sheet: PointsSheet
@@ -237,6 +240,21 @@ class TreeScores:
     def items(self) -> list[AssessmentItem]:
         """Return the leaves' declarations, in order."""
         return [leaf for _path, leaf in self.tree.leaves().values()]
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a measure or points of inspection decide about points, so that the score has errors."""
+        return bool(self.tree.measures) or any(leaf.sites for leaf in self.items)
+
+    @property
+    def partly_exact(self) -> Array:
+        """Tell of which areas points rest on a sheet, or on sites without an error, (p,) bool: exact as handed in."""
+        by_sheet = [leaf.measure is None and not leaf.sites for leaf in self.items]
+        exact = np.asarray((self.based[:, by_sheet] > 0).any(axis=1))
+        if self.sites is not None:
+            unknown = self.sites.single | self.sites.alike
+            exact = exact | np.asarray((unknown & (self.based > 0)).any(axis=1))
+        return exact
 
     @property
     def ordinary(self) -> Array:
@@ -384,6 +402,7 @@ def score_tree(
             lost_by_class[name][:, place] = based[:, place] - got[:, place]
 
     cap, excluded, vetoes = _sanctions(tree, sheet, areas, measures)
+    cap_stated, _excluded, _vetoes = _sanctions(tree, sheet, areas, {})
     return TreeScores(
         tree,
         tuple(areas),
@@ -396,6 +415,7 @@ def score_tree(
         measures,
         visited,
         cap,
+        cap_stated,
         excluded,
         vetoes,
         sheet,

@@ -67,7 +67,8 @@ def _components(combined: CombinedScores, scores: LevelScores) -> list[pd.DataFr
         without = np.where(part.declared.exact is None, "taken", "declared")
         se = part.se * np.abs(scale_slope(part))
         table = pd.DataFrame({"code": scores.codes, "score": part.score, "scaled": scaled})
-        table["se"] = np.where(part.without_error, np.nan, se)
+        without_se = part.without_error & (not part.by_draws)
+        table["se"] = np.where(without_se, np.nan, se)
         table["exact"] = np.where(part.without_error, without, "no")
         table["weight"] = part.declared.weight
         table["contribution"] = np.where(is_sum, part.declared.weight * scaled, np.nan)

@@ -22,6 +22,7 @@ from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
+from satisfaction.ranking.drawn import compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
 from satisfaction.ranking.probability import Bivariate, fit_two_waves
 from satisfaction.ranking.units import (
@@ -109,6 +110,8 @@ def pairs_of(units: Units, sign: float) -> Pairs:
     score = sign * units.estimate[ranked]
     if units.selection != "probability":
         return by_point(score)
+    if units.drawn is not None:
+        return compare_drawn(score, units.drawn.of(np.flatnonzero(ranked)).turned(sign))
     return compare_units(score, cov=units.cov[np.ix_(ranked, ranked)], df=units.df[ranked])
 
 
