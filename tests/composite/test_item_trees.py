@@ -772,7 +772,7 @@ def test_the_fewest_and_the_most_points_enclose_those_of_99_in_100_draws(wave, f
     (errors,) = draw_errors([tree.measures], draws, np.random.default_rng(13))
     known = drawn_measures(tree.measures, errors, 0.01)
     points = draw_tree(tree, known.values, np.zeros((draws, 4)))
-    joint = joint_tree(tree, known, 2000, np.random.default_rng(14), seed=14)
+    joint = joint_tree(tree, known, draws, np.random.default_rng(14), seed=14)
     held = ((points >= joint.low - 1e-9) & (points <= joint.high + 1e-9)).all(axis=1)
     assert held.mean() >= 0.99 - 1e-3
     assert len(np.unique(points[:, 0].round(6))) > 2
@@ -838,6 +838,26 @@ def written(small_template, tmp_path_factory):
     survey = read_survey(folder)
     made = assessments_of(survey, folder / "combined.yaml", results=run(survey))
     return export_assessments(made)
+
+
+def test_a_published_set_says_by_which_draws_the_combined_score_is_ranked(ranked, tmp_path):
+    from satisfaction import export
+
+    folder = export(ranked, tmp_path / "set")
+    sentences = pd.read_csv(folder / "combined_ranking_sentences.csv", dtype=str)
+    assert (
+        sentences["en"].str.contains("by 4,000 draws (seed 1), the probability", regex=False).all()
+    )
+    assert sentences["zh"].str.contains("按 4,000 次随机抽取（种子 1）估计", regex=False).all()
+    page = (folder / "combined_ranking-en.html").read_text(encoding="utf-8")
+    assert "by 4,000 joint draws, seed 1" in page
+    record = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert record["rankings"]["combined"]["ranking"]["draws"] == 4000
+    assert record["rankings"]["combined"]["ranking"]["seed"] == 1
+    scores = pd.read_csv(folder / "combined_scores.csv").set_index(["component", "code"])
+    assert (scores.loc["system", "se"].iloc[:3] > 0).all()
+    lost = pd.read_csv(folder / "combined_system_lost.csv")
+    assert set(item_trees.MEASURED) & set(lost["item"])
 
 
 def test_every_file_is_described_and_its_sum_stands_in_the_set(written):
