@@ -38,6 +38,7 @@ from satisfaction.composite.tree_tables import (
 from satisfaction.declarations.assessment_tables import read_sheet, read_sites
 from satisfaction.declarations.combined import Assessment, read_combined_inputs
 from satisfaction.foundation.errors import SatisfactionError
+from satisfaction.foundation.tables import write_checksums
 from satisfaction.pipeline import run
 from satisfaction.ranking.drawn import JointDraws, list_probability
 from satisfaction.sampling.variance import crossed
@@ -913,3 +914,44 @@ def test_the_command_writes_the_set_and_says_what_is_awaited(small, call):
     code, out, err = call("assessment", small.folder, "--draws", "10")
     assert code == 2
     assert "K378" in err
+
+
+# ---- verified
+
+
+def test_a_set_with_the_surveys_figures_is_written_again_identical(written):
+    from satisfaction.comparison.assessments import verify_assessments
+
+    found = verify_assessments(written)
+    assert (found.code, found.differing, found.inputs) == (0, (), {})
+    assert (
+        found.compared == len(list(written.iterdir())) - 2
+    )  # run.json and SHA256SUMS hold the clock
+
+
+def test_verify_tells_an_edited_a_forged_and_an_outdated_assessment_apart(small, call):
+    item_trees.write_files(small.folder)
+    call("assessment", small.folder, "--without-survey")
+    (folder,) = small.folder.glob("out/*-assessment")
+    code, out, err = call("verify", folder)
+    assert (code, err) == (0, "")
+    assert "identical" in out
+    path = folder / "system_departments.csv"
+    rows = path.read_text(encoding="utf-8-sig")
+    old = rows.splitlines()[1].split(",")
+    forged = rows.replace(",".join(old), ",".join([*old[:3], "999", *old[4:]]), 1)
+    path.write_text(forged, encoding="utf-8-sig")
+    code, out, _err = call("verify", folder)
+    assert code == 10
+    assert "system_departments.csv" in out
+    assert "999" in out
+    write_checksums(folder)  # the sums are forged too
+    code, out, _err = call("verify", folder)
+    assert code == 13
+    assert "999" in out
+    path.write_text(rows, encoding="utf-8-sig")
+    write_checksums(folder)
+    small.edit("lost.csv", "亮点 highlight", "另一个 another")
+    code, out, _err = call("verify", folder)
+    assert code == 11
+    assert "lost.csv" in out

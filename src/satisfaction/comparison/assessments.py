@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,10 +32,19 @@ from satisfaction.declarations.combined import (
     PointsClass,
     read_combined_inputs,
 )
-from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.figures import probability
-from satisfaction.foundation.files import dated_folder, recorded, refuse_changed, sha256
+from satisfaction.foundation.file_sets import SUMS
+from satisfaction.foundation.files import (
+    changed_since,
+    dated_folder,
+    read_json,
+    recorded,
+    refuse_changed,
+    scratch_folder,
+    sha256,
+)
 from satisfaction.foundation.language import Text, _, comma_list, ngettext, use
 from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import (
@@ -44,7 +55,7 @@ from satisfaction.foundation.tables import (
     write_xlsx,
 )
 from satisfaction.foundation.yaml import refuse_placeholders
-from satisfaction.pipeline import Results
+from satisfaction.pipeline import Results, run
 from satisfaction.publication.assessment_columns import described_columns
 from satisfaction.publication.assessment_pages import (
     STATE_WORDS,
@@ -53,8 +64,19 @@ from satisfaction.publication.assessment_pages import (
     workbook_sheets,
 )
 from satisfaction.publication.labels import mark, twelve_digits
-from satisfaction.publication.manifest import plain
+from satisfaction.publication.manifest import plain, versions
+from satisfaction.publication.verify import (
+    Verification,
+    damage_said,
+    other_versions,
+    set_differences,
+    set_names,
+    survey_folder,
+    unlike,
+)
 from satisfaction.ranking.drawn import JointDraws
+
+ASSESSMENT = "assessment.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +99,8 @@ class Assessments:
     draws, seed : int
     sources : mapping of str to str
         SHA-256 of the files read, by absolute path.
+    path : Path
+        combined.yaml.
     """
 
     survey: Survey
@@ -89,6 +113,11 @@ class Assessments:
     draws: int
     seed: int
     sources: Mapping[str, str] = field(repr=False)
+    path: Path
+
+    def __repr__(self) -> str:
+        names = ", ".join(one.name for one in self.trees)
+        return f"Assessments({self.survey.name}: {names}; {self.draws} draws, seed {self.seed})"
 
 
 def assessments_of(
@@ -160,6 +189,7 @@ def assessments_of(
         draws,
         seed,
         dict(read),
+        path,
     )
 
 
@@ -230,12 +260,12 @@ def _wave_points(
     return WavePoints(wave, lost, visited, sheet.absent)
 
 
-def export_assessments(found: Assessments) -> Path:
-    """Write the assessments of a wave as a file set; returns the folder, <survey>/out/<time>-assessment/.
+def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
+    """Write the assessments of a wave as a file set; returns the folder, by default <survey>/out/<time>-assessment/.
 
     Of every assessment its tables as csv and a workbook a language; combined_draws.csv; pages: an overview and one an area;
-    columns.csv (what every column holds), assessment.json (what was declared, how it was drawn, inputs), run.json (the clock) and
-    SHA256SUMS.
+    columns.csv (what every column holds), assessment.json (what was declared, how it was drawn, inputs), run.json (the clock, and how
+    the set is written again) and SHA256SUMS.
     """
     survey = found.survey
     marked = mark(survey)
@@ -252,7 +282,7 @@ def export_assessments(found: Assessments) -> Path:
     languages = survey.declared.languages
     finished = datetime.datetime.now(datetime.UTC)
     target = survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-assessment"
-    with dated_folder(target) as made:
+    with dated_folder(folder or target) as made:
         scratch = made.scratch
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
@@ -283,15 +313,73 @@ def export_assessments(found: Assessments) -> Path:
                     language=language,
                 )
                 write_text(page, scratch / name)
-        write_json(plain(_record(found, lines)), scratch / "assessment.json")
+        write_json(plain(_record(found, lines)), scratch / ASSESSMENT)
         stamp = {
             "mark": marked,
             "finished": finished.isoformat(timespec="seconds"),
             "outputs": {path.name: sha256(path) for path in sorted(scratch.iterdir())},
+            "command": "assessment",
+            "options": {
+                "declared": Path(os.path.relpath(found.path, survey.folder)).as_posix(),
+                "without_survey": found.results is None,
+                "draws": found.draws,
+                "seed": found.seed,
+            },
+            "survey_folder": "../..",
+            "surveys": ["."],
         }
         write_json(stamp, scratch / "run.json")
         write_checksums(scratch)
     return made.target
+
+
+def verify_assessments(folder: Path, *, survey: Path | None = None) -> Verification:
+    """Write a set of `satisfaction assessment` again from its inputs and compare every file with it.
+
+    Parameters
+    ----------
+    folder : Path
+        As `export_assessments` wrote it.
+    survey : Path, optional
+        The survey's folder; by default the one that the set lies in.
+
+    Raises
+    ------
+    InputFileError
+        F123 where the survey's folder is not known.
+    """
+    options = read_json(folder / "run.json", ["options"])["options"]
+    at = survey_folder(folder, survey)
+    by_hand = changed_since(folder, folder / SUMS)
+    with damage_said(folder):
+        made = read_json(folder / ASSESSMENT, ["inputs", "waves", "versions"])
+    wave = read_survey(at)
+    results = None
+    if not options["without_survey"]:
+        results = run(wave)
+    again = assessments_of(
+        wave,
+        at / options["declared"],
+        results=results,
+        draws=options["draws"],
+        seed=options["seed"],
+    )
+    with scratch_folder("satisfaction-verify") as scratch:
+        new = export_assessments(again, scratch / "again")
+        made_now = read_json(new / ASSESSMENT)
+        differing = tuple(set_differences(folder, new))
+        compared = len(set_names(folder) | set_names(new))
+    inputs = unlike(_inputs(made), _inputs(made_now))
+    programs = other_versions(made["versions"], made_now["versions"])
+    return Verification(folder, by_hand, inputs, programs, differing, compared)
+
+
+def _inputs(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes of what a set was made from, by name."""
+    inputs = dict(record["inputs"])
+    for wave in record["waves"]:
+        inputs |= wave["inputs"]
+    return inputs
 
 
 def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
@@ -335,8 +423,8 @@ def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
             "files": "normal with the se of the file; exact without one",
         }
     if found.results is not None:
-        record |= made_from([found.results])
-    return record
+        return record | made_from([found.results])
+    return record | {"waves": [], "versions": versions()}
 
 
 def assessment_lines(found: Assessments) -> list[Text]:
