@@ -56,13 +56,13 @@ from satisfaction.foundation.tables import (
 )
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, run
-from satisfaction.publication.assessment_columns import described_columns
 from satisfaction.publication.assessment_pages import (
     STATE_WORDS,
     area_page,
     overview_page,
     workbook_sheets,
 )
+from satisfaction.publication.columns import OF_ASSESSMENT, described_columns
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import plain, versions
 from satisfaction.publication.verify import (
@@ -286,7 +286,7 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
         scratch = made.scratch
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
-        write_csv(described_columns(tables), scratch / "columns.csv")
+        write_csv(described_columns(tables, OF_ASSESSMENT), scratch / "columns.csv")
         for language in languages:
             for one in found.trees:
                 with use(language):
