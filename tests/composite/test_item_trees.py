@@ -37,10 +37,13 @@ from satisfaction.composite.tree_tables import (
 )
 from satisfaction.declarations.assessment_tables import read_sheet, read_sites
 from satisfaction.declarations.combined import Assessment, read_combined_inputs
+from satisfaction.declarations.rules import Threshold
 from satisfaction.foundation.errors import SatisfactionError
 from satisfaction.foundation.tables import write_checksums
 from satisfaction.pipeline import run
+from satisfaction.ranking.change import rank_change
 from satisfaction.ranking.drawn import JointDraws, list_probability
+from satisfaction.ranking.targets import threshold_verdicts
 from satisfaction.sampling.variance import crossed
 
 FLAT = {"title": {"zh": "测", "en": "T"}, "source": "test"}
@@ -807,6 +810,30 @@ def test_without_a_probability_sample_the_tree_scores_and_nothing_is_drawn(small
     assert results.combined.ranked.drawn is None
     assert ranking.table["estimate"].notna().all()
     assert ranking.table["probability_bottom"].isna().all()
+
+
+def test_rises_since_published_ranks_and_thresholds_are_tested_by_the_draws(ranked):
+    ranking = ranked.further["combined"].ranking
+    rose = ranking.target("rise", 1, since=dict.fromkeys(COUNTIES, 4), comparable=True).table
+    assert rose["probability"].between(0, 1).all()
+    assert (rose["p_met"] >= ranking.pairs.spent).all()
+    estimates = ranked.further["combined"].estimates[ranked.area]
+    threshold = Threshold(measure="combined", below=70.0, zh="x", en="x", source="test")
+    rules = ranked.survey.rules.ranking
+    table = threshold_verdicts(estimates, threshold, rules).set_index("code")
+    drawn = estimates.of("combined").drawn
+    below = (1 + np.count_nonzero(drawn.errors <= drawn.high - 70, axis=0)) / 4001 + drawn.spent
+    assert table["p_below"].to_numpy() == pytest.approx(np.minimum(below, 1))
+    assert set(table["status"]) == {"possible"}  # the sheet's points are not declared exact
+
+
+def test_a_drawn_score_is_not_carried_from_wave_to_wave_by_a_standard_error(ranked):
+    estimates = ranked.further["combined"].estimates[ranked.area].of("combined")
+    with pytest.raises(SatisfactionError, match="K370"):
+        rank_change(estimates, estimates, comparable=True)
+    ranking = ranked.further["combined"].ranking
+    with pytest.raises(SatisfactionError, match="K370"):
+        ranking.target("rise", 1, since=ranking, comparable=True)
 
 
 def test_combined_shows_the_same_ranking(wave, ranked):

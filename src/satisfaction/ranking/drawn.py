@@ -225,10 +225,12 @@ class DrawnModel:
 
     def better(self) -> Floats:
         """Share of the draws in which the row is above the column, (p, p); a tie counts half."""
-        scores = self.scores.round(DECIMALS).T
+        scores = np.ascontiguousarray(self.scores.round(DECIMALS).T)
         shares = np.empty((len(scores), len(scores)))
         for unit, values in enumerate(scores):
-            shares[unit] = np.mean(np.heaviside(values - scores, 0.5), axis=1)
+            above = np.count_nonzero(values > scores, axis=1)
+            level = np.count_nonzero(values == scores, axis=1)
+            shares[unit] = (above + level / 2) / len(values)
         return shares
 
 

@@ -119,6 +119,7 @@ def waves_from_estimates(
     later: Estimates, earlier: Estimates, *, ranked: object, selection: str
 ) -> Waves:
     """Read two Estimates of one measure by the same areas; shared PSUs give the covariance."""
+    refuse_drawn(later, earlier)
     after = units_from_estimates(later, ranked=ranked, selection=selection)
     order = same_units(after.names, unit_names(earlier))
     taking_part = after.ranked[np.argsort(order)]
@@ -181,6 +182,7 @@ def waves_from_units(
     """Put the units of two rankings side by side; without both Estimates the waves count as
     independent.
     """
+    refuse_drawn(after, before)
     order = same_units(after.names, before.names)
     before = _reordered(before, order)
     if np.any(before.ranked != after.ranked):
@@ -191,6 +193,26 @@ def waves_from_units(
         relation = "unknown: taken as independent, which matters to probabilities only"
         return _checked(Waves(before, after, cross, relation))
     return _with_shared_psus(before, after, later, earlier, order)
+
+
+def refuse_drawn(*waves: Units | Estimates) -> None:
+    """Refuse scores that are drawn where standard errors of two waves are put together.
+
+    Raises
+    ------
+    RankingError
+        K370.
+    """
+    if any(wave.drawn is not None for wave in waves):
+        raise RankingError(
+            "K370",
+            _(
+                "The score is drawn, because a mark or points of inspection decide about points of an "
+                "assessment: no standard error carries it from wave to wave."
+            ),
+            where="combined.yaml",
+            hint=_("Compare the survey's measures, and the assessment's points by its ledger."),
+        )
 
 
 def _with_shared_psus(
