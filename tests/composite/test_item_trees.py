@@ -20,7 +20,6 @@ from satisfaction.composite.scores import combined_scores
 from satisfaction.composite.tree_draws import (
     Drawing,
     draw_errors,
-    draw_measures,
     draw_sites,
     draw_tree,
     drawn_measures,
@@ -68,6 +67,11 @@ def found(wave):
 
 def flat(items, **keys) -> Assessment:
     return Assessment.model_validate(FLAT | {"items": items} | keys)
+
+
+def draw_measures(measures, draws, rng):
+    (errors,) = draw_errors([measures], draws, rng)
+    return {name: one.estimate + errors[name] for name, one in measures.items()}
 
 
 def leaf(points, **keys):

@@ -357,20 +357,14 @@ def with_draws(
     for (level, parts), of_level in zip(levels.items(), errors, strict=True):
         with_theirs = []
         for part in parts:
-            if part.surveyed:
-                noise = of_level[part.name]
-                joint = JointDraws(
-                    part.score + noise, noise, part.score, part.score, spent, drawing.seed
-                )
-            elif part.name in trees:
+            if part.name in trees:
                 joint = _tree_above(survey, trees[part.name], part, level)
             else:
-                noise = rng.standard_normal((drawing.draws, len(part.score))) * np.nan_to_num(
-                    part.se
-                )
-                joint = JointDraws(
-                    part.score + noise, noise, part.score, part.score, spent, drawing.seed
-                )
+                noise = of_level.get(part.name)
+                if noise is None:
+                    normal = rng.standard_normal((drawing.draws, len(part.score)))
+                    noise = normal * np.nan_to_num(part.se)
+                joint = JointDraws.around(part.score, noise, spent=spent, seed=drawing.seed)
             with_theirs.append(replace(part, drawn=joint))
         drawn[level] = tuple(with_theirs)
     return drawn

@@ -73,14 +73,6 @@ def checked_draws(draws: int) -> int:
     return draws
 
 
-def draw_measures(
-    measures: Mapping[str, Measured], draws: int, rng: np.random.Generator
-) -> dict[str, Array]:
-    """Draw measures of the survey around their estimates, all of an area together: by name (B, p); see `draw_errors`."""
-    (errors,) = draw_errors([measures], draws, rng)
-    return {name: one.estimate + errors[name] for name, one in measures.items()}
-
-
 def draw_errors(
     levels: Sequence[Mapping[str, Measured]], draws: int, rng: np.random.Generator
 ) -> list[dict[str, Array]]:
@@ -150,7 +142,7 @@ def draw_tree(scores: TreeScores, values: Mapping[str, Array], site_errors: Arra
     ----------
     scores : TreeScores
     values : mapping of (B, p)
-        Measures as `draw_measures` draws them: items and preconditions with a `cap` or `zero` follow them; where one is not among
+        Measures, drawn: items and preconditions with a `cap` or `zero` follow them; where one is not among
         them, they stay as estimated.
     site_errors : (B, p)
         Of the points got at sites, as `draw_sites` draws them.

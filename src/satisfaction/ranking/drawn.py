@@ -65,6 +65,11 @@ class JointDraws:
     def __repr__(self) -> str:
         return f"JointDraws({self.scores.shape[1]} units, {self.number} draws, seed {self.seed})"
 
+    @classmethod
+    def around(cls, score: Floats, errors: Floats, *, spent: float, seed: int) -> JointDraws:
+        """Return draws of (p,) scores about which no mark decides: their (B, p) errors around them."""
+        return cls(score + errors, errors, score, score, spent, seed)
+
     @property
     def number(self) -> int:
         """Return how many draws there are."""
