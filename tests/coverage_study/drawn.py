@@ -94,7 +94,7 @@ def wrong(truth: Truth, samples: int, seed: int) -> Iterator[dict[str, Any]]:
     np.fill_diagonal(not_better, val=False)
     for _number in range(samples):
         score, draws, spread = sample(truth, random)
-        compared = compare_drawn(score, draws).comparisons
+        compared = compare_drawn(score, draws).drawn
         assert compared is not None
         joint = simultaneous_drawn_sets(compared, ALPHA)
         named = marginal_drawn_sets(compared, ALPHA)

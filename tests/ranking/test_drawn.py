@@ -11,6 +11,7 @@ from satisfaction.ranking.drawn import (
     DrawnModel,
     JointDraws,
     compare_drawn,
+    drawn_reach,
     joint_limits,
     list_probability,
     marginal_drawn_sets,
@@ -40,15 +41,15 @@ def test_without_steps_p_values_and_sets_are_those_of_the_standard_errors(plain)
     error = np.sqrt(known.p_better * (1 - known.p_better) / DRAWS)
     off = ~np.eye(5, dtype=bool)
     assert (np.abs(plain.p_better - known.p_better) < 4 * error + 2 / DRAWS)[off].all()
-    sets = simultaneous_drawn_sets(plain.comparisons, 0.05)
+    sets = simultaneous_drawn_sets(plain.drawn, 0.05)
     reference = maxt_sets(known, 0.05, step_down=False)
     assert sets.critical[0] == pytest.approx(reference.critical[0], abs=0.05)
     assert (sets.better == reference.better).all()
 
 
 def test_the_set_of_one_named_unit_is_no_wider_than_that_of_the_whole_table(plain):
-    joint = simultaneous_drawn_sets(plain.comparisons, 0.05)
-    named = marginal_drawn_sets(plain.comparisons, 0.05)
+    joint = simultaneous_drawn_sets(plain.drawn, 0.05)
+    named = marginal_drawn_sets(plain.drawn, 0.05)
     assert (named.low >= joint.low).all()
     assert (named.high <= joint.high).all()
     assert named.critical[1] < joint.critical[1]
@@ -58,8 +59,8 @@ def test_points_that_are_not_ruled_out_widen_sets_and_p_values(plain):
     wide = compare_drawn(SCORE, without_steps(spent=0.01, low=4.0, high=4.0))
     shifted = stats.norm.sf((SCORE[4] - SCORE[0] - 8) / np.hypot(SE[4], SE[0]))
     assert wide.p_better[4, 0] == pytest.approx(shifted, abs=2e-3 * 3)
-    narrow = simultaneous_drawn_sets(plain.comparisons, 0.05)
-    wider = simultaneous_drawn_sets(wide.comparisons, 0.05)
+    narrow = simultaneous_drawn_sets(plain.drawn, 0.05)
+    wider = simultaneous_drawn_sets(wide.drawn, 0.05)
     assert (wider.low <= narrow.low).all()
     assert (wider.high >= narrow.high).all()
     assert (wider.better <= narrow.better).all()
@@ -67,6 +68,19 @@ def test_points_that_are_not_ruled_out_widen_sets_and_p_values(plain):
     assert (bottom_membership(wide, 1).p_in >= bottom_membership(plain, 1).p_in + 0.01 - 1e-12)[
         :1
     ].all()
+
+
+def test_differences_from_a_chosen_unit_reach_as_far_as_its_sets(plain):
+    wide = compare_drawn(SCORE, without_steps(spent=0.01, low=1.0, high=2.0))
+    for pairs, shift in ((plain, 0.0), (wide, 3.0)):
+        sets = simultaneous_drawn_sets(pairs.drawn, 0.05)
+        half = drawn_reach(pairs, 4, 0.05, table=True)
+        spread = np.hypot(SE, SE[4])
+        expected = shift + sets.critical[0] * spread
+        assert half[:4] == pytest.approx(expected[:4], rel=0.02)
+        behind = SCORE[4] - SCORE > half
+        assert (behind == sets.better[4])[:4].all()
+        assert (drawn_reach(pairs, 4, 0.05, table=False) <= half + 1e-9)[:4].all()
 
 
 def test_below_a_value_is_tested_at_the_most_points_and_not_below_at_the_fewest():

@@ -109,7 +109,7 @@ class JointDraws:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparisons:
+class DrawnPairs:
     """All pairs of p units over B joint draws.
 
     Attributes
@@ -126,7 +126,7 @@ class Comparisons:
     largest: Floats
 
     def __repr__(self) -> str:
-        return f"Comparisons({self.draws!r})"
+        return f"DrawnPairs({self.draws!r})"
 
     @property
     def worst(self) -> Floats:
@@ -146,7 +146,7 @@ def compare_drawn(score: Floats, draws: JointDraws) -> Pairs:
     spread = np.std(draws.errors, axis=0, ddof=1)
     between = np.atleast_2d(np.cov(draws.errors, rowvar=False))
     squared = spread[:, None] ** 2 + spread**2 - 2 * between
-    compared = Comparisons(draws, np.sqrt(np.maximum(squared, 0)), np.zeros((p, draws.number)))
+    compared = DrawnPairs(draws, np.sqrt(np.maximum(squared, 0)), np.zeros((p, draws.number)))
     p_better = np.empty((p, p))
     errors = np.ascontiguousarray(draws.errors.T)
     for unit in range(p):
@@ -156,12 +156,10 @@ def compare_drawn(score: Floats, draws: JointDraws) -> Pairs:
         scale = np.where(compared.spread[unit] > TIE, compared.spread[unit], np.inf)
         np.abs(difference, out=difference)
         compared.largest[unit] = np.max(difference / scale[:, None], axis=0)
-    return replace(
-        pairs, p_better=p_better, independent=False, spent=draws.spent, comparisons=compared
-    )
+    return replace(pairs, p_better=p_better, independent=False, spent=draws.spent, drawn=compared)
 
 
-def simultaneous_drawn_sets(compared: Comparisons, alpha: float) -> RankSets:
+def simultaneous_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     """Simultaneous sets by max-t of the drawn errors, at the error that is left of `alpha`."""
     left = alpha - compared.draws.spent
     critical, error = upper_quantile(compared.largest.max(axis=0)[None], left)
@@ -173,7 +171,7 @@ def simultaneous_drawn_sets(compared: Comparisons, alpha: float) -> RankSets:
     return _with_simulation(sets, (critical, critical), error, compared.draws)
 
 
-def marginal_drawn_sets(compared: Comparisons, alpha: float) -> RankSets:
+def marginal_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     """Sets for one named unit by max-t of its differences from the others, two-sided."""
     left = alpha - compared.draws.spent
     quantiles = [upper_quantile(values[None], left) for values in compared.largest]
@@ -187,6 +185,23 @@ def marginal_drawn_sets(compared: Comparisons, alpha: float) -> RankSets:
         sets.append(RankSets(1 + better, len(better) - worse))
     extremes = float(critical.min()), float(critical.max())
     return _with_simulation(sets, extremes, float(error.max()), compared.draws)
+
+
+def drawn_reach(pairs: Pairs, chosen: int, alpha: float, *, table: bool) -> Floats:
+    """How far every difference from a chosen unit is uncertain to either side, (p,): of all pairs of the `table` at once, or its own.
+
+    The wider of both sides, from the fewest and the most points that are not ruled out.
+    """
+    compared = pairs.drawn
+    assert compared is not None
+    largest = compared.largest[chosen]
+    if table:
+        largest = compared.largest.max(axis=0)
+    critical, _error = upper_quantile(largest[None], alpha - compared.draws.spent)
+    ahead = pairs.score - pairs.score[chosen]
+    fewer = ahead - compared.worst[:, chosen]
+    more = -compared.worst[chosen] - ahead
+    return np.asarray(np.maximum(fewer, more) + critical * compared.spread[chosen])
 
 
 def _with_simulation(

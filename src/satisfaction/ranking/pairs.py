@@ -18,7 +18,7 @@ from scipy import special
 from satisfaction.estimation.intervals import satterthwaite
 
 if TYPE_CHECKING:
-    from satisfaction.ranking.drawn import Comparisons
+    from satisfaction.ranking.drawn import DrawnPairs
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -59,7 +59,7 @@ class Pairs:
         Sampling covariance of the scores.
     spent : float
         Error used before the comparisons, to be added to every p-value that is made of them.
-    comparisons : Comparisons or None
+    drawn : DrawnPairs or None
         Of scores that are drawn: what sets are made of; `p_better` is counted over the draws then.
     """
 
@@ -72,7 +72,7 @@ class Pairs:
     independent: bool
     cov: Floats
     spent: float = 0.0
-    comparisons: Comparisons | None = None
+    drawn: DrawnPairs | None = None
 
     def __repr__(self) -> str:
         return f"Pairs({len(self.score)} units, independent={self.independent})"
@@ -80,7 +80,7 @@ class Pairs:
     def reversed(self) -> Pairs:
         """The same pairs with the order of the units turned round."""
         turned = replace(self, score=-self.score, t=-self.t, p_better=self.p_better.T)
-        return replace(turned, comparisons=None)
+        return replace(turned, drawn=None)
 
     @property
     def other_better(self) -> Floats:

@@ -570,8 +570,8 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     normal = probability.fit(pairs.score, pairs.se, options.between)
     models = _models(normal, pairs, options)
     model = models[options.prior]
-    if pairs.comparisons is not None:
-        model = DrawnModel(pairs.comparisons.draws.scores)
+    if pairs.drawn is not None:
+        model = DrawnModel(pairs.drawn.draws.scores)
     columns: dict[str, NDArray[Any]] = {
         "rank": tied_rank(pairs, options.ties),
         "marginal_low": marginal.low,

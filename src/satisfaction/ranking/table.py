@@ -120,7 +120,7 @@ class RankOptions:
 
     def marginal_used(self, pairs: Pairs) -> Marginal:
         """Simes needs independent units; Holm replaces it otherwise, max-t where scores are drawn."""
-        if pairs.comparisons is not None:
+        if pairs.drawn is not None:
             return "maxt"
         if self.marginal == "simes" and not pairs.independent:
             return "holm"
@@ -128,21 +128,21 @@ class RankOptions:
 
     def simultaneous_used(self, pairs: Pairs) -> Simultaneous:
         """Return the method asked for, max-t where scores are drawn."""
-        if pairs.comparisons is not None:
+        if pairs.drawn is not None:
             return "maxt"
         return self.simultaneous
 
     def marginal_sets(self, pairs: Pairs) -> RankSets:
         """Compute the sets for one unit named beforehand."""
-        if pairs.comparisons is not None:
-            return marginal_drawn_sets(pairs.comparisons, 1 - self.level)
+        if pairs.drawn is not None:
+            return marginal_drawn_sets(pairs.drawn, 1 - self.level)
         method = self.marginal_used(pairs)
         return MARGINAL[method](pairs, 1 - self.level, **self._simulation(method))
 
     def simultaneous_sets(self, pairs: Pairs) -> RankSets:
         """Compute the sets for the whole table."""
-        if pairs.comparisons is not None:
-            return simultaneous_drawn_sets(pairs.comparisons, 1 - self.level)
+        if pairs.drawn is not None:
+            return simultaneous_drawn_sets(pairs.drawn, 1 - self.level)
         kernel = SIMULTANEOUS[self.simultaneous]
         return kernel(pairs, 1 - self.level, **self._simulation(self.simultaneous))
 
@@ -491,9 +491,9 @@ def summarise(
     errors = {kind: run.error for kind, run in runs.items()}
     seed = options.seed
     number = options.draws
-    if pairs.comparisons is not None:
-        seed = pairs.comparisons.draws.seed
-        number = pairs.comparisons.draws.number
+    if pairs.drawn is not None:
+        seed = pairs.drawn.draws.seed
+        number = pairs.drawn.draws.number
         shares = rows["probability_bottom"].to_numpy(float)
         errors["probability"] = monte_carlo_error(shares, number)
         summary = replace(summary, drawn=True)
@@ -543,8 +543,8 @@ def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
     probabilities = PROBABILITIES.format(options.between.upper())
     if options.of_rates:
         probabilities = OF_RATES.format(SHAPES[options.prior])
-    if pairs.comparisons is not None:
-        probabilities = OF_DRAWS.format(pairs.comparisons.draws.number)
+    if pairs.drawn is not None:
+        probabilities = OF_DRAWS.format(pairs.drawn.draws.number)
     return {
         "marginal": options.marginal_used(pairs),
         "simultaneous": options.simultaneous_used(pairs),
@@ -555,7 +555,7 @@ def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
 
 def df_convention(pairs: Pairs) -> str:
     """Say how the se entered the tests."""
-    if pairs.comparisons is not None:
+    if pairs.drawn is not None:
         return "by the draws: t with the df of every area, sites' t, files' normal errors"
     if np.all(np.isinf(pairs.df)):
         return "se known: normal distribution"
