@@ -117,7 +117,8 @@ def combine(results: Results, path: Path) -> Combination:
             where=path.name,
             hint=_("Complete the scores of the components, or lower `list_size`."),
         )
-    ranked = ranked_further(replace(results, combined=scores), survey)
+    together = scores.beside(survey, results.estimates)
+    ranked = ranked_further(replace(results, combined=scores, estimates=together), survey)
     assessed = {}
     for part in scores.ranked.parts:
         if part.assessed is not None:
