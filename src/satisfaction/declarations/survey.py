@@ -473,8 +473,10 @@ def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) 
     if used is None or written is None or used is written:
         return used is written
     same = used.declared == written.declared and used.assessments == written.assessments
-    tables = used.tables.keys() | written.tables.keys()
-    return same and all(_same(used.tables.get(name), written.tables.get(name)) for name in tables)
+    for one, other in ((used.tables, written.tables), (used.sites, written.sites)):
+        names = one.keys() | other.keys()
+        same = same and all(_same(one.get(name), other.get(name)) for name in names)
+    return same
 
 
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:

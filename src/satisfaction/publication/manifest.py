@@ -137,9 +137,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
     content["digits"] = DIGITS
-    content["versions"] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        content["versions"][package] = importlib.metadata.version(package)
+    content["versions"] = versions()
     return content
 
 
@@ -166,6 +164,12 @@ def _rules(survey: Survey) -> dict[str, Any]:
     if rules["ranking"]["tie_break"] is None:
         del rules["ranking"]["tie_break"]
     return rules
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes the figures, by name."""
+    packages = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {"python": platform.python_version()} | packages
 
 
 def _further(results: Results) -> dict[str, Any]:
