@@ -337,6 +337,8 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
         "change.csv",
         "change.xlsx",
         "change.json",
+        "change.html",
+        "change-en.html",
         "most_improved.csv",
         "run.json",
     }
@@ -575,6 +577,8 @@ def test_a_rolling_index_is_written_beside_the_last_wave(call, small, second):
         "rolling.csv",
         "rolling.xlsx",
         "rolling.json",
+        "rolling.html",
+        "rolling-en.html",
         "run.json",
     }
     assert folder.name in out

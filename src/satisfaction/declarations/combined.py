@@ -116,6 +116,17 @@ class Component(Label):
         return self
 
 
+class ComparableScores(Record):
+    """An earlier wave whose scores may be compared with these, although combined.yaml says otherwise there."""
+
+    wave: str = Field(description=N_("the earlier wave"))
+    note: Words | None = Field(default=None, description=N_("why the scores may be compared"))
+    source: Statement = Field(description=N_("who declares that the scores may be compared"))
+
+    def __str__(self) -> str:
+        return "; ".join(str(part) for part in (self.wave, self.note, self.source) if part)
+
+
 class CombinedFile(Record):
     """What combined.yaml may say: the parts, their weights (which add up to 1), and how they are put together."""
 
@@ -130,6 +141,13 @@ class CombinedFile(Record):
         ),
     )
     components: Annotated[dict[Name, Component], Field(min_length=2)]
+    comparable_with: list[ComparableScores] | None = Field(
+        default=None,
+        description=N_(
+            "earlier waves with other components, weights or scales whose scores may be compared "
+            "with these"
+        ),
+    )
 
     def __repr__(self) -> str:
         return f"CombinedFile({self.title}: {', '.join(self.components)})"

@@ -294,8 +294,8 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
         changed |= dict.fromkeys(sorted(input_names(wave) - then.keys()), "added")
         results = run(as_used(wave, used, unrecorded))
         made_now = manifest(results)
-        changed = _unlike(then, made_now["inputs"])
-        versions = _other_versions(programs, made_now["versions"])
+        changed = unlike(then, made_now["inputs"])
+        versions = other_versions(programs, made_now["versions"])
         written_as = str(made["format"]["version"])
         if written_as != FORMAT:
             versions["format"] = (written_as, FORMAT)
@@ -369,7 +369,7 @@ def damage_said(*folders: Path) -> Iterator[None]:
         raise
 
 
-def _unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+def unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
     """Return the inputs that are not those of the set, with their state."""
     states = {
         name: "changed" if name in now else "missing"
@@ -379,7 +379,8 @@ def _unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
     return states | dict.fromkeys(sorted(now.keys() - then.keys()), "added")
 
 
-def _other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
+def other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the programs whose version differs: the set's, and the one at hand."""
     return {
         name: (old, str(now.get(name, ""))) for name, old in then.items() if old != now.get(name)
     }
