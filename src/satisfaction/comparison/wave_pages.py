@@ -154,16 +154,23 @@ def _change_cells(found: WaveChange, row: Mapping[Hashable, Any], *, tested: boo
     for name in ("rank_before", "rank_after"):
         rank_set = {"marginal_low": row[f"{name}_low"], "marginal_high": row[f"{name}_high"]}
         cells.append(rank_with_set({"rank": row[name], **rank_set}))
-    cells.append(_or_dash(row["rise"], "{:+d}".format))
+    cells.append(_or_dash(row["rise"], _places))
     if not tested:
         return cells
     guaranteed = ABSENT
     if pd.notna(row["rise_low"]):
-        guaranteed = f"{row['rise_low']:+d} … {row['rise_high']:+d}"
+        guaranteed = f"{_places(row['rise_low'])} … {_places(row['rise_high'])}"
     limits = unit.change_limits(row["ci_low"], row["ci_high"])
     relative = _or_dash(row["relative_change"], unit.change) + limits
     cells += [guaranteed, probability(row["probability_rise"]), relative, p_value(row["p_bh"])]
     return [*cells, SIGNIFICANT[row["significant"]]]
+
+
+def _places(number: Any) -> str:
+    """Write places gained; none is neither more nor less."""
+    if number == 0:
+        return "0"
+    return f"{int(number):+d}"
 
 
 def _or_dash(value: Any, written: Callable[[Any], str]) -> str:

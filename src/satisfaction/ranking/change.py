@@ -61,7 +61,9 @@ NOT_BOTH = _(
     "certain the changes are is unknown."
 )
 
-NO_ERROR_DECLARED = _("No standard error of this score is declared: how certain the changes are is unknown.")
+NO_ERROR_DECLARED = _(
+    "No standard error of this score is declared: how certain the changes are is unknown."
+)
 
 
 def tests_of_change(waves: Waves) -> dict[str, Floats]:
