@@ -9,6 +9,7 @@ from typing import Any
 
 from satisfaction.comparison.changes import run_change, run_rolling
 from satisfaction.comparison.combined import combine, export_combined
+from satisfaction.comparison.stability import export_stability, study_stability
 from satisfaction.comparison.wave_files import export_change, export_rolling
 from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import InputFileError, SatisfactionError, one_of
@@ -113,7 +114,12 @@ def _combined(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -
     return export_combined(results, combine(results, wave / options["declared"]), folder)
 
 
+def _stability(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
+    (wave,) = waves
+    return export_stability(study_stability(run(read_survey(wave)), **options), options, folder)
+
+
 AGAIN: Mapping[str, Callable[[Sequence[Path], Mapping[str, Any], Path], Path]] = MappingProxyType(
-    {"change": _change, "rolling": _rolling, "combined": _combined}
+    {"change": _change, "rolling": _rolling, "combined": _combined, "stability": _stability}
 )
 """How each command's set is written again."""

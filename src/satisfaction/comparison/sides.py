@@ -144,7 +144,7 @@ def _allowed(later: Survey, wave: str) -> str:
 
 WITHOUT_MEANING = {
     "zh", "en", "title", "source", "note", "date", "exact", "file", "lost", "sites", "earlier",
-    "department", "levels", "comparable_with",
+    "department", "levels", "comparable_with", "alternatives",
 }  # fmt: skip
 """Keys of combined.yaml and of a tree of items that change no score: words, sources, names of files."""
 

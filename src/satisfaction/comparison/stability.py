@@ -9,29 +9,39 @@ The stability of a wave's ranks as a file set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.stats import rankdata
 
-from satisfaction.comparison.wave_files import write_set
+from satisfaction.comparison.sides import ranked_by
+from satisfaction.comparison.wave_files import Command, write_set
+from satisfaction.comparison.wave_pages import Cells, PageTable, Section, pages_of
+from satisfaction.composite.components import ComponentScores
 from satisfaction.composite.normalising import aggregated, normalised
-from satisfaction.declarations.combined import Aggregation, Normalisation
+from satisfaction.declarations.combined import COMBINED, Aggregation, Normalisation
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.rules import Side
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.figures import ABSENT, probability, rank_set, rank_text
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.pipeline import Results, base_design, estimate_areas, weigh
-from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.combined import results_by
+from satisfaction.publication.labels import labelled, mark, score_labels, twelve_digits
 from satisfaction.ranking.borrowed_errors import LENT, Lent, lent_errors
 
 Array = np.ndarray[Any, Any]
+Scale: TypeAlias = Normalisation | Literal["declared"]
+"""How all components are scaled; `declared`: each as combined.yaml says."""
+Scaling: TypeAlias = tuple[Normalisation, tuple[float, float] | None]
+"""A component's own normalisation, with its goalposts."""
 FACTORS = ("normalisation", "aggregation", "weights", "dropped", "variant", "sampling")
 
 
@@ -49,7 +59,7 @@ class Choices:
         Whether each component may be left out in turn.
     """
 
-    normalisations: tuple[Normalisation, ...] = ("none", "minmax", "zscore")
+    normalisations: tuple[Scale, ...] = ("none", "minmax", "zscore")
     aggregations: tuple[Aggregation, ...] = ("arithmetic", "geometric")
     weight_noise: float = 0.25
     drop: bool = True
@@ -69,6 +79,8 @@ class World:
     noise : (m, k)
         Draws of weights; the first are the declared ones.
     choices : Choices
+    scalings : tuple of Scaling
+        The declared one of every component; empty where all are points 0-100 that stay as they are.
     """
 
     scores: Array = field(repr=False)
@@ -76,6 +88,7 @@ class World:
     weights: Array = field(repr=False)
     noise: Array = field(repr=False)
     choices: Choices
+    scalings: tuple[Scaling, ...] = ()
 
     def active(self) -> dict[str, int]:
         """Return how many values each factor has."""
@@ -101,13 +114,22 @@ def draw_weights(weights: Array, noise: float, draws: int, rng: np.random.Genera
 
 def combined_score(world: World, pick: dict[str, int]) -> Array:
     """The combined score of all areas under one pick of every factor, (p,)."""
-    x = np.clip(world.scores[pick["variant"]] + world.errors[pick["sampling"]], 0, 100)
+    x = world.scores[pick["variant"]] + world.errors[pick["sampling"]]
+    if not world.scalings:
+        x = np.clip(x, 0, 100)
     weights = world.noise[pick["weights"]].copy()
     if pick["dropped"]:
         weights[pick["dropped"] - 1] = 0.0
-    scaled = normalised(x, world.choices.normalisations[pick["normalisation"]])
+    scale = world.choices.normalisations[pick["normalisation"]]
+    if scale == "declared":
+        columns = []
+        for column, (method, posts) in zip(x.T, world.scalings, strict=True):
+            columns.append(normalised(column, method, posts=posts))
+        scaled = np.column_stack(columns)
+    else:
+        scaled = np.maximum(normalised(x, scale), 0.0)
     aggregation = world.choices.aggregations[pick["aggregation"]]
-    return aggregated(np.maximum(scaled, 0.0), weights, aggregation)
+    return aggregated(scaled, weights, aggregation)
 
 
 def ranks_of(score: Array) -> Array:
@@ -143,6 +165,10 @@ class Components:
     variants : tuple of str
     lent : list of str
         Areas of which an error is not their own, by the rules.
+    scalings : tuple of Scaling
+        As of `World`.
+    notes : tuple of Text
+        What is said of the components.
     """
 
     names: tuple[str, ...]
@@ -152,6 +178,8 @@ class Components:
     errors: Array = field(repr=False)
     variants: tuple[str, ...]
     lent: list[str]
+    scalings: tuple[Scaling, ...] = ()
+    notes: tuple[Text, ...] = ()
 
 
 def components_of(
@@ -184,11 +212,8 @@ def components_of(
         draws = 0
     lent = lent_errors(results.survey, results.estimates, results.area, parts)
     scores = {"declared": _scores(estimates, questionnaire, parts)}
-    if any(part in questionnaire.rates for part in parts):
-        survey = replace(results.survey, questionnaire=flipped(questionnaire))
-        design = weigh(survey, base_design(survey, results.responses))
-        other_way = estimate_areas(survey, design)[results.area]
-        scores["don't know counted the other way"] = _scores(other_way, questionnaire, parts)
+    if rest_on_rates(questionnaire, parts):
+        scores[OTHER_WAY] = _scores(counted_the_other_way(results), questionnaire, parts)
     areas = estimates.of(parts[0]).table[results.area].astype(str)
     errors = _errors(estimates, questionnaire, lent, draws=draws, seed=seed)
     of_variants = np.array(list(scores.values()))
@@ -202,6 +227,99 @@ def components_of(
         variants=tuple(scores),
         lent=with_lent_errors,
     )
+
+
+OTHER_WAY = "don't know counted the other way"
+
+
+def rest_on_rates(questionnaire: Questionnaire, measures: Iterable[str]) -> bool:
+    """Tell whether a measure is a rate, or an index with a rate in it."""
+    for measure in measures:
+        parts: Iterable[str] = [measure]
+        if measure in questionnaire.indices:
+            parts = questionnaire.indices[measure].weights
+        if any(part in questionnaire.rates for part in parts):
+            return True
+    return False
+
+
+def counted_the_other_way(results: Results) -> Estimates:
+    """Estimate the ranked areas with don't-know on the other side of every rate's denominator."""
+    survey = replace(results.survey, questionnaire=flipped(results.survey.questionnaire))
+    design = weigh(survey, base_design(survey, results.responses))
+    return estimate_areas(survey, design)[results.area]
+
+
+def combined_components(results: Results, *, draws: int = 512, seed: int = 1) -> Components:
+    """Take the combined score apart into its components, with joint draws of their errors.
+
+    Areas that are not ranked by it have no scores here, so that they take part in no run.
+
+    Parameters
+    ----------
+    results : Results
+        Ranked by the combined score.
+    draws, seed : int
+        Of the errors.
+    """
+    assert results.combined is not None
+    level = results.combined.ranked
+    parts = level.parts
+    scores = np.column_stack([part.score for part in parts])
+    scores[~results.ranking.units.ranked] = np.nan
+    variants = {"declared": scores}
+    surveyed = {part.name: str(part.declared.measure) for part in parts if part.surveyed}
+    questionnaire = results.survey.questionnaire
+    if rest_on_rates(questionnaire, surveyed.values()):
+        other_way = counted_the_other_way(results)
+        scores = scores.copy()
+        for k, part in enumerate(parts):
+            if part.surveyed:
+                column = _scores(other_way, questionnaire, (surveyed[part.name],))[:, 0]
+                scores[:, k] = np.where(np.isfinite(scores[:, k]), column, np.nan)
+        variants[OTHER_WAY] = scores
+    if not results.ranking.summary.proven:
+        draws = 0
+    raised = np.any([part.raised for part in parts], axis=0)
+    return Components(
+        names=tuple(part.name for part in parts),
+        areas=list(level.codes),
+        weights=np.array([part.declared.weight for part in parts]),
+        scores=np.array(list(variants.values())),
+        errors=_component_errors(parts, draws=draws, seed=seed),
+        variants=tuple(variants),
+        lent=np.array(level.codes)[raised].tolist(),
+        scalings=tuple((part.declared.normalise, part.declared.goalposts) for part in parts),
+        notes=results.combined.notes(),
+    )
+
+
+def _component_errors(parts: Sequence[ComponentScores], *, draws: int, seed: int) -> Array:
+    """Return joint draws of the components' errors, (draws, p, k): the survey's measures share sampling units and what is
+    lent; other components have errors of their own, or none.
+    """
+    rng = np.random.default_rng(seed)
+    surveyed = [part for part in parts if part.surveyed]
+    units = rng.standard_normal((draws, 0))
+    lent = units
+    if surveyed:
+        units = rng.standard_normal((draws, surveyed[0].errors.shape[0]))
+        lent = rng.standard_normal((draws, surveyed[0].lent.shape[0]))
+    columns = []
+    for part in parts:
+        if part.surveyed:
+            drawn = _carried(units, part.errors) + _carried(lent, part.lent)
+        elif part.errors is not None:
+            drawn = _carried(rng.standard_normal((draws, part.errors.shape[0])), part.errors)
+        else:
+            drawn = np.zeros((draws, len(part.score)))
+        columns.append(drawn)
+    return np.stack(columns, axis=2)
+
+
+def _carried(units: Array, rows: Any) -> Array:
+    """Return what draws of sampling units, (m, U), contribute to the areas by rows, (U, p): (m, p)."""
+    return np.asarray((rows.T @ units.T).T)
 
 
 def flipped(questionnaire: Questionnaire) -> Questionnaire:
@@ -236,7 +354,7 @@ def _errors(
     columns = []
     for part, rows in lent.rows.items():
         matrix: Any = estimates.of(part).contributions.matrix
-        drawn = np.asarray((matrix.T @ units.T).T) + np.asarray((rows.T @ further.T).T)
+        drawn = _carried(units, matrix) + _carried(further, rows)
         columns.append(drawn * _scale(questionnaire, part))
     return np.stack(columns, axis=2)
 
@@ -288,8 +406,13 @@ def make_world(
     choices: Choices,
     draws: int = DRAWS,
     seed: int = 1,
+    scalings: tuple[Scaling, ...] = (),
+    weight_sets: Sequence[Sequence[float]] = (),
 ) -> World:
-    """Put components, draws of their errors and of the weights together; see `World`."""
+    """Put components, draws of their errors and of the weights together; see `World`.
+
+    `weight_sets` are other weights that are declared; they stand in the place of drawn ones.
+    """
     rng = np.random.default_rng(seed)
     known = np.zeros((1, *scores.shape[1:]))
     if len(errors):
@@ -297,13 +420,21 @@ def make_world(
         known = np.concatenate([none, errors])
     share = weights / weights.sum()
     noise = share[None, :]
-    if choices.weight_noise:
+    if weight_sets:
+        noise = np.array([share, *weight_sets])
+    elif choices.weight_noise:
         noise = draw_weights(share, choices.weight_noise, draws, rng)
-    return World(scores, known, share, noise, choices)
+    return World(scores, known, share, noise, choices, scalings)
 
 
 def stability(
-    world: World, names: list[str], *, bottom: int, base: int = BASE, seed: int = 1
+    world: World,
+    names: list[str],
+    *,
+    bottom: int,
+    side: Side = "last",
+    base: int = BASE,
+    seed: int = 1,
 ) -> Stability:
     """Rank in many ways and say where the variation comes from.
 
@@ -313,7 +444,9 @@ def stability(
     names : list of str
         Of the areas.
     bottom : int
-        Length of the list of last areas.
+        Length of the list.
+    side : {"last", "first"}
+        Which end is listed.
     base : int
         Base points, a power of 2; runs = base x (factors + 2).
     seed : int
@@ -343,7 +476,7 @@ def stability(
     counts = world.active()
     as_declared = dict.fromkeys(FACTORS, 0)
     nominal = ranks_of(combined_score(world, as_declared))
-    listed = nominal > len(names) - bottom
+    listed = on_list(nominal, bottom, side)
     points = saltelli_points(base, len(FACTORS), seed=seed)
     all_runs = rank_runs(world, picks(points, counts))
     first = picks(points[: 2 * base], counts)
@@ -352,22 +485,23 @@ def stability(
         errors_alone = [as_declared | {"sampling": pick["sampling"]} for pick in first]
         kinds["sampling"] = rank_runs(world, errors_alone)
         kinds["both"] = all_runs[: 2 * base]
-    outputs = np.column_stack([_shift(all_runs, nominal), _changed(all_runs, listed, bottom)])
+    outputs = np.column_stack([_shift(all_runs, nominal), _changed(all_runs, listed, bottom, side)])
     table = pd.DataFrame({"area": names, "rank": nominal})
     for kind in KINDS:
-        table = table.assign(**_spread(kind, kinds.get(kind), bottom=bottom))
+        table = table.assign(**_spread(kind, kinds.get(kind), bottom=bottom, side=side))
     table = table.sort_values("rank", ignore_index=True)
     if left_out:
         table = _with_left_out(table, left_out)
     mean_shift = {kind: float(_shift(ranks, nominal).mean()) for kind, ranks in kinds.items()}
     list_changed = {
-        kind: float(_changed(ranks, listed, bottom).mean()) for kind, ranks in kinds.items()
+        kind: float(_changed(ranks, listed, bottom, side).mean()) for kind, ranks in kinds.items()
     }
     summary = {
         "mean_shift": mean_shift,
         "list_changed": list_changed,
         "runs": len(all_runs),
         "bottom": bottom,
+        "side": side,
         "left_out": left_out,
         "choices": str(world.choices),
         "seed": seed,
@@ -377,12 +511,19 @@ def stability(
     return Stability(table, sources, MappingProxyType(summary))
 
 
-def _spread(kind: str, ranks: Array | None, *, bottom: int) -> dict[str, Any]:
+def on_list(ranks: Array, bottom: int, side: Side) -> Array:
+    """Tell which of the p areas (last axis) are listed."""
+    if side == "first":
+        return np.asarray(ranks <= bottom)
+    return np.asarray(ranks > ranks.shape[-1] - bottom)
+
+
+def _spread(kind: str, ranks: Array | None, *, bottom: int, side: Side) -> dict[str, Any]:
     """Return the columns of one kind of runs; missing where there are none."""
     if ranks is None:  # nothing is known of the sampling errors
         return {f"{kind}_{name}": np.nan for name in ("low", "high", "mean", "list")}
     low, high = np.quantile(ranks, [0.05, 0.95], axis=0, method="nearest").astype(int)
-    inside = ranks > ranks.shape[1] - bottom
+    inside = on_list(ranks, bottom, side)
     return {
         f"{kind}_low": low,
         f"{kind}_high": high,
@@ -463,9 +604,9 @@ def _shift(ranks: Array, nominal: Array) -> Array:
     return np.asarray(np.abs(ranks - nominal).mean(axis=1))
 
 
-def _changed(ranks: Array, listed: Array, bottom: int) -> Array:
+def _changed(ranks: Array, listed: Array, bottom: int, side: Side) -> Array:
     """How many of the declared list are not in it in every run, (runs,)."""
-    inside = ranks > ranks.shape[1] - bottom
+    inside = on_list(ranks, bottom, side)
     return np.asarray((listed & ~inside).sum(axis=1).astype(float))
 
 
@@ -484,36 +625,199 @@ ABOVE_ONE = _(
 )
 
 
-def export_stability(results: Results, found: Stability, parts: Components) -> Path:
-    """Write stability.csv, sources.csv, .xlsx, .json and run.json; the folder is <survey>/out/<time>-stability/."""
-    names = results.survey.area_names()
-    marked = mark(results.survey)
+@dataclass(frozen=True, slots=True, eq=False)
+class StudiedRanking:
+    """How stable one ranking of a wave is.
+
+    Attributes
+    ----------
+    results : Results
+        Ranked by the score that is studied, where it is the combined one.
+    score : str
+    parts : Components
+    found : Stability
+    """
+
+    results: Results
+    score: str
+    parts: Components
+    found: Stability
+
+
+def study_stability(
+    results: Results, *, measure: str | None = None, weight_noise: float = 0.25, seed: int = 1
+) -> dict[str, StudiedRanking]:
+    """Study the survey's index and the combined score, by the name their tables begin with (empty: the first one).
+
+    Parameters
+    ----------
+    results : Results
+    measure : str, optional
+        An index of the questionnaire, or `combined`, alone.
+    weight_noise : float
+        Share by which weights vary; combined.yaml may name weights instead, under `alternatives`.
+    seed : int
+
+    Raises
+    ------
+    RankingError
+        K317 for a combined score that waits for its files, K321 for a measure that is no index, K440 where too few areas have
+        all components.
+    """
+    questionnaire = results.survey.questionnaire
+    first = measure or questionnaire.ranked
+    is_ranked = results_by(results, COMBINED) is not None
+    if measure is None and is_ranked and first not in questionnaire.indices:
+        first = COMBINED
+    studied = {}
+    if first == COMBINED and COMBINED in results.survey.composed:
+        studied[""] = _study_combined(results, weight_noise=weight_noise, seed=seed)
+        return studied
+    parts = components_of(results, measure=first, seed=seed)
+    world = make_world(
+        parts.scores,
+        parts.errors,
+        parts.weights,
+        choices=Choices(weight_noise=weight_noise),
+        seed=seed,
+    )
+    ranking = results.survey.rules.ranking
+    found = stability(world, parts.areas, bottom=ranking.list_size, side=ranking.side, seed=seed)
+    studied[""] = StudiedRanking(results, first, parts, found)
+    if measure is None and is_ranked:
+        studied[COMBINED] = _study_combined(results, weight_noise=weight_noise, seed=seed)
+    return studied
+
+
+def _study_combined(results: Results, *, weight_noise: float, seed: int) -> StudiedRanking:
+    """Rank by the combined score under the alternatives that combined.yaml names, else under the usual ones."""
+    ranked = ranked_by(results, COMBINED)
+    parts = combined_components(ranked, seed=seed)
+    assert ranked.combined is not None
+    declared = ranked.combined.inputs.declared
+    alternatives = declared.alternatives
+    scales: list[Scale] = ["minmax", "zscore"]
+    aggregations: list[Aggregation] = ["arithmetic", "geometric"]
+    weight_sets = []
+    drop = True
+    if alternatives is not None:
+        scales = list(alternatives.normalise)
+        aggregations = list(alternatives.aggregation)
+        for weights in alternatives.weights:
+            weight_sets.append([weights[name] for name in parts.names])
+        weight_noise = 0.0
+        drop = False
+    choices = Choices(
+        normalisations=("declared", *scales),
+        aggregations=tuple(dict.fromkeys([declared.aggregation, *aggregations])),
+        weight_noise=weight_noise,
+        drop=drop,
+    )
+    world = make_world(
+        parts.scores,
+        parts.errors,
+        parts.weights,
+        choices=choices,
+        seed=seed,
+        scalings=parts.scalings,
+        weight_sets=weight_sets,
+    )
+    rules = ranked.survey.rules.ranking
+    found = stability(world, parts.areas, bottom=rules.list_size, side=rules.side, seed=seed)
+    note = USUAL
+    if alternatives is not None:
+        note = _("alternatives as named by {source}", source=alternatives.source)
+    return StudiedRanking(ranked, COMBINED, replace(parts, notes=(note, *parts.notes)), found)
+
+
+USUAL = _(
+    "combined.yaml names no alternatives: the usual ones are tried (other weights, scales and "
+    "aggregations, each component left out in turn)"
+)
+
+
+def export_stability(
+    studied: Mapping[str, StudiedRanking],
+    options: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Path:
+    """Write stability.csv, sources.csv, .xlsx, .json, a page in every language and run.json; returns the folder.
+
+    Tables of the combined score beside another one begin with its name: combined_stability.csv.
+
+    Parameters
+    ----------
+    studied : mapping
+        As `study_stability` returns it.
+    options : mapping, optional
+        What it was made with, so that the set can be written again.
+    folder : Path, optional
+        Default: <survey>/out/<time>-stability/.
+    """
+    first = studied[""]
+    tables = {}
+    for name, one in studied.items():
+        prefix = f"{name}_" if name else ""
+        tables |= {f"{prefix}{title}": table for title, table in _tables_of(one).items()}
+    further = {name: _record_of(one) for name, one in studied.items() if name}
+    record = _record_of(first)
+    if further:
+        record["further"] = further
+    command = None
+    if options is not None:
+        command = Command("stability", options)
+    return write_set(
+        [first.results],
+        "stability",
+        tables=tables,
+        lines=stability_lines(studied),
+        record=record,
+        pages=stability_pages(studied),
+        command=command,
+        folder=folder,
+    )
+
+
+def _tables_of(one: StudiedRanking) -> dict[str, pd.DataFrame]:
+    """Return the tables of one ranking as published."""
+    names = one.results.survey.area_names()
+    marked = mark(one.results.survey)
+    found = one.found
     name_zh = found.table["area"].map(lambda code: names[code].zh)
     factor_zh = found.sources["factor"].map(lambda factor: FACTOR[factor].zh)
     table = found.table.assign(name_zh=name_zh, mark=marked)
     sources = found.sources.assign(factor_zh=factor_zh, mark=marked)
-    record = {
-        "stability": dict(found.summary),
-        "parts": list(parts.names),
-        "variants": list(parts.variants),
+    return {"stability": twelve_digits(table), "sources": twelve_digits(sources)}
+
+
+def _record_of(one: StudiedRanking) -> dict[str, Any]:
+    return {
+        "stability": dict(one.found.summary),
+        "parts": list(one.parts.names),
+        "variants": list(one.parts.variants),
     }
-    tables = {"stability": twelve_digits(table), "sources": twelve_digits(sources)}
-    return write_set(
-        [results],
-        "stability",
-        tables=tables,
-        lines=stability_lines(results, found, parts),
-        record=record,
-    )
 
 
-def stability_lines(results: Results, found: Stability, parts: Components) -> list[Text]:
-    """Say how far ranks move, what moves them, and who is in the list whatever is chosen."""
+def stability_lines(studied: Mapping[str, StudiedRanking]) -> list[Text]:
+    """Say how far ranks move, what moves them, and who is in the list whatever is chosen; ranking by ranking."""
+    survey = studied[""].results.survey
+    lines = [survey.declared.title.text]
+    if survey.marks:
+        lines.append(survey.marks)
+    for name, one in studied.items():
+        if name or one.score == COMBINED:
+            label = score_labels(one.results.survey)[one.score][1]
+            lines.append(_("— {score} —", score=label))
+        lines += lines_of_stability(one)
+    return [*lines, NO_LIMITS]
+
+
+def lines_of_stability(one: StudiedRanking) -> list[Text]:
+    """Say of one ranking how far its ranks move, what moves them, and who is in the list whatever is chosen."""
+    found = one.found
     summary = found.summary
-    names = results.survey.area_names()
-    lines = [results.survey.declared.title.text]
-    if results.survey.marks:
-        lines.append(results.survey.marks)
+    names = one.results.survey.area_names()
+    lines = list(one.parts.notes)
     for kind, shift in summary["mean_shift"].items():
         lines.append(
             _(
@@ -525,15 +829,75 @@ def stability_lines(results: Results, found: Stability, parts: Components) -> li
                 bottom=summary["bottom"],
             )
         )
-    raised = shortened(parts.lent)
+    raised = shortened(one.parts.lent)
     if raised:
         lines.append(_("{areas}: {note}", areas=raised, note=LENT))
     if summary["left_out"]:
         unknown = comma_list(names[code] for code in summary["left_out"])
-        lines.append(_("left out, a component is missing: {areas}", areas=unknown))
+        left_out = _("left out, a component is missing: {areas}", areas=unknown)
+        if one.score == COMBINED:
+            left_out = _("left out, not ranked: {areas}", areas=unknown)
+        lines.append(left_out)
     lines += _source_lines(found.sources)
     lines.append(_list_line(found, names))
-    return [*lines, summary["said"]]
+    return lines
+
+
+def stability_pages(studied: Mapping[str, StudiedRanking]) -> dict[str, str]:
+    """Return the page of a study in every language: a section a ranking."""
+
+    def sections() -> Iterable[Section]:
+        for one in studied.values():
+            yield _section(one)
+
+    return pages_of(
+        "stability.html",
+        [studied[""].results.survey],
+        heading=_("How stable the ranks are"),
+        sections=sections,
+        closing=[NO_LIMITS],
+    )
+
+
+def _section(one: StudiedRanking) -> Section:
+    # brings matplotlib, which `import satisfaction` should not
+    from satisfaction.publication.plots import list_shares
+    from satisfaction.publication.plots.canvas import picture
+
+    survey = one.results.survey
+    names = survey.area_names()
+    table = one.found.table
+    drawn = labelled(table, names, key="area", into="name").assign(mark=mark(survey))
+    alt = _("How often an area is on the list; the values stand in the table below.")
+    rows: list[Cells] = []
+    for row in table.to_dict("records"):
+        area = _("{code} {name}", code=row["area"], name=names[str(row["area"])])
+        ranks = rank_set(row["choices_low"], row["choices_high"])
+        shares = [probability(row[f"{kind}_list"]) for kind in KINDS]
+        rows.append([area, rank_text(row["rank"]), ranks, *shares])
+    of_list = [_("on the list: {what}", what=words) for words in KINDS.values()]
+    heads = [_("area"), _("rank as declared"), _("ranks, 5 to 95 % of the choices"), *of_list]
+    areas = PageTable(_("Every area, by its rank"), heads, rows)
+    shares = []
+    for row in one.found.sources.to_dict("records"):
+        indices = [row[name] for name in ("first_shift", "total_shift", "first_list", "total_list")]
+        cells = [f"{value:.2f}" if pd.notna(value) else ABSENT for value in indices]
+        shares.append([FACTOR[row["factor"]], str(row["values"]), *cells])
+    of_choices = PageTable(
+        _("Which choice moves ranks and list (Sobol indices, 0 to 1)"),
+        [
+            _("choice"),
+            _("values tried"),
+            _("ranks: this choice alone"),
+            _("ranks: with interactions"),
+            _("list: this choice alone"),
+            _("list: with interactions"),
+        ],
+        shares,
+    )
+    title = score_labels(survey)[one.score][1]
+    pictures = [picture(list_shares(drawn, one.found.summary), alt)]
+    return Section(title, lines_of_stability(one), pictures, [areas, of_choices])
 
 
 def _source_lines(sources: pd.DataFrame) -> list[Text]:

@@ -127,6 +127,21 @@ class ComparableScores(Record):
         return "; ".join(str(part) for part in (self.wave, self.note, self.source) if part)
 
 
+class Alternatives(Record):
+    """What might have been decided otherwise, as far as it is worth asking: `satisfaction stability` ranks in each way."""
+
+    weights: list[dict[Name, Annotated[float, Field(gt=0, le=1)]]] = Field(
+        default=[], description=N_("other weights of all components, each set adding up to 1")
+    )
+    normalise: list[Literal["none", "minmax", "zscore", "share-of-best", "percentile-rank"]] = (
+        Field(default=[], description=N_("other scales, each for all components"))
+    )
+    aggregation: list[Aggregation] = Field(
+        default=[], description=N_("other ways to put the components together")
+    )
+    source: Statement = Field(description=N_("who names these alternatives"))
+
+
 class CombinedFile(Record):
     """What combined.yaml may say: the parts, their weights (which add up to 1), and how they are put together."""
 
@@ -148,20 +163,40 @@ class CombinedFile(Record):
             "with these"
         ),
     )
+    alternatives: Alternatives | None = Field(
+        default=None,
+        description=N_("weights, scales and aggregations under which ranks are tried as well"),
+    )
 
     def __repr__(self) -> str:
         return f"CombinedFile({self.title}: {', '.join(self.components)})"
 
     @model_validator(mode="after")
     def _weights_complete(self) -> CombinedFile:
-        total = sum(component.weight for component in self.components.values())
-        if abs(total - 1) > TOTAL:
-            raise fault(
-                "K303",
-                _("The weights of the components add up to {total:g}, not 1.", total=total),
-                at=("components",),
-                hint=_("Correct the weights."),
-            )
+        declared = {name: component.weight for name, component in self.components.items()}
+        sets: list[tuple[Mapping[str, float], tuple[str | int, ...]]] = [
+            (declared, ("components",))
+        ]
+        if self.alternatives is not None:
+            for number, weights in enumerate(self.alternatives.weights):
+                sets.append((weights, ("alternatives", "weights", number)))
+        for weights, at in sets:
+            if weights.keys() != declared.keys():
+                raise fault(
+                    "K318",
+                    _("A set of weights names every component, and no other."),
+                    at=at,
+                    available=declared,
+                    hint=_("Name each component once."),
+                )
+            total = sum(weights.values())
+            if abs(total - 1) > TOTAL:
+                raise fault(
+                    "K303",
+                    _("The weights of the components add up to {total:g}, not 1.", total=total),
+                    at=at,
+                    hint=_("Correct the weights."),
+                )
         return self
 
 
