@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from tests.ranking.test_rankings import ONSITE, prepare
 
 from conftest import COUNTIES, SmallSurvey, joined
 from satisfaction.comparison.again import verify_any
@@ -24,7 +25,6 @@ from satisfaction.comparison.stability import (
 from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import run
 from satisfaction.publication.verify import BY_HAND, IDENTICAL
-from tests.ranking.test_rankings import ONSITE, prepare
 
 ALTERNATIVES = """
 alternatives:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from tests.comparison.test_waves import second_wave
+from tests.ranking.test_rankings import DESK, ONSITE, prepare
 
 import satisfaction as sat
 from conftest import COUNTIES, SmallSurvey, joined
@@ -20,8 +22,6 @@ from satisfaction.comparison.words import change_lines, rolling_lines
 from satisfaction.foundation.errors import InputFileError, RankingError
 from satisfaction.foundation.files import sha256
 from satisfaction.publication.verify import BY_HAND, IDENTICAL, OTHER_INPUTS, UNEXPLAINED
-from tests.comparison.test_waves import second_wave
-from tests.ranking.test_rankings import DESK, ONSITE, prepare
 
 LATER = {"score": [60.0, 75.0, 80.0, 70.0], "se": [2.0, 1.5, 2.5, 1.0]}
 WEIGHTS = np.array([0.5, 0.3, 0.2])  # survey, onsite, desk
@@ -82,7 +82,7 @@ def by_hand(folder, onsite):
     score = (points * share).sum(axis=1) / share.sum(axis=1)
     kept = valid.sum(axis=1) >= 2
     table = rows.assign(weight=weight, score=score)[kept]
-    parts = {}
+    parts = {county: {} for county in COUNTIES}
     index = {}
     for county, people in table.groupby("county"):
         total = people["weight"].sum()
@@ -95,8 +95,8 @@ def by_hand(folder, onsite):
             n = len(of_stratum)
             centred = (of_stratum - of_stratum.mean()) * np.sqrt(n / (n - 1))
             for (_residence, community), value in centred.items():
-                parts[county, community] = 0.5 * value
-    contributions = pd.Series(parts).unstack(0).reindex(columns=COUNTIES).fillna(0.0)
+                parts[county][community] = 0.5 * value
+    contributions = pd.DataFrame(parts).reindex(columns=COUNTIES).fillna(0.0)
     survey = contributions.T.to_numpy() @ contributions.to_numpy()
     cov = survey + np.diag((0.3 * np.array(onsite["se"])) ** 2)
     components = np.column_stack(
@@ -267,7 +267,7 @@ def test_what_is_declared_comparable_is_compared_and_what_differs_is_told(waves)
         "Undercover: weight 0.3 → 0.4; Desk: weight 0.2 → 0.1; Desk: normalising none → minmax"
         in told.en
     )
-    assert "暗访：权重 0.3 → 0.4；材料：权重 0.2 → 0.1；材料：标准化方法 none → minmax" in told.zh
+    assert "暗访：权重 0.3 → 0.4；材料：权重 0.2 → 0.1；材料：归一化方法 none → minmax" in told.zh
     assert "Desk: the areas of each wave set the scale" in told.en
 
 
@@ -370,3 +370,49 @@ def test_a_set_elsewhere_is_verified_with_its_survey_named(moved, tmp_path):
     with pytest.raises(InputFileError, match="F123"):
         verify_any(elsewhere)
     assert verify_any(elsewhere, survey=moved["change"].parents[1]).code == IDENTICAL
+
+
+# ---- errors that stay from wave to wave
+
+
+LASTING = "file: onsite.csv, lasting: {share: 0.36, source: study of the test},"
+
+
+def test_a_declared_share_of_an_error_stays_from_wave_to_wave(waves, pair, recomputed):
+    for folder in (waves.old, waves.new):
+        edit(folder / "combined.yaml", "file: onsite.csv,", LASTING)
+    found = run_change(waves.old, waves.new)
+    onsite = found.further["onsite"].table.set_index("code").loc[list(COUNTIES)]
+    before = np.array(ONSITE["se"])
+    after = np.array(LATER["se"])
+    expected = np.sqrt(before**2 + after**2 - 2 * 0.36 * before * after)
+    np.testing.assert_allclose(onsite["change_se"], expected, rtol=1e-9)
+    np.testing.assert_allclose(onsite["correlation"], 0.36, rtol=1e-9)
+    combined = found.further["combined"].table.set_index("code").loc[list(COUNTIES)]
+    cross = np.diag(recomputed.cross) + 0.36 * 0.3**2 * before * after
+    moved = np.diag(recomputed.old.cov) + np.diag(recomputed.new.cov) - 2 * cross
+    np.testing.assert_allclose(combined["change_se"], np.sqrt(moved), rtol=1e-9)
+    told = joined(change_lines(found)).en
+    assert "Undercover: 36% of the variance of the error stay from wave to wave" in told
+    for name in ("combined", "onsite"):
+        shared = pair.change.further[name].ranks.summary["shared_psus"]
+        assert found.further[name].ranks.summary["shared_psus"] == shared
+    rolled = run_rolling([waves.old, waves.new], measure="onsite").table.set_index("code")
+    mean = np.sqrt(before**2 + after**2 + 2 * 0.36 * before * after) / 2
+    np.testing.assert_allclose(rolled.loc[list(COUNTIES), "se"], mean, rtol=1e-9)
+
+
+def test_an_error_that_one_wave_declares_lasting_is_independent_of_the_other(waves, pair):
+    edit(waves.new / "combined.yaml", "file: onsite.csv,", LASTING)
+    found = run_change(waves.old, waves.new, measure="combined")
+    pd.testing.assert_frame_equal(found.table, pair.change.further["combined"].table)
+
+
+def test_only_a_file_has_a_lasting_error_of_its_own(waves):
+    edit(
+        waves.new / "combined.yaml",
+        "measure: topic_index,",
+        "measure: topic_index, lasting: {share: 0.5, source: test},",
+    )
+    with pytest.raises(RankingError, match="K319"):
+        run_change(waves.old, waves.new)

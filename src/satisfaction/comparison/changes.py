@@ -185,13 +185,15 @@ def _compared(shared: SharedRanking, places: int | None) -> WaveChange:
         places=places,
         ranked=in_both,
     )
-    comparable = "; ".join(shared.comparable)
-    ranks = replace(ranks, summary=replace(ranks.summary, comparable=comparable))
+    table = change_table(earlier, later, ranks=ranks, measure=measure)
+    summary = replace(ranks.summary, comparable="; ".join(shared.comparable))
     whole = None
     if measure not in later.survey.composed:
         of_whole = score_change(_of_whole(later, measure), _of_whole(earlier, measure))
         whole = of_whole.table.iloc[0].to_dict()
-    table = change_table(earlier, later, ranks=ranks, measure=measure)
+    else:  # lasting errors of components are no sampling units
+        summary = replace(summary, shared_psus=int(table["shared_psus"].sum()))
+    ranks = replace(ranks, summary=summary)
     exact = [*_taken_as_exact(earlier), *_taken_as_exact(later)]
     if exact:
         table["significant"] = table["significant"].replace("yes", "possible")

@@ -8,11 +8,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.composite.normalising import slopes
 from satisfaction.composite.scores import FIELD as RELATIVE
+from satisfaction.composite.scores import CombinedScores, scale_slope
 from satisfaction.declarations.combined import COMBINED, CombinedInputs
 from satisfaction.declarations.facts import period_of
 from satisfaction.declarations.survey import RankedBy, Survey, read_survey
 from satisfaction.estimation.result import Estimates
+from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import (
     Text,
@@ -25,6 +32,7 @@ from satisfaction.foundation.language import (
 from satisfaction.pipeline import Results, ranked_further
 from satisfaction.publication.labels import mark, score_labels
 from satisfaction.ranking.waves import Comparability, comparability, require_comparable
+from satisfaction.sampling.variance import Members
 
 
 def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:
@@ -144,7 +152,7 @@ def _allowed(later: Survey, wave: str) -> str:
 
 WITHOUT_MEANING = {
     "zh", "en", "title", "source", "note", "date", "exact", "file", "lost", "sites", "earlier",
-    "department", "levels", "comparable_with", "alternatives",
+    "department", "levels", "comparable_with", "alternatives", "lasting",
 }  # fmt: skip
 """Keys of combined.yaml and of a tree of items that change no score: words, sources, names of files."""
 
@@ -366,13 +374,31 @@ def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> Shar
             notes += one.combined.notes(score)
             notes += _barred_lines(one, score)
     if score in surveys[-1].composed and ranked[-1].ranking.summary.proven:
-        notes.append(INDEPENDENT)
+        notes += _lasting_lines(surveys[-1], score) or [INDEPENDENT]
     return SharedRanking(ranked, tuple(comparable), tuple(dict.fromkeys(notes)))
 
 
 INDEPENDENT = _(
     "Errors of components that are no measure of the survey count as independent from wave to wave."
 )
+
+
+def _lasting_lines(survey: Survey, score: str) -> list[Text]:
+    """Say which components keep a part of their error from wave to wave."""
+    assert survey.combined is not None
+    lines = []
+    for name, component in survey.combined.declared.components.items():
+        if component.lasting is not None and score in (COMBINED, name):
+            lines.append(
+                _(
+                    "{component}: {share:.0%} of the variance of the error stay from wave to wave "
+                    "({source}); what no share is declared of is independent",
+                    component=survey.combined.labels[name],
+                    share=component.lasting.share,
+                    source=component.lasting.source,
+                )
+            )
+    return lines
 
 
 def _barred_lines(results: Results, score: str) -> list[Text]:
@@ -425,16 +451,63 @@ def _not_ranked(results: Results, name: str) -> Text:
 
 
 def estimates_of(results: Results, measure: str, *, level: str) -> Estimates:
-    """Return the estimates of one measure at one level of areas; only declared PSUs can be recognised in another wave.
+    """Return the estimates of one score at one level of areas; only declared PSUs can be recognised in another wave.
 
     Without PSUs the respondents take their place. Their numbers start anew in every wave, so that equal numbers are not the
-    same person.
+    same person. The lasting errors of the components of a combined score are recognised too, by component and area.
     """
     found = results.estimates[level].of(measure)
-    if results.survey.questionnaire.roles.psu:
-        return found
-    units = found.contributions.units.add_suffix(f"@{results.survey.name}")
-    return replace(found, contributions=replace(found.contributions, units=units))
+    contributions = found.contributions
+    if not results.survey.questionnaire.roles.psu:
+        last = contributions.units.columns[-1]
+        numbers = contributions.units[last].astype(str) + f"@{results.survey.name}"
+        contributions = replace(contributions, units=contributions.units.assign(**{last: numbers}))
+    if results.combined is not None and measure in results.survey.composed:
+        contributions = _with_lasting(contributions, results.combined, measure, level)
+    return replace(found, contributions=contributions)
+
+
+def _with_lasting(
+    contributions: Contributions, combined: CombinedScores, score: str, level: str
+) -> Contributions:
+    """Add, as units with names of their own, what the components' errors keep from wave to wave.
+
+    What stands here relates waves; a wave's own covariance is not made of it (`combine_waves`).
+    """
+    scores = combined.levels[level]
+    declared = combined.inputs.declared
+    slope = np.ones((len(scores.codes), len(scores.parts)))
+    if score == COMBINED:
+        weights = np.array([part.declared.weight for part in scores.parts])
+        slope = slopes(scores.scaled, weights, declared.aggregation)
+    columns = contributions.units.columns
+    units = [contributions.units.astype(object)]
+    rows = []
+    for k, part in enumerate(scores.parts):
+        if (
+            part.declared.lasting is None
+            or part.errors is None
+            or score not in (COMBINED, part.name)
+        ):
+            continue
+        carried = np.nan_to_num(slope[:, k] * scale_slope(part) * part.se)
+        rows.append(sp.diags_array(np.sqrt(part.declared.lasting.share) * carried))
+        named = pd.DataFrame(
+            {column: f"component {part.name}" for column in columns}, index=scores.codes
+        )
+        units.append(named.assign(**{columns[-1]: list(scores.codes)}))
+    number = len(contributions.units)
+    added = len(rows) * len(scores.codes)
+    matrix = sp.csr_array(contributions.matrix)
+    members = contributions.members
+    nobody = sp.csr_array((added, members.inside.shape[1]))
+    stratum = np.concatenate([members.stratum, np.full(added, members.stratum.max() + 1)])
+    return replace(
+        contributions,
+        units=pd.concat(units, ignore_index=True),
+        matrix=sp.vstack([matrix[:number], *rows, matrix[number:]], format="csr"),
+        members=Members(sp.vstack([members.inside, nobody], format="csr"), stratum),
+    )
 
 
 def joint_mark(surveys: Sequence[Survey]) -> str:

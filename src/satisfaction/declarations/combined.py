@@ -51,6 +51,18 @@ class EarlierPoints(Record):
     source: str = Field(description=N_("where the sheets come from"))
 
 
+class LastingError(Record):
+    """The part of a component's error that an area keeps from wave to wave: the same sites, the same inspectors.
+
+    Of two waves that declare shares s and t the errors of an area are correlated by the root of s t.
+    """
+
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        description=N_("share of the variance of the error that stays, 0 to 1")
+    )
+    source: Statement = Field(description=N_("where the share comes from"))
+
+
 class Component(Label):
     """One part of the combined score: a measure of the survey, a file of scores, or an assessment by points.
 
@@ -87,6 +99,14 @@ class Component(Label):
         ),
     )
 
+    lasting: LastingError | None = Field(
+        default=None,
+        description=N_(
+            "what of the error an area keeps from wave to wave; without it the errors of different "
+            "waves are independent"
+        ),
+    )
+
     @model_validator(mode="after")
     def _one_kind(self) -> Component:
         kinds = ("measure", "file", "assessment")
@@ -106,6 +126,14 @@ class Component(Label):
                 "K374",
                 _("`sites` and `earlier` go with `assessment`."),
                 hint=_("Remove them, or name the assessment's file."),
+            )
+        if self.lasting is not None and self.file is None:
+            raise fault(
+                "K319",
+                _(
+                    "`lasting` goes with `file`: the survey's errors are known from its sampling units."
+                ),
+                hint=_("Remove it."),
             )
         if (self.normalise == "goalposts") != (self.goalposts is not None):
             raise fault(
