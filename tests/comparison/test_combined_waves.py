@@ -201,6 +201,24 @@ def test_nothing_is_established_by_a_component_that_is_taken_as_exact(pair):
     assert "均不能据此认定" in text.zh
 
 
+def test_every_area_has_a_sentence_with_its_ranks_and_their_sets(pair):
+    for name in ("onsite", "combined", "desk"):
+        sentences = read(pair.sets["change"] / f"{name}_change_sentences.csv")
+        table = read(pair.sets["change"] / f"{name}_change.csv").loc[sentences.index]
+        for (code, row), sentence in zip(table.iterrows(), sentences["en"], strict=True):
+            assert f"rank {row['rank_after']:g}" in sentence, code
+            if name == "desk":
+                assert "rank set" not in sentence
+                assert "how certain that is is unknown" in sentence
+            else:
+                assert (
+                    f"(rank set {row['rank_after_low']:g}–{row['rank_after_high']:g})" in sentence
+                )
+            proven = name == "onsite" and (row["rise_low"] > 0 or row["rise_high"] < 0)
+            assert ("at least" in sentence) == proven
+        assert sentences["zh"].str.endswith("。").all()
+
+
 def test_a_component_without_an_error_has_no_tests_and_says_why(pair):
     desk = pair.change.further["desk"]
     assert desk.table[["p", "rise_low", "probability_rise"]].isna().all(axis=None)

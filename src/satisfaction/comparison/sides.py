@@ -264,6 +264,10 @@ def difference_lines(later: Survey, earlier: Survey, score: str) -> list[Text]:
                 what=semicolon_list(clauses),
             )
         )
+    for one in later.combined.declared.comparable_with or ():
+        if clauses and one.wave == earlier.declared.wave:
+            why = semicolon_list([words for words in (one.note, one.source) if words])
+            lines.append(_("compared as combined.yaml declares: {why}", why=why))
     relative = [labels[name] for name, one in new.items() if one.get("normalise") in RELATIVE]
     if relative:
         lines.append(

@@ -16,7 +16,7 @@ from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
 from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.wave_pages import change_pages, rolling_pages
-from satisfaction.comparison.words import change_lines, rolling_lines, trial_lines
+from satisfaction.comparison.words import change_lines, change_sentences, rolling_lines, trial_lines
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
@@ -28,9 +28,9 @@ SIDE = ("survey", "wave", "questionnaire", "selection", "mark", "simulated_seed"
 
 
 def export_change(found: WaveChange, folder: Path | None = None) -> Path:
-    """Write change.csv, .xlsx and .json, most_improved.csv, a page in every language and run.json; returns the folder.
+    """Write change.csv, .xlsx and .json, most_improved.csv, change_sentences.csv, a page in every language and run.json.
 
-    Tables of further rankings have the ranking's name in front: combined_change.csv.
+    Returns the folder. Tables of further rankings have the ranking's name in front: combined_change.csv.
 
     Parameters
     ----------
@@ -38,11 +38,10 @@ def export_change(found: WaveChange, folder: Path | None = None) -> Path:
     folder : Path, optional
         Default: <later survey>/out/<time>-change-<earlier wave>/. Only run.json holds the clock.
     """
-    tables = {"change": found.table, "most_improved": most_improved(found.table)}
+    tables = _change_tables(found)
     record = _change_record(found)
     for name, one in found.further.items():
-        tables[f"{name}_change"] = one.table
-        tables[f"{name}_most_improved"] = most_improved(one.table)
+        tables |= {f"{name}_{title}": table for title, table in _change_tables(one).items()}
     further = {name: _change_record(one) for name, one in found.further.items()}
     return write_set(
         [found.earlier, found.later],
@@ -54,6 +53,14 @@ def export_change(found: WaveChange, folder: Path | None = None) -> Path:
         command=Command("change", found.asked),
         folder=folder,
     )
+
+
+def _change_tables(found: WaveChange) -> dict[str, pd.DataFrame]:
+    return {
+        "change": found.table,
+        "most_improved": most_improved(found.table),
+        "change_sentences": change_sentences(found),
+    }
 
 
 def _change_record(found: WaveChange) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -96,6 +96,62 @@ def lines_of_change(found: WaveChange) -> list[Text]:
     lines += other_ranks(found.table)
     lines += largest_jump(found, figure)
     return lines
+
+
+def change_sentences(found: WaveChange) -> pd.DataFrame:
+    """Say of every area what became of its rank, and what is established: code, name_zh, name_en, measure, zh, en, mark.
+
+    What is established holds for one area that is named beforehand, at the level of the ranking.
+    """
+    rows = []
+    for row in found.table.to_dict("records"):
+        sentence = _sentence(found, row)
+        about = {name: row[name] for name in ("code", "name_zh", "name_en", "measure")}
+        rows.append({**about, "zh": sentence.zh, "en": sentence.en, "mark": row["mark"]})
+    return pd.DataFrame(rows)
+
+
+def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
+    area = Text(row["name_zh"], row["name_en"])
+    score = score_labels(found.later.survey)[found.measure][1]
+    if pd.isna(row["rise"]):
+        return _("{area}, {score}: not ranked in both waves.", area=area, score=score)
+    ranks = _(
+        "{area}, {score}: {wave_before} rank {before}, {wave_after} rank {after}",
+        area=area,
+        score=score,
+        wave_before=row["wave_before"],
+        before=rank_as_printed(found.earlier, row["code"]),
+        wave_after=row["wave_after"],
+        after=rank_as_printed(found.later, row["code"]),
+    )
+    clauses = [ranks, _places_gained(int(row["rise"])), _established(found, row)]
+    if pd.notna(row["probability_rise"]):
+        chance = probability(row["probability_rise"])
+        likely = _("true rise of {places} or more", places=row["places"])
+        clauses.append(_("P({likely}) {probability}", likely=likely, probability=chance))
+    return _("{sentence}.", sentence=semicolon_list(clauses))
+
+
+def _places_gained(rise: int) -> Text:
+    if rise > 0:
+        return ngettext("up {n} place", "up {n} places", rise)
+    if rise < 0:
+        return ngettext("down {n} place", "down {n} places", -rise)
+    return _("as before")
+
+
+def _established(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
+    """Say whether it is established that the rank of one area named beforehand has moved, and by how much at least."""
+    if pd.isna(row["rise_low"]):
+        return _("how certain that is is unknown")
+    if found.taken_as_exact:
+        return _("a component is taken as exact, so nothing is established")
+    if row["rise_low"] > 0:
+        return _("a rise of at least {n} is established", n=row["rise_low"])
+    if row["rise_high"] < 0:
+        return _("a fall of at least {n} is established", n=-row["rise_high"])
+    return _("that the rank has moved is not established")
 
 
 def left_out_lines(survey: Survey, left_out: Mapping[str, Text]) -> list[Text]:
