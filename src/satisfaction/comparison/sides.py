@@ -264,9 +264,9 @@ def difference_lines(later: Survey, earlier: Survey, score: str) -> list[Text]:
                 what=semicolon_list(clauses),
             )
         )
-    for one in later.combined.declared.comparable_with or ():
-        if clauses and one.wave == earlier.declared.wave:
-            why = semicolon_list([words for words in (one.note, one.source) if words])
+    for allowed in later.combined.declared.comparable_with or ():
+        if clauses and allowed.wave == earlier.declared.wave:
+            why = semicolon_list([words for words in (allowed.note, allowed.source) if words])
             lines.append(_("compared as combined.yaml declares: {why}", why=why))
     relative = [labels[name] for name, one in new.items() if one.get("normalise") in RELATIVE]
     if relative:
@@ -497,7 +497,7 @@ def _with_lasting(
         carried = np.nan_to_num(slope[:, k] * scale_slope(part) * part.se)
         rows.append(sp.diags_array(np.sqrt(part.declared.lasting.share) * carried))
         named = pd.DataFrame(
-            {column: f"component {part.name}" for column in columns}, index=scores.codes
+            dict.fromkeys(columns, f"component {part.name}"), index=scores.codes
         )
         units.append(named.assign(**{columns[-1]: list(scores.codes)}))
     number = len(contributions.units)

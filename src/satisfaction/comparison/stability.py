@@ -755,7 +755,7 @@ def export_stability(
         Default: <survey>/out/<time>-stability/.
     """
     first = studied[""]
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
     for name, one in studied.items():
         prefix = f"{name}_" if name else ""
         tables |= {f"{prefix}{title}": table for title, table in _tables_of(one).items()}
@@ -878,11 +878,11 @@ def _section(one: StudiedRanking) -> Section:
     of_list = [_("on the list: {what}", what=words) for words in KINDS.values()]
     heads = [_("area"), _("rank as declared"), _("ranks, 5 to 95 % of the choices"), *of_list]
     areas = PageTable(_("Every area, by its rank"), heads, rows)
-    shares = []
+    of_factors: list[Cells] = []
     for row in one.found.sources.to_dict("records"):
         indices = [row[name] for name in ("first_shift", "total_shift", "first_list", "total_list")]
         cells = [f"{value:.2f}" if pd.notna(value) else ABSENT for value in indices]
-        shares.append([FACTOR[row["factor"]], str(row["values"]), *cells])
+        of_factors.append([FACTOR[row["factor"]], str(row["values"]), *cells])
     of_choices = PageTable(
         _("Which choice moves ranks and list (Sobol indices, 0 to 1)"),
         [
@@ -893,7 +893,7 @@ def _section(one: StudiedRanking) -> Section:
             _("list: this choice alone"),
             _("list: with interactions"),
         ],
-        shares,
+        of_factors,
     )
     title = score_labels(survey)[one.score][1]
     pictures = [picture(list_shares(drawn, one.found.summary), alt)]

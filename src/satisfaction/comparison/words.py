@@ -127,10 +127,20 @@ def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
     )
     clauses = [ranks, _places_gained(int(row["rise"])), _established(found, row)]
     if pd.notna(row["probability_rise"]):
-        chance = probability(row["probability_rise"])
-        likely = _("true rise of {places} or more", places=row["places"])
-        clauses.append(_("P({likely}) {probability}", likely=likely, probability=chance))
+        clauses.append(_chance(found, row))
     return _("{sentence}.", sentence=semicolon_list(clauses))
+
+
+def _chance(found: WaveChange, row: Any) -> Text:
+    """Say how probable a true rise of so many places is, or a true fall where the published rank fell."""
+    places = found.ranks.summary.places
+    if row["rise"] < 0:
+        chance = 1 - found.ranks.probability_rise(1 - places)[row["code"]]
+        likely = _("true fall of {places} or more", places=places)
+    else:
+        chance = found.ranks.probability_rise(places)[row["code"]]
+        likely = _("true rise of {places} or more", places=places)
+    return _("P({likely}) {probability}", likely=likely, probability=probability(chance))
 
 
 def _places_gained(rise: int) -> Text:
@@ -277,24 +287,12 @@ def largest_jump(found: WaveChange, figure: Unit) -> list[Text]:
     )
     if found.ranks.summary["selection"] != "probability":
         return [jump]
-    places = found.ranks.summary["places"]
-    if row["rise"] > 0:
-        rising = found.ranks.probability_rise(places)[row["code"]]
-        likely = _("true rise of {places} or more", places=places)
-    else:
-        rising = 1 - found.ranks.probability_rise(1 - places)[row["code"]]
-        likely = _("true fall of {places} or more", places=places)
     moved = not found.taken_as_exact and (row["all_low"] > 0 or row["all_high"] < 0)
     verdict = _("that the rank has moved is not established")
     if moved:
         verdict = _("the rank has moved")
     return [
-        _(
-            "{jump}, P({likely}) {probability}",
-            jump=jump,
-            likely=likely,
-            probability=probability(rising),
-        ),
+        _("{jump}, {chance}", jump=jump, chance=_chance(found, row)),
         _(
             "  guaranteed rise, whole table at once: {low:+d} … {high:+d}; {verdict}",
             low=row["all_low"],

@@ -206,8 +206,8 @@ class CombinedFile(Record):
             (declared, ("components",))
         ]
         if self.alternatives is not None:
-            for number, weights in enumerate(self.alternatives.weights):
-                sets.append((weights, ("alternatives", "weights", number)))
+            for number, others in enumerate(self.alternatives.weights):
+                sets.append((others, ("alternatives", "weights", number)))
         for weights, at in sets:
             if weights.keys() != declared.keys():
                 raise fault(
