@@ -15,8 +15,8 @@ from tests.ranking.test_rankings import ONSITE, prepare
 
 from conftest import COUNTIES, SmallSurvey, joined
 from satisfaction.comparison.again import verify_any
-from satisfaction.comparison.stability import (
-    combined_components,
+from satisfaction.comparison.stability import combined_components
+from satisfaction.comparison.stability_files import (
     export_stability,
     lines_of_stability,
     stability_lines,

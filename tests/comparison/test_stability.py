@@ -12,15 +12,14 @@ from satisfaction import run
 from satisfaction.comparison.stability import (
     FACTORS,
     Choices,
-    StudiedRanking,
     combined_score,
     components_of,
     flipped,
-    lines_of_stability,
     make_world,
     ranks_of,
     stability,
 )
+from satisfaction.comparison.stability_files import StudiedRanking, lines_of_stability
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking.borrowed_errors import floored
 

@@ -350,7 +350,7 @@ def stability(
     folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str
 ) -> None:
     """How ranks move under other weights, scales, aggregations and denominators."""
-    from satisfaction.comparison.stability import (
+    from satisfaction.comparison.stability_files import (
         export_stability,
         stability_lines,
         study_stability,

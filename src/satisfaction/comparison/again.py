@@ -9,7 +9,7 @@ from typing import Any
 
 from satisfaction.comparison.changes import run_change, run_rolling
 from satisfaction.comparison.combined import combine, export_combined
-from satisfaction.comparison.stability import export_stability, study_stability
+from satisfaction.comparison.stability_files import export_stability, study_stability
 from satisfaction.comparison.wave_files import export_change, export_rolling
 from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import InputFileError, SatisfactionError, one_of

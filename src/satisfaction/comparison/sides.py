@@ -496,9 +496,7 @@ def _with_lasting(
             continue
         carried = np.nan_to_num(slope[:, k] * scale_slope(part) * part.se)
         rows.append(sp.diags_array(np.sqrt(part.declared.lasting.share) * carried))
-        named = pd.DataFrame(
-            dict.fromkeys(columns, f"component {part.name}"), index=scores.codes
-        )
+        named = pd.DataFrame(dict.fromkeys(columns, f"component {part.name}"), index=scores.codes)
         units.append(named.assign(**{columns[-1]: list(scores.codes)}))
     number = len(contributions.units)
     added = len(rows) * len(scores.codes)
