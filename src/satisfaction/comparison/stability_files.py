@@ -23,7 +23,7 @@ from satisfaction.comparison.stability import (
     stability,
 )
 from satisfaction.comparison.wave_files import Command, write_set
-from satisfaction.comparison.wave_pages import Cells, PageTable, Section, pages_of
+from satisfaction.comparison.wave_pages import Cells, PageTable, RankingSection, pages_of
 from satisfaction.declarations.combined import COMBINED, Aggregation
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.figures import ABSENT, probability, rank_set, rank_text
@@ -269,7 +269,7 @@ def lines_of_stability(one: StudiedRanking) -> list[Text]:
 def stability_pages(studied: Mapping[str, StudiedRanking]) -> dict[str, str]:
     """Return the page of a study in every language: a section a ranking."""
 
-    def sections() -> Iterable[Section]:
+    def sections() -> Iterable[RankingSection]:
         for one in studied.values():
             yield _section(one)
 
@@ -282,7 +282,7 @@ def stability_pages(studied: Mapping[str, StudiedRanking]) -> dict[str, str]:
     )
 
 
-def _section(one: StudiedRanking) -> Section:
+def _section(one: StudiedRanking) -> RankingSection:
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.plots import list_shares
     from satisfaction.publication.plots.canvas import picture
@@ -320,7 +320,7 @@ def _section(one: StudiedRanking) -> Section:
     )
     title = score_labels(survey)[one.score][1]
     pictures = [picture(list_shares(drawn, one.found.summary), alt)]
-    return Section(title, lines_of_stability(one), pictures, [areas, of_choices])
+    return RankingSection(title, lines_of_stability(one), pictures, [areas, of_choices])
 
 
 def _source_lines(sources: pd.DataFrame) -> list[Text]:

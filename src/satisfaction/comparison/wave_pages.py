@@ -41,7 +41,7 @@ class PageTable(NamedTuple):
     rows: list[Cells]
 
 
-class Section(NamedTuple):
+class RankingSection(NamedTuple):
     """What a page says of one ranking: its score, sentences, pictures and tables."""
 
     title: Text
@@ -55,7 +55,7 @@ def pages_of(
     surveys: Sequence[Survey],
     *,
     heading: Text,
-    sections: Callable[[], Iterable[Section]],
+    sections: Callable[[], Iterable[RankingSection]],
     closing: Sequence[Text] = (),
 ) -> dict[str, str]:
     """Return a page in every language that the last survey declares, by file name.
@@ -96,7 +96,7 @@ def change_pages(found: WaveChange) -> dict[str, str]:
     surveys = [found.earlier.survey, found.later.survey]
     closing = [*left_out_lines(surveys[-1], found.left_out), HONEST]
 
-    def sections() -> Iterable[Section]:
+    def sections() -> Iterable[RankingSection]:
         for one in (found, *found.further.values()):
             yield _change_section(one)
 
@@ -104,7 +104,7 @@ def change_pages(found: WaveChange) -> dict[str, str]:
     return pages_of("change.html", surveys, heading=heading, sections=sections, closing=closing)
 
 
-def _change_section(found: WaveChange) -> Section:
+def _change_section(found: WaveChange) -> RankingSection:
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.plots import change_plot
     from satisfaction.publication.plots.canvas import picture
@@ -141,7 +141,7 @@ def _change_section(found: WaveChange) -> Section:
     rows = [_change_cells(found, row, tested=tested.any()) for row in table.to_dict("records")]
     label = _("Every area, by its rank in {wave}", wave=after)
     title = score_labels(found.later.survey)[found.measure][1]
-    return Section(title, lines_of_change(found), pictures, [PageTable(label, heads, rows)])
+    return RankingSection(title, lines_of_change(found), pictures, [PageTable(label, heads, rows)])
 
 
 def _change_cells(found: WaveChange, row: Mapping[Hashable, Any], *, tested: bool) -> Cells:
@@ -184,7 +184,7 @@ def rolling_pages(found: WaveRolling) -> dict[str, str]:
     surveys = [wave.survey for wave in found.waves]
     closing = [*left_out_lines(surveys[-1], found.left_out), PERIOD]
 
-    def sections() -> Iterable[Section]:
+    def sections() -> Iterable[RankingSection]:
         for one in (found, *found.further.values()):
             yield _rolling_section(one)
 
@@ -192,7 +192,7 @@ def rolling_pages(found: WaveRolling) -> dict[str, str]:
     return pages_of("rolling.html", surveys, heading=heading, sections=sections, closing=closing)
 
 
-def _rolling_section(found: WaveRolling) -> Section:
+def _rolling_section(found: WaveRolling) -> RankingSection:
     from satisfaction.publication.plots import probability_near_cut
     from satisfaction.publication.plots.canvas import picture
 
@@ -220,4 +220,4 @@ def _rolling_section(found: WaveRolling) -> Section:
         rows.append(cells)
     label = _("Every area, by its rank")
     title = score_labels(survey)[found.measure][1]
-    return Section(title, lines_of_rolling(found), pictures, [PageTable(label, heads, rows)])
+    return RankingSection(title, lines_of_rolling(found), pictures, [PageTable(label, heads, rows)])
