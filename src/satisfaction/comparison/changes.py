@@ -161,8 +161,7 @@ def compare_waves(
     first = replace(first, asked={"measure": measure, "places": places})
     if measure is not None:
         return first
-    shared, left_out = further_rankings(waves)
-    further = {name: _compared(ranking, places) for name, ranking in shared.items()}
+    further, left_out = further_rankings(waves, lambda shared: _compared(shared, places))
     return replace(first, further=further, left_out=left_out)
 
 
@@ -435,8 +434,7 @@ def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveR
     first = replace(first, asked={"measure": measure})
     if measure is not None:
         return first
-    shared, left_out = further_rankings(waves)
-    further = {name: _rolled(ranking) for name, ranking in shared.items()}
+    further, left_out = further_rankings(waves, _rolled)
     return replace(first, further=further, left_out=left_out)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,8 @@ from satisfaction.pipeline import Results, ranked_further
 from satisfaction.publication.labels import mark, score_labels
 from satisfaction.ranking.waves import Comparability, comparability, require_comparable
 from satisfaction.sampling.variance import Members
+
+Compared = TypeVar("Compared")
 
 
 def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:
@@ -419,10 +421,10 @@ def _barred_lines(results: Results, score: str) -> list[Text]:
 
 
 def further_rankings(
-    waves: Sequence[Results],
-) -> tuple[dict[str, SharedRanking], dict[str, Text]]:
-    """Return the rankings beside the waves' own that all of them declare, by name; and why others cannot be compared."""
-    shared = {}
+    waves: Sequence[Results], compared: Callable[[SharedRanking], Compared]
+) -> tuple[dict[str, Compared], dict[str, Text]]:
+    """Compare the rankings beside the waves' own that all of them declare, by name; and say why others cannot be compared."""
+    found = {}
     left_out = {}
     last = waves[-1]
     for name, one in last.further.items():
@@ -432,14 +434,14 @@ def further_rankings(
             left_out[name] = _not_ranked(lacking[0], name)
             continue
         try:
-            shared[name] = shared_ranking(waves, score, name)
+            found[name] = compared(shared_ranking(waves, score, name))
         except RankingError as fault:
             left_out[name] = fault.text
     for wave in waves[:-1]:
         for name, one in wave.further.items():
-            if name not in shared and not _is_ranked(last, one.survey.ranked):
+            if name not in found and not _is_ranked(last, one.survey.ranked):
                 left_out.setdefault(name, _not_ranked(last, name))
-    return shared, left_out
+    return found, left_out
 
 
 def _is_ranked(results: Results, score: str) -> bool:
