@@ -12,7 +12,7 @@ from satisfaction.comparison.combined import combine, export_combined
 from satisfaction.comparison.stability_files import export_stability, study_stability
 from satisfaction.comparison.wave_files import export_change, export_rolling
 from satisfaction.declarations.survey import read_survey
-from satisfaction.foundation.errors import InputFileError, SatisfactionError, one_of
+from satisfaction.foundation.errors import SatisfactionError
 from satisfaction.foundation.file_sets import SUMS
 from satisfaction.foundation.files import read_json, scratch_folder, sha256
 from satisfaction.pipeline import run
@@ -40,16 +40,15 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
     Raises
     ------
     InputFileError
-        F121-F123 as `verify`; F127 for a set of a command that cannot be repeated.
+        F121-F123 as `verify`.
     """
     folder = Path(folder)
     stamp: dict[str, Any] = {}
     if (folder / "run.json").is_file() and not (folder / SUMS).is_file():
         stamp = read_json(folder / "run.json")
-    if "command" not in stamp:
+    command = stamp.get("command", "")
+    if command not in AGAIN:
         return verify(folder, survey=survey)
-    command = stamp["command"]
-    one_of(command, AGAIN, argument="command", error=InputFileError, code="F127")
     last = survey_folder(folder, survey)
     waves = [last / way for way in stamp["surveys"]]
     changed = _changed_by_hand(folder, stamp["outputs"])
