@@ -196,7 +196,7 @@ class Estimates:
             members=self.contributions.members,
         )
         n = self.table["n"].to_numpy()
-        smallest_n = [int(n[matrix.indices[a:b]].min()) for a, b in pairwise(matrix.indptr)]
+        smallest_n = [n[matrix.indices[a:b]].min() for a, b in pairwise(matrix.indptr)]
         low, high = t_interval(estimate, se, df, level=self.level)
         unknown = np.full(len(estimate), np.nan)
         figures = {
