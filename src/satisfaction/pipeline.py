@@ -545,8 +545,9 @@ def _first_to_be_ranked(
     survey: Survey, combined: CombinedScores | None, awaited: dict[str, Text]
 ) -> Survey:
     """Return the survey ranked by its main score, or by the next one that waits for nothing; note in `awaited` what waits."""
-    rankings = [RankedBy(survey.ranked, survey.score, survey.rules, survey.history)]
-    rankings += survey.further
+    name = survey.ranking_name or survey.ranked
+    main = RankedBy(name, survey.score, survey.rules, survey.history, earlier=survey.earlier)
+    rankings = [main, *survey.further]
     ready = []
     for one in rankings:
         waits = None
@@ -562,14 +563,7 @@ def _first_to_be_ranked(
     as_read = survey.as_read
     if as_read is not None and as_read is not survey:
         as_read = _first_to_be_ranked(as_read, combined, {})
-    return replace(
-        survey,
-        score=first.score,
-        rules=first.rules,
-        history=first.history,
-        further=tuple(others),
-        as_read=as_read,
-    )
+    return replace(survey.led_by(first), further=tuple(others), as_read=as_read)
 
 
 def _further(results: Results) -> dict[str, Results]:

@@ -96,7 +96,7 @@ def write_ranking(
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
-    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers
+    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves), ranking_within_waves.csv (those of larger areas); reading.html, one page for readers
     without statistics. Of a wave whose respondents were not drawn: selection_model.csv (with a declared model),
     selection_sensitivity.csv, selection_odds.csv and selection.xlsx.
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
@@ -153,6 +153,7 @@ def further_tables(
         "ranking_escalation": published.escalation,
         "ranking_ladder": published.ladder,
         "ranking_waves": published.paths,
+        "ranking_within_waves": published.within_paths,
         "selection_model": published.selection.model,
         "selection_sensitivity": published.selection.sensitivity,
         "selection_odds": published.selection.odds,

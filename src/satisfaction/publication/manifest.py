@@ -49,6 +49,7 @@ KEYS = {
     "ranking_escalation": ["code"],
     "ranking_ladder": ["code", "step_number"],
     "ranking_waves": ["wave", "code"],
+    "ranking_within_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
     "tests": ["test", "measure", "variable", "first", "second"],
@@ -130,6 +131,8 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["estimates"] = {
         level: estimates.conventions for level, estimates in results.estimates.items()
     }
+    if survey.ranking_name:
+        content["ranking_name"] = survey.ranking_name
     content["ranking"] = dict(results.ranking.summary)
     content |= _further(results)
     content["left_out"] = _left_out(results)

@@ -468,5 +468,38 @@ def paths_table(
     earlier = earlier.sort_values(["rank", "code"], na_position="last")
     waves = [earlier[earlier["wave"] == wave] for wave in survey.earlier_waves()]
     table = pd.concat([*waves, now.astype(dict.fromkeys([*SET, "n"], float))], ignore_index=True)
+    return _over_waves(survey, table, columns)
+
+
+def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
+    """Return the published ranks of larger areas (prefectures in the province) over the waves, oldest first.
+
+    Parameters
+    ----------
+    survey : Survey
+    within : DataFrame
+        As `within_table` returns it.
+
+    Returns
+    -------
+    DataFrame
+        survey, wave, code, name_zh, name_en, rank, marginal_low, marginal_high, n, mark; no rows where no earlier file set
+        holds such ranks.
+    """
+    columns = [*AREA, *SET, "n"]
+    earlier = [one.larger for one in survey.earlier if one.larger is not None]
+    now = within[within["level"] != survey.ranked_level]
+    if not earlier or not len(now):
+        return published(survey, now.iloc[:0], columns)
+    parts = []
+    for table in earlier:
+        known = table[table["code"].isin(now["code"])]
+        parts.append(known.sort_values(["rank", "code"], na_position="last"))
+    parts.append(now[["wave", *columns]].astype(dict.fromkeys([*SET, "n"], float)))
+    return _over_waves(survey, pd.concat(parts, ignore_index=True), columns)
+
+
+def _over_waves(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return ranks of several waves as published: whole numbers, each under its own wave."""
     table = table.assign(**table[[*SET, "n"]].convert_dtypes())
     return published(survey, table, columns).assign(wave=table["wave"])

@@ -37,6 +37,7 @@ from satisfaction.publication.ranking_table import (
     ranking_table,
     targets_table,
     thresholds_table,
+    within_paths_table,
     within_table,
 )
 from satisfaction.publication.selection_tables import SelectionTables, selection_tables
@@ -87,7 +88,7 @@ class Tables:
 
     Attributes
     ----------
-    indices, ranking, within, targets, thresholds, escalation, ladder, paths : DataFrame
+    indices, ranking, within, targets, thresholds, escalation, ladder, paths, within_paths : DataFrame
         As the functions of `published` return them.
     sentences : DataFrame
         code, zh, en: what may be said of every area; in rank order.
@@ -107,6 +108,7 @@ class Tables:
     escalation: pd.DataFrame = field(repr=False)
     ladder: pd.DataFrame = field(repr=False)
     paths: pd.DataFrame = field(repr=False)
+    within_paths: pd.DataFrame = field(repr=False)
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
     statement: Statement
@@ -134,15 +136,17 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
     )
     nearest = near_cut(ranking, summary, kind=kind, measure=measure)
     statement = list_statement(ranking, summary, kind=kind, measure=measure)
+    within = within_table(survey, estimates, results.rankings)
     return Tables(
         indices=indices_table(survey, shown),
         ranking=ranking,
-        within=within_table(survey, estimates, results.rankings),
+        within=within,
         targets=targets_table(survey, first, results.rankings),
         thresholds=thresholds_table(survey, estimates),
         escalation=escalation_table(survey, first, estimates),
         ladder=ladder_table(survey, estimates, first),
         paths=paths_table(survey, estimates, first),
+        within_paths=within_paths_table(survey, within),
         sentences=sentences,
         near_cut=nearest,
         statement=statement,
