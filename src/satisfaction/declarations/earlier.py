@@ -100,6 +100,14 @@ class EarlierSet:
             main = read_fact_table(self.folder / RANKING, ("measure",))["measure"].iloc[0]
         return prefixes | {str(main): ""}
 
+    def _summary(self, name: str, prefix: str) -> Mapping[str, Any]:
+        """Return the manifest's summary of a ranking."""
+        record = self.manifest
+        if prefix:
+            record = self.manifest["rankings"][name]
+        summary: Mapping[str, Any] = record["ranking"]
+        return summary
+
     def ranked_as(self, name: str) -> EarlierSet:
         """Return the same set with its ranking of a name, where it holds one.
 
@@ -113,6 +121,8 @@ class EarlierSet:
             return replace(self, measure="", ranking=None, larger=None)
         path = self.folder / f"{prefix}{RANKING}"
         ranking = read_history(path, wave="")
+        if self._summary(name, prefix).get("taken_as_exact"):
+            ranking[["p_in", "p_out"]] = float("nan")  # nothing was established by it
         sources = [*self.sources, path]
         larger = None
         within = self.folder / f"{prefix}{WITHIN}"

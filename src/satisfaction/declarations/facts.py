@@ -511,6 +511,9 @@ def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
     for name in ("p_in", "p_out"):  # where a multiplicity was declared, the adjusted ones decide
         if f"{name}_adjusted" in text:
             text[name] = text[f"{name}_adjusted"]
+    for name, of_list in (("p_in", "p_listed"), ("p_out", "p_not_listed")):
+        if of_list in text:  # thresholds acted on the list
+            text[name] = text[of_list]
     for name in ("rank", "marginal_low", "marginal_high", "n", "p_in", "p_out"):
         if name not in text:
             text[name] = ""

@@ -713,9 +713,9 @@ def _with_combined(survey: Survey, where: str) -> Survey:
         ranked = RankedBy(COMBINED, COMBINED, general.alone())
         ranked = _with_earlier(ranked, survey.earlier, where, survey.declared.wave)
         further = (*further, ranked)
-    sources = [*survey.sources, *combined.sources]
+    sources = list(survey.sources) + list(combined.sources)
     for one in further:
         for published in one.earlier:
             sources += published.sources
-    sources = tuple(dict.fromkeys(sources))
-    return replace(survey, combined=combined, further=further, sources=sources)
+    unique = tuple(dict.fromkeys(sources))
+    return replace(survey, combined=combined, further=further, sources=unique)

@@ -46,6 +46,7 @@ from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
+from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.ranking_workbook import (
     write_indicators_workbook,
     write_indices_workbook,
@@ -124,7 +125,7 @@ def write_ranking(
     languages = survey.declared.languages
     for language in languages:
         page = render_reading(
-            published.ranking,
+            by_rank_alone(published.ranking),
             ranking.summary,
             kind=kind,
             measure=measure,

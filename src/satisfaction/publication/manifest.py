@@ -167,6 +167,9 @@ def _rules(survey: Survey) -> dict[str, Any]:
     rules = survey.rules.model_dump(exclude={"rankings"})
     if rules["ranking"]["tie_break"] is None:
         del rules["ranking"]["tie_break"]
+    for threshold in rules["thresholds"]:
+        if threshold["on_list"] is None:
+            del threshold["on_list"]
     return rules
 
 

@@ -20,6 +20,7 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.figures import Kind
 from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
+from satisfaction.publication.acted_list import acted_statement, with_acted_sentences
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
@@ -31,6 +32,7 @@ from satisfaction.publication.labels import (
     whole_numbers,
 )
 from satisfaction.publication.ranking_table import (
+    by_rank_alone,
     escalation_table,
     ladder_table,
     paths_table,
@@ -131,18 +133,22 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
     summary = first.summary
     ranking = ranking_table(survey, estimates, first)
     kind, measure = spoken(survey)
+    by_rank = by_rank_alone(ranking)
     sentences = unit_sentences(
-        ranking, summary, kind=kind, measure=measure, minimum_n=survey.rules.ranking.minimum_n
+        by_rank, summary, kind=kind, measure=measure, minimum_n=survey.rules.ranking.minimum_n
     )
-    nearest = near_cut(ranking, summary, kind=kind, measure=measure)
-    statement = list_statement(ranking, summary, kind=kind, measure=measure)
+    nearest = near_cut(by_rank, summary, kind=kind, measure=measure)
+    statement = list_statement(by_rank, summary, kind=kind, measure=measure)
+    thresholds = thresholds_table(survey, estimates)
+    sentences = with_acted_sentences(survey, sentences, ranking, thresholds)
+    statement = acted_statement(survey, statement, ranking)
     within = within_table(survey, estimates, results.rankings)
     return Tables(
         indices=indices_table(survey, shown),
         ranking=ranking,
         within=within,
         targets=targets_table(survey, first, results.rankings),
-        thresholds=thresholds_table(survey, estimates),
+        thresholds=thresholds,
         escalation=escalation_table(survey, first, estimates),
         ladder=ladder_table(survey, estimates, first),
         paths=paths_table(survey, estimates, first),

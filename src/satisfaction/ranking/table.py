@@ -305,6 +305,8 @@ class RankingSummary(Facts):
         The score by which ties are broken, and how many ranks it moves; only where one is declared.
     taken_as_exact : tuple of str
         Parts of the scores that count as exact, so that nothing is established; only where there are any.
+    on_list : tuple of str
+        The list where declared thresholds act on it; `listed` is then the list by rank alone.
     """
 
     where_used = (
@@ -325,6 +327,7 @@ class RankingSummary(Facts):
         "tie_break",
         "ordered_by_tie_break",
         "taken_as_exact",
+        "on_list",
     )
 
     p: int
@@ -377,6 +380,7 @@ class RankingSummary(Facts):
     tie_break: str | None = None
     ordered_by_tie_break: int | None = None
     taken_as_exact: tuple[str, ...] | None = None
+    on_list: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         declared = f"bottom={self.bottom}, level={self.level:g}, selection={self.selection!r}"
@@ -387,6 +391,11 @@ class RankingSummary(Facts):
     def proven(self) -> bool:
         """Whether anything can be proven: only with a probability sample."""
         return self.selection == "probability"
+
+    @property
+    def filed(self) -> tuple[str, ...]:
+        """Return the list to be filed: that of the ranks, or what declared thresholds make of it."""
+        return self.listed if self.on_list is None else self.on_list
 
 
 def _brief(figure: float | None) -> str:

@@ -24,6 +24,7 @@ from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.combined import scores_table, weighted_sum
 from satisfaction.publication.labels import score_labels
 from satisfaction.publication.plots.canvas import Picture, picture
+from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
     area_pages,
@@ -190,7 +191,7 @@ def _others(results: Results, language: Language, languages: Sequence[Language])
 def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[tuple[str, Picture]]:
     """Draw the figures that the tables have something for."""
     indices = published.indices
-    ranking = published.ranking
+    ranking = by_rank_alone(published.ranking)
     ranks_any = results.ranking.ranks_any
     proven = results.ranking.summary["selection"] == "probability"
     drawn = {}
