@@ -14,6 +14,7 @@ import pytest
 import satisfaction as sat
 from conftest import SmallSurvey
 from satisfaction.foundation.errors import InputFileError
+from tests.ranking.test_rankings import prepare
 
 SHELF = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(path for path in SHELF.rglob("*.ipynb") if path.parent.name == "office")
@@ -132,6 +133,7 @@ def test_a_notebook_runs_without_a_warning_and_says_what_must_be_said(path, smal
         "selection:",
         "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:",
     )
+    prepare(small, rankings="")
     files = sat.export(sat.run(small.read()), tmp_path / "set")
     options = {
         "progress_bar": False,
