@@ -25,6 +25,7 @@ from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
+from satisfaction.ranking.list_action import with_thresholds
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
 from satisfaction.ranking.selection_study import SelectionStudy, study_selection
@@ -571,7 +572,8 @@ def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     ranked = estimates[level].of(survey.ranked)
     floor = floored(survey, estimates, level)
     breaking = breaking_scores(rules, estimates[level])
-    return rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+    ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+    return with_thresholds(ranking, survey, estimates)
 
 
 def awaited_rankings(survey: Survey, combined: CombinedScores | None) -> dict[str, Text]:

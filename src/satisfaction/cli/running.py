@@ -220,7 +220,7 @@ def _tell_ranking(results: Results) -> None:
     tell(first_or_last)
     if summary.proven:
         tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
-    for unit in sorted(summary.listed, key=lambda code: table.loc[code, "rank"]):
+    for unit in sorted(summary.filed, key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
         certainty = NOTHING
         if summary.proven:

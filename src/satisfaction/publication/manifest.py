@@ -50,6 +50,7 @@ KEYS = {
     "ranking_escalation": ["code"],
     "ranking_ladder": ["code", "step_number"],
     "ranking_waves": ["wave", "code"],
+    "ranking_within_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
     "tests": ["test", "measure", "variable", "first", "second"],
@@ -131,6 +132,8 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["estimates"] = {
         level: estimates.conventions for level, estimates in results.estimates.items()
     }
+    if survey.ranking_name:
+        content["ranking_name"] = survey.ranking_name
     content["ranking"] = dict(results.ranking.summary)
     content |= _further(results)
     content["left_out"] = _left_out(results)
@@ -163,6 +166,9 @@ def _rules(survey: Survey) -> dict[str, Any]:
     rules = survey.rules.model_dump(exclude={"rankings"})
     if rules["ranking"]["tie_break"] is None:
         del rules["ranking"]["tie_break"]
+    for threshold in rules["thresholds"]:
+        if threshold["on_list"] is None:
+            del threshold["on_list"]
     return rules
 
 
