@@ -26,7 +26,11 @@ from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
-from satisfaction.ranking.selection_study import SelectionStudy, study_selection
+from satisfaction.ranking.selection_study import (
+    DrawnReference,
+    SelectionStudy,
+    study_selection,
+)
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
@@ -265,7 +269,8 @@ def _from_responses(
     estimates = with_composed(survey, estimates, combined)
     ranking = with_notes(rank_areas(survey, estimates), survey, combined, awaited)
     rankings = rank_within(survey, estimates, ranking)
-    selection_study = study_selection(survey, design, estimates, ranking)
+    reference = drawn_reference(survey, engine=engine)
+    selection_study = study_selection(survey, design, estimates, ranking, reference)
     results = Results(
         survey=survey,
         responses=responses,
@@ -281,6 +286,16 @@ def _from_responses(
         awaited=awaited,
     )
     return replace(results, further=_further(results))
+
+
+def drawn_reference(survey: Survey, *, engine: Engine = "duckdb") -> DrawnReference | None:
+    """Read and weigh the wave that stands for the population in the model of who answers; None without one."""
+    reference = survey.reference
+    if reference is None:
+        return None
+    responses = load_responses(reference)
+    design = weigh(reference, base_design(reference, responses, engine=engine))
+    return DrawnReference.of(survey, reference, design, responses.read)
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
