@@ -184,7 +184,7 @@ def check_reference(survey: Survey, reference: Survey, document: Document) -> No
             "S529",
             _("Reference {name} holds simulated data, this wave real ones.", name=reference.name),
             where=where,
-            got=model.reference,
+            got=str(model.reference),
             hint=_("Name another wave, or use margins."),
         )
     if not declared.weighting:
@@ -192,7 +192,7 @@ def check_reference(survey: Survey, reference: Survey, document: Document) -> No
             "S530",
             _("Reference {name} declares no weighting.", name=reference.name),
             where=where,
-            got=model.reference,
+            got=str(model.reference),
             hint=_("Declare `weighting` there: its respondents must stand for all residents."),
         )
     for position, item in enumerate(model.by or ()):
