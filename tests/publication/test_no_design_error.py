@@ -13,6 +13,7 @@ import openpyxl
 import pandas as pd
 import pytest
 from matplotlib.text import Text
+from tests.ranking.test_rankings import prepare
 
 import item_trees
 import satisfaction as sat
@@ -23,7 +24,6 @@ from satisfaction.notebook.notebooks import WORKING, nothing_for
 from satisfaction.publication import plots
 from satisfaction.publication.report.method import sections
 from satisfaction.publication.tables import indicators_of, indicators_table, tables_of
-from tests.ranking.test_rankings import prepare
 
 ROOT = Path(__file__).parents[2]
 RULES = """thresholds:
@@ -212,7 +212,7 @@ def test_area_pages_and_further_rankings_state_nothing(wave, call):
 def test_declared_tests_of_it_test_nothing(wave, call):
     small, twin = wave
     small.edit("survey.yaml", "level: 0.95", "level: 0.95\ntests: {}")
-    code, out, err = call("run", small.folder)
+    code, _, err = call("run", small.folder)
     assert code == 0, err
     nothing_claimed(small.folder / "out", twin)
     for path in (small.folder / "out").rglob("tests.csv"):
@@ -248,7 +248,7 @@ def test_with_a_model_every_error_stands_under_its_name(wave, selection, call):
     small, twin = wave
     model = "selection_model: {source: 测试 test}"
     small.edit("survey.yaml", f"selection: {selection}", f"selection: {selection}\n{model}")
-    code, out, err = call("run", small.folder)
+    code, _, err = call("run", small.folder)
     assert code == 0, err
     assert call("report", small.folder)[0] == 0
     for path, text in texts(small.folder / "out"):
