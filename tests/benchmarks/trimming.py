@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BAR = 3.0
 RUN = [sys.executable, "-m", "satisfaction", "run"]
-TRIM = "  - {step: trimming, upper: 3, lower: 0.3, relative_to: median, within: [county]}\n"
+TRIM = "  - {step: trimming, upper: 1.5, lower: 0.6, relative_to: median, within: [county]}\n"
 
 
 def with_trims(text: str) -> str:
