@@ -327,7 +327,7 @@ class SelectionModel(Record):
     methods: Annotated[
         list[Literal["calibration", "inverse_propensity", "doubly_robust"]], Field(min_length=1)
     ] = ["calibration", "inverse_propensity", "doubly_robust"]
-    source: str = Field(
+    source: Statement = Field(
         description=N_("who decided to use a model, and why it may hold"),
     )
 
