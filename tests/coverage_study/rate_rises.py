@@ -186,7 +186,7 @@ def report(*, first: int, provinces: int, out: Path) -> int:
     for title, truths in (("Judging truths", JUDGING), ("Choosing truths", CHOOSING)):
         table = together(study(truths, first=first, provinces=provinces))
         lines += ["", f"## {title}", "", *markdown(table)]
-        if truths == JUDGING:
+        if truths == JUDGING and len(table):
             missed = int((table["verdict"] == WRONG).sum())
     lines += ["", f"{missed} bars missed; {time.process_time() - began:.0f} s CPU; all simulated"]
     out.parent.mkdir(parents=True, exist_ok=True)
