@@ -238,7 +238,9 @@ def reweighted(
     with use(None):
         if variance != "default":
             survey = replace(survey, altered=(*survey.altered, f"variance: {variance}"))
-        trial = _from_responses(survey, results.responses, engine, variance)
+        study = results.selection_study
+        reference = study.reference if study is not None else None
+        trial = _from_responses(survey, results.responses, engine, variance, reference=reference)
         return replace(trial, computed={name: getattr(trial, name) for name in PARTS})
 
 
@@ -249,8 +251,9 @@ def _from_responses(
     variance: Variance = "default",
     *,
     tell: Callable[[Text], object] = _silent,
+    reference: DrawnReference | None = None,
 ) -> Results:
-    """Weigh, estimate and rank."""
+    """Weigh, estimate and rank; `reference` where it was read and weighed already."""
     tell(WEIGHING)
     persons = sampled_persons(survey, responses.accepted)
     design = sample_design(survey, persons.table, engine=engine)
@@ -269,7 +272,8 @@ def _from_responses(
     estimates = with_composed(survey, estimates, combined)
     ranking = with_notes(rank_areas(survey, estimates), survey, combined, awaited)
     rankings = rank_within(survey, estimates, ranking)
-    reference = drawn_reference(survey, engine=engine)
+    if reference is None:
+        reference = drawn_reference(survey, engine=engine)
     selection_study = study_selection(survey, design, estimates, ranking, reference)
     results = Results(
         survey=survey,

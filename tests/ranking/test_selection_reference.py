@@ -11,8 +11,10 @@ import pytest
 
 import satisfaction as sat
 from conftest import COUNTIES
+from satisfaction.declarations.survey import with_weighting
 from satisfaction.estimation.open_samples import drawn_people, lay_over_people
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.pipeline import reweighted
 from satisfaction.ranking.selection_study import NOBODY_DRAWN, _people
 from satisfaction.sampling.variance import contributions, psu_totals
 
@@ -310,3 +312,13 @@ def test_the_reference_moves_no_estimate_and_no_rank(small, drawn):
     pd.testing.assert_frame_equal(with_reference.ranking.table, without.ranking.table)
     assert set(with_reference.ranking.table["status"]) == {"possible"}
     assert set(with_reference.ranking.table["unit"]) == set(COUNTIES)
+
+
+def test_a_trial_of_other_weights_keeps_the_reference(small, drawn):
+    """It is read and weighed once."""
+    results = sat.run(small.read())
+    (drawn / "responses" / "all.csv").unlink()
+    survey = with_weighting(results.survey, [{"step": "base"}], name="base alone")
+    trial = reweighted(results, survey)
+    assert trial.selection_study.reference is results.selection_study.reference
+    pd.testing.assert_frame_equal(trial.selection_study.models, results.selection_study.models)
