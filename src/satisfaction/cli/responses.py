@@ -192,6 +192,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         unread_lines,
     )
     from satisfaction.declarations.earlier import earlier_notes
+    from satisfaction.declarations.tested import what_is_tested
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
 
@@ -216,6 +217,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         *unread_lines(responses.not_read),
         *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
         *earlier_notes(survey),
+        *filter(None, [what_is_tested(survey)]),
     ):
         tell(line)
     tell(account_line(counts))

@@ -79,14 +79,36 @@ class Testing(Record):
     """What is tested and written to tests.csv and reliability.csv.
 
     `measures`: default the ranked one. `groups`: items that part respondents; default single items without scores that are
-    known of nine in ten and have two to six answers. `pairs`: all areas with one another in the ranked measure.
+    known of nine in ten and have two to six answers. `pairs`: all areas with one another in the ranked measure. `rest`: every
+    area with all others together; default as `pairs`. `change`: every area and all together since the wave that `earlier`
+    names last, where its respondents are there.
     """
 
     measures: Names | None = None
-    groups: Names | None = None
+    groups: list[Name] | None = None
     pairs: bool = True
+    rest: bool | None = None
+    change: bool = True
     regression: bool = True
     reliability: bool = True
+
+    @property
+    def against_rest(self) -> bool:
+        """Return whether every area is compared with all others together."""
+        return self.pairs if self.rest is None else self.rest
+
+
+USUAL_TESTS = Testing(groups=[], pairs=False, rest=True, regression=False)
+"""What is tested where survey.yaml does not say."""
+NO_TESTS = Testing(
+    groups=[], pairs=False, rest=False, change=False, regression=False, reliability=False
+)
+NO_TESTS_WORD = "none"
+
+
+def _no_tests(value: Any) -> Any:
+    """Read the word that switches all tests off."""
+    return NO_TESTS if value is False or value == NO_TESTS_WORD else value
 
 
 class Collapse(Record):
@@ -452,11 +474,18 @@ class SurveyFile(Record):
             "called strong or weak"
         ),
     )
-    tests: Testing | None = Field(
+    tests: (
+        Annotated[
+            Testing,
+            BeforeValidator(_no_tests, json_schema_input_type=Testing | Literal[False, "none"]),
+        ]
+        | None
+    ) = Field(
         default=None,
         description=N_(
-            "what is tested and written to tests.csv and reliability.csv: pairs of areas, "
-            "groups, regression, reliability; {} for all of them"
+            "what is tested and written to tests.csv and reliability.csv; default: areas against "
+            "the rest, change since the wave before, reliability; {} adds pairs of areas, groups "
+            "and regression; none: nothing"
         ),
     )
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(
@@ -498,6 +527,13 @@ class SurveyFile(Record):
             if isinstance(step, BaseStep):
                 return step
         return None
+
+    @property
+    def tested(self) -> Testing:
+        """Return what is tested: as declared, else the usual; nothing where respondents were not drawn."""
+        if self.selection != "probability":
+            return NO_TESTS
+        return self.tests or USUAL_TESTS
 
     @property
     def nonresponse(self) -> NonresponseStep | None:

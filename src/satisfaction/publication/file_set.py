@@ -69,7 +69,7 @@ def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
 
 
 @use(None)
-def write_indices(
+def _write_indices(
     table: pd.DataFrame, folder: Path, *, languages: Sequence[Language] = LANGUAGES
 ) -> None:
     """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx (one a language) and indices.parquet."""
@@ -81,7 +81,7 @@ def write_indices(
 
 
 @use(None)
-def write_ranking(
+def _write_ranking(
     survey: Survey,
     published: Tables,
     ranking: Ranking,
@@ -258,10 +258,10 @@ def export_part(
         return
     published = tables_of(results)
     if part == "indices":
-        write_indices(published.indices, folder, languages=survey.declared.languages)
+        _write_indices(published.indices, folder, languages=survey.declared.languages)
         _write_indicators(results, folder)
     else:
-        write_ranking(
+        _write_ranking(
             survey, published, results.ranking, estimates=results.estimates, folder=folder
         )
         _write_further(results, folder)
@@ -278,8 +278,8 @@ def _write_set(
     write_responses(results.survey, results.responses, scratch)
     published = tables_of(results)
     languages = results.survey.declared.languages
-    write_indices(published.indices, scratch, languages=languages)
-    write_ranking(
+    _write_indices(published.indices, scratch, languages=languages)
+    _write_ranking(
         results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
     )
     tables = {"indices": published.indices, "ranking": published.ranking}
@@ -345,7 +345,7 @@ def _write_further(results: Results, scratch: Path) -> dict[str, pd.DataFrame]:
     for name, other in results.further.items():
         prefix = f"{name}_"
         published = tables_of(other, every_measure=False)
-        write_ranking(
+        _write_ranking(
             other.survey,
             published,
             other.ranking,

@@ -18,6 +18,7 @@ import pandas as pd
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.tested import what_is_tested
 from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
@@ -135,6 +136,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["left_out"] = _left_out(results)
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
+    content["tests"] = what_is_tested(survey)
     content["digits"] = DIGITS
     content["versions"] = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -244,6 +246,8 @@ def inputs(results: Results) -> dict[str, str]:
         F420 for a file that is no longer what was read.
     """
     read = {**results.survey.read, **results.responses.read}
+    if results.wave_before is not None:
+        read |= results.wave_before.computed.read
     refuse_changed(read)
     names = _names_in_set(results.survey, read)
     return {names[path]: digest for path, digest in read.items()}

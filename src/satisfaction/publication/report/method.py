@@ -12,6 +12,7 @@ from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Escalation
 from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.tested import what_is_tested
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.conventions import (
     KEYS,
@@ -133,6 +134,9 @@ def sections(results: Results) -> list[Section]:
     written.append(_weighting(results))
     written.append(_estimation(results))
     written.append(Section(_("Ranking: conventions and overall results"), ranking))
+    if tests := what_is_tested(survey):
+        entry = Entry(_("tests.csv, reliability.csv"), [tests])
+        written.append(Section(_("Tests and reliability"), [entry]))
     if results.selection_study is not None:
         written.append(_who_answered(results))
     written.append(_rules(survey))
