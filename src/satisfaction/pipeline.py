@@ -16,13 +16,19 @@ from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.earlier import EarlierSet, comparable_questionnaires
 from satisfaction.declarations.facts import read_fact_table
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.survey import RankedBy, Survey, read_survey, weighted_as
+from satisfaction.declarations.survey import (
+    RankedBy,
+    Survey,
+    read_survey,
+    weighted_as,
+    with_tables_of_weights,
+)
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.engines import Engine, hold, materialize, scan
+from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
 from satisfaction.foundation.errors import (
     DesignError,
     SatisfactionError,
@@ -43,7 +49,7 @@ from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
-from satisfaction.weighting.base import RESPONDED, sampled_persons
+from satisfaction.weighting.base import RESPONDED, replicates_of, sampled_persons
 from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
@@ -325,6 +331,7 @@ def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Resu
     record = survey.weighting_record
     if record is not None and record.in_force:
         before = weighted_as(results.survey, record.declared_first)
+        before = with_tables_of_weights(before, survey.folder)
         results = replace(results, declared_first=reweighted(results, before))
     return replace(results, computed={name: getattr(results, name) for name in PARTS})
 
@@ -412,7 +419,7 @@ def sample_design(
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
 
     Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
-    used then, and `lonely_note` says so.
+    used then, and `lonely_note` says so. Replicate weights that came with final weights stand for strata, PSUs and fpc.
 
     Raises
     ------
@@ -425,6 +432,18 @@ def sample_design(
     if RESPONDED in persons:
         rows = only_where(rows, measures, RESPONDED)
     table = materialize(rows)
+    if survey.replicate_weights is not None:
+        table = fetch(scan(table))
+        replicates = replicates_of(survey, table)
+        if replicates is not None:
+            return SurveyDesign(
+                table,
+                base_weight="base_weight",
+                selection=survey.declared.selection,
+                measures=stored(measures),
+                codes=survey.questionnaire.coded_columns(),
+                **replicates,
+            )
 
     collapse = {}
     for merge in survey.declared.collapse:

@@ -368,6 +368,8 @@ def _weighting(results: Results) -> Section:
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> Line:
     if step.column:
         return _label(questionnaire, step.column)
+    if step.replicates is not None:
+        return _with_source(VALUES["table-replicates"], step.replicates.source)
     if step.table is not None:
         return _with_source(VALUES["table"], step.table.source)
     if step.source == "inclusion":
