@@ -334,7 +334,7 @@ def test_replicate_weights_made_elsewhere_give_the_errors_of_svrepdesign(
     assert names <= set(manifest["inputs"])
     record = manifest["steps"]["weighting"][0]["replicates"]
     assert (record["scale"], record["mse"]) == (0.04, mse)
-    assert manifest["weighting_record"]["adopted"][-1]["reason"] == WHY["reason"]
+    assert manifest["weighting_record"]["in_force"]["reason"] == WHY["reason"]
     page = (folder / "report-en.html").read_text("utf-8")
     assert "the errors come from the replicate weights" in page
     assert "taken as fixed for the errors" not in page
@@ -369,16 +369,23 @@ def test_replicate_weights_that_do_not_fit_are_refused(small, wave):
         small.read()
 
 
-def test_weights_adopted_over_other_weights_keep_the_first_beside_them(small, wave):
-    """The recipe declared before is the one of the first table, not of the second under its name."""
+def test_weights_adopted_over_a_declared_table_of_weights(small, wave):
+    """What the recipe declared before gives comes from the first table, not from the second under its name."""
     table = weights_of(small)
     wave.adopt(wave.try_weights(table, **MADE), **WHY)
-    other = table.assign(weight=1.0)
-    again = sat.open_wave(small.folder)
-    again.adopt(again.try_weights(other, **MADE | {"name": "office-c"}), **WHY)
-    folder = export_dated(sat.run(small.read()))
-    inputs = json.loads((folder / "manifest.json").read_text())["inputs"]
-    assert "weights-office-c.csv" in inputs
+    (small.folder / "weighting_record.yaml").unlink()  # as if declared by hand
+    declared = sat.open_wave(small.folder)
+    first = declared.results.whole.of("topic_index").table["estimate"].iloc[0]
+    other = table.assign(weight=1 + np.arange(len(table)) % 3)
+    declared.adopt(declared.try_weights(other, **MADE | {"name": "office-c"}), **WHY)
+    results = sat.run(small.read())
+    adopted = results.whole.of("topic_index").table["estimate"].iloc[0]
+    folder = export_dated(results)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    before = manifest["weighting_record"]["declared_before"]
+    assert before["estimate"] == pytest.approx(first, rel=1e-11)
+    assert abs(adopted - first) > 0.01
+    assert {"weights-office-b.csv", "weights-office-c.csv"} <= set(manifest["inputs"])
     assert sat.verify(folder).code == 0
 
 
