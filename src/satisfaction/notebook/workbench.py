@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -221,20 +222,17 @@ class Workbench:
                 where="name",
                 hint=_("Use letters, digits, - and _."),
             )
-        made = {"source": source, "date": date.isoformat()}
-        files = {f"weights-{name}.csv": table}
-        step = {"step": "base", "source": "table", "table": {"file": f"weights-{name}.csv", **made}}
+        stem = f"weights-{name}"
+        origin = {"source": source, "date": date.isoformat()}
+        files = {f"{stem}.csv": table}
+        step: dict[str, Any] = {"step": "base", "source": "table"}
+        step["table"] = {"file": f"{stem}.csv", **origin}
         if replicates is not None:
-            declared = {
-                "file": f"weights-{name}-replicates.csv",
-                "scale": scale,
-                "mse": mse,
-                **made,
-            }
-            files[f"weights-{name}-replicates.csv"] = replicates
+            declared = {"file": f"{stem}-replicates.csv", "scale": scale, "mse": mse, **origin}
+            files[f"{stem}-replicates.csv"] = replicates
             if rscales is not None:
-                declared["rscales"] = f"weights-{name}-rscales.csv"
-                files[declared["rscales"]] = pd.DataFrame({"rscale": list(rscales)})
+                declared["rscales"] = f"{stem}-rscales.csv"
+                files[f"{stem}-rscales.csv"] = pd.DataFrame({"rscale": list(rscales)})
             if degrees_of_freedom is not None:
                 declared["df"] = degrees_of_freedom
             step["replicates"] = declared

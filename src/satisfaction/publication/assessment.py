@@ -29,7 +29,7 @@ from satisfaction.estimation.reliability import (
     reliability,
 )
 from satisfaction.foundation.errors import EstimatesError, SatisfactionError
-from satisfaction.foundation.language import _, use
+from satisfaction.foundation.language import Text, _, use
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     labelled,
@@ -221,7 +221,7 @@ def _of_difference(row: dict[Any, Any]) -> Row:
 def _told(fault: Exception) -> str:
     """Return what a row says in place of figures."""
     if isinstance(fault, SatisfactionError):
-        return f"{fault.code} {fault.zh} {fault.en}"
+        return Text(f"{fault.code} {fault.zh}", f"{fault.code} {fault.en}").both
     return _("the wave before has no such level").both
 
 
@@ -343,8 +343,8 @@ def _reliability(results: Results, declared: Testing) -> Iterator[Row]:
     by = questionnaire.roles.interviewer
     if by is None or results.responses.accepted[by].dropna().nunique() < FEWEST_GROUPS:
         return
-    of_all = []
-    of_each = []
+    of_all: list[Row] = []
+    of_each: list[Row] = []
     for measure in measures_tested(results):
         head: Row = {"part": "interviewers", "measure": measure, "item": by}
         try:

@@ -36,7 +36,6 @@ from satisfaction.foundation.tables import (
     write_csv,
     write_json,
     write_text,
-    write_xlsx,
 )
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication.assessment import assessment_tables
@@ -44,9 +43,10 @@ from satisfaction.publication.columns import with_chinese_headings
 from satisfaction.publication.combined import combined_files
 from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
-from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.labels import area_labels, mark, twelve_digits
 from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
 from satisfaction.publication.ranking_workbook import (
+    write_assessment_workbook,
     write_indicators_workbook,
     write_indices_workbook,
     write_ranking_workbook,
@@ -223,11 +223,17 @@ def export(
 
 @use(None)
 def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
-    """Write tests.csv and reliability.csv, each also as a workbook, where survey.yaml declares `tests`; returns the tables."""
+    """Write tests.csv and reliability.csv, each also as a workbook (one a language); returns the tables."""
     tables = assessment_tables(results)
+    survey = results.survey
+    languages = survey.declared.languages
+    rates = survey.questionnaire.rates
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
-        write_xlsx({name: table}, folder / f"{name}.xlsx")
+        for language in languages:
+            path = folder / page_name(f"{name}.xlsx", language, languages)
+            with use(language):
+                write_assessment_workbook(table, path, areas=area_labels(survey), rates=rates)
     return tables
 
 
