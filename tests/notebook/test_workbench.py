@@ -13,6 +13,7 @@ import rscript
 import satisfaction as sat
 from satisfaction.declarations.weighting_record import read_weighting_record
 from satisfaction.foundation.errors import DesignError, SurveyError, WeightsError
+from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.file_set import export, export_dated, revision_of
 
 WHY = {
@@ -254,6 +255,20 @@ def test_weights_that_do_not_fit_are_refused(small, wave):
         wave.try_weights(table.rename(columns={"weight": "w"}), **MADE)
     with pytest.raises(WeightsError, match="W528"):
         wave.try_weights(table, **MADE | {"name": "../out"})
+
+
+def test_tests_of_an_adopted_recipe_are_its_own(small, wave):
+    trial = wave.try_weighting(TRIMMED, name="upper 1.5")
+    declared = assessment_tables(wave.results)["tests"]
+    wave.adopt(trial, **WHY)
+    results = sat.run(small.read())
+    folder = export_dated(results)
+    tests = pd.read_csv(folder / "tests.csv", encoding="utf-8-sig")
+    rest = sat.against_rest(results.design, "topic_index", by="county").table
+    for column, name in {"difference": "difference", "se": "se", "p_holm": "p_adjusted"}.items():
+        assert tests[name].to_numpy() == pytest.approx(rest[column].to_numpy(), rel=1e-10)
+    assert (tests["se"].to_numpy() != declared["se"].to_numpy()).any()
+    assert sat.verify(folder).code == 0
 
 
 TOPICS = ("streets", "parks", "safety")
