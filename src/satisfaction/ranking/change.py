@@ -34,7 +34,7 @@ from satisfaction.ranking.probability import (
 from satisfaction.ranking.rise import BOUNDS, Bounds, project
 from satisfaction.ranking.sets import holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
-from satisfaction.ranking.units import Selection
+from satisfaction.ranking.units import UNDECLARED, Selection
 from satisfaction.ranking.waves import (
     Comparability,
     Waves,
@@ -59,6 +59,10 @@ UNPROVEN = "none: not both samples are probability samples"
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
     "certain the changes are is unknown."
+)
+
+NO_ERROR_DECLARED = _(
+    "No standard error of this score is declared: how certain the changes are is unknown."
 )
 
 
@@ -417,7 +421,7 @@ def rank_change(
                 "Units whose rank rose by {places} or more: {rising}. {not_both}",
                 places=places,
                 rising=rising,
-                not_both=NOT_BOTH,
+                not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
             ),
         ),
     )
