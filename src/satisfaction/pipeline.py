@@ -253,17 +253,11 @@ def _from_responses(
     design = weigh(survey, design)
     tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    tell(ESTIMATING)
-    estimates = estimate_areas(survey, design, counted, variance=variance)
-    estimates = withhold(survey, estimates, counted)
-    tell(RANKING)
-    combined = None
-    if survey.combined is not None:
-        combined = combined_scores(survey, survey.combined, estimates)
-    awaited: dict[str, Text] = {}
-    survey = _first_to_be_ranked(survey, combined, awaited)
-    estimates = with_composed(survey, estimates, combined)
-    ranking = with_notes(rank_areas(survey, estimates), survey, combined, awaited)
+    ranked = rank_design(survey, design, counted, variance=variance, tell=tell)
+    survey = ranked.survey
+    estimates = ranked.estimates
+    ranking = ranked.ranking
+    combined = ranked.combined
     rankings = rank_within(survey, estimates, ranking)
     selection_study = study_selection(survey, design, estimates, ranking)
     results = Results(
@@ -278,9 +272,72 @@ def _from_responses(
         base_step=persons.record,
         selection_study=selection_study,
         combined=combined,
-        awaited=awaited,
+        awaited=ranked.awaited,
     )
     return replace(results, further=_further(results))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ranked:
+    """Estimates and the ranking of a weighted design: what a run and a what-if have in common.
+
+    Attributes
+    ----------
+    survey : Survey
+        As it is ranked: by its main score, or by the next one that waits for nothing.
+    design : SampleDesign
+    estimates : dict of Estimates
+        As in `Results`.
+    ranking : Ranking
+    combined : CombinedScores or None
+    awaited : dict of Text
+        As in `Results`.
+    """
+
+    survey: Survey
+    design: SampleDesign
+    estimates: dict[str, Estimates]
+    ranking: Ranking
+    combined: CombinedScores | None
+    awaited: dict[str, Text]
+
+    @property
+    def whole(self) -> Estimates:
+        """Return the estimates of all areas together."""
+        return self.estimates[self.survey.whole()]
+
+
+def rank_design(
+    survey: Survey,
+    design: SampleDesign,
+    counted: Tally,
+    *,
+    variance: Variance = "default",
+    tell: Callable[[Text], object] = _silent,
+) -> Ranked:
+    """Estimate and rank a weighted design.
+
+    Parameters
+    ----------
+    survey : Survey
+    design : SampleDesign
+    counted : Tally
+        Of the design's measures, by the survey's levels of area; more keys do no harm.
+    variance : str
+        Of the estimates.
+    """
+    tell(ESTIMATING)
+    estimates = estimate_areas(survey, design, counted, variance=variance)
+    estimates = withhold(survey, estimates, counted)
+    tell(RANKING)
+    combined = None
+    if survey.combined is not None:
+        combined = combined_scores(survey, survey.combined, estimates)
+    awaited: dict[str, Text] = {}
+    survey = _first_to_be_ranked(survey, combined, awaited)
+    estimates = with_composed(survey, estimates, combined)
+    ranking = with_notes(rank_areas(survey, estimates), survey, combined, awaited)
+    return Ranked(survey, design, estimates, ranking, combined, awaited)
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
@@ -519,11 +576,15 @@ def with_composed(
     survey: Survey, estimates: dict[str, Estimates], combined: CombinedScores | None
 ) -> dict[str, Estimates]:
     """Return the estimates with the combined score and its components beside them, where the rules use one of these."""
-    rules = survey.rules
-    used = {survey.ranked, rules.ranking.tie_break, *(one.measure for one in rules.thresholds)}
-    if combined is None or not used & survey.composed.keys():
+    thresholds = {threshold.measure for threshold in survey.rules.thresholds}
+    if combined is None or not (thresholds | ranked_scores(survey)) & survey.composed.keys():
         return estimates
     return combined.beside(survey, estimates)
+
+
+def ranked_scores(survey: Survey) -> set[str | None]:
+    """Return the scores that decide the ranks: the ranked one, and the one that breaks ties, if any."""
+    return {survey.ranked, survey.rules.ranking.tie_break}
 
 
 def with_notes(

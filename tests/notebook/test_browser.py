@@ -23,6 +23,7 @@ from conftest import ROOT, SmallSurvey
 from satisfaction import export, read_survey, run
 from satisfaction.foundation import pages as pdf
 from satisfaction.notebook import server
+from satisfaction.notebook.actions import opened
 from satisfaction.publication.report import write_report
 from system_packages import NEEDS_BROWSER, NEEDS_PDFTOTEXT
 
@@ -315,6 +316,102 @@ def test_jupyterlab_itself_is_in_chinese(page, lab):
     open_notebook(page, lab, "notebooks/00_start.ipynb")
     menus = page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
     assert menus[:3] == ["文件", "编辑", "查看"]
+
+
+@pytest.fixture
+def story(project):
+    """A wave of its own, with the notebooks that the form writes for it."""
+    folder = project.root / "surveys" / "story"
+    shutil.copytree(project.folder, folder, ignore=shutil.ignore_patterns("out"))
+    opened(folder, "en")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def set_cell(page, start: str, source: str) -> None:
+    """Write a cell anew: the one that begins so."""
+    page.evaluate(
+        """([start, source]) => {
+          const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
+          cells.find(c => c.sharedModel.getSource().startsWith(start)).sharedModel.setSource(source);
+        }""",
+        [start, source],
+    )
+
+
+def run_new_cell(page, source: str) -> None:
+    """Write a cell below all others, and run it."""
+    page.evaluate(
+        """async source => {
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          notebook.activeCellIndex = notebook.widgets.length - 1;
+          await window.jupyterapp.commands.execute("notebook:insert-cell-below");
+          notebook.activeCell.model.sharedModel.setSource(source);
+          await window.jupyterapp.commands.execute("notebook:run-cell");
+        }""",
+        source,
+    )
+
+
+def errors(page) -> list[str]:
+    return page.evaluate(
+        """[...window.jupyterapp.shell.currentWidget.content.model.cells]
+        .flatMap(c => c.type === "code" ? c.outputs.toJSON() : [])
+        .filter(o => o.output_type === "error").map(o => o.evalue)"""
+    )
+
+
+def test_a_statistician_moves_a_slider_adopts_and_publishes(page, lab, story, call):
+    """From the slider to the official set, and the set says how its weighting was chosen."""
+    shelf = "surveys/story/out/notebooks/en"
+    declared = read_survey(story).declared.weighting
+    open_notebook(page, lab, f"{shelf}/02_weighting.ipynb")
+    assert [one for one in run_all(page) if one["output_type"] == "error"] == []
+    moved = page.locator(".jupyter-widgets.widget-vbox", has=page.locator(".satisfaction-what-if"))
+    moved.scroll_into_view_if_needed()
+    handle = moved.locator(".noUi-handle")
+    bar = moved.locator(".noUi-target").bounding_box()
+    handle.hover()
+    page.mouse.down()
+    page.mouse.move(bar["x"] + bar["width"] + 20, bar["y"] + bar["height"] / 2, steps=8)
+    page.mouse.up()
+    moved.get_by_text("Trial: trim 1.5 x mean").wait_for()
+    assert "【trial" in moved.inner_text()
+    moved.get_by_role("button", name="code of this trial").click()
+    code = moved.locator("pre").inner_text()
+    assert 'name="trim 1.5 x mean"' in code
+    keep(page, "what-if-en")
+    run_new_cell(page, code)
+    source = (
+        'adopted, reason, source, by = "trim 1.5 x mean", "few hold much", "note 3", "A. Lin"\n'
+    )
+    run_new_cell(page, source + "bench.adopt(adopted, reason=reason, source=source, by=by)")
+    assert errors(page) == []
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    for name in ("04_indices.ipynb", "05_ranking.ipynb"):
+        open_notebook(page, lab, f"{shelf}/{name}")
+        set_cell(page, "# Parameters", f'survey = "{story.as_posix()}"\nout = "publish"')
+        assert [one for one in run_all(page) if one["output_type"] == "error"] == []
+    folder = story / "out" / "latest"
+    assert_tells_how_it_was_chosen(folder, declared)
+    code, output, _errors = call("verify", folder)
+    assert code == 0
+    assert "identical" in output
+    assert outside(page) == []
+    assert page.faults == []
+
+
+def assert_tells_how_it_was_chosen(folder: Path, declared: list) -> None:
+    """The manifest names the recipe, its reason, and the one before it."""
+    record = json.loads((folder / "manifest.json").read_text())["weighting_record"]
+    assert record["in_force"]["name"] == "trim 1.5 x mean"
+    assert record["in_force"]["reason"] == "few hold much"
+    assert record["in_force"]["after_results_were_seen"] is True
+    before = record["declared_before"]["steps"]
+    assert before == [step.model_dump(exclude_unset=True) for step in declared]
+    assert "trim 1.5 x mean" in [trial["name"] for trial in record["trials_looked_at"]]
+    weighting = json.loads((folder / "manifest.json").read_text())["steps"]["weighting"]
+    assert [step["step"] for step in weighting] == ["calibration", "trimming", "calibration"]
 
 
 # ---- pages ----

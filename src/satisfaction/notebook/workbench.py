@@ -16,7 +16,13 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from satisfaction.comparison.recipes import DECLARED, LISTED, Recipes, set_side_by_side
+from satisfaction.comparison.recipes import (
+    DECLARED,
+    LISTED,
+    Recipes,
+    set_side_by_side,
+    weight_figures,
+)
 from satisfaction.declarations.facts import read_weights
 from satisfaction.declarations.survey import (
     Survey,
@@ -45,7 +51,7 @@ from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
-from satisfaction.pipeline import Results, reweighted, run
+from satisfaction.pipeline import Ranked, Results, reweighted, run
 from satisfaction.publication.adoption import ListMoves, list_moves
 from satisfaction.publication.labels import mark
 from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
@@ -222,9 +228,10 @@ class Workbench:
                 hint=_("Give every trial a name of its own."),
             )
         results = reweighted(self.results, survey, variance=variance)
-        trial = WeightingTrial(name, results, list_moves(results, self.results))
+        tried = self.keep_look(name, results)
+        moves = ListMoves(tuple(tried.entered), tuple(tried.left))
+        trial = WeightingTrial(name, results, moves)
         self._trials[name] = trial
-        self._keep(trial)
         return trial
 
     def usual_trials(self) -> dict[str, list[Step]]:
@@ -238,8 +245,7 @@ class Workbench:
         untrimmed = [step for step in steps if not isinstance(step, TrimmingStep)]
         trials: dict[str, list[Step]] = {}
         for multiple in USUAL_BOUNDS if steps else ():
-            cut = TrimmingStep(step="trimming", upper=multiple, relative_to="mean")
-            trials[f"trim {multiple} x mean"] = [*untrimmed, cut, *calibrations[-1:]]
+            trials[f"trim {multiple} x mean"] = trimmed_at(multiple, untrimmed)
         if len(untrimmed) < len(steps):
             trials["no trimming"] = list(untrimmed)
         if not calibrations:
@@ -258,17 +264,30 @@ class Workbench:
             trials[f"{method} [{low:.2f}, {high:.2f}]"] = recipe
         return trials
 
-    def _keep(self, trial: WeightingTrial) -> None:
-        """Add a trial to what was looked at, in the wave's folder of outputs."""
-        row = set_side_by_side({trial.name: trial.results}).table.iloc[0]
+    def keep_look(self, name: str, result: Results | Ranked) -> TriedRecipe:
+        """Note that a recipe's results were looked at, in the wave's folder of outputs; the same one is noted once.
+
+        Parameters
+        ----------
+        name : str
+            Of the trial.
+        result : Results or Ranked
+
+        Returns
+        -------
+        TriedRecipe
+            What the record says of it.
+        """
+        whole = result.whole.of(result.survey.questionnaire.ranked).table.iloc[0]
+        moves = list_moves(result, self.results)
         tried = TriedRecipe(
-            name=trial.name,
-            weighting=trial.steps,
-            estimate=_digits(row["estimate"]),
-            se=_digits(row["se"]),
-            effective_n=float(f"{row['effective_n']:.12g}"),
-            entered=list(trial.moves.entered),
-            left=list(trial.moves.left),
+            name=name,
+            weighting=result.survey.declared.weighting,
+            estimate=_digits(whole["estimate"]),
+            se=_digits(whole["se"]),
+            effective_n=float(f"{weight_figures(result)['effective_n']:.12g}"),
+            entered=list(moves.entered),
+            left=list(moves.left),
         )
         path = self._trials_path
         path.parent.mkdir(exist_ok=True)
@@ -277,6 +296,7 @@ class Workbench:
             more = looked_at.with_trials([tried])
             if len(more.trials) > len(looked_at.trials):
                 write_weighting_record(more, path)
+        return tried
 
     @property
     def side_by_side(self) -> Recipes:
@@ -541,6 +561,13 @@ def open_wave(folder: str | Path) -> Workbench:
     1  calibration   raking
     """
     return Workbench(read_survey(in_project(folder)))
+
+
+def trimmed_at(multiple: float, untrimmed: Sequence[Step]) -> list[Step]:
+    """Return steps that also cut weights at a multiple of their mean, and calibrate again as the last calibration does."""
+    cut = TrimmingStep(step="trimming", upper=multiple, relative_to="mean")
+    calibrations = [step for step in untrimmed if isinstance(step, CalibrationStep)]
+    return [*untrimmed, cut, *calibrations[-1:]]
 
 
 def _digits(value: float) -> float | None:

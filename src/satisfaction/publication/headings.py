@@ -62,6 +62,11 @@ HEADINGS = {
     "column": pgettext("a heading", "column"),
     "suggestion": pgettext("a heading", "suggestion"),
     "how": pgettext("a heading", "how recognised"),
+    "recipe": pgettext("a heading", "recipe"),
+    "variance": pgettext("a heading", "standard error by"),
+    "effective_n": pgettext("a heading", "effective n"),
+    "rank_declared": pgettext("a heading", "rank as declared"),
+    "moved": pgettext("a heading", "the list"),
 }
 """Titles of columns that hold words of one language, before those of the published tables."""
 

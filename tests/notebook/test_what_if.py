@@ -1,0 +1,155 @@
+"""What-if: what a slider shows is what its code gives, every look is kept, and without a front end a table stands alone."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import satisfaction as sat
+from satisfaction.foundation.language import use
+from satisfaction.notebook import what_if
+from satisfaction.notebook.what_if import AS_DECLARED
+from satisfaction.publication.tables import tables_of
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture
+def bench(small):
+    return sat.open_wave(small.folder)
+
+
+@pytest.fixture
+def somebody(monkeypatch):
+    """A front end with a person before it."""
+    monkeypatch.setattr(what_if, "somebody_is_there", lambda: True)
+
+
+def answer_of(shown: what_if.WhatIf, **settings) -> what_if.Answer:
+    """Return what the controls give after some are moved, as a person moves them."""
+    for name, value in settings.items():
+        shown.controls[name].value = value
+    return shown.now
+
+
+def run_code(answer: what_if.Answer, bench) -> object:
+    """Run the cell that a what-if gives; returns what stands in its last line."""
+    names = {"bench": bench}
+    exec(answer.code, names)
+    return names["trial"]
+
+
+def assert_same_figures(answer: what_if.Answer, table: pd.DataFrame) -> None:
+    """Every area that the answer shows has the figures of the published ranking."""
+    areas = answer.tables[1]
+    beside = table.set_index("name_en").loc[areas["name_en"]].reset_index()
+    figures = ["rank", "estimate", "se", "marginal_low", "marginal_high", "probability_bottom"]
+    pd.testing.assert_frame_equal(
+        areas[figures], beside[figures], check_dtype=False, rtol=1e-12, atol=0
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"upper": 1.5},
+        {"upper": 1.75, "county_age": False},
+        {"county_sex": False},
+        {"county_sex": False, "county_age": False},
+    ],
+)
+def test_the_code_of_a_weighting_gives_the_figures_that_are_shown(bench, somebody, settings):
+    declared = bench.results.whole.of("topic_index").table["estimate"].iloc[0]
+    answer = answer_of(what_if.weighting(bench), **settings)
+    trial = run_code(answer, bench)
+    assert_same_figures(answer, tables_of(trial.results).ranking)
+    whole = answer.tables[0].iloc[-1]
+    row = bench.trials.iloc[-1]
+    words = ["recipe", "variance"]
+    assert whole[words].tolist() == row[words].tolist()
+    figures = ["estimate", "se", "effective_n"]
+    assert whole[figures].tolist() == pytest.approx(row[figures].tolist(), rel=1e-11)
+    assert abs(whole["estimate"] - declared) > 1e-3
+
+
+def test_every_setting_that_was_shown_is_kept_once(bench, small, somebody):
+    before = {path: path.read_bytes() for path in small.root.rglob("*") if path.is_file()}
+    shown = what_if.weighting(bench)
+    answer_of(shown, upper=1.75)
+    answer_of(shown, upper=1.5)
+    answer_of(shown, upper=1.75)
+    answer = answer_of(shown, county_age=False)
+    answer_of(shown, upper=AS_DECLARED)
+    answer_of(shown, county_age=True)
+    run_code(answer, bench)
+    names = [trial.name for trial in sat.open_wave(small.folder).record.trials]
+    assert names == [
+        "trim 1.75 x mean",
+        "trim 1.5 x mean",
+        "trim 1.75 x mean, without county_age",
+        "without county_age",
+    ]
+    after = {path: path.read_bytes() for path in small.root.rglob("*") if path.is_file()}
+    assert {path.name for path in after.keys() - before.keys()} == {"weighting_trials.yaml"}
+    assert all(after[path] == content for path, content in before.items())
+
+
+def test_the_usual_trials_are_the_same_looks(bench, somebody):
+    for name, recipe in bench.usual_trials().items():
+        if name.startswith("trim"):
+            bench.try_weighting(recipe, name=name, variance="linearized")
+    kept = bench.record.trials
+    answer_of(what_if.weighting(bench), upper=2)
+    assert bench.record.trials == kept
+
+
+@pytest.mark.parametrize(("language", "mark"), [("zh", "试算"), ("en", "trial")])
+def test_what_is_shown_is_marked_as_a_trial(bench, somebody, language, mark):
+    with use(language):
+        shown = what_if.weighting(bench)
+    assert f"【{mark}" not in shown.shown.value
+    shown.controls["upper"].value = 1.5
+    assert f"【{mark}" in shown.shown.value
+    assert "linearized" in shown.shown.value
+    shown.button.click()
+    assert "bench.try_weighting(steps" in shown.code.value
+    shown.controls["upper"].value = 1.75
+    assert shown.code.value == ""
+
+
+def test_a_setting_that_cannot_be_is_its_message(bench, somebody, monkeypatch):
+    monkeypatch.setattr(what_if, "BOUNDS", (2, 0.5))
+    shown = what_if.weighting(bench)
+    shown.controls["upper"].value = 0.5
+    assert "[W13" in shown.shown.value
+    assert shown.button.disabled
+    assert bench.record.trials == []
+    shown.controls["upper"].value = 2
+    assert "[W13" not in shown.shown.value
+    assert not shown.button.disabled
+
+
+def test_without_a_front_end_the_table_stands_alone(bench):
+    shown = what_if.weighting(bench)
+    assert shown.controls == {}
+    bundle = shown._repr_mimebundle_()
+    assert WIDGET not in bundle
+    assert "<table" in bundle["text/html"]
+    assert bundle["text/plain"].startswith("declared")
+    assert "[1 rows x" in bundle["text/plain"]
+    assert bench.record.trials == []
+
+
+def test_with_one_the_saved_notebook_has_the_table_too(bench, somebody):
+    bundle = what_if.weighting(bench)._repr_mimebundle_()
+    assert WIDGET in bundle
+    assert "<table" in bundle["text/html"]
+    assert "VBox" not in bundle["text/plain"]
+
+
+def test_no_weighting_nothing_to_move(small):
+    path = small.folder / "survey.yaml"
+    text = path.read_text(encoding="utf-8")
+    start = text.index("weighting:")
+    path.write_text(text[:start] + text[text.index("lonely_psu") :], encoding="utf-8")
+    assert what_if.weighting(sat.open_wave(small.folder)) is None
