@@ -25,21 +25,21 @@ def somebody(monkeypatch):
     monkeypatch.setattr(what_if, "somebody_is_there", lambda: True)
 
 
-def answer_of(shown: what_if.WhatIf, **settings) -> what_if.Answer:
+def answer_of(shown: what_if.WhatIf, **settings) -> what_if.Outcome:
     """Return what the controls give after some are moved, as a person moves them."""
     for name, value in settings.items():
         shown.controls[name].value = value
     return shown.now
 
 
-def run_code(answer: what_if.Answer, bench) -> object:
+def run_code(answer: what_if.Outcome, bench) -> object:
     """Run the cell that a what-if gives; returns what stands in its last line."""
-    names = {"bench": bench}
+    names = {"bench": bench, "tables_of": tables_of}
     exec(answer.code, names)
     return names["trial"]
 
 
-def assert_same_figures(answer: what_if.Answer, table: pd.DataFrame) -> None:
+def assert_same_figures(answer: what_if.Outcome, table: pd.DataFrame) -> None:
     """Every area that the answer shows has the figures of the published ranking."""
     areas = answer.tables[1]
     beside = table.set_index("name_en").loc[areas["name_en"]].reset_index()
@@ -153,3 +153,29 @@ def test_no_weighting_nothing_to_move(small):
     start = text.index("weighting:")
     path.write_text(text[:start] + text[text.index("lonely_psu") :], encoding="utf-8")
     assert what_if.weighting(sat.open_wave(small.folder)) is None
+
+
+@pytest.mark.parametrize("settings", [{"list_size": 2}, {"list_size": 3, "level": 0.8}])
+def test_the_code_of_rules_gives_the_figures_that_are_shown(bench, somebody, settings):
+    declared = what_if.rules(bench).now
+    answer = answer_of(what_if.rules(bench), **settings)
+    assert len(answer.tables[1]) == settings["list_size"] > len(declared.tables[1])
+    trial = run_code(answer, bench)
+    assert_same_figures(answer, tables_of(trial).ranking)
+    row = answer.tables[0].iloc[-1]
+    figures = ["established_listed", "expected_true_bottom", "decidable_share"]
+    summary = [trial.ranking.summary[name] for name in figures]
+    assert row[figures].tolist() == pytest.approx(summary, rel=1e-12)
+    assert trial.survey.marks.en.startswith("trial")
+    assert "【" not in declared.html()
+    assert "【" in answer.html()
+    assert bench.record.trials == []
+
+
+def test_a_lower_level_gives_narrower_sets(bench, somebody, monkeypatch):
+    monkeypatch.setattr(what_if, "LEVELS", (0.55,))  # four areas of thirty answers
+    shown = what_if.rules(bench)
+    wide = answer_of(shown, list_size=3).tables[1]
+    narrow = answer_of(shown, level=0.55).tables[1]
+    width = (wide["marginal_high"] - wide["marginal_low"]).sum()
+    assert (narrow["marginal_high"] - narrow["marginal_low"]).sum() < width

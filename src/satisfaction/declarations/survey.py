@@ -39,7 +39,7 @@ from satisfaction.declarations.questionnaire import (
     questionnaires_above,
     read_questionnaire,
 )
-from satisfaction.declarations.rules import Rules
+from satisfaction.declarations.rules import RankingRules, Rules
 from satisfaction.declarations.wave import Step, SurveyFile
 from satisfaction.declarations.weighting_record import (
     RECORD_FILE,
@@ -424,6 +424,27 @@ def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Sur
     check_declarations(document, declared, survey.questionnaire)
     declared = with_default_margins(document, declared, survey.questionnaire)
     return weighted_as(survey, declared.weighting)
+
+
+def with_ranking_rules(survey: Survey, changes: Mapping[str, object], *, name: str) -> Survey:
+    """Return the survey with other ranking rules, checked as those of rules.yaml are; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    changes : mapping
+        As under `ranking` in rules.yaml.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    SurveyError
+        As `read_survey`.
+    """
+    content = survey.rules.ranking.model_dump(mode="json", exclude_unset=True) | dict(changes)
+    ranking = validated(Document(Path(name), {}, content), RankingRules, SurveyError)
+    return replace(survey, rules=survey.rules.model_copy(update={"ranking": ranking}))
 
 
 def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:

@@ -20,7 +20,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from satisfaction.comparison.recipes import DECLARED, LISTED, moved_areas, weight_figures
-from satisfaction.declarations.survey import Survey, weighted_as, with_weighting
+from satisfaction.declarations.survey import (
+    Survey,
+    weighted_as,
+    with_ranking_rules,
+    with_weighting,
+)
 from satisfaction.declarations.wave import CalibrationStep, Step, TrimmingStep
 from satisfaction.foundation.errors import SatisfactionError
 from satisfaction.foundation.language import Text, _, current, use
@@ -32,6 +37,7 @@ from satisfaction.pipeline import (
     Ranked,
     Results,
     base_design,
+    rank_areas,
     rank_design,
     ranked_scores,
     weigh,
@@ -44,6 +50,8 @@ from satisfaction.sampling.tally import Tally, tally
 AS_DECLARED = "as declared"
 """The setting of a control that changes nothing."""
 BOUNDS = (5, 4, 3, 2.5, 2, 1.75, 1.5)  # times the mean weight
+LEVELS = (0.8, 0.9, 0.95, 0.99)
+LIST_FIGURES = ["established_listed", "expected_true_bottom", "list_p", "decidable_share"]
 AREA_COLUMNS = [
     *("rank", "rank_declared", "moved", "name_zh", "name_en", "estimate", "se"),
     *("marginal_low", "marginal_high", "status", "status_zh", "probability_bottom"),
@@ -95,7 +103,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Outcome:
     """What a setting gives.
 
     Attributes
@@ -140,15 +148,15 @@ class WhatIf:
         The widgets by the name of their setting; empty without a front end.
     shown, code : widget or None
         The tables, and the cell of code once it was asked for.
-    now : Answer
+    now : Outcome
         What is shown.
     """
 
     def __init__(
         self,
         choices: Sequence[Choice],
-        start: Answer,
-        answer: Callable[[Settings], Answer],
+        start: Outcome,
+        answer: Callable[[Settings], Outcome],
         *,
         notes: Sequence[Text] = (),
     ) -> None:
@@ -264,6 +272,74 @@ def weighting(bench: Workbench) -> WhatIf | None:
     return WhatIf(choices, moved.declared(), moved.answer, notes=(LOOK,))
 
 
+def rules(bench: Workbench) -> WhatIf | None:
+    """Let the size of the list and the confidence level of sets and tests be moved; None where nothing is ranked.
+
+    Parameters
+    ----------
+    bench : Workbench
+        Named `bench` in the notebook, as the code that is given calls it.
+    """
+    ranking = bench.results.ranking
+    if not ranking.ranks_any:
+        return None
+    declared = bench.results.survey.rules.ranking
+    sizes = {size: str(size) for size in range(1, int(ranking.summary["p"]))}
+    levels = {level: f"{level:g}" for level in sorted({*LEVELS, declared.level})}
+    choices = [
+        Choice("list_size", _("size of the list"), sizes, declared.list_size),
+        Choice("level", _("level of sets and tests"), levels, declared.level),
+    ]
+    moved = _Rules(bench)
+    return WhatIf(choices, moved.declared(), moved.answer)
+
+
+class _Rules:
+    """Ranking rules near the declared ones, on the same estimates."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+        self._areas = _Areas(bench.results)
+
+    def declared(self) -> Outcome:
+        """Return what stands before anything is moved."""
+        return self._outcome(DECLARED, self.bench.results, "bench.results.ranking.table")
+
+    def answer(self, settings: Settings) -> Outcome:
+        """Return what a setting gives."""
+        results = self.bench.results
+        before = results.survey.rules.ranking
+        changed = {}
+        for name, value in settings.items():
+            if value != getattr(before, name):
+                changed[name] = value
+        if not changed:
+            return self.declared()
+        words = [f"{name} {value:g}" for name, value in changed.items()]
+        arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        survey = with_ranking_rules(results.survey, changed, name="try_rules")
+        with use(None):
+            ranking = rank_areas(survey, results.estimates)
+        trial = Ranked(survey, results.design, results.estimates, ranking, results.combined, {})
+        code = f"trial = bench.try_rules({arguments})\ntables_of(trial).ranking"
+        return self._outcome(", ".join(words), trial, code)
+
+    def _outcome(self, name: str, result: Results | Ranked, code: str) -> Outcome:
+        rows = [_list_row(DECLARED, self.bench.results)]
+        if name != DECLARED:
+            rows.append(_list_row(name, result))
+        table = pd.DataFrame(rows)
+        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+
+
+def _list_row(name: str, result: Results | Ranked) -> dict[str, object]:
+    """Return what the rules make of the list."""
+    summary = result.ranking.summary
+    row: dict[str, object] = {"recipe": name}
+    row["list_size"] = result.survey.rules.ranking.list_size
+    return row | {figure: summary[figure] for figure in LIST_FIGURES}
+
+
 def _margins(steps: Sequence[Step]) -> list[str]:
     """Name the margins of all calibrations, each once."""
     names: list[str] = []
@@ -280,13 +356,15 @@ class _Weightings:
         self.bench = bench
         self._designs: dict[str, SampleDesign] = {}
         self._counted: Tally | None = None
-        self._tables = _Tables(bench.results)
+        self._areas = _Areas(bench.results)
+        weights = weight_figures(bench.results)
+        self._effective_n = {DECLARED: weights["effective_n"]}
 
-    def declared(self) -> Answer:
+    def declared(self) -> Outcome:
         """Return what stands before anything is moved."""
-        return self._tables.answer(DECLARED, self.bench.results, "bench.results")
+        return self._outcome(DECLARED, self.bench.results, "bench.results")
 
-    def answer(self, settings: Settings) -> Answer:
+    def answer(self, settings: Settings) -> Outcome:
         """Return what a setting gives, and keep it as looked at."""
         upper = settings["upper"]
         steps = self.bench.survey.declared.weighting
@@ -297,8 +375,22 @@ class _Weightings:
         recipe = _recipe(steps, upper, without)
         ranked = self._ranked(with_weighting(self.bench.results.survey, recipe, name=name))
         tried = self.bench.keep_look(name, ranked)
-        self._tables.effective_n[name] = tried.effective_n
-        return self._tables.answer(name, ranked, _code_of(recipe, name))
+        self._effective_n[name] = tried.effective_n
+        return self._outcome(name, ranked, _code_of(recipe, name))
+
+    def _outcome(self, name: str, result: Results | Ranked, code: str) -> Outcome:
+        rows = [self._row(DECLARED, self.bench.results)]
+        if name != DECLARED:
+            rows.append(self._row(name, result))
+        table = pd.DataFrame(rows)
+        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+
+    def _row(self, name: str, result: Results | Ranked) -> dict[str, object]:
+        """Return the ranked measure of all areas together, and what the weights are worth."""
+        row = _whole_row(name, result, result.survey.ranked)
+        if result.survey.declared.selection == "probability":
+            row["effective_n"] = self._effective_n.get(name)
+        return row
 
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
@@ -383,49 +475,37 @@ def _code_of(recipe: Sequence[Step], name: str) -> str:
     return "\n".join(lines)
 
 
-class _Tables:
-    """The tables of a trial: all areas together, then the areas on the list, each beside what is declared.
+def _whole_row(name: str, result: Results | Ranked, measure: str) -> dict[str, object]:
+    """Return a measure of all areas together."""
+    whole = result.whole.of(measure)
+    figures = whole.table.iloc[0]
+    row: dict[str, object] = {"recipe": name, "measure": measure}
+    row |= {column: figures[column] for column in ("estimate", "se", "n")}
+    if result.survey.declared.selection == "probability":
+        row["variance"] = whole.conventions["variance"]
+    return row
 
-    Attributes
-    ----------
-    effective_n : dict of float
-        Of the weights of every recipe, by name.
-    """
+
+class _Areas:
+    """The areas on the list under a trial, beside the ranking as declared."""
 
     def __init__(self, declared: Results) -> None:
-        self.declared = declared
-        self.effective_n = {DECLARED: weight_figures(declared)["effective_n"]}
+        self._declared = declared
         with use(None):
             self._before = ranking_table(declared.survey, declared.estimates, declared.ranking)
 
-    def answer(self, name: str, result: Results | Ranked, code: str) -> Answer:
-        """Return a trial as it is shown."""
-        with use(None):
-            tables = (self._whole(name, result), self._areas(result))
+    def outcome(
+        self, name: str, result: Results | Ranked, code: str, table: pd.DataFrame
+    ) -> Outcome:
+        """Return a trial as it is shown: a table of its own, then the areas."""
         facts: tuple[Text, ...] = ()
         if name != DECLARED:
-            facts = (list_moves(result, self.declared).in_words(result.survey),)
-        return Answer(name, result.survey.marks, facts, tables, code)
+            facts = (list_moves(result, self._declared).in_words(result.survey),)
+        with use(None):
+            tables = (table, self._listed(result))
+        return Outcome(name, result.survey.marks, facts, tables, code)
 
-    def _whole(self, name: str, result: Results | Ranked) -> pd.DataFrame:
-        """Return the ranked measure of all areas together, as declared and on trial."""
-        rows = [self._row(DECLARED, self.declared)]
-        if name != DECLARED:
-            rows.append(self._row(name, result))
-        table = pd.DataFrame(rows)
-        return table[known(table, table.columns)]
-
-    def _row(self, name: str, result: Results | Ranked) -> dict[str, object]:
-        whole = result.whole.of(result.survey.ranked)
-        figures = whole.table.iloc[0]
-        row: dict[str, object] = {"recipe": name, "measure": result.survey.ranked}
-        row |= {column: figures[column] for column in ("estimate", "se", "n")}
-        if self.declared.survey.declared.selection == "probability":
-            row["variance"] = whole.conventions["variance"]
-            row["effective_n"] = self.effective_n.get(name)
-        return row
-
-    def _areas(self, result: Results | Ranked) -> pd.DataFrame:
+    def _listed(self, result: Results | Ranked) -> pd.DataFrame:
         """Return the areas that are on the list, or leave it."""
         areas = moved_areas(result, self._before)
         shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]

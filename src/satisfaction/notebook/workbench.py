@@ -28,6 +28,7 @@ from satisfaction.declarations.survey import (
     Survey,
     read_declared,
     read_survey,
+    with_ranking_rules,
     with_weighting,
 )
 from satisfaction.declarations.wave import CalibrationStep, Step, SurveyFile, TrimmingStep
@@ -47,11 +48,11 @@ from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.replicate_weights import Method, replicate_weights
 from satisfaction.foundation.errors import SurveyError, WeightsError
 from satisfaction.foundation.files import dated_folder, locked, new_file, scratch_folder
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.language import Text, _, comma_list, use
 from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
-from satisfaction.pipeline import Ranked, Results, reweighted, run
+from satisfaction.pipeline import Ranked, Results, ranked_further, reweighted, run
 from satisfaction.publication.adoption import ListMoves, list_moves
 from satisfaction.publication.labels import mark
 from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
@@ -233,6 +234,38 @@ class Workbench:
         trial = WeightingTrial(name, results, moves)
         self._trials[name] = trial
         return trial
+
+    def try_rules(self, **changes: object) -> Results:
+        """Rank the wave under other ranking rules; rules.yaml stays as it is.
+
+        Parameters
+        ----------
+        **changes
+            As under `ranking` in rules.yaml: list_size=20, level=0.9.
+
+        Returns
+        -------
+        Results
+            Marked as a trial wherever they are written.
+
+        Raises
+        ------
+        SurveyError
+            For what rules.yaml could not hold.
+        RankingError
+            K160 for a list that is no shorter than the ranking.
+
+        Examples
+        --------
+        >>> wave = sat.open_wave("surveys/wave")
+        >>> trial = wave.try_rules(list_size=2)
+        >>> trial.ranking.summary["listed"]
+        ('990102', '990201')
+        """
+        results = self.results
+        survey = with_ranking_rules(results.survey, changes, name="try_rules")
+        with use(None):
+            return ranked_further(results, survey)
 
     def usual_trials(self) -> dict[str, list[Step]]:
         """Return other choices that a reader would ask for, by name; none where no step is declared.

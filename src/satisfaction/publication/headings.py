@@ -65,6 +65,11 @@ HEADINGS = {
     "recipe": pgettext("a heading", "recipe"),
     "variance": pgettext("a heading", "standard error by"),
     "effective_n": pgettext("a heading", "effective n"),
+    "list_size": pgettext("a heading", "size of the list"),
+    "established_listed": pgettext("a heading", "of them established"),
+    "expected_true_bottom": pgettext("a heading", "of them expected to belong there"),
+    "list_p": pgettext("a heading", "p-value of the whole list"),
+    "decidable_share": pgettext("a heading", "pairs whose order is proven"),
     "rank_declared": pgettext("a heading", "rank as declared"),
     "moved": pgettext("a heading", "the list"),
 }
