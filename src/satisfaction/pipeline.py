@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.engines import Engine, hold, materialize, scan
+from satisfaction.foundation.engines import Engine, Lazy, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, SurveyError, shortened
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
 from satisfaction.foundation.pages import card
@@ -30,7 +30,7 @@ from satisfaction.ranking.selection_study import SelectionStudy, study_selection
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
-from satisfaction.sampling.measures import add_columns, only_where, stored
+from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
 from satisfaction.weighting.base import RESPONDED, sampled_persons
@@ -361,10 +361,7 @@ def sample_design(
     """
     roles = survey.questionnaire.roles
     measures = compile_measures(survey.questionnaire)
-    rows = add_columns(scan(hold(persons, engine)), measures)
-    if RESPONDED in persons:
-        rows = only_where(rows, measures, RESPONDED)
-    table = materialize(rows)
+    table = _measured(scan(hold(persons, engine)), measures)
 
     collapse = {}
     for merge in survey.declared.collapse:
@@ -391,6 +388,25 @@ def sample_design(
         if survey.declared.selection != "probability":
             return declared("adjust")
         raise _in_the_words_of_a_survey(fault, survey) from None
+
+
+def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
+    """Return the engine's table with the values of measures; nonrespondents have none."""
+    columns = rows.collect_schema().names()
+    rows = add_columns(rows, measures)
+    if RESPONDED in columns:
+        rows = only_where(rows, measures, RESPONDED)
+    return materialize(rows)
+
+
+def remeasured(survey: Survey, design: SampleDesign, names: Collection[str]) -> SampleDesign:
+    """Return a design with the measures of another questionnaire on the same answers: those of the names alone."""
+    chosen = []
+    for measure in compile_measures(survey.questionnaire):
+        if measure.name in names:
+            chosen.append(measure)
+    design = design.over(_measured(design.table, chosen))
+    return replace(design, measures={measure.name: measure for measure in stored(chosen)})
 
 
 def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:

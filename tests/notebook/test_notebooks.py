@@ -331,7 +331,7 @@ def test_without_a_front_end_what_if_is_a_table(small_in_both, language):
                 assert len(tables_shown(cell)) >= 1, cell.id
                 assert "satisfaction-what-if" in shown, cell.id
                 tables += 1
-    assert tables == 2
+    assert tables == 3
 
 
 @pytest.mark.slow

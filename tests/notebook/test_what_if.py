@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 import satisfaction as sat
+from satisfaction.foundation.errors import QuestionnaireError
 from satisfaction.foundation.language import use
 from satisfaction.notebook import what_if
 from satisfaction.notebook.what_if import AS_DECLARED
-from satisfaction.publication.tables import tables_of
+from satisfaction.publication.tables import indices_table, tables_of
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -179,3 +180,57 @@ def test_a_lower_level_gives_narrower_sets(bench, somebody, monkeypatch):
     narrow = answer_of(shown, level=0.55).tables[1]
     width = (wide["marginal_high"] - wide["marginal_low"]).sum()
     assert (narrow["marginal_high"] - narrow["marginal_low"]).sum() < width
+
+
+def estimates_beside(answer: what_if.Outcome, results) -> tuple[list, list]:
+    """Return the estimates of all areas together on trial, and what results give."""
+    trial = answer.tables[0]
+    trial = trial[trial["recipe"] == answer.name]
+    whole = results.whole.table.set_index("measure").loc[trial["measure"]]
+    ours = trial[["estimate", "se", "n"]].to_numpy(float).ravel().tolist()
+    return ours, whole[["estimate", "se", "n"]].to_numpy(float).ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dont_know": "in"},
+        {"dont_know": "out"},
+        {"component": "parks", "factor": 2},
+        {"dont_know": "in", "component": "safety", "factor": 0},
+    ],
+)
+def test_the_code_of_measures_gives_the_figures_that_are_shown(bench, somebody, settings):
+    answer = answer_of(what_if.measures(bench), **settings)
+    names = {"bench": bench, "indices_table": indices_table}
+    exec(answer.code, names)
+    trial = names["trial"]
+    ours, expected = estimates_beside(answer, trial)
+    assert ours == pytest.approx(expected, rel=1e-12)
+    _same, declared = estimates_beside(answer, bench.results)
+    assert ours != pytest.approx(declared, rel=1e-3)
+    assert_same_figures(answer, tables_of(trial).ranking)
+    assert trial.survey.marks.en.startswith("trial")
+    assert bench.record.trials == []
+
+
+def test_a_dont_know_rule_is_that_of_a_count_by_hand(bench, somebody, small):
+    """The share of those satisfied, don't-know in the denominator: with the weights of the run."""
+    answer = answer_of(what_if.measures(bench), dont_know="in")
+    table = answer.tables[0].set_index(["recipe", "measure"])
+    accepted = bench.results.responses.accepted
+    weight = bench.results.design.weights
+    overall = accepted["overall"].astype(float)
+    inside = (overall.between(1, 5) | (overall == 98)).to_numpy()
+    satisfied = overall.isin([4, 5]).to_numpy()
+    share = weight[satisfied].sum() / weight[inside].sum()
+    assert table.loc[(answer.name, "satisfaction"), "estimate"] == pytest.approx(share, rel=1e-12)
+
+
+def test_measures_that_are_none_are_refused(bench):
+    with pytest.raises(QuestionnaireError, match="Q153"):
+        bench.try_measures(dont_know="maybe")
+    with pytest.raises(QuestionnaireError, match="Q153"):
+        bench.try_measures(weights={"overall": 0.5})
+    with pytest.raises(QuestionnaireError, match="Q121"):
+        bench.try_measures(weights={"parks": 0.9})

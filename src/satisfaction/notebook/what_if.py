@@ -14,15 +14,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 from markupsafe import Markup
 
 from satisfaction.comparison.recipes import DECLARED, LISTED, moved_areas, weight_figures
+from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import (
     Survey,
     weighted_as,
+    with_measures,
     with_ranking_rules,
     with_weighting,
 )
@@ -40,9 +43,11 @@ from satisfaction.pipeline import (
     rank_areas,
     rank_design,
     ranked_scores,
+    remeasured,
     weigh,
 )
 from satisfaction.publication.adoption import list_moves
+from satisfaction.publication.labels import measure_labels
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally, tally
@@ -50,6 +55,7 @@ from satisfaction.sampling.tally import Tally, tally
 AS_DECLARED = "as declared"
 """The setting of a control that changes nothing."""
 BOUNDS = (5, 4, 3, 2.5, 2, 1.75, 1.5)  # times the mean weight
+FACTORS = (0, 0.5, 1, 1.5, 2, 3)
 LEVELS = (0.8, 0.9, 0.95, 0.99)
 LIST_FIGURES = ["established_listed", "expected_true_bottom", "list_p", "decidable_share"]
 AREA_COLUMNS = [
@@ -340,6 +346,129 @@ def _list_row(name: str, result: Results | Ranked) -> dict[str, object]:
     return row | {figure: summary[figure] for figure in LIST_FIGURES}
 
 
+def measures(bench: Workbench) -> WhatIf | None:
+    """Let the don't-know rule and the weight of a component of the ranked index be moved; None where there is neither.
+
+    The component's weight is multiplied, and all weights are divided by their new sum. Standard errors of trials are
+    linearized, and the table says so.
+
+    Parameters
+    ----------
+    bench : Workbench
+        Named `bench` in the notebook, as the code that is given calls it.
+    """
+    survey = bench.results.survey
+    questionnaire = survey.questionnaire
+    choices = []
+    if _asks_who_does_not_know(questionnaire):
+        options: dict[Any, Text | str] = {
+            AS_DECLARED: _("as declared"),
+            "in": _("in the denominator"),
+            "out": _("out of the denominator"),
+        }
+        choices.append(Choice("dont_know", _("don't-know, in all rates"), options))
+    index = questionnaire.indices.get(survey.ranked)
+    if index is not None and len(index.weights) > 1:
+        labels = {name: label for name, (_kind, label) in measure_labels(questionnaire).items()}
+        components = {name: labels.get(name, name) for name in index.weights}
+        first = next(iter(components))
+        choices.append(Choice("component", _("component of the index"), components, first, "list"))
+        factors = {factor: f"{factor:g}" for factor in FACTORS}
+        choices.append(Choice("factor", _("its weight, times the declared one"), factors, 1))
+    if not choices:
+        return None
+    moved = _Measures(bench)
+    return WhatIf(choices, moved.declared(), moved.answer)
+
+
+def _asks_who_does_not_know(questionnaire: Questionnaire) -> bool:
+    """Tell whether an item of a rate has an answer for who does not know."""
+    for rate in questionnaire.rates.values():
+        for item in rate.items:
+            reasons = {special.reason for special in questionnaire.special(item).values()}
+            if "dont_know" in reasons:
+                return True
+    return False
+
+
+class _Measures:
+    """Measures near the declared ones: the same answers and weights, counted anew."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+        self._design: SampleDesign | None = None
+        self._areas = _Areas(bench.results)
+
+    def declared(self) -> Outcome:
+        """Return what stands before anything is moved."""
+        return self._outcome(DECLARED, self.bench.results, "bench.results")
+
+    def answer(self, settings: Settings) -> Outcome:
+        """Return what a setting gives."""
+        survey = self.bench.results.survey
+        changes: dict[str, Any] = {}
+        words = []
+        dont_know = settings.get("dont_know", AS_DECLARED)
+        if dont_know != AS_DECLARED:
+            changes["dont_know"] = dont_know
+            words.append(f"dont_know {dont_know}")
+        factor = settings.get("factor", 1)
+        if factor != 1:
+            component = settings["component"]
+            index = survey.questionnaire.indices[survey.ranked]
+            changes["weights"] = _times(index.weights, component, factor)
+            words.append(f"{component} x {factor:g}")
+        if not changes:
+            return self.declared()
+        survey = with_measures(survey, **changes, name="try_measures")
+        arguments = [f"    {name}={value!r}," for name, value in changes.items()]
+        lines = ["trial = bench.try_measures(", *arguments, '    variance="linearized",', ")"]
+        lines.append("indices_table(trial.survey, trial.estimates)")
+        return self._outcome(", ".join(words), self._ranked(survey), "\n".join(lines))
+
+    @use(None)
+    def _ranked(self, survey: Survey) -> Ranked:
+        if self._design is None:
+            results = self.bench.results
+            base = base_design(results.survey, results.responses, engine="pandas")
+            self._design = weigh(results.survey, base)
+        computed = _without_needless(survey)
+        names = [*_measures(computed, self._design), *survey.questionnaire.rates]
+        design = remeasured(survey, self._design, names)
+        counted = tally(design, list(design.measures), by=survey.area_levels())
+        ranked = rank_design(computed, design, counted, variance="linearized")
+        return replace(ranked, survey=survey)
+
+    def _outcome(self, name: str, result: Results | Ranked, code: str) -> Outcome:
+        rows = []
+        survey = result.survey
+        for measure in dict.fromkeys([*survey.questionnaire.rates, survey.ranked]):
+            rows.append(_whole_row(DECLARED, self.bench.results, measure))
+            if name != DECLARED:
+                rows.append(_whole_row(name, result, measure))
+        table = pd.DataFrame(rows)
+        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+
+
+def _times(weights: Mapping[str, float | str], component: str, factor: float) -> dict[str, str]:
+    """Multiply one weight and divide all by their new sum, exactly."""
+    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
+    exact[component] *= Fraction(str(factor))
+    total = sum(exact.values())
+    changed = {}
+    for name, weight in exact.items():
+        share = weight / total
+        changed[name] = f"{share.numerator}/{share.denominator}"
+    return changed
+
+
+def _without_needless(survey: Survey) -> Survey:
+    """Return the survey without the combined score where no rank rests on it: what-if need not compute it."""
+    if ranked_scores(survey) & survey.composed.keys():
+        return survey
+    return replace(survey, combined=None)
+
+
 def _margins(steps: Sequence[Step]) -> list[str]:
     """Name the margins of all calibrations, each once."""
     names: list[str] = []
@@ -395,9 +524,7 @@ class _Weightings:
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
         design = self._design(survey)
-        computed = survey
-        if not ranked_scores(survey) & survey.composed.keys():
-            computed = replace(survey, combined=None)
+        computed = _without_needless(survey)
         chosen = _measures(computed, design)
         design = replace(design, measures={name: design.measures[name] for name in chosen})
         if self._counted is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from satisfaction.declarations.survey import (
     Survey,
     read_declared,
     read_survey,
+    with_measures,
     with_ranking_rules,
     with_weighting,
 )
@@ -266,6 +267,40 @@ class Workbench:
         survey = with_ranking_rules(results.survey, changes, name="try_rules")
         with use(None):
             return ranked_further(results, survey)
+
+    def try_measures(
+        self,
+        *,
+        dont_know: str | None = None,
+        weights: Mapping[str, float | str] | None = None,
+        variance: Variance = "default",
+    ) -> Results:
+        """Run the wave under another don't-know rule or other index weights; the questionnaire stays as it is.
+
+        Parameters
+        ----------
+        dont_know : {"in", "out"}, optional
+            Whether don't-know stays in the denominator of every rate.
+        weights : mapping, optional
+            Of the ranked index: {"streets": 0.5}, or "1/3"; those left out stay as declared, all add to 1.
+        variance : str, optional
+            As `try_weighting`.
+
+        Returns
+        -------
+        Results
+            Marked as a trial wherever they are written.
+
+        Raises
+        ------
+        QuestionnaireError
+            Q153 for a rule, an index or a component that is none, Q121 for weights that do not add to 1.
+        """
+        results = self.results
+        survey = with_measures(
+            results.survey, dont_know=dont_know, weights=weights, name="try_measures"
+        )
+        return reweighted(results, survey, variance=variance)
 
     def usual_trials(self) -> dict[str, list[Step]]:
         """Return other choices that a reader would ask for, by name; none where no step is declared.
