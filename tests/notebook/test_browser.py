@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from tests.notebook.test_what_if import assert_tells_how_it_was_chosen
 
 from conftest import ROOT, SmallSurvey
 from satisfaction import export, read_survey, run
@@ -40,6 +41,7 @@ FLAGS = [
 SHELF = ROOT / "notebooks"
 NOTEBOOKS = sorted(path.name for path in SHELF.glob("0[1-9]_*.ipynb"))
 NOTEBOOKS += sorted(f"en/{path.name}" for path in (SHELF / "en").glob("0[1-9]_*.ipynb"))
+WITH_WHAT_IF = ("02_weighting.ipynb", "04_indices.ipynb", "05_ranking.ipynb")
 PATIENCE = 180_000
 SERIOUS = ("serious", "critical")
 HAN = "Noto Sans SC"
@@ -180,6 +182,29 @@ def _app_in_the_page():
     server.command = server_command
 
 
+def change_theme(page, theme: str) -> None:
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+    )
+
+
+def what_if_of(page):
+    """The controls and tables of a notebook's what-if, scrolled into view."""
+    tables = page.locator(".satisfaction-what-if")
+    moved = page.locator(".jupyter-widgets.widget-vbox", has=tables)
+    moved.scroll_into_view_if_needed()
+    return moved
+
+
+def drag_to_the_end(page, moved) -> None:
+    """Drag the first slider to its right end, and let it go."""
+    bar = moved.locator(".noUi-target").first.bounding_box()
+    moved.locator(".noUi-handle").first.hover()
+    page.mouse.down()
+    page.mouse.move(bar["x"] + bar["width"] + 20, bar["y"] + bar["height"] / 2, steps=8)
+    page.mouse.up()
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     survey = project.folder.resolve()
@@ -205,9 +230,26 @@ def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     assert all(width > 0 for width in pictures)
     assert before == sections(content)
     assert outline(page) == before
+    stem = name.removesuffix(".ipynb").replace("/", "-")
+    keep(page, stem)
+    change_theme(page, "JupyterLab Dark")
+    again = run_all(page)
+    assert [one for one in again if one["output_type"] == "error"] == []
+    if shipped.name in WITH_WHAT_IF:
+        moved = what_if_of(page)
+        drag_to_the_end(page, moved)
+        moved.get_by_text(re.compile("【(试算|trial)")).wait_for()
+        moved.get_by_role("button").click()
+        moved.locator("pre").wait_for()
+        shades = moved.locator(".satisfaction-table table").last.evaluate(BRIGHTNESS)
+        assert shades["paper"] < 0.3
+        assert abs(shades["ink"] - shades["paper"]) > 0.5
+        keep(page, f"{stem}-what-if-dark")
+        change_theme(page, "JupyterLab Light")
+        keep(page, f"{stem}-what-if-light")
+    change_theme(page, "JupyterLab Light")
     assert outside(page) == []
     assert page.faults == []
-    keep(page, name.removesuffix(".ipynb").replace("/", "-"))
 
 
 def test_tables_are_readable_in_the_dark_theme(page, lab, project):
@@ -219,9 +261,7 @@ def test_tables_are_readable_in_the_dark_theme(page, lab, project):
         encoding="utf-8",
     )
     open_notebook(page, lab, "notebooks/dark-04.ipynb")
-    page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    )
+    change_theme(page, "JupyterLab Dark")
     run_all(page)
     shown = page.locator(".jp-OutputArea .satisfaction-table")
     assert shown.count() > 3
@@ -232,9 +272,7 @@ def test_tables_are_readable_in_the_dark_theme(page, lab, project):
         assert abs(shades["ink"] - shades["paper"]) > 0.5
     table.scroll_into_view_if_needed()
     keep(page, "dark")
-    page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
-    )
+    change_theme(page, "JupyterLab Light")
 
 
 def test_a_table_of_a_notebook_is_searched_and_sorted_whole(page, lab, project):
@@ -367,14 +405,8 @@ def test_a_statistician_moves_a_slider_adopts_and_publishes(page, lab, story, ca
     declared = read_survey(story).declared.weighting
     open_notebook(page, lab, f"{shelf}/02_weighting.ipynb")
     assert [one for one in run_all(page) if one["output_type"] == "error"] == []
-    moved = page.locator(".jupyter-widgets.widget-vbox", has=page.locator(".satisfaction-what-if"))
-    moved.scroll_into_view_if_needed()
-    handle = moved.locator(".noUi-handle")
-    bar = moved.locator(".noUi-target").bounding_box()
-    handle.hover()
-    page.mouse.down()
-    page.mouse.move(bar["x"] + bar["width"] + 20, bar["y"] + bar["height"] / 2, steps=8)
-    page.mouse.up()
+    moved = what_if_of(page)
+    drag_to_the_end(page, moved)
     moved.get_by_text("Trial: trim 1.5 x mean").wait_for()
     assert "【trial" in moved.inner_text()
     moved.get_by_role("button", name="code of this trial").click()
@@ -399,19 +431,6 @@ def test_a_statistician_moves_a_slider_adopts_and_publishes(page, lab, story, ca
     assert "identical" in output
     assert outside(page) == []
     assert page.faults == []
-
-
-def assert_tells_how_it_was_chosen(folder: Path, declared: list) -> None:
-    """The manifest names the recipe, its reason, and the one before it."""
-    record = json.loads((folder / "manifest.json").read_text())["weighting_record"]
-    assert record["in_force"]["name"] == "trim 1.5 x mean"
-    assert record["in_force"]["reason"] == "few hold much"
-    assert record["in_force"]["after_results_were_seen"] is True
-    before = record["declared_before"]["steps"]
-    assert before == [step.model_dump(exclude_unset=True) for step in declared]
-    assert "trim 1.5 x mean" in [trial["name"] for trial in record["trials_looked_at"]]
-    weighting = json.loads((folder / "manifest.json").read_text())["steps"]["weighting"]
-    assert [step["step"] for step in weighting] == ["calibration", "trimming", "calibration"]
 
 
 # ---- pages ----

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import nbformat
 import pandas as pd
+import papermill
 import pytest
 
 import satisfaction as sat
+from conftest import ROOT
 from satisfaction.foundation.errors import QuestionnaireError
 from satisfaction.foundation.language import use
 from satisfaction.notebook import what_if
@@ -234,3 +240,50 @@ def test_measures_that_are_none_are_refused(bench):
         bench.try_measures(weights={"overall": 0.5})
     with pytest.raises(QuestionnaireError, match="Q121"):
         bench.try_measures(weights={"parks": 0.9})
+
+
+def assert_tells_how_it_was_chosen(folder: Path, declared: list) -> None:
+    """The manifest names the recipe, its reason, and the one before it."""
+    record = json.loads((folder / "manifest.json").read_text())["weighting_record"]
+    assert record["in_force"]["name"] == "trim 1.5 x mean"
+    assert record["in_force"]["reason"] == "few hold much"
+    assert record["in_force"]["after_results_were_seen"] is True
+    before = record["declared_before"]["steps"]
+    assert before == [step.model_dump(exclude_unset=True) for step in declared]
+    assert "trim 1.5 x mean" in [trial["name"] for trial in record["trials_looked_at"]]
+    weighting = json.loads((folder / "manifest.json").read_text())["steps"]["weighting"]
+    assert [step["step"] for step in weighting] == ["calibration", "trimming", "calibration"]
+
+
+@pytest.mark.slow
+def test_papermill_alone_adopts_and_publishes(small, monkeypatch, call):
+    """The statistician's story without a browser: the code of a what-if in a cell of notebook 02, adopted, then 04 and 05."""
+    declared = small.read().declared.weighting
+    with monkeypatch.context() as patched:
+        patched.setattr(what_if, "somebody_is_there", lambda: True)
+        code = answer_of(what_if.weighting(sat.open_wave(small.folder)), upper=1.5).code
+    shelf = ROOT / "notebooks" / "en"
+    notebook = nbformat.read(shelf / "02_weighting.ipynb", as_version=4)
+    adopting = next(cell for cell in notebook.cells if cell.id == "02-adopt")
+    words = '"trim 1.5 x mean", "few hold much", "note 3", "A. Lin"'
+    adopting.source = adopting.source.replace('"", "", "", ""', words)
+    notebook.cells.insert(notebook.cells.index(adopting), nbformat.v4.new_code_cell(code))
+    nbformat.write(notebook, small.root / "02_weighting.ipynb")
+    parameters = {"survey": str(small.folder.resolve()), "language": "en", "out": "publish"}
+    for path in (
+        small.root / "02_weighting.ipynb",
+        shelf / "04_indices.ipynb",
+        shelf / "05_ranking.ipynb",
+    ):
+        executed = small.root / f"executed-{path.name}"
+        parameters["out"] = "publish" if path.stem.startswith("05") else ""
+        papermill.execute_notebook(
+            path, executed, parameters, progress_bar=False, kernel_name="python3"
+        )
+        assert "widget-view" not in executed.read_text(encoding="utf-8")
+        assert "widgets" not in nbformat.read(executed, as_version=4).metadata
+    folder = small.folder / "out" / "latest"
+    assert_tells_how_it_was_chosen(folder, declared)
+    code, output, _errors = call("verify", folder)
+    assert code == 0
+    assert "identical" in output
