@@ -191,7 +191,7 @@ def test_a_lower_level_gives_narrower_sets(bench, somebody, monkeypatch):
 def estimates_beside(answer: what_if.Outcome, results) -> tuple[list, list]:
     """Return the estimates of all areas together on trial, and what results give."""
     trial = answer.tables[0]
-    trial = trial[trial["recipe"] == answer.name]
+    trial = trial[trial["recipe"].map(str) == str(answer.name)]
     whole = results.whole.table.set_index("measure").loc[trial["measure"]]
     ours = trial[["estimate", "se", "n"]].to_numpy(float).ravel().tolist()
     return ours, whole[["estimate", "se", "n"]].to_numpy(float).ravel().tolist()
@@ -223,14 +223,17 @@ def test_the_code_of_measures_gives_the_figures_that_are_shown(bench, somebody, 
 def test_a_dont_know_rule_is_that_of_a_count_by_hand(bench, somebody, small):
     """The share of those satisfied, don't-know in the denominator: with the weights of the run."""
     answer = answer_of(what_if.measures(bench), dont_know="in")
-    table = answer.tables[0].set_index(["recipe", "measure"])
+    table = answer.tables[0].assign(recipe=answer.tables[0]["recipe"].map(str))
+    table = table.set_index(["recipe", "measure"])
     accepted = bench.results.responses.accepted
     weight = bench.results.design.weights
     overall = accepted["overall"].astype(float)
     inside = (overall.between(1, 5) | (overall == 98)).to_numpy()
     satisfied = overall.isin([4, 5]).to_numpy()
     share = weight[satisfied].sum() / weight[inside].sum()
-    assert table.loc[(answer.name, "satisfaction"), "estimate"] == pytest.approx(share, rel=1e-12)
+    assert table.loc[(str(answer.name), "satisfaction"), "estimate"] == pytest.approx(
+        share, rel=1e-12
+    )
 
 
 def test_measures_that_are_none_are_refused(bench):

@@ -31,7 +31,7 @@ from satisfaction.declarations.survey import (
 )
 from satisfaction.declarations.wave import CalibrationStep, Step, TrimmingStep
 from satisfaction.foundation.errors import SatisfactionError
-from satisfaction.foundation.language import Text, _, current, use
+from satisfaction.foundation.language import Text, _, comma_list, current, use
 from satisfaction.foundation.pages import fill
 from satisfaction.notebook.actions import fault_as_html
 from satisfaction.notebook.show import known, show
@@ -56,6 +56,10 @@ AS_DECLARED = "as declared"
 """The setting of a control that changes nothing."""
 BOUNDS = (5, 4, 3, 2.5, 2, 1.75, 1.5)  # times the mean weight
 FACTORS = (0, 0.5, 1, 1.5, 2, 3)
+DONT_KNOW = {
+    "in": _("don't-know in the denominator"),
+    "out": _("don't-know out of the denominator"),
+}
 LEVELS = (0.8, 0.9, 0.95, 0.99)
 LIST_FIGURES = ["established_listed", "expected_true_bottom", "list_p", "decidable_share"]
 AREA_COLUMNS = [
@@ -63,7 +67,7 @@ AREA_COLUMNS = [
     *("marginal_low", "marginal_high", "status", "status_zh", "probability_bottom"),
 ]
 LOOK = _("Every setting whose figures are shown here is a trial that was looked at, and stays in the wave's record.")  # fmt: skip
-NOTHING_WRITTEN = _("A trial: nothing is written, and the official figures stay as they are.")
+NOTHING_WRITTEN = _("A trial: no file set is written, and the official figures stay as they are.")
 STATIC = _("As declared. Open this notebook in JupyterLab and run the cell to move the sliders.")
 CODE_STYLE = "user-select:all;white-space:pre;overflow-x:auto;line-height:1.4"
 Settings: TypeAlias = Mapping[str, Any]
@@ -114,7 +118,7 @@ class Outcome:
 
     Attributes
     ----------
-    name : str
+    name : Text or str
         Of the trial; `DECLARED` where nothing was changed.
     mark : Text or None
         What every output of it must say.
@@ -124,7 +128,7 @@ class Outcome:
         The cell that gives the same figures.
     """
 
-    name: str
+    name: Text | str
     mark: Text | None
     facts: tuple[Text, ...]
     tables: tuple[pd.DataFrame, ...]
@@ -217,7 +221,7 @@ class WhatIf:
 
     def __repr__(self) -> str:
         tables = [repr(show(table)) for table in self._start.tables]
-        return "\n".join([self._start.name, *map(str, self._start.facts), *tables])
+        return "\n".join([str(self._start.name), *map(str, self._start.facts), *tables])
 
     def _repr_html_(self) -> str:
         return self._start.html(STATIC)
@@ -321,16 +325,20 @@ class _Rules:
                 changed[name] = value
         if not changed:
             return self.declared()
-        words = [f"{name} {value:g}" for name, value in changed.items()]
+        words = []
+        if "list_size" in changed:
+            words.append(_("list of {size}", size=changed["list_size"]))
+        if "level" in changed:
+            words.append(_("level {level}", level=f"{changed['level']:g}"))
         arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
         survey = with_ranking_rules(results.survey, changed, name="try_rules")
         with use(None):
             ranking = rank_areas(survey, results.estimates)
         trial = Ranked(survey, results.design, results.estimates, ranking, results.combined, {})
         code = f"trial = bench.try_rules({arguments})\ntables_of(trial).ranking"
-        return self._outcome(", ".join(words), trial, code)
+        return self._outcome(comma_list(words), trial, code)
 
-    def _outcome(self, name: str, result: Results | Ranked, code: str) -> Outcome:
+    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
         rows = [_list_row(DECLARED, self.bench.results)]
         if name != DECLARED:
             rows.append(_list_row(name, result))
@@ -338,7 +346,7 @@ class _Rules:
         return self._areas.outcome(name, result, code, table[known(table, table.columns)])
 
 
-def _list_row(name: str, result: Results | Ranked) -> dict[str, object]:
+def _list_row(name: Text | str, result: Results | Ranked) -> dict[str, object]:
     """Return what the rules make of the list."""
     summary = result.ranking.summary
     row: dict[str, object] = {"recipe": name}
@@ -369,8 +377,8 @@ def measures(bench: Workbench) -> WhatIf | None:
         choices.append(Choice("dont_know", _("don't-know, in all rates"), options))
     index = questionnaire.indices.get(survey.ranked)
     if index is not None and len(index.weights) > 1:
-        labels = {name: label for name, (_kind, label) in measure_labels(questionnaire).items()}
-        components = {name: labels.get(name, name) for name in index.weights}
+        labels = _component_labels(questionnaire)
+        components = {name: labels[name] for name in index.weights}
         first = next(iter(components))
         choices.append(Choice("component", _("component of the index"), components, first, "list"))
         factors = {factor: f"{factor:g}" for factor in FACTORS}
@@ -379,6 +387,14 @@ def measures(bench: Workbench) -> WhatIf | None:
         return None
     moved = _Measures(bench)
     return WhatIf(choices, moved.declared(), moved.answer)
+
+
+def _component_labels(questionnaire: Questionnaire) -> dict[str, Text]:
+    """Return the words of everything an index can be made of."""
+    labels = {name: Text(item.zh, item.en) for name, item in questionnaire.items.items()}
+    for name, (_kind, label) in measure_labels(questionnaire).items():
+        labels[name] = label
+    return labels
 
 
 def _asks_who_does_not_know(questionnaire: Questionnaire) -> bool:
@@ -407,24 +423,25 @@ class _Measures:
         """Return what a setting gives."""
         survey = self.bench.results.survey
         changes: dict[str, Any] = {}
-        words = []
+        words: list[Text] = []
         dont_know = settings.get("dont_know", AS_DECLARED)
         if dont_know != AS_DECLARED:
             changes["dont_know"] = dont_know
-            words.append(f"dont_know {dont_know}")
+            words.append(DONT_KNOW[dont_know])
         factor = settings.get("factor", 1)
         if factor != 1:
             component = settings["component"]
             index = survey.questionnaire.indices[survey.ranked]
             changes["weights"] = _times(index.weights, component, factor)
-            words.append(f"{component} x {factor:g}")
+            label = _component_labels(survey.questionnaire)[component]
+            words.append(_("{component}: weight × {factor}", component=label, factor=f"{factor:g}"))
         if not changes:
             return self.declared()
         survey = with_measures(survey, **changes, name="try_measures")
         arguments = [f"    {name}={value!r}," for name, value in changes.items()]
         lines = ["trial = bench.try_measures(", *arguments, '    variance="linearized",', ")"]
         lines.append("indices_table(trial.survey, trial.estimates)")
-        return self._outcome(", ".join(words), self._ranked(survey), "\n".join(lines))
+        return self._outcome(comma_list(words), self._ranked(survey), "\n".join(lines))
 
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
@@ -439,7 +456,7 @@ class _Measures:
         ranked = rank_design(computed, design, counted, variance="linearized")
         return replace(ranked, survey=survey)
 
-    def _outcome(self, name: str, result: Results | Ranked, code: str) -> Outcome:
+    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
         rows = []
         survey = result.survey
         for measure in dict.fromkeys([*survey.questionnaire.rates, survey.ranked]):
@@ -507,18 +524,18 @@ class _Weightings:
         self._effective_n[name] = tried.effective_n
         return self._outcome(name, ranked, _code_of(recipe, name))
 
-    def _outcome(self, name: str, result: Results | Ranked, code: str) -> Outcome:
+    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
         rows = [self._row(DECLARED, self.bench.results)]
         if name != DECLARED:
             rows.append(self._row(name, result))
         table = pd.DataFrame(rows)
         return self._areas.outcome(name, result, code, table[known(table, table.columns)])
 
-    def _row(self, name: str, result: Results | Ranked) -> dict[str, object]:
+    def _row(self, name: Text | str, result: Results | Ranked) -> dict[str, object]:
         """Return the ranked measure of all areas together, and what the weights are worth."""
         row = _whole_row(name, result, result.survey.ranked)
         if result.survey.declared.selection == "probability":
-            row["effective_n"] = self._effective_n.get(name)
+            row["effective_n"] = self._effective_n.get(str(name))
         return row
 
     @use(None)
@@ -602,7 +619,7 @@ def _code_of(recipe: Sequence[Step], name: str) -> str:
     return "\n".join(lines)
 
 
-def _whole_row(name: str, result: Results | Ranked, measure: str) -> dict[str, object]:
+def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict[str, object]:
     """Return a measure of all areas together."""
     whole = result.whole.of(measure)
     figures = whole.table.iloc[0]
@@ -622,7 +639,7 @@ class _Areas:
             self._before = ranking_table(declared.survey, declared.estimates, declared.ranking)
 
     def outcome(
-        self, name: str, result: Results | Ranked, code: str, table: pd.DataFrame
+        self, name: Text | str, result: Results | Ranked, code: str, table: pd.DataFrame
     ) -> Outcome:
         """Return a trial as it is shown: a table of its own, then the areas."""
         facts: tuple[Text, ...] = ()

@@ -66,11 +66,11 @@ HEADINGS = {
     "variance": pgettext("a heading", "standard error by"),
     "effective_n": pgettext("a heading", "effective n"),
     "list_size": pgettext("a heading", "size of the list"),
-    "established_listed": pgettext("a heading", "of them established"),
-    "expected_true_bottom": pgettext("a heading", "of them expected to belong there"),
-    "list_p": pgettext("a heading", "p-value of the whole list"),
-    "decidable_share": pgettext("a heading", "pairs whose order is proven"),
-    "rank_declared": pgettext("a heading", "rank as declared"),
+    "established_listed": pgettext("a heading", "established"),
+    "expected_true_bottom": pgettext("a heading", "expected there"),
+    "list_p": pgettext("a heading", "p, whole list"),
+    "decidable_share": pgettext("a heading", "share of pairs proven"),
+    "rank_declared": pgettext("a heading", "declared"),
     "moved": pgettext("a heading", "the list"),
 }
 """Titles of columns that hold words of one language, before those of the published tables."""
