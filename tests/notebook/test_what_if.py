@@ -110,6 +110,20 @@ def test_the_usual_trials_are_the_same_looks(bench, somebody):
     assert bench.record.trials == kept
 
 
+def test_declared_trimming_can_be_taken_off(small, somebody):
+    trimming = "  - {step: trimming, upper: 1.5, relative_to: mean, within: [county]}\n"
+    path = small.folder / "survey.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("lonely_psu:", f"{trimming}lonely_psu:", 1), encoding="utf-8")
+    bench = sat.open_wave(small.folder)
+    answer = answer_of(what_if.weighting(bench), upper="no trimming")
+    assert answer.name == "no trimming"
+    trial = run_code(answer, bench)
+    assert [step.step for step in trial.steps] == ["base", "calibration"]
+    assert_same_figures(answer, tables_of(trial.results).ranking)
+    assert list(bench.usual_trials()["no trimming"]) == trial.steps
+
+
 @pytest.mark.parametrize(("language", "mark"), [("zh", "试算"), ("en", "trial")])
 def test_what_is_shown_is_marked_as_a_trial(bench, somebody, language, mark):
     with use(language):

@@ -54,6 +54,7 @@ from satisfaction.sampling.tally import Tally, tally
 
 AS_DECLARED = "as declared"
 """The setting of a control that changes nothing."""
+NO_TRIMMING = "no trimming"
 BOUNDS = (5, 4, 3, 2.5, 2, 1.75, 1.5)  # times the mean weight
 FACTORS = (0, 0.5, 1, 1.5, 2, 3)
 DONT_KNOW = {
@@ -273,7 +274,7 @@ def weighting(bench: Workbench) -> WhatIf | None:
     moved = _Weightings(bench)
     options: dict[Any, Text | str] = {AS_DECLARED: _("as declared")}
     if any(isinstance(step, TrimmingStep) for step in steps):
-        options[None] = _("no trimming")
+        options[NO_TRIMMING] = _("no trimming")
     options |= {bound: f"{bound:g}" for bound in BOUNDS}
     choices = [Choice("upper", _("weights cut at (times mean)"), options)]
     for name in _margins(steps):
@@ -592,7 +593,7 @@ def _recipe(steps: Sequence[Step], upper: Any, without: Sequence[str]) -> list[S
     if upper == AS_DECLARED:
         return recipe
     untrimmed: list[Step] = [step for step in recipe if not isinstance(step, TrimmingStep)]
-    if upper is None:
+    if upper == NO_TRIMMING:
         return untrimmed
     return trimmed_at(upper, untrimmed)
 
@@ -600,8 +601,8 @@ def _recipe(steps: Sequence[Step], upper: Any, without: Sequence[str]) -> list[S
 def _recipe_name(upper: Any, without: Sequence[str]) -> str:
     """Name a recipe as `usual_trials` does, so that the same one has one name in the record."""
     parts = []
-    if upper is None:
-        parts.append("no trimming")
+    if upper == NO_TRIMMING:
+        parts.append(NO_TRIMMING)
     elif upper != AS_DECLARED:
         parts.append(f"trim {upper:g} x mean")
     parts += [f"without {name}" for name in without]
