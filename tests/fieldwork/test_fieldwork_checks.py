@@ -43,7 +43,7 @@ from satisfaction.fieldwork.timing import (
     reversed_times,
     speeders,
 )
-from satisfaction.foundation.errors import ResponsesError, number_of
+from satisfaction.foundation.errors import ResponsesError
 
 TOPS = dict.fromkeys(ITEMS, 5)
 CHECKED = {
@@ -357,13 +357,6 @@ def test_a_time_without_a_year_is_not_known(rows, time):
     found = odd_hours(changed(rows, 3, started=time), fields=FIELDS)
     assert np.isnan(found["figure"][3])
     assert not found["flag"].any()
-
-
-@pytest.mark.parametrize(
-    ("number", "said"), [(1, "1 stratum"), (2, "2 strata"), (1500, "1,500 strata")]
-)
-def test_one_of_a_thing_is_written_in_the_singular(number, said):
-    assert number_of(number, "stratum", "strata") == said
 
 
 def test_two_interviews_at_once_are_both_found(rows):

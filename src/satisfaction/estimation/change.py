@@ -7,7 +7,6 @@ contributions of shared PSUs are cross-multiplied. A wave's own se do not change
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,6 @@ from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ROW
 from satisfaction.sampling.variance import Members
 
-Array = np.ndarray[Any, Any]
 WAVE = "wave"
 NULL = _("both waves have equal population values").both
 

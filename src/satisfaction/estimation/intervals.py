@@ -166,8 +166,6 @@ _FROM_SIZE = {
     "wilson": wilson_interval,
     "likelihood": likelihood_interval,
 }
-INTERVALS = ("logit", "beta", "wilson", "xlogit", "mean", "likelihood")
-"""Methods of `share_interval`, by R's names where `svyciprop` has them."""
 
 
 def share_interval(
@@ -185,7 +183,7 @@ def share_interval(
     Parameters
     ----------
     method : str
-        One of `INTERVALS`.
+        "logit", "xlogit" or "mean", of the se; "beta", "wilson" or "likelihood", of the effective size.
     share : float
         0-1; nan where there is none, and then both limits are nan.
     se : float

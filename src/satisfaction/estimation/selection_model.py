@@ -271,56 +271,6 @@ def model_estimates(
     return _with_covariance(mean, parts)
 
 
-def logistic_estimate(
-    value: Array,
-    x: Array,
-    sample: ReferenceSample,
-    *,
-    fitted: Propensities | None = None,
-) -> ModelEstimates:
-    """Estimate a share by a logistic model of the answer: calibration, or with propensities doubly robust.
-
-    Needs a reference sample: totals of covariates do not give the mean of a curve of them.
-
-    Parameters
-    ----------
-    value : (n,)
-        0 or 1, everybody's valid.
-    x : (n, K)
-    sample : ReferenceSample
-    fitted : Propensities, optional
-    """
-    beta = _logistic(value, x)
-    share = expit(x @ beta)
-    predicted = expit(sample.x @ beta)
-    size = sample.weight.sum()
-    residual = value - share
-    mean = sample.weight @ predicted / size
-    centred = (predicted - mean) / size
-    if fitted is None:
-        slope = (sample.weight * predicted * (1 - predicted)) @ sample.x / size
-        pull = np.linalg.solve((x.T * (share * (1 - share))) @ x, slope)
-        parts = [(residual * (x @ pull))[:, None], sample.deviations(centred[:, None])]
-        return _with_covariance(np.array([mean]), parts)
-    added = residual @ (1 / fitted.chance) / size
-    parts = _weighting_parts(
-        residual[:, None] / size, x, fitted, sample, predicted_values=centred[:, None]
-    )
-    return _with_covariance(np.array([mean + added]), parts)
-
-
-def _logistic(value: Array, x: Array) -> Array:
-    """Fit a logistic regression."""
-    start = np.zeros(x.shape[1])
-
-    def score(beta: Array) -> tuple[Array, Array]:
-        share = expit(x @ beta)
-        return x.T @ share, (x.T * (share * (1 - share))) @ x
-
-    beta = _solve(start, x.T @ value, score)
-    return np.full(x.shape[1], np.nan) if beta is None else beta
-
-
 def _weighting_parts(
     z: Array,
     x: Array,
@@ -328,12 +278,11 @@ def _weighting_parts(
     sample: ReferenceSample | None,
     *,
     predicted: Array | None = None,
-    predicted_values: Array | None = None,
 ) -> list[Array]:
     """Return what respondents, and the units of a reference sample, contribute to weighted sums of z (n, Q).
 
     Persons answer independently, with the fitted chances, whose estimation is credited. `predicted` (K, Q) are the
-    coefficients of an outcome model that is summed over the reference sample, `predicted_values` (R, Q) its values.
+    coefficients of an outcome model that is summed over the reference sample.
     """
     chance = fitted.chance[:, None]
     pull_of_respondent: Array | float = 1 / chance
@@ -352,9 +301,7 @@ def _weighting_parts(
     if fitted.method == "likelihood":
         values = expit(sample.x @ fitted.theta)[:, None] * values
     if predicted is not None:
-        predicted_values = sample.x @ predicted
-    if predicted_values is not None:
-        values = values + predicted_values
+        values = values + sample.x @ predicted
         values = values - sample.weight @ values / sample.weight.sum()
     parts.append(sample.deviations(values))
     return parts

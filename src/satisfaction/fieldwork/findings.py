@@ -16,7 +16,6 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import ResponsesError
 from satisfaction.foundation.language import Text, _
 
-Array = np.ndarray[Any, Any]
 # fmt: off
 COLUMNS = (
     "check", "level", "unit", "county", "n", "figure", "median", "q1", "q3", "p_bh", "flag", "zh", "en",

@@ -135,11 +135,6 @@ class ExportError(SatisfactionError):
     """A file set that cannot be written (codes X...)."""
 
 
-def number_of(number: int, one: str, many: str = "") -> str:
-    """Write a number with its noun: 1 problem, 2 problems."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def together(faults: Sequence[SatisfactionError], *, where: str) -> SatisfactionError:
     """Return one error for all that is wrong with the responses: the only fault itself, or R321 that lists them."""
     if len(faults) == 1:

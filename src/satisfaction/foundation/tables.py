@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyreadstat
 import xlsxwriter
 
 from satisfaction.foundation.errors import InputFileError
@@ -251,40 +250,3 @@ def write_checksums(folder: Path, name: str = "SHA256SUMS") -> None:
         if path.is_file() and path.name != name
     ]
     write_text("".join(lines), folder / name)
-
-
-def write_sav(
-    table: pd.DataFrame,
-    path: Path,
-    *,
-    title: str,
-    notes: list[str],
-    labels: Mapping[str, str],
-    value_labels: Mapping[str, dict[int | float, str]],
-    missing: Mapping[str, list[Any]],
-) -> None:
-    """Write a table as an SPSS file.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Float, text and date columns.
-    path : Path
-        Its folder is made where it is not there.
-    title, notes : str, list of str
-        The file's label and notes.
-    labels, value_labels : mapping
-        Of each variable; of each code of a variable.
-    missing : mapping
-        User-missing codes of a variable: at most three, or one {"lo", "hi"}.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pyreadstat.write_sav(
-        table,
-        str(path),
-        file_label=title,
-        note=notes,
-        column_labels=dict(labels),
-        variable_value_labels=dict(value_labels),
-        missing_ranges=dict(missing),
-    )

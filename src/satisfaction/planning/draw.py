@@ -99,9 +99,6 @@ METHODS: dict[Method, Callable[[Array, np.random.Generator], Array]] = {
 }
 
 
-ROLES = ("certain", "main", "reserve")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
     """A drawn sample of PSUs.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +18,6 @@ from scipy.linalg import hadamard, qr
 from satisfaction.sampling.variance import DENSE_ABOVE, Clusters, Sparse
 
 Array = np.ndarray[Any, Any]
-Kind = Literal["jkn", "brr", "fay", "rao-wu"]
 LARGEST_CHUNK = 500_000  # numbers held at once
 DEPENDENT = 1e-5  # of the largest column: R's tolerance for the rank of replicate weights
 

@@ -30,7 +30,7 @@ from satisfaction.publication.plots.ranks import (
 )
 from satisfaction.publication.plots.selection import odds_at_the_cut
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
-from satisfaction.publication.plots.waves import change_plot, rank_paths, trial_plot
+from satisfaction.publication.plots.waves import rank_paths, trial_plot
 
 __all__ = [
     "COMPARED",
@@ -39,7 +39,6 @@ __all__ = [
     "Figure",
     "Heading",
     "bars",
-    "change_plot",
     "contribution_bars",
     "difference_plot",
     "difference_table",
