@@ -394,7 +394,6 @@ def test_too_many_interviews_in_a_day_are_found(rows):
     found = many_a_day(planted, fields=FIELDS)
     assert flagged(found, "day") == ["I002 2026-07-07"]
     assert found["n"].sum() == len(rows)
-    assert many_a_day(rows, fields=FIELDS, most=4)["flag"].all()
 
 
 def test_the_same_number_device_and_address_are_found(rows):
@@ -404,7 +403,6 @@ def test_the_same_number_device_and_address_are_found(rows):
     found = shared_values(together, fields=FIELDS, field="ip")
     assert flagged(found, "ip") == ["same"]
     assert found.loc[0, ["n", "counties", "interviewers"]].tolist() == [40, 1, 2]
-    assert shared_values(rows, fields=FIELDS, field="device", most=24)["flag"].all()
 
 
 @pytest.mark.parametrize("value", ["10.0.0.7", "fe80::1c2b", "13800138000", "127.0.0.1(贵州-贵阳)"])

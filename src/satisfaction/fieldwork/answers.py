@@ -15,7 +15,7 @@ import pandas as pd
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.items import MultipleItem, SingleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.fieldwork.findings import USUAL, Fields, Limits, require
+from satisfaction.fieldwork.findings import Fields, require
 from satisfaction.fieldwork.outliers import (
     at_counties,
     at_interviewers,
@@ -109,7 +109,6 @@ def open_items(
     questionnaire: Questionnaire,
     *,
     fields: Fields,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Find interviewers who leave more items without an answer, or with don't know, than the others of their county.
 
@@ -122,7 +121,7 @@ def open_items(
     for check in ("no_answer", "dont_know"):
         counts = outcome_counts(respondents, questionnaire, check)
         share = _share_of(counts[check], counts["asked"]).to_numpy(float)
-        tables.append(at_interviewers(check, respondents, share, fields=fields, limits=limits))
+        tables.append(at_interviewers(check, respondents, share, fields=fields))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -219,9 +218,7 @@ class Patterns:
     spread: Array = field(repr=False)
 
 
-def straight_lining(
-    rows: pd.DataFrame, battery: Sequence[str], *, fields: Fields, limits: Limits = USUAL
-) -> pd.DataFrame:
+def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Fields) -> pd.DataFrame:
     """Find straight-liners: respondents, and interviewers and counties with more of them than the others.
 
     Respondents are compared by their longest run of equal answers as a share of the battery, with those of other counties;
@@ -234,7 +231,6 @@ def straight_lining(
     battery : sequence of str
         Items of one scale in the order asked; codes, special codes included.
     fields : Fields
-    limits : Limits
 
     Returns
     -------
@@ -247,15 +243,13 @@ def straight_lining(
     run = np.where(enough, patterns.longest / len(battery), np.nan)
     straight = np.where(enough, patterns.identical == 1, np.nan)
     check = "straight_line"
-    respondent = at_respondents(check, rows, run, fields=fields, limits=limits)
-    interviewer = at_interviewers(check, rows, straight, fields=fields, limits=limits)
-    county = at_counties(check, rows, straight, fields=fields, limits=limits)
+    respondent = at_respondents(check, rows, run, fields=fields)
+    interviewer = at_interviewers(check, rows, straight, fields=fields)
+    county = at_counties(check, rows, straight, fields=fields)
     return pd.concat([respondent, interviewer, county], ignore_index=True)
 
 
-def little_variance(
-    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
-) -> pd.DataFrame:
+def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields) -> pd.DataFrame:
     """Find interviewers and counties whose respondents answer too much alike.
 
     The figure is the variance of the answers around the unit's own item means, as a share of the largest variance possible at
@@ -279,9 +273,7 @@ def little_variance(
     tables = []
     for compare, unit in ((at_interviewers, interviewer), (at_counties, county)):
         share = relative_variances(values, unit=unit)
-        tables.append(
-            compare("little_variance", rows, share, fields=fields, limits=limits, side="low")
-        )
+        tables.append(compare("little_variance", rows, share, fields=fields, side="low"))
     return pd.concat(tables, ignore_index=True)
 
 

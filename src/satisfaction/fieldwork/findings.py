@@ -285,7 +285,7 @@ class Limits:
     progress: float = 0.8
 
 
-USUAL = Limits()
+LIMITS = Limits()
 
 
 def declared_fields(questionnaire: Questionnaire) -> Fields:
