@@ -105,7 +105,6 @@ def test_codes_keep_their_zeros_and_rows_their_numbers(tmp_path):
     assert table.header == ("code", "b")
     assert table.rows == [["007", " 1 "], ["008", "2"], ["009", ""]]
     assert table.numbers == [3, 5, 6]
-    assert table.surplus == {5}
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

@@ -17,7 +17,7 @@ import pandas as pd
 from satisfaction.collection.account import RULES, Step, log_events, rule_words, shown
 from satisfaction.collection.identifiers import twins
 from satisfaction.collection.wordings import Answers
-from satisfaction.declarations.facts import names_of_areas
+from satisfaction.declarations.facts import current_areas, names_of_areas
 from satisfaction.declarations.items import (
     AreaItem,
     Constraint,
@@ -180,13 +180,8 @@ def _outside(name: str, allowed: list[str] | list[int]) -> nw.Expr:
 
 def valid_areas(survey: Survey, level: str) -> list[str]:
     """Return the codes of a level that are valid now."""
-    return list(_current_areas(survey, level)["code"])
-
-
-def _current_areas(survey: Survey, level: str) -> pd.DataFrame:
-    areas = survey.areas
-    assert areas is not None
-    return areas[(areas["level"] == level) & (areas["valid_to"] == "")]
+    assert survey.areas is not None
+    return list(current_areas(survey.areas, level)["code"])
 
 
 def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:
@@ -320,7 +315,7 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
     code = shown(value)
     first = wrong.iloc[0]
     place = [first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"]
-    names = names_of_areas(_current_areas(survey, name))
+    names = names_of_areas(current_areas(survey.areas, name))
     hint = _(
         "Correct the code; or write responses: {unknown_area} in rules.yaml to reject these rows.",
         unknown_area="{unknown_area: reject_row}",
@@ -331,13 +326,14 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
             hint = _(
                 "'{code}' is now '{successor}'. {hint}", code=code, successor=successor, hint=hint
             )
+    rows = ngettext("{n:,} row", "{n:,} rows", len(wrong))
     return ResponsesError(
         "R102",
         _(
             "Row {row}: area code '{code}' is not in the table of areas ({n} in all).",
             row=first["_row"],
             code=code,
-            n=ngettext("{n:,} row", "{n:,} rows", len(wrong)),
+            n=rows,
         ),
         where=" ".join(filter(None, place)),
         available=[_("{code} {name}", code=code, name=name) for code, name in names.items()],

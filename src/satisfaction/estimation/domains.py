@@ -317,22 +317,26 @@ def _replicated_contributions(
     replicates = make_replicates(sample, options)
     counts = sample.n
     cell = np.zeros(len(on.domain), dtype=int)
+    cells = 1
+    unsolved = Unsolved()
+    recipe = None
     if weighting is not None:
         cell = on.design.cell_index(counted.keys)
+        cells = len(weighting.cells)
         counts = sample.n * sample.base / weighting.start[cell]
-    sums = _summands(counted, options)
-    unsolved = Unsolved()
+        recipe = Replay(weighting, unsolved)
+    weighted_sums = _summands(counted, options) * sample.base[:, None]
     chunks = replicated_sums(
         replicates,
-        sums * sample.base[:, None],
+        weighted_sums,
         psu=clusters.psu,
         psus=len(clusters.stratum),
         domain=on.domain,
         domains=len(on.keys),
         cell=cell,
         counts=counts,
-        cells=len(weighting.cells) if weighting else 1,
-        recipe=None if weighting is None else Replay(weighting, unsolved),
+        cells=cells,
+        recipe=recipe,
     )
     theta = np.empty((len(replicates.scale), z.shape[1]))
     label = _("replicates ({variance})", variance=options.variance).both

@@ -237,6 +237,11 @@ def effective_size(
     return np.minimum(np.where(known, from_se, otherwise), LARGEST), known
 
 
+def usable(value: Array, se: Array, df: Array) -> Array:
+    """Tell which estimates can be tested: known, with a spread and at least one degree of freedom."""
+    return np.isfinite(value) & (se > 1e-12 * np.maximum(np.abs(value), 1)) & (df >= 1)
+
+
 def satterthwaite(variance: Array, df: Array) -> Array:
     """Degrees of freedom of a sum of independent variances: (sum v)^2 / sum(v^2 / df), over the last axis.
 

@@ -226,6 +226,9 @@ def assess_items(
     table["weighted_sd"] = np.sqrt(of_items * n / (n - 1))
     table["weighted_item_total"] = weighted_item_total(of_items, of_rest, of_sum)
     table["weighted_alpha_without"] = weighted_alpha_without
+    weighted = counted.inside & (sample.weight > 0)
+    respondents = int(counted.n[weighted].sum())
+    conventions = CONVENTIONS | {"level": level} | declared(design, {})
     return Reliability(
         index=name,
         alpha=alpha,
@@ -237,9 +240,9 @@ def assess_items(
         ci_low=ci_low,
         ci_high=ci_high,
         complete=len(scores),
-        respondents=int(counted.n[counted.inside & (sample.weight > 0)].sum()),
+        respondents=respondents,
         table=table,
-        conventions=CONVENTIONS | {"level": level} | declared(design, {}),
+        conventions=conventions,
     )
 
 
@@ -614,11 +617,13 @@ def intraclass_correlation(
     table["mean"] = mean
     table["deviation"] = mean - centre
     rho = analysis.rho
-    df_between = analysis.df_between
-    df_within = analysis.df_within
-    mean_workload = float(n.mean())
+    p = special.fdtrc(analysis.df_between, analysis.df_within, analysis.f)
+    variance_between = (analysis.between - analysis.within) / analysis.n0
     respondents = n.sum()
+    mean_workload = float(n.mean())
     workload_of_a_respondent = float(n @ n / respondents)
+    deff = design_effect(rho, mean_workload)
+    deff_workloads = design_effect(rho, workload_of_a_respondent)
     return IntraclassCorrelation(
         measure=chosen.name,
         by=by,
@@ -627,18 +632,18 @@ def intraclass_correlation(
         ci_low=low,
         ci_high=high,
         f=analysis.f,
-        df_between=df_between,
-        df_within=df_within,
-        p=float(special.fdtrc(df_between, df_within, analysis.f)),
-        between=(analysis.between - analysis.within) / analysis.n0,
+        df_between=analysis.df_between,
+        df_within=analysis.df_within,
+        p=float(p),
+        between=variance_between,
         error=analysis.within,
         n0=analysis.n0,
         groups=len(n),
         respondents=int(respondents),
         left_out=left_out,
         mean_workload=mean_workload,
-        deff=design_effect(rho, mean_workload),
-        deff_workloads=design_effect(rho, workload_of_a_respondent),
+        deff=deff,
+        deff_workloads=deff_workloads,
         table=table,
         conventions=conventions,
     )

@@ -12,7 +12,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.estimation.intervals import satterthwaite_of_blocks, standard_errors, t_interval
+from satisfaction.estimation.intervals import (
+    satterthwaite_of_blocks,
+    standard_errors,
+    t_interval,
+    usable,
+)
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.errors import EstimatesError
@@ -116,6 +121,22 @@ class Estimates:
         """Return the confidence level of the limits."""
         return float(self.conventions["level"])
 
+    @property
+    def testable(self) -> Array:
+        """Tell which rows can be tested against others: (Q,) bool."""
+        value, se, df = self.table[["estimate", "se", "df"]].to_numpy(float).T
+        return usable(value, se, df)
+
+    def satterthwaite(self, matrix: sp.csr_array) -> Array:
+        """Return the degrees of freedom of linear combinations of the rows, (K, Q) coefficients: (K,) float."""
+        return satterthwaite_of_blocks(
+            matrix,
+            self.cov,
+            domain=self.domain,
+            df=self.table["df"].to_numpy(float),
+            members=self.contributions.members,
+        )
+
     def holds(self, measure: str) -> bool:
         """Tell whether a measure was estimated."""
         return measure in self.apart or bool((self.table["measure"] == measure).any())
@@ -185,13 +206,7 @@ class Estimates:
         estimate = matrix @ self.table["estimate"].to_numpy(float)
         cov = np.asarray(matrix @ (matrix @ self.cov).T).T
         se = np.where(np.isnan(estimate), np.nan, standard_errors(cov))
-        df = satterthwaite_of_blocks(
-            matrix,
-            self.cov,
-            domain=self.domain,
-            df=self.table["df"].to_numpy(float),
-            members=self.contributions.members,
-        )
+        df = self.satterthwaite(matrix)
         n = self.table["n"].to_numpy()
         smallest_n = [int(n[matrix.indices[a:b]].min()) for a, b in pairwise(matrix.indptr)]
         low, high = t_interval(estimate, se, df, level=self.level)

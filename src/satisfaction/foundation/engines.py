@@ -143,7 +143,7 @@ def unreadable(fault: Exception, *, where: str) -> EngineError:
     )
 
 
-def offenders(respondents: Any, condition: str, *, most: int = 3) -> str:
+def offenders(respondents: Any, condition: str) -> str:
     """Name the files, rows and row groups of Parquet rows that fulfil a condition; empty where respondents are no files."""
     if not isinstance(respondents, str | Path):
         return ""
@@ -152,7 +152,7 @@ def offenders(respondents: Any, condition: str, *, most: int = 3) -> str:
         return ""
     query = (
         f"select filename, file_row_number from read_parquet(?, filename = true, file_row_number = true) where {condition} "
-        f"order by 1, 2 limit {most}"
+        "order by 1, 2 limit 3"
     )
     rows = connection().execute(query, [files]).fetchall()
     return "; ".join(

@@ -1,8 +1,6 @@
 """Tables from files, every value as text: codes keep their leading digits, nothing is guessed.
 
 Tables to csv, xlsx, Parquet and JSON files: the same table gives the same bytes, whenever and wherever it is written.
-
-SPSS files, written with their labels. pyreadstat stamps the clock, so the bytes differ from run to run.
 """
 
 from __future__ import annotations
@@ -36,11 +34,9 @@ class RawTable:
     header : tuple of str
         Column names, stripped.
     columns : list of ndarray of str
-        One array a column of the header; surplus cells are dropped and their record is in `surplus`.
+        One array a column of the header; cells beyond it are dropped.
     numbers : list of int
         The record's row in the file, the header being row 1.
-    surplus : frozenset of int
-        Row numbers that hold more cells than the header.
     """
 
     path: Path
@@ -48,7 +44,6 @@ class RawTable:
     header: tuple[str, ...]
     columns: list[Texts]
     numbers: list[int]
-    surplus: frozenset[int]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -81,17 +76,8 @@ def read_table(path: Path) -> pd.DataFrame:
 def _table(grid: Grid) -> RawTable:
     """Split header from rows."""
     header = _header(grid)
-    surplus: set[int] = set()
-    for column in grid.columns[len(header) :]:
-        surplus.update(
-            number
-            for number, cell in zip(grid.numbers[1:].tolist(), column[1:], strict=True)
-            if cell.strip()
-        )
     columns = [column[1:] for column in grid.columns[: len(header)]]
-    return RawTable(
-        grid.path, grid.sheet, header, columns, grid.numbers[1:].tolist(), frozenset(surplus)
-    )
+    return RawTable(grid.path, grid.sheet, header, columns, grid.numbers[1:].tolist())
 
 
 def _header(grid: Grid) -> tuple[str, ...]:
@@ -108,6 +94,7 @@ def _header(grid: Grid) -> tuple[str, ...]:
     return tuple(names)
 
 
+CHECKSUMS = "SHA256SUMS"
 Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
 IN_MEMORY = {
@@ -242,11 +229,11 @@ def write_text(content: str, path: Path) -> None:
     path.write_bytes(content.encode("utf-8"))
 
 
-def write_checksums(folder: Path, name: str = "SHA256SUMS") -> None:
+def write_checksums(folder: Path) -> None:
     """Write the SHA-256 of every file of a folder, itself apart, as `sha256sum -c` reads it."""
     lines = [
         f"{sha256(path)}  {path.name}\n"
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != name
+        if path.is_file() and path.name != CHECKSUMS
     ]
-    write_text("".join(lines), folder / name)
+    write_text("".join(lines), folder / CHECKSUMS)

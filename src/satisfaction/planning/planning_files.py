@@ -289,12 +289,14 @@ def plan_page(results: Results, plan: Plan, language: Language) -> str:
 
     survey = results.survey
     alt = _("Interviews each wish needs; the values stand in the table below.")
+    needs = [_worded(row, "wish") for row in _records(plan.needs)]
+    allocations = [_worded(row, "name") for row in _records(plan.allocations)]
     values: dict[str, Any] = {
         "declared": survey.declared,
         "marks": survey.marks,
         "plan": plan,
-        "needs": [_worded(row, "wish") for row in _records(plan.needs)],
-        "allocations": [_worded(row, "name") for row in _records(plan.allocations)],
+        "needs": needs,
+        "allocations": allocations,
         "across": across("plan.html", language, survey.declared.languages),
     }
     with use(language):

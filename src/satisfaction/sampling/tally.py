@@ -156,14 +156,16 @@ def tally(
             if measure.kind == "column" and set(measure.own) <= design.complete and not by_values:
                 complete.add(measure.name)
         counts = _count_integers(rows, keys, resolved, narrow=narrow, complete=complete)
+    units = np.array([measure.unit for measure in resolved], dtype=np.int64)
+    names = tuple(measure.name for measure in resolved)
     whole = Tally(
         keys=counts.keys,
         n=counts.n,
         valid=counts.valid,
         total=counts.total,
         squares=counts.squares,
-        units=np.array([measure.unit for measure in resolved], dtype=np.int64),
-        measures=tuple(measure.name for measure in resolved),
+        units=units,
+        measures=names,
         exact=not floating,
     )
     return whole.only(whole.inside) if design.subpopulation else whole

@@ -259,13 +259,15 @@ def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds)
         """Return the tightest other bound, None where there is none; the last unknown is that bound."""
         bound = -sign * np.ones((cells, 1))
         within = sp.hstack([sign * sp.eye_array(cells), bound], format="csr")
+        cost = np.append(np.zeros(cells), sign)
+        limits = [(low, high)] * cells + [(None, None)]
         solved = linprog(
-            np.append(np.zeros(cells), sign),
+            cost,
             A_ub=within,
             b_ub=np.zeros(cells),
             A_eq=equal,
             b_eq=targets / unit,
-            bounds=[(low, high)] * cells + [(None, None)],
+            bounds=limits,
         )
         return _outward(float(solved.x[-1]), sign) if solved.status == 0 else None
 

@@ -120,7 +120,7 @@ def trim(
     cell_before = np.bincount(step.group, cells.size)
     cell_after = np.bincount(step.group, cells.count * weight)
     left_its_cell = np.maximum(cell_before - cell_after, 0.0)
-    record = {
+    asked = {
         "step": "trimming",
         "method": f"trimming ({spread})",
         "relative_to": relative_to,
@@ -128,12 +128,14 @@ def trim(
         "upper": _range(high[entering > 0]),
         "within": list(groups),
         "strict": strict,
+    }
+    done = {
         "trimmed": float(cells.count[outside].sum()),
         "share_trimmed": float(share_trimmed),
         "sum_lost": float(left_its_cell.sum() / cells.size.sum()),
         "whole": _wholly_trimmed(step, bounds, cells, weight, groups),
     }
-    return extended(design, cells, step, weight=weight, record=record)
+    return extended(design, cells, step, weight=weight, record=asked | done)
 
 
 @dataclass(frozen=True, slots=True)
