@@ -130,7 +130,6 @@ def test_blocks_of_records_are_joined_without_a_seam(tmp_path, monkeypatch):
     (table,) = read_tables(tmp_path / "t.csv")
     assert table.rows == [[*record, ""][:2] for record in records[1:] if record]
     assert table.numbers == [n for n, record in enumerate(records, start=1) if record][1:]
-    assert table.surplus == {n for n, record in enumerate(records, start=1) if len(record) > 2}
 
 
 def test_equal_texts_are_one_object_and_true_is_not_one(tmp_path):

@@ -9,7 +9,8 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -180,13 +181,19 @@ def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
 
     Text stays text (codes keep their leading digits), numbers are numbers, dates are dates, missing values empty cells.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(
-        str(path), {"default_date_format": "yyyy-mm-dd", **IN_MEMORY}
-    ) as workbook:
-        workbook.set_properties({"created": CREATED})
+    with new_workbook(path) as workbook:
         for name, table in sheets.items():
             fill_sheet(workbook, workbook.add_worksheet(name), table)
+
+
+@contextmanager
+def new_workbook(path: Path, options: Mapping[str, object] | None = None) -> Iterator[Any]:
+    """Open a workbook to be written, by default in memory; the same content gives the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings = {"default_date_format": "yyyy-mm-dd", **(options or IN_MEMORY)}
+    with xlsxwriter.Workbook(str(path), settings) as workbook:
+        workbook.set_properties({"created": CREATED})
+        yield workbook
 
 
 def fill_sheet(

@@ -143,11 +143,11 @@ def psus_for_difference(
 ) -> Array:
     """PSUs an area so that a true difference between two such areas is found with the power wanted, (A,) int."""
 
-    def fits(psus: Array) -> Array:
+    def power_of(psus: Array) -> Array:
         variance = 2 * model.variance(psus, per_psu)
-        return np.asarray(_power(difference, variance, 2 * (psus - model.strata), level) >= power)
+        return _power(difference, variance, 2 * (psus - model.strata), level)
 
-    return _least(model, fits)
+    return _least(model, lambda psus: power_of(psus) >= power)
 
 
 def psus_for_change(
@@ -170,11 +170,11 @@ def psus_for_change(
         Of the PSUs' means in both waves: the variance of a change is 2 V (1 - overlap x correlation).
     """
 
-    def fits(psus: Array) -> Array:
+    def power_of(psus: Array) -> Array:
         variance = 2 * model.variance(psus, per_psu) * (1 - overlap * correlation)
-        return np.asarray(_power(change, variance, psus - model.strata, level) >= power)
+        return _power(change, variance, psus - model.strata, level)
 
-    return _least(model, fits)
+    return _least(model, lambda psus: power_of(psus) >= power)
 
 
 def psus_for_reliability(model: VarianceModel, reliability: float, *, per_psu: float) -> Array:

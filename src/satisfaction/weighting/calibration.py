@@ -20,6 +20,7 @@ from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
     Bounds,
+    EquationStep,
     Method,
     Solution,
     SolvedEquation,
@@ -167,19 +168,16 @@ def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, flo
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(EquationStep):
     """Calibration to margins.
 
     Attributes
     ----------
-    equation : SolvedEquation
-        Its matrix are the margins: (C, L).
     targets : (L,) float
     places : tuple of str
         Names of the L levels.
     """
 
-    equation: SolvedEquation = field(repr=False)
     targets: Array = field(repr=False)
     places: tuple[str, ...] = field(repr=False)
 
@@ -194,15 +192,6 @@ class Calibration:
         scale = np.where(targets != 0, np.abs(targets), 1.0)
         achieved = self.equation.matrix.T @ (count * after)
         return np.asarray(np.abs(achieved - targets) / scale > UNSOLVED)
-
-    def kept(self, count: Array, before: Array, after: Array) -> Array:
-        """Return True for every replicate: a margin is met by its own cells, (R,) bool."""
-        return np.ones(count.shape[1], dtype=bool)
-
-    @property
-    def linked(self) -> Sparse:
-        """Return the margins, which tie their cells together: (C, L)."""
-        return self.equation.matrix
 
     def on(self, index: Array) -> Calibration:
         """Return the step on finer cells."""

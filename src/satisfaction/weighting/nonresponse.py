@@ -25,7 +25,7 @@ from satisfaction.weighting.recipe import (
     renumbered,
     summing,
 )
-from satisfaction.weighting.solving import LOGISTIC, SolvedEquation, newton
+from satisfaction.weighting.solving import LOGISTIC, EquationStep, SolvedEquation, newton
 
 Array = np.ndarray[Any, Any]
 ResponseMethod = Literal["classes", "propensity"]
@@ -151,19 +151,18 @@ class Classes:
 
 
 @dataclass(frozen=True, slots=True)
-class Propensity:
+class Propensity(EquationStep):
     """Nonresponse adjustment by inverse response propensities from a logistic regression, weighted by base weights.
+
+    The factors of its equation are the propensities; the intercept ties all cells together.
 
     Attributes
     ----------
-    equation : SolvedEquation
-        Its matrix are the covariates: (C, L); its factors are the propensities.
     responded : (C,) bool
     places : tuple of str
         Names of the L covariates and levels, and of the model.
     """
 
-    equation: SolvedEquation = field(repr=False)
     responded: Array = field(repr=False)
     places: tuple[str, ...] = field(repr=False)
 
@@ -185,15 +184,6 @@ class Propensity:
         ratio = (count * after).sum(axis=0) / size.sum(axis=0)
         far = np.abs(ratio - 1) > FAR_FROM_SAMPLED
         return np.vstack([(sampled > 0) & (answered <= 0), far])
-
-    def kept(self, count: Array, before: Array, after: Array) -> Array:
-        """Return True for every replicate: all cells are tied together, (R,) bool."""
-        return np.ones(count.shape[1], dtype=bool)
-
-    @property
-    def linked(self) -> Sparse:
-        """Return the covariates; the intercept ties all cells together: (C, L)."""
-        return self.equation.matrix
 
     def on(self, index: Array) -> Propensity:
         """Return the step on finer cells."""

@@ -230,6 +230,28 @@ class SolvedEquation:
         return solution.factor
 
 
+@dataclass(frozen=True, slots=True)
+class EquationStep:
+    """A weighting step that solves an equation: margins, or a model of who answers.
+
+    Attributes
+    ----------
+    equation : SolvedEquation
+        Its matrix are the margins or covariates: (C, L).
+    """
+
+    equation: SolvedEquation = field(repr=False)
+
+    def kept(self, count: Array, before: Array, after: Array) -> Array:
+        """Return True for every replicate: a level is met by its own cells, (R,) bool."""
+        return np.ones(count.shape[1], dtype=bool)
+
+    @property
+    def linked(self) -> Sparse:
+        """Return the margins or covariates, which tie their cells together: (C, L)."""
+        return self.equation.matrix
+
+
 def _inverse(matrix: Sparse, size: Array, distance: Distance, coefficients: Array) -> Sparse:
     slope = size * distance.slope(matrix @ coefficients)
     return block_inverse(matrix.T @ sp.diags_array(slope) @ matrix)
