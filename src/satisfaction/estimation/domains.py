@@ -39,6 +39,7 @@ from satisfaction.sampling.replicates import (
 )
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
+    Array,
     Members,
     Sparse,
     linearized_means,
@@ -48,7 +49,6 @@ from satisfaction.sampling.variance import (
     sum_by_domain,
 )
 
-Array = np.ndarray[Any, Any]
 Kind = Literal["mean", "proportion", "total", "ratio", "quantile"]
 Variance = Literal["default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu", "replicates"]
 Interval = Literal["default", "t", "logit", "beta", "wilson", "xlogit", "mean", "likelihood"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -51,9 +51,8 @@ from satisfaction.foundation.tables import (
 from satisfaction.sampling.design import ROW, SampleDesign, SurveyDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
-from satisfaction.sampling.variance import Members, sum_by_domain
+from satisfaction.sampling.variance import Array, Members, sum_by_domain
 
-Array = np.ndarray[Any, Any]
 Statistic: TypeAlias = (
     Literal["mean", "proportion", "total", "median", "shares", "counts"] | tuple[str, Any]
 )
@@ -147,9 +146,9 @@ def estimate(
     1      B      55.0  2.89   2   42.58    67.42
     """
     kind, argument = _parsed(statistic)
-    one_of(variance, get_args(Variance), argument="variance", error=EstimatesError, code="E100")
-    one_of(interval, get_args(Interval), argument="interval", error=EstimatesError, code="E100")
-    one_of(df, get_args(DegreesOfFreedom), argument="df", error=EstimatesError, code="E100")
+    one_of(variance, Variance, argument="variance", error=EstimatesError, code="E100")
+    one_of(interval, Interval, argument="interval", error=EstimatesError, code="E100")
+    one_of(df, DegreesOfFreedom, argument="df", error=EstimatesError, code="E100")
     check_level(level)
     _check_whole("replicates", replicates, least=2)
     _check_whole("seed", seed, least=0)

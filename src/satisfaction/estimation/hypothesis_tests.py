@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
@@ -32,8 +32,8 @@ from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.sampling.tally import tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Variable = str | Measure
 WaldStatistic = Literal["F", "adjusted_F", "chisq"]
 Contrasts = Mapping[str, Mapping[Any, float]]
@@ -366,8 +366,7 @@ def wald(
 
 def check_statistic(statistic: str) -> None:
     """Refuse an unknown form of the Wald statistic (E140)."""
-    known = get_args(WaldStatistic)
-    one_of(statistic, known, argument="statistic", error=EstimatesError, code="E140")
+    one_of(statistic, WaldStatistic, argument="statistic", error=EstimatesError, code="E140")
 
 
 def wald_row(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,13 +16,12 @@ from scipy.sparse.csgraph import connected_components
 
 from satisfaction.foundation.errors import EstimatesError, SatisfactionError
 from satisfaction.foundation.language import _
-from satisfaction.sampling.variance import Members
+from satisfaction.sampling.variance import Array, Members
 
 if TYPE_CHECKING:  # a ranking of plain numbers needs degrees of freedom, but no design
     from satisfaction.estimation.domains import Options
     from satisfaction.sampling.measures import Measure
 
-Array = np.ndarray[Any, Any]
 NO_ERROR = 1e-12  # a share's se under this is rounding
 LARGEST = (
     1e12  # effective size: more than there are people, less than where the beta quantile fails

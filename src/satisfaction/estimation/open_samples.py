@@ -37,10 +37,9 @@ from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of, shortened
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Clusters
+from satisfaction.sampling.variance import Array, Clusters
 from satisfaction.weighting.calibration import Margins, as_margins, margin_columns
 
-Array = np.ndarray[Any, Any]
 METHODS: tuple[SelectionMethod, ...] = get_args(SelectionMethod)
 AGREE = 1e-6
 """Relative difference of the margins' totals up to which they are of the same population."""

@@ -29,8 +29,8 @@ from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 ADJUSTMENTS = {
     "p": _("unadjusted").both,
     "p_holm": "Holm (FWER)",

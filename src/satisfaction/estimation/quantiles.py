@@ -21,9 +21,8 @@ from satisfaction.estimation.sample import Contributions
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, tally
-from satisfaction.sampling.variance import Members
+from satisfaction.sampling.variance import Array, Members
 
-Array = np.ndarray[Any, Any]
 # Ten weights of 0.1 add up to 0.7999999999999999 at the eighth: without the guard the quantile at 0.8 would be the ninth value,
 # and another order of the rows would give another quantile. A step of the distribution this small is no respondent.
 ROUNDING = 1e-12  # of p

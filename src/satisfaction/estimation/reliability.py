@@ -35,8 +35,8 @@ from satisfaction.sampling.conditions import SUBPOPULATION
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage, add_columns
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 ROUNDING = 1e-13  # of the mean square: a smaller variance is none
 LARGEST = 2.0**62  # half of what a 64-bit sum holds
 ALL_VALID = "_complete.flag"

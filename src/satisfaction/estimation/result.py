@@ -24,8 +24,8 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import NO_ERROR, SampleDesign
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 SHOWN = 4  # measures that a repr names
 ERROR = ("se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n_effective")
 COLUMNS = (

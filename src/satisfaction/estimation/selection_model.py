@@ -18,9 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import expit
 
-from satisfaction.sampling.variance import Clusters, LonelyPsu, contributions, psu_totals
+from satisfaction.sampling.variance import Array, Clusters, LonelyPsu, contributions, psu_totals
 
-Array = np.ndarray[Any, Any]
 Propensity = Literal["calibrated", "likelihood"]
 SelectionMethod = Literal["calibration", "inverse_propensity", "doubly_robust"]
 STEPS = 100

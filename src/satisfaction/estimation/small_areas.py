@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,8 @@ from scipy.optimize import brentq
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import Text, _
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Errors: TypeAlias = Literal["estimated", "smoothed"]
 Likelihood = Literal["reml", "ml"]
 GRID = 80  # points between which the likelihood's highest one is sought: it may have more than one
@@ -281,7 +281,7 @@ def fay_herriot(
     3    D    80.0       79.2      79.87
     4    E    90.0       87.8      89.64
     """
-    one_of(errors, get_args(Errors), argument="errors", error=EstimatesError, code="E184")
+    one_of(errors, Errors, argument="errors", error=EstimatesError, code="E184")
     areas = [str(area) for area in covariates.index]
     given = _read_direct(direct)
     x = _read_covariates(covariates)

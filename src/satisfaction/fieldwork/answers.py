@@ -25,8 +25,8 @@ from satisfaction.fieldwork.outliers import (
 from satisfaction.foundation.engines import fetch, scan
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.measures import add_columns
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 OUTCOMES = ("answered", "not_applicable", "dont_know", "refused", "no_answer")
 
 

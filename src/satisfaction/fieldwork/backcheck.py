@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.fieldwork.findings import LIMITS, Fields, findings, require
 from satisfaction.fieldwork.outliers import at_interviewers, others_known
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 ONE_SIDED = 1.6448536269514722  # normal quantile of 0.95
 
 

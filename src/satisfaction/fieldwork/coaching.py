@@ -20,8 +20,7 @@ from satisfaction.fieldwork.outliers import (
     at_interviewers,
     flagged_units,
 )
-
-Array = np.ndarray[Any, Any]
+from satisfaction.sampling.variance import Array
 
 
 def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields) -> pd.DataFrame:

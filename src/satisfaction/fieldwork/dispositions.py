@@ -18,8 +18,8 @@ from satisfaction.fieldwork.findings import require
 from satisfaction.fieldwork.outliers import among, flagged_units, share_error
 from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
 from satisfaction.foundation.language import _, ngettext
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 E_FORMULA = "eligible / (eligible + not eligible)"
 # rate -> numerator, eligible cases of the denominator, and how much of the unknown (UH + UO) it counts
 ELIGIBLE = ("I", "P", "R", "NC", "O")

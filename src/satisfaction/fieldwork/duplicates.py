@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,8 @@ from satisfaction.fieldwork.outliers import (
 from satisfaction.fieldwork.timing import commonest
 from satisfaction.foundation.errors import ResponsesError
 from satisfaction.foundation.language import _
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 BLOCK = 512  # rows compared with all others of the county at a time
 PERSONAL = re.compile(
     r"^\s*(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}|(?:\+?86)?1[3-9]\d{9})\b"

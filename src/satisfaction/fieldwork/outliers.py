@@ -24,8 +24,8 @@ from satisfaction.fieldwork.findings import (
 )
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Side = Literal["high", "low", "two"]
 LEAST_OTHERS = 5  # units whose quartiles are a reference at all
 LEAST_ANSWERS = 5  # respondents of an interviewer whose mean is tested at all

@@ -9,8 +9,7 @@ import pandas as pd
 
 from satisfaction.fieldwork.findings import LIMITS, Fields
 from satisfaction.fieldwork.outliers import far_out, of_respondents
-
-Array = np.ndarray[Any, Any]
+from satisfaction.sampling.variance import Array
 
 
 def speeders(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:

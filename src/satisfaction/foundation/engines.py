@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import duckdb
 import narwhals as nw
@@ -401,7 +401,7 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
     EngineError
         G102 for an unknown engine, G103 when the engine is not installed.
     """
-    one_of(engine, get_args(Engine), argument="engine", error=EngineError, code="G102")
+    one_of(engine, Engine, argument="engine", error=EngineError, code="G102")
     if engine == "duckdb":
         connection = duckdb.connect()
         connection.register("respondents", table)

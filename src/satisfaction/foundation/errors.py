@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any, get_args
 
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, current, rendered
 
@@ -201,16 +202,16 @@ def shortened_list(words: Iterable[object], most: int = 12) -> Text:
 
 
 def one_of(
-    value: str, allowed: Iterable[str], *, argument: str, error: type[SatisfactionError], code: str
+    value: str, allowed: Any, *, argument: str, error: type[SatisfactionError], code: str
 ) -> None:
-    """Refuse an option that is not one of the allowed names.
+    """Refuse an option that is not one of the allowed names: those of a `Literal`, or listed.
 
     Raises
     ------
     SatisfactionError
         Of the class given, naming the argument, what was given and what is allowed.
     """
-    allowed = tuple(allowed)
+    allowed = get_args(allowed) or tuple(allowed)
     if value not in allowed:
         raise error(
             code,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,8 @@ from satisfaction.planning.size import (
     plannable,
     variance_model,
 )
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 STEPS = 20_000
 CLOSE = 1e-10
 GRID_DRAWS = 120  # simulated fields and samples for each share of a grid

@@ -17,8 +17,8 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.ranking.membership import bottom_membership
 from satisfaction.ranking.pairs import compare_units
 from satisfaction.ranking.probability import Posterior, fit
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 LARGEST = 4096  # PSUs an area that are looked at
 
 

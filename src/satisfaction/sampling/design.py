@@ -35,9 +35,8 @@ from satisfaction.sampling.conditions import (
 )
 from satisfaction.sampling.measures import Measure, flag
 from satisfaction.sampling.replicates import GivenReplicates, rank_df
-from satisfaction.sampling.variance import LonelyPsu
+from satisfaction.sampling.variance import Array, LonelyPsu
 
-Array = np.ndarray[Any, Any]
 Nesting = Literal["nested", "unique"]
 ROW = "_respondent"
 ONE = "_one"
@@ -392,9 +391,9 @@ def SurveyDesign(
     >>> sat.estimate(replicated, "y").table[["estimate", "se"]].round(4).to_numpy().tolist()
     [[0.75, 0.25]]
     """
-    one_of(lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100")
-    one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
-    one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
+    one_of(lonely_psu, LonelyPsu, argument="lonely_psu", error=DesignError, code="D100")
+    one_of(psu_codes, Nesting, argument="psu_codes", error=DesignError, code="D100")
+    one_of(selection, Selection, argument="selection", error=DesignError, code="D100")
     if not isinstance(collapse, Mapping | None):
         raise DesignError(
             "D385",

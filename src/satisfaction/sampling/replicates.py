@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import hadamard, qr
 
-from satisfaction.sampling.variance import DENSE_ABOVE, Clusters, Sparse
+from satisfaction.sampling.variance import DENSE_ABOVE, Array, Clusters, Sparse
 
-Array = np.ndarray[Any, Any]
 LARGEST_CHUNK = 500_000  # numbers held at once
 DEPENDENT = 1e-5  # of the largest column: R's tolerance for the rank of replicate weights
 

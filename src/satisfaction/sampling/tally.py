@@ -23,13 +23,13 @@ from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import SUBPOPULATION, require_columns
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns, column_measure, flag
+from satisfaction.sampling.variance import Array
 
 LIMB = 2**20
 NARROW = (nw.Int8, nw.UInt8, nw.Int16, nw.Boolean)  # squares of at most 2**30
 LARGEST = 2**40  # squares of smaller numbers sum over millions of rows within 64 bits
 # of the columns that are counted and summed: valid values, scores, their limbs, products of limbs
 OWN_NAMES = re.compile(r"_n|_(v|t|h|l|hh|hl|ll)\d+")
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

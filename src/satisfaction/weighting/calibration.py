@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Sparse
+from satisfaction.sampling.variance import Array, Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
     Bounds,
@@ -29,7 +29,6 @@ from satisfaction.weighting.solving import (
     newton,
 )
 
-Array = np.ndarray[Any, Any]
 Levels: TypeAlias = Mapping[Any, float]
 Margins: TypeAlias = Mapping[str | tuple[str, ...], Levels | float]
 
@@ -80,7 +79,7 @@ def calibrate(
     >>> design.weights.round(6)
     array([30., 15., 15., 40.])
     """
-    one_of(method, get_args(Method), argument="method", error=WeightsError, code="W100")
+    one_of(method, Method, argument="method", error=WeightsError, code="W100")
     margins = as_margins(margins)
     _check_options(margins, method, bounds)
     columns = margin_columns(margins)

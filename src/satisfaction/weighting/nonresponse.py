@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Sparse
+from satisfaction.sampling.variance import Array, Sparse
 from satisfaction.weighting.recipe import (
     Cells,
     cells_for,
@@ -27,7 +27,6 @@ from satisfaction.weighting.recipe import (
 )
 from satisfaction.weighting.solving import LOGISTIC, EquationStep, SolvedEquation, newton
 
-Array = np.ndarray[Any, Any]
 ResponseMethod = Literal["classes", "propensity"]
 TOLERANCE = 1e-10
 CERTAIN = 1e-8  # a propensity as near to 0 or 1 as this is a limit that the fit runs to
@@ -68,7 +67,7 @@ def adjust_nonresponse(
     >>> design.weights
     array([2., 2., 0., 0., 1., 1.])
     """
-    one_of(method, get_args(ResponseMethod), argument="method", error=WeightsError, code="W100")
+    one_of(method, ResponseMethod, argument="method", error=WeightsError, code="W100")
     by = named(by)
     require_columns(
         design.table,

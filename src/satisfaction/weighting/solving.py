@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +16,8 @@ from scipy import special
 from scipy.optimize import linprog
 
 from satisfaction.sampling.residuals import block_inverse
-from satisfaction.sampling.variance import Sparse
+from satisfaction.sampling.variance import Array, Sparse
 
-Array = np.ndarray[Any, Any]
 Method = Literal["poststratify", "raking", "linear", "logit"]
 Bounds = tuple[float, float]
 MOST_ITERATIONS = 100
