@@ -7,7 +7,7 @@ that occurred, an item that does not apply, a precondition that is met or not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ CLASSES = ("dead", "difficult", "winnable")
 SITE_COLUMNS = ("code", "item", "site", "kind", "score", "possible")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PointsSheet:
     """A sheet of lost points, read.
 
@@ -47,11 +47,11 @@ class PointsSheet:
         code, item, met (bool), reason: preconditions.
     """
 
-    lost: pd.DataFrame = field(repr=False)
-    gained: pd.DataFrame = field(repr=False)
-    absent: pd.DataFrame = field(repr=False)
-    vetoes: pd.DataFrame = field(repr=False)
-    stated: pd.DataFrame = field(repr=False)
+    lost: pd.DataFrame
+    gained: pd.DataFrame
+    absent: pd.DataFrame
+    vetoes: pd.DataFrame
+    stated: pd.DataFrame
 
 
 def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsSheet:

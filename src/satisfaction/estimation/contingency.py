@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -70,9 +70,9 @@ class CrossTable:
         How respondents were selected; only a probability sample has standard errors.
     """
 
-    cells: pd.DataFrame = field(repr=False)
+    cells: pd.DataFrame
     total: Array
-    cov: Array = field(repr=False)
+    cov: Array
     n: Array
     df: int
     selection: str = "probability"

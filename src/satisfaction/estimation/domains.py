@@ -79,7 +79,7 @@ class Options:
         return self.variance in ("linearized", "rake")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Point:
     """Estimates of the full sample.
 
@@ -93,9 +93,9 @@ class Point:
         Linearized variable, summed over a row's respondents, not weighted.
     """
 
-    value: Array = field(repr=False)
-    size: Array = field(repr=False)
-    z: Sparse = field(repr=False)
+    value: Array
+    size: Array
+    z: Sparse
 
 
 def point(kind: Kind, counted: Tally, domain: Array, weight: Array, domains: int) -> Point:

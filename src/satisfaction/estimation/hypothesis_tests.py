@@ -6,7 +6,7 @@ Columns and measures as keys of a tally: what a test groups, ranks or regresses 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import narwhals as nw
@@ -67,9 +67,9 @@ class HypothesisTest:
         test, null, df, missing, level (of limits), selection, calibration, lonely_psu, fpc, variance, and those of the test itself.
     """
 
-    table: pd.DataFrame = field(repr=False)
-    details: pd.DataFrame = field(repr=False)
-    conventions: dict[str, Any] = field(repr=False)
+    table: pd.DataFrame
+    details: pd.DataFrame
+    conventions: dict[str, Any]
 
     def __post_init__(self) -> None:
         selection = self.conventions["selection"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -71,7 +71,7 @@ class Comparisons:
         asked.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     conventions: dict[str, Any]
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ Quantiles of measures by domain: Woodruff's limits from the share at or below, u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -28,7 +28,7 @@ from satisfaction.sampling.variance import Array, Members
 ROUNDING = 1e-12  # of p
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Distribution:
     """Weighted distribution functions of D domains, T' rows with a value and a weight.
 
@@ -44,10 +44,10 @@ class Distribution:
         First row of each domain.
     """
 
-    domain: Array = field(repr=False)
-    value: Array = field(repr=False)
-    share: Array = field(repr=False)
-    start: Array = field(repr=False)
+    domain: Array
+    value: Array
+    share: Array
+    start: Array
 
 
 def distribution(domain: Array, value: Array, weight: Array, *, domains: int) -> Distribution:

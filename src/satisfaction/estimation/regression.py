@@ -196,11 +196,11 @@ class Regression:
     design : SampleDesign
     """
 
-    table: pd.DataFrame = field(repr=False)
-    cov: Array = field(repr=False)
+    table: pd.DataFrame
+    cov: Array
     covariate: tuple[str, ...]
-    conventions: dict[str, Any] = field(repr=False)
-    design: SampleDesign = field(repr=False)
+    conventions: dict[str, Any]
+    design: SampleDesign
 
     def __post_init__(self) -> None:
         if self.design.selection == "probability":

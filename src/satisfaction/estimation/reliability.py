@@ -280,7 +280,7 @@ def item_total(scores: Array) -> Array:
     return quotient((item * rest).sum(axis=0), spread, where=spread > 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Variances:
     """Weighted variances of M quantities, linearized over T tally rows.
 
@@ -292,9 +292,9 @@ class Variances:
         Derivative of each variance by the weight of a respondent, summed over a row's respondents.
     """
 
-    mean: Array = field(repr=False)
-    variance: Array = field(repr=False)
-    z: Array = field(repr=False)
+    mean: Array
+    variance: Array
+    z: Array
 
 
 def weighted_variances(weight: Array, *, count: Array, total: Array, squares: Array) -> Variances:

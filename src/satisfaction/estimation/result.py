@@ -74,13 +74,13 @@ class Estimates:
     0   A - B      15.0  9.13
     """
 
-    table: pd.DataFrame = field(repr=False)
-    cov: Array = field(repr=False)
-    contributions: Contributions = field(repr=False)
+    table: pd.DataFrame
+    cov: Array
+    contributions: Contributions
     by: tuple[str, ...]
     conventions: dict[str, Any]
-    design: SampleDesign = field(repr=False)
-    apart: Mapping[str, Estimates] = field(default_factory=dict, repr=False)
+    design: SampleDesign
+    apart: Mapping[str, Estimates] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":

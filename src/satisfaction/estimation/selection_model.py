@@ -57,7 +57,7 @@ class ReferenceSample:
         return np.asarray(contributions(np.asarray(totals), self.clusters, self.lonely_psu))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Reference:
     """What is known of the population: totals of K covariates, the constant (so its size) first.
 
@@ -68,8 +68,8 @@ class Reference:
         Where the totals are estimated from one.
     """
 
-    totals: Array = field(repr=False)
-    sample: ReferenceSample | None = field(default=None, repr=False)
+    totals: Array
+    sample: ReferenceSample | None = None
 
     @classmethod
     def of(cls, sample: ReferenceSample) -> Reference:
@@ -95,7 +95,7 @@ class Propensities:
     method: Propensity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelEstimates:
     """Means of M measures under a model.
 
@@ -106,8 +106,8 @@ class ModelEstimates:
         The model's variance: of who answers and of the reference sample, if the model is right.
     """
 
-    mean: Array = field(repr=False)
-    cov: Array = field(repr=False)
+    mean: Array
+    cov: Array
 
     @property
     def se(self) -> Array:

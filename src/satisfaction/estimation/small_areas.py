@@ -123,7 +123,7 @@ class Fit:
     residual: Array = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prediction:
     """Composite estimates of m areas.
 
@@ -133,10 +133,10 @@ class Prediction:
         X beta; gamma x direct + (1 - gamma) x synthetic; its mean squared error; share of the direct estimate (0-1).
     """
 
-    synthetic: Array = field(repr=False)
-    composite: Array = field(repr=False)
-    mse: Array = field(repr=False)
-    gamma: Array = field(repr=False)
+    synthetic: Array
+    composite: Array
+    mse: Array
+    gamma: Array
 
 
 def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
@@ -217,8 +217,8 @@ class SmallAreas:
     1    income       8.6  2.34
     """
 
-    table: pd.DataFrame = field(repr=False)
-    coefficients: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
+    coefficients: pd.DataFrame
     summary: Mapping[str, Any]
 
     def __repr__(self) -> str:

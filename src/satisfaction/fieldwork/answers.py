@@ -6,7 +6,7 @@ The answers as points, codes and rates that the other checks compare stand here,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -196,7 +196,7 @@ def _outcome(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str)
     return outcome.fillna("no_answer").mask(answered, "answered")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Patterns:
     """How each respondent went down a battery of K items. n respondents.
 
@@ -208,14 +208,11 @@ class Patterns:
         Longest run of equal answers in the order of the items; a blank ends it.
     identical : (n,) float
         Share of the answered items that hold the commonest answer; nan without answers.
-    spread : (n,) float
-        Standard deviation of the answers (intra-individual response variability); nan without answers.
     """
 
-    answered: Array = field(repr=False)
-    longest: Array = field(repr=False)
-    identical: Array = field(repr=False)
-    spread: Array = field(repr=False)
+    answered: Array
+    longest: Array
+    identical: Array
 
 
 def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Fields) -> pd.DataFrame:
@@ -289,17 +286,8 @@ def answer_patterns(answers: Array) -> Patterns:
         run = np.where(goes_on, run + 1, known[:, item].astype(int))
         longest = np.maximum(longest, run)
     alike = [(answers == answers[:, [item]]).sum(axis=1) for item in range(items)]
-    divisor = np.maximum(answered, 1)
-    centre = np.where(known, answers, 0).sum(axis=1) / divisor
-    deviations = np.where(known, answers - centre[:, None], 0)
-    identical = np.max(alike, axis=0) / divisor
-    spread = np.sqrt((deviations**2).sum(axis=1) / divisor)
-    return Patterns(
-        answered,
-        longest,
-        np.where(answered > 0, identical, np.nan),
-        np.where(answered > 0, spread, np.nan),
-    )
+    identical = np.max(alike, axis=0) / np.maximum(answered, 1)
+    return Patterns(answered, longest, np.where(answered > 0, identical, np.nan))
 
 
 def relative_variances(values: Array, *, unit: Array) -> Array:

@@ -6,7 +6,7 @@ The reference is always what the *other* units show, because the unit under susp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -38,7 +38,7 @@ WHOLE = 1e-9  # below a whole number: is one
 ROUNDING = 1e-12  # smaller differences and variances are none
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ComparedUnits:
     """Units beside the others. U units.
 
@@ -53,11 +53,11 @@ class ComparedUnits:
         Respondents with a value.
     """
 
-    figure: Array = field(repr=False)
-    reference: Array = field(repr=False)
-    p: Array = field(repr=False)
-    p_bh: Array = field(repr=False)
-    n: Array = field(repr=False)
+    figure: Array
+    reference: Array
+    p: Array
+    p_bh: Array
+    n: Array
 
 
 def among(

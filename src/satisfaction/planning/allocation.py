@@ -32,7 +32,7 @@ CLOSE = 1e-10
 GRID_DRAWS = 120  # simulated fields and samples for each share of a grid
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Bethel:
     """An allocation that meets several constraints at least cost.
 
@@ -44,8 +44,8 @@ class Bethel:
         Variance over its limit for every constraint: at most 1, and 1 where the constraint binds.
     """
 
-    n: Array = field(repr=False)
-    used: Array = field(repr=False)
+    n: Array
+    used: Array
 
 
 def equal(total: float, areas: int) -> Array:

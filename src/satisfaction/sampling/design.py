@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args
 
 import narwhals as nw
@@ -158,22 +158,22 @@ class SampleDesign:
         Replicate weights that came with the data; every respondent is then a unit of the tally.
     """
 
-    respondents: Any = field(repr=False)
+    respondents: Any
     strata: tuple[str, ...]
     psu: tuple[str, ...]
     base_weight: str | None
     psu_codes: Nesting
     fpc: tuple[str, ...]
-    collapse: dict[tuple[Any, ...], tuple[Any, ...]] = field(repr=False)
+    collapse: dict[tuple[Any, ...], tuple[Any, ...]]
     lonely_psu: LonelyPsu
     selection: Selection
-    measures: dict[str, Measure] = field(repr=False)
-    codes: dict[str, Mapping[str, Any]] = field(repr=False)
-    table: Lazy = field(repr=False)
-    complete: frozenset[str] = field(repr=False)
-    weighting: Weighting | None = field(default=None, repr=False)
-    subpopulation: str = field(default="", repr=False)
-    replicates: GivenReplicates | None = field(default=None, repr=False)
+    measures: dict[str, Measure]
+    codes: dict[str, Mapping[str, Any]]
+    table: Lazy
+    complete: frozenset[str]
+    weighting: Weighting | None = None
+    subpopulation: str = ""
+    replicates: GivenReplicates | None = None
 
     @property
     def weights(self) -> Array:

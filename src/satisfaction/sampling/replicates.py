@@ -8,7 +8,7 @@ Sources: Rust and Rao (1996) for JKn, BRR and Fay; Rao and Wu (1988) for the res
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -82,7 +82,7 @@ def deviations_of_given(given: GivenReplicates, theta: Array, full: Array) -> Ar
     return np.asarray(away * np.sqrt(given.scale)[:, None])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Replicates:
     """Factors of R replicates on P PSUs: V = sum_r scale_r (theta_r - mean of theta)^2.
 
@@ -97,13 +97,13 @@ class Replicates:
         Replicate numbers (r,) -> factors (P, r).
     """
 
-    scale: Array = field(repr=False)
-    unit: Array | None = field(repr=False)
-    factors: Callable[[Array], Array] = field(repr=False)
-    stratum: Array | None = field(default=None, repr=False)
+    scale: Array
+    unit: Array | None
+    factors: Callable[[Array], Array]
+    stratum: Array | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Replayed:
     """A recipe replayed on c cells in r replicates.
 
@@ -115,8 +115,8 @@ class Replayed:
         Whether no weight left the cells; where it did, the factors are not those of the whole sample.
     """
 
-    factor: Array = field(repr=False)
-    kept: Array = field(repr=False)
+    factor: Array
+    kept: Array
 
 
 class Recipe(Protocol):

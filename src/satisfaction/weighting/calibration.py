@@ -166,7 +166,7 @@ def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, flo
     return dict(zip(keys, populated["population"].astype(float), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Calibration(EquationStep):
     """Calibration to margins.
 
@@ -177,8 +177,8 @@ class Calibration(EquationStep):
         Names of the L levels.
     """
 
-    targets: Array = field(repr=False)
-    places: tuple[str, ...] = field(repr=False)
+    targets: Array
+    places: tuple[str, ...]
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return weights that meet the margins in every replicate; (C, R)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -94,7 +94,7 @@ def adjust_nonresponse(
     return extended(design, cells, step, weight=weight, record=record)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Classes:
     """Nonresponse adjustment by classes: respondents carry the weight of the whole class.
 
@@ -107,9 +107,9 @@ class Classes:
         Names of the classes.
     """
 
-    group: Array = field(repr=False)
-    responded: Array = field(repr=False)
-    places: tuple[str, ...] = field(repr=False)
+    group: Array
+    responded: Array
+    places: tuple[str, ...]
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, the class's ratio for respondents; (C, R)."""
@@ -149,7 +149,7 @@ class Classes:
         return Classes(renumbered(self.group[cells]), self.responded[cells], places)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Propensity(EquationStep):
     """Nonresponse adjustment by inverse response propensities from a logistic regression, weighted by base weights.
 
@@ -162,8 +162,8 @@ class Propensity(EquationStep):
         Names of the L covariates and levels, and of the model.
     """
 
-    responded: Array = field(repr=False)
-    places: tuple[str, ...] = field(repr=False)
+    responded: Array
+    places: tuple[str, ...]
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, weight / propensity for respondents; (C, R)."""

@@ -26,7 +26,7 @@ LARGEST_STEP = 5.0  # keeps exp() within range while the start is far from the s
 HALVINGS = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Distance:
     """How a weight's factor depends on u = x'b.
 
@@ -36,8 +36,8 @@ class Distance:
         F(u), with F(0) = 1 for calibrations, and its derivative; any shape.
     """
 
-    curve: Callable[[Array], Array] = field(repr=False)
-    slope: Callable[[Array], Array] = field(repr=False)
+    curve: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
 
 
 # The logistic curve: the equation is then the likelihood equation of a grouped logistic regression.
@@ -229,7 +229,7 @@ class SolvedEquation:
         return solution.factor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class EquationStep:
     """A weighting step that solves an equation: margins, or a model of who answers.
 
@@ -239,7 +239,7 @@ class EquationStep:
         Its matrix are the margins or covariates: (C, L).
     """
 
-    equation: SolvedEquation = field(repr=False)
+    equation: SolvedEquation
 
     def kept(self, count: Array, before: Array, after: Array) -> Array:
         """Return True for every replicate: a level is met by its own cells, (R,) bool."""

@@ -137,12 +137,12 @@ def trim(
     return extended(design, cells, step, weight=weight, record=asked | done)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Bounds:
     """Bounds of the weights of C cells in R replicates, (C, R) or (C, 1)."""
 
-    low: Array = field(repr=False)
-    high: Array = field(repr=False)
+    low: Array
+    high: Array
 
 
 @dataclass(frozen=True, slots=True)
