@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.combined import Assessment
-from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.errors import RankingError, require_names, shortened
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.personal import masked_within
 from satisfaction.foundation.tables import read_table
 
@@ -189,16 +189,11 @@ def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFra
 def _texts(path: Path, required: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
     """Read a table of text with the columns wanted; optional ones that are not there are empty."""
     table = read_table(path).map(str.strip)
-    for column in required:
-        if column not in table:
-            raise RankingError(
-                "K311",
-                _("Column '{column}' not found.", column=column),
-                where=f"{path} row 1",
-                available=list(table.columns),
-                got=column,
-                hint=_("Correct these rows and run again."),
-            )
+    not_there = N_("Column '{name}' not found.")
+    hint = _("Correct these rows and run again.")
+    require_names(
+        required, table, RankingError, "K311", not_there, where=f"{path} row 1", hint=hint
+    )
     for column in optional:
         if column not in table:
             table[column] = ""

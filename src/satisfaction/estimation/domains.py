@@ -194,7 +194,7 @@ class Domains:
         valid = counted.valid[:, : z.shape[1] // len(self.keys)]
         members = self.sample.members(self.domain, valid, domains=len(self.keys))
         if options.variance == "replicates":
-            return _given_contributions(self, counted, z, members, options)
+            return _given_contributions(self, counted, members, options)
         if not options.linearized:
             return _replicated_contributions(self, counted, z, members, options)
         convention: Literal["rake", "linearized"] = (
@@ -266,7 +266,7 @@ def without_rounding(cov: Array, value: Array) -> Array:
 
 
 def _given_contributions(
-    on: Domains, counted: Tally, z: Sparse, members: Members, options: Options
+    on: Domains, counted: Tally, members: Members, options: Options
 ) -> Contributions:
     """Estimate the statistic under the replicate weights that came with the data, a row of the tally being a respondent."""
     sample = on.sample

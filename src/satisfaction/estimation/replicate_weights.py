@@ -166,7 +166,7 @@ def replicate_weights(
             hint=_("Use them as they came."),
         )
     respondents = _respondents(design, identifier)
-    everyone = _one_row_each(design, respondents)
+    everyone = _one_row_each(respondents)
     sample = lay_out(design, everyone)
     options = Options("mean", method, 0.95, "default", "domain", replicates, seed)
     formed = make_replicates(sample, options)
@@ -241,7 +241,7 @@ def _respondents(design: SampleDesign, identifier: str | None) -> pd.DataFrame:
     return rows
 
 
-def _one_row_each(design: SampleDesign, respondents: pd.DataFrame) -> Tally:
+def _one_row_each(respondents: pd.DataFrame) -> Tally:
     """Return the respondents as a tally of one row each, without measures."""
     n = len(respondents)
     nothing = np.zeros((n, 0), dtype=np.int64)

@@ -201,6 +201,36 @@ def shortened_list(words: Iterable[object], most: int = 12) -> Text:
     return _("{words}, ... (+{rest})", words=text, rest=rest)
 
 
+def require_names(
+    wanted: Iterable[str],
+    available: Iterable[object],
+    error: type[SatisfactionError],
+    code: str,
+    text: str,
+    *,
+    where: str,
+    hint: Text,
+) -> None:
+    """Refuse the first name that is not available, a column of a table for instance.
+
+    Parameters
+    ----------
+    text : str
+        A message of the catalogue, with {name}.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given, naming what is not there and what is.
+    """
+    names = list(available)
+    for name in wanted:
+        if name not in names:
+            raise error(
+                code, _(text, name=name), where=where, available=names, got=str(name), hint=hint
+            )
+
+
 def one_of(
     value: str, allowed: Any, *, argument: str, error: type[SatisfactionError], code: str
 ) -> None:

@@ -17,8 +17,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.errors import DesignError, one_of, shortened
-from satisfaction.foundation.language import Text, _, semicolon_list
+from satisfaction.foundation.errors import DesignError, one_of, require_names, shortened
+from satisfaction.foundation.language import N_, Text, _, semicolon_list
 from satisfaction.sampling.variance import Array
 
 Method: TypeAlias = Literal["systematic", "brewer", "sampford"]
@@ -265,16 +265,9 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
             where=", ".join(named),
             hint=_("Correct `psu`, `strata` and `size`."),
         )
-    for name in named:
-        if name not in frame:
-            raise DesignError(
-                "D121",
-                _("The frame has no column '{name}'.", name=name),
-                where="frame",
-                available=frame.columns,
-                got=name,
-                hint=_("Add the column, or correct its name."),
-            )
+    not_there = N_("The frame has no column '{name}'.")
+    hint = _("Add the column, or correct its name.")
+    require_names(named, frame, DesignError, "D121", not_there, where="frame", hint=hint)
     twice = frame[psu].duplicated(keep=False)
     _refuse_rows("D122", _("codes that stand twice"), twice)
     keys = frame[[*strata, psu]]
