@@ -48,7 +48,7 @@ class EarlierPoints(Record):
     sites: str | None = Field(
         default=None, description=N_("its points of inspection visited, as `sites`")
     )
-    source: str = Field(description=N_("where the sheets come from"))
+    source: Statement = Field(description=N_("where the sheets come from"))
 
 
 class Component(Label):

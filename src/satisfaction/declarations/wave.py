@@ -312,7 +312,7 @@ class SelectionModel(Record):
     methods: Annotated[
         list[Literal["calibration", "inverse_propensity", "doubly_robust"]], Field(min_length=1)
     ] = ["calibration", "inverse_propensity", "doubly_robust"]
-    source: str
+    source: Statement
 
 
 class SurveyFile(Record):

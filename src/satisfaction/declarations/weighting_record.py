@@ -20,7 +20,14 @@ from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import encoding_of, new_file, put_bytes, read_bytes
 from satisfaction.foundation.language import N_, _
 from satisfaction.foundation.tables import write_text
-from satisfaction.foundation.yaml import Document, Record, read_yaml, validated, yaml_text
+from satisfaction.foundation.yaml import (
+    Document,
+    Record,
+    Statement,
+    read_yaml,
+    validated,
+    yaml_text,
+)
 
 RECORD_FILE = "weighting_record.yaml"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -42,8 +49,8 @@ class AdoptedRecipe(Record):
     """A recipe that became the declared one after results were seen, and the one it took the place of."""
 
     name: str = Field(description=N_("name of the trial"))
-    reason: str = Field(min_length=1, description=N_("why it was adopted"))
-    source: str = Field(min_length=1, description=N_("what the choice rests on"))
+    reason: Statement = Field(description=N_("why it was adopted"))
+    source: Statement = Field(description=N_("what the choice rests on"))
     by: str = Field(min_length=1, description=N_("who adopted it"))
     date: datetime.date = Field(description=N_("day of the adoption"))
     weighting: list[Step] = Field(description=N_("weighting steps in order"))

@@ -361,8 +361,8 @@ class Workbench:
             self._refuse_other(after, trial.steps)
             recipe = AdoptedRecipe(
                 name=trial.name,
-                reason=reason,
-                source=source,
+                reason=Text(reason),
+                source=Text(source),
                 by=by,
                 date=date or datetime.datetime.now(datetime.UTC).date(),
                 weighting=trial.steps,
