@@ -88,7 +88,8 @@ def ranked_by(results: Results, measure: str) -> Results:
         read, questionnaire=questionnaire
     )  # another measure, as asked for, is no trial
     survey = replace(results.survey, questionnaire=questionnaire, as_read=official)
-    return replace(results, survey=survey, ranking=rank_areas(survey, results.estimates))
+    first = replace(results.all_rankings[0], ranking=rank_areas(survey, results.estimates))
+    return replace(results, survey=survey, all_rankings=(first, *results.all_rankings[1:]))
 
 
 def estimates_of(results: Results, measure: str, *, level: str) -> Estimates:

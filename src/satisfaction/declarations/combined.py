@@ -329,18 +329,6 @@ class Assessment(Record):
         return leaves
 
     @property
-    def beyond_lost_points(self) -> tuple[str, ...]:
-        """Return the items, preconditions and keys that a sheet of lost points alone does not score."""
-        names = [
-            name
-            for name, (_path, leaf) in self.leaves().items()
-            if leaf.measure is not None or leaf.sites or leaf.bonus
-        ]
-        if self.not_applicable is not None:
-            names.append("not_applicable")
-        return (*names, *self.preconditions)
-
-    @property
     def measures(self) -> tuple[str, ...]:
         """Return the survey's measures that decide about points or preconditions."""
         names = [leaf.measure for _path, leaf in self.leaves().values()]
@@ -390,6 +378,8 @@ class CombinedInputs:
         By component.
     tables : mapping of str to DataFrame
         Scores, or points lost, by component: text, as they stand in the file.
+    sites : mapping of str to DataFrame
+        Points of inspection visited, by component, in the same way.
     awaited : mapping of str to str
         Components whose files are not there yet, and the first such file.
     sources : tuple of Path
@@ -400,6 +390,7 @@ class CombinedInputs:
     declared: CombinedFile
     assessments: Mapping[str, Assessment]
     tables: Mapping[str, pd.DataFrame]
+    sites: Mapping[str, pd.DataFrame]
     awaited: Mapping[str, str]
     sources: tuple[Path, ...]
 
@@ -432,35 +423,33 @@ def read_combined(path: Path) -> CombinedFile:
     return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
 
 
-SCORED_BY = "satisfaction assessment"
-"""What scores a tree whose points do not rest on lost points alone: its score has no standard error, but draws."""
-
-
 def read_combined_inputs(path: Path) -> CombinedInputs:
-    """Read combined.yaml and the files that it names and that are there; a tree that `SCORED_BY` scores is awaited.
+    """Read combined.yaml and the files that it names and that are there.
 
     Raises
     ------
     RankingError
-        K301-K307 for what combined.yaml or an assessment's file says.
+        K301-K307 and K371-K374 for what combined.yaml or an assessment's file says, K381 where items are scored at points of
+        inspection and no table of them is named.
     """
     declared = read_combined(path)
     assessments = {}
     tables = {}
+    sites = {}
     awaited = {}
     sources = [path]
     for name, component in declared.components.items():
-        files = [file for file in (component.assessment, component.file, component.lost) if file]
+        named = (component.assessment, component.file, component.lost, component.sites)
+        files = [file for file in named if file]
         missing = [file for file in files if not (path.parent / file).is_file()]
         sources += [path.parent / file for file in files if file not in missing]
         if missing:
             awaited[name] = missing[0]
             continue
         if component.assessment is not None:
-            document = read_yaml(path.parent / component.assessment, RankingError)
-            assessments[name] = validated(document, Assessment, RankingError)
-            if assessments[name].beyond_lost_points:
-                awaited[name] = SCORED_BY
+            assessments[name] = _read_assessment(path.parent / component.assessment, component)
+        if component.sites is not None:
+            sites[name] = read_table(path.parent / component.sites).map(str.strip)
         if component.measure is None:
             table = path.parent / str(component.file or component.lost)
             tables[name] = read_table(table).map(str.strip)
@@ -469,6 +458,24 @@ def read_combined_inputs(path: Path) -> CombinedInputs:
         declared,
         MappingProxyType(assessments),
         MappingProxyType(tables),
+        MappingProxyType(sites),
         MappingProxyType(awaited),
         tuple(sources),
     )
+
+
+def _read_assessment(path: Path, component: Component) -> Assessment:
+    tree = validated(read_yaml(path, RankingError), Assessment, RankingError)
+    sites = [name for name, (_branch, leaf) in tree.leaves().items() if leaf.sites]
+    if sites and component.sites is None:
+        raise RankingError(
+            "K381",
+            _(
+                "Item '{item}' is scored at points of inspection, and combined.yaml names no "
+                "table of them.",
+                item=sites[0],
+            ),
+            where=str(path),
+            hint=_("Add `sites` to the component."),
+        )
+    return tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -243,6 +243,28 @@ class Survey:
         """Return the name of what is ranked: a measure of the questionnaire, `combined`, or a component of it."""
         return self.score or self.questionnaire.ranked
 
+    @property
+    def all_rankings(self) -> tuple[RankedBy, ...]:
+        """Return what the wave is ranked by, *the* ranking first."""
+        return (RankedBy(self.ranked, self.score, self.rules, self.history), *self.further)
+
+    def without_rankings(self, names: Collection[str]) -> Survey:
+        """Return the same survey without some of its rankings; the next one is *the* ranking where the first is left out."""
+        if not names:
+            return self
+        first, *others = [by for by in self.all_rankings if by.name not in names]
+        as_read = self.as_read
+        if as_read is not None and as_read is not self:
+            as_read = as_read.without_rankings(names)
+        return replace(
+            self,
+            score=first.score,
+            rules=first.rules,
+            history=first.history,
+            further=tuple(others),
+            as_read=as_read,
+        )
+
     def ranked_by(self, other: RankedBy) -> Survey:
         """Return the same survey, ranked otherwise; it is a trial where this one is."""
         return replace(
@@ -451,8 +473,10 @@ def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) 
     if used is None or written is None or used is written:
         return used is written
     same = used.declared == written.declared and used.assessments == written.assessments
-    tables = used.tables.keys() | written.tables.keys()
-    return same and all(_same(used.tables.get(name), written.tables.get(name)) for name in tables)
+    for one, other in ((used.tables, written.tables), (used.sites, written.sites)):
+        names = one.keys() | other.keys()
+        same = same and all(_same(one.get(name), other.get(name)) for name in names)
+    return same
 
 
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:

@@ -56,6 +56,8 @@ class Estimates:
     apart : mapping of str to Estimates
         Measures of the same domains that are no estimates of this sample alone (a combined score), by name; `of` returns
         them.
+    drawn : JointDraws or None
+        Of scores that no standard error describes: what is certain about them is counted over joint draws.
 
     Examples
     --------
@@ -81,6 +83,7 @@ class Estimates:
     conventions: dict[str, Any]
     design: SampleDesign
     apart: Mapping[str, Estimates] = field(default_factory=dict)
+    drawn: Any = None
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":

@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ import pandas as pd
 
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
-from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
-from satisfaction.pipeline import Results, weighting_log
+from satisfaction.pipeline import PARTS, Results, weighting_log
 from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
@@ -136,9 +137,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
     content["digits"] = DIGITS
-    content["versions"] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        content["versions"][package] = importlib.metadata.version(package)
+    content["versions"] = versions()
     return content
 
 
@@ -165,6 +164,12 @@ def _rules(survey: Survey) -> dict[str, Any]:
     if rules["ranking"]["tie_break"] is None:
         del rules["ranking"]["tie_break"]
     return rules
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes the figures, by name."""
+    packages = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {"python": platform.python_version()} | packages
 
 
 def _further(results: Results) -> dict[str, Any]:
@@ -227,6 +232,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
     return value
+
+
+def beside_folder(results: Results) -> Results:
+    """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
+    official = read_survey(results.survey.sources[0]).without_rankings(results.awaited)
+    foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
+    altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
+    survey = replace(results.survey, as_read=official, altered=altered)
+    return replace(results, survey=survey, computed=results.computed | {"survey": survey})
 
 
 def suppressed_counts(results: Results) -> dict[str, int]:

@@ -22,6 +22,7 @@ from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
+from satisfaction.ranking.drawn import compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
 from satisfaction.ranking.probability import Bivariate, fit_two_waves
 from satisfaction.ranking.units import (
@@ -109,6 +110,8 @@ def pairs_of(units: Units, sign: float) -> Pairs:
     score = sign * units.estimate[ranked]
     if units.selection != "probability":
         return by_point(score)
+    if units.drawn is not None:
+        return compare_drawn(score, units.drawn.of(np.flatnonzero(ranked)).turned(sign))
     return compare_units(score, cov=units.cov[np.ix_(ranked, ranked)], df=units.df[ranked])
 
 
@@ -116,6 +119,7 @@ def waves_from_estimates(
     later: Estimates, earlier: Estimates, *, ranked: object, selection: str
 ) -> Waves:
     """Read two Estimates of one measure by the same areas; shared PSUs give the covariance."""
+    refuse_drawn(later, earlier)
     after = units_from_estimates(later, ranked=ranked, selection=selection)
     order = same_units(after.names, unit_names(earlier))
     taking_part = after.ranked[np.argsort(order)]
@@ -178,6 +182,7 @@ def waves_from_units(
     """Put the units of two rankings side by side; without both Estimates the waves count as
     independent.
     """
+    refuse_drawn(after, before)
     order = same_units(after.names, before.names)
     before = _reordered(before, order)
     if np.any(before.ranked != after.ranked):
@@ -188,6 +193,26 @@ def waves_from_units(
         relation = "unknown: taken as independent, which matters to probabilities only"
         return _checked(Waves(before, after, cross, relation))
     return _with_shared_psus(before, after, later, earlier, order)
+
+
+def refuse_drawn(*waves: Units | Estimates) -> None:
+    """Refuse scores that are drawn where standard errors of two waves are put together.
+
+    Raises
+    ------
+    RankingError
+        K370.
+    """
+    if any(wave.drawn is not None for wave in waves):
+        raise RankingError(
+            "K370",
+            _(
+                "The score is drawn, because a mark or points of inspection decide about points of an "
+                "assessment: no standard error carries it from wave to wave."
+            ),
+            where="combined.yaml",
+            hint=_("Compare the survey's measures, and the assessment's points by its ledger."),
+        )
 
 
 def _with_shared_psus(

@@ -56,6 +56,7 @@ from satisfaction.publication.plots.canvas import (
     write_right,
 )
 from satisfaction.ranking.critical_values import critical_value, t_critical
+from satisfaction.ranking.drawn import drawn_reach
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Order, Pairs, spread_of
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.sets import tukey_critical
@@ -418,7 +419,8 @@ def difference_table(
 
     Notes
     -----
-    Independent units: Tukey-Kramer / Dunnett's C (all pairs), Dunnett's integral (one unit); otherwise Bonferroni.
+    Independent units: Tukey-Kramer / Dunnett's C (all pairs), Dunnett's integral (one unit); otherwise Bonferroni; scores
+    that are drawn by max-t of the draws.
     """
     names = ranking.units.ranked_names
     one_of(against, names, argument="against", error=RankingError, code="K240")
@@ -429,7 +431,11 @@ def difference_table(
     ahead = pairs.score - pairs.score[chosen]
     half = np.full(len(names), np.nan)
     method = NO_ERROR
-    if ranking.summary["selection"] == "probability":
+    if pairs.drawn is not None:
+        half = drawn_reach(pairs, chosen, 1 - level, table=interval == "simultaneous")
+        half[chosen] = 0.0
+        method = "max-t of joint draws"
+    elif ranking.summary["selection"] == "probability":
         quantile, method = reach(pairs, chosen, alpha=1 - level, interval=interval)
         half = quantile * spread_of(pairs.cov)[chosen]
         half[chosen] = 0.0
