@@ -36,7 +36,7 @@ from satisfaction.publication.plots.canvas import (
     STATUS_FIRST,
     wrapped,
 )
-from satisfaction.publication.plots.ranks import difference_table, runs
+from satisfaction.publication.plots.ranks import RUNS, difference_table, runs
 from satisfaction.publication.plots.verdicts import BELOW
 from satisfaction.publication.plots.waves import CHANGED
 from satisfaction.publication.ranking_table import ranking_table
@@ -193,6 +193,7 @@ def made_up(p):
         "ranking": table, "indices": intervals, "found": found, "order": found.order(), "thresholds": thresholds,
         "differences": difference_table(found, against=codes[min(p - 1, 2)]), "targets": targets,
         "changes": changes.assign(significant=changes["change"].abs() > 4), "paths": pd.concat(waves, ignore_index=True),
+        "shares": table.assign(choices_list=table["probability_bottom"], sampling_list=np.nan, both_list=table["probability_bottom"] / 2),
     }  # fmt: skip
 
 
@@ -204,6 +205,9 @@ DRAWN = {
     "paths": lambda of: plots.rank_paths(of["paths"]),
     "targets": lambda of: plots.target_board(of["targets"]),
     "thresholds": lambda of: plots.threshold_plot(of["thresholds"]),
+    "change": lambda of: plots.change_plot(of["changes"]),
+    "relative": lambda of: plots.change_plot(of["changes"], relative=True),
+    "shares": lambda of: plots.list_shares(of["shares"], {"bottom": 10, "side": "last"}),
 }
 
 
@@ -413,7 +417,17 @@ def test_an_unbounded_interval_is_left_out(tables):
 
 @pytest.mark.parametrize(
     "looks",
-    [plots.STATUS, STATUS_FIRST, plots.VERDICT, plots.COMPARED, ON_LIST, BELOW, CHANGED, VERDICTS],
+    [
+        plots.STATUS,
+        STATUS_FIRST,
+        plots.VERDICT,
+        plots.COMPARED,
+        ON_LIST,
+        BELOW,
+        CHANGED,
+        VERDICTS,
+        RUNS,
+    ],
 )
 def test_words_differ_in_lightness_and_shape(looks):
     three = [look for word, look in looks.items() if word != "not ranked"]
@@ -456,6 +470,19 @@ def test_to_belong_to_the_first_is_good_and_to_the_last_bad(side, colour, many):
     figure = plots.ranking_ladder(ranking.assign(side=side), indices)
     assert figure.legends[0].legend_handles[0].get_color() == colour
     assert figure.legends[0].get_texts()[0].get_text().startswith("已确认属于")
+
+
+def test_a_change_beyond_error_is_good_upwards_and_bad_downwards(field):
+    rows = field(12)["changes"]
+    for sign, colour in ((1, GOOD), (-1, BAD)):
+        figure = plots.change_plot(
+            rows.assign(change=sign * rows["change"].abs(), significant=True)
+        )
+        dots = max(
+            (c for c in figure.axes[0].collections if isinstance(c, PathCollection)),
+            key=lambda c: c.get_sizes()[0],
+        )
+        assert to_rgb(colour) in {tuple(one[:3]) for one in dots.get_facecolor().tolist()}
 
 
 @pytest.mark.parametrize("looks", [plots.STATUS, plots.VERDICT])
@@ -688,6 +715,15 @@ def test_thresholds_are_sorted_and_in_their_unit(field):
     assert "界限 68%" in shares.get_title(loc="left")
     without = plots.threshold_plot(field(12)["thresholds"].drop(columns="unit"))
     assert plots.svg(without) == plots.svg(figure)
+
+
+def test_change_shows_raw_and_shrunk_and_counts_what_is_beyond_error(field):
+    of = field(12)["changes"]
+    figure = plots.change_plot(of)
+    at = [c.get_offsets() for c in figure.axes[0].collections if isinstance(c, PathCollection)]
+    np.testing.assert_allclose(at[-1][:, 0], of.sort_values("change", ascending=False)["shrunk"])
+    assert sum(map(len, at)) == 24
+    assert f"得分变化：12 个单位中 {of['significant'].sum()} 个的变化超出抽样误差" in texts(figure)
 
 
 @pytest.mark.parametrize(

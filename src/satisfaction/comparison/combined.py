@@ -5,6 +5,7 @@ The formulas stand in `composite`; the ranking is the one that `run` makes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparison.wave_files import write_set
+from satisfaction.comparison.wave_files import Command, write_set
 from satisfaction.composite.scores import (
     INCOMPLETE,
     VETOED,
@@ -196,10 +197,15 @@ def _summary(scores: CombinedScores) -> dict[str, Any]:
     }
 
 
-def export_combined(results: Results, found: Combination) -> Path:
+def export_combined(results: Results, found: Combination, folder: Path | None = None) -> Path:
     """Write combined.csv, .xlsx and .json, lost points by item and department of every assessment, and run.json.
 
-    The folder is <survey>/out/<time>-combined/; only run.json holds the clock.
+    Parameters
+    ----------
+    results : Results
+    found : Combination
+    folder : Path, optional
+        Default: <survey>/out/<time>-combined/. Only run.json holds the clock.
     """
     tables = {"combined": found.table} | lost_tables(results.survey, found.scores)
     refuse_changed(found.sources)
@@ -209,8 +215,15 @@ def export_combined(results: Results, found: Combination) -> Path:
         "combined_inputs": inputs,
         "ranking": dict(found.ranking.summary),
     }
+    way = os.path.relpath(found.scores.inputs.path, results.survey.folder)
     return write_set(
-        [results], "combined", tables=tables, lines=combined_lines(results, found), record=record
+        [results],
+        "combined",
+        tables=tables,
+        lines=combined_lines(results, found),
+        record=record,
+        command=Command("combined", {"declared": Path(way).as_posix()}),
+        folder=folder,
     )
 
 

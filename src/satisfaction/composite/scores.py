@@ -26,6 +26,7 @@ from satisfaction.declarations.combined import COMBINED, Aggregation, CombinedIn
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.intervals import satterthwaite, standard_errors, t_interval
 from satisfaction.estimation.result import Estimates, result_table
+from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.ranking.borrowed_errors import LENT
@@ -481,6 +482,7 @@ def _with_scores(survey: Survey, estimates: Estimates, scores: LevelScores) -> E
             scores.cov,
             scores.df,
             rows=scores.rows,
+            surveyed=any(part.surveyed for part in scores.parts),
             n=counted,
             conventions={"barred": barred, "taken_as_exact": scores.taken_as_exact},
             drawn=scores.drawn,
@@ -490,21 +492,24 @@ def _with_scores(survey: Survey, estimates: Estimates, scores: LevelScores) -> E
     for k, part in enumerate(scores.parts):
         if part.surveyed or part.name in measures:
             continue
-        added.append(_of_component(ranked, scores, k))
+        added.append(_of_component(survey, ranked, scores, k))
     return replace(
         estimates, apart=MappingProxyType({one.table["measure"].iloc[0]: one for one in added})
     )
 
 
-def _of_component(ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
-    """Return a component alone, on the scale it is combined on; without an error nothing is known of its ranks."""
+def _of_component(survey: Survey, ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
+    """Return a component alone, on the scale it is combined on; without an error nothing is known of its ranks.
+
+    Nor in a wave whose respondents were not drawn: all its files say that nothing is certain.
+    """
     part = scores.parts[k]
     score = scores.scaled[:, k]
     slope = np.nan_to_num(scale_slope(part))
     rows = sp.csr_array((1, len(score)))
     conventions: dict[str, Any] = {"selection": UNDECLARED, "taken_as_exact": ()}
     if part.errors is not None or part.declared.exact is not None:
-        conventions["selection"] = "probability"
+        conventions["selection"] = survey.declared.selection
     if part.errors is not None:
         rows = sp.csr_array(part.errors) @ sp.diags_array(slope)
         if part.taken_as_exact:
@@ -530,6 +535,7 @@ def _of_component(ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
         cov,
         np.full(len(score), np.inf),
         rows=rows,
+        surveyed=False,
         n=np.full(len(score), np.nan),
         conventions=conventions | {"barred": barred},
         drawn=drawn,
@@ -551,11 +557,15 @@ def _as_estimates(
     df: Array,
     *,
     rows: Any,
+    surveyed: bool,
     n: Array,
     conventions: dict[str, Any],
     drawn: JointDraws | None,
 ) -> Estimates:
-    """Return scores as estimates of one measure, beside those of the survey's ranked one."""
+    """Return scores as estimates of one measure, beside those of the survey's ranked one.
+
+    `surveyed`: the first of the rows are the survey's sampling units.
+    """
     se = np.where(np.isnan(score), np.nan, standard_errors(cov))
     low, high = t_interval(score, se, df, level=ranked.level)
     told = ranked.conventions | {"interval": "t", "df": "Satterthwaite", "deff": "none"}
@@ -579,6 +589,17 @@ def _as_estimates(
     keys = ranked.table[list(ranked.by)].assign(measure=name)
     table: pd.DataFrame = result_table(keys, figures)
     contributions = replace(ranked.contributions, matrix=rows)
+    if not surveyed:
+        contributions = _of_no_unit(ranked.contributions, rows)
     return Estimates(
         table, cov, contributions, ranked.by, told | conventions, ranked.design, drawn=drawn
     )
+
+
+def _of_no_unit(survey: Contributions, rows: Any) -> Contributions:
+    """Return contributions of sources beside the survey: its sampling units contribute nothing, so no wave shares them."""
+    areas = rows.shape[1]
+    units = len(survey.units)
+    matrix = sp.vstack([sp.csr_array((units, areas)), rows], format="csr")
+    nobody = sp.csr_array((len(survey.members.stratum), areas))
+    return replace(survey, matrix=matrix, members=replace(survey.members, inside=nobody))

@@ -211,7 +211,7 @@ class Estimates:
         se = np.where(np.isnan(estimate), np.nan, standard_errors(cov))
         df = self.satterthwaite(matrix)
         n = self.table["n"].to_numpy()
-        smallest_n = [int(n[matrix.indices[a:b]].min()) for a, b in pairwise(matrix.indptr)]
+        smallest_n = [n[matrix.indices[a:b]].min() for a, b in pairwise(matrix.indptr)]
         low, high = t_interval(estimate, se, df, level=self.level)
         unknown = np.full(len(estimate), np.nan)
         figures = {

@@ -344,17 +344,19 @@ def rolling(
     coefficients = sp.csr_array(sp.hstack(blocks))
     keys = newest.table[[*newest.by, "measure"]]
     mean = combine_waves(window).combined(coefficients, keys, by=newest.by)
-    designs = [estimates.design for estimates in window.values()]
-    unproven = [design for design in designs if design.selection != "probability"]
-    design = unproven[0] if unproven else designs[-1]
+    weakest = newest
+    for estimates in window.values():
+        if estimates.conventions["selection"] != "probability":
+            weakest = estimates
+            break
     conventions = mean.conventions | {
         "rolling": list(window),
         "wave_weights": MEANING[weights],
         "comparable": declared,
-        "selection": design.selection,
+        "selection": weakest.conventions["selection"],
     }
     table = mean.table.assign(n=sum(n))
-    return replace(mean, table=table, conventions=conventions, design=design)
+    return replace(mean, table=table, conventions=conventions, design=weakest.design)
 
 
 def _window(
@@ -430,6 +432,8 @@ class Comparability:
         empty where there is none.
     beyond_bridge : tuple of str
         Items of the measure that the `bridge_items` of such a declaration leave out.
+    hint : Text or None
+        What may be done where the waves are not comparable, if that is no matter of questionnaires.
     """
 
     measure: str
@@ -437,6 +441,7 @@ class Comparability:
     differences: tuple[str, ...]
     allowed: str = ""
     beyond_bridge: tuple[str, ...] = ()
+    hint: Text | None = None
 
     @property
     def same(self) -> bool:
@@ -553,7 +558,8 @@ def require_comparable(comparable: object) -> str:
         "K142",
         text,
         where="comparable",
-        hint=_(
+        hint=comparable.hint
+        or _(
             "Use a measure that both share; if a bridging study shows that they agree, "
             "write comparable_with: [{earlier}] in questionnaire {later} (bridge_items "
             "if it covers only some).",

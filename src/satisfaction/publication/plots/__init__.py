@@ -23,6 +23,7 @@ from satisfaction.publication.plots.ranks import (
     contribution_bars,
     difference_plot,
     difference_table,
+    list_shares,
     pair_matrix,
     probability_near_cut,
     ranking_ladder,
@@ -30,7 +31,7 @@ from satisfaction.publication.plots.ranks import (
 )
 from satisfaction.publication.plots.selection import odds_at_the_cut
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
-from satisfaction.publication.plots.waves import rank_paths, trial_plot
+from satisfaction.publication.plots.waves import change_plot, rank_paths, trial_plot
 
 __all__ = [
     "COMPARED",
@@ -39,9 +40,11 @@ __all__ = [
     "Figure",
     "Heading",
     "bars",
+    "change_plot",
     "contribution_bars",
     "difference_plot",
     "difference_table",
+    "list_shares",
     "odds_at_the_cut",
     "pair_matrix",
     "performance_plot",

@@ -31,11 +31,14 @@ from satisfaction.publication.plots.canvas import (
     Look,
     breadth,
     dot,
+    draw_intervals,
     draw_points,
+    drawn_in,
     label_rows,
     lines,
     mark_of,
     name,
+    names_of,
     new_canvas,
     rank_or_not,
     rank_ticks,
@@ -52,6 +55,19 @@ MOST = 12
 ACROSS = 3
 PANEL = 2.1  # inches of a panel's width
 PANEL_COLUMNS = 30
+CHANGED = {
+    "up": Look(_("up, beyond sampling error (BH)"), GOOD, "^", ""),
+    "no": Look(_("not beyond sampling error"), OPEN, "o", ""),
+    "down": Look(_("down, beyond sampling error (BH)"), BAD, "v", ""),
+}
+SHRUNK: dict[str, Any] = {
+    "marker": "d",
+    "color": "#ffffff",
+    "s": 20,
+    "edgecolor": INK,
+    "linewidth": 0.9,
+    "zorder": 4,
+}
 NO_SET: dict[str, Any] = {
     "s": 30,
     "facecolor": "none",
@@ -212,6 +228,64 @@ def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
         label = _("hollow: a rank published without a set")
         handles.append(Line2D([], [], label=str(label), **HOLLOW))
     return handles
+
+
+@themed
+def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
+    """Draw every unit's change of score, largest first: raw with its interval, and shrunk.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        code, name_zh, name_en, change, ci_low, ci_high, significant (after Benjamini-Hochberg), shrunk, mark; optionally unit
+        ("points 0-100" or "share 0-1").
+    relative : bool
+        The changes are those relative to the mean change of all units.
+    """
+    rows = changes.sort_values("change", ascending=False, kind="stable", ignore_index=True)
+    drawn = drawn_in(rows)
+    change = rows["change"] * drawn.factor
+    shrunk = rows["shrunk"] * drawn.factor
+    names = names_of(rows)
+    numbers = []
+    for raw, towards_whole in zip(change, shrunk, strict=True):
+        numbers.append(f"{signed(raw)} → {signed(towards_whole)}")
+    title = _(
+        "Change of score: {beyond} of {n} units beyond sampling error (Benjamini-Hochberg)",
+        beyond=int(rows["significant"].sum()),
+        n=len(rows),
+    )
+    unit = _("change ({unit})", unit=drawn.unit)
+    if relative:
+        unit = _("change relative to the mean of all units ({unit})", unit=drawn.unit)
+    diamond = Line2D(
+        [],
+        [],
+        label=str(_("shrunk change")),
+        color="white",
+        marker="d",
+        linestyle="",
+        markeredgecolor=INK,
+        markersize=5,
+    )
+    height = row_height(names, 0.185) * len(rows) + 0.1
+    figure, grid = new_canvas(
+        Heading(title, mark_of(rows)),
+        Body(height, left=breadth(names), right=breadth(numbers)),
+        legend=[*(dot(look) for look in CHANGED.values()), diamond],
+    )
+    axes = grid[0, 0]
+    draw_intervals(axes, rows, scale=drawn.factor)
+    beyond_error = rows["significant"].to_numpy(bool)
+    is_up = beyond_error & (rows["change"] > 0)
+    is_down = beyond_error & (rows["change"] < 0)
+    draw_points(axes, change, np.select([is_up, is_down], ["up", "down"], "no"), CHANGED)
+    axes.scatter(shrunk, rows.index, **SHRUNK)
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    label_rows(axes, names)
+    write_right(axes, numbers, size=7.5)
+    axes.set_xlabel(stacked(unit, _("on the right: raw change → shrunk change")))
+    return figure
 
 
 BESIDE_OFFICIAL = {
