@@ -8,33 +8,53 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
+from satisfaction.declarations.earlier import EarlierSet, comparable_questionnaires
+from satisfaction.declarations.facts import read_fact_table
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.survey import RankedBy, Survey, weighted_as
+from satisfaction.declarations.survey import (
+    RankedBy,
+    Survey,
+    read_survey,
+    weighted_as,
+    with_tables_of_weights,
+)
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.engines import Engine, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError, SurveyError, shortened
+from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
+from satisfaction.foundation.errors import (
+    DesignError,
+    SatisfactionError,
+    SurveyError,
+    shortened,
+)
+from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
+from satisfaction.ranking.list_action import with_thresholds
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
-from satisfaction.ranking.selection_study import SelectionStudy, study_selection
+from satisfaction.ranking.selection_study import (
+    DrawnReference,
+    SelectionStudy,
+    study_selection,
+)
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
-from satisfaction.weighting.base import RESPONDED, sampled_persons
+from satisfaction.weighting.base import RESPONDED, replicates_of, sampled_persons
 from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
@@ -54,7 +74,9 @@ PARTS = (
     "selection_study",
     "combined",
     "declared_first",
+    "wave_before",
 )
+SAME_FIGURES = 1e-9  # of a wave computed again and its published set, relative
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +130,8 @@ class Results:
         of `estimates` or `ranking`.
     combined : CombinedScores or None
         The combined score of every level, where combined.yaml is there.
+    wave_before : WaveBefore or None
+        The wave that a change is tested against; computed when it is asked for.
     awaited : dict of Text
         Rankings that could not be made yet by name, and what they wait for.
     computed : dict of str to object
@@ -141,6 +165,7 @@ class Results:
     declared_first: Results | None = None
     selection_study: SelectionStudy | None = None
     combined: CombinedScores | None = None
+    wave_before: WaveBefore | None = None
     awaited: dict[str, Text] = field(default_factory=dict)
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
@@ -196,6 +221,106 @@ class Results:
         return self.estimates[self.survey.whole()]
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierEstimates:
+    """What an earlier wave's folder gives.
+
+    Attributes
+    ----------
+    estimates : dict of Estimates
+        By level of area; empty where it cannot be compared.
+    fault : Text
+        Why not; empty where it can.
+    read : dict of str to str
+        SHA-256 of every file that was read for it, by its absolute path.
+    """
+
+    estimates: dict[str, Estimates]
+    fault: Text
+    read: Mapping[str, str] = field(repr=False)
+
+
+class WaveBefore:
+    """The wave before, computed from its folder when somebody asks for a change.
+
+    Attributes
+    ----------
+    earlier : EarlierSet
+    """
+
+    def __init__(self, survey: Survey, earlier: EarlierSet) -> None:
+        self.earlier = earlier
+        self._questionnaire = survey.questionnaire
+
+    def __repr__(self) -> str:
+        return f"WaveBefore({self.earlier.wave}: {self.earlier.survey})"
+
+    @cached_property
+    def computed(self) -> EarlierEstimates:
+        """Return its estimates; computed once."""
+        with use(None), recorded() as read:
+            try:
+                estimates = self._estimates(read)
+                different = self._difference(estimates)
+            except SatisfactionError as fault:
+                estimates = {}
+                different = Text(f"{fault.code} {fault.zh}", f"{fault.code} {fault.en}")
+        if different:
+            estimates = {}
+        return EarlierEstimates(estimates, different, read)
+
+    def _estimates(self, read: dict[str, str]) -> dict[str, Estimates]:
+        """Estimate the wave as its folder is now; note what was read."""
+        assert self.earlier.survey_folder is not None
+        survey = read_survey(self.earlier.survey_folder, ranking=False)
+        responses = load_responses(survey)
+        read |= {**survey.read, **responses.read}
+        persons = sampled_persons(survey, responses.accepted)
+        design = weigh(survey, sample_design(survey, persons.table))
+        counted = tally(design, list(design.measures), by=survey.area_levels())
+        return withhold(survey, estimate_areas(survey, design, counted), counted)
+
+    def _difference(self, estimates: dict[str, Estimates]) -> Text:
+        """Say why the estimates cannot stand for what was published; nothing where they can."""
+        earlier = self.earlier
+        comparable = comparable_questionnaires(self._questionnaire)
+        if earlier.questionnaire not in comparable and not earlier.declared.accepted:
+            return _(
+                "questionnaire {before}, now {now}, not declared comparable",
+                before=earlier.questionnaire,
+                now=self._questionnaire.reference,
+            )
+        columns = ("level", "code", "measure", "estimate", "se")
+        table = read_fact_table(earlier.folder / "indices.csv", columns)
+        published = table.set_index(["level", "code", "measure"])[["estimate", "se"]]
+        for level, computed in estimates.items():
+            if not computed.by:
+                continue
+            codes = computed.table[computed.by[0]].astype(str)
+            keys = pd.MultiIndex.from_arrays(
+                [[level] * len(codes), codes, computed.table["measure"]]
+            )
+            before = published.reindex(keys).apply(pd.to_numeric, errors="coerce")
+            now = computed.table[["estimate", "se"]].astype(float)
+            if not np.allclose(now, before, rtol=SAME_FIGURES, atol=1e-12, equal_nan=True):
+                return _(
+                    "the folder of {wave} no longer gives its file set {name}",
+                    wave=earlier.wave,
+                    name=earlier.folder.name,
+                )
+        return NOTHING
+
+
+def wave_before(survey: Survey) -> WaveBefore | None:
+    """Return the wave that changes are tested against; None where none is declared or its respondents are not there."""
+    if not (survey.earlier and survey.declared.tested.change):
+        return None
+    earlier = survey.earlier[-1]
+    if earlier.survey_folder is None:
+        return None
+    return WaveBefore(survey, earlier)
+
+
 def _silent(_step: Text) -> None:
     """Tell nobody."""
 
@@ -243,14 +368,17 @@ def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Resu
     survey = replace(survey, covered=frozenset(answered.astype(str)))
     tell(WEIGHING)
     sample = draw_up_sample(survey, responses, engine=engine)
-    results = _from_sample(survey, responses, sample, tell=tell)
+    reference = drawn_reference(survey, engine=engine)
+    results = _from_sample(survey, responses, sample, tell=tell, reference=reference)
     record = survey.weighting_record
     if record is not None and record.in_force:
         before = weighted_as(results.survey, record.declared_first)
+        before = with_tables_of_weights(before, survey.folder)
         before = replace(before, further=())
         if before.declared.base != survey.declared.base:
             sample = draw_up_sample(before, responses, engine=engine)
-        results = replace(results, declared_first=_from_sample(before, responses, sample))
+        declared_first = _from_sample(before, responses, sample, reference=reference)
+        results = replace(results, declared_first=declared_first)
     return _as_computed(results)
 
 
@@ -280,7 +408,10 @@ def reweighted(
         if variance != "default":
             survey = replace(survey, altered=(*survey.altered, f"variance: {variance}"))
         sample = draw_up_sample(survey, results.responses, engine=engine)
-        return _as_computed(_from_sample(survey, results.responses, sample, variance))
+        study = results.selection_study
+        reference = study.reference if study is not None else None
+        trial = _from_sample(survey, results.responses, sample, variance, reference=reference)
+        return _as_computed(replace(trial, wave_before=results.wave_before))
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +443,9 @@ def _from_sample(
     variance: Variance = "default",
     *,
     tell: Callable[[Text], object] = _silent,
+    reference: DrawnReference | None,
 ) -> Results:
-    """Weigh, estimate and rank."""
+    """Weigh, estimate and rank; `reference` is the wave that stands for the population, read and weighed."""
     design = weigh(survey, sample.design)
     tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
@@ -328,6 +460,7 @@ def _from_sample(
     awaited = awaited_rankings(survey, combined)
     survey = survey.without_rankings(awaited)
     all_rankings = rank_scores(survey, estimates, combined, awaited)
+    ranking = all_rankings[0].ranking
     return Results(
         survey=survey,
         responses=responses,
@@ -337,10 +470,21 @@ def _from_sample(
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=sample.base_step,
-        selection_study=study_selection(survey, design, estimates, all_rankings[0].ranking),
+        selection_study=study_selection(survey, design, estimates, ranking, reference),
         combined=combined,
+        wave_before=wave_before(survey),
         awaited=awaited,
     )
+
+
+def drawn_reference(survey: Survey, *, engine: Engine = "duckdb") -> DrawnReference | None:
+    """Read and weigh the wave that stands for the population in the model of who answers; None without one."""
+    reference = survey.reference
+    if reference is None:
+        return None
+    responses = load_responses(reference)
+    design = weigh(reference, base_design(reference, responses, engine=engine))
+    return DrawnReference.of(survey, reference, design, responses.read)
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
@@ -354,7 +498,7 @@ def sample_design(
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
 
     Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
-    used then, and `lonely_note` says so.
+    used then, and `lonely_note` says so. Replicate weights that came with final weights stand for strata, PSUs and fpc.
 
     Raises
     ------
@@ -367,6 +511,18 @@ def sample_design(
     if RESPONDED in persons:
         rows = only_where(rows, measures, RESPONDED)
     table = materialize(rows)
+    if survey.replicate_weights is not None:
+        table = fetch(scan(table))
+        replicates = replicates_of(survey, table)
+        if replicates is not None:
+            return SurveyDesign(
+                table,
+                base_weight="base_weight",
+                selection=survey.declared.selection,
+                measures=stored(measures),
+                codes=survey.questionnaire.coded_columns(),
+                **replicates,
+            )
 
     collapse = {}
     for merge in survey.declared.collapse:
@@ -571,7 +727,8 @@ def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     ranked = estimates[level].of(survey.ranked)
     floor = floored(survey, estimates, level)
     breaking = breaking_scores(rules, estimates[level])
-    return rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+    ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+    return with_thresholds(ranking, survey, estimates)
 
 
 def awaited_rankings(survey: Survey, combined: CombinedScores | None) -> dict[str, Text]:

@@ -61,6 +61,41 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     return table.assign(weight=weight)
 
 
+BESIDE_REPLICATES = ("weight", "final_weight", "mark")
+"""Columns of a table of replicate weights that are none."""
+
+
+def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
+    """Read replicate weights made elsewhere: the respondent's column as text, the replicates as float in their order.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
+    """
+    table = read_fact_table(path, (respondent,))
+    twice = table[respondent].duplicated(keep=False)
+    _refuse(path, twice, "S524", _("A respondent has one weight"))
+    names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
+    weights = table[names].apply(pd.to_numeric, errors="coerce").astype(float)
+    known = np.isfinite(weights).all(axis=1)
+    _refuse(path, ~known, "S534", _("Replicate weights must be numbers"))
+    return pd.concat([table[[respondent]], weights], axis="columns")
+
+
+def read_rscales(path: Path) -> pd.DataFrame:
+    """Read the scales of replicates: the column `rscale` as float.
+
+    Raises
+    ------
+    SurveyError
+        S131 without that column, S534 a scale that is no number of 0 or more.
+    """
+    scales = pd.to_numeric(read_fact_table(path, ("rscale",))["rscale"], errors="coerce")
+    _refuse(path, ~(np.isfinite(scales) & (scales >= 0)), "S534", _("Scales must be numbers"))
+    return scales.astype(float).to_frame()
+
+
 def _refuse(
     path: Path, wrong: pd.Series, code: str, text: Text, available: Iterable[str] = ()
 ) -> None:
@@ -472,7 +507,7 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     ----------
     path : Path
     wave : str
-        The wave that is being ranked: it comes after all in the file.
+        The wave that is being ranked: it comes after all in the file; empty where that is looked at elsewhere.
 
     Returns
     -------
@@ -487,11 +522,33 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
         S131 a column that is not there, S175 values that no ranking has, S176 an area twice in a wave, S177 waves that are
         not in their order.
     """
-    text = read_fact_table(path, ("wave", "code", "rank", "listed"))
+    return _history(path, read_fact_table(path, ("wave", "code", "rank", "listed")), wave)
+
+
+def read_larger(path: Path, *, without: set[str]) -> pd.DataFrame:
+    """Read the published ranks of larger areas among their like; as `read_history`, with nobody on a list.
+
+    Parameters
+    ----------
+    path : Path
+        ranking_within.csv of a file set.
+    without : set of str
+        Codes of the areas that are ranked among all.
+    """
+    text = read_fact_table(path, ("wave", "code", "rank"))
+    text = text[~text["code"].isin(without)].reset_index(drop=True)
+    return _history(path, text.assign(listed="no"), "")
+
+
+def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
+    """Return published ranks, checked and typed."""
     table = text[["wave", "code"]].copy()
     for name in ("p_in", "p_out"):  # where a multiplicity was declared, the adjusted ones decide
         if f"{name}_adjusted" in text:
             text[name] = text[f"{name}_adjusted"]
+    for name, of_list in (("p_in", "p_listed"), ("p_out", "p_not_listed")):
+        if of_list in text:  # thresholds acted on the list
+            text[name] = text[of_list]
     for name in ("rank", "marginal_low", "marginal_high", "n", "p_in", "p_out"):
         if name not in text:
             text[name] = ""
@@ -532,7 +589,8 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     twice = table.duplicated(["wave", "code"])
     _refuse(path, twice, "S176", _("An area stands twice in a wave"))
     waves = table["wave"]
-    check_order(str(path), list(waves[waves != waves.shift()]), wave)
+    if wave:
+        check_order(str(path), list(waves[waves != waves.shift()]), wave)
     return table
 
 

@@ -143,6 +143,35 @@ COLUMNS: dict[str, Column] = {
     "listed": _text(_("listed"), _("on the list; tied: at its cut"), allowed=("yes", "no", "tied")),
     "status": _text(_("status"), _("what the tests say"), allowed=MEMBERSHIP, filled=True),
     "status_zh": _text(_("status in Chinese"), _("the status in Chinese")),
+    "listed_by_rank": _text(
+        _("listed by rank"),
+        _("on the list by rank alone, before thresholds act on it"),
+        allowed=("yes", "no", "tied"),
+        filled=True,
+    ),
+    "listed_by": _text(
+        _("listed by"), _("what puts it on the list: rank, measures below their threshold")
+    ),
+    "spared_by": _text(
+        _("spared by"), _("measures at or above the threshold that spares it the list")
+    ),
+    "list_status": _text(
+        _("status on the list"),
+        _("what the tests say of belonging to the list that thresholds act on"),
+        allowed=MEMBERSHIP,
+        filled=True,
+    ),
+    "p_listed": _probability(
+        _("p listed"), _("small: established on the list that thresholds act on")
+    ),
+    "p_not_listed": _probability(
+        _("p not listed"), _("small: excluded from the list that thresholds act on")
+    ),
+    "on_list": _text(
+        _("acts on the list"),
+        _("listed: below it whatever the rank; spared: at or above it whatever the rank"),
+        allowed=("listed", "spared"),
+    ),
     "p_in": _probability(_("p in"), _("small: established on the list")),
     "p_out": _probability(_("p out"), _("small: excluded from the list")),
     "p_in_adjusted": _probability(_("p in, adjusted"), _("adjusted over the table")),
@@ -212,6 +241,11 @@ COLUMNS: dict[str, Column] = {
         filled=True,
     ),
     "model_zh": _text(_("model in Chinese"), _("the model in Chinese")),
+    "reference": _text(
+        _("population of the model"),
+        _("the margins by name, or the wave that was drawn and its items"),
+        filled=True,
+    ),
     "estimate_model": _number(
         _("estimate of the model"),
         _("right only if the model is; no sampling error belongs to it"),
@@ -305,7 +339,10 @@ COLUMNS: dict[str, Column] = {
     "test": _text(
         _("test"),
         _("what is compared, and how"),
-        allowed=("pair", "means", "ranks", "independence", "coefficient", "regression", "joint"),
+        allowed=(
+            *("pair", "rest", "change", "means", "ranks"),
+            *("independence", "coefficient", "regression", "joint"),
+        ),
         filled=True,
     ),
     "variable": _text(
@@ -314,7 +351,12 @@ COLUMNS: dict[str, Column] = {
         filled=True,
     ),
     "first": _text(_("first group"), _("area code or answer; of a regression the baseline")),
-    "second": _text(_("second group"), _("area code or answer that is compared with the first")),
+    "second": _text(
+        _("second group"),
+        _(
+            "area code, answer or earlier wave that is compared with the first; empty: all other areas together"
+        ),
+    ),
     "difference": _number(
         _("difference"),
         _("of the two groups, in the measure's unit or in ranks; of an area from the whole"),
@@ -331,15 +373,19 @@ COLUMNS: dict[str, Column] = {
     "method": _text(_("method"), _("how it is computed")),
     "part": _text(
         _("part"),
-        _("the index as a whole, one of its items, or interviewers"),
-        allowed=("index", "item", "interviewers"),
+        _("the index as a whole, one of its items, all interviewers, or one of them"),
+        allowed=("index", "item", "interviewers", "interviewer"),
         filled=True,
     ),
-    "item": _text(_("item"), _("name of the item in the questionnaire or the assessment")),
+    "item": _text(
+        _("item"),
+        _("name of the item in the questionnaire or the assessment; pseudonym of an interviewer"),
+    ),
     "coefficient": _number(
         _("coefficient"),
         _(
-            "alpha; of an item its correlation with the others; of interviewers the intraclass correlation"
+            "alpha; of an item its correlation with the others; of interviewers the intraclass correlation, "
+            "of one of them that without this one"
         ),
         unit=RATIO,
     ),

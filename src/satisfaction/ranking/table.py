@@ -326,6 +326,8 @@ class RankingSummary(Facts):
     drawn : bool
         Only where scores are drawn, because no standard error carries their errors (`ranking.drawn`):
         `draws` and `seed` are theirs, and `monte_carlo_error` holds that of a probability too.
+    on_list : tuple of str
+        The list where declared thresholds act on it; `listed` is then the list by rank alone.
     """
 
     where_used = (
@@ -347,6 +349,7 @@ class RankingSummary(Facts):
         "ordered_by_tie_break",
         "taken_as_exact",
         "drawn",
+        "on_list",
     )
 
     p: int
@@ -400,6 +403,7 @@ class RankingSummary(Facts):
     ordered_by_tie_break: int | None = None
     taken_as_exact: tuple[str, ...] | None = None
     drawn: bool | None = None
+    on_list: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         declared = f"bottom={self.bottom}, level={self.level:g}, selection={self.selection!r}"
@@ -410,6 +414,11 @@ class RankingSummary(Facts):
     def proven(self) -> bool:
         """Whether anything can be proven: only with a probability sample."""
         return self.selection == "probability"
+
+    @property
+    def filed(self) -> tuple[str, ...]:
+        """Return the list to be filed: that of the ranks, or what declared thresholds make of it."""
+        return self.listed if self.on_list is None else self.on_list
 
 
 def _brief(figure: float | None) -> str:
