@@ -139,6 +139,7 @@ def _summary(results: Results) -> None:
         unread_lines,
     )
     from satisfaction.declarations.earlier import earlier_notes
+    from satisfaction.declarations.tested import what_is_tested
     from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
@@ -172,6 +173,8 @@ def _summary(results: Results) -> None:
         tell(unknown)
     for note in earlier_notes(survey):
         tell(note)
+    if tests := what_is_tested(survey):
+        tell(tests)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
     for note in (*adoption_notes(results), *trimming_notes(results)):
@@ -259,13 +262,23 @@ def _tell_ranking(results: Results) -> None:
 
 def _tell_selection(results: Results) -> None:
     """Print what would have to hold of those who did not answer, where respondents were not drawn."""
-    from satisfaction.publication.selection_tables import CAUTION, near_the_cut, selection_tables
+    from satisfaction.publication.selection_tables import (
+        CAUTION,
+        near_the_cut,
+        population_note,
+        reference_note,
+        selection_tables,
+    )
 
     selection = selection_tables(results.survey, results.selection_study)
     if len(selection.odds):
         for sentence in near_the_cut(selection.odds):
             tell(sentence)
     if len(selection.model):
+        study = results.selection_study
+        tell(population_note(results.survey))
+        if study is not None and study.reference is not None:
+            tell(reference_note(study.reference))
         tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 

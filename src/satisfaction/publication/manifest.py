@@ -19,6 +19,7 @@ import pandas as pd
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.tested import what_is_tested
 from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
@@ -101,7 +102,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "mark": mark(survey),
     }
     if declared.selection_model is not None:
-        content["selection_model"] = declared.selection_model.model_dump()
+        content["selection_model"] = _selection_model(results)
     if departures:
         content["trial"] = list(departures)
         content["used"] = used_declarations(survey)
@@ -139,8 +140,27 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["left_out"] = _left_out(results)
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
+    content["tests"] = what_is_tested(survey)
     content["digits"] = DIGITS
     content["versions"] = versions()
+    return content
+
+
+def _selection_model(results: Results) -> dict[str, Any]:
+    """Return the model of who answers as declared, and the wave that it takes for the population."""
+    model = results.survey.declared.selection_model
+    study = results.selection_study
+    assert model is not None
+    content = model.model_dump(exclude_none=True)
+    if study is not None and study.reference is not None:
+        reference = study.reference
+        content["reference_wave"] = {
+            "survey": reference.survey.name,
+            "wave": reference.survey.declared.wave,
+            "questionnaire": reference.survey.questionnaire.reference,
+            "respondents": len(reference.people.table),
+            "left_out": reference.left_out,
+        }
     return content
 
 
@@ -264,6 +284,11 @@ def inputs(results: Results) -> dict[str, str]:
         F420 for a file that is no longer what was read.
     """
     read = {**results.survey.read, **results.responses.read}
+    study = results.selection_study
+    if study is not None and study.reference is not None:
+        read |= study.reference.read
+    if results.wave_before is not None:
+        read |= results.wave_before.computed.read
     refuse_changed(read)
     names = _names_in_set(results.survey, read)
     return {names[path]: digest for path, digest in read.items()}

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Escalation
 from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.tested import what_is_tested
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.conventions import (
     KEYS,
@@ -32,6 +32,8 @@ from satisfaction.publication.selection_tables import (
     MODELS,
     ODDS,
     SENSITIVITY,
+    population_note,
+    reference_note,
     satisfied_label,
 )
 
@@ -98,8 +100,9 @@ class Entry(NamedTuple):
 
 MODEL_ERROR = _(
     "the model's standard error: people answer independently of each other, with chances that their "
-    "levels of the margins decide; margins are taken as known; every respondent counts once"
+    "levels of the margins decide; every respondent counts once"
 )
+KNOWN = _("margins are taken as known")
 SENSITIVITY_SOURCE = _(
     "means: SMUB (Little, West, Boonstra and Hu 2020); shares: MUBP (Andridge, West, Little, "
     "Boonstra and Alvarado-Leiton 2019); phi = 1 is left out where the margins do not predict the "
@@ -137,6 +140,9 @@ def sections(results: Results) -> list[Section]:
     written.append(_weighting(results))
     written.append(_estimation(results))
     written.append(Section(_("Ranking: conventions and overall results"), ranking))
+    if tests := what_is_tested(survey):
+        entry = Entry(_("tests.csv, reliability.csv"), [tests])
+        written.append(Section(_("Tests and reliability"), [entry]))
     if results.selection_study is not None:
         written.append(_who_answered(results))
     written.append(_rules(survey))
@@ -368,6 +374,8 @@ def _weighting(results: Results) -> Section:
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> Line:
     if step.column:
         return _label(questionnaire, step.column)
+    if step.replicates is not None:
+        return _with_source(VALUES["table-replicates"], step.replicates.source)
     if step.table is not None:
         return _with_source(VALUES["table"], step.table.source)
     if step.source == "inclusion":
@@ -414,14 +422,12 @@ def _who_answered(results: Results) -> Section:
     model = survey.declared.selection_model
     if model is not None:
         methods = [MODELS[method] for method in model.methods]
-        names = area_margins(survey.declared, survey.questionnaire.roles.area)
-        lines: list[Line] = [
-            comma_list(methods),
-            _("margins: {margins}", margins=comma_list(names)),
-            MODEL_ERROR,
-            CAUTION,
-            _("source: {source}", source=model.source),
-        ]
+        lines: list[Line] = [comma_list(methods), population_note(survey)]
+        if study.reference is None:
+            lines.append(KNOWN)
+        else:
+            lines.append(reference_note(study.reference))
+        lines += [MODEL_ERROR, CAUTION, _("source: {source}", source=model.source)]
         entries.append(Entry(_("model of who answers"), lines))
     if len(study.sensitivity):
         entries.append(Entry(_("sensitivity"), [SENSITIVITY, SENSITIVITY_SOURCE]))
