@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from satisfaction.declarations.earlier import (
     EarlierSet,
-    comparable_questionnaires,
+    comparable_instruments,
     differences_from,
+    lacking_sets,
 )
 from satisfaction.declarations.facts import missing_between, period_of
 from satisfaction.declarations.items import AreaItem, NumberItem, SingleItem
@@ -112,8 +113,13 @@ def check_declarations(
 
 
 def area_margins(declared: SurveyFile, area: str) -> list[str]:
-    """Return the margins that tell an area's residents by items: those of the model of who answers, else all that hold the area."""
+    """Return the margins that tell an area's residents by items: those of the model of who answers, else all that hold the area.
+
+    None where a wave that was drawn tells them.
+    """
     model = declared.selection_model
+    if model is not None and model.reference is not None:
+        return []
     names = list(declared.margins)
     if model is not None and model.margins is not None:
         names = model.margins
@@ -133,7 +139,7 @@ def _check_selection_model(document: Document, declared: SurveyFile, area: str) 
         S522.
     """
     model = declared.selection_model
-    if model is None:
+    if model is None or model.reference is not None:
         return
     usable = area_margins(declared, area)
     unusable = [name for name in model.margins or () if name not in usable]
@@ -150,6 +156,96 @@ def _check_selection_model(document: Document, declared: SurveyFile, area: str) 
         got=unusable[0] if unusable else "",
         hint=_("Declare such a margin: by: [{area}, sex], for instance.", area=area),
     )
+
+
+def check_reference(survey: Survey, reference: Survey, document: Document) -> None:
+    """Refuse a reference of the model of who answers that cannot stand for the residents of this survey's areas.
+
+    Raises
+    ------
+    SurveyError
+        S528 one whose respondents were not drawn, S529 a simulated one of a real wave, S530 one without weights, S531 an item
+        that not both ask alike, S532 one without these areas.
+    """
+    model = survey.declared.selection_model
+    assert model is not None
+    where = document.place(("selection_model", "reference"))
+    declared = reference.declared
+    if declared.selection != "probability":
+        raise SurveyError(
+            "S528",
+            _("The respondents of reference {name} were not drawn.", name=reference.name),
+            where=where,
+            available=("selection: probability",),
+            got=declared.selection,
+            hint=_("Name a wave that was drawn, or use margins."),
+        )
+    if declared.simulated is not None and survey.declared.simulated is None:
+        raise SurveyError(
+            "S529",
+            _("Reference {name} holds simulated data, this wave real ones.", name=reference.name),
+            where=where,
+            got=str(model.reference),
+            hint=_("Name another wave, or use margins."),
+        )
+    if not declared.weighting:
+        raise SurveyError(
+            "S530",
+            _("Reference {name} declares no weighting.", name=reference.name),
+            where=where,
+            got=str(model.reference),
+            hint=_("Declare `weighting` there: its respondents must stand for all residents."),
+        )
+    for position, item in enumerate(model.by or ()):
+        _check_common_item(
+            survey, reference, item, document.place(("selection_model", "by", position))
+        )
+    level = survey.ranked_level
+    if level not in reference.area_levels():
+        raise SurveyError(
+            "S532",
+            _(
+                "Reference {name} has no areas of level '{level}'.",
+                name=reference.name,
+                level=level,
+            ),
+            where=where,
+            available=reference.area_levels(),
+            hint=_("Name a wave of the same areas, or use margins."),
+        )
+
+
+def _check_common_item(survey: Survey, reference: Survey, item: str, where: str) -> None:
+    """Refuse an item that is not a single item with the same answers in both questionnaires."""
+    ours = survey.questionnaire
+    theirs = reference.questionnaire
+    asked = ours.items_of(SingleItem)
+    common = []
+    for name in theirs.items_of(SingleItem):
+        if name in asked and _answers_in_words(ours, name) == _answers_in_words(theirs, name):
+            common.append(name)
+    if item in common:
+        return
+    raise SurveyError(
+        "S531",
+        _(
+            "'{item}' is no single item that {questionnaire} and {other} ask with the same answers.",
+            item=item,
+            questionnaire=ours.reference,
+            other=theirs.reference,
+        ),
+        where=where,
+        available=common,
+        got=item,
+        hint=_("Name an item that both waves ask alike: same name, codes and wording of answers."),
+    )
+
+
+def _answers_in_words(questionnaire: Questionnaire, item: str) -> dict[str, tuple[str, str]]:
+    words = {}
+    for code, answer in questionnaire.answers(item).items():
+        words[str(code)] = (answer.zh, answer.en)
+    return words
 
 
 def with_default_margins(
@@ -302,10 +398,19 @@ def check_rules(survey: Survey, document: Document) -> None:
         S141 a target of an area that is not ranked, S142 a target outside the number of places, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
         thresholds, S178 areas of earlier rankings that nobody knows, S181 escalation without earlier rankings, S182 a rise
         between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings, S373 a
-        wave that differs, S375 and S376 steps that cannot be decided.
+        wave that differs, S377 one whose set does not hold the ranking, S375 and S376 steps that cannot be decided.
     """
     for position, threshold in enumerate(survey.rules.thresholds):
-        _check_threshold(survey, document, ("thresholds", position), threshold)
+        of_threshold = ("thresholds", position)
+        _check_threshold(survey, document, of_threshold, threshold)
+        if threshold.on_list is not None and survey.rules.ranking.side == "first":
+            raise SurveyError(
+                "S378",
+                _("A threshold acts on a list of the last areas only."),
+                where=document.place((*of_threshold, "on_list")),
+                available=("side: last",),
+                hint=_("Remove `on_list`, or list the last ones."),
+            )
     _check_steps(survey, document)
     _check_history(survey, document)
     ranked = survey.ranked_areas()
@@ -408,6 +513,14 @@ def _check_rise(
     where = document.place(at)
     earlier = survey.earlier_waves()
     since = target.since or next(reversed(earlier), "")
+    lacking = lacking_sets(survey)
+    if target.since is not None:
+        lacking = [one for one in lacking if one.wave == target.since]
+    elif since:
+        waves = [one.wave for one in survey.earlier]
+        after = waves.index(since) + 1 if since in waves else 0
+        lacking = [one for one in lacking if one.wave in waves[after:]]
+    _require_held(survey, document, lacking)
     if since not in earlier:
         problem = _("There is no published ranking of an earlier wave to rise from.")
         if since:
@@ -438,7 +551,7 @@ def _check_rise(
     if from_set or history is None or history.questionnaire is None:
         return
     earlier_questionnaire = history.questionnaire
-    comparable = comparable_questionnaires(survey.questionnaire)
+    comparable = comparable_instruments(survey)
     reference = survey.questionnaire.reference
     if earlier_questionnaire not in comparable:
         raise SurveyError(
@@ -533,6 +646,8 @@ def _check_steps(survey: Survey, document: Document) -> None:
 def _check_history(survey: Survey, document: Document) -> None:
     """Refuse rankings of areas that nobody knows, and escalation that cannot count waves in a row."""
     escalation = survey.rules.escalation
+    if escalation and escalation.counts_earlier:
+        _require_held(survey, document, lacking_sets(survey))
     if survey.history is None:
         if escalation and escalation.counts_earlier:
             raise SurveyError(
@@ -563,11 +678,39 @@ def _check_history(survey: Survey, document: Document) -> None:
             _require_alike(survey, document, survey.earlier)
 
 
+def _require_held(survey: Survey, document: Document, lacking: Sequence[EarlierSet]) -> None:
+    """Refuse to count on a wave whose file set holds no ranking of this name, unless that is declared."""
+    history = survey.rules.history
+    gaps = [gap.wave for gap in (history.gaps if history is not None else None) or ()]
+    for one in lacking:
+        if one.wave in gaps:
+            continue
+        example = f"gaps: [{{wave: {one.wave}, source: ...}}]"
+        raise SurveyError(
+            "S377",
+            _(
+                "A step or target counts on {wave}, whose file set holds no ranking '{ranking}'.",
+                wave=one.wave,
+                ranking=survey.ranking_name or survey.ranked,
+            ),
+            where=document.place(("history",)),
+            available=one.prefixes,
+            got=one.folder.name,
+            hint=_(
+                "Give its ranks in the file of this ranking's `history`; or write {example} "
+                "there if no such ranking was published.",
+                example=example,
+            ),
+        )
+
+
 def _require_alike(survey: Survey, document: Document, earlier: Iterable[EarlierSet]) -> None:
     """Refuse to count on a wave with another questionnaire or other areas, unless its entry says by what it is accepted."""
     for one in earlier:
+        if one.ranking is None or one.declared.accepted:
+            continue
         different = differences_from(survey, one)
-        if different is None or one.declared.accepted:
+        if different is None:
             continue
         example = f"{{survey: {one.declared.survey}, accepted: ...}}"
         raise SurveyError(
@@ -630,7 +773,10 @@ def _check_gaps(survey: Survey, document: Document, waves: list[str]) -> None:
             ),
         )
     gaps_between = {None, *map(period_of, missing)}  # None: a name that does not tell
+    lacking_waves = [one.wave for one in lacking_sets(survey)]
     for wave in declared if whole_history else ():
+        if wave in lacking_waves:
+            continue
         if wave in waves or period_of(wave) not in gaps_between:
             raise SurveyError(
                 "S343",

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -32,6 +31,8 @@ from satisfaction.publication.selection_tables import (
     MODELS,
     ODDS,
     SENSITIVITY,
+    population_note,
+    reference_note,
     satisfied_label,
 )
 
@@ -73,6 +74,10 @@ RECORDS = {
     "replicates": _("Replicates without a solution"),
 }
 DESIGN_EFFECT = ("kish_deff", "effective_n")  # of the weights before and after a step
+ON_LIST = {
+    "listed": _("whoever is below it is listed, whatever the rank"),
+    "spared": _("whoever is not below it is spared the list, whatever the rank"),
+}
 WHOLE_LIST = ("notes", "listed")  # the report shows them in sections of their own
 LEVEL_OF_INDEX = {
     "person": _("per person: weighted mean of the valid items, then the mean"),
@@ -94,8 +99,9 @@ class Entry(NamedTuple):
 
 MODEL_ERROR = _(
     "the model's standard error: people answer independently of each other, with chances that their "
-    "levels of the margins decide; margins are taken as known; every respondent counts once"
+    "levels of the margins decide; every respondent counts once"
 )
+KNOWN = _("margins are taken as known")
 SENSITIVITY_SOURCE = _(
     "means: SMUB (Little, West, Boonstra and Hu 2020); shares: MUBP (Andridge, West, Little, "
     "Boonstra and Alvarado-Leiton 2019); phi = 1 is left out where the margins do not predict the "
@@ -410,14 +416,12 @@ def _who_answered(results: Results) -> Section:
     model = survey.declared.selection_model
     if model is not None:
         methods = [MODELS[method] for method in model.methods]
-        names = area_margins(survey.declared, survey.questionnaire.roles.area)
-        lines: list[Line] = [
-            comma_list(methods),
-            _("margins: {margins}", margins=comma_list(names)),
-            MODEL_ERROR,
-            CAUTION,
-            _("source: {source}", source=model.source),
-        ]
+        lines: list[Line] = [comma_list(methods), population_note(survey)]
+        if study.reference is None:
+            lines.append(KNOWN)
+        else:
+            lines.append(reference_note(study.reference))
+        lines += [MODEL_ERROR, CAUTION, _("source: {source}", source=model.source)]
         entries.append(Entry(_("model of who answers"), lines))
     if len(study.sensitivity):
         entries.append(Entry(_("sensitivity"), [SENSITIVITY, SENSITIVITY_SOURCE]))
@@ -436,10 +440,12 @@ def _rules(survey: Survey) -> Section:
     for code, of_area in rules.targets.items():
         for target in of_area:
             targets.append(_named(names[code], demand(survey, code, target)))
-    thresholds = [
-        _with_source(Text(threshold.zh, threshold.en), threshold.source)
-        for threshold in rules.thresholds
-    ]
+    thresholds = []
+    for threshold in rules.thresholds:
+        words = threshold.text
+        if threshold.on_list is not None:
+            words = _("{words}; {action}", words=words, action=ON_LIST[threshold.on_list])
+        thresholds.append(_with_source(words, threshold.source))
     history: list[Line] = []
     gaps: list[Line] = []
     if rules.history and rules.history.file:
