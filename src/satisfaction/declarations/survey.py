@@ -33,6 +33,8 @@ from satisfaction.declarations.facts import (
     read_history,
     read_nonrespondents,
     read_outcomes,
+    read_replicates,
+    read_rscales,
     read_weights,
 )
 from satisfaction.declarations.items import Denominator, Index
@@ -42,7 +44,7 @@ from satisfaction.declarations.questionnaire import (
     read_questionnaire,
 )
 from satisfaction.declarations.rules import RankingRules, Rules
-from satisfaction.declarations.wave import Step, SurveyFile
+from satisfaction.declarations.wave import BaseStep, Step, SurveyFile
 from satisfaction.declarations.weighting_record import (
     RECORD_FILE,
     WeightingRecord,
@@ -76,6 +78,8 @@ TABLES = (
     "cases",
     "backcheck",
     "weights",
+    "replicate_weights",
+    "rscales",
     "weighting_record",
 )
 CORRECTIONS_FILE = "corrections.csv"
@@ -153,6 +157,8 @@ class Survey:
         Ranked areas with answers; None before the responses are read: all in the table of areas.
     weights : DataFrame or None
         Final weights made elsewhere, one row a respondent: the respondent's column as text, and `weight`.
+    replicate_weights, rscales : DataFrame or None
+        Replicate weights that belong to them, one row a respondent, one column a replicate; the replicates' scales (`rscale`).
     weighting_record : WeightingRecord or None
         Recipes that were adopted after results were seen, and trials; None without weighting_record.yaml.
     score : str
@@ -214,6 +220,8 @@ class Survey:
     covered: frozenset[str] | None = None
     weighting_record: WeightingRecord | None = None
     weights: pd.DataFrame | None = None
+    replicate_weights: pd.DataFrame | None = None
+    rscales: pd.DataFrame | None = None
     score: str = ""
     further: tuple[RankedBy, ...] = ()
     combined: CombinedInputs | None = None
@@ -545,6 +553,27 @@ def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:
     return replace(survey, declared=declared)
 
 
+def with_tables_of_weights(survey: Survey, folder: Path) -> Survey:
+    """Return the survey with the tables of weights made elsewhere that its base step names, read from a folder.
+
+    Raises
+    ------
+    SurveyError
+        S131, S523, S524, S534.
+    """
+    respondent = survey.questionnaire.roles.respondent
+    base = survey.declared.base
+    weights = replicate_weights = rscales = None
+    if base is not None and base.table is not None:
+        weights = read_weights(folder / base.table.file, respondent)
+    replicates = base.replicates if base is not None else None
+    if replicates is not None:
+        replicate_weights = read_replicates(folder / replicates.file, respondent)
+        if replicates.rscales is not None:
+            rscales = read_rscales(folder / replicates.rscales)
+    return replace(survey, weights=weights, replicate_weights=replicate_weights, rscales=rscales)
+
+
 def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
     """Name the keys of a declaration that differ."""
     if used is written:
@@ -660,10 +689,6 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
-    weights = None
-    base = declared.base
-    if base is not None and base.table is not None:
-        weights = read_weights(folder / base.table.file, roles.respondent)
     earlier: tuple[EarlierSet, ...] = ()
     earlier_fault = None
     rankings = _rankings(folder, declared, questionnaire, rules)
@@ -692,9 +717,13 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     # every file read, for the manifest
     tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
-    if base is not None:
-        tables.append(base.table)
     files = [table.file for table in tables if table is not None]
+    bases = [declared.base]
+    if weighting_record is not None and weighting_record.in_force:
+        bases += [step for step in weighting_record.declared_first if isinstance(step, BaseStep)]
+    for base in bases:
+        if base is not None:
+            files += base.files
     for one in (first, *further):
         if one.rules.history is not None and one.rules.history.file is not None:
             files.append(one.rules.history.file)
@@ -726,9 +755,12 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         unread=delivered.unread,
         unmatched=delivered.unmatched,
         weighting_record=weighting_record,
-        weights=weights,
         further=tuple(further),
     )
+    survey = with_tables_of_weights(survey, folder)
+    if weighting_record is not None and weighting_record.in_force:
+        # an input too: the recipe declared before is computed beside the adopted one
+        with_tables_of_weights(weighted_as(survey, weighting_record.declared_first), folder)
     survey = survey.led_by(first)
     try:
         survey = _with_combined(survey, document.place(("earlier",)))

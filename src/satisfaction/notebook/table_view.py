@@ -32,9 +32,14 @@ MOST_ROWS = 5000
 """Of a table in a page; beyond, the reader is told."""
 SAID_ONCE = ("mark", "survey", "wave", "selection")
 """Columns that stand above the table where all rows hold the same."""
-ESTIMATES = ("difference", "score", "earlier", "later", "lower", "upper")
+ESTIMATES = (
+    *("difference", "score", "earlier", "later", "lower", "upper", "rest", "before", "after"),
+    *("change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
+)
 """Columns in the unit of the measure, beside those that the published columns declare so."""
-DIFFERENCES = ("se", "difference")
+DIFFERENCES = (
+    *("se", "difference", "change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
+)
 """Of those, the ones that are no level: percentage points, where the level is a percentage."""
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
 ANSWERS = {"yes": _("yes"), "no": _("no")}
@@ -78,13 +83,14 @@ class Labels:
     ----------
     kinds : dict of str to str
         "rate", "index" or "score" by measure.
-    measures, areas, levels : dict of str to Text
+    measures, areas, levels, items : dict of str to Text
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     measures: dict[str, Text] = field(default_factory=dict)
     areas: dict[str, Text] = field(default_factory=dict)
     levels: dict[str, Text] = field(default_factory=dict)
+    items: dict[str, Text] = field(default_factory=dict)
 
     def words_of(self, name: Any) -> Mapping[str, Text]:
         """Return what the codes of a column stand for."""
@@ -111,6 +117,7 @@ def survey_labels(survey: Survey) -> Labels:
         measures={name: label for name, (_kind, label) in measures.items()},
         areas=dict(area_labels(survey)),
         levels={level: level_label(survey, level) for level in levels},
+        items={name: item.text for name, item in survey.questionnaire.items.items()},
     )
 
 

@@ -335,7 +335,7 @@ class _Rules:
         survey = with_ranking_rules(results.survey, changed, name="try_rules")
         with use(None):
             ranking = rank_areas(survey, results.estimates)
-        trial = Ranked(survey, results.design, results.estimates, ranking)
+        trial = Ranked(survey, results.design, results.estimates, ranking, results.combined, {})
         code = f"trial = bench.try_rules({arguments})\ntables_of(trial).ranking"
         return self._outcome(comma_list(words), trial, code)
 

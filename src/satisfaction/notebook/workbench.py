@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -23,13 +24,13 @@ from satisfaction.comparison.recipes import (
     set_side_by_side,
     weight_figures,
 )
-from satisfaction.declarations.facts import read_weights
 from satisfaction.declarations.survey import (
     Survey,
     read_declared,
     read_survey,
     with_measures,
     with_ranking_rules,
+    with_tables_of_weights,
     with_weighting,
 )
 from satisfaction.declarations.wave import CalibrationStep, Step, SurveyFile, TrimmingStep
@@ -48,7 +49,15 @@ from satisfaction.declarations.weighting_record import (
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.replicate_weights import Method, replicate_weights
 from satisfaction.foundation.errors import SurveyError, WeightsError
-from satisfaction.foundation.files import dated_folder, locked, new_file, scratch_folder
+from satisfaction.foundation.files import (
+    dated_folder,
+    locked,
+    new_file,
+    put_bytes,
+    read_bytes,
+    scratch_folder,
+    sha256,
+)
 from satisfaction.foundation.language import Text, _, comma_list, use
 from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
@@ -178,28 +187,41 @@ class Workbench:
         name: str,
         source: str,
         date: datetime.date,
+        replicates: pd.DataFrame | None = None,
+        scale: float | None = None,
+        rscales: Sequence[float] | None = None,
+        mse: bool = False,
+        degrees_of_freedom: int | None = None,
         variance: Variance = "default",
     ) -> WeightingTrial:
         """Run the wave under final weights made elsewhere: in R, or by another office.
 
-        Adopted, the table becomes a file of the wave's folder, hashed like every input; standard errors take the weights as
-        fixed, and the report says so.
+        Adopted, the tables become files of the wave's folder, hashed like every input. Standard errors take the weights as
+        fixed, and the report says so; with replicate weights they are those of R's `svrepdesign`.
 
         Parameters
         ----------
         table : DataFrame
             One row a respondent: the respondent's number, under the name it has in the questionnaire, and `weight`.
         name : str
-            Of the trial, and of the file: letters, digits, - and _.
+            Of the trial, and of the files: letters, digits, - and _.
         source, date
             Where the weights come from, and the day they were made.
+        replicates : DataFrame, optional
+            One row a respondent: the number, and a column a replicate, full weights.
+        scale, rscales, mse
+            V = scale sum_r rscales_r (theta_r - centre)^2, as in R; see `SurveyDesign`. scale is needed with replicates.
+        degrees_of_freedom : int, optional
+            Of the replicates; default their rank minus 1, as in R.
 
         Raises
         ------
         WeightsError
             W521 as `try_weighting`, W527 respondents without a weight, W528 a name that no file can bear.
         SurveyError
-            S131 a column that is not there, S523, S524 weights that are none.
+            S131 a column that is not there, S523, S524, S534 weights that are none.
+        DesignError
+            D527 replicates or scales that cannot be.
         """
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise WeightsError(
@@ -208,14 +230,26 @@ class Workbench:
                 where="name",
                 hint=_("Use letters, digits, - and _."),
             )
-        origin = {"file": f"weights-{name}.csv", "source": source, "date": date.isoformat()}
-        step = {"step": "base", "source": "table", "table": origin}
-        respondent = self.survey.questionnaire.roles.respondent
-        with scratch_folder("satisfaction-weights") as scratch:
-            write_csv(table, scratch / origin["file"])
-            weights = read_weights(scratch / origin["file"], respondent)
+        stem = f"weights-{name}"
+        origin = {"source": source, "date": date.isoformat()}
+        files = {f"{stem}.csv": table}
+        step: dict[str, Any] = {"step": "base", "source": "table"}
+        step["table"] = {"file": f"{stem}.csv", **origin}
+        if replicates is not None:
+            declared = {"file": f"{stem}-replicates.csv", "scale": scale, "mse": mse, **origin}
+            files[f"{stem}-replicates.csv"] = replicates
+            if rscales is not None:
+                declared["rscales"] = f"{stem}-rscales.csv"
+                files[f"{stem}-rscales.csv"] = pd.DataFrame({"rscale": list(rscales)})
+            if degrees_of_freedom is not None:
+                declared["df"] = degrees_of_freedom
+            step["replicates"] = declared
         survey = with_weighting(self.results.survey, [step], name=name)
-        return self._tried(replace(survey, weights=weights), name, variance)
+        with scratch_folder("satisfaction-weights") as scratch:
+            for file, content in files.items():
+                write_csv(content, scratch / file)
+            survey = with_tables_of_weights(survey, scratch)
+        return self._tried(survey, name, variance)
 
     def _tried(self, survey: Survey, name: str, variance: Variance) -> WeightingTrial:
         """Run a trial and keep it."""
@@ -548,16 +582,24 @@ class Workbench:
 
     def _put_weights(self, trial: WeightingTrial) -> None:
         """Write the weights of a trial that were made elsewhere beside survey.yaml, never over another file."""
-        step = trial.results.survey.declared.base
-        weights = trial.results.survey.weights
-        if step is None or step.table is None or weights is None:
+        survey = trial.results.survey
+        step = survey.declared.base
+        if step is None or step.table is None:
             return
-        path = self.survey.folder / step.table.file
-        respondent = self.survey.questionnaire.roles.respondent
-        if path.is_file() and read_weights(path, respondent).equals(weights):
-            return
-        with new_file(path) as scratch:
-            write_csv(weights, scratch)
+        tables = {step.table.file: survey.weights}
+        if step.replicates is not None:
+            tables[step.replicates.file] = survey.replicate_weights
+            if step.replicates.rscales is not None:
+                tables[step.replicates.rscales] = survey.rscales
+        with scratch_folder("satisfaction-weights") as scratch:
+            for file, table in tables.items():
+                assert table is not None
+                write_csv(table, scratch / file)
+                path = self.survey.folder / file
+                if path.is_file() and sha256(path) == sha256(scratch / file):
+                    continue
+                with new_file(path) as new:
+                    put_bytes(read_bytes(scratch / file), new)
 
     def _trial(self, trial: WeightingTrial | str) -> WeightingTrial:
         name = trial if isinstance(trial, str) else trial.name
