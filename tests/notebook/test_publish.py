@@ -92,7 +92,7 @@ def test_3_a_part_put_in_by_hand(small, results, part):
     """Any part that `run` did not compute itself, be it equal to the last digit."""
     foreign = getattr(results, part)
     if isinstance(foreign, tuple):
-        foreign = tuple(one for one in foreign)
+        foreign = (*foreign,)
     else:
         foreign = copy.copy(foreign)
     assert foreign is not getattr(results, part)
