@@ -43,7 +43,11 @@ from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.list_action import with_thresholds
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
-from satisfaction.ranking.selection_study import SelectionStudy, study_selection
+from satisfaction.ranking.selection_study import (
+    DrawnReference,
+    SelectionStudy,
+    study_selection,
+)
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
@@ -364,7 +368,8 @@ def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Resu
     survey = replace(survey, covered=frozenset(answered.astype(str)))
     tell(WEIGHING)
     sample = draw_up_sample(survey, responses, engine=engine)
-    results = _from_sample(survey, responses, sample, tell=tell)
+    reference = drawn_reference(survey, engine=engine)
+    results = _from_sample(survey, responses, sample, tell=tell, reference=reference)
     record = survey.weighting_record
     if record is not None and record.in_force:
         before = weighted_as(results.survey, record.declared_first)
@@ -372,7 +377,8 @@ def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Resu
         before = replace(before, further=())
         if before.declared.base != survey.declared.base:
             sample = draw_up_sample(before, responses, engine=engine)
-        results = replace(results, declared_first=_from_sample(before, responses, sample))
+        declared_first = _from_sample(before, responses, sample, reference=reference)
+        results = replace(results, declared_first=declared_first)
     return _as_computed(results)
 
 
@@ -402,7 +408,9 @@ def reweighted(
         if variance != "default":
             survey = replace(survey, altered=(*survey.altered, f"variance: {variance}"))
         sample = draw_up_sample(survey, results.responses, engine=engine)
-        trial = _from_sample(survey, results.responses, sample, variance)
+        study = results.selection_study
+        reference = study.reference if study is not None else None
+        trial = _from_sample(survey, results.responses, sample, variance, reference=reference)
         return _as_computed(replace(trial, wave_before=results.wave_before))
 
 
@@ -435,8 +443,9 @@ def _from_sample(
     variance: Variance = "default",
     *,
     tell: Callable[[Text], object] = _silent,
+    reference: DrawnReference | None,
 ) -> Results:
-    """Weigh, estimate and rank."""
+    """Weigh, estimate and rank; `reference` is the wave that stands for the population, read and weighed."""
     design = weigh(survey, sample.design)
     tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
@@ -451,6 +460,7 @@ def _from_sample(
     awaited = awaited_rankings(survey, combined)
     survey = survey.without_rankings(awaited)
     all_rankings = rank_scores(survey, estimates, combined, awaited)
+    ranking = all_rankings[0].ranking
     return Results(
         survey=survey,
         responses=responses,
@@ -460,11 +470,21 @@ def _from_sample(
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=sample.base_step,
-        selection_study=study_selection(survey, design, estimates, all_rankings[0].ranking),
+        selection_study=study_selection(survey, design, estimates, ranking, reference),
         combined=combined,
         wave_before=wave_before(survey),
         awaited=awaited,
     )
+
+
+def drawn_reference(survey: Survey, *, engine: Engine = "duckdb") -> DrawnReference | None:
+    """Read and weigh the wave that stands for the population in the model of who answers; None without one."""
+    reference = survey.reference
+    if reference is None:
+        return None
+    responses = load_responses(reference)
+    design = weigh(reference, base_design(reference, responses, engine=engine))
+    return DrawnReference.of(survey, reference, design, responses.read)
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:

@@ -262,13 +262,23 @@ def _tell_ranking(results: Results) -> None:
 
 def _tell_selection(results: Results) -> None:
     """Print what would have to hold of those who did not answer, where respondents were not drawn."""
-    from satisfaction.publication.selection_tables import CAUTION, near_the_cut, selection_tables
+    from satisfaction.publication.selection_tables import (
+        CAUTION,
+        near_the_cut,
+        population_note,
+        reference_note,
+        selection_tables,
+    )
 
     selection = selection_tables(results.survey, results.selection_study)
     if len(selection.odds):
         for sentence in near_the_cut(selection.odds):
             tell(sentence)
     if len(selection.model):
+        study = results.selection_study
+        tell(population_note(results.survey))
+        if study is not None and study.reference is not None:
+            tell(reference_note(study.reference))
         tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 

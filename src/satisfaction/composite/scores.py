@@ -492,21 +492,24 @@ def _with_scores(survey: Survey, estimates: Estimates, scores: LevelScores) -> E
     for k, part in enumerate(scores.parts):
         if part.surveyed or part.name in measures:
             continue
-        added.append(_of_component(ranked, scores, k))
+        added.append(_of_component(survey, ranked, scores, k))
     return replace(
         estimates, apart=MappingProxyType({one.table["measure"].iloc[0]: one for one in added})
     )
 
 
-def _of_component(ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
-    """Return a component alone, on the scale it is combined on; without an error nothing is known of its ranks."""
+def _of_component(survey: Survey, ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
+    """Return a component alone, on the scale it is combined on; without an error nothing is known of its ranks.
+
+    Nor in a wave whose respondents were not drawn: all its files say that nothing is certain.
+    """
     part = scores.parts[k]
     score = scores.scaled[:, k]
     slope = np.nan_to_num(scale_slope(part))
     rows = sp.csr_array((1, len(score)))
     conventions: dict[str, Any] = {"selection": UNDECLARED, "taken_as_exact": ()}
     if part.errors is not None or part.declared.exact is not None:
-        conventions["selection"] = "probability"
+        conventions["selection"] = survey.declared.selection
     if part.errors is not None:
         rows = sp.csr_array(part.errors) @ sp.diags_array(slope)
         if part.taken_as_exact:

@@ -11,6 +11,7 @@ import pandas as pd
 from satisfaction.declarations.checks import (
     check_declarations,
     check_names,
+    check_reference,
     check_rules,
     check_scores,
     with_default_margins,
@@ -166,6 +167,8 @@ class Survey:
         `history`.
     ranking_name : str
         What the wave's own ranking is called in rules.yaml, where that is not the name of its score.
+    reference : Survey or None
+        The wave that was drawn and stands for the population of this one, in its model of who answers.
     rule_fault : SatisfactionError or None
         What rules.yaml asks of the ranking that this survey cannot serve, or what is wrong with combined.yaml; a survey that
         has one is not run.
@@ -216,6 +219,7 @@ class Survey:
     further: tuple[RankedBy, ...] = ()
     combined: CombinedInputs | None = None
     ranking_name: str = ""
+    reference: Survey | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -693,6 +697,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             raise
         survey = replace(survey, rule_fault=earlier_fault or fault)
 
+    model = declared.selection_model
+    if model is not None and model.reference is not None:
+        survey = _with_reference(survey, model.reference, document)
+
     # what the fieldwork is compared with
     if declared.quota is not None:
         planned = read_counts(
@@ -748,6 +756,23 @@ def _with_earlier(ranked: RankedBy, sets: Sequence[EarlierSet], where: str, wave
     earlier = tuple(one.ranked_as(ranked.name) for one in sets)
     history = history_of(earlier, ranked.history, where=where, wave=wave)
     return replace(ranked, earlier=earlier, history=history)
+
+
+def _with_reference(survey: Survey, folder: str, document: Document) -> Survey:
+    """Read the wave that stands for the population; its files are sources of this one."""
+    place = survey.folder / folder
+    if not (place / "survey.yaml").is_file():
+        raise SurveyError(
+            "S533",
+            _("There is no survey.yaml in {folder}.", folder=folder),
+            where=document.place(("selection_model", "reference")),
+            got=folder,
+            hint=_("Name the folder of a wave, as seen from this one: ../wave."),
+        )
+    reference = read_survey(place, ranking=False)
+    check_reference(survey, reference, document)
+    sources = dict.fromkeys([*survey.sources, *reference.sources, *reference.files])
+    return replace(survey, reference=reference, sources=tuple(sources))
 
 
 def _with_combined(survey: Survey, where: str) -> Survey:

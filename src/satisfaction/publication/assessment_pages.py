@@ -163,7 +163,12 @@ def area_page(
 
 
 def _shared(survey: Survey) -> Row:
-    return {"survey": survey, "declared": survey.declared, "marks": survey.marks}
+    return {
+        "survey": survey,
+        "declared": survey.declared,
+        "marks": survey.marks,
+        "proven": survey.declared.selection == "probability",
+    }
 
 
 def _score_rows(

@@ -241,6 +241,11 @@ COLUMNS: dict[str, Column] = {
         filled=True,
     ),
     "model_zh": _text(_("model in Chinese"), _("the model in Chinese")),
+    "reference": _text(
+        _("population of the model"),
+        _("the margins by name, or the wave that was drawn and its items"),
+        filled=True,
+    ),
     "estimate_model": _number(
         _("estimate of the model"),
         _("right only if the model is; no sampling error belongs to it"),

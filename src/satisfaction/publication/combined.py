@@ -53,6 +53,8 @@ def scores_table(survey: Survey, combined: CombinedScores) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     order = {code: row for row, code in enumerate(dict.fromkeys(table["code"]))}
     table = table.sort_values("code", key=lambda codes: codes.map(order), kind="stable")
+    if survey.declared.selection != "probability":
+        table["se"] = np.nan  # a component's as well: no figure of such a wave states an error
     labels = combined.inputs.labels
     table = labelled(table, labels, key="component", into="component")
     return published(survey, table.reset_index(drop=True), SCORES)

@@ -102,7 +102,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "mark": mark(survey),
     }
     if declared.selection_model is not None:
-        content["selection_model"] = declared.selection_model.model_dump()
+        content["selection_model"] = _selection_model(results)
     if departures:
         content["trial"] = list(departures)
         content["used"] = used_declarations(survey)
@@ -143,6 +143,24 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["tests"] = what_is_tested(survey)
     content["digits"] = DIGITS
     content["versions"] = versions()
+    return content
+
+
+def _selection_model(results: Results) -> dict[str, Any]:
+    """Return the model of who answers as declared, and the wave that it takes for the population."""
+    model = results.survey.declared.selection_model
+    study = results.selection_study
+    assert model is not None
+    content = model.model_dump(exclude_none=True)
+    if study is not None and study.reference is not None:
+        reference = study.reference
+        content["reference_wave"] = {
+            "survey": reference.survey.name,
+            "wave": reference.survey.declared.wave,
+            "questionnaire": reference.survey.questionnaire.reference,
+            "respondents": len(reference.people.table),
+            "left_out": reference.left_out,
+        }
     return content
 
 
@@ -268,6 +286,9 @@ def inputs(results: Results) -> dict[str, str]:
     read = {**results.survey.read, **results.responses.read}
     if results.wave_before is not None:
         read |= results.wave_before.computed.read
+    study = results.selection_study
+    if study is not None and study.reference is not None:
+        read |= study.reference.read
     refuse_changed(read)
     names = _names_in_set(results.survey, read)
     return {names[path]: digest for path, digest in read.items()}

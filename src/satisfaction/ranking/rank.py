@@ -41,6 +41,7 @@ from satisfaction.ranking.pairs import (
     tied_rank,
 )
 from satisfaction.ranking.probability import Between, Posterior
+from satisfaction.ranking.rate_rises import RATE_WAVES, rate_rises
 from satisfaction.ranking.rates import RatePosterior
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
@@ -765,6 +766,8 @@ def _rise_target(
         waves = _waves_of(later, since)
         declared["selection"] = waves.selection
         declared["probabilities"] = probability.TWO_WAVES
+        if later.options.of_rates:
+            declared["probabilities"] = RATE_WAVES
         declared["relation"] = waves.relation
         if waves.selection != "probability":
             return *_unknown(len(later.pairs.score)), declared
@@ -816,8 +819,11 @@ def _since_ranking(
 ) -> tuple[Membership, Floats]:
     """Test a rise since an earlier ranking, with base published or estimated."""
     sign = later.options.sign
-    model = waves.posterior(sign)
-    drawn = probability.rank_draws(model.mean, model.cov)
+    if later.options.of_rates:
+        drawn = rate_rises(waves, sign).ranks
+    else:
+        model = waves.posterior(sign)
+        drawn = probability.rank_draws(model.mean, model.cov)
     before = pairs_of(waves.before, sign)
     after = rise.rank_claims(later.pairs)
     if base == "published":

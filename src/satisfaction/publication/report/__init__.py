@@ -36,6 +36,7 @@ from satisfaction.publication.selection_tables import (
     CAUTION,
     ODDS,
     SENSITIVITY,
+    population_note,
     satisfied_label,
 )
 from satisfaction.publication.tables import Tables, tables_of
@@ -138,6 +139,7 @@ def render(
     model = survey.declared.selection_model
     if model is not None:
         values["model_source"] = model.source
+        values["population"] = population_note(survey)
     values |= {
         "files": rows.records(responses.summary),
         "not_read": rows.not_read(responses.not_read),
