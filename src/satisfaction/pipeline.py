@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -28,7 +28,7 @@ from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
+from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
 from satisfaction.foundation.errors import (
     DesignError,
     SatisfactionError,
@@ -51,7 +51,7 @@ from satisfaction.ranking.selection_study import (
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
-from satisfaction.sampling.measures import add_columns, only_where, stored
+from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
 from satisfaction.weighting.base import RESPONDED, replicates_of, sampled_persons
@@ -449,17 +449,11 @@ def _from_sample(
     design = weigh(survey, sample.design)
     tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    tell(ESTIMATING)
-    estimates = estimate_areas(survey, design, counted, variance=variance)
-    estimates = withhold(survey, estimates, counted)
-    tell(RANKING)
-    combined = None
-    if survey.combined is not None:
-        combined = combined_scores(survey, survey.combined, estimates)
-        estimates = combined.beside(survey, estimates)
-    awaited = awaited_rankings(survey, combined)
-    survey = survey.without_rankings(awaited)
-    all_rankings = rank_scores(survey, estimates, combined, awaited)
+    scored = _scored(survey, design, counted, variance, tell)
+    survey = scored.survey
+    estimates = scored.estimates
+    combined = scored.combined
+    all_rankings = rank_scores(survey, estimates, combined, scored.awaited)
     ranking = all_rankings[0].ranking
     return Results(
         survey=survey,
@@ -473,7 +467,7 @@ def _from_sample(
         selection_study=study_selection(survey, design, estimates, ranking, reference),
         combined=combined,
         wave_before=wave_before(survey),
-        awaited=awaited,
+        awaited=scored.awaited,
     )
 
 
@@ -485,6 +479,90 @@ def drawn_reference(survey: Survey, *, engine: Engine = "duckdb") -> DrawnRefere
     responses = load_responses(reference)
     design = weigh(reference, base_design(reference, responses, engine=engine))
     return DrawnReference.of(survey, reference, design, responses.read)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ranked:
+    """Estimates and the ranking of a weighted design: what a run and a what-if have in common.
+
+    Attributes
+    ----------
+    survey : Survey
+        As it is ranked: by its main score, or by the next one that waits for nothing.
+    design : SampleDesign
+    estimates : dict of Estimates
+        As in `Results`.
+    ranking : Ranking
+    combined : CombinedScores or None
+    awaited : dict of Text
+        As in `Results`.
+    """
+
+    survey: Survey
+    design: SampleDesign
+    estimates: dict[str, Estimates]
+    ranking: Ranking
+    combined: CombinedScores | None
+    awaited: dict[str, Text]
+
+    @property
+    def whole(self) -> Estimates:
+        """Return the estimates of all areas together."""
+        return self.estimates[self.survey.whole()]
+
+
+def rank_design(
+    survey: Survey,
+    design: SampleDesign,
+    counted: Tally,
+    *,
+    variance: Variance = "default",
+    tell: Callable[[Text], object] = _silent,
+) -> Ranked:
+    """Estimate and rank a weighted design.
+
+    Parameters
+    ----------
+    survey : Survey
+    design : SampleDesign
+    counted : Tally
+        Of the design's measures, by the survey's levels of area; more keys do no harm.
+    variance : str
+        Of the estimates.
+    """
+    scored = _scored(survey, design, counted, variance, tell)
+    ranking = rank_areas(scored.survey, scored.estimates)
+    return Ranked(scored.survey, design, scored.estimates, ranking, scored.combined, scored.awaited)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """All that is ranked: estimates, the combined score beside them, and the survey without the rankings that are awaited."""
+
+    survey: Survey
+    estimates: dict[str, Estimates]
+    combined: CombinedScores | None
+    awaited: dict[str, Text]
+
+
+def _scored(
+    survey: Survey,
+    design: SampleDesign,
+    counted: Tally,
+    variance: Variance,
+    tell: Callable[[Text], object],
+) -> _Scored:
+    """Estimate, withhold small cells, and put the combined score beside what it is made of."""
+    tell(ESTIMATING)
+    estimates = estimate_areas(survey, design, counted, variance=variance)
+    estimates = withhold(survey, estimates, counted)
+    tell(RANKING)
+    combined = None
+    if survey.combined is not None:
+        combined = combined_scores(survey, survey.combined, estimates)
+        estimates = combined.beside(survey, estimates)
+    awaited = awaited_rankings(survey, combined)
+    return _Scored(survey.without_rankings(awaited), estimates, combined, awaited)
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
@@ -507,10 +585,7 @@ def sample_design(
     """
     roles = survey.questionnaire.roles
     measures = compile_measures(survey.questionnaire)
-    rows = add_columns(scan(hold(persons, engine)), measures)
-    if RESPONDED in persons:
-        rows = only_where(rows, measures, RESPONDED)
-    table = materialize(rows)
+    table = _measured(scan(hold(persons, engine)), measures)
     if survey.replicate_weights is not None:
         table = fetch(scan(table))
         replicates = replicates_of(survey, table)
@@ -549,6 +624,25 @@ def sample_design(
         if survey.declared.selection != "probability":
             return declared("adjust")
         raise _in_the_words_of_a_survey(fault, survey) from None
+
+
+def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
+    """Return the engine's table with the values of measures; nonrespondents have none."""
+    columns = rows.collect_schema().names()
+    rows = add_columns(rows, measures)
+    if RESPONDED in columns:
+        rows = only_where(rows, measures, RESPONDED)
+    return materialize(rows)
+
+
+def remeasured(survey: Survey, design: SampleDesign, names: Collection[str]) -> SampleDesign:
+    """Return a design with the measures of another questionnaire on the same answers: those of the names alone."""
+    chosen = []
+    for measure in compile_measures(survey.questionnaire):
+        if measure.name in names:
+            chosen.append(measure)
+    design = design.over(_measured(design.table, chosen))
+    return replace(design, measures={measure.name: measure for measure in stored(chosen)})
 
 
 def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -729,6 +823,12 @@ def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     breaking = breaking_scores(rules, estimates[level])
     ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
     return with_thresholds(ranking, survey, estimates)
+
+
+def ranked_scores(survey: Survey) -> set[str | None]:
+    """Return the scores that decide ranks and list: the ranked one, what breaks ties, and thresholds that act on the list."""
+    acting = [threshold for threshold in survey.rules.thresholds if threshold.on_list is not None]
+    return {survey.ranked, survey.rules.ranking.tie_break, *(one.measure for one in acting)}
 
 
 def awaited_rankings(survey: Survey, combined: CombinedScores | None) -> dict[str, Text]:

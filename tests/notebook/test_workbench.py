@@ -373,7 +373,7 @@ def test_replicate_weights_that_do_not_fit_are_refused(small, wave):
         wave.try_weights(table, **given, replicates=replicates[replicates["id"] != "P005"])
     with pytest.raises(SurveyError, match="S524"):
         wave.try_weights(table, **given, replicates=pd.concat([replicates, replicates.head(1)]))
-    with pytest.raises(SurveyError, match="S527"):
+    with pytest.raises(SurveyError, match="S534"):
         wave.try_weights(table, **given, replicates=replicates.assign(b03="many"))
     with pytest.raises(DesignError, match="D527"):
         wave.try_weights(table, **given, replicates=replicates, rscales=[1.0, 2.0])

@@ -221,7 +221,8 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         *unread_lines(responses.not_read),
         *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
         *earlier_notes(survey),
-        *filter(None, [what_is_tested(survey), population_note(survey)]),
+        *filter(None, [population_note(survey)]),
+        *filter(None, [what_is_tested(survey)]),
     ):
         tell(line)
     tell(account_line(counts))

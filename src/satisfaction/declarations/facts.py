@@ -71,7 +71,7 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     Raises
     ------
     SurveyError
-        S131 a column that is not there, S524 a respondent who stands twice, S527 a weight that is no number.
+        S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
     """
     table = read_fact_table(path, (respondent,))
     twice = table[respondent].duplicated(keep=False)
@@ -79,7 +79,7 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
     weights = table[names].apply(pd.to_numeric, errors="coerce").astype(float)
     known = np.isfinite(weights).all(axis=1)
-    _refuse(path, ~known, "S527", _("Replicate weights must be numbers"))
+    _refuse(path, ~known, "S534", _("Replicate weights must be numbers"))
     return pd.concat([table[[respondent]], weights], axis="columns")
 
 
@@ -89,10 +89,10 @@ def read_rscales(path: Path) -> pd.DataFrame:
     Raises
     ------
     SurveyError
-        S131 without that column, S527 a scale that is no number of 0 or more.
+        S131 without that column, S534 a scale that is no number of 0 or more.
     """
     scales = pd.to_numeric(read_fact_table(path, ("rscale",))["rscale"], errors="coerce")
-    _refuse(path, ~(np.isfinite(scales) & (scales >= 0)), "S527", _("Scales must be numbers"))
+    _refuse(path, ~(np.isfinite(scales) & (scales >= 0)), "S534", _("Scales must be numbers"))
     return scales.astype(float).to_frame()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
@@ -36,12 +37,13 @@ from satisfaction.declarations.facts import (
     read_rscales,
     read_weights,
 )
+from satisfaction.declarations.items import Denominator, Index
 from satisfaction.declarations.questionnaire import (
     Questionnaire,
     questionnaires_above,
     read_questionnaire,
 )
-from satisfaction.declarations.rules import Rules
+from satisfaction.declarations.rules import RankingRules, Rules
 from satisfaction.declarations.wave import BaseStep, Step, SurveyFile
 from satisfaction.declarations.weighting_record import (
     RECORD_FILE,
@@ -50,7 +52,12 @@ from satisfaction.declarations.weighting_record import (
     read_weighting_record,
 )
 from satisfaction.foundation.conventions import KEYS, in_words
-from satisfaction.foundation.errors import SatisfactionError, SurveyError
+from satisfaction.foundation.errors import (
+    QuestionnaireError,
+    SatisfactionError,
+    SurveyError,
+    one_of,
+)
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.foundation.pages import card
@@ -470,6 +477,76 @@ def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Sur
     return weighted_as(survey, declared.weighting)
 
 
+def with_ranking_rules(survey: Survey, changes: Mapping[str, object], *, name: str) -> Survey:
+    """Return the survey with other ranking rules, checked as those of rules.yaml are; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    changes : mapping
+        As under `ranking` in rules.yaml.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    SurveyError
+        As `read_survey`.
+    """
+    content = survey.rules.ranking.model_dump(mode="json", exclude_unset=True) | dict(changes)
+    ranking = validated(Document(Path(name), {}, content), RankingRules, SurveyError)
+    return replace(survey, rules=survey.rules.model_copy(update={"ranking": ranking}))
+
+
+def with_measures(
+    survey: Survey,
+    *,
+    dont_know: str | None = None,
+    weights: Mapping[str, float | str] | None = None,
+    name: str,
+) -> Survey:
+    """Return the survey with another don't-know rule or other weights of the ranked index; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    dont_know : {"in", "out"}, optional
+        Whether don't-know stays in the denominator of every rate.
+    weights : mapping, optional
+        Of the ranked index: components that stay as declared may be left out; all add to 1.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    QuestionnaireError
+        Q153 for a rule, an index or a component that is none, Q121 for weights that do not add to 1.
+    """
+    questionnaire = survey.questionnaire
+    changes: dict[str, object] = {}
+    if dont_know is not None:
+        allowed = get_args(Denominator)
+        one_of(dont_know, allowed, argument="dont_know", error=QuestionnaireError, code="Q153")
+        rates = {}
+        for rate_name, rate in questionnaire.rates.items():
+            denominator = dict(rate.denominator) | {"dont_know": dont_know}
+            rates[rate_name] = rate.model_copy(update={"denominator": denominator})
+        changes["rates"] = rates
+    if weights:
+        indices = questionnaire.indices
+        one_of(survey.ranked, indices, argument="ranked", error=QuestionnaireError, code="Q153")
+        index = indices[survey.ranked]
+        for component in weights:
+            one_of(
+                component, index.weights, argument="weights", error=QuestionnaireError, code="Q153"
+            )
+        content = index.model_dump(mode="json", exclude_unset=True)
+        content["weights"] = {**content["weights"], **weights}
+        changed = validated(Document(Path(name), {}, content), Index, QuestionnaireError)
+        changes["indices"] = dict(indices) | {survey.ranked: changed}
+    return replace(survey, questionnaire=questionnaire.model_copy(update=changes))
+
+
 def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:
     """Return the survey with steps that are checked already in the place of its own."""
     declared = survey.declared.model_copy(update={"weighting": list(steps)})
@@ -482,7 +559,7 @@ def with_tables_of_weights(survey: Survey, folder: Path) -> Survey:
     Raises
     ------
     SurveyError
-        S131, S523, S524, S527.
+        S131, S523, S524, S534.
     """
     respondent = survey.questionnaire.roles.respondent
     base = survey.declared.base

@@ -43,9 +43,11 @@ DIFFERENCES = (
 """Of those, the ones that are no level: percentage points, where the level is a percentage."""
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
 ANSWERS = {"yes": _("yes"), "no": _("no")}
+RECIPES = {"declared": _("as declared")}
+MOVES = {"enters": _("enters"), "leaves": _("leaves")}
 UNITS = ("share 0-1", "points 0-100")
 """Of a row's estimate; beside figures that bear their unit it would contradict them."""
-DECIMALS = {"df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "n_effective": 0, "reliability": 2}  # fmt: skip
+DECIMALS = {"df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "effective_n": 0, "n_effective": 0, "reliability": 2}  # fmt: skip
 TRACK = 96  # width of a drawn interval, in pixels
 
 
@@ -100,6 +102,8 @@ class Labels:
             "verdict": VERDICT,
             "listed": ANSWERS,
             "model_dependent": ANSWERS,
+            "recipe": RECIPES,
+            "moved": MOVES,
         }
         return words.get(name, {})
 

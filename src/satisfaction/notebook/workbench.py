@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,19 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from satisfaction.comparison.recipes import DECLARED, LISTED, Recipes, set_side_by_side
+from satisfaction.comparison.recipes import (
+    DECLARED,
+    LISTED,
+    Recipes,
+    set_side_by_side,
+    weight_figures,
+)
 from satisfaction.declarations.survey import (
     Survey,
     read_declared,
     read_survey,
+    with_measures,
+    with_ranking_rules,
     with_tables_of_weights,
     with_weighting,
 )
@@ -50,11 +58,11 @@ from satisfaction.foundation.files import (
     scratch_folder,
     sha256,
 )
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.language import Text, _, comma_list, use
 from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
-from satisfaction.pipeline import Results, reweighted, run
+from satisfaction.pipeline import Ranked, Results, ranked_further, reweighted, run
 from satisfaction.publication.adoption import ListMoves, list_moves
 from satisfaction.publication.labels import mark
 from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
@@ -211,7 +219,7 @@ class Workbench:
         WeightsError
             W521 as `try_weighting`, W527 respondents without a weight, W528 a name that no file can bear.
         SurveyError
-            S131 a column that is not there, S523, S524, S527 weights that are none.
+            S131 a column that is not there, S523, S524, S534 weights that are none.
         DesignError
             D527 replicates or scales that cannot be.
         """
@@ -256,10 +264,77 @@ class Workbench:
                 hint=_("Give every trial a name of its own."),
             )
         results = reweighted(self.results, survey, variance=variance)
-        trial = WeightingTrial(name, results, list_moves(results, self.results))
+        tried = self.keep_look(name, results)
+        moves = ListMoves(tuple(tried.entered), tuple(tried.left))
+        trial = WeightingTrial(name, results, moves)
         self._trials[name] = trial
-        self._keep(trial)
         return trial
+
+    def try_rules(self, **changes: object) -> Results:
+        """Rank the wave under other ranking rules; rules.yaml stays as it is.
+
+        Parameters
+        ----------
+        **changes
+            As under `ranking` in rules.yaml: list_size=20, level=0.9.
+
+        Returns
+        -------
+        Results
+            Marked as a trial wherever they are written.
+
+        Raises
+        ------
+        SurveyError
+            For what rules.yaml could not hold.
+        RankingError
+            K160 for a list that is no shorter than the ranking.
+
+        Examples
+        --------
+        >>> wave = sat.open_wave("surveys/wave")
+        >>> trial = wave.try_rules(list_size=2)
+        >>> trial.ranking.summary["listed"]
+        ('990102', '990201')
+        """
+        results = self.results
+        survey = with_ranking_rules(results.survey, changes, name="try_rules")
+        with use(None):
+            return ranked_further(results, survey)
+
+    def try_measures(
+        self,
+        *,
+        dont_know: str | None = None,
+        weights: Mapping[str, float | str] | None = None,
+        variance: Variance = "default",
+    ) -> Results:
+        """Run the wave under another don't-know rule or other index weights; the questionnaire stays as it is.
+
+        Parameters
+        ----------
+        dont_know : {"in", "out"}, optional
+            Whether don't-know stays in the denominator of every rate.
+        weights : mapping, optional
+            Of the ranked index: {"streets": 0.5}, or "1/3"; those left out stay as declared, all add to 1.
+        variance : str, optional
+            As `try_weighting`.
+
+        Returns
+        -------
+        Results
+            Marked as a trial wherever they are written.
+
+        Raises
+        ------
+        QuestionnaireError
+            Q153 for a rule, an index or a component that is none, Q121 for weights that do not add to 1.
+        """
+        results = self.results
+        survey = with_measures(
+            results.survey, dont_know=dont_know, weights=weights, name="try_measures"
+        )
+        return reweighted(results, survey, variance=variance)
 
     def usual_trials(self) -> dict[str, list[Step]]:
         """Return other choices that a reader would ask for, by name; none where no step is declared.
@@ -272,8 +347,7 @@ class Workbench:
         untrimmed = [step for step in steps if not isinstance(step, TrimmingStep)]
         trials: dict[str, list[Step]] = {}
         for multiple in USUAL_BOUNDS if steps else ():
-            cut = TrimmingStep(step="trimming", upper=multiple, relative_to="mean")
-            trials[f"trim {multiple} x mean"] = [*untrimmed, cut, *calibrations[-1:]]
+            trials[f"trim {multiple} x mean"] = trimmed_at(multiple, untrimmed)
         if len(untrimmed) < len(steps):
             trials["no trimming"] = list(untrimmed)
         if not calibrations:
@@ -292,17 +366,30 @@ class Workbench:
             trials[f"{method} [{low:.2f}, {high:.2f}]"] = recipe
         return trials
 
-    def _keep(self, trial: WeightingTrial) -> None:
-        """Add a trial to what was looked at, in the wave's folder of outputs."""
-        row = set_side_by_side({trial.name: trial.results}).table.iloc[0]
+    def keep_look(self, name: str, result: Results | Ranked) -> TriedRecipe:
+        """Note that a recipe's results were looked at, in the wave's folder of outputs; the same one is noted once.
+
+        Parameters
+        ----------
+        name : str
+            Of the trial.
+        result : Results or Ranked
+
+        Returns
+        -------
+        TriedRecipe
+            What the record says of it.
+        """
+        whole = result.whole.of(result.survey.questionnaire.ranked).table.iloc[0]
+        moves = list_moves(result, self.results)
         tried = TriedRecipe(
-            name=trial.name,
-            weighting=trial.steps,
-            estimate=_digits(row["estimate"]),
-            se=_digits(row["se"]),
-            effective_n=float(f"{row['effective_n']:.12g}"),
-            entered=list(trial.moves.entered),
-            left=list(trial.moves.left),
+            name=name,
+            weighting=result.survey.declared.weighting,
+            estimate=_digits(whole["estimate"]),
+            se=_digits(whole["se"]),
+            effective_n=float(f"{weight_figures(result)['effective_n']:.12g}"),
+            entered=list(moves.entered),
+            left=list(moves.left),
         )
         path = self._trials_path
         path.parent.mkdir(exist_ok=True)
@@ -311,6 +398,7 @@ class Workbench:
             more = looked_at.with_trials([tried])
             if len(more.trials) > len(looked_at.trials):
                 write_weighting_record(more, path)
+        return tried
 
     @property
     def side_by_side(self) -> Recipes:
@@ -583,6 +671,13 @@ def open_wave(folder: str | Path) -> Workbench:
     1  calibration   raking
     """
     return Workbench(read_survey(in_project(folder)))
+
+
+def trimmed_at(multiple: float, untrimmed: Sequence[Step]) -> list[Step]:
+    """Return steps that also cut weights at a multiple of their mean, and calibrate again as the last calibration does."""
+    cut = TrimmingStep(step="trimming", upper=multiple, relative_to="mean")
+    calibrations = [step for step in untrimmed if isinstance(step, CalibrationStep)]
+    return [*untrimmed, cut, *calibrations[-1:]]
 
 
 def _digits(value: float) -> float | None:

@@ -284,11 +284,11 @@ def inputs(results: Results) -> dict[str, str]:
         F420 for a file that is no longer what was read.
     """
     read = {**results.survey.read, **results.responses.read}
-    if results.wave_before is not None:
-        read |= results.wave_before.computed.read
     study = results.selection_study
     if study is not None and study.reference is not None:
         read |= study.reference.read
+    if results.wave_before is not None:
+        read |= results.wave_before.computed.read
     refuse_changed(read)
     names = _names_in_set(results.survey, read)
     return {names[path]: digest for path, digest in read.items()}
