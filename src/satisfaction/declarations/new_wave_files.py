@@ -143,7 +143,7 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "weighting": weighting,
         "lonely_psu": "fail",
         "level": 0.95,
-        "tests": {"pairs": True, "regression": True, "reliability": True},
+        "tests": {"pairs": True, "rest": True, "change": True, "reliability": True},
         "languages": list(LANGUAGES),
         "rules": "rules.yaml",
     }

@@ -510,7 +510,8 @@ class IntraclassCorrelation:
     mean_workload, deff, deff_workloads : float
         Respondents a group, and the design effects of interviewing that rho implies (see conventions).
     table : DataFrame (groups, ...)
-        Places, group, n, mean, deviation (from the mean of the place), in the measure's unit.
+        Places, group, n, mean, deviation (from the mean of the place), in the measure's unit; rho_without, the correlation
+        without this group.
     conventions : dict
         null, method, interval, weights, design_effect, confounding, groups_in_several_places, level.
     """
@@ -616,6 +617,7 @@ def intraclass_correlation(
     table = groups.drop(columns=["total", "squares"])
     table["mean"] = mean
     table["deviation"] = mean - centre
+    table["rho_without"] = rho_without(n, total, groups["squares"].to_numpy(float), place=place)
     rho = analysis.rho
     p = special.fdtrc(analysis.df_between, analysis.df_within, analysis.f)
     variance_between = (analysis.between - analysis.within) / analysis.n0
@@ -668,6 +670,39 @@ def anova(n: Array, total: Array, squares: Array, *, place: Array) -> Anova:
     within = max(float((squares - total * mean).sum()), 0.0) / df_within
     n0 = float(n.sum() - (np.bincount(place, n**2) / size).sum()) / df_between
     return Anova(between, within, df_between, df_within, n0)
+
+
+def rho_without(n: Array, total: Array, squares: Array, *, place: Array) -> Array:
+    """Return the intraclass correlation without each of the groups in turn: (G,), nan where it is not estimable then.
+
+    Parameters
+    ----------
+    n, total, squares : (G,) float
+    place : (G,) int
+        As `anova` takes them.
+    """
+    groups = len(n)
+    size = np.bincount(place, n)
+    sum_of_place = np.bincount(place, total)
+    alone = np.bincount(place)[place] == 1
+    # between groups: groups' totals squared over n, less the same of places; only one place changes
+    of_groups = total**2 / n
+    of_places = sum_of_place**2 / size
+    left = np.where(alone, 1.0, size[place] - n)
+    of_place_left = np.where(alone, 0.0, (sum_of_place[place] - total) ** 2 / left)
+    between = of_groups.sum() - of_groups - (of_places.sum() - of_places[place] + of_place_left)
+    within = (squares - of_groups).sum() - (squares - of_groups)
+    df_between = groups - 1 - (len(size) - alone)
+    df_within = n.sum() - n - (groups - 1)
+    crowding = np.bincount(place, n**2)
+    crowding_left = np.where(alone, 0.0, (crowding[place] - n**2) / left)
+    shares = (crowding / size).sum() - (crowding / size)[place] + crowding_left
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n0 = (n.sum() - n - shares) / df_between
+        mean_square = np.maximum(within, 0.0) / df_within
+        component = (between / df_between - mean_square) / n0
+        rho = component / (component + mean_square)
+    return np.where((df_between > 0) & (df_within > 0), rho, np.nan)
 
 
 def wald_limits(
