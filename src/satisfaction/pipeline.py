@@ -415,7 +415,7 @@ def reweighted(
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class BaseSample:
     """Everybody who was sampled, before any weighting step but the first.
 
     Attributes
@@ -430,16 +430,18 @@ class Sample:
     base_step: dict[str, Any] | None
 
 
-def draw_up_sample(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> Sample:
+def draw_up_sample(
+    survey: Survey, responses: Responses, *, engine: Engine = "duckdb"
+) -> BaseSample:
     """Give everybody who was sampled a base weight, and declare the sample design; see `sample_design`."""
     persons = sampled_persons(survey, responses.accepted)
-    return Sample(sample_design(survey, persons.table, engine=engine), persons.record)
+    return BaseSample(sample_design(survey, persons.table, engine=engine), persons.record)
 
 
 def _from_sample(
     survey: Survey,
     responses: Responses,
-    sample: Sample,
+    sample: BaseSample,
     variance: Variance = "default",
     *,
     tell: Callable[[Text], object] = _silent,
