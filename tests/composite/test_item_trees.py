@@ -38,7 +38,6 @@ from satisfaction.declarations.assessment_tables import read_sheet, read_sites
 from satisfaction.declarations.combined import Assessment, read_combined_inputs
 from satisfaction.declarations.rules import Threshold
 from satisfaction.foundation.errors import SatisfactionError
-from satisfaction.foundation.tables import write_checksums
 from satisfaction.pipeline import run
 from satisfaction.ranking.change import rank_change
 from satisfaction.ranking.drawn import JointDraws, list_probability
@@ -951,9 +950,9 @@ def test_the_command_writes_the_set_and_says_what_is_awaited(small, call):
 
 
 def test_a_set_with_the_surveys_figures_is_written_again_identical(written):
-    from satisfaction.comparison.assessments import verify_assessments
+    from satisfaction.comparison.again import verify_any
 
-    found = verify_assessments(written)
+    found = verify_any(written)
     assert (found.code, found.differing, found.inputs) == (0, (), {})
     assert (
         found.compared == len(list(written.iterdir())) - 2
@@ -976,12 +975,15 @@ def test_verify_tells_an_edited_a_forged_and_an_outdated_assessment_apart(small,
     assert code == 10
     assert "system_departments.csv" in out
     assert "999" in out
-    write_checksums(folder)  # the sums are forged too
+    stamp = json.loads((folder / "run.json").read_text(encoding="utf-8"))  # forged too
+    stamp["outputs"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "run.json").write_text(json.dumps(stamp), encoding="utf-8")
     code, out, _err = call("verify", folder)
     assert code == 13
     assert "999" in out
     path.write_text(rows, encoding="utf-8-sig")
-    write_checksums(folder)
+    stamp["outputs"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "run.json").write_text(json.dumps(stamp), encoding="utf-8")
     small.edit("lost.csv", "亮点 highlight", "另一个 another")
     code, out, _err = call("verify", folder)
     assert code == 11

@@ -71,7 +71,7 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
 @option(
     "--measure",
     default=None,
-    words=_("default: the measure the questionnaire ranks"),
+    words=_("one score alone; default: every ranking that the waves share"),
 )
 @ENGINE
 def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
@@ -91,7 +91,7 @@ def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
 @option(
     "--measure",
     default=None,
-    words=_("default: the measure the questionnaire ranks"),
+    words=_("one score alone; default: every ranking that the waves share"),
 )
 @ENGINE
 def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
@@ -349,7 +349,12 @@ def assessment(
 
 @command(_("How ranks move under other weights, scales, aggregations and denominators."))
 @click.argument("folder", type=FOLDER)
-@option("--measure", words=_("default: the measure the questionnaire ranks"))
+@option(
+    "--measure",
+    words=_(
+        "an index or combined alone; default: the index that is ranked, and the combined score"
+    ),
+)
 @option(
     "--weight-noise",
     type=float,

@@ -7,21 +7,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from satisfaction.comparison.assessments import verify_assessments
+from satisfaction.comparison.assessments import assessments_of, export_assessments
 from satisfaction.comparison.changes import run_change, run_rolling
 from satisfaction.comparison.combined import combine, export_combined
 from satisfaction.comparison.stability_files import export_stability, study_stability
 from satisfaction.comparison.wave_files import export_change, export_rolling
 from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import SatisfactionError
-from satisfaction.foundation.file_sets import SUMS
 from satisfaction.foundation.files import read_json, scratch_folder, sha256
 from satisfaction.pipeline import run
 from satisfaction.publication.verify import (
-    UNCHECKED,
     Verification,
     other_versions,
     set_differences,
+    set_names,
     survey_folder,
     unlike,
     verify,
@@ -48,9 +47,7 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
     if (folder / "run.json").is_file():
         stamp = read_json(folder / "run.json")
     command = stamp.get("command", "")
-    if command == "assessment":
-        return verify_assessments(folder, survey=None if survey is None else Path(survey))
-    if command not in AGAIN or (folder / SUMS).is_file():
+    if command not in AGAIN:
         return verify(folder, survey=survey)
     last = survey_folder(folder, survey)
     waves = [last / way for way in stamp["surveys"]]
@@ -60,7 +57,7 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
         with scratch_folder("satisfaction-verify") as scratch:
             new = AGAIN[command](waves, stamp["options"], scratch / "again")
             record_now = _record(new, read_json(new / "run.json")["outputs"])
-            compared = len(_names(folder) | _names(new))
+            compared = len(set_names(folder) | set_names(new))
             differing = tuple(set_differences(folder, new))
     except SatisfactionError as fault:
         if not changed:
@@ -71,13 +68,9 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
     return Verification(folder, changed, inputs, versions, differing, compared)
 
 
-def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if path.is_file() and path.name not in UNCHECKED}
-
-
 def _changed_by_hand(folder: Path, outputs: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are not what run.json lists: "changed", "missing" or "unlisted"."""
-    present = {name: sha256(folder / name) for name in sorted(_names(folder))}
+    present = {name: sha256(folder / name) for name in sorted(set_names(folder))}
     states = {}
     for name, digest in outputs.items():
         if name not in present:
@@ -95,7 +88,7 @@ def _record(folder: Path, outputs: Mapping[str, str]) -> dict[str, Any]:
 
 def _inputs(record: Mapping[str, Any]) -> dict[str, str]:
     """Return the hashes of all inputs, by wave and name."""
-    inputs = dict(record.get("combined_inputs", {}))
+    inputs = dict(record.get("combined_inputs") or record.get("inputs", {}))
     for wave in record["waves"]:
         for name, digest in wave["inputs"].items():
             inputs[f"{wave['survey']}: {name}"] = digest
@@ -116,12 +109,29 @@ def _combined(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -
     return export_combined(results, combine(results, wave / options["declared"]), folder)
 
 
+def _assessment(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
+    (wave,) = waves
+    survey = read_survey(wave)
+    results = None
+    if not options["without_survey"]:
+        results = run(survey)
+    path = wave / options["declared"]
+    drawing = {name: options[name] for name in ("draws", "seed")}
+    return export_assessments(assessments_of(survey, path, results=results, **drawing), folder)
+
+
 def _stability(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
     (wave,) = waves
     return export_stability(study_stability(run(read_survey(wave)), **options), options, folder)
 
 
 AGAIN: Mapping[str, Callable[[Sequence[Path], Mapping[str, Any], Path], Path]] = MappingProxyType(
-    {"change": _change, "rolling": _rolling, "combined": _combined, "stability": _stability}
+    {
+        "change": _change,
+        "rolling": _rolling,
+        "combined": _combined,
+        "assessment": _assessment,
+        "stability": _stability,
+    }
 )
 """How each command's set is written again."""

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,17 +31,13 @@ from satisfaction.declarations.combined import (
     PointsClass,
     read_combined_inputs,
 )
-from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.figures import probability
-from satisfaction.foundation.file_sets import SUMS
 from satisfaction.foundation.files import (
-    changed_since,
     dated_folder,
-    read_json,
     recorded,
     refuse_changed,
-    scratch_folder,
     sha256,
 )
 from satisfaction.foundation.language import Text, _, comma_list, ngettext, use
@@ -55,7 +50,7 @@ from satisfaction.foundation.tables import (
     write_xlsx,
 )
 from satisfaction.foundation.yaml import refuse_placeholders
-from satisfaction.pipeline import Results, run
+from satisfaction.pipeline import Results
 from satisfaction.publication.assessment_pages import (
     STATE_WORDS,
     area_page,
@@ -65,15 +60,6 @@ from satisfaction.publication.assessment_pages import (
 from satisfaction.publication.columns import OF_ASSESSMENT, described_columns
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import plain, versions
-from satisfaction.publication.verify import (
-    Verification,
-    damage_said,
-    other_versions,
-    set_differences,
-    set_names,
-    survey_folder,
-    unlike,
-)
 from satisfaction.ranking.drawn import JointDraws
 
 ASSESSMENT = "assessment.json"
@@ -331,55 +317,6 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
         write_json(stamp, scratch / "run.json")
         write_checksums(scratch)
     return made.target
-
-
-def verify_assessments(folder: Path, *, survey: Path | None = None) -> Verification:
-    """Write a set of `satisfaction assessment` again from its inputs and compare every file with it.
-
-    Parameters
-    ----------
-    folder : Path
-        As `export_assessments` wrote it.
-    survey : Path, optional
-        The survey's folder; by default the one that the set lies in.
-
-    Raises
-    ------
-    InputFileError
-        F123 where the survey's folder is not known.
-    """
-    options = read_json(folder / "run.json", ["options"])["options"]
-    at = survey_folder(folder, survey)
-    by_hand = changed_since(folder, folder / SUMS)
-    with damage_said(folder):
-        made = read_json(folder / ASSESSMENT, ["inputs", "waves", "versions"])
-    wave = read_survey(at)
-    results = None
-    if not options["without_survey"]:
-        results = run(wave)
-    again = assessments_of(
-        wave,
-        at / options["declared"],
-        results=results,
-        draws=options["draws"],
-        seed=options["seed"],
-    )
-    with scratch_folder("satisfaction-verify") as scratch:
-        new = export_assessments(again, scratch / "again")
-        made_now = read_json(new / ASSESSMENT)
-        differing = tuple(set_differences(folder, new))
-        compared = len(set_names(folder) | set_names(new))
-    inputs = unlike(_inputs(made), _inputs(made_now))
-    programs = other_versions(made["versions"], made_now["versions"])
-    return Verification(folder, by_hand, inputs, programs, differing, compared)
-
-
-def _inputs(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the hashes of what a set was made from, by name."""
-    inputs = dict(record["inputs"])
-    for wave in record["waves"]:
-        inputs |= wave["inputs"]
-    return inputs
 
 
 def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
