@@ -175,7 +175,9 @@ def _any(grounds: Sequence[ListGround], like: ListGround) -> Bools:
     return holds
 
 
-def _belonging(rank: ListGround, listing: Sequence[ListGround], sparing: Sequence[ListGround]) -> Membership:
+def _belonging(
+    rank: ListGround, listing: Sequence[ListGround], sparing: Sequence[ListGround]
+) -> Membership:
     """Test whether units truly belong to the list: by a listing threshold, or by rank and below every sparing one."""
     together = [rank, *sparing]
     by_rank_in = np.max([one.p_in for one in together], axis=0)
