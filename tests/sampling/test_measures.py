@@ -201,6 +201,12 @@ def test_knowledge_credit(knowledge, expected):
     )
 
 
+def test_all_right_options_and_a_wrong_one_earn_nothing():
+    rows = [{"know": frozenset(chosen)} for chosen in ({1, 2, 3}, {1, 2, 3, 4})]
+    measure = instrument(rate={"items": ["know"]}, knowledge=KNOWLEDGE[0])
+    assert values(measure, rows)["rate"] == [1, 0]
+
+
 @pytest.mark.parametrize(("answer", "value"), [(98, 0), (99, None), (None, None)])
 def test_special_codes_of_a_knowledge_item(answer, value):
     assert values(instrument(rate={"items": ["know"]}), [{"know": answer}])["rate"] == [value]
