@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
+from tests.item_trees import write_files
 
 from conftest import small_rows, small_tables
 from satisfaction.declarations.meanings import schema_of
@@ -556,3 +558,51 @@ def test_areas_that_lie_in_each_other_are_refused_instead_of_followed_for_ever(s
     assert code == 2
     assert "S146" in fault
     assert not folder.exists()
+
+
+# ---- sheets of inspection, wave after wave
+
+
+def test_the_sheets_of_a_wave_become_those_of_an_earlier_one(small, call):
+    write_files(small.folder)
+    folder = small.root / "surveys" / "again"
+    code, out, _ = call("new", folder, "--like", small.folder)
+    assert code == 0
+    data = YAML(typ="safe").load((folder / "combined.yaml").read_text(encoding="utf-8"))
+    system = data["components"]["system"]
+    assert [one["wave"] for one in system["earlier"]] == ["2025T3", "2025T4", "2026T1"]
+    assert system["earlier"][-1] == {
+        "wave": "2026T1",
+        "lost": "lost_2026t1.csv",
+        "sites": "sites_2026t1.csv",
+        "source": "模拟 simulated",
+    }
+    for name in ("lost", "sites"):
+        own = (small.folder / f"{name}.csv").read_bytes()
+        assert (folder / f"{name}_2026t1.csv").read_bytes() == own
+        assert not (folder / f"{name}.csv").exists()  # the new wave's is still to come
+        for number in (1, 2):
+            handed = (folder / f"{name}_{number}.csv").read_bytes()
+            assert handed == (small.folder / f"{name}_{number}.csv").read_bytes()
+    look = out.split("Changed, or to be filled in:")[1]
+    assert "source and date of onsite.csv, lost.csv, sites.csv" in look
+
+
+def test_a_wave_that_follows_no_lost_points_is_told_how_to(rich, call):
+    code, out, _ = call("new", rich.root / "surveys" / "again", "--like", rich.folder)
+    assert code == 0
+    assert "desk: to follow lost points, add lost.csv of 2026T1 under `earlier`" in out
+
+
+def test_some_areas_take_over_no_sheets_and_no_ranks_of_further_rankings(small, call):
+    write_files(small.folder)
+    with (small.folder / "rules.yaml").open("a", encoding="utf-8") as file:
+        file.write('rankings: [{score: awareness, targets: {"990101": {top: 2}}}]\n')
+    folder = small.root / "surveys" / "fewer"
+    code, out, _ = call("new", folder, "--like", small.folder, "--counties", "990101,990102")
+    assert code == 0
+    left = out.split("Not taken over:")[1]
+    assert "combined.yaml system earlier" in left
+    assert "rules.yaml rankings awareness targets" in left
+    assert "earlier" not in (folder / "combined.yaml").read_text(encoding="utf-8")
+    assert not list(folder.glob("lost*"))

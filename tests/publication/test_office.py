@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from tests.ranking.test_rankings import prepare
 
 import satisfaction as sat
 from conftest import SmallSurvey
@@ -132,6 +133,7 @@ def test_a_notebook_runs_without_a_warning_and_says_what_must_be_said(path, smal
         "selection:",
         "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:",
     )
+    prepare(small, rankings="")
     files = sat.export(sat.run(small.read()), tmp_path / "set")
     options = {
         "progress_bar": False,

@@ -220,7 +220,7 @@ def _tell_ranking(results: Results) -> None:
     tell(first_or_last)
     if summary.proven:
         tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
-    for unit in sorted(summary.listed, key=lambda code: table.loc[code, "rank"]):
+    for unit in sorted(summary.filed, key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
         certainty = NOTHING
         if summary.proven:
@@ -360,32 +360,21 @@ def stability(
     folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str
 ) -> None:
     """How ranks move under other weights, scales, aggregations and denominators."""
-    from satisfaction.comparison.stability import (
-        Choices,
-        components_of,
+    from satisfaction.comparison.stability_files import (
         export_stability,
-        make_world,
         stability_lines,
+        study_stability,
     )
-    from satisfaction.comparison.stability import stability as studied
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run
     from satisfaction.ranking.rank import require_ranks
 
-    survey = read_survey(folder)
-    results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
     require_ranks(results.ranking, where=str(folder))
-    parts = components_of(results, measure=measure, seed=seed)
-    world = make_world(
-        parts.scores,
-        parts.errors,
-        parts.weights,
-        choices=Choices(weight_noise=weight_noise),
-        seed=seed,
-    )
-    found = studied(world, parts.areas, bottom=survey.rules.ranking.list_size, seed=seed)
-    written = export_stability(results, found, parts)
-    _tell(stability_lines(results, found, parts), written)
+    options = {"measure": measure, "weight_noise": weight_noise, "seed": seed}
+    studied = study_stability(results, measure=measure, weight_noise=weight_noise, seed=seed)
+    written = export_stability(studied, options)
+    _tell(stability_lines(studied), written)
 
 
 @command(_("The report and one page an area, in Chinese and English."))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from satisfaction.declarations.earlier import (
     EarlierSet,
-    comparable_questionnaires,
+    comparable_instruments,
     differences_from,
+    lacking_sets,
 )
 from satisfaction.declarations.facts import missing_between, period_of
 from satisfaction.declarations.items import AreaItem, NumberItem, SingleItem
@@ -397,10 +398,19 @@ def check_rules(survey: Survey, document: Document) -> None:
         S141 a target of an area that is not ranked, S142 a target outside the number of places, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
         thresholds, S178 areas of earlier rankings that nobody knows, S181 escalation without earlier rankings, S182 a rise
         between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings, S373 a
-        wave that differs, S375 and S376 steps that cannot be decided.
+        wave that differs, S377 one whose set does not hold the ranking, S375 and S376 steps that cannot be decided.
     """
     for position, threshold in enumerate(survey.rules.thresholds):
-        _check_threshold(survey, document, ("thresholds", position), threshold)
+        of_threshold = ("thresholds", position)
+        _check_threshold(survey, document, of_threshold, threshold)
+        if threshold.on_list is not None and survey.rules.ranking.side == "first":
+            raise SurveyError(
+                "S378",
+                _("A threshold acts on a list of the last areas only."),
+                where=document.place((*of_threshold, "on_list")),
+                available=("side: last",),
+                hint=_("Remove `on_list`, or list the last ones."),
+            )
     _check_steps(survey, document)
     _check_history(survey, document)
     ranked = survey.ranked_areas()
@@ -503,6 +513,14 @@ def _check_rise(
     where = document.place(at)
     earlier = survey.earlier_waves()
     since = target.since or next(reversed(earlier), "")
+    lacking = lacking_sets(survey)
+    if target.since is not None:
+        lacking = [one for one in lacking if one.wave == target.since]
+    elif since:
+        waves = [one.wave for one in survey.earlier]
+        after = waves.index(since) + 1 if since in waves else 0
+        lacking = [one for one in lacking if one.wave in waves[after:]]
+    _require_held(survey, document, lacking)
     if since not in earlier:
         problem = _("There is no published ranking of an earlier wave to rise from.")
         if since:
@@ -533,7 +551,7 @@ def _check_rise(
     if from_set or history is None or history.questionnaire is None:
         return
     earlier_questionnaire = history.questionnaire
-    comparable = comparable_questionnaires(survey.questionnaire)
+    comparable = comparable_instruments(survey)
     reference = survey.questionnaire.reference
     if earlier_questionnaire not in comparable:
         raise SurveyError(
@@ -628,6 +646,8 @@ def _check_steps(survey: Survey, document: Document) -> None:
 def _check_history(survey: Survey, document: Document) -> None:
     """Refuse rankings of areas that nobody knows, and escalation that cannot count waves in a row."""
     escalation = survey.rules.escalation
+    if escalation and escalation.counts_earlier:
+        _require_held(survey, document, lacking_sets(survey))
     if survey.history is None:
         if escalation and escalation.counts_earlier:
             raise SurveyError(
@@ -658,11 +678,39 @@ def _check_history(survey: Survey, document: Document) -> None:
             _require_alike(survey, document, survey.earlier)
 
 
+def _require_held(survey: Survey, document: Document, lacking: Sequence[EarlierSet]) -> None:
+    """Refuse to count on a wave whose file set holds no ranking of this name, unless that is declared."""
+    history = survey.rules.history
+    gaps = [gap.wave for gap in (history.gaps if history is not None else None) or ()]
+    for one in lacking:
+        if one.wave in gaps:
+            continue
+        example = f"gaps: [{{wave: {one.wave}, source: ...}}]"
+        raise SurveyError(
+            "S377",
+            _(
+                "A step or target counts on {wave}, whose file set holds no ranking '{ranking}'.",
+                wave=one.wave,
+                ranking=survey.ranking_name or survey.ranked,
+            ),
+            where=document.place(("history",)),
+            available=one.prefixes,
+            got=one.folder.name,
+            hint=_(
+                "Give its ranks in the file of this ranking's `history`; or write {example} "
+                "there if no such ranking was published.",
+                example=example,
+            ),
+        )
+
+
 def _require_alike(survey: Survey, document: Document, earlier: Iterable[EarlierSet]) -> None:
     """Refuse to count on a wave with another questionnaire or other areas, unless its entry says by what it is accepted."""
     for one in earlier:
+        if one.ranking is None or one.declared.accepted:
+            continue
         different = differences_from(survey, one)
-        if different is None or one.declared.accepted:
+        if different is None:
             continue
         example = f"{{survey: {one.declared.survey}, accepted: ...}}"
         raise SurveyError(
@@ -725,7 +773,10 @@ def _check_gaps(survey: Survey, document: Document, waves: list[str]) -> None:
             ),
         )
     gaps_between = {None, *map(period_of, missing)}  # None: a name that does not tell
+    lacking_waves = [one.wave for one in lacking_sets(survey)]
     for wave in declared if whole_history else ():
+        if wave in lacking_waves:
+            continue
         if wave in waves or period_of(wave) not in gaps_between:
             raise SurveyError(
                 "S343",

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from satisfaction.declarations.facts import read_fact_table, read_history
+from satisfaction.declarations.combined import COMBINED
+from satisfaction.declarations.facts import (
+    check_order,
+    read_fact_table,
+    read_history,
+    read_larger,
+)
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import EarlierWave, SurveyFile
 from satisfaction.foundation.errors import SurveyError
@@ -26,26 +33,33 @@ if TYPE_CHECKING:
     from satisfaction.declarations.survey import Survey
 
 RANKING = "ranking.csv"
+WITHIN = "ranking_within.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierSet:
-    """What an earlier wave published.
+    """What an earlier wave published, for one of this wave's rankings.
 
     Attributes
     ----------
     declared : EarlierWave
     folder : Path
         The file set.
-    survey, wave, questionnaire, measure : str
-        Name, wave, instrument, and the measure that was ranked.
+    survey, wave, questionnaire : str
+        Name, wave and instrument.
     revision : int
     handed_over : str
         Day on which the set was marked as handed over; empty where it was named otherwise.
-    ranking : DataFrame
-        As `read_history` returns it.
+    manifest : mapping
+        As the set holds it.
     sources : tuple of Path
         The files that this wave rests on.
+    measure : str
+        The score that was ranked.
+    ranking : DataFrame or None
+        As `read_history` returns it; None where the set holds no ranking of this name.
+    larger : DataFrame or None
+        The same of larger areas (prefectures in the province), which have no list.
     """
 
     declared: EarlierWave
@@ -53,11 +67,13 @@ class EarlierSet:
     survey: str
     wave: str
     questionnaire: str
-    measure: str
     revision: int
     handed_over: str
-    ranking: pd.DataFrame = field(repr=False)
+    manifest: Mapping[str, Any] = field(repr=False)
     sources: tuple[Path, ...] = field(repr=False)
+    measure: str = ""
+    ranking: pd.DataFrame | None = field(default=None, repr=False)
+    larger: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def words(self) -> Text:
@@ -74,9 +90,56 @@ class EarlierSet:
             which=which,
         )
 
+    @property
+    def prefixes(self) -> dict[str, str]:
+        """Return by the name of every ranking that the set holds what its files begin with."""
+        further = self.manifest.get("rankings", {})
+        prefixes = {name: f"{name}_" for name in further}
+        main = self.manifest.get("ranking_name")
+        if main is None:
+            main = read_fact_table(self.folder / RANKING, ("measure",))["measure"].iloc[0]
+        return prefixes | {str(main): ""}
+
+    def _summary(self, name: str, prefix: str) -> Mapping[str, Any]:
+        """Return the manifest's summary of a ranking."""
+        record = self.manifest
+        if prefix:
+            record = self.manifest["rankings"][name]
+        summary: Mapping[str, Any] = record["ranking"]
+        return summary
+
+    def ranked_as(self, name: str) -> EarlierSet:
+        """Return the same set with its ranking of a name, where it holds one.
+
+        Raises
+        ------
+        SurveyError
+            As `read_history`.
+        """
+        prefix = self.prefixes.get(name)
+        if prefix is None:
+            return replace(self, measure="", ranking=None, larger=None)
+        path = self.folder / f"{prefix}{RANKING}"
+        ranking = read_history(path, wave="")
+        if self._summary(name, prefix).get("taken_as_exact"):
+            ranking[["p_in", "p_out"]] = float("nan")  # nothing was established by it
+        sources = [*self.sources, path]
+        larger = None
+        within = self.folder / f"{prefix}{WITHIN}"
+        if within.is_file():
+            larger = read_larger(within, without=set(ranking["code"]))
+            sources.append(within)
+        return replace(
+            self,
+            measure=str(read_fact_table(path, ("measure",))["measure"].iloc[0]),
+            ranking=ranking,
+            larger=larger,
+            sources=tuple(dict.fromkeys(sources)),
+        )
+
 
 def read_earlier(folder: Path, declared: SurveyFile, *, where: str) -> tuple[EarlierSet, ...]:
-    """Read the ranks that earlier waves published, oldest wave first.
+    """Find the file sets that earlier waves published, oldest wave first; `EarlierSet.ranked_as` reads their ranks.
 
     Parameters
     ----------
@@ -97,7 +160,43 @@ def read_earlier(folder: Path, declared: SurveyFile, *, where: str) -> tuple[Ear
     sets = []
     for wave in declared.earlier:
         sets.append(_read_set(folder, wave, declared, where=where))
+    check_order(where, [published.wave for published in sets], declared.wave)
     return tuple(sets)
+
+
+def history_of(
+    sets: Sequence[EarlierSet], table: pd.DataFrame | None, *, where: str, wave: str
+) -> pd.DataFrame | None:
+    """Return the earlier ranks of one ranking, oldest wave first; None where there are none.
+
+    Parameters
+    ----------
+    sets : sequence of EarlierSet
+        With the ranking.
+    table : DataFrame or None
+        That of `history`: of waves before the sets, or in the place of sets that do not hold the ranking.
+    where, wave : str
+        Place of `earlier` in survey.yaml; this wave.
+
+    Raises
+    ------
+    SurveyError
+        S177 for waves that are not in their order.
+    """
+    of_table = {}
+    if table is not None:
+        of_table = dict(list(table.groupby("wave", sort=False)))
+    lacking = [one.wave for one in sets if one.ranking is None]
+    parts = [rows for name, rows in of_table.items() if name not in lacking]
+    for one in sets:
+        if one.ranking is not None:
+            parts.append(one.ranking)
+        elif one.wave in of_table:
+            parts.append(of_table[one.wave])
+    if not parts:
+        return None
+    check_order(where, [str(part["wave"].iloc[0]) for part in parts], wave)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _read_set(
@@ -119,10 +218,7 @@ def _read_set(
         raise SurveyError(
             "S371", problem, where=where, got=earlier.survey, hint=_("Name another file set.")
         )
-    path = published / RANKING
-    ranking = read_history(path, wave=declared.wave)
-    measure = read_fact_table(path, ("measure",))["measure"].iloc[0]
-    sources = [path, published / "manifest.json"]
+    sources = [published / RANKING, published / "manifest.json"]
     if date:
         sources.append(published.parent / HANDED_OVER)
     return EarlierSet(
@@ -131,10 +227,9 @@ def _read_set(
         survey=made["survey"],
         wave=made["wave"],
         questionnaire=made["questionnaire"],
-        measure=str(measure),
         revision=int(made["revision"]),
         handed_over=date,
-        ranking=ranking,
+        manifest=made,
         sources=tuple(sources),
     )
 
@@ -192,24 +287,52 @@ def comparable_questionnaires(questionnaire: Questionnaire, measure: str = "") -
     return comparable
 
 
+def comparable_instruments(survey: Survey) -> list[str]:
+    """Return the instruments whose answers may be set beside this wave's, for all that its ranked score takes from the survey."""
+    comparable = [survey.questionnaire.reference]
+    for other in survey.questionnaire.comparable_with:
+        comparable.append(other.version)
+    for measure in _measures_of(survey):
+        of_measure = comparable_questionnaires(survey.questionnaire, measure)
+        comparable = [version for version in comparable if version in of_measure]
+    return comparable
+
+
+def _measures_of(survey: Survey) -> list[str]:
+    """Return the questionnaire's measures that the ranked score rests on; none of a component from a file."""
+    if survey.ranked not in survey.composed:
+        return [survey.ranked]
+    assert survey.combined is not None
+    components = survey.combined.declared.components
+    if survey.ranked != COMBINED:
+        components = {survey.ranked: components[survey.ranked]}
+    return [component.measure for component in components.values() if component.measure]
+
+
 def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
-    """Say in what an earlier wave differs from this one: questionnaire, ranked measure, areas; None where in nothing."""
-    questionnaire = survey.questionnaire
+    """Say in what an earlier wave differs from this one: questionnaire, ranked score, areas; None where in nothing."""
     differences = []
-    if earlier.questionnaire not in comparable_questionnaires(questionnaire):
+    if _measures_of(survey) and earlier.questionnaire not in comparable_instruments(survey):
         differences.append(
             _(
                 "questionnaire {before}, now {now}, not declared comparable",
                 before=earlier.questionnaire,
-                now=questionnaire.reference,
+                now=survey.questionnaire.reference,
             )
         )
-    if earlier.measure != questionnaire.ranked:
+    if earlier.measure != survey.ranked:
         differences.append(
-            _("ranked by {before}, now by {now}", before=earlier.measure, now=questionnaire.ranked)
+            _("ranked by {before}, now by {now}", before=earlier.measure, now=survey.ranked)
         )
+    elif survey.ranked == COMBINED and _parts_now(survey) != _parts_then(earlier):
+        differences.append(_("combined score of other components, weights or scales"))
+    assert earlier.ranking is not None
     before = set(earlier.ranking["code"])
     now = set(survey.ranked_areas())
+    if earlier.larger is not None:
+        before |= set(earlier.larger["code"])
+        for level in survey.area_levels()[1:]:
+            now |= set(map(str, survey.domain_values(level)))
     gone = len(before - now)
     new = len(now - before)
     if gone or new:
@@ -225,11 +348,57 @@ def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
     return semicolon_list(differences) if differences else None
 
 
+def _parts_now(survey: Survey) -> dict[str, Any]:
+    """Return how the combined score is put together."""
+    assert survey.combined is not None
+    return _parts(survey.combined.declared.model_dump(mode="json", exclude_none=True))
+
+
+def _parts_then(earlier: EarlierSet) -> dict[str, Any]:
+    """Return how the combined score of an earlier wave was put together."""
+    return _parts(earlier.manifest.get("combined", {}))
+
+
+def _parts(combined: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what decides a combined score beside the data: of every component weight, scale and measure."""
+    parts: dict[str, Any] = {"aggregation": combined.get("aggregation")}
+    for name, component in combined.get("components", {}).items():
+        parts[name] = [
+            component.get(key) for key in ("weight", "normalise", "goalposts", "measure")
+        ]
+    return parts
+
+
+def lacking_sets(survey: Survey) -> list[EarlierSet]:
+    """Return the earlier waves that hold no ranking of this name, and whose ranks no table gives."""
+    waves = survey.earlier_waves()
+    return [one for one in survey.earlier if one.ranking is None and one.wave not in waves]
+
+
 def earlier_notes(survey: Survey) -> list[Text]:
-    """Say of every earlier wave which file set was read, and in what it differs from this wave."""
+    """Say of every earlier wave which file set was read, in what it differs from this wave, and what it does not hold.
+
+    Of the wave's other rankings only what is not the same for all of them.
+    """
+    notes = [_("earlier wave {words}", words=one.words) for one in survey.earlier]
+    notes += _particular_notes(survey)
+    for other in survey.further:
+        for note in _particular_notes(survey.ranked_by(other)):
+            if note not in notes:
+                notes.append(_("ranking {name}: {waits}", name=other.name, waits=note))
+    return notes
+
+
+def _particular_notes(survey: Survey) -> list[Text]:
+    """Say of the earlier waves of one ranking in what they differ from this wave, and which of them do not hold it."""
     notes = []
+    lacking = lacking_sets(survey)
     for one in survey.earlier:
-        notes.append(_("earlier wave {words}", words=one.words))
+        if one in lacking:
+            note = _("{wave}: its file set holds no ranking of this name", wave=one.wave)
+            notes.append(note)
+        if one.ranking is None:
+            continue
         different = differences_from(survey, one)
         if different is None:
             continue

@@ -472,7 +472,7 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     ----------
     path : Path
     wave : str
-        The wave that is being ranked: it comes after all in the file.
+        The wave that is being ranked: it comes after all in the file; empty where that is looked at elsewhere.
 
     Returns
     -------
@@ -487,11 +487,33 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
         S131 a column that is not there, S175 values that no ranking has, S176 an area twice in a wave, S177 waves that are
         not in their order.
     """
-    text = read_fact_table(path, ("wave", "code", "rank", "listed"))
+    return _history(path, read_fact_table(path, ("wave", "code", "rank", "listed")), wave)
+
+
+def read_larger(path: Path, *, without: set[str]) -> pd.DataFrame:
+    """Read the published ranks of larger areas among their like; as `read_history`, with nobody on a list.
+
+    Parameters
+    ----------
+    path : Path
+        ranking_within.csv of a file set.
+    without : set of str
+        Codes of the areas that are ranked among all.
+    """
+    text = read_fact_table(path, ("wave", "code", "rank"))
+    text = text[~text["code"].isin(without)].reset_index(drop=True)
+    return _history(path, text.assign(listed="no"), "")
+
+
+def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
+    """Return published ranks, checked and typed."""
     table = text[["wave", "code"]].copy()
     for name in ("p_in", "p_out"):  # where a multiplicity was declared, the adjusted ones decide
         if f"{name}_adjusted" in text:
             text[name] = text[f"{name}_adjusted"]
+    for name, of_list in (("p_in", "p_listed"), ("p_out", "p_not_listed")):
+        if of_list in text:  # thresholds acted on the list
+            text[name] = text[of_list]
     for name in ("rank", "marginal_low", "marginal_high", "n", "p_in", "p_out"):
         if name not in text:
             text[name] = ""
@@ -532,7 +554,8 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     twice = table.duplicated(["wave", "code"])
     _refuse(path, twice, "S176", _("An area stands twice in a wave"))
     waves = table["wave"]
-    check_order(str(path), list(waves[waves != waves.shift()]), wave)
+    if wave:
+        check_order(str(path), list(waves[waves != waves.shift()]), wave)
     return table
 
 

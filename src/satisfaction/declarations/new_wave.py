@@ -179,8 +179,8 @@ def _new_wave(
         }
         for name, text in texts.items():
             write_text(text, scratch / name)
-        for path in carried.copied:
-            copy_file(path, scratch / path.name)
+        for name, path in carried.copied.items():
+            copy_file(path, scratch / name)
     for line in carried.report:
         tell(line)
     return folder
@@ -328,8 +328,8 @@ class Carried:
         What the new rules.yaml declares.
     rules_text : str
         Its text, with the comments of the earlier one; empty where there is none.
-    copied : tuple of Path
-        Files that are copied as they are.
+    copied : mapping of str to Path
+        Files that are copied as they are, by their names in the new folder.
     texts : mapping of str to str
         Further files of the new folder, by name.
     report : tuple of str
@@ -338,7 +338,7 @@ class Carried:
 
     rules: Mapping[str, Any]
     rules_text: str = field(default="", repr=False)
-    copied: tuple[Path, ...] = ()
+    copied: Mapping[str, Path] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     report: tuple[str, ...] = field(default=(), repr=False)
 
@@ -379,14 +379,27 @@ def _carried_over(
         for key in OF_THE_WHOLE_FIELD:
             if rules.pop(key, None) is not None:
                 left_out.append(f"{earlier.rules} {key}")
+        for further in rules.get("rankings", []):
+            for key in OF_THE_WHOLE_FIELD:
+                if further.pop(key, None) is not None:
+                    left_out.append(f"{earlier.rules} rankings {further['score']} {key}")
+            if "list_size" in further:
+                further["list_size"] = min(further["list_size"], _fitting_list(areas))
         size = rules["ranking"].get("list_size", 10)
         rules["ranking"]["list_size"] = min(size, _fitting_list(areas))
     history = rules.get("history") or {}
-    copied = []
+    copied: dict[str, Path] = {}
     if "file" in history:
         if questionnaire != earlier.questionnaire:
             history.setdefault("questionnaire", earlier.questionnaire)
-        copied.append(folder / history["file"])
+        copied[history["file"]] = folder / history["file"]
+    for further in rules.get("rankings", []):
+        file = (further.get("history") or {}).get("file")
+        if file is not None:
+            copied[file] = folder / file
+            changed.append(
+                _("{file}: add the ranking published for {wave}", file=file, wave=earlier.wave)
+            )
     rules_text = decode(rules_document.path)
     if rules != rules_document.node:
         rules_text = node_text(rules)
@@ -396,12 +409,28 @@ def _carried_over(
     if (folder / COMBINED).is_file():
         combined = copy.deepcopy(read_yaml(folder / COMBINED, SurveyError).node)
         renewed = []
-        for component in combined.get("components", {}).values():
+        for name, component in combined.get("components", {}).items():
             if "assessment" in component:
-                copied.append(folder / component["assessment"])
-            scores = component.get("file") or component.get("lost")
+                copied[component["assessment"]] = folder / component["assessment"]
+            if areas is not None and component.pop("earlier", None) is not None:
+                left_out.append(f"{COMBINED} {name} earlier")
+            if "lost" in component and areas is None:
+                earlier_sheets = _sheets_handed_on(component, folder, earlier.wave)
+                copied |= earlier_sheets
+                if not earlier_sheets:
+                    changed.append(
+                        _(
+                            "{combined} {name}: to follow lost points, add {file} of {wave} under "
+                            "`earlier`",
+                            combined=COMBINED,
+                            name=name,
+                            file=component["lost"],
+                            wave=earlier.wave,
+                        )
+                    )
+            scores = [component[key] for key in ("file", "lost", "sites") if key in component]
             if scores:
-                renewed.append(scores)
+                renewed += scores
                 component["source"] = str(STATE_THE_SOURCE)
                 if "date" in component:
                     component["date"] = TO_FILL
@@ -415,8 +444,10 @@ def _carried_over(
         texts[COMBINED] = node_text(combined)
     if areas is not None:
         changed.append(_("rules.yaml: list_size, for {n} areas", n=areas))
-    copied = [path for path in dict.fromkeys(copied) if path.is_file() and path.parent == folder]
-    further_files = [*texts, *(path.name for path in copied)]
+    copied = {
+        name: path for name, path in copied.items() if path.is_file() and path.parent == folder
+    }
+    further_files = [*texts, *copied]
 
     # what was left out
     if areas is not None and earlier.earlier:
@@ -430,6 +461,7 @@ def _carried_over(
     if "#" in decode(document.path):
         left_out.append(str(_("comments in survey.yaml")))
     used = {document.path.name, earlier.rules, *_tables_of(earlier).values(), *further_files}
+    used |= {path.name for path in copied.values()}
     for name in sorted(path.name for path in folder.iterdir()):
         if name not in used and name not in NOT_COPIED and name[0] not in ".~":
             left_out.append(name)
@@ -450,7 +482,29 @@ def _carried_over(
         report += [f"  {line}" for line in _history_lines(earlier, folder, target, history)]
     if left_out:
         report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
-    return Carried(rules, rules_text, tuple(copied), texts, tuple(report))
+    return Carried(rules, rules_text, copied, texts, tuple(report))
+
+
+def _sheets_handed_on(component: dict[str, Any], folder: Path, wave: str) -> dict[str, Path]:
+    """Put the sheets of a wave behind those of the waves before it; return all of them by their new names.
+
+    Only where the component follows lost points already, and its own sheet is there.
+    """
+    if "earlier" not in component or not (folder / component["lost"]).is_file():
+        return {}
+    sheets = {}
+    for before in component["earlier"]:
+        for key in ("lost", "sites"):
+            if key in before:
+                sheets[before[key]] = folder / before[key]
+    entry = {"wave": wave}
+    for key in ("lost", "sites"):
+        if key in component:
+            file = Path(component[key])
+            entry[key] = f"{file.stem}_{wave.lower()}{file.suffix}"
+            sheets[entry[key]] = folder / file
+    component["earlier"].append(entry | {"source": component["source"]})
+    return sheets
 
 
 def _history_lines(

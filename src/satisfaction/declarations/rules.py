@@ -92,13 +92,24 @@ class ResponseRules(Record):
 
 
 class Threshold(Record):
-    """A consequence of an area's measure lying below a value: shares 0-1 for rates, points 0-100 for the rest."""
+    """A consequence of an area's measure lying below a value: shares 0-1 for rates, points 0-100 for the rest.
+
+    It acts on the list only where `on_list` says so: `listed`, an area below the value is listed whatever its rank; `spared`,
+    an area at the value or above is not listed by its rank. Being listed goes before being spared.
+    """
 
     measure: Name
     below: float
     zh: str
     en: str
     source: Statement
+    on_list: Literal["listed", "spared"] | None = Field(
+        default=None,
+        description=N_(
+            "what the threshold does to the list, if anything: listed (below it, whatever the "
+            "rank) or spared (at or above it, whatever the rank)"
+        ),
+    )
 
     @property
     def text(self) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,12 +18,11 @@ from satisfaction.declarations.checks import (
 )
 from satisfaction.declarations.combined import COMBINED, CombinedInputs, read_combined_inputs
 from satisfaction.declarations.delivered import Unread, find_delivered
-from satisfaction.declarations.earlier import EarlierSet, read_earlier
+from satisfaction.declarations.earlier import EarlierSet, history_of, read_earlier
 from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
-    check_order,
     current_areas,
     names_of_areas,
     read_areas,
@@ -92,6 +91,8 @@ class RankedBy:
         As `Survey.history`.
     at : tuple
         Where rules.yaml declares it.
+    earlier : tuple of EarlierSet
+        As `Survey.earlier`.
     """
 
     name: str
@@ -99,6 +100,7 @@ class RankedBy:
     rules: Rules
     history: pd.DataFrame | None = field(default=None, repr=False)
     at: Location = ()
+    earlier: tuple[EarlierSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +157,12 @@ class Survey:
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     earlier : tuple of EarlierSet
-        The file sets of the waves that survey.yaml names before this one, oldest first; their ranks stand in `history`.
+        The file sets of the waves that survey.yaml names before this one, oldest first; their ranks by this ranking stand in
+        `history`.
     reference : Survey or None
         The wave that was drawn and stands for the population of this one, in its model of who answers.
+    ranking_name : str
+        What the wave's own ranking is called in rules.yaml, where that is not the name of its score.
     rule_fault : SatisfactionError or None
         What rules.yaml asks of the ranking that this survey cannot serve, or what is wrong with combined.yaml; a survey that
         has one is not run.
@@ -206,6 +211,7 @@ class Survey:
     further: tuple[RankedBy, ...] = ()
     combined: CombinedInputs | None = None
     reference: Survey | None = field(default=None, repr=False)
+    ranking_name: str = ""
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -247,16 +253,38 @@ class Survey:
         """Return the name of what is ranked: a measure of the questionnaire, `combined`, or a component of it."""
         return self.score or self.questionnaire.ranked
 
+    @property
+    def all_rankings(self) -> tuple[RankedBy, ...]:
+        """Return what the wave is ranked by, *the* ranking first."""
+        name = self.ranking_name or self.ranked
+        first = RankedBy(name, self.score, self.rules, self.history, earlier=self.earlier)
+        return (first, *self.further)
+
+    def without_rankings(self, names: Collection[str]) -> Survey:
+        """Return the same survey without some of its rankings; the next one is *the* ranking where the first is left out."""
+        if not names:
+            return self
+        first, *others = [by for by in self.all_rankings if by.name not in names]
+        as_read = self.as_read
+        if as_read is not None and as_read is not self:
+            as_read = as_read.without_rankings(names)
+        return replace(self.led_by(first), further=tuple(others), as_read=as_read)
+
     def ranked_by(self, other: RankedBy) -> Survey:
         """Return the same survey, ranked otherwise; it is a trial where this one is."""
+        altered = self.departures()
+        return replace(self.led_by(other), further=(), as_read=None, altered=altered)
+
+    def led_by(self, first: RankedBy) -> Survey:
+        """Return the same survey with another ranking as its own."""
+        name = first.name if first.name != first.score else ""
         return replace(
             self,
-            score=other.score,
-            rules=other.rules,
-            history=other.history,
-            further=(),
-            as_read=None,
-            altered=self.departures(),
+            score=first.score,
+            ranking_name=name,
+            rules=first.rules,
+            history=first.history,
+            earlier=first.earlier,
         )
 
     @property
@@ -361,10 +389,14 @@ class Survey:
         return [] if self.history is None else list(dict.fromkeys(self.history["wave"]))
 
     def published_rank(self, code: str, wave: str) -> float | None:
-        """Return the rank an area was published with, None where it has none."""
-        assert self.history is not None
-        rows = self.history[(self.history["wave"] == wave) & (self.history["code"] == code)]
-        return float(rows["rank"].iloc[0]) if rows["rank"].notna().any() else None
+        """Return the rank an area was published with, None where it has none; of a larger area that among its like."""
+        for table in (self.history, *(one.larger for one in self.earlier)):
+            if table is None:
+                continue
+            ranks = table.loc[(table["wave"] == wave) & (table["code"] == code), "rank"]
+            if ranks.notna().any():
+                return float(ranks.iloc[0])
+        return None
 
     def ranked_areas(self) -> list[str]:
         """Return the codes of the areas that are ranked."""
@@ -455,8 +487,10 @@ def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) 
     if used is None or written is None or used is written:
         return used is written
     same = used.declared == written.declared and used.assessments == written.assessments
-    tables = used.tables.keys() | written.tables.keys()
-    return same and all(_same(used.tables.get(name), written.tables.get(name)) for name in tables)
+    for one, other in ((used.tables, written.tables), (used.sites, written.sites)):
+        names = one.keys() | other.keys()
+        same = same and all(_same(one.get(name), other.get(name)) for name in names)
+    return same
 
 
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
@@ -553,26 +587,19 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     base = declared.base
     if base is not None and base.table is not None:
         weights = read_weights(folder / base.table.file, roles.respondent)
-    rankings = []
     earlier: tuple[EarlierSet, ...] = ()
     earlier_fault = None
-    if rules.history is not None and rules.history.file is not None:
-        rankings.append(read_history(folder / rules.history.file, wave=declared.wave))
+    rankings = _rankings(folder, declared, questionnaire, rules)
     if declared.earlier:
         where = document.place(("earlier",))
         try:
             earlier = read_earlier(folder, declared, where=where)
-            rankings += [published.ranking for published in earlier]
-            waves = [wave for table in rankings for wave in table["wave"].unique()]
-            check_order(where, waves, declared.wave)
+            rankings = [_with_earlier(one, earlier, where, declared.wave) for one in rankings]
         except SatisfactionError as fault:
             if ranking:
                 raise
             earlier_fault = fault
-    history = None
-    if rankings:
-        history = pd.concat(rankings, ignore_index=True)
-    first, *further = _rankings(folder, declared, questionnaire, rules, history)
+    first, *further = rankings
     delivered = find_delivered(folder, declared)
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
@@ -602,8 +629,9 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         files.append(declared.fieldwork.backcheck.file)
     sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
     sources = list(dict.fromkeys(sources))
-    for published in earlier:
-        sources += published.sources
+    for one in (first, *further):
+        for published in one.earlier:
+            sources += published.sources
 
     survey = Survey(
         folder=folder,
@@ -617,18 +645,16 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         sources=tuple(sources),
         files=delivered.files,
         nonrespondents=nonrespondents,
-        history=first.history,
-        earlier=earlier,
         rule_fault=earlier_fault,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
         weighting_record=weighting_record,
         weights=weights,
-        score=first.score,
         further=tuple(further),
     )
+    survey = survey.led_by(first)
     try:
-        survey = _with_combined(survey)
+        survey = _with_combined(survey, document.place(("earlier",)))
         for one in (first, *further):
             place = rules_document.below(one.at)
             check_rules(survey.ranked_by(one), place)
@@ -673,18 +699,17 @@ def _rankings(
     declared: SurveyFile,
     questionnaire: Questionnaire,
     rules: Rules,
-    history: pd.DataFrame | None,
 ) -> list[RankedBy]:
     """Return the rankings that rules.yaml declares, *the* ranking of the wave first."""
     general = rules.model_copy(update={"rankings": []})
-    rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general, history)]
+    rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general)]
     for position, further in enumerate(rules.rankings):
         at = ("rankings", position)
         rankings.append(RankedBy(further.title, further.score, rules.of(further), at=at))
     with_history = []
     for one in rankings:
         of_ranking = one.rules.history
-        if one.at and of_ranking is not None and of_ranking.file is not None:
+        if of_ranking is not None and of_ranking.file is not None:
             table = read_history(folder / of_ranking.file, wave=declared.wave)
             one = replace(one, history=table)
         with_history.append(one)
@@ -711,7 +736,14 @@ def _with_reference(survey: Survey, folder: str, document: Document) -> Survey:
     return replace(survey, reference=reference, sources=tuple(sources))
 
 
-def _with_combined(survey: Survey) -> Survey:
+def _with_earlier(ranked: RankedBy, sets: Sequence[EarlierSet], where: str, wave: str) -> RankedBy:
+    """Return a ranking with the ranks that earlier waves published under its name."""
+    earlier = tuple(one.ranked_as(ranked.name) for one in sets)
+    history = history_of(earlier, ranked.history, where=where, wave=wave)
+    return replace(ranked, earlier=earlier, history=history)
+
+
+def _with_combined(survey: Survey, where: str) -> Survey:
     """Read combined.yaml where there is one; its score is ranked, in general as the wave is, where no ranking names it."""
     path = survey.folder / COMBINED_FILE
     if not path.is_file():
@@ -722,6 +754,12 @@ def _with_combined(survey: Survey) -> Survey:
         general = survey.rules
         if survey.score != survey.questionnaire.ranked:
             general = next(one.rules for one in further if not one.at)
-        further = (*further, RankedBy(COMBINED, COMBINED, general.alone()))
-    sources = (*survey.sources, *combined.sources)
-    return replace(survey, combined=combined, further=further, sources=sources)
+        ranked = RankedBy(COMBINED, COMBINED, general.alone())
+        ranked = _with_earlier(ranked, survey.earlier, where, survey.declared.wave)
+        further = (*further, ranked)
+    sources = list(survey.sources) + list(combined.sources)
+    for one in further:
+        for published in one.earlier:
+            sources += published.sources
+    unique = tuple(dict.fromkeys(sources))
+    return replace(survey, combined=combined, further=further, sources=unique)

@@ -62,7 +62,7 @@ def adoption_record(results: Results) -> dict[str, Any] | None:
         "measure": row["measure"],
         "estimate": row["estimate"],
         "se": row["se"],
-        "listed": list(before.ranking.summary["listed"]),
+        "listed": list(before.ranking.summary.filed),
     }
     return content
 
@@ -99,6 +99,6 @@ def adoption_notes(results: Results) -> list[Text]:
 
 def list_moves(results: Results, before: Results) -> ListMoves:
     """Compare the list of one recipe with that of another, before it."""
-    now = set(map(str, results.ranking.summary["listed"]))
-    then = set(map(str, before.ranking.summary["listed"]))
+    now = set(map(str, results.ranking.summary.filed))
+    then = set(map(str, before.ranking.summary.filed))
     return ListMoves(tuple(sorted(now - then)), tuple(sorted(then - now)))

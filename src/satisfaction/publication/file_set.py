@@ -38,14 +38,15 @@ from satisfaction.foundation.tables import (
     write_text,
     write_xlsx,
 )
-from satisfaction.pipeline import Results, beside_folder
+from satisfaction.pipeline import Results
 from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.columns import with_chinese_headings
 from satisfaction.publication.combined import combined_files
 from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
-from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
+from satisfaction.publication.manifest import beside_folder, datapackage, inputs, manifest, plain
+from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.ranking_workbook import (
     write_indicators_workbook,
     write_indices_workbook,
@@ -96,7 +97,7 @@ def write_ranking(
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
-    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers
+    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves), ranking_within_waves.csv (those of larger areas); reading.html, one page for readers
     without statistics. Of a wave whose respondents were not drawn: selection_model.csv (with a declared model),
     selection_sensitivity.csv, selection_odds.csv and selection.xlsx.
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
@@ -124,7 +125,7 @@ def write_ranking(
     languages = survey.declared.languages
     for language in languages:
         page = render_reading(
-            published.ranking,
+            by_rank_alone(published.ranking),
             ranking.summary,
             kind=kind,
             measure=measure,
@@ -153,6 +154,7 @@ def further_tables(
         "ranking_escalation": published.escalation,
         "ranking_ladder": published.ladder,
         "ranking_waves": published.paths,
+        "ranking_within_waves": published.within_paths,
         "selection_model": published.selection.model,
         "selection_sensitivity": published.selection.sensitivity,
         "selection_odds": published.selection.odds,

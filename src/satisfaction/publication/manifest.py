@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ import pandas as pd
 
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
-from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
-from satisfaction.pipeline import Results, weighting_log
+from satisfaction.pipeline import PARTS, Results, weighting_log
 from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
@@ -49,6 +50,7 @@ KEYS = {
     "ranking_escalation": ["code"],
     "ranking_ladder": ["code", "step_number"],
     "ranking_waves": ["wave", "code"],
+    "ranking_within_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
     "tests": ["test", "measure", "variable", "first", "second"],
@@ -130,15 +132,15 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["estimates"] = {
         level: estimates.conventions for level, estimates in results.estimates.items()
     }
+    if survey.ranking_name:
+        content["ranking_name"] = survey.ranking_name
     content["ranking"] = dict(results.ranking.summary)
     content |= _further(results)
     content["left_out"] = _left_out(results)
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
     content["digits"] = DIGITS
-    content["versions"] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        content["versions"][package] = importlib.metadata.version(package)
+    content["versions"] = versions()
     return content
 
 
@@ -182,7 +184,16 @@ def _rules(survey: Survey) -> dict[str, Any]:
     rules = survey.rules.model_dump(exclude={"rankings"})
     if rules["ranking"]["tie_break"] is None:
         del rules["ranking"]["tie_break"]
+    for threshold in rules["thresholds"]:
+        if threshold["on_list"] is None:
+            del threshold["on_list"]
     return rules
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes the figures, by name."""
+    packages = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {"python": platform.python_version()} | packages
 
 
 def _further(results: Results) -> dict[str, Any]:
@@ -245,6 +256,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
     return value
+
+
+def beside_folder(results: Results) -> Results:
+    """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
+    official = read_survey(results.survey.sources[0]).without_rankings(results.awaited)
+    foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
+    altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
+    survey = replace(results.survey, as_read=official, altered=altered)
+    return replace(results, survey=survey, computed=results.computed | {"survey": survey})
 
 
 def suppressed_counts(results: Results) -> dict[str, int]:

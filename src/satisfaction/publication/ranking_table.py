@@ -37,6 +37,7 @@ from satisfaction.ranking.escalation import (
     listed_in_a_row,
     standing,
 )
+from satisfaction.ranking.list_action import acting
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import LeftOut, Rankings
 from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
@@ -48,11 +49,14 @@ RANKING = [
     *(*AREA, *FIGURES, "rank", "rank_unrounded", "tie_break", *SETS),
     *("side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted"),
     *("probability_bottom", "expected_rank", "reliability", "note"),
-    *("probability_low", "probability_high", "model_dependent", "grade"),
+    *("probability_low", "probability_high", "model_dependent"),
+    *("listed_by_rank", "listed_by", "spared_by", "list_status", "p_listed", "p_not_listed"),
+    "grade",
 ]
 ON_REQUEST = (
     *("rank_unrounded", "tie_break", "p_in_adjusted", "p_out_adjusted", "note"),
     *("probability_low", "probability_high", "model_dependent"),
+    *("listed_by_rank", "listed_by", "spared_by", "list_status", "p_listed", "p_not_listed"),
 )
 WITHIN = [
     *("level", "within", "within_zh", "within_en", *AREA, *FIGURES, "rank", "rank_unrounded"),
@@ -77,7 +81,9 @@ def ranking_table(
         Where the rules ask for it also rank_unrounded, p_in_adjusted and p_out_adjusted, which then decide the status; where
         the se of areas comes from a larger area also note, which says so. Where a rate is ranked also probability_low,
         probability_high and model_dependent ("yes", "no"): the probability under other models. Before the mark stands grade
-        (1 is the best; empty without a probability sample and where an area is not ranked).
+        (1 is the best; empty without a probability sample and where an area is not ranked). Where declared thresholds act on
+        the list, `listed` is what they make of it, and beside it stand listed_by_rank, listed_by, spared_by, list_status,
+        p_listed and p_not_listed (`ranking.list_action`); status, p_in, p_out and probability_bottom concern the rank alone.
     """
     table = ranking.table.rename(columns={"unit": "code"})
     ranked = estimates[survey.ranked_level].of(survey.ranked)
@@ -108,6 +114,13 @@ def ranking_table(
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
+
+
+def by_rank_alone(ranking: pd.DataFrame) -> pd.DataFrame:
+    """Return the published ranking with the list as ranks alone make it; what speaks about the cut is made from it."""
+    if "listed_by_rank" not in ranking:
+        return ranking
+    return ranking.assign(listed=ranking["listed_by_rank"])
 
 
 def exact_words(survey: Survey, summary: Mapping[str, Any]) -> str:
@@ -200,7 +213,7 @@ THRESHOLDS = [
     *(*AREA, "measure", "measure_zh", "measure_en", "threshold", "estimate", "se", "df"),
     *("ci_low", "ci_high", "n", "status", "status_zh", "p_below", "p_not_below"),
     *("p_below_adjusted", "p_not_below_adjusted"),
-    *("consequence_zh", "consequence_en", "note", "source"),
+    *("consequence_zh", "consequence_en", "on_list", "note", "source"),
 ]
 LADDER = [
     *(*AREA, "step_number", "trigger", "step_zh", "step_en", "reached", "in_force"),
@@ -276,7 +289,8 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         the survey's level), n, status ("established" below, "possible", "excluded"), status_zh, p_below, p_not_below (one-sided
         t tests with the estimate's df, for one area named beforehand), consequence_zh, consequence_en, note, source, mark.
         Shares 0-1 or points 0-100 as the measure; lowest estimate first. With a multiplicity other than one also
-        p_below_adjusted and p_not_below_adjusted, which then decide the status.
+        p_below_adjusted and p_not_below_adjusted, which then decide the status. Where any of them acts on the list also
+        on_list ("listed", "spared", empty).
     """
     rules = survey.rules
     level = survey.ranked_level
@@ -284,6 +298,8 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
     if rules.ranking.multiplicity == "one":
         columns.remove("p_below_adjusted")
         columns.remove("p_not_below_adjusted")
+    if not acting(survey):
+        columns.remove("on_list")
     if not rules.thresholds:
         return published(survey, pd.DataFrame(columns=columns), columns)
     parts = []
@@ -293,6 +309,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         part["threshold"] = threshold.below
         part["consequence_zh"] = threshold.zh
         part["consequence_en"] = threshold.en
+        part["on_list"] = threshold.on_list or ""
         part["source"] = threshold.source.both
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
@@ -320,7 +337,11 @@ def escalation_table(
     if estimates is not None:
         rows = ladder(survey, estimates, ranking)
     table = listed_in_a_row(survey, ranking, rows)
-    table = table.merge(ranking.table, left_on="code", right_on="unit", how="left")
+    of_units = ranking.table
+    if "list_status" in of_units:  # thresholds act on the list
+        of_units = of_units.assign(status=of_units["list_status"], p_in=of_units["p_listed"])
+        of_units = of_units.drop(columns="listed")
+    table = table.merge(of_units, left_on="code", right_on="unit", how="left")
     labels: dict[int, Text] = {}
     if escalation is None:
         table = table.iloc[:0]
@@ -468,5 +489,38 @@ def paths_table(
     earlier = earlier.sort_values(["rank", "code"], na_position="last")
     waves = [earlier[earlier["wave"] == wave] for wave in survey.earlier_waves()]
     table = pd.concat([*waves, now.astype(dict.fromkeys([*SET, "n"], float))], ignore_index=True)
+    return _over_waves(survey, table, columns)
+
+
+def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
+    """Return the published ranks of larger areas (prefectures in the province) over the waves, oldest first.
+
+    Parameters
+    ----------
+    survey : Survey
+    within : DataFrame
+        As `within_table` returns it.
+
+    Returns
+    -------
+    DataFrame
+        survey, wave, code, name_zh, name_en, rank, marginal_low, marginal_high, n, mark; no rows where no earlier file set
+        holds such ranks.
+    """
+    columns = [*AREA, *SET, "n"]
+    earlier = [one.larger for one in survey.earlier if one.larger is not None]
+    now = within[within["level"] != survey.ranked_level]
+    if not earlier or not len(now):
+        return published(survey, now.iloc[:0], columns)
+    parts = []
+    for table in earlier:
+        known = table[table["code"].isin(now["code"])]
+        parts.append(known.sort_values(["rank", "code"], na_position="last"))
+    parts.append(now[["wave", *columns]].astype(dict.fromkeys([*SET, "n"], float)))
+    return _over_waves(survey, pd.concat(parts, ignore_index=True), columns)
+
+
+def _over_waves(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return ranks of several waves as published: whole numbers, each under its own wave."""
     table = table.assign(**table[[*SET, "n"]].convert_dtypes())
     return published(survey, table, columns).assign(wave=table["wave"])

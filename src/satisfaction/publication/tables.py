@@ -20,6 +20,7 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.figures import Kind
 from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
+from satisfaction.publication.acted_list import acted_statement, with_acted_sentences
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
@@ -31,12 +32,14 @@ from satisfaction.publication.labels import (
     whole_numbers,
 )
 from satisfaction.publication.ranking_table import (
+    by_rank_alone,
     escalation_table,
     ladder_table,
     paths_table,
     ranking_table,
     targets_table,
     thresholds_table,
+    within_paths_table,
     within_table,
 )
 from satisfaction.publication.selection_tables import SelectionTables, selection_tables
@@ -69,6 +72,8 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
         else:
             codes = pd.Series(whole_code(survey), index=figures.index)
         parts.append(figures.assign(level=level, code=codes))
+        if not ranks_composed(survey):
+            continue
         for composed in estimates_of_level.apart.values():
             figures = composed.table.drop(columns=list(composed.by))
             parts.append(figures.assign(level=level, code=codes.unique()))
@@ -81,13 +86,21 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
     return published(survey, table, INDICES)
 
 
+def ranks_composed(survey: Survey) -> bool:
+    """Tell whether the ranking or its rules use a score that combined.yaml makes."""
+    rules = survey.rules
+    thresholds = [threshold.measure for threshold in rules.thresholds]
+    used = {survey.ranked, rules.ranking.tie_break, *thresholds}
+    return not used.isdisjoint(survey.composed)
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """The published tables of a wave; those that nothing is declared for have no rows.
 
     Attributes
     ----------
-    indices, ranking, within, targets, thresholds, escalation, ladder, paths : DataFrame
+    indices, ranking, within, targets, thresholds, escalation, ladder, paths, within_paths : DataFrame
         As the functions of `published` return them.
     sentences : DataFrame
         code, zh, en: what may be said of every area; in rank order.
@@ -107,6 +120,7 @@ class Tables:
     escalation: pd.DataFrame = field(repr=False)
     ladder: pd.DataFrame = field(repr=False)
     paths: pd.DataFrame = field(repr=False)
+    within_paths: pd.DataFrame = field(repr=False)
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
     statement: Statement
@@ -129,20 +143,26 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
     summary = first.summary
     ranking = ranking_table(survey, estimates, first)
     kind, measure = spoken(survey)
+    by_rank = by_rank_alone(ranking)
     sentences = unit_sentences(
-        ranking, summary, kind=kind, measure=measure, minimum_n=survey.rules.ranking.minimum_n
+        by_rank, summary, kind=kind, measure=measure, minimum_n=survey.rules.ranking.minimum_n
     )
-    nearest = near_cut(ranking, summary, kind=kind, measure=measure)
-    statement = list_statement(ranking, summary, kind=kind, measure=measure)
+    nearest = near_cut(by_rank, summary, kind=kind, measure=measure)
+    statement = list_statement(by_rank, summary, kind=kind, measure=measure)
+    thresholds = thresholds_table(survey, estimates)
+    sentences = with_acted_sentences(survey, sentences, ranking, thresholds)
+    statement = acted_statement(survey, statement, ranking)
+    within = within_table(survey, estimates, results.rankings)
     return Tables(
         indices=indices_table(survey, shown),
         ranking=ranking,
-        within=within_table(survey, estimates, results.rankings),
+        within=within,
         targets=targets_table(survey, first, results.rankings),
-        thresholds=thresholds_table(survey, estimates),
+        thresholds=thresholds,
         escalation=escalation_table(survey, first, estimates),
         ladder=ladder_table(survey, estimates, first),
         paths=paths_table(survey, estimates, first),
+        within_paths=within_paths_table(survey, within),
         sentences=sentences,
         near_cut=nearest,
         statement=statement,

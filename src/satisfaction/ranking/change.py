@@ -36,7 +36,7 @@ from satisfaction.ranking.rate_rises import RATE_WAVES, rate_rises
 from satisfaction.ranking.rise import BOUNDS, Bounds, project
 from satisfaction.ranking.sets import holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
-from satisfaction.ranking.units import Selection
+from satisfaction.ranking.units import UNDECLARED, Selection
 from satisfaction.ranking.waves import (
     Comparability,
     Waves,
@@ -65,6 +65,10 @@ OF_RATES = _(
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
     "certain the changes are is unknown."
+)
+
+NO_ERROR_DECLARED = _(
+    "No standard error of this score is declared: how certain the changes are is unknown."
 )
 
 
@@ -431,7 +435,7 @@ def rank_change(
                 "Units whose rank rose by {places} or more: {rising}. {not_both}",
                 places=places,
                 rising=rising,
-                not_both=NOT_BOTH,
+                not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
             ),
         ),
     )

@@ -87,9 +87,16 @@ def standing(ranking: Ranking) -> dict[str, str]:
     """Return how every unit stands to the list: "yes", "tied" (in or out by how a tie is broken),
     "no".
     """
+    if "listed" in ranking.table:  # thresholds act on the list
+        return dict(zip(ranking.table["unit"], ranking.table["listed"], strict=True))
     stands = dict.fromkeys(ranking.table["unit"], "no")
     stands |= dict.fromkeys(ranking.summary.listed, "yes")
     return stands | dict.fromkeys(ranking.summary.tied_at_cut, "tied")
+
+
+def _provable(ranking: Ranking) -> bool:
+    """Whether anything can be established: with a sampling error, and no part of the score that counts as exact."""
+    return bool(ranking.summary.proven) and not ranking.options.taken_as_exact
 
 
 def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
@@ -105,7 +112,11 @@ def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
     tests = ["p_in", "p_out"]
     if "p_in_adjusted" in table:
         tests = ["p_in_adjusted", "p_out_adjusted"]
+    if "p_listed" in table:
+        tests = ["p_listed", "p_not_listed"]
     now = table[["rank", *tests]].astype(float)
+    if not _provable(ranking):
+        now[tests] = np.nan
     for code, listed in standing(ranking).items():
         path = []
         for wave in survey.earlier_waves():
@@ -327,7 +338,7 @@ def _worse_than(
         Membership(tests.p_out, tests.p_in),
         1 - ranking.summary.level,
         words=STATUS,
-        provable=bool(ranking.summary.proven),
+        provable=_provable(ranking),
     )
     rows = []
     for place, (code, rank) in enumerate(ranks.items()):
@@ -382,7 +393,7 @@ def _releases(survey: Survey, ranking: Ranking, number: int, release: Release) -
     ranks = _ranks(ranking)
     reached = untested(len(ranks))
     limit = release.rank_at_most
-    if limit is not None and limit < len(ranks) and ranking.summary.proven:
+    if limit is not None and limit < len(ranks) and _provable(ranking):
         reached = top_membership(ranking.pairs, limit, ranking.options.membership)
     rows = []
     for code, path in paths_of(survey, ranking).items():

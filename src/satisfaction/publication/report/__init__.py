@@ -18,12 +18,14 @@ from satisfaction.foundation.files import dated_folder, refuse_existing
 from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill, find_browser, page_name, print_pages
 from satisfaction.foundation.tables import write_text
-from satisfaction.pipeline import Results, beside_folder
+from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.combined import scores_table, weighted_sum
 from satisfaction.publication.labels import score_labels
+from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.plots.canvas import Picture, picture
+from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
     area_pages,
@@ -192,7 +194,7 @@ def _others(results: Results, language: Language, languages: Sequence[Language])
 def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[tuple[str, Picture]]:
     """Draw the figures that the tables have something for."""
     indices = published.indices
-    ranking = published.ranking
+    ranking = by_rank_alone(published.ranking)
     ranks_any = results.ranking.ranks_any
     proven = results.ranking.summary["selection"] == "probability"
     drawn = {}

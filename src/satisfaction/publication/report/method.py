@@ -74,6 +74,10 @@ RECORDS = {
     "replicates": _("Replicates without a solution"),
 }
 DESIGN_EFFECT = ("kish_deff", "effective_n")  # of the weights before and after a step
+ON_LIST = {
+    "listed": _("whoever is below it is listed, whatever the rank"),
+    "spared": _("whoever is not below it is spared the list, whatever the rank"),
+}
 WHOLE_LIST = ("notes", "listed")  # the report shows them in sections of their own
 LEVEL_OF_INDEX = {
     "person": _("per person: weighted mean of the valid items, then the mean"),
@@ -436,10 +440,12 @@ def _rules(survey: Survey) -> Section:
     for code, of_area in rules.targets.items():
         for target in of_area:
             targets.append(_named(names[code], demand(survey, code, target)))
-    thresholds = [
-        _with_source(Text(threshold.zh, threshold.en), threshold.source)
-        for threshold in rules.thresholds
-    ]
+    thresholds = []
+    for threshold in rules.thresholds:
+        words = threshold.text
+        if threshold.on_list is not None:
+            words = _("{words}; {action}", words=words, action=ON_LIST[threshold.on_list])
+        thresholds.append(_with_source(words, threshold.source))
     history: list[Line] = []
     gaps: list[Line] = []
     if rules.history and rules.history.file:

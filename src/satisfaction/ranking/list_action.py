@@ -1,0 +1,199 @@
+"""Declared thresholds that act on the list: below them an area is listed whatever its rank, above them it is spared.
+
+The list follows the published figures, as it does without thresholds. How far the data prove that an area belongs on it is
+another matter, and follows from verdicts that are each made by themselves: that on its rank, and those of the thresholds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.rules import Threshold
+from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.ranking.borrowed_errors import floored
+from satisfaction.ranking.membership import Membership, decide
+from satisfaction.ranking.pairs import Bools, Floats
+from satisfaction.ranking.rank import STATUS, Ranking
+from satisfaction.ranking.rules import PUBLISHED
+from satisfaction.ranking.targets import threshold_verdicts
+
+COLUMNS = (
+    *("listed", "listed_by_rank", "listed_by", "spared_by"),
+    *("list_status", "p_listed", "p_not_listed"),
+)
+"""Columns of a ranking's table where thresholds act on its list."""
+BY_RANK = "rank"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Why the p ranked units of a table may be on the list, or off it.
+
+    Attributes
+    ----------
+    name : str
+        "rank", or the measure of the threshold.
+    holds : (p,) bool
+        As published.
+    p_in, p_out : (p,)
+        p-values that it truly holds, and that it does not; nan where nothing can be tested, 1 where nothing may be proven.
+    """
+
+    name: str
+    holds: Bools
+    p_in: Floats
+    p_out: Floats
+
+
+def acting(survey: Survey) -> list[Threshold]:
+    """Return the thresholds that act on the list."""
+    return [one for one in survey.rules.thresholds if one.on_list is not None]
+
+
+def with_thresholds(
+    ranking: Ranking, survey: Survey, estimates: Mapping[str, Estimates]
+) -> Ranking:
+    """Return the ranking with the list that the declared thresholds make of it; as it is where none acts.
+
+    An area is on the list where a threshold with `on_list: listed` has it below, whatever its rank; or where its rank puts it
+    there and no threshold with `on_list: spared` has it at or above the value. Being listed goes before being spared. Areas
+    that are not ranked, or whose figure is withheld, are left as they are.
+
+    Returns
+    -------
+    Ranking
+        `table` with the columns of `COLUMNS`: listed ("yes", "no", "tied"), listed_by_rank, listed_by and spared_by (what
+        decides: "rank", measures), list_status, p_listed, p_not_listed. The summary holds `on_list`, and a note.
+
+    Notes
+    -----
+    A p-value of belonging to the list is the smallest over the ways onto it and, on the way by rank, the largest over what
+    must hold together (an intersection-union test). Each way is tested by itself: of an area that lies at the edge of the
+    last ten and of k values at once, more than 1 - level, at most (k + 1) times as much, may be wrongly established.
+    """
+    thresholds = acting(survey)
+    if not thresholds or not ranking.ranks_any:
+        return ranking
+    table = ranking.table
+    alpha = 1 - ranking.summary.level
+    by_rank = pd.Series("no", index=table["unit"])
+    by_rank[list(ranking.summary.listed)] = "yes"
+    by_rank[list(ranking.summary.tied_at_cut)] = "tied"
+    rank_status = table["status"].to_numpy(str)
+    ground = Ground(
+        BY_RANK,
+        (by_rank != "no").to_numpy(bool),
+        _provable(_tested(table, "p_in"), rank_status, alpha),
+        _provable(_tested(table, "p_out"), rank_status, alpha),
+    )
+    listing: list[Ground] = []
+    sparing: list[Ground] = []
+    for threshold in thresholds:
+        below = _below(survey, estimates, threshold, table["unit"], alpha)
+        if threshold.on_list == "listed":
+            listing.append(below)
+        else:
+            sparing.append(below)
+    ranked = ranking.units.ranked
+    tests = _belonging(ground, listing, sparing)
+    spared = _any([replace(one, holds=~one.holds) for one in sparing], ground) & ground.holds
+    listed = np.where(spared, "no", by_rank.to_numpy(str))
+    listed = np.where(_any(listing, ground), "yes", listed)
+    listed = np.where(ranked, listed, "no")
+    spared &= ranked & (listed == "no")
+    status = decide(tests, alpha, words=STATUS, provable=bool(ranking.summary.proven))
+    grounds = []
+    spares = []
+    for unit in range(len(table)):
+        names = [one.name for one in listing if one.holds[unit]]
+        if ground.holds[unit] and not spared[unit]:
+            names.insert(0, BY_RANK)
+        grounds.append(" ".join(names) if listed[unit] != "no" else "")
+        names = [one.name for one in sparing if not one.holds[unit]]
+        spares.append(" ".join(dict.fromkeys(names)) if spared[unit] else "")
+    table = table.assign(
+        listed=listed,
+        listed_by_rank=by_rank.to_numpy(str),
+        listed_by=grounds,
+        spared_by=spares,
+        list_status=np.where(ranked, status, table["status"]),
+        p_listed=np.where(ranked, tests.p_in, np.nan),
+        p_not_listed=np.where(ranked, tests.p_out, np.nan),
+    )
+    summary = ranking.summary
+    on_list = tuple(table["unit"][listed == "yes"])
+    notes = (*summary.notes, _note(table, listed, by_rank.to_numpy(str)))
+    return replace(ranking, table=table, summary=replace(summary, on_list=on_list, notes=notes))
+
+
+def _tested(table: pd.DataFrame, name: str) -> Floats:
+    """Return the p-values that decide: the adjusted ones where a multiplicity is declared."""
+    adjusted = f"{name}_adjusted"
+    column = adjusted if adjusted in table else name
+    values: Floats = table[column].to_numpy(float)
+    return values
+
+
+def _provable(p_values: Floats, status: np.ndarray, alpha: float) -> Floats:
+    """Return 1 in the place of p-values by which nothing may be established."""
+    return np.where((status == "possible") & (p_values <= alpha), 1.0, p_values)
+
+
+def _below(
+    survey: Survey,
+    estimates: Mapping[str, Estimates],
+    threshold: Threshold,
+    units: pd.Series,
+    alpha: float,
+) -> Ground:
+    """Return which units lie below a threshold, as published and as tested by the threshold's own verdict."""
+    level = survey.ranked_level
+    floor = floored(survey, estimates, level, threshold.measure)
+    verdicts = threshold_verdicts(estimates[level], threshold, survey.rules.ranking, floor=floor)
+    verdicts = verdicts.set_index("code").loc[units]
+    status = verdicts["status"].to_numpy(str)
+    published = np.array([float(f"{value:.{PUBLISHED}g}") for value in verdicts["estimate"]])
+    holds = published < threshold.below
+    if threshold.on_list == "spared":
+        holds |= np.isnan(published)  # nobody is spared by a figure that is not there
+    p_below = _provable(_tested(verdicts, "p_below"), status, alpha)
+    p_not_below = _provable(_tested(verdicts, "p_not_below"), status, alpha)
+    return Ground(threshold.measure, holds, p_below, p_not_below)
+
+
+def _any(grounds: Sequence[Ground], like: Ground) -> Bools:
+    """Tell of which units any ground holds, (p,) bool."""
+    holds = np.zeros(len(like.holds), dtype=bool)
+    for ground in grounds:
+        holds |= ground.holds
+    return holds
+
+
+def _belonging(rank: Ground, listing: Sequence[Ground], sparing: Sequence[Ground]) -> Membership:
+    """Test whether units truly belong to the list: by a listing threshold, or by rank and below every sparing one."""
+    together = [rank, *sparing]
+    by_rank_in = np.max([one.p_in for one in together], axis=0)
+    by_rank_out = np.min([one.p_out for one in together], axis=0)
+    p_in = np.min([by_rank_in, *(one.p_in for one in listing)], axis=0)
+    p_out = np.max([by_rank_out, *(one.p_out for one in listing)], axis=0)
+    return Membership(p_in, p_out)
+
+
+def _note(table: pd.DataFrame, listed: np.ndarray, by_rank: np.ndarray) -> Text:
+    """Say who is on the list by a threshold alone, who is spared, and how long the list is."""
+    added = table["unit"][(listed == "yes") & (by_rank != "yes")]
+    spared = table["unit"][(listed == "no") & (by_rank != "no")]
+    none = _("none")
+    return _(
+        "Declared thresholds act on the list: listed whatever their rank {added}; spared "
+        "{spared}; the list has {size} areas.",
+        added=comma_list(added) if len(added) else none,
+        spared=comma_list(spared) if len(spared) else none,
+        size=int((listed == "yes").sum()),
+    )
