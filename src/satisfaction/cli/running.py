@@ -139,6 +139,7 @@ def _summary(results: Results) -> None:
         unread_lines,
     )
     from satisfaction.declarations.earlier import earlier_notes
+    from satisfaction.declarations.tested import what_is_tested
     from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
@@ -172,6 +173,8 @@ def _summary(results: Results) -> None:
         tell(unknown)
     for note in earlier_notes(survey):
         tell(note)
+    if tests := what_is_tested(survey):
+        tell(tests)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
     for note in (*adoption_notes(results), *trimming_notes(results)):
