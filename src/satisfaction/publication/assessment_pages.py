@@ -429,5 +429,5 @@ def _shown(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
             shown[column] = shown[column].map(words)
     shown.insert(1, "name", [names[code] for code in shown["code"]])
     if survey.marks:
-        shown["mark"] = survey.marks
+        shown["mark"] = str(survey.marks)
     return in_one_language(shown, HEADINGS_OF_ASSESSMENT)
