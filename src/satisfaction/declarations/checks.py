@@ -306,13 +306,13 @@ def check_rules(survey: Survey, document: Document) -> None:
         wave that differs, S377 one whose set does not hold the ranking, S375 and S376 steps that cannot be decided.
     """
     for position, threshold in enumerate(survey.rules.thresholds):
-        at = ("thresholds", position)
-        _check_threshold(survey, document, at, threshold)
+        of_threshold = ("thresholds", position)
+        _check_threshold(survey, document, of_threshold, threshold)
         if threshold.on_list is not None and survey.rules.ranking.side == "first":
             raise SurveyError(
                 "S378",
                 _("A threshold acts on a list of the last areas only."),
-                where=document.place((*at, "on_list")),
+                where=document.place((*of_threshold, "on_list")),
                 available=("side: last",),
                 hint=_("Remove `on_list`, or list the last ones."),
             )

@@ -7,7 +7,7 @@ another matter, and follows from verdicts that are each made by themselves: that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ BY_RANK = "rank"
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ListGround:
     """Why the p ranked units of a table may be on the list, or off it.
 
     Attributes
@@ -46,9 +46,9 @@ class Ground:
     """
 
     name: str
-    holds: Bools
-    p_in: Floats
-    p_out: Floats
+    holds: Bools = field(repr=False)
+    p_in: Floats = field(repr=False)
+    p_out: Floats = field(repr=False)
 
 
 def acting(survey: Survey) -> list[Threshold]:
@@ -86,14 +86,14 @@ def with_thresholds(
     by_rank[list(ranking.summary.listed)] = "yes"
     by_rank[list(ranking.summary.tied_at_cut)] = "tied"
     rank_status = table["status"].to_numpy(str)
-    ground = Ground(
+    ground = ListGround(
         BY_RANK,
         (by_rank != "no").to_numpy(bool),
         _provable(_tested(table, "p_in"), rank_status, alpha),
         _provable(_tested(table, "p_out"), rank_status, alpha),
     )
-    listing: list[Ground] = []
-    sparing: list[Ground] = []
+    listing: list[ListGround] = []
+    sparing: list[ListGround] = []
     for threshold in thresholds:
         below = _below(survey, estimates, threshold, table["unit"], alpha)
         if threshold.on_list == "listed":
@@ -151,7 +151,7 @@ def _below(
     threshold: Threshold,
     units: pd.Series,
     alpha: float,
-) -> Ground:
+) -> ListGround:
     """Return which units lie below a threshold, as published and as tested by the threshold's own verdict."""
     level = survey.ranked_level
     floor = floored(survey, estimates, level, threshold.measure)
@@ -164,10 +164,10 @@ def _below(
         holds |= np.isnan(published)  # nobody is spared by a figure that is not there
     p_below = _provable(_tested(verdicts, "p_below"), status, alpha)
     p_not_below = _provable(_tested(verdicts, "p_not_below"), status, alpha)
-    return Ground(threshold.measure, holds, p_below, p_not_below)
+    return ListGround(threshold.measure, holds, p_below, p_not_below)
 
 
-def _any(grounds: Sequence[Ground], like: Ground) -> Bools:
+def _any(grounds: Sequence[ListGround], like: ListGround) -> Bools:
     """Tell of which units any ground holds, (p,) bool."""
     holds = np.zeros(len(like.holds), dtype=bool)
     for ground in grounds:
@@ -175,7 +175,9 @@ def _any(grounds: Sequence[Ground], like: Ground) -> Bools:
     return holds
 
 
-def _belonging(rank: Ground, listing: Sequence[Ground], sparing: Sequence[Ground]) -> Membership:
+def _belonging(
+    rank: ListGround, listing: Sequence[ListGround], sparing: Sequence[ListGround]
+) -> Membership:
     """Test whether units truly belong to the list: by a listing threshold, or by rank and below every sparing one."""
     together = [rank, *sparing]
     by_rank_in = np.max([one.p_in for one in together], axis=0)
