@@ -438,8 +438,8 @@ FAULTS = (
     ),
     Fault(
         "membership: the list's own test",
-        "return min(1.0, 2 * float(pairs.p_better",
-        "return min(1.0, float(pairs.p_better",
+        "return min(1.0, 2 * closest + pairs.spent)",
+        "return min(1.0, closest + pairs.spent)",
         RANKS,
     ),
     Fault(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.survey import RankedBy, Survey, read_survey, weighted_as
+from satisfaction.declarations.survey import RankedBy, Survey, weighted_as
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
@@ -27,7 +28,11 @@ from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.list_action import with_thresholds
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
-from satisfaction.ranking.selection_study import SelectionStudy, study_selection
+from satisfaction.ranking.selection_study import (
+    DrawnReference,
+    SelectionStudy,
+    study_selection,
+)
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
@@ -50,15 +55,36 @@ PARTS = (
     "responses",
     "design",
     "estimates",
-    "ranking",
-    "rankings",
+    "all_rankings",
     "selection_study",
     "combined",
     "declared_first",
 )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreRanking:
+    """One ranking of a wave.
+
+    Attributes
+    ----------
+    by : RankedBy
+        Which score is ranked, under which rules, and what the ranking is called.
+    ranking : Ranking
+        Of the ranked level; its notes are what must accompany it.
+    within : Rankings
+        Of every level within its parents.
+    """
+
+    by: RankedBy
+    ranking: Ranking
+    within: Rankings
+
+    def __repr__(self) -> str:
+        return f"ScoreRanking({self.by.name}: {self.ranking!r})"
+
+
+@dataclass(frozen=True, repr=False)
 class Results:
     """Everything one wave yields.
 
@@ -70,12 +96,10 @@ class Results:
         With its weighting steps, if any are declared. Nonrespondents, where a table of them is declared, are rows after
         the respondents: `responded` is 0, no measure is valid, and the final weight is 0.
     estimates : dict of Estimates
-        By level of area, the ranked level first, the whole last; what the suppression rule withholds is missing.
-    ranking : Ranking
-        Of the questionnaire's `ranked` measure at the first level, under the declared rules; or of the score that rules.yaml
-        declares the main one.
-    rankings : Rankings
-        Of the same measure at every level within its parents.
+        By level of area, the ranked level first, the whole last; what the suppression rule withholds is missing. The combined
+        score and its components stand beside them, where combined.yaml is there.
+    all_rankings : tuple of ScoreRanking
+        As rules.yaml declares them; the first one is *the* ranking of the wave.
     absent : tuple of str
         Steps and tables the survey does not declare, hence left out.
     counted : Tally
@@ -89,8 +113,6 @@ class Results:
         of `estimates` or `ranking`.
     combined : CombinedScores or None
         The combined score of every level, where combined.yaml is there.
-    further : dict of Results
-        The wave's other rankings by name: the same wave, ranked otherwise.
     awaited : dict of Text
         Rankings that could not be made yet by name, and what they wait for.
     computed : dict of str to object
@@ -117,15 +139,13 @@ class Results:
     responses: Responses
     design: SampleDesign
     estimates: dict[str, Estimates]
-    ranking: Ranking
-    rankings: Rankings
+    all_rankings: tuple[ScoreRanking, ...]
     absent: tuple[str, ...]
     counted: Tally
     base_step: dict[str, Any] | None = None
     declared_first: Results | None = None
     selection_study: SelectionStudy | None = None
     combined: CombinedScores | None = None
-    further: dict[str, Results] = field(default_factory=dict)
     awaited: dict[str, Text] = field(default_factory=dict)
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
@@ -145,6 +165,25 @@ class Results:
             mark=str(self.survey.marks or ""),
             note=notes,
         )
+
+    @property
+    def ranking(self) -> Ranking:
+        """Return *the* ranking: of the questionnaire's `ranked` measure, or of the score that rules.yaml declares the main one."""
+        return self.all_rankings[0].ranking
+
+    @property
+    def rankings(self) -> Rankings:
+        """Return the rankings by the same score at every level within its parents."""
+        return self.all_rankings[0].within
+
+    @cached_property
+    def further(self) -> dict[str, Results]:
+        """Return the wave's other rankings by name: the same wave, ranked otherwise."""
+        return {other.by.name: self._ranked_by(other) for other in self.all_rankings[1:]}
+
+    def _ranked_by(self, ranking: ScoreRanking) -> Results:
+        survey = self.survey.ranked_by(ranking.by)
+        return replace(self, survey=survey, all_rankings=(ranking,), selection_study=None)
 
     @property
     def area(self) -> str:
@@ -207,11 +246,23 @@ def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Resu
     responses = load_responses(survey)
     answered = responses.accepted[survey.questionnaire.roles.area].dropna()
     survey = replace(survey, covered=frozenset(answered.astype(str)))
-    results = _from_responses(survey, responses, engine, tell=tell)
+    tell(WEIGHING)
+    sample = draw_up_sample(survey, responses, engine=engine)
+    reference = drawn_reference(survey, engine=engine)
+    results = _from_sample(survey, responses, sample, tell=tell, reference=reference)
     record = survey.weighting_record
     if record is not None and record.in_force:
         before = weighted_as(results.survey, record.declared_first)
-        results = replace(results, declared_first=reweighted(results, before))
+        before = replace(before, further=())
+        if before.declared.base != survey.declared.base:
+            sample = draw_up_sample(before, responses, engine=engine)
+        declared_first = _from_sample(before, responses, sample, reference=reference)
+        results = replace(results, declared_first=declared_first)
+    return _as_computed(results)
+
+
+def _as_computed(results: Results) -> Results:
+    """Let results know their parts, so that a part put in another's place is noticed."""
     return replace(results, computed={name: getattr(results, name) for name in PARTS})
 
 
@@ -235,23 +286,46 @@ def reweighted(
     with use(None):
         if variance != "default":
             survey = replace(survey, altered=(*survey.altered, f"variance: {variance}"))
-        trial = _from_responses(survey, results.responses, engine, variance)
-        return replace(trial, computed={name: getattr(trial, name) for name in PARTS})
+        sample = draw_up_sample(survey, results.responses, engine=engine)
+        study = results.selection_study
+        reference = study.reference if study is not None else None
+        trial = _from_sample(survey, results.responses, sample, variance, reference=reference)
+        return _as_computed(trial)
 
 
-def _from_responses(
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Everybody who was sampled, before any weighting step but the first.
+
+    Attributes
+    ----------
+    design : SampleDesign
+        With the base weights and the questionnaire's measures.
+    base_step : dict or None
+        As `Results.base_step`.
+    """
+
+    design: SampleDesign
+    base_step: dict[str, Any] | None
+
+
+def draw_up_sample(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> Sample:
+    """Give everybody who was sampled a base weight, and declare the sample design; see `sample_design`."""
+    persons = sampled_persons(survey, responses.accepted)
+    return Sample(sample_design(survey, persons.table, engine=engine), persons.record)
+
+
+def _from_sample(
     survey: Survey,
     responses: Responses,
-    engine: Engine,
+    sample: Sample,
     variance: Variance = "default",
     *,
     tell: Callable[[Text], object] = _silent,
+    reference: DrawnReference | None,
 ) -> Results:
-    """Weigh, estimate and rank."""
-    tell(WEIGHING)
-    persons = sampled_persons(survey, responses.accepted)
-    design = sample_design(survey, persons.table, engine=engine)
-    design = weigh(survey, design)
+    """Weigh, estimate and rank; `reference` is the wave that stands for the population, read and weighed."""
+    design = weigh(survey, sample.design)
     tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
     tell(ESTIMATING)
@@ -261,33 +335,39 @@ def _from_responses(
     combined = None
     if survey.combined is not None:
         combined = combined_scores(survey, survey.combined, estimates)
-    awaited: dict[str, Text] = {}
-    survey = _first_to_be_ranked(survey, combined, awaited)
-    estimates = with_composed(survey, estimates, combined)
-    ranking = with_notes(rank_areas(survey, estimates), survey, combined, awaited)
-    rankings = rank_within(survey, estimates, ranking)
-    selection_study = study_selection(survey, design, estimates, ranking)
-    results = Results(
+        estimates = combined.beside(survey, estimates)
+    awaited = awaited_rankings(survey, combined)
+    survey = survey.without_rankings(awaited)
+    all_rankings = rank_scores(survey, estimates, combined, awaited)
+    ranking = all_rankings[0].ranking
+    return Results(
         survey=survey,
         responses=responses,
         design=design,
         estimates=estimates,
-        ranking=ranking,
-        rankings=rankings,
+        all_rankings=all_rankings,
         absent=tuple(absent_steps(survey)),
         counted=counted,
-        base_step=persons.record,
-        selection_study=selection_study,
+        base_step=sample.base_step,
+        selection_study=study_selection(survey, design, estimates, ranking, reference),
         combined=combined,
         awaited=awaited,
     )
-    return replace(results, further=_further(results))
+
+
+def drawn_reference(survey: Survey, *, engine: Engine = "duckdb") -> DrawnReference | None:
+    """Read and weigh the wave that stands for the population in the model of who answers; None without one."""
+    reference = survey.reference
+    if reference is None:
+        return None
+    responses = load_responses(reference)
+    design = weigh(reference, base_design(reference, responses, engine=engine))
+    return DrawnReference.of(survey, reference, design, responses.read)
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
     """Declare the sample design of the responses, before any weighting step; see `sample_design`."""
-    persons = sampled_persons(survey, responses.accepted)
-    return sample_design(survey, persons.table, engine=engine)
+    return draw_up_sample(survey, responses, engine=engine).design
 
 
 def sample_design(
@@ -517,78 +597,60 @@ def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     return with_thresholds(ranking, survey, estimates)
 
 
-def with_composed(
-    survey: Survey, estimates: dict[str, Estimates], combined: CombinedScores | None
-) -> dict[str, Estimates]:
-    """Return the estimates with the combined score and its components beside them, where the rules use one of these."""
-    rules = survey.rules
-    used = {survey.ranked, rules.ranking.tie_break, *(one.measure for one in rules.thresholds)}
-    if combined is None or not used & survey.composed.keys():
-        return estimates
-    return combined.beside(survey, estimates)
+def awaited_rankings(survey: Survey, combined: CombinedScores | None) -> dict[str, Text]:
+    """Return what rankings wait for that cannot be made yet, by name."""
+    awaited = {}
+    for by in survey.all_rankings:
+        if combined is None or by.score not in survey.composed:
+            continue
+        waits = combined.awaited(by.score, by.rules.ranking.list_size)
+        if waits is not None:
+            awaited[by.name] = waits
+    return awaited
 
 
-def with_notes(
-    ranking: Ranking,
+def rank_scores(
     survey: Survey,
+    estimates: dict[str, Estimates],
     combined: CombinedScores | None,
     awaited: Mapping[str, Text],
-) -> Ranking:
-    """Add to what accompanies a ranking: what a combined score rests on, and which rankings are awaited."""
-    notes = list(ranking.summary.notes)
-    for name, waits in awaited.items():
-        notes.append(_("ranking {name}: {waits}", name=name, waits=waits))
+) -> tuple[ScoreRanking, ...]:
+    """Rank the areas by every score that rules.yaml declares; the first ranking says which other ones are awaited."""
+    waiting = [_("ranking {name}: {waits}", name=name, waits=awaited[name]) for name in awaited]
+    first, *others = survey.all_rankings
+    all_rankings = [rank_score(survey, first, estimates, combined, notes=waiting)]
+    for other in others:
+        all_rankings.append(rank_score(survey, other, estimates, combined))
+    return tuple(all_rankings)
+
+
+def rank_score(
+    survey: Survey,
+    by: RankedBy,
+    estimates: dict[str, Estimates],
+    combined: CombinedScores | None,
+    *,
+    notes: Sequence[Text] = (),
+) -> ScoreRanking:
+    """Rank the areas by one score, among all and within their parents.
+
+    The ranking is accompanied by `notes`, and by what a combined score rests on.
+    """
+    survey = survey.ranked_by(by)
+    ranking = rank_areas(survey, estimates)
+    accompanying = [*ranking.summary.notes, *notes]
     if combined is not None and survey.ranked in survey.composed:
-        notes += combined.notes(survey.ranked)
-    return replace(ranking, summary=replace(ranking.summary, notes=tuple(notes)))
-
-
-def _first_to_be_ranked(
-    survey: Survey, combined: CombinedScores | None, awaited: dict[str, Text]
-) -> Survey:
-    """Return the survey ranked by its main score, or by the next one that waits for nothing; note in `awaited` what waits."""
-    name = survey.ranking_name or survey.ranked
-    main = RankedBy(name, survey.score, survey.rules, survey.history, earlier=survey.earlier)
-    rankings = [main, *survey.further]
-    ready = []
-    for one in rankings:
-        waits = None
-        if combined is not None and one.score in survey.composed:
-            waits = combined.awaited(one.score, one.rules.ranking.list_size)
-        if waits is None:
-            ready.append(one)
-        else:
-            awaited[one.name] = waits
-    if not awaited:
-        return survey
-    first, *others = ready
-    as_read = survey.as_read
-    if as_read is not None and as_read is not survey:
-        as_read = _first_to_be_ranked(as_read, combined, {})
-    return replace(survey.led_by(first), further=tuple(others), as_read=as_read)
-
-
-def _further(results: Results) -> dict[str, Results]:
-    """Rank the same wave by every other score that is declared."""
-    survey = results.survey
-    return {
-        other.name: ranked_further(results, survey.ranked_by(other)) for other in survey.further
-    }
+        accompanying += combined.notes(survey.ranked)
+    summary = replace(ranking.summary, notes=tuple(accompanying))
+    ranking = replace(ranking, summary=summary)
+    return ScoreRanking(by, ranking, rank_within(survey, estimates, ranking))
 
 
 def ranked_further(results: Results, survey: Survey) -> Results:
     """Rank a wave as another survey of it says: by another score, under other rules."""
-    estimates = with_composed(survey, results.estimates, results.combined)
-    ranking = with_notes(rank_areas(survey, estimates), survey, results.combined, {})
-    rankings = rank_within(survey, estimates, ranking)
-    return replace(
-        results,
-        survey=survey,
-        estimates=estimates,
-        ranking=ranking,
-        rankings=rankings,
-        selection_study=None,
-    )
+    first = survey.all_rankings[0]
+    ranking = rank_score(survey, first, results.estimates, results.combined)
+    return replace(results, survey=survey, all_rankings=(ranking,), selection_study=None)
 
 
 def absent_steps(survey: Survey) -> Iterator[str]:
@@ -607,17 +669,3 @@ def absent_steps(survey: Survey) -> Iterator[str]:
         "overall rate": survey.overall or not survey.questionnaire.topics,
     }
     return (name for name, declaration in is_declared.items() if not declaration)
-
-
-def beside_folder(results: Results) -> Results:
-    """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
-    official = _first_to_be_ranked(read_survey(results.survey.sources[0]), results.combined, {})
-    foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
-    altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
-    survey = replace(results.survey, as_read=official, altered=altered)
-    further = {}
-    by_name = {other.name: other for other in survey.further}
-    for name, other in results.further.items():
-        further[name] = replace(other, survey=survey.ranked_by(by_name[name]))
-    computed = results.computed | {"survey": survey}
-    return replace(results, survey=survey, further=further, computed=computed)

@@ -133,7 +133,7 @@ def test_no_error_shows_it(small, call):
 
 
 def test_no_reason_of_lost_points_shows_it(tmp_path):
-    from satisfaction.composite.item_tree import read_lost
+    from satisfaction.declarations.assessment_tables import read_sheet
     from satisfaction.declarations.combined import Assessment
 
     (tmp_path / "lost.csv").write_text(
@@ -143,7 +143,7 @@ def test_no_reason_of_lost_points_shows_it(tmp_path):
     declared = Assessment.model_validate(
         {"title": {"zh": "测", "en": "T"}, "source": "test", "items": {"a": item}}
     )
-    lost = read_lost(tmp_path / "lost.csv", declared, ["990101"])
+    lost = read_sheet(tmp_path / "lost.csv", declared, ["990101"]).lost
     assert lost["reason"].tolist() == ["举报人 *** 来电"]
 
 

@@ -18,8 +18,8 @@ from satisfaction.comparison.stability import (
     make_world,
     ranks_of,
     stability,
-    stability_lines,
 )
+from satisfaction.comparison.stability_files import StudiedRanking, lines_of_stability
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking.borrowed_errors import floored
 
@@ -164,7 +164,8 @@ def test_a_share_above_one_is_said_to_be_simulation_error(results, total):
     )
     found = stability(world, list(parts.areas), bottom=1, base=16)
     found = replace(found, sources=found.sources.assign(total_list=total, total_shift=0.5))
-    assert ("read it as 1" in joined(stability_lines(results, found, parts)).en) == (total > 1)
+    studied = StudiedRanking(results, "composite", parts, found)
+    assert ("read it as 1" in joined(lines_of_stability(studied)).en) == (total > 1)
 
 
 def under_floor(results, least):
@@ -210,7 +211,8 @@ def test_areas_of_which_an_error_is_lent_are_named(results):
         few = under_floor(results, least)
         parts = components_of(few, measure="composite", draws=16)
         world = make_world(parts.scores, parts.errors, parts.weights, choices=Choices(), draws=16)
-        lines = stability_lines(few, stability(world, parts.areas, bottom=1, base=16), parts)
+        found = stability(world, parts.areas, bottom=1, base=16)
+        lines = lines_of_stability(StudiedRanking(few, "composite", parts, found))
         assert (
             any("990101" in line.en and "a larger one stands here" in line.en for line in lines)
             == named

@@ -337,6 +337,9 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
         "change.csv",
         "change.xlsx",
         "change.json",
+        "change.html",
+        "change-en.html",
+        "change_sentences.csv",
         "most_improved.csv",
         "run.json",
     }
@@ -346,7 +349,12 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     )
     assert len(table) == 4
     workbook = CalamineWorkbook.from_path(folder / "change.xlsx")
-    assert workbook.sheet_names == ["data", "most_improved", "notes"]
+    assert workbook.sheet_names == [
+        "data",
+        "most_improved",
+        "change_sentences",
+        "notes",
+    ]
     assert workbook.get_sheet_by_name("data").to_python()[0] == list(table)
     assert [one["survey"] for one in record["waves"]] == ["small-wave", "small-second"]
     assert record["waves"][0]["inputs"]["responses/all.csv"] == sha256(small.csv)
@@ -575,6 +583,8 @@ def test_a_rolling_index_is_written_beside_the_last_wave(call, small, second):
         "rolling.csv",
         "rolling.xlsx",
         "rolling.json",
+        "rolling.html",
+        "rolling-en.html",
         "run.json",
     }
     assert folder.name in out

@@ -13,6 +13,7 @@ import pytest
 from conftest import COUNTIES, joined
 from satisfaction import run
 from satisfaction.comparison.combined import combine, combined_lines
+from satisfaction.composite.tree_tables import lost_entries, most_lost
 from satisfaction.declarations.combined import read_combined
 from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import rank_areas
@@ -86,23 +87,26 @@ def by_code(found):
 
 def test_points_are_lost_no_more_than_an_item_has(results, folder):
     assessed = combine(results, folder / "combined.yaml").assessed["documents"]
-    scores = assessed.scores.set_index("code")
-    assert scores.loc[list(COUNTIES), "score"].tolist() == [
+    assert assessed.areas == tuple(COUNTIES)
+    assert assessed.scores.tolist() == [
         70,
         75,
         60,
         100,
     ]  # 990201: 95 of 100, capped at 60
-    assert scores.loc["990201", "vetoes"] == "v3"
-    entries = assessed.lost[assessed.lost["item"] == "a1"]
+    assert assessed.vetoes == ("", "", "v3", "")
+    lost = lost_entries(assessed)
+    entries = lost[lost["item"] == "a1"]
     assert entries["points"].tolist() == [2, 4]
     assert entries["asked"].tolist() == [2, 9]
-    assert assessed.by_department.set_index("department")["points"].to_dict() == {
+    by_department = most_lost(lost, ["department"])
+    assert by_department.set_index("department")["points"].to_dict() == {
         "城管": 11,
         "住建": 1,
     }
-    assert assessed.by_item.iloc[0][["item", "points", "areas"]].tolist() == ["a1", 6, 1]
-    assert assessed.by_item["share"].sum() == pytest.approx(1)
+    by_item = most_lost(lost, ["item", "item_zh", "item_en"])
+    assert by_item.iloc[0][["item", "points", "areas"]].tolist() == ["a1", 6, 1]
+    assert by_item["share"].sum() == pytest.approx(1)
 
 
 def test_score_and_error_by_hand(results, folder):

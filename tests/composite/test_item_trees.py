@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 from scipy import sparse, stats
 
 import item_trees
@@ -15,19 +16,34 @@ from conftest import COUNTIES
 from satisfaction.comparison.assessments import assessments_of
 from satisfaction.comparison.combined import combine
 from satisfaction.composite.ledger import WavePoints, followed, ledger
+from satisfaction.composite.scores import combined_scores
 from satisfaction.composite.tree_draws import (
-    DrawnScores,
-    draw_measures,
+    Drawing,
+    draw_errors,
+    draw_sites,
     draw_tree,
+    drawn_measures,
     drawn_table,
-    list_probability,
+    joint_tree,
 )
 from satisfaction.composite.tree_scores import Measured, based_points, score_tree, site_shares
-from satisfaction.composite.tree_tables import class_sums, department_sums, level_sums
+from satisfaction.composite.tree_tables import (
+    class_sums,
+    department_sums,
+    level_sums,
+    lost_entries,
+    most_lost,
+)
 from satisfaction.declarations.assessment_tables import read_sheet, read_sites
-from satisfaction.declarations.combined import Assessment
+from satisfaction.declarations.combined import Assessment, read_combined_inputs
+from satisfaction.declarations.rules import Threshold
 from satisfaction.foundation.errors import SatisfactionError
+from satisfaction.foundation.tables import write_checksums
 from satisfaction.pipeline import run
+from satisfaction.ranking.change import rank_change
+from satisfaction.ranking.drawn import JointDraws, list_probability
+from satisfaction.ranking.targets import threshold_verdicts
+from satisfaction.sampling.variance import crossed
 
 FLAT = {"title": {"zh": "测", "en": "T"}, "source": "test"}
 NO_ROWS = pd.DataFrame({"code": [], "item": []})
@@ -51,6 +67,11 @@ def found(wave):
 
 def flat(items, **keys) -> Assessment:
     return Assessment.model_validate(FLAT | {"items": items} | keys)
+
+
+def draw_measures(measures, draws, rng):
+    (errors,) = draw_errors([measures], draws, rng)
+    return {name: one.estimate + errors[name] for name, one in measures.items()}
 
 
 def leaf(points, **keys):
@@ -192,9 +213,7 @@ def test_the_class_in_the_sheet_goes_before_that_of_the_item(tmp_path):
 
 
 def test_a_plain_tree_scores_as_in_the_combined_score(wave, tmp_path):
-    """A tree without any of the further keys: the same as `assess`."""
-    from satisfaction.composite.item_tree import assess, read_lost
-
+    """A tree without any of the further keys: its lost entries, summed by plain pandas."""
     data = item_trees.tree_data(not_applicable=None)
     tree = flat(data["items"])
     plain = {
@@ -209,10 +228,21 @@ def test_a_plain_tree_scores_as_in_the_combined_score(wave, tmp_path):
     rows.to_csv(tmp_path / "lost.csv", index=False)
     sheet = read_sheet(tmp_path / "lost.csv", flat_tree, COUNTIES)
     scores = score_tree(flat_tree, sheet, COUNTIES)
-    assessed = assess(flat_tree, read_lost(tmp_path / "lost.csv", flat_tree, COUNTIES), COUNTIES)
-    assert np.abs(scores.scores - assessed.scores["score"].to_numpy()).max() < 1e-12
+    asked = (
+        rows.assign(points=pd.to_numeric(rows["points"])).groupby(["code", "item"])["points"].sum()
+    )
+    most = asked.index.get_level_values("item").map({name: plain[name].points for name in keep})
+    taken = np.minimum(asked, most.to_numpy(float)).groupby("code").sum().reindex(COUNTIES)
+    possible = sum(plain[name].points for name in keep)
+    expected = (possible - taken) / possible * 100
+    assert np.abs(scores.scores - expected.to_numpy()).max() < 1e-12
+    entries = lost_entries(scores)
+    assert len(entries) == len(rows)
+    assert (entries["points"] <= entries["asked"]).all()
+    assert entries.groupby("code")["points"].sum().to_numpy() == pytest.approx(taken.to_numpy())
     by_department = department_sums(scores).groupby("department")["lost"].sum()
-    assert by_department["x"] == pytest.approx(assessed.by_department["points"].sum(), abs=1e-10)
+    assert by_department["x"] == pytest.approx(taken.sum(), abs=1e-10)
+    assert most_lost(entries, ["department"])["points"].tolist() == pytest.approx([taken.sum()])
 
 
 # ---- items that do not apply
@@ -345,12 +375,10 @@ def test_draws_have_the_covariance_of_the_measures(found):
         for name, one in measures.items()
     }
     values = draw_measures(known, 40_000, np.random.default_rng(4))
-    together = np.column_stack([values["satisfaction"], values["topic_index"] / 100])
-    rows = [sparse.csr_array(known[name].errors) for name in ("satisfaction", "topic_index")]
-    lent = [sparse.csr_array(known[name].lent) for name in ("satisfaction", "topic_index")]
-    both = sparse.vstack(
-        [sparse.hstack([rows[0], rows[1] / 100]), sparse.hstack([lent[0], lent[1] / 100])]
-    ).toarray()
+    together = np.column_stack([values["satisfaction"], values["awareness"]])
+    rows = [sparse.csr_array(known[name].errors) for name in ("satisfaction", "awareness")]
+    lent = [sparse.csr_array(known[name].lent) for name in ("satisfaction", "awareness")]
+    both = sparse.vstack([sparse.hstack(rows), sparse.hstack(lent)]).toarray()
     expected = both.T @ both
     scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
     assert (np.abs(np.cov(together.T) - expected) / scale).max() < 0.03
@@ -376,7 +404,8 @@ def test_points_that_a_mark_decides_count_by_the_probability_of_passing():
     assert scores.scores.tolist() == [70, 100, 50, 100]
     draws = 60_000
     rng = np.random.default_rng(6)
-    drawn = draw_tree(scores, draw_measures(scores.measures, draws, rng), draws, rng)
+    values = draw_measures(scores.measures, draws, rng)
+    drawn = draw_tree(scores, values, draw_sites(scores, draws, rng))
     high = stats.norm.sf((0.8 - estimate) / se)
     low = stats.norm.sf((0.7 - estimate) / se)
     expected = 50 + 10 * (3 * high + 2 * low)
@@ -389,8 +418,8 @@ def test_the_same_seed_gives_the_same_draws_and_another_other_ones(wave, found):
     path = folder / "combined.yaml"
     again = assessments_of(results.survey, path, results=results)
     other = assessments_of(results.survey, path, results=results, seed=2)
-    assert (again.drawn.draws == found.drawn.draws).all()
-    assert (other.drawn.draws != found.drawn.draws).any()
+    assert (again.drawn.scores == found.drawn.scores).all()
+    assert (other.drawn.scores != found.drawn.scores).any()
     pd.testing.assert_frame_equal(again.drawn_table, found.drawn_table)
     close = np.abs(other.drawn_table["score_mean"] - found.drawn_table["score_mean"])
     assert (close < 5 * found.drawn_table["score_sd"] / np.sqrt(4000 / 2)).all()
@@ -418,7 +447,7 @@ def test_without_marks_the_draws_are_those_of_the_standard_error(wave, tmp_path)
     assert table["score"].to_numpy() == pytest.approx(by_se["score"].to_numpy(), rel=1e-11)
     onsite = 0.2 * np.array([2, 1, 3, 1.5])
     surveyed = np.sqrt(by_se["se"] ** 2 - onsite**2)
-    parts = drawn.drawn.draws.std(axis=0, ddof=1)
+    parts = drawn.drawn.scores.std(axis=0, ddof=1)
     measured = results.estimates[results.area].of("topic_index").table["df"].to_numpy()
     widened = np.sqrt(surveyed**2 * measured / (measured - 2) + onsite**2)
     assert parts == pytest.approx(widened.to_numpy(), rel=0.05)
@@ -431,8 +460,11 @@ def test_shares_of_draws_on_the_list_add_up_to_its_length(found):
     )  # the list of the small wave is one long
     tied = list_probability(np.array([[1.0, 1.0, 1.0, 2.0], [3.0, 2.0, 1.0, 0.0]]), 2)
     assert tied == pytest.approx([1 / 3, 1 / 3, 5 / 6, 1 / 2])
-    scores = DrawnScores(np.array([3.0, np.nan, 1.0]), np.array([[3.0, np.nan, 1.0]] * 3))
-    described = drawn_table(scores, ["a", "b", "c"], bottom=1, excluded=np.zeros(3, dtype=bool))
+    score = np.array([3.0, np.nan, 1.0])
+    scores = np.array([score] * 3)
+    draws = JointDraws(scores, scores - score, score, score, 0.01, 1)
+    nobody = np.zeros(3, dtype=bool)
+    described = drawn_table(score, draws, ["a", "b", "c"], bottom=1, excluded=nobody)
     assert described["probability_list"].isna().tolist() == [False, True, False]
     assert described["rank"].tolist()[::2] == [1, 2]
 
@@ -646,10 +678,179 @@ def test_too_few_draws_and_missing_tables_are_refused(wave, tmp_path):
         assessments_of(results.survey, tmp_path / "combined.yaml", results=results)
 
 
-def test_the_combined_ranking_refuses_what_it_would_count_as_exact(wave):
+# ---- the combined ranking by draws
+
+
+@pytest.fixture(scope="module")
+def ranked(small_template, tmp_path_factory):
+    """A wave whose combined score holds the tree, run."""
+    import shutil
+
+    from satisfaction import read_survey
+
+    root = tmp_path_factory.mktemp("ranked") / "small"
+    shutil.copytree(small_template, root)
+    item_trees.write_files(root / "surveys" / "wave")
+    return run(read_survey(root / "surveys" / "wave"))
+
+
+def test_a_run_ranks_the_combined_score_by_the_draws_of_the_assessment(ranked, found):
+    assert not ranked.awaited
+    ranking = ranked.further["combined"].ranking
+    summary = ranking.summary
+    assert (summary.drawn, summary.draws, summary.seed) == (True, 4000, 1)
+    assert summary.marginal == summary.simultaneous == "maxt"
+    assert "4000 joint draws (seed 1)" in summary.simultaneous_method
+    assert "4,000 joint draws, seed 1" in str(summary.notes)
+    table = ranking.table.set_index("unit")
+    drawn = found.drawn_table.set_index("code")
+    assert table["probability_bottom"].to_numpy() == pytest.approx(drawn["probability_list"])
+    assert table["estimate"].to_numpy() == pytest.approx(drawn["score"], rel=1e-13)
+    assert table["se"].to_numpy() == pytest.approx(drawn["score_sd"], rel=1e-12)
+    assert (table["simultaneous_low"] <= table["rank"]).all()
+    assert (table["rank"] <= table["simultaneous_high"]).all()
+    assert table["probability_bottom"].sum() == pytest.approx(1)
+    share = table["probability_bottom"].to_numpy()
+    error = np.sqrt(share * (1 - share) / 4000).max()
+    assert summary.monte_carlo_error["probability"] == pytest.approx(error)
+
+
+def test_points_by_a_sheet_are_taken_as_exact_unless_they_are_declared_so(small):
+    item_trees.write_files(small.folder)
+    found = run(small.read()).further["combined"].ranking
+    assert found.summary.taken_as_exact == ("system",)
+    assert set(found.table["status"]) == {"possible"}
+    assert "points by its sheet" in str(found.summary.notes)
+    path = small.folder / "combined.yaml"
+    declared = path.read_text(encoding="utf-8").replace(
+        "    lost: lost.csv\n    sites", "    lost: lost.csv\n    exact: test\n    sites"
+    )
+    path.write_text(declared, encoding="utf-8")
+    exact = run(small.read()).further["combined"].ranking
+    assert exact.summary.taken_as_exact is None
+    assert "exact as declared (test)" in str(exact.summary.notes)
+    columns = ["estimate", "rank", "marginal_low", "marginal_high", "p_in", "probability_bottom"]
+    pd.testing.assert_frame_equal(found.table[columns], exact.table[columns])
+
+
+def test_the_same_draws_drive_the_index_and_the_rate_that_decides(wave, tmp_path):
+    """Where a draw passes the mark, the same draw's index is off by what their covariance says, t's scale included."""
     results, folder = wave
+    for name in ("onsite.csv", "combined.yaml"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    text = (tmp_path / "combined.yaml").read_text(encoding="utf-8")
+    text = text[: text.index("    earlier:")].replace("    sites: sites.csv\n", "")
+    (tmp_path / "combined.yaml").write_text(text, encoding="utf-8")
+    items = {"a": leaf(5, measure="satisfaction", at_least=0.6), "b": leaf(5)}
+    with (tmp_path / "tree.yaml").open("w", encoding="utf-8") as file:
+        YAML().dump(FLAT | {"items": items}, file)
+    (tmp_path / "lost.csv").write_text("code,item,points,reason\n", encoding="utf-8")
+    draws = 40_000
+    inputs = read_combined_inputs(tmp_path / "combined.yaml")
+    scores = combined_scores(results.survey, inputs, results.estimates, Drawing(draws)).ranked
+    index = scores.parts[0].drawn.errors
+    passed = scores.parts[2].drawn.scores > 75
+    rate = scores.parts[2].assessed.measures["satisfaction"]
+    level = results.estimates[results.area]
+    rows = [level.of(name).contributions.matrix for name in ("topic_index", "satisfaction")]
+    together = np.diag(crossed(*rows))
+    normal = np.random.default_rng(11).standard_normal(400_000)
+    for area in range(4):
+        df = rate.df[area]
+        scale = np.sqrt(df / np.random.default_rng(12).chisquare(df, len(normal)))
+        se = np.sqrt(crossed(rows[1], rows[1])[area, area])
+        assert se == pytest.approx(rate.se[area])  # nothing is lent in this wave
+        passing = rate.estimate[area] + normal * scale * se >= 0.6
+        expected = np.mean(together[area] / se * normal * scale * passing)
+        shown = np.mean(index[:, area] * passed[:, area])
+        assert shown == pytest.approx(expected, abs=5 * index[:, area].std() / np.sqrt(draws))
+    assert np.abs(together).max() > 0.1
+
+
+def test_the_fewest_and_the_most_points_enclose_those_of_99_in_100_draws(wave, found):
+    results, folder = wave
+    inputs = read_combined_inputs(folder / "combined.yaml")
+    scores = combined_scores(results.survey, inputs, results.estimates).ranked
+    drawn = scores.drawn
+    assert (drawn.low <= scores.score + 1e-9).all()
+    assert (drawn.high >= scores.score - 1e-9).all()
+    assert drawn.spent == pytest.approx(0.01)
+    tree = found.trees[0].scores
+    draws = 20_000
+    (errors,) = draw_errors([tree.measures], draws, np.random.default_rng(13))
+    known = drawn_measures(tree.measures, errors, 0.01)
+    points = draw_tree(tree, known.values, np.zeros((draws, 4)))
+    joint = joint_tree(tree, known, draws, np.random.default_rng(14), seed=14)
+    held = ((points >= joint.low - 1e-9) & (points <= joint.high + 1e-9)).all(axis=1)
+    assert held.mean() >= 0.99 - 1e-3
+    assert len(np.unique(points[:, 0].round(6))) > 2
+    assert (joint.high - joint.low)[:3].min() > 0
+
+
+def test_a_cap_that_a_measure_decides_is_lifted_where_a_draw_reaches_it():
+    condition = {"zh": "前", "en": "P", "effect": "cap", "cap": 50, "source": "test"}
+    condition |= {"measure": "satisfaction", "at_least": 0.8}
+    tree = flat({"a": leaf(5)}, preconditions={"p": condition})
+    estimate = np.array([0.79, 0.81, 0.60, 0.95])
+    measured = Measured(estimate, sparse.diags_array(np.full(4, 0.03)), None, np.full(4, np.inf))
+    sheet = type("Sheet", (), {})
+    empty = pd.DataFrame({"code": [], "item": [], "points": [], "points_class": []})
+    for name in ("lost", "gained", "absent", "vetoes", "stated"):
+        setattr(sheet, name, empty)
+    scores = score_tree(tree, sheet, COUNTIES, measures={"satisfaction": measured})
+    assert scores.scores.tolist() == [50, 100, 50, 100]
+    rng = np.random.default_rng(9)
+    values = draw_measures(scores.measures, 20_000, rng)
+    drawn = draw_tree(scores, values, draw_sites(scores, 20_000, rng))
+    reached = stats.norm.sf((0.8 - estimate) / 0.03)
+    assert (drawn == 100).mean(axis=0) == pytest.approx(reached, abs=0.015)
+
+
+def test_without_a_probability_sample_the_tree_scores_and_nothing_is_drawn(small):
+    item_trees.write_files(small.folder)
+    small.edit("survey.yaml", "selection: probability", "selection: quota")
+    results = run(small.read())
+    ranking = results.further["combined"].ranking
+    assert results.combined.ranked.drawn is None
+    assert ranking.table["estimate"].notna().all()
+    assert ranking.table["probability_bottom"].isna().all()
+
+
+def test_rises_since_published_ranks_and_thresholds_are_tested_by_the_draws(ranked):
+    ranking = ranked.further["combined"].ranking
+    rose = ranking.target("rise", 1, since=dict.fromkeys(COUNTIES, 4), comparable=True).table
+    assert rose["probability"].between(0, 1).all()
+    assert (rose["p_met"] >= ranking.pairs.spent).all()
+    estimates = ranked.further["combined"].estimates[ranked.area]
+    threshold = Threshold(measure="combined", below=70.0, zh="x", en="x", source="test")
+    rules = ranked.survey.rules.ranking
+    table = threshold_verdicts(estimates, threshold, rules).set_index("code")
+    drawn = estimates.of("combined").drawn
+    below = (1 + np.count_nonzero(drawn.errors <= drawn.high - 70, axis=0)) / 4001 + drawn.spent
+    assert table["p_below"].to_numpy() == pytest.approx(np.minimum(below, 1))
+    assert set(table["status"]) == {"possible"}  # the sheet's points are not declared exact
+
+
+def test_a_drawn_score_is_not_carried_from_wave_to_wave_by_a_standard_error(ranked):
+    estimates = ranked.further["combined"].estimates[ranked.area].of("combined")
     with pytest.raises(SatisfactionError, match="K370"):
-        combine(results, folder / "combined.yaml")
+        rank_change(estimates, estimates, comparable=True)
+    ranking = ranked.further["combined"].ranking
+    with pytest.raises(SatisfactionError, match="K370"):
+        ranking.target("rise", 1, since=ranking, comparable=True)
+
+
+def test_combined_shows_the_same_ranking(wave, ranked):
+    results, folder = wave
+    table = combine(results, folder / "combined.yaml").table.set_index("code")
+    own = ranked.further["combined"].ranking.table.set_index("unit").loc[table.index]
+    columns = ["rank", "marginal_low", "marginal_high", "simultaneous_low", "probability_bottom"]
+    for column in columns:
+        assert table[column].to_numpy(float) == pytest.approx(
+            own[column].to_numpy(float), rel=1e-11
+        )
+    capped = table.index == COUNTIES[3]  # by a veto: neither sites nor marks move its score
+    assert ((table["system_se"] > 0) == ~capped).all()
 
 
 # ---- files and pages
@@ -671,11 +872,24 @@ def written(small_template, tmp_path_factory):
     return export_assessments(made)
 
 
-def test_a_run_ranks_the_survey_and_says_what_scores_the_tree(small):
-    item_trees.write_files(small.folder)
-    results = run(small.read())
-    assert results.ranking.ranks_any
-    assert "satisfaction assessment" in results.awaited["combined"].en
+def test_a_published_set_says_by_which_draws_the_combined_score_is_ranked(ranked, tmp_path):
+    from satisfaction import export
+
+    folder = export(ranked, tmp_path / "set")
+    sentences = pd.read_csv(folder / "combined_ranking_sentences.csv", dtype=str)
+    assert (
+        sentences["en"].str.contains("by 4,000 draws (seed 1), the probability", regex=False).all()
+    )
+    assert sentences["zh"].str.contains("按 4,000 次随机抽取（种子 1）估计", regex=False).all()
+    page = (folder / "combined_ranking-en.html").read_text(encoding="utf-8")
+    assert "by 4,000 joint draws, seed 1" in page
+    record = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert record["rankings"]["combined"]["ranking"]["draws"] == 4000
+    assert record["rankings"]["combined"]["ranking"]["seed"] == 1
+    scores = pd.read_csv(folder / "combined_scores.csv").set_index(["component", "code"])
+    assert (scores.loc["system", "se"].iloc[:3] > 0).all()
+    lost = pd.read_csv(folder / "combined_system_lost.csv")
+    assert set(item_trees.MEASURED) & set(lost["item"])
 
 
 def test_every_file_is_described_and_its_sum_stands_in_the_set(written):
@@ -731,3 +945,44 @@ def test_the_command_writes_the_set_and_says_what_is_awaited(small, call):
     code, out, err = call("assessment", small.folder, "--draws", "10")
     assert code == 2
     assert "K378" in err
+
+
+# ---- verified
+
+
+def test_a_set_with_the_surveys_figures_is_written_again_identical(written):
+    from satisfaction.comparison.assessments import verify_assessments
+
+    found = verify_assessments(written)
+    assert (found.code, found.differing, found.inputs) == (0, (), {})
+    assert (
+        found.compared == len(list(written.iterdir())) - 2
+    )  # run.json and SHA256SUMS hold the clock
+
+
+def test_verify_tells_an_edited_a_forged_and_an_outdated_assessment_apart(small, call):
+    item_trees.write_files(small.folder)
+    call("assessment", small.folder, "--without-survey")
+    (folder,) = small.folder.glob("out/*-assessment")
+    code, out, err = call("verify", folder)
+    assert (code, err) == (0, "")
+    assert "identical" in out
+    path = folder / "system_departments.csv"
+    rows = path.read_text(encoding="utf-8-sig")
+    old = rows.splitlines()[1].split(",")
+    forged = rows.replace(",".join(old), ",".join([*old[:3], "999", *old[4:]]), 1)
+    path.write_text(forged, encoding="utf-8-sig")
+    code, out, _err = call("verify", folder)
+    assert code == 10
+    assert "system_departments.csv" in out
+    assert "999" in out
+    write_checksums(folder)  # the sums are forged too
+    code, out, _err = call("verify", folder)
+    assert code == 13
+    assert "999" in out
+    path.write_text(rows, encoding="utf-8-sig")
+    write_checksums(folder)
+    small.edit("lost.csv", "亮点 highlight", "另一个 another")
+    code, out, _err = call("verify", folder)
+    assert code == 11
+    assert "lost.csv" in out

@@ -1,6 +1,6 @@
 """P(last ten) of ranked rates: which prior comes true, and do grades keep their promise? Everything is simulated.
 
-usage: python -m tests.coverage_study.rate_priors [--provinces 20] [--first 1] [--processes 2] [--out ...]
+usage: python -m tests.coverage_study.rate_priors [--provinces 20] [--first 1] [--truth NAME] [--processes 2] [--out ...]
 
 Provinces of 88 counties whose true rates are drawn from eighteen truths, each with few PSUs a county (6-10, ten answers each)
 and with many (18-32). Twelve truths chose the default of `ranking.rates`, six judge it. For every prior: of the counties with
@@ -78,6 +78,7 @@ def heavy_tails(random: np.random.Generator) -> Array:
     return special.expit(special.logit(0.96) + 0.35 * random.standard_t(3, COUNTIES))
 
 
+ALL_JUDGING = "judging"
 CHOOSING: dict[str, Draw] = {
     "normal 60 %": normal(0.6, 0.05),
     "normal 80 %": normal(0.8, 0.04),
@@ -240,11 +241,13 @@ class Counted:
     grades: Array
 
 
-def study(*, first: int, provinces: int, processes: int) -> dict[tuple[str, str], Counted]:
-    """Sample provinces of every truth and regime."""
+def study(
+    *, truths: list[str], first: int, provinces: int, processes: int
+) -> dict[tuple[str, str], Counted]:
+    """Sample provinces of the named truths in every regime."""
     tasks = []
     for seed in range(first, first + provinces):
-        for truth in TRUTHS:
+        for truth in truths:
             tasks += [(truth, regime, seed) for regime in REGIMES]
     total: dict[tuple[str, str], Counted] = {}
     with Pool(processes) as pool:
@@ -351,10 +354,46 @@ def promise_kept(total: dict[tuple[str, str], Counted]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def report(*, first: int, provinces: int, processes: int, out: Path) -> int:
+def every_bin(total: dict[tuple[str, str], Counted]) -> pd.DataFrame:
+    """For the default prior, every bin that holds a county, however few: counties not flagged, then all."""
+    rows = []
+    for of, title in ((1, "not flagged"), (0, "all")):
+        for (truth, regime), summed in total.items():
+            for k, (n, stated, true) in enumerate(summed.counts[rates.DEFAULT][of]):
+                if n == 0:
+                    continue
+                row = {"counties": title, "truth": truth, "PSUs": regime}
+                row["P(last ten)"] = f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}"
+                row["predictions"] = int(n)
+                row["stated %"] = 100 * stated / n
+                row["came true %"] = 100 * true / n
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def together(total: dict[tuple[str, str], Counted], truths: dict[str, Draw]) -> pd.DataFrame:
+    """For the default prior, the bins over all these truths and regimes, of counties not flagged."""
+    counts = [one.counts[rates.DEFAULT][1] for key, one in total.items() if key[0] in truths]
+    rows = []
+    for k in range(BINS if counts else 0):
+        for row in bin_row(("all", "both"), np.sum(counts, axis=0)[k]):
+            del row["worst truth"], row["PSUs"]
+            stated = f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}"
+            rows.append({"P(last ten)": stated} | row | {"verdict": verdict_of(row)})
+    return pd.DataFrame(rows)
+
+
+def report(
+    *, first: int, provinces: int, processes: int, out: Path, truth: str | None = None
+) -> int:
     """Run the study, print and write its tables, return how many bars were missed."""
     began = time.monotonic()
-    total = study(first=first, provinces=provinces, processes=processes)
+    truths = list(TRUTHS)
+    if truth == ALL_JUDGING:
+        truths = list(JUDGING)
+    elif truth:
+        truths = [truth]
+    total = study(truths=truths, first=first, provinces=provinces, processes=processes)
     judged = worst_bins(total, JUDGING)
     chosen = worst_bins(total, CHOOSING)
     grades = promise_kept(total)
@@ -368,10 +407,15 @@ def report(*, first: int, provinces: int, processes: int, out: Path) -> int:
         "Counties near the cut whose probability is flagged": flagged_share(total),
         "Grades: pairs in the wrong order, of those in different grades": grades,
     }
+    if truth:
+        tables["Every bin"] = every_bin(total)
+    tables["Judging truths together, not flagged"] = together(total, JUDGING)
     lines = [
         f"# P(last ten) of rates; simulated; provinces {first}-{first + provinces - 1} a truth"
     ]
     for title, table in tables.items():
+        if table.shape[1] < 2:
+            continue
         lines += ["", f"## {title}", "", *markdown(table)]
     missed = int((judged["verdict"] == WRONG).sum()) if len(judged) else 0
     missed += int(overall > bar)
@@ -392,6 +436,12 @@ def main() -> int:
     )
     options.add_argument("--provinces", type=int, default=20)
     options.add_argument("--first", type=int, default=1)
+    options.add_argument(
+        "--truth",
+        choices=[*TRUTHS, ALL_JUDGING],
+        metavar="NAME",
+        help=f"this truth alone, or all that judge ({ALL_JUDGING})",
+    )
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--out", type=Path, default=ROOT / "tests" / "out" / "rate_priors.md")
     return int(report(**vars(options.parse_args())) > 0)

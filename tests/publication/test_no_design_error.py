@@ -13,7 +13,9 @@ import openpyxl
 import pandas as pd
 import pytest
 from matplotlib.text import Text
+from tests.ranking.test_rankings import prepare
 
+import item_trees
 import satisfaction as sat
 from conftest import COUNTIES
 from one_kernel import NotebookRun, execute_in_one_kernel
@@ -44,6 +46,12 @@ HEADS = re.compile(
     r"<(?:th|caption|figcaption|h\d)\b[^>]*>[^<]*(?:标准误|置信|区间|集合|p 值|概率|信度|期望名次|自由度"
     r"|\bse\b|interval|rank set|\[set\]|\bp\b|probability|reliability)"
 )  # what would stand over an empty column
+UNDER_A_MODEL = re.compile(
+    r"<th scope=\"col\" class=\"number\">(?:se of the model|limits of the model|模型标准误|模型界限)</th>"
+)
+OF_PLACES = re.compile(
+    r"<th scope=\"col\" class=\"number\">(?:se|标准误)</th>"
+)  # of places of inspection, which were drawn
 COLUMNS = re.compile(
     r"(?<![\w-])(?:se|df|ci_low|ci_high|cv|deff|kish_deff|effective_n|p_\w+|marginal\w*|simultaneous\w*|probability\w*"
     r"|expected_rank|reliability|rankability|standard errors?)(?![\w-])(?!\s+none: not)"
@@ -178,6 +186,86 @@ def test_run_and_report_state_nothing(wave, call):
     nothing_claimed(small.folder / "out", twin)
     assert not list((small.folder / "out").rglob("covariance.csv"))
     assert not list((small.folder / "out").rglob("reading.html"))
+
+
+def test_area_pages_and_further_rankings_state_nothing(wave, call):
+    """With a combined score and several rankings, one component of which brings an error of its own."""
+    small, twin = wave
+    prepare(small)
+    code, out, err = call("run", small.folder)
+    assert code == 0, err
+    assert not WORDS.search(out)
+    code, _, err = call("report", small.folder)
+    assert code == 0, err
+    nothing_claimed(small.folder / "out", twin)
+    for language in ("zh", "en"):
+        for area in (*COUNTIES, "990100", "990200"):
+            (page,) = (small.folder / "out").rglob(f"{language}/{area}.html")
+            text = page.read_text(encoding="utf-8")
+            assert "φ = 0.5" in text
+            assert ("In it alone" in text or "若仅该地如此" in text) == (area in COUNTIES)
+            assert not UNDER_A_MODEL.search(text), page
+    (combined,) = (small.folder / "out").rglob("combined_ranking.csv")
+    assert pd.read_csv(combined)["rank"].notna().all()
+
+
+def test_declared_tests_of_it_test_nothing(wave, call):
+    small, twin = wave
+    small.edit("survey.yaml", "level: 0.95", "level: 0.95\ntests: {}")
+    code, _, err = call("run", small.folder)
+    assert code == 0, err
+    nothing_claimed(small.folder / "out", twin)
+    for path in (small.folder / "out").rglob("tests.csv"):
+        table = pd.read_csv(path, encoding="utf-8-sig")
+        assert table[["se", "df", "statistic", "p", "p_adjusted"]].isna().all(axis=None)
+
+
+def test_an_assessment_beside_it_states_nothing(wave, call):
+    """Points of a tree of items, one part of which is this survey."""
+    small, twin = wave
+    item_trees.write_files(small.folder)
+    code, out, err = call("assessment", small.folder)
+    assert code == 0, err
+    assert not WORDS.search(out), out
+    assert "nan" not in out.lower()
+    (folder,) = (small.folder / "out").glob("*-assessment")
+    for path, text in texts(folder):
+        assert not {number for number in stated(twin) if number in text}, path
+        assert not WORDS.search(text), path
+        if path.suffix == ".html":
+            others = OF_PLACES.sub("", text)
+            assert not (head := HEADS.search(others)), (path.name, head)
+        if path.suffix == ".csv":
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            if "at_least" in table:  # what the survey decides
+                assert set(table["probability"]) <= {""}, path.name
+            for column in ("rank_low", "rank_high", "probability_list"):
+                assert set(table.get(column, [])) <= {""}, (path.name, column)
+
+
+def test_with_a_model_every_error_stands_under_its_name(wave, selection, call):
+    """In files, pages of areas and the report: the model's columns have figures, those of sampling have none."""
+    small, twin = wave
+    model = "selection_model: {source: 测试 test}"
+    small.edit("survey.yaml", f"selection: {selection}", f"selection: {selection}\n{model}")
+    code, _, err = call("run", small.folder)
+    assert code == 0, err
+    assert call("report", small.folder)[0] == 0
+    for path, text in texts(small.folder / "out"):
+        assert not {number for number in stated(twin) if number in text}, path
+        if path.suffix == ".csv" and path.name not in OF_INTERVIEWERS:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            for column in ERRORS & set(table):
+                assert set(table[column]) <= {""}, (path.name, column)
+        if path.suffix == ".html":
+            others = UNDER_A_MODEL.sub("", text)
+            assert not (head := HEADS.search(others)), (path.name, head)
+    (page,) = (small.folder / "out").rglob("en/990101.html")
+    text = page.read_text(encoding="utf-8")
+    assert len(UNDER_A_MODEL.findall(text)) == 2
+    for method in ("calibration (model of the answers)", "doubly robust (both models)"):
+        assert method in text
+    assert "Source of the model: 测试 test" in text
 
 
 def test_the_file_set_of_it_verifies(wave, call):
@@ -337,6 +425,8 @@ def test_notebooks_of_it_run_and_head_no_column_with_an_error(small, tmp_path):
         assert found <= NO_ERRORS.get(name, set()), (name, found)
         assert not (word := WORDS.search(text)), (name, word)
     assert all("这里没有可列出的内容" in shown[name] for name in ("02_weighting", "05_ranking"))
+    assert "若仅该地如此" in shown["05_ranking"]
+    assert "没有界限" in shown["05_ranking"]
 
 
 def test_the_hand_over_states_nothing(wave, call):

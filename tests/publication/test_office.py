@@ -10,11 +10,11 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from tests.ranking.test_rankings import prepare
 
 import satisfaction as sat
 from conftest import SmallSurvey
 from satisfaction.foundation.errors import InputFileError
-from tests.ranking.test_rankings import prepare
 
 SHELF = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(path for path in SHELF.rglob("*.ipynb") if path.parent.name == "office")

@@ -36,7 +36,7 @@ from satisfaction.publication.plots.canvas import (
     STATUS_FIRST,
     wrapped,
 )
-from satisfaction.publication.plots.ranks import difference_table, runs
+from satisfaction.publication.plots.ranks import RUNS, difference_table, runs
 from satisfaction.publication.plots.verdicts import BELOW
 from satisfaction.publication.plots.waves import CHANGED
 from satisfaction.publication.ranking_table import ranking_table
@@ -193,6 +193,7 @@ def made_up(p):
         "ranking": table, "indices": intervals, "found": found, "order": found.order(), "thresholds": thresholds,
         "differences": difference_table(found, against=codes[min(p - 1, 2)]), "targets": targets,
         "changes": changes.assign(significant=changes["change"].abs() > 4), "paths": pd.concat(waves, ignore_index=True),
+        "shares": table.assign(choices_list=table["probability_bottom"], sampling_list=np.nan, both_list=table["probability_bottom"] / 2),
     }  # fmt: skip
 
 
@@ -205,6 +206,8 @@ DRAWN = {
     "targets": lambda of: plots.target_board(of["targets"]),
     "thresholds": lambda of: plots.threshold_plot(of["thresholds"]),
     "change": lambda of: plots.change_plot(of["changes"]),
+    "relative": lambda of: plots.change_plot(of["changes"], relative=True),
+    "shares": lambda of: plots.list_shares(of["shares"], {"bottom": 10, "side": "last"}),
 }
 
 
@@ -414,7 +417,17 @@ def test_an_unbounded_interval_is_left_out(tables):
 
 @pytest.mark.parametrize(
     "looks",
-    [plots.STATUS, STATUS_FIRST, plots.VERDICT, plots.COMPARED, ON_LIST, BELOW, CHANGED, VERDICTS],
+    [
+        plots.STATUS,
+        STATUS_FIRST,
+        plots.VERDICT,
+        plots.COMPARED,
+        ON_LIST,
+        BELOW,
+        CHANGED,
+        VERDICTS,
+        RUNS,
+    ],
 )
 def test_words_differ_in_lightness_and_shape(looks):
     three = [look for word, look in looks.items() if word != "not ranked"]

@@ -159,6 +159,26 @@ def test_raked_weights_are_the_fixed_point_of_r(province, reference):
     assert theirs["largest_relative_distance_to_epsilon_1e14"] < RAKED
 
 
+def test_means_of_raked_parts_and_their_contrasts_equal_r(province, reference):
+    """Under R's convention of raked variances, `variance="rake"`; prefectures are correlated after raking."""
+    theirs = reference["svyby_raked"]
+    raked = calibrate(province.design, province.margins, method="raking", tolerance=1e-12)
+    ours = estimate(raked, "index", by="prefecture", variance="rake")
+    np.testing.assert_allclose(ours.table["estimate"], theirs["estimate"], rtol=CLOSED_FORM)
+    vcov = np.array(theirs["vcov"])
+    size = np.sqrt(np.outer(np.diag(vcov), np.diag(vcov)))
+    np.testing.assert_allclose(ours.cov / size, vcov / size, atol=CLOSED_FORM)
+    first_less_second = np.zeros(9)
+    first_less_second[:2] = (1, -1)
+    first_less_others = np.full(9, -1 / 8)
+    first_less_others[0] = 1
+    contrasts = np.stack([first_less_second, first_less_others])
+    estimates = contrasts @ ours.table["estimate"].to_numpy()
+    np.testing.assert_allclose(estimates, theirs["contrast"]["estimate"], rtol=CLOSED_FORM)
+    of_contrasts = contrasts @ ours.cov @ contrasts.T
+    np.testing.assert_allclose(of_contrasts, theirs["contrast"]["vcov"], rtol=1e-8)
+
+
 # ---- not followed ----
 
 

@@ -41,11 +41,11 @@ DIFFERENT = 1
 )
 def verify(folder: Path, survey: Path | None, mark: bool) -> None:
     """Recompute a file set from its inputs and compare."""
+    from satisfaction.comparison.again import verify_any
     from satisfaction.comparison.compare import verification_lines
     from satisfaction.foundation.file_sets import mark_handed_over
-    from satisfaction.publication.verify import verify as verify_set
 
-    found = verify_set(folder, survey=survey)
+    found = verify_any(folder, survey=survey)
     for line in verification_lines(found):
         tell(line)
     if found.code:

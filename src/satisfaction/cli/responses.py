@@ -191,13 +191,17 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         unanswered_areas,
         unread_lines,
     )
+    from satisfaction.collection.responses import load_responses
     from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
+    from satisfaction.publication.selection_tables import population_note
 
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     of_design = _fault_of_design(survey, responses) if counts.accepted else None
     problems = [*responses.problems, *filter(None, [survey.rule_fault, of_design])]
+    if survey.reference is not None:
+        problems += load_responses(survey.reference, purpose="check").problems
     if not problems:
         tell(_("can be run"))
     else:
@@ -216,6 +220,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         *unread_lines(responses.not_read),
         *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
         *earlier_notes(survey),
+        *filter(None, [population_note(survey)]),
     ):
         tell(line)
     tell(account_line(counts))

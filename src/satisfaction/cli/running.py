@@ -259,13 +259,23 @@ def _tell_ranking(results: Results) -> None:
 
 def _tell_selection(results: Results) -> None:
     """Print what would have to hold of those who did not answer, where respondents were not drawn."""
-    from satisfaction.publication.selection_tables import CAUTION, near_the_cut, selection_tables
+    from satisfaction.publication.selection_tables import (
+        CAUTION,
+        near_the_cut,
+        population_note,
+        reference_note,
+        selection_tables,
+    )
 
     selection = selection_tables(results.survey, results.selection_study)
     if len(selection.odds):
         for sentence in near_the_cut(selection.odds):
             tell(sentence)
     if len(selection.model):
+        study = results.selection_study
+        tell(population_note(results.survey))
+        if study is not None and study.reference is not None:
+            tell(reference_note(study.reference))
         tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 
@@ -350,32 +360,21 @@ def stability(
     folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str
 ) -> None:
     """How ranks move under other weights, scales, aggregations and denominators."""
-    from satisfaction.comparison.stability import (
-        Choices,
-        components_of,
+    from satisfaction.comparison.stability_files import (
         export_stability,
-        make_world,
         stability_lines,
+        study_stability,
     )
-    from satisfaction.comparison.stability import stability as studied
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run
     from satisfaction.ranking.rank import require_ranks
 
-    survey = read_survey(folder)
-    results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
     require_ranks(results.ranking, where=str(folder))
-    parts = components_of(results, measure=measure, seed=seed)
-    world = make_world(
-        parts.scores,
-        parts.errors,
-        parts.weights,
-        choices=Choices(weight_noise=weight_noise),
-        seed=seed,
-    )
-    found = studied(world, parts.areas, bottom=survey.rules.ranking.list_size, seed=seed)
-    written = export_stability(results, found, parts)
-    _tell(stability_lines(results, found, parts), written)
+    options = {"measure": measure, "weight_noise": weight_noise, "seed": seed}
+    studied = study_stability(results, measure=measure, weight_noise=weight_noise, seed=seed)
+    written = export_stability(studied, options)
+    _tell(stability_lines(studied), written)
 
 
 @command(_("The report and one page an area, in Chinese and English."))

@@ -3,66 +3,80 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from satisfaction.comparison.wave_files import made_from
-from satisfaction.composite.components import PERCENT, checked_scores
+from satisfaction.composite.components import scored_trees
 from satisfaction.composite.ledger import WavePoints, points_lost_at_sites
-from satisfaction.composite.normalising import Array
-from satisfaction.composite.tree_draws import (
-    DrawnComponent,
-    DrawnScores,
-    checked_draws,
-    combined_draws,
-    draw_measures,
-    draw_tree,
-    drawn_table,
-)
-from satisfaction.composite.tree_scores import Measured, score_tree
+from satisfaction.composite.scores import combined_scores
+from satisfaction.composite.tree_draws import DRAWS, SEED, Drawing, checked_draws, drawn_table
+from satisfaction.composite.tree_scores import TreeScores
 from satisfaction.composite.tree_tables import AssessedTree, assessed_tree
-from satisfaction.declarations.assessment_tables import PointsSheet, read_sheet, read_sites
+from satisfaction.declarations.assessment_tables import (
+    PointsSheet,
+    checked_sites,
+    read_sheet,
+    read_sites,
+)
 from satisfaction.declarations.combined import (
     Assessment,
     CombinedFile,
-    Component,
+    CombinedInputs,
     PointsClass,
-    read_combined,
+    read_combined_inputs,
 )
-from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.figures import probability
-from satisfaction.foundation.files import dated_folder, recorded, refuse_changed, sha256
+from satisfaction.foundation.file_sets import SUMS
+from satisfaction.foundation.files import (
+    changed_since,
+    dated_folder,
+    read_json,
+    recorded,
+    refuse_changed,
+    scratch_folder,
+    sha256,
+)
 from satisfaction.foundation.language import Text, _, comma_list, ngettext, use
 from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import (
-    read_table,
     write_checksums,
     write_csv,
     write_json,
     write_text,
     write_xlsx,
 )
-from satisfaction.foundation.yaml import read_yaml, refuse_placeholders, validated
-from satisfaction.pipeline import Results
-from satisfaction.publication.assessment_columns import described_columns
+from satisfaction.foundation.yaml import refuse_placeholders
+from satisfaction.pipeline import Results, run
 from satisfaction.publication.assessment_pages import (
     STATE_WORDS,
     area_page,
     overview_page,
     workbook_sheets,
 )
-from satisfaction.publication.labels import mark, measure_labels, twelve_digits
-from satisfaction.publication.manifest import plain
-from satisfaction.ranking.borrowed_errors import lent_errors
+from satisfaction.publication.columns import OF_ASSESSMENT, described_columns
+from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.manifest import plain, versions
+from satisfaction.publication.verify import (
+    Verification,
+    damage_said,
+    other_versions,
+    set_differences,
+    set_names,
+    survey_folder,
+    unlike,
+)
+from satisfaction.ranking.drawn import JointDraws
 
-DRAWS = 4_000
-SEED = 1
+ASSESSMENT = "assessment.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +90,7 @@ class Assessments:
         None where the survey's figures were not used.
     declared : CombinedFile
     trees : tuple of AssessedTree
-    drawn : DrawnScores or None
+    drawn : JointDraws or None
         None without the survey's figures, or where they carry no design error.
     drawn_table : DataFrame
         As `composite.tree_draws.drawn_table`; empty where nothing was drawn.
@@ -85,18 +99,25 @@ class Assessments:
     draws, seed : int
     sources : mapping of str to str
         SHA-256 of the files read, by absolute path.
+    path : Path
+        combined.yaml.
     """
 
     survey: Survey
     results: Results | None
     declared: CombinedFile
     trees: tuple[AssessedTree, ...]
-    drawn: DrawnScores | None
+    drawn: JointDraws | None
     drawn_table: pd.DataFrame = field(repr=False)
     drawn_trees: Mapping[str, pd.DataFrame] = field(repr=False)
     draws: int
     seed: int
     sources: Mapping[str, str] = field(repr=False)
+    path: Path
+
+    def __repr__(self) -> str:
+        names = ", ".join(one.name for one in self.trees)
+        return f"Assessments({self.survey.name}: {names}; {self.draws} draws, seed {self.seed})"
 
 
 def assessments_of(
@@ -107,7 +128,7 @@ def assessments_of(
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> Assessments:
-    """Score the assessments that combined.yaml declares, and draw the combined score.
+    """Score the assessments that combined.yaml declares, and draw the combined score, as `run` does.
 
     Parameters
     ----------
@@ -125,193 +146,86 @@ def assessments_of(
     ------
     RankingError
         K301-K307, K371-K374 for declarations; K311-K313, K375-K377 for sheets; K378 for too few draws; K379 where nothing
-        applies; K380 where no component is an assessment, K381 where a sheet of sites is missing; K314 for a measure nobody knows.
+        applies; K380 where no component is an assessment, K381 where a sheet of sites is missing; K314 for a measure nobody
+        knows, K317 where the files of an assessment are not there.
     """
-    checked_draws(draws)
+    drawing = Drawing(checked_draws(draws), seed, always=True)
     with recorded() as read:
-        declared = read_combined(path)
-        named = {
-            name: component
-            for name, component in declared.components.items()
-            if component.assessment is not None
-        }
-        if not named:
-            raise RankingError(
-                "K380",
-                _("No component of combined.yaml is an assessment."),
-                where=str(path),
-                hint=_("Declare a component with `assessment` and `lost`."),
-            )
-        areas = survey.ranked_areas()
-        trees = {}
-        for name, component in named.items():
-            trees[name] = _read_tree(path.parent, component)
-        measures = _measures(survey, results, _deciding(declared, trees))
+        inputs = read_combined_inputs(path)
+        _refuse_awaited(inputs)
+        drawn: dict[str, JointDraws] = {}
+        scores = None
+        if results is None:
+            trees = scored_trees(survey, inputs, {})
+        else:
+            scores = combined_scores(results.survey, inputs, results.estimates, drawing).ranked
+            trees = {part.name: part.assessed for part in scores.parts if part.assessed}
+            drawn = {part.name: part.drawn for part in scores.parts if part.drawn}
         assessed = tuple(
-            _assessed(survey, path.parent, name, trees[name], component, areas, measures)
-            for name, component in named.items()
+            _assessed(survey, inputs, name, tree_scores) for name, tree_scores in trees.items()
         )
-        tested = results is not None and survey.declared.selection == "probability"
-        rng = np.random.default_rng(seed)
-        values = draw_measures(measures, draws, rng)
-        scored = {}
-        for one in assessed:
-            if tested or not one.tree.measures:
-                scored[one.name] = draw_tree(one.scores, values, draws, rng)
-        drawn = None
-        if tested:
-            scores = {one.name: one.scores.scores for one in assessed}
-            components = []
-            for name, component in declared.components.items():
-                if component.measure is not None:
-                    scale = _scale(survey, component.measure)
-                    score = measures[component.measure].estimate * scale
-                    of_component = values[component.measure] * scale
-                elif component.file is not None:
-                    file = path.parent / component.file
-                    published = checked_scores(read_table(file).map(str.strip), file, areas)
-                    published = published.reindex(areas)
-                    score = published["score"].to_numpy(float)
-                    se = published["se"].to_numpy(float)
-                    noise = rng.standard_normal((draws, len(areas)))
-                    of_component = score + noise * np.nan_to_num(se)
-                else:
-                    score = scores[name]
-                    of_component = scored[name]
-                components.append(
-                    DrawnComponent(
-                        name,
-                        component.weight,
-                        component.normalise,
-                        component.goalposts,
-                        score,
-                        of_component,
-                    )
-                )
-            drawn = combined_draws(components, declared.aggregation)
     refuse_placeholders(map(Path, read), RankingError)
     bottom = survey.rules.ranking.list_size
+    areas = survey.ranked_areas()
     table = pd.DataFrame()
-    if drawn is not None:
-        excluded = np.any([one.scores.excluded for one in assessed], axis=0)
-        table = drawn_table(drawn, areas, bottom=bottom, excluded=excluded)
+    joint = None
+    if scores is not None and scores.drawn is not None:
+        joint = scores.drawn
+        table = drawn_table(scores.score, joint, areas, bottom=bottom, excluded=scores.excluded)
     drawn_trees = {}
-    for one in assessed:
-        if one.name in scored:
-            of_tree = DrawnScores(one.scores.scores, scored[one.name])
-            drawn_trees[one.name] = drawn_table(
-                of_tree, areas, bottom=bottom, excluded=one.scores.excluded
+    for name, tree_scores in trees.items():
+        if name in drawn:
+            drawn_trees[name] = drawn_table(
+                tree_scores.scores, drawn[name], areas, bottom=bottom, excluded=tree_scores.excluded
             )
     return Assessments(
-        survey, results, declared, assessed, drawn, table, drawn_trees, draws, seed, dict(read)
+        survey,
+        results,
+        inputs.declared,
+        assessed,
+        joint,
+        table,
+        drawn_trees,
+        draws,
+        seed,
+        dict(read),
+        path,
     )
 
 
-def _scale(survey: Survey, measure: str) -> int:
-    """Return what turns a measure into points: rates are shares."""
-    if measure in survey.questionnaire.rates:
-        return PERCENT
-    return 1
-
-
-def _read_tree(folder: Path, component: Component) -> Assessment:
-    document = read_yaml(folder / str(component.assessment), RankingError)
-    tree = validated(document, Assessment, RankingError)
-    sites = [name for name, (_branch, leaf) in tree.leaves().items() if leaf.sites]
-    if sites and component.sites is None:
+def _refuse_awaited(inputs: CombinedInputs) -> None:
+    """Refuse to score where no component is an assessment, or the files of one are not there."""
+    components = inputs.declared.components.items()
+    named = [name for name, component in components if component.assessment is not None]
+    if not named:
         raise RankingError(
-            "K381",
-            _(
-                "Item '{item}' is scored at points of inspection, and combined.yaml names no "
-                "table of them.",
-                item=sites[0],
-            ),
-            where=str(folder / str(component.assessment)),
-            hint=_("Add `sites` to the component."),
+            "K380",
+            _("No component of combined.yaml is an assessment."),
+            where=str(inputs.path),
+            hint=_("Declare a component with `assessment` and `lost`."),
         )
-    return tree
-
-
-def _deciding(declared: CombinedFile, trees: Mapping[str, Assessment]) -> list[str]:
-    """Return the survey's measures that are components or that decide about points."""
-    names = [one.measure for one in declared.components.values() if one.measure is not None]
-    for tree in trees.values():
-        names += tree.measures
-    return list(dict.fromkeys(names))
-
-
-def _measures(survey: Survey, results: Results | None, names: Sequence[str]) -> dict[str, Measured]:
-    """Return the measures at the ranked areas, with the errors that the survey's ranks rest on."""
-    labels = measure_labels(survey.questionnaire)
-    for name in names:
-        if name not in labels:
+    for name in named:
+        if name in inputs.awaited:
             raise RankingError(
-                "K314",
-                _("The questionnaire publishes no measure '{measure}'.", measure=name),
-                where="combined.yaml",
-                available=labels,
-                got=name,
-                hint=_("Name a measure that there is."),
+                "K317",
+                _(
+                    "The assessment {component} cannot be scored: {file} is not there.",
+                    component=name,
+                    file=inputs.awaited[name],
+                ),
+                where=str(inputs.path),
+                hint=_("Put the file beside combined.yaml."),
             )
-    if results is None or not names:
-        return {}
-    level = results.area
-    estimates = results.estimates[level]
-    tested = survey.declared.selection == "probability"
-    lent = None
-    if tested:
-        lent = lent_errors(survey, results.estimates, level, names)
-    measures = {}
-    for name in names:
-        own = estimates.of(name)
-        codes = own.table[level].astype(str)
-        at = codes.reset_index().set_index(level)["index"].reindex(survey.ranked_areas())
-        rows = at.to_numpy(float)
-        estimate = own.table["estimate"].to_numpy(float)
-        if not tested or lent is None:
-            df = np.full(len(rows), np.nan)
-            measures[name] = Measured(_at(estimate, rows), None, None, df)
-            continue
-        own_df = own.table["df"].to_numpy(float)
-        lent_df = np.min(list(lent.df.values()), axis=0)
-        df = np.where(lent.areas, lent_df, own_df)
-        measures[name] = Measured(
-            _at(estimate, rows),
-            _columns(own.contributions.matrix, rows),
-            _columns(lent.rows[name], rows),
-            _at(df, rows),
-        )
-    return measures
-
-
-def _at(values: Array, rows: Array) -> Array:
-    """Return the values of areas, NaN of one that has no row."""
-    there = np.isfinite(rows)
-    return np.asarray(np.where(there, values[np.where(there, rows, 0).astype(int)], np.nan))
-
-
-def _columns(matrix: object, rows: Array) -> sp.csc_array:
-    """Return the columns of areas, without contributions of one that has none."""
-    there = np.isfinite(rows)
-    kept = sp.csc_array(matrix)[:, np.where(there, rows, 0).astype(int)]
-    return sp.csc_array(kept @ sp.diags_array(there.astype(float)))
 
 
 def _assessed(
-    survey: Survey,
-    folder: Path,
-    name: str,
-    tree: Assessment,
-    component: Component,
-    areas: Sequence[str],
-    measures: Mapping[str, Measured],
+    survey: Survey, inputs: CombinedInputs, name: str, scores: TreeScores
 ) -> AssessedTree:
-    """Score one assessment and make its tables."""
-    sheet = read_sheet(folder / str(component.lost), tree, areas)
-    sites = None
-    if component.sites is not None:
-        sites = read_sites(folder / component.sites, tree, areas)
-    scores = score_tree(tree, sheet, areas, sites=sites, measures=measures)
+    """Make the tables of an assessment, with the ledger of its earlier waves."""
+    component = inputs.declared.components[name]
+    tree = scores.tree
+    areas = survey.ranked_areas()
+    folder = inputs.path.parent
     waves = []
     for earlier in component.earlier:
         lost = read_sheet(folder / earlier.lost, tree, areas)
@@ -319,9 +233,11 @@ def _assessed(
         if earlier.sites is not None:
             visited = read_sites(folder / earlier.sites, tree, areas)
         waves.append(_wave_points(tree, earlier.wave, lost, visited))
-    waves.append(_wave_points(tree, survey.declared.wave, sheet, sites))
-    level = survey.rules.ranking.level
-    return assessed_tree(name, component, scores, sheet, waves, level=level)
+    sites = None
+    if component.sites is not None:
+        sites = checked_sites(inputs.sites[name], folder / component.sites, tree, areas)
+    waves.append(_wave_points(tree, survey.declared.wave, scores.sheet, sites))
+    return assessed_tree(name, component, scores, waves, level=survey.rules.ranking.level)
 
 
 def _wave_points(
@@ -344,12 +260,12 @@ def _wave_points(
     return WavePoints(wave, lost, visited, sheet.absent)
 
 
-def export_assessments(found: Assessments) -> Path:
-    """Write the assessments of a wave as a file set; returns the folder, <survey>/out/<time>-assessment/.
+def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
+    """Write the assessments of a wave as a file set; returns the folder, by default <survey>/out/<time>-assessment/.
 
     Of every assessment its tables as csv and a workbook a language; combined_draws.csv; pages: an overview and one an area;
-    columns.csv (what every column holds), assessment.json (what was declared, how it was drawn, inputs), run.json (the clock) and
-    SHA256SUMS.
+    columns.csv (what every column holds), assessment.json (what was declared, how it was drawn, inputs), run.json (the clock, and how
+    the set is written again) and SHA256SUMS.
     """
     survey = found.survey
     marked = mark(survey)
@@ -366,11 +282,11 @@ def export_assessments(found: Assessments) -> Path:
     languages = survey.declared.languages
     finished = datetime.datetime.now(datetime.UTC)
     target = survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-assessment"
-    with dated_folder(target) as made:
+    with dated_folder(folder or target) as made:
         scratch = made.scratch
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
-        write_csv(described_columns(tables), scratch / "columns.csv")
+        write_csv(described_columns(tables, OF_ASSESSMENT), scratch / "columns.csv")
         for language in languages:
             for one in found.trees:
                 with use(language):
@@ -397,15 +313,73 @@ def export_assessments(found: Assessments) -> Path:
                     language=language,
                 )
                 write_text(page, scratch / name)
-        write_json(plain(_record(found, lines)), scratch / "assessment.json")
+        write_json(plain(_record(found, lines)), scratch / ASSESSMENT)
         stamp = {
             "mark": marked,
             "finished": finished.isoformat(timespec="seconds"),
             "outputs": {path.name: sha256(path) for path in sorted(scratch.iterdir())},
+            "command": "assessment",
+            "options": {
+                "declared": Path(os.path.relpath(found.path, survey.folder)).as_posix(),
+                "without_survey": found.results is None,
+                "draws": found.draws,
+                "seed": found.seed,
+            },
+            "survey_folder": "../..",
+            "surveys": ["."],
         }
         write_json(stamp, scratch / "run.json")
         write_checksums(scratch)
     return made.target
+
+
+def verify_assessments(folder: Path, *, survey: Path | None = None) -> Verification:
+    """Write a set of `satisfaction assessment` again from its inputs and compare every file with it.
+
+    Parameters
+    ----------
+    folder : Path
+        As `export_assessments` wrote it.
+    survey : Path, optional
+        The survey's folder; by default the one that the set lies in.
+
+    Raises
+    ------
+    InputFileError
+        F123 where the survey's folder is not known.
+    """
+    options = read_json(folder / "run.json", ["options"])["options"]
+    at = survey_folder(folder, survey)
+    by_hand = changed_since(folder, folder / SUMS)
+    with damage_said(folder):
+        made = read_json(folder / ASSESSMENT, ["inputs", "waves", "versions"])
+    wave = read_survey(at)
+    results = None
+    if not options["without_survey"]:
+        results = run(wave)
+    again = assessments_of(
+        wave,
+        at / options["declared"],
+        results=results,
+        draws=options["draws"],
+        seed=options["seed"],
+    )
+    with scratch_folder("satisfaction-verify") as scratch:
+        new = export_assessments(again, scratch / "again")
+        made_now = read_json(new / ASSESSMENT)
+        differing = tuple(set_differences(folder, new))
+        compared = len(set_names(folder) | set_names(new))
+    inputs = unlike(_inputs(made), _inputs(made_now))
+    programs = other_versions(made["versions"], made_now["versions"])
+    return Verification(folder, by_hand, inputs, programs, differing, compared)
+
+
+def _inputs(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes of what a set was made from, by name."""
+    inputs = dict(record["inputs"])
+    for wave in record["waves"]:
+        inputs |= wave["inputs"]
+    return inputs
 
 
 def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
@@ -449,8 +423,8 @@ def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
             "files": "normal with the se of the file; exact without one",
         }
     if found.results is not None:
-        record |= made_from([found.results])
-    return record
+        return record | made_from([found.results])
+    return record | {"waves": [], "versions": versions()}
 
 
 def assessment_lines(found: Assessments) -> list[Text]:

@@ -14,32 +14,36 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.comparison.sides import (
+    SharedRanking,
     comparable_words,
     estimates_of,
+    further_rankings,
     joint_mark,
-    ranked_by,
     read_in_order,
+    shared_ranking,
 )
+from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.change import change as score_change
 from satisfaction.estimation.intervals import t_interval
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results, rank_areas, run
 from satisfaction.publication.labels import (
     UNITS,
     area_labels,
     labelled,
-    measure_labels,
+    score_labels,
     twelve_digits,
+    whole_numbers,
 )
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.change import RankChange, rank_change
 from satisfaction.ranking.rank import Ranking, require_ranks
-from satisfaction.ranking.waves import comparability, rolling
+from satisfaction.ranking.waves import rolling
 
 PLACES = 5
 COLUMNS = (
@@ -67,23 +71,39 @@ class WaveChange:
     measure : str
     ranks : RankChange
         Of the ranked areas; units ranked in only one wave take no part. Its summary says why the waves may be compared.
-    whole : mapping
-        Change of all areas together: earlier, later, difference, se, df, ci_low, ci_high, t, p.
+    whole : mapping or None
+        Change of all areas together: earlier, later, difference, se, df, ci_low, ci_high, t, p; None for a combined score and
+        its components, which all areas together do not have.
     table : DataFrame
         As published, in the order of the later ranks. Both waves: wave, score (before, after), published rank with its set for
         one named area. Scores (share 0-1 or points 0-100): change, change_se; relative_change (minus the mean change of the
-        ranked areas) with se, df, ci, p, p_bh, significant ("yes", "no", "not tested"); shrunk_change, shrunk_sd (empirical
-        Bayes). Ranks: rise (places gained among the areas ranked in both waves), rise_low, rise_high (guaranteed, one named
+        ranked areas) with se, df, ci, p, p_bh, significant ("yes", "no", "not tested"; "possible" for "yes" where a component
+        is taken as exact that nobody declares so); shrunk_change, shrunk_sd (empirical Bayes). Ranks: rise (places gained among the areas ranked in both waves), rise_low, rise_high (guaranteed, one named
         area), all_low, all_high (guaranteed, whole table), expected_rise, probability_rise (at least `places`). Overlap:
         shared_psus (PSUs with respondents of the area in both waves), correlation of the two estimates.
+    taken_as_exact : tuple of str
+        Components of the score that are taken as exact although nobody declares that they are: nothing is established then.
+    notes : tuple of Text
+        What differs between the waves, and what the errors of the score leave out.
+    further : mapping of str to WaveChange
+        By the other rankings that both waves declare, by name.
+    left_out : mapping of str to Text
+        Rankings that cannot be compared, and why.
+    asked : mapping
+        The options it was made with.
     """
 
     earlier: Results
     later: Results
     measure: str
     ranks: RankChange = field(repr=False)
-    whole: Mapping[str, Any]
+    whole: Mapping[str, Any] | None
     table: pd.DataFrame = field(repr=False)
+    taken_as_exact: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
+    further: Mapping[str, WaveChange] = field(default_factory=dict)
+    left_out: Mapping[str, Text] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_change(
@@ -105,7 +125,7 @@ def run_change(
     """
     surveys = read_in_order([earlier, later])
     # before any work is done
-    comparable_words(surveys, measure or surveys[-1].questionnaire.ranked)
+    comparable_words(surveys, measure or surveys[-1].ranked)
     return compare_waves(
         *(run(survey, engine=engine) for survey in surveys), measure=measure, places=places
     )
@@ -114,51 +134,83 @@ def run_change(
 def compare_waves(
     earlier: Results, later: Results, *, measure: str | None = None, places: int | None = None
 ) -> WaveChange:
-    """Compare two waves in one measure, the covariance of the PSUs they share included.
+    """Compare two waves in what the later one ranks, and in every further ranking of both; shared PSUs count.
 
     Parameters
     ----------
     earlier, later : Results
     measure : str, optional
-        Default: what the later questionnaire ranks.
+        One score alone: a measure of the questionnaire, `combined`, or a component of it.
     places : int, optional
         For probability_rise; default 5, or as many as there are.
 
     Raises
     ------
     RankingError
-        K140, K142 for waves that may not be compared, K145 for areas that differ, K149 for places out of range.
+        K140, K142 for waves that may not be compared, K145 for areas that differ, K149 for places out of range, K317 for a
+        combined score that waits for its files.
     EstimatesError
         E172 for replicates that belong to no PSU.
+
+    Notes
+    -----
+    A further ranking that cannot be compared stops nothing: `left_out` says why.
     """
-    measure = measure or later.survey.questionnaire.ranked
-    comparable = comparability(later.survey.questionnaire, earlier.survey.questionnaire, measure)
-    earlier = ranked_by(earlier, measure)
-    later = ranked_by(later, measure)
+    waves = (earlier, later)
+    first = _compared(shared_ranking(waves, measure or later.survey.ranked), places)
+    first = replace(first, asked={"measure": measure, "places": places})
+    if measure is not None:
+        return first
+    further, left_out = further_rankings(waves, lambda shared: _compared(shared, places))
+    return replace(first, further=further, left_out=left_out)
+
+
+def _compared(shared: SharedRanking, places: int | None) -> WaveChange:
+    """Compare two waves that are ranked by the same score."""
+    earlier, later = shared.waves
+    measure = later.survey.ranked
     after = _as_ranked(later, measure)
     before = _as_ranked(earlier, measure)
     in_both = ranked_in_both(earlier, later)
-    for results in (earlier, later):
+    for results in shared.waves:
         require_ranks(results.ranking, where=str(results.survey.folder))
     if places is None:
         places = min(PLACES, int(in_both.sum()) - 1)
     ranks = rank_change(
         after,
         before,
-        comparable=comparable,
+        comparable=True,
         level=later.survey.rules.ranking.level,
         places=places,
         ranked=in_both,
     )
-    whole = score_change(_of_whole(later, measure), _of_whole(earlier, measure))
+    table = change_table(earlier, later, ranks=ranks, measure=measure)
+    summary = replace(ranks.summary, comparable="; ".join(shared.comparable))
+    whole = None
+    if measure not in later.survey.composed:
+        of_whole = score_change(_of_whole(later, measure), _of_whole(earlier, measure))
+        whole = of_whole.table.iloc[0].to_dict()
+    else:  # lasting errors of components are no sampling units
+        summary = replace(summary, shared_psus=int(table["shared_psus"].sum()))
+    ranks = replace(ranks, summary=summary)
+    exact = [*_taken_as_exact(earlier), *_taken_as_exact(later)]
+    if exact:
+        table["significant"] = table["significant"].replace("yes", "possible")
     return WaveChange(
         earlier,
         later,
         measure,
         ranks,
-        whole=whole.table.iloc[0].to_dict(),
-        table=change_table(earlier, later, ranks=ranks, measure=measure),
+        whole=whole,
+        table=table,
+        taken_as_exact=tuple(dict.fromkeys(exact)),
+        notes=shared.notes,
     )
+
+
+def _taken_as_exact(results: Results) -> tuple[str, ...]:
+    """Return the components whose scores count as exact although nobody declares that they are."""
+    return tuple(results.ranked.conventions.get("taken_as_exact", ()))
 
 
 def _of_whole(results: Results, measure: str) -> Estimates:
@@ -195,7 +247,7 @@ def change_table(
     table["wave_after"] = later.survey.declared.wave
     table = labelled(table, area_labels(later.survey), key="code", into="name")
     table["measure"] = measure
-    table["unit"] = UNITS[measure_labels(later.survey.questionnaire)[measure][0]]
+    table["unit"] = UNITS[score_labels(later.survey)[measure][0]]
     table["change"] = waves.after.estimate - waves.before.estimate
 
     after = np.diag(waves.after.cov)
@@ -214,8 +266,10 @@ def change_table(
     verdict = np.where(table["p_bh"] <= 1 - level, "yes", "no")
     table["significant"] = np.where(tested, verdict, "not tested")
 
-    shared = table["code"].map(shared_psus(earlier, later))
-    table["shared_psus"] = shared.fillna(0).astype(np.int64)
+    shared = {}
+    if rests_on_survey(later):
+        shared = shared_psus(earlier, later)
+    table["shared_psus"] = table["code"].map(shared).fillna(0).astype(np.int64)
     table["places"] = ranks.summary["places"]
     table["mark"] = joint_mark([earlier.survey, later.survey])
     table = table.merge(_published_ranks(earlier, "rank_before"), on="code", how="left")
@@ -235,6 +289,15 @@ def _published_ranks(results: Results, column: str) -> pd.DataFrame:
             "marginal_high": f"{column}_high",
         }
     )
+
+
+def rests_on_survey(results: Results) -> bool:
+    """Tell whether the ranked score is a measure of the survey, or has one in it."""
+    score = results.survey.ranked
+    if score not in results.survey.composed or results.combined is None:
+        return True
+    parts = results.combined.ranked.parts
+    return score == COMBINED and any(part.surveyed for part in parts)
 
 
 def shared_psus(earlier: Results, later: Results) -> dict[str, int]:
@@ -293,6 +356,8 @@ class WaveRolling:
     table : DataFrame
         As published, in rank order: waves, code, name_zh, name_en, measure, estimate, se, df, ci_low, ci_high, n, rank, its sets,
         status, probabilities, mark.
+    notes, further, left_out, asked
+        As of `WaveChange`.
     """
 
     waves: tuple[Results, ...]
@@ -301,6 +366,10 @@ class WaveRolling:
     estimates: Estimates = field(repr=False)
     ranking: Ranking = field(repr=False)
     table: pd.DataFrame = field(repr=False)
+    notes: tuple[Text, ...] = ()
+    further: Mapping[str, WaveRolling] = field(default_factory=dict)
+    left_out: Mapping[str, Text] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_rolling(
@@ -319,7 +388,7 @@ def run_rolling(
     """
     surveys = window(read_in_order(folders), last)
     # before any work is done
-    comparable_words(surveys, measure or surveys[-1].questionnaire.ranked)
+    comparable_words(surveys, measure or surveys[-1].ranked)
     return roll_waves([run(survey, engine=engine) for survey in surveys], measure=measure)
 
 
@@ -346,28 +415,53 @@ def window(waves: Sequence[Survey], last: int | None) -> Sequence[Survey]:
 def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveRolling:
     """Average waves area by area, every wave counting the same, and rank the areas on the mean.
 
+    A combined score is averaged as every wave published it, with that wave's weights and scales.
+
     Parameters
     ----------
     waves : sequence of Results
         At least two, in order of time.
     measure : str, optional
-        Default: what the last questionnaire ranks.
+        One score alone; default: what the last wave ranks, and every further ranking that all waves declare.
 
     Raises
     ------
     RankingError
-        K140, K142 for waves that may not be put together, K145 for areas that differ, K155 for a single wave.
+        K140, K142 for waves that may not be put together, K145 for areas that differ, K155 for a single wave, K317 for a
+        combined score that waits for its files.
     """
-    measure = measure or waves[-1].survey.questionnaire.ranked
-    comparable = comparable_words([one.survey for one in waves], measure)
-    waves = tuple(ranked_by(one, measure) for one in waves)
+    first = _rolled(shared_ranking(waves, measure or waves[-1].survey.ranked))
+    first = replace(first, asked={"measure": measure})
+    if measure is not None:
+        return first
+    further, left_out = further_rankings(waves, _rolled)
+    return replace(first, further=further, left_out=left_out)
+
+
+def _rolled(shared: SharedRanking) -> WaveRolling:
+    """Average waves that are ranked by the same score."""
+    waves = shared.waves
     last = waves[-1]
-    by_name = {wave.survey.name: estimates_of(wave, measure, level=wave.area) for wave in waves}
+    score = last.survey.ranked
+    by_name = {wave.survey.name: estimates_of(wave, score, level=wave.area) for wave in waves}
     mean = rolling(by_name, comparable=True)
-    mean = replace(mean, conventions=mean.conventions | {"comparable": comparable})
+    conventions: dict[str, Any] = {"comparable": list(shared.comparable)}
+    if score in last.survey.composed:
+        conventions["barred"] = _barred_in_any(waves)
+        exact = [name for wave in waves for name in _taken_as_exact(wave)]
+        conventions["taken_as_exact"] = tuple(dict.fromkeys(exact))
+    mean = replace(mean, conventions=mean.conventions | conventions)
     ranking = rank_areas(last.survey, {last.area: mean})
     table = rolling_table(waves, mean, ranking)
-    return WaveRolling(waves, measure, tuple(comparable), mean, ranking, table)
+    return WaveRolling(waves, score, shared.comparable, mean, ranking, table, shared.notes)
+
+
+def _barred_in_any(waves: Sequence[Results]) -> dict[str, Text]:
+    """Return the areas that some wave does not rank by a composed score: no mean of them is ranked."""
+    barred: dict[str, Text] = {}
+    for wave in waves:
+        barred |= wave.ranked.conventions["barred"]
+    return barred
 
 
 def rolling_table(waves: Sequence[Results], found: Estimates, ranking: Ranking) -> pd.DataFrame:
@@ -375,7 +469,7 @@ def rolling_table(waves: Sequence[Results], found: Estimates, ranking: Ranking) 
     last = waves[-1]
     published = ranking_table(last.survey, {last.area: found}, ranking)
     figures = found.table[[*found.by, *FIGURES]].rename(columns={found.by[0]: "code"})
-    figures = figures.astype({"code": str, "n": np.int64})
+    figures = figures.assign(code=figures["code"].astype(str), n=whole_numbers(figures["n"]))
     table = published.drop(columns=["estimate", "se", "n"]).merge(figures, on="code", how="left")
     ranks = [name for name in published if name not in ("survey", "wave", "mark", *ABOUT, *FIGURES)]
     marks = {

@@ -5,6 +5,7 @@ The formulas stand in `composite`; the ranking is the one that `run` makes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparison.wave_files import write_set
-from satisfaction.composite.item_tree import Assessed, refuse_beyond_lost_points
+from satisfaction.comparison.wave_files import Command, write_set
 from satisfaction.composite.scores import (
     INCOMPLETE,
     VETOED,
@@ -23,7 +23,13 @@ from satisfaction.composite.scores import (
     combined_scores,
     scale_slope,
 )
-from satisfaction.declarations.combined import COMBINED, CombinedFile, read_combined_inputs
+from satisfaction.composite.tree_scores import TreeScores
+from satisfaction.composite.tree_tables import lost_entries, most_lost
+from satisfaction.declarations.combined import (
+    COMBINED,
+    CombinedFile,
+    read_combined_inputs,
+)
 from satisfaction.declarations.survey import RankedBy, Survey
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.figures import rank_set, rank_set_in_words
@@ -59,7 +65,7 @@ class Combination:
         questionnaire ranks, alone), note, mark.
     ranking : Ranking
         Of the combined score, under its rules; excluded areas and those without all components are not ranked.
-    assessed : mapping of str to Assessed
+    assessed : mapping of str to TreeScores
         Components that are assessments by points.
     sources : dict of str to str
         SHA-256 of the bytes that were read of combined.yaml and the files it names, by absolute path.
@@ -70,7 +76,7 @@ class Combination:
     scores: CombinedScores
     table: pd.DataFrame = field(repr=False)
     ranking: Ranking = field(repr=False)
-    assessed: Mapping[str, Assessed]
+    assessed: Mapping[str, TreeScores]
     sources: Mapping[str, str]
     summary: Mapping[str, Any]
 
@@ -101,8 +107,6 @@ def combine(results: Results, path: Path) -> Combination:
     with recorded() as read:
         inputs = read_combined_inputs(path)
     refuse_placeholders(map(Path, read), RankingError)
-    for tree in inputs.assessments.values():
-        refuse_beyond_lost_points(tree)
     alone = results_by(results, results.survey.questionnaire.ranked) or results
     survey = replace(_as_declared(results, alone.survey), combined=inputs)
     scores = combined_scores(survey, inputs, alone.estimates)
@@ -114,7 +118,8 @@ def combine(results: Results, path: Path) -> Combination:
             where=path.name,
             hint=_("Complete the scores of the components, or lower `list_size`."),
         )
-    ranked = ranked_further(replace(results, combined=scores), survey)
+    together = scores.beside(survey, results.estimates)
+    ranked = ranked_further(replace(results, combined=scores, estimates=together), survey)
     assessed = {}
     for part in scores.ranked.parts:
         if part.assessed is not None:
@@ -192,10 +197,15 @@ def _summary(scores: CombinedScores) -> dict[str, Any]:
     }
 
 
-def export_combined(results: Results, found: Combination) -> Path:
+def export_combined(results: Results, found: Combination, folder: Path | None = None) -> Path:
     """Write combined.csv, .xlsx and .json, lost points by item and department of every assessment, and run.json.
 
-    The folder is <survey>/out/<time>-combined/; only run.json holds the clock.
+    Parameters
+    ----------
+    results : Results
+    found : Combination
+    folder : Path, optional
+        Default: <survey>/out/<time>-combined/. Only run.json holds the clock.
     """
     tables = {"combined": found.table} | lost_tables(results.survey, found.scores)
     refuse_changed(found.sources)
@@ -205,8 +215,15 @@ def export_combined(results: Results, found: Combination) -> Path:
         "combined_inputs": inputs,
         "ranking": dict(found.ranking.summary),
     }
+    way = os.path.relpath(found.scores.inputs.path, results.survey.folder)
     return write_set(
-        [results], "combined", tables=tables, lines=combined_lines(results, found), record=record
+        [results],
+        "combined",
+        tables=tables,
+        lines=combined_lines(results, found),
+        record=record,
+        command=Command("combined", {"declared": Path(way).as_posix()}),
+        folder=folder,
     )
 
 
@@ -285,14 +302,15 @@ def _alone(row: Mapping[Hashable, Any]) -> Text:
     )
 
 
-def _lost_points(component: Text, assessed: Assessed) -> list[Text]:
+def _lost_points(component: Text, assessed: TreeScores) -> list[Text]:
     """Name the items and the departments that lost most points of an assessment."""
+    entries = lost_entries(assessed)
     items = []
-    for row in assessed.by_item.head(3).to_dict("records"):
+    for row in most_lost(entries, ["item", "item_zh", "item_en"]).head(3).to_dict("records"):
         item = Text(row["item_zh"] or "—", row["item_en"] or "—")
         items.append(_("{name} {points:g}", name=item, points=row["points"]))
     departments = []
-    for row in assessed.by_department.head(3).to_dict("records"):
+    for row in most_lost(entries, ["department"]).head(3).to_dict("records"):
         department = row["department"] or "—"
         departments.append(_("{name} {points:g}", name=department, points=row["points"]))
     return [

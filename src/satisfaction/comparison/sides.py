@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.composite.normalising import slopes
+from satisfaction.composite.scores import FIELD as RELATIVE
+from satisfaction.composite.scores import CombinedScores, scale_slope
+from satisfaction.declarations.combined import COMBINED, CombinedInputs
 from satisfaction.declarations.facts import period_of
-from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.survey import RankedBy, Survey, read_survey
 from satisfaction.estimation.result import Estimates
+from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.language import _
-from satisfaction.pipeline import Results, rank_areas
-from satisfaction.publication.labels import mark
-from satisfaction.ranking.waves import comparability, require_comparable
+from satisfaction.foundation.language import (
+    Text,
+    _,
+    as_text,
+    comma_list,
+    pgettext,
+    semicolon_list,
+)
+from satisfaction.pipeline import Results, ranked_further
+from satisfaction.publication.labels import mark, score_labels
+from satisfaction.ranking.waves import Comparability, comparability, require_comparable
+from satisfaction.sampling.variance import Members
+
+Compared = TypeVar("Compared")
 
 
 def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:
@@ -65,43 +85,433 @@ def _came_before(one: Survey, other: Survey) -> bool:
     return False
 
 
-def comparable_words(surveys: Sequence[Survey], measure: str) -> list[str]:
+def comparable_words(surveys: Sequence[Survey], score: str) -> list[str]:
     """Say why each earlier wave may be compared with the last one.
 
     Raises
     ------
     RankingError
-        K140 for a measure that one of them does not declare, K142 where they may not be compared.
+        K140 for a score that one of them does not declare, K142 where they may not be compared.
     """
-    last = surveys[-1].questionnaire
-    found = [comparability(last, one.questionnaire, measure) for one in surveys[:-1]]
-    return list(dict.fromkeys(require_comparable(one) for one in found))
+    words = []
+    for earlier in surveys[:-1]:
+        for found in comparability_of(surveys[-1], earlier, score):
+            words.append(require_comparable(found))
+    return list(dict.fromkeys(words))
 
 
-def ranked_by(results: Results, measure: str) -> Results:
-    """Return results whose ranking is by another measure, under the same rules."""
-    if measure == results.survey.questionnaire.ranked:
-        return results
-    questionnaire = results.survey.questionnaire.model_copy(update={"ranked": measure})
-    read = results.survey.as_read
-    official = read and replace(
-        read, questionnaire=questionnaire
-    )  # another measure, as asked for, is no trial
-    survey = replace(results.survey, questionnaire=questionnaire, as_read=official)
-    return replace(results, survey=survey, ranking=rank_areas(survey, results.estimates))
+def comparability_of(later: Survey, earlier: Survey, score: str) -> list[Comparability]:
+    """Compare all that two waves declare about a score: what the questionnaires do about every measure in it, then
+    combined.yaml.
+
+    Raises
+    ------
+    RankingError
+        K140 for a score that one of them does not declare.
+    """
+    if score not in later.composed and score not in earlier.composed:
+        return [comparability(later.questionnaire, earlier.questionnaire, score)]
+    sides = []
+    for survey in (later, earlier):
+        if survey.combined is None or score not in survey.composed:
+            raise RankingError(
+                "K140",
+                _("{reference} declares no measure '{name}'.", reference=survey.name, name=score),
+                where="measure",
+                available=score_labels(survey),
+                got=score,
+                hint=_("Use a measure of both waves."),
+            )
+        sides.append(declared_of(survey.combined, score))
+    new, old = sides
+    found = []
+    for name, component in new.items():
+        measure = component.get("measure")
+        if measure is not None and old.get(name, {}).get("measure") == measure:
+            found.append(comparability(later.questionnaire, earlier.questionnaire, measure))
+    versions = (f"combined.yaml {later.declared.wave}", f"combined.yaml {earlier.declared.wave}")
+    differences = tuple(".".join(one.path) for one in declared_differences(new, old))
+    hint = _(
+        "Compare the components one by one; if the scores may be compared all the same, write "
+        "comparable_with: [{{wave: {wave}, source: ...}}] in combined.yaml of {survey}.",
+        wave=earlier.declared.wave,
+        survey=later.name,
+    )
+    of_score = Comparability(
+        score, versions, differences, _allowed(later, earlier.declared.wave), hint=hint
+    )
+    return [*found, of_score]
+
+
+def _allowed(later: Survey, wave: str) -> str:
+    """Return the `comparable_with` of combined.yaml that names an earlier wave; empty where there is none."""
+    assert later.combined is not None
+    for one in later.combined.declared.comparable_with or ():
+        if one.wave == wave:
+            return f"comparable_with of combined.yaml: {one}"
+    return ""
+
+
+WITHOUT_MEANING = {
+    "zh", "en", "title", "source", "note", "date", "exact", "file", "lost", "sites", "earlier",
+    "department", "levels", "comparable_with", "alternatives", "lasting",
+}  # fmt: skip
+"""Keys of combined.yaml and of a tree of items that change no score: words, sources, names of files."""
+
+
+def declared_of(inputs: CombinedInputs, score: str) -> dict[str, dict[str, Any]]:
+    """Return what decides the value of the combined score or of a component alone, by component.
+
+    Wordings, sources, dates, departments and names of files are left out; how components are put together stands under an
+    empty name.
+    """
+    declared = inputs.declared
+    content: dict[str, dict[str, Any]] = {}
+    names = [score]
+    if score == COMBINED:
+        names = list(declared.components)
+        content[""] = {"aggregation": declared.aggregation, "above": declared.above}
+    for name in names:
+        component = declared.components[name]
+        kept = _meaning(component.model_dump(exclude={"assessment", "sites"}))
+        if score != COMBINED:
+            del kept["weight"]
+        kept["kind"] = next(kind for kind in KINDS if getattr(component, kind) is not None)
+        if name in inputs.assessments:
+            kept["tree"] = _meaning(inputs.assessments[name].model_dump())
+        content[name] = kept
+    return content
+
+
+KINDS = ("measure", "file", "assessment")
+
+
+def _meaning(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out, at every depth, what changes no score, and what is not declared."""
+    kept = {}
+    for key, value in declared.items():
+        if key in WITHOUT_MEANING or value is None:
+            continue
+        kept[key] = _meaning(value) if isinstance(value, Mapping) else value
+    return kept
+
+
+class DeclaredDifference(NamedTuple):
+    """What two waves declare differently about a score.
+
+    Attributes
+    ----------
+    path : tuple of str
+        Component (empty: how they are put together), then the keys.
+    old, new : object
+        As declared; None where it is not.
+    """
+
+    path: tuple[str, ...]
+    old: object
+    new: object
+
+
+def declared_differences(
+    new: Mapping[str, Any], old: Mapping[str, Any], *, above: tuple[str, ...] = ()
+) -> list[DeclaredDifference]:
+    """Return where nested declarations differ; a component that only one of them has is one difference."""
+    differences = []
+    for key in dict.fromkeys([*new, *old]):
+        later = new.get(key)
+        earlier = old.get(key)
+        path = (*above, key)
+        if isinstance(later, Mapping) and isinstance(earlier, Mapping):
+            differences += declared_differences(later, earlier, above=path)
+        elif later != earlier:
+            differences.append(DeclaredDifference(path, earlier, later))
+    return differences
+
+
+DECLARED_KEYS = {
+    "weight": _("weight"),
+    "normalise": _("normalising"),
+    "goalposts": _("goalposts"),
+    "aggregation": _("aggregation"),
+    "above": _("score of larger areas"),
+    "measure": pgettext("heading", "measure"),
+    "kind": _("kind of component"),
+}
+
+
+def difference_lines(later: Survey, earlier: Survey, score: str) -> list[Text]:
+    """Say what combined.yaml declares differently in two waves, and which scales the areas of each wave set."""
+    if later.combined is None or earlier.combined is None or score not in later.composed:
+        return []
+    new = declared_of(later.combined, score)
+    old = declared_of(earlier.combined, score)
+    labels = earlier.combined.labels | later.combined.labels
+    clauses = []
+    trees = set()
+    for one in declared_differences(new, old):
+        component = one.path[0]
+        if "tree" in one.path:
+            trees.add(component)
+            continue
+        clauses.append(_difference(one, labels.get(component, labels[COMBINED])))
+    for component in sorted(trees):
+        clauses.append(_("{component}: other items or points", component=labels[component]))
+    lines = []
+    if clauses:
+        lines.append(
+            _(
+                "declared otherwise in {earlier} than in {later}: {what}",
+                earlier=earlier.declared.wave,
+                later=later.declared.wave,
+                what=semicolon_list(clauses),
+            )
+        )
+    for allowed in later.combined.declared.comparable_with or ():
+        if clauses and allowed.wave == earlier.declared.wave:
+            why = semicolon_list([words for words in (allowed.note, allowed.source) if words])
+            lines.append(_("compared as combined.yaml declares: {why}", why=why))
+    relative = [labels[name] for name, one in new.items() if one.get("normalise") in RELATIVE]
+    if relative:
+        lines.append(
+            _(
+                "{components}: the areas of each wave set the scale, so a change is one relative to "
+                "the other areas",
+                components=comma_list(relative),
+            )
+        )
+    return lines
+
+
+def _difference(one: DeclaredDifference, component: Text) -> Text:
+    """Write a difference: a component that only one wave has, or a key with both values."""
+    if len(one.path) == 1:
+        if one.old is None:
+            return _("{component}: new", component=component)
+        return _("{component}: no longer there", component=component)
+    values = []
+    for value in (one.old, one.new):
+        words = as_text(str(value))
+        if value is None:
+            words = _("not declared")
+        elif isinstance(value, float):
+            words = as_text(f"{value:g}")
+        values.append(words)
+    return _(
+        "{component}: {key} {old} → {new}",
+        component=component,
+        key=DECLARED_KEYS.get(one.path[-1], as_text(one.path[-1])),
+        old=values[0],
+        new=values[1],
+    )
+
+
+# ---- the rankings of a wave
+
+
+def rankings_of(results: Results) -> dict[str, Results]:
+    """Return the wave ranked by each of its scores, by the name of the ranking; the wave's own under an empty one."""
+    return {"": results, **results.further}
+
+
+def ranked_by(results: Results, score: str, name: str = "") -> Results:
+    """Return results whose ranking is by another score: a declared one, preferably of that name, else under the same rules.
+
+    Raises
+    ------
+    RankingError
+        K317 for a combined score, or a component, that waits for its files.
+    """
+    by_score = [
+        (title, one) for title, one in rankings_of(results).items() if one.survey.ranked == score
+    ]
+    for title, one in by_score:
+        if title == name:
+            return one
+    for _title, one in by_score:
+        return one
+    survey = results.survey
+    if score in survey.composed and results.combined is not None:
+        awaited = results.combined.awaited(score, survey.rules.ranking.list_size)
+        if awaited is not None:
+            raise RankingError(
+                "K317",
+                _("The combined score cannot be ranked: {awaited}.", awaited=awaited),
+                where=str(survey.folder),
+                hint=_("Complete the scores of the components, or lower `list_size`."),
+            )
+    return ranked_further(results, survey.ranked_by(RankedBy("", score, survey.rules)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedRanking:
+    """One ranking of the last wave, with the same one of every wave before it.
+
+    Attributes
+    ----------
+    waves : tuple of Results
+        In order of time, each ranked by this score.
+    comparable : tuple of str
+        Why they may be compared.
+    notes : tuple of Text
+        What differs between them, and what the errors of the score leave out.
+    """
+
+    waves: tuple[Results, ...]
+    comparable: tuple[str, ...]
+    notes: tuple[Text, ...]
+
+
+def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> SharedRanking:
+    """Put the waves side by side as ranked by one score.
+
+    Raises
+    ------
+    RankingError
+        K140, K142 as `comparable_words`, K317 as `ranked_by`.
+    """
+    surveys = [one.survey for one in waves]
+    comparable = comparable_words(surveys, score)
+    ranked = tuple(ranked_by(one, score, name) for one in waves)
+    notes: list[Text] = []
+    for earlier in surveys[:-1]:
+        notes += difference_lines(surveys[-1], earlier, score)
+    for one in ranked:
+        if one.combined is not None and score in one.survey.composed:
+            notes += one.combined.notes(score)
+            notes += _barred_lines(one, score)
+    if score in surveys[-1].composed and ranked[-1].ranking.summary.proven:
+        notes += _lasting_lines(surveys[-1], score) or [INDEPENDENT]
+    return SharedRanking(ranked, tuple(comparable), tuple(dict.fromkeys(notes)))
+
+
+INDEPENDENT = _(
+    "Errors of components that are no measure of the survey count as independent from wave to wave."
+)
+
+
+def _lasting_lines(survey: Survey, score: str) -> list[Text]:
+    """Say which components keep a part of their error from wave to wave."""
+    assert survey.combined is not None
+    lines = []
+    for name, component in survey.combined.declared.components.items():
+        if component.lasting is not None and score in (COMBINED, name):
+            lines.append(
+                _(
+                    "{component}: {share:.0%} of the variance of the error stay from wave to wave "
+                    "({source}); what no share is declared of is independent",
+                    component=survey.combined.labels[name],
+                    share=component.lasting.share,
+                    source=component.lasting.source,
+                )
+            )
+    return lines
+
+
+def _barred_lines(results: Results, score: str) -> list[Text]:
+    """Name the areas that a wave does not rank by a composed score, and why."""
+    names = results.survey.area_names()
+    barred = results.ranked.conventions["barred"]
+    lines = []
+    for why in dict.fromkeys(barred.values()):
+        areas = comma_list([names[code] for code, reason in barred.items() if reason == why])
+        lines.append(
+            _("{wave}: {areas}: {why}", wave=results.survey.declared.wave, areas=areas, why=why)
+        )
+    return lines
+
+
+def further_rankings(
+    waves: Sequence[Results], compared: Callable[[SharedRanking], Compared]
+) -> tuple[dict[str, Compared], dict[str, Text]]:
+    """Compare the rankings beside the waves' own that all of them declare, by name; and say why others cannot be compared."""
+    found = {}
+    left_out = {}
+    last = waves[-1]
+    for name, one in last.further.items():
+        score = one.survey.ranked
+        lacking = [wave for wave in waves[:-1] if not _is_ranked(wave, score)]
+        if lacking:
+            left_out[name] = _not_ranked(lacking[0], name)
+            continue
+        try:
+            found[name] = compared(shared_ranking(waves, score, name))
+        except RankingError as fault:
+            left_out[name] = fault.text
+    for wave in waves[:-1]:
+        for name, one in wave.further.items():
+            if name not in found and not _is_ranked(last, one.survey.ranked):
+                left_out.setdefault(name, _not_ranked(last, name))
+    return found, left_out
+
+
+def _is_ranked(results: Results, score: str) -> bool:
+    return any(one.survey.ranked == score for one in rankings_of(results).values())
+
+
+def _not_ranked(results: Results, name: str) -> Text:
+    """Say that a wave has no such ranking, or what it waits for there."""
+    wave = results.survey.declared.wave
+    if name in results.awaited:
+        return _("{wave}: {why}", wave=wave, why=results.awaited[name])
+    return _("not ranked in {wave}", wave=wave)
 
 
 def estimates_of(results: Results, measure: str, *, level: str) -> Estimates:
-    """Return the estimates of one measure at one level of areas; only declared PSUs can be recognised in another wave.
+    """Return the estimates of one score at one level of areas; only declared PSUs can be recognised in another wave.
 
     Without PSUs the respondents take their place. Their numbers start anew in every wave, so that equal numbers are not the
-    same person.
+    same person. The lasting errors of the components of a combined score are recognised too, by component and area.
     """
     found = results.estimates[level].of(measure)
-    if results.survey.questionnaire.roles.psu:
-        return found
-    units = found.contributions.units.add_suffix(f"@{results.survey.name}")
-    return replace(found, contributions=replace(found.contributions, units=units))
+    contributions = found.contributions
+    if not results.survey.questionnaire.roles.psu:
+        last = contributions.units.columns[-1]
+        numbers = contributions.units[last].astype(str) + f"@{results.survey.name}"
+        contributions = replace(contributions, units=contributions.units.assign(**{last: numbers}))
+    if results.combined is not None and measure in results.survey.composed:
+        contributions = _with_lasting(contributions, results.combined, measure, level)
+    return replace(found, contributions=contributions)
+
+
+def _with_lasting(
+    contributions: Contributions, combined: CombinedScores, score: str, level: str
+) -> Contributions:
+    """Add, as units with names of their own, what the components' errors keep from wave to wave.
+
+    What stands here relates waves; a wave's own covariance is not made of it (`combine_waves`).
+    """
+    scores = combined.levels[level]
+    declared = combined.inputs.declared
+    slope = np.ones((len(scores.codes), len(scores.parts)))
+    if score == COMBINED:
+        weights = np.array([part.declared.weight for part in scores.parts])
+        slope = slopes(scores.scaled, weights, declared.aggregation)
+    columns = contributions.units.columns
+    units = [contributions.units.astype(object)]
+    rows = []
+    for k, part in enumerate(scores.parts):
+        if (
+            part.declared.lasting is None
+            or part.errors is None
+            or score not in (COMBINED, part.name)
+        ):
+            continue
+        carried = np.nan_to_num(slope[:, k] * scale_slope(part) * part.se)
+        rows.append(sp.diags_array(np.sqrt(part.declared.lasting.share) * carried))
+        named = pd.DataFrame(dict.fromkeys(columns, f"component {part.name}"), index=scores.codes)
+        units.append(named.assign(**{columns[-1]: list(scores.codes)}))
+    number = len(contributions.units)
+    added = len(rows) * len(scores.codes)
+    matrix = sp.csr_array(contributions.matrix)
+    members = contributions.members
+    nobody = sp.csr_array((added, members.inside.shape[1]))
+    stratum = np.concatenate([members.stratum, np.full(added, members.stratum.max() + 1)])
+    return replace(
+        contributions,
+        units=pd.concat(units, ignore_index=True),
+        matrix=sp.vstack([matrix[:number], *rows, matrix[number:]], format="csr"),
+        members=Members(sp.vstack([members.inside, nobody], format="csr"), stratum),
+    )
 
 
 def joint_mark(surveys: Sequence[Survey]) -> str:

@@ -3,35 +3,38 @@
 Sobol indices say which choice the variation comes from. First order: what fixing a choice would take away on average;
 total: what would remain if only that choice varied freely, interactions included.
 
-A wave's own components: topics of an index, or the rates of a composite; don't-know counted the other way as a variant.
-The stability of a wave's ranks as a file set.
+A wave's own components: topics of an index, the rates of a composite, or the components of the combined score; don't-know
+counted the other way as a variant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.stats import rankdata
 
-from satisfaction.comparison.wave_files import write_set
+from satisfaction.composite.components import ComponentScores
 from satisfaction.composite.normalising import aggregated, normalised
 from satisfaction.declarations.combined import Aggregation, Normalisation
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.rules import Side
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results, base_design, estimate_areas, weigh
-from satisfaction.publication.labels import mark, twelve_digits
-from satisfaction.ranking.borrowed_errors import LENT, Lent, lent_errors
+from satisfaction.ranking.borrowed_errors import Lent, lent_errors
 
 Array = np.ndarray[Any, Any]
+Scale: TypeAlias = Normalisation | Literal["declared"]
+"""How all components are scaled; `declared`: each as combined.yaml says."""
+Scaling: TypeAlias = tuple[Normalisation, tuple[float, float] | None]
+"""A component's own normalisation, with its goalposts."""
 FACTORS = ("normalisation", "aggregation", "weights", "dropped", "variant", "sampling")
 
 
@@ -49,7 +52,7 @@ class Choices:
         Whether each component may be left out in turn.
     """
 
-    normalisations: tuple[Normalisation, ...] = ("none", "minmax", "zscore")
+    normalisations: tuple[Scale, ...] = ("none", "minmax", "zscore")
     aggregations: tuple[Aggregation, ...] = ("arithmetic", "geometric")
     weight_noise: float = 0.25
     drop: bool = True
@@ -69,6 +72,8 @@ class World:
     noise : (m, k)
         Draws of weights; the first are the declared ones.
     choices : Choices
+    scalings : tuple of Scaling
+        The declared one of every component; empty where all are points 0-100 that stay as they are.
     """
 
     scores: Array = field(repr=False)
@@ -76,6 +81,7 @@ class World:
     weights: Array = field(repr=False)
     noise: Array = field(repr=False)
     choices: Choices
+    scalings: tuple[Scaling, ...] = ()
 
     def active(self) -> dict[str, int]:
         """Return how many values each factor has."""
@@ -101,13 +107,22 @@ def draw_weights(weights: Array, noise: float, draws: int, rng: np.random.Genera
 
 def combined_score(world: World, pick: dict[str, int]) -> Array:
     """The combined score of all areas under one pick of every factor, (p,)."""
-    x = np.clip(world.scores[pick["variant"]] + world.errors[pick["sampling"]], 0, 100)
+    x = world.scores[pick["variant"]] + world.errors[pick["sampling"]]
+    if not world.scalings:
+        x = np.clip(x, 0, 100)
     weights = world.noise[pick["weights"]].copy()
     if pick["dropped"]:
         weights[pick["dropped"] - 1] = 0.0
-    scaled = normalised(x, world.choices.normalisations[pick["normalisation"]])
+    scale = world.choices.normalisations[pick["normalisation"]]
+    if scale == "declared":
+        columns = []
+        for column, (method, posts) in zip(x.T, world.scalings, strict=True):
+            columns.append(normalised(column, method, posts=posts))
+        scaled = np.column_stack(columns)
+    else:
+        scaled = np.maximum(normalised(x, scale), 0.0)
     aggregation = world.choices.aggregations[pick["aggregation"]]
-    return aggregated(np.maximum(scaled, 0.0), weights, aggregation)
+    return aggregated(scaled, weights, aggregation)
 
 
 def ranks_of(score: Array) -> Array:
@@ -143,6 +158,10 @@ class Components:
     variants : tuple of str
     lent : list of str
         Areas of which an error is not their own, by the rules.
+    scalings : tuple of Scaling
+        As of `World`.
+    notes : tuple of Text
+        What is said of the components.
     """
 
     names: tuple[str, ...]
@@ -152,6 +171,8 @@ class Components:
     errors: Array = field(repr=False)
     variants: tuple[str, ...]
     lent: list[str]
+    scalings: tuple[Scaling, ...] = ()
+    notes: tuple[Text, ...] = ()
 
 
 def components_of(
@@ -184,11 +205,8 @@ def components_of(
         draws = 0
     lent = lent_errors(results.survey, results.estimates, results.area, parts)
     scores = {"declared": _scores(estimates, questionnaire, parts)}
-    if any(part in questionnaire.rates for part in parts):
-        survey = replace(results.survey, questionnaire=flipped(questionnaire))
-        design = weigh(survey, base_design(survey, results.responses))
-        other_way = estimate_areas(survey, design)[results.area]
-        scores["don't know counted the other way"] = _scores(other_way, questionnaire, parts)
+    if rest_on_rates(questionnaire, parts):
+        scores[OTHER_WAY] = _scores(counted_the_other_way(results), questionnaire, parts)
     areas = estimates.of(parts[0]).table[results.area].astype(str)
     errors = _errors(estimates, questionnaire, lent, draws=draws, seed=seed)
     of_variants = np.array(list(scores.values()))
@@ -202,6 +220,99 @@ def components_of(
         variants=tuple(scores),
         lent=with_lent_errors,
     )
+
+
+OTHER_WAY = "don't know counted the other way"
+
+
+def rest_on_rates(questionnaire: Questionnaire, measures: Iterable[str]) -> bool:
+    """Tell whether a measure is a rate, or an index with a rate in it."""
+    for measure in measures:
+        parts: Iterable[str] = [measure]
+        if measure in questionnaire.indices:
+            parts = questionnaire.indices[measure].weights
+        if any(part in questionnaire.rates for part in parts):
+            return True
+    return False
+
+
+def counted_the_other_way(results: Results) -> Estimates:
+    """Estimate the ranked areas with don't-know on the other side of every rate's denominator."""
+    survey = replace(results.survey, questionnaire=flipped(results.survey.questionnaire))
+    design = weigh(survey, base_design(survey, results.responses))
+    return estimate_areas(survey, design)[results.area]
+
+
+def combined_components(results: Results, *, draws: int = 512, seed: int = 1) -> Components:
+    """Take the combined score apart into its components, with joint draws of their errors.
+
+    Areas that are not ranked by it have no scores here, so that they take part in no run.
+
+    Parameters
+    ----------
+    results : Results
+        Ranked by the combined score.
+    draws, seed : int
+        Of the errors.
+    """
+    assert results.combined is not None
+    level = results.combined.ranked
+    parts = level.parts
+    scores = np.column_stack([part.score for part in parts])
+    scores[~results.ranking.units.ranked] = np.nan
+    variants = {"declared": scores}
+    surveyed = {part.name: str(part.declared.measure) for part in parts if part.surveyed}
+    questionnaire = results.survey.questionnaire
+    if rest_on_rates(questionnaire, surveyed.values()):
+        other_way = counted_the_other_way(results)
+        scores = scores.copy()
+        for k, part in enumerate(parts):
+            if part.surveyed:
+                column = _scores(other_way, questionnaire, (surveyed[part.name],))[:, 0]
+                scores[:, k] = np.where(np.isfinite(scores[:, k]), column, np.nan)
+        variants[OTHER_WAY] = scores
+    if not results.ranking.summary.proven:
+        draws = 0
+    raised = np.any([part.raised for part in parts], axis=0)
+    return Components(
+        names=tuple(part.name for part in parts),
+        areas=list(level.codes),
+        weights=np.array([part.declared.weight for part in parts]),
+        scores=np.array(list(variants.values())),
+        errors=_component_errors(parts, draws=draws, seed=seed),
+        variants=tuple(variants),
+        lent=np.array(level.codes)[raised].tolist(),
+        scalings=tuple((part.declared.normalise, part.declared.goalposts) for part in parts),
+        notes=results.combined.notes(),
+    )
+
+
+def _component_errors(parts: Sequence[ComponentScores], *, draws: int, seed: int) -> Array:
+    """Return joint draws of the components' errors, (draws, p, k): the survey's measures share sampling units and what is
+    lent; other components have errors of their own, or none.
+    """
+    rng = np.random.default_rng(seed)
+    surveyed = [part for part in parts if part.surveyed]
+    units = rng.standard_normal((draws, 0))
+    lent = units
+    if surveyed:
+        units = rng.standard_normal((draws, surveyed[0].errors.shape[0]))
+        lent = rng.standard_normal((draws, surveyed[0].lent.shape[0]))
+    columns = []
+    for part in parts:
+        if part.surveyed:
+            drawn = _carried(units, part.errors) + _carried(lent, part.lent)
+        elif part.errors is not None:
+            drawn = _carried(rng.standard_normal((draws, part.errors.shape[0])), part.errors)
+        else:
+            drawn = np.zeros((draws, len(part.score)))
+        columns.append(drawn)
+    return np.stack(columns, axis=2)
+
+
+def _carried(units: Array, rows: Any) -> Array:
+    """Return what draws of sampling units, (m, U), contribute to the areas by rows, (U, p): (m, p)."""
+    return np.asarray((rows.T @ units.T).T)
 
 
 def flipped(questionnaire: Questionnaire) -> Questionnaire:
@@ -236,7 +347,7 @@ def _errors(
     columns = []
     for part, rows in lent.rows.items():
         matrix: Any = estimates.of(part).contributions.matrix
-        drawn = np.asarray((matrix.T @ units.T).T) + np.asarray((rows.T @ further.T).T)
+        drawn = _carried(units, matrix) + _carried(further, rows)
         columns.append(drawn * _scale(questionnaire, part))
     return np.stack(columns, axis=2)
 
@@ -288,8 +399,13 @@ def make_world(
     choices: Choices,
     draws: int = DRAWS,
     seed: int = 1,
+    scalings: tuple[Scaling, ...] = (),
+    weight_sets: Sequence[Sequence[float]] = (),
 ) -> World:
-    """Put components, draws of their errors and of the weights together; see `World`."""
+    """Put components, draws of their errors and of the weights together; see `World`.
+
+    `weight_sets` are other weights that are declared; they stand in the place of drawn ones.
+    """
     rng = np.random.default_rng(seed)
     known = np.zeros((1, *scores.shape[1:]))
     if len(errors):
@@ -297,13 +413,21 @@ def make_world(
         known = np.concatenate([none, errors])
     share = weights / weights.sum()
     noise = share[None, :]
-    if choices.weight_noise:
+    if weight_sets:
+        noise = np.array([share, *weight_sets])
+    elif choices.weight_noise:
         noise = draw_weights(share, choices.weight_noise, draws, rng)
-    return World(scores, known, share, noise, choices)
+    return World(scores, known, share, noise, choices, scalings)
 
 
 def stability(
-    world: World, names: list[str], *, bottom: int, base: int = BASE, seed: int = 1
+    world: World,
+    names: list[str],
+    *,
+    bottom: int,
+    side: Side = "last",
+    base: int = BASE,
+    seed: int = 1,
 ) -> Stability:
     """Rank in many ways and say where the variation comes from.
 
@@ -313,7 +437,9 @@ def stability(
     names : list of str
         Of the areas.
     bottom : int
-        Length of the list of last areas.
+        Length of the list.
+    side : {"last", "first"}
+        Which end is listed.
     base : int
         Base points, a power of 2; runs = base x (factors + 2).
     seed : int
@@ -343,7 +469,7 @@ def stability(
     counts = world.active()
     as_declared = dict.fromkeys(FACTORS, 0)
     nominal = ranks_of(combined_score(world, as_declared))
-    listed = nominal > len(names) - bottom
+    listed = on_list(nominal, bottom, side)
     points = saltelli_points(base, len(FACTORS), seed=seed)
     all_runs = rank_runs(world, picks(points, counts))
     first = picks(points[: 2 * base], counts)
@@ -352,22 +478,23 @@ def stability(
         errors_alone = [as_declared | {"sampling": pick["sampling"]} for pick in first]
         kinds["sampling"] = rank_runs(world, errors_alone)
         kinds["both"] = all_runs[: 2 * base]
-    outputs = np.column_stack([_shift(all_runs, nominal), _changed(all_runs, listed, bottom)])
+    outputs = np.column_stack([_shift(all_runs, nominal), _changed(all_runs, listed, bottom, side)])
     table = pd.DataFrame({"area": names, "rank": nominal})
     for kind in KINDS:
-        table = table.assign(**_spread(kind, kinds.get(kind), bottom=bottom))
+        table = table.assign(**_spread(kind, kinds.get(kind), bottom=bottom, side=side))
     table = table.sort_values("rank", ignore_index=True)
     if left_out:
         table = _with_left_out(table, left_out)
     mean_shift = {kind: float(_shift(ranks, nominal).mean()) for kind, ranks in kinds.items()}
     list_changed = {
-        kind: float(_changed(ranks, listed, bottom).mean()) for kind, ranks in kinds.items()
+        kind: float(_changed(ranks, listed, bottom, side).mean()) for kind, ranks in kinds.items()
     }
     summary = {
         "mean_shift": mean_shift,
         "list_changed": list_changed,
         "runs": len(all_runs),
         "bottom": bottom,
+        "side": side,
         "left_out": left_out,
         "choices": str(world.choices),
         "seed": seed,
@@ -377,12 +504,19 @@ def stability(
     return Stability(table, sources, MappingProxyType(summary))
 
 
-def _spread(kind: str, ranks: Array | None, *, bottom: int) -> dict[str, Any]:
+def on_list(ranks: Array, bottom: int, side: Side) -> Array:
+    """Tell which of the p areas (last axis) are listed."""
+    if side == "first":
+        return np.asarray(ranks <= bottom)
+    return np.asarray(ranks > ranks.shape[-1] - bottom)
+
+
+def _spread(kind: str, ranks: Array | None, *, bottom: int, side: Side) -> dict[str, Any]:
     """Return the columns of one kind of runs; missing where there are none."""
     if ranks is None:  # nothing is known of the sampling errors
         return {f"{kind}_{name}": np.nan for name in ("low", "high", "mean", "list")}
     low, high = np.quantile(ranks, [0.05, 0.95], axis=0, method="nearest").astype(int)
-    inside = ranks > ranks.shape[1] - bottom
+    inside = on_list(ranks, bottom, side)
     return {
         f"{kind}_low": low,
         f"{kind}_high": high,
@@ -463,110 +597,7 @@ def _shift(ranks: Array, nominal: Array) -> Array:
     return np.asarray(np.abs(ranks - nominal).mean(axis=1))
 
 
-def _changed(ranks: Array, listed: Array, bottom: int) -> Array:
+def _changed(ranks: Array, listed: Array, bottom: int, side: Side) -> Array:
     """How many of the declared list are not in it in every run, (runs,)."""
-    inside = ranks > ranks.shape[1] - bottom
+    inside = on_list(ranks, bottom, side)
     return np.asarray((listed & ~inside).sum(axis=1).astype(float))
-
-
-FACTOR = {
-    "normalisation": _("normalisation"),
-    "aggregation": _("aggregation"),
-    "weights": _("weights"),
-    "dropped": _("one component dropped"),
-    "variant": _("rule of the denominator"),
-    "sampling": _("sampling error"),
-}
-
-ABOVE_ONE = _(
-    "A total index is at most 1; what lies above is simulation error (± is one standard error): "
-    "read it as 1."
-)
-
-
-def export_stability(results: Results, found: Stability, parts: Components) -> Path:
-    """Write stability.csv, sources.csv, .xlsx, .json and run.json; the folder is <survey>/out/<time>-stability/."""
-    names = results.survey.area_names()
-    marked = mark(results.survey)
-    name_zh = found.table["area"].map(lambda code: names[code].zh)
-    factor_zh = found.sources["factor"].map(lambda factor: FACTOR[factor].zh)
-    table = found.table.assign(name_zh=name_zh, mark=marked)
-    sources = found.sources.assign(factor_zh=factor_zh, mark=marked)
-    record = {
-        "stability": dict(found.summary),
-        "parts": list(parts.names),
-        "variants": list(parts.variants),
-    }
-    tables = {"stability": twelve_digits(table), "sources": twelve_digits(sources)}
-    return write_set(
-        [results],
-        "stability",
-        tables=tables,
-        lines=stability_lines(results, found, parts),
-        record=record,
-    )
-
-
-def stability_lines(results: Results, found: Stability, parts: Components) -> list[Text]:
-    """Say how far ranks move, what moves them, and who is in the list whatever is chosen."""
-    summary = found.summary
-    names = results.survey.area_names()
-    lines = [results.survey.declared.title.text]
-    if results.survey.marks:
-        lines.append(results.survey.marks)
-    for kind, shift in summary["mean_shift"].items():
-        lines.append(
-            _(
-                "{what}: mean shift of ranks {shift:.1f}; of the list change {changed:.1f} of "
-                "{bottom}",
-                what=KINDS[kind],
-                shift=shift,
-                changed=summary["list_changed"][kind],
-                bottom=summary["bottom"],
-            )
-        )
-    raised = shortened(parts.lent)
-    if raised:
-        lines.append(_("{areas}: {note}", areas=raised, note=LENT))
-    if summary["left_out"]:
-        unknown = comma_list(names[code] for code in summary["left_out"])
-        lines.append(_("left out, a component is missing: {areas}", areas=unknown))
-    lines += _source_lines(found.sources)
-    lines.append(_list_line(found, names))
-    return [*lines, summary["said"]]
-
-
-def _source_lines(sources: pd.DataFrame) -> list[Text]:
-    """Say which choice moves the list and the ranks, the strongest first."""
-    lines = []
-    for row in sources.sort_values("total_list", ascending=False).to_dict("records"):
-        if row["values"] == 1 or pd.isna(row["total_list"]):
-            continue
-        lines.append(
-            _(
-                "  {factor}: total index of the list {of_list:.2f} (± {list_se:.2f}), of ranks "
-                "{of_ranks:.2f} (± {ranks_se:.2f})",
-                factor=FACTOR[row["factor"]],
-                of_list=row["total_list"],
-                list_se=row["total_list_se"],
-                of_ranks=row["total_shift"],
-                ranks_se=row["total_shift_se"],
-            )
-        )
-    if (sources[["total_list", "total_shift"]] > 1).any(axis=None):
-        lines.append(ABOVE_ONE)
-    return lines
-
-
-def _list_line(found: Stability, names: Mapping[str, Text]) -> Text:
-    """Name who is in the list in nearly all runs, and count who is in it now and then."""
-    inside = found.table["choices_list"]
-    if "both" in found.summary["mean_shift"]:
-        inside = found.table["both_list"]
-    always = comma_list(names[code] for code in found.table.loc[inside >= 0.95, "area"])
-    sometimes = (inside > 0.05) & (inside < 0.95)
-    return _(
-        "in the list in 95 % of the runs or more: {areas}; now in, now out: {sometimes}",
-        areas=always or _("none"),
-        sometimes=int(sometimes.sum()),
-    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from satisfaction.comparison.changes import WaveChange, WaveRolling, most_improv
 from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
 from satisfaction.comparison.trial_page import trial_pages
-from satisfaction.comparison.words import change_lines, rolling_lines, trial_lines
+from satisfaction.comparison.wave_pages import change_pages, rolling_pages
+from satisfaction.comparison.words import change_lines, change_sentences, rolling_lines, trial_lines
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
@@ -24,35 +27,79 @@ from satisfaction.publication.reading_sets import FileSet
 SIDE = ("survey", "wave", "questionnaire", "selection", "mark", "simulated_seed", "inputs", "rows")
 
 
-def export_change(found: WaveChange) -> Path:
-    """Write change.csv, .xlsx and .json, most_improved.csv and run.json; returns the folder.
+def export_change(found: WaveChange, folder: Path | None = None) -> Path:
+    """Write change.csv, .xlsx and .json, most_improved.csv, change_sentences.csv, a page in every language and run.json.
 
-    The folder is <later survey>/out/<time>-change-<earlier wave>/. Only run.json holds the clock.
+    Returns the folder. Tables of further rankings have the ranking's name in front: combined_change.csv.
+
+    Parameters
+    ----------
+    found : WaveChange
+    folder : Path, optional
+        Default: <later survey>/out/<time>-change-<earlier wave>/. Only run.json holds the clock.
     """
-    waves = [found.earlier, found.later]
-    tables = {"change": found.table, "most_improved": most_improved(found.table)}
-    record = {"measure": found.measure, "whole": found.whole, "change": dict(found.ranks.summary)}
-    suffix = f"change-{found.earlier.survey.declared.wave}"
-    return write_set(waves, suffix, tables=tables, lines=change_lines(found), record=record)
+    tables = _change_tables(found)
+    record = _change_record(found)
+    for name, one in found.further.items():
+        tables |= {f"{name}_{title}": table for title, table in _change_tables(one).items()}
+    further = {name: _change_record(one) for name, one in found.further.items()}
+    return write_set(
+        [found.earlier, found.later],
+        f"change-{found.earlier.survey.declared.wave}",
+        tables=tables,
+        lines=change_lines(found),
+        record={**record, "further": further, "left_out": found.left_out},
+        pages=change_pages(found),
+        command=Command("change", found.asked),
+        folder=folder,
+    )
 
 
-def export_rolling(found: WaveRolling) -> Path:
-    """Write rolling.csv, .xlsx and .json and run.json; returns the folder.
+def _change_tables(found: WaveChange) -> dict[str, pd.DataFrame]:
+    return {
+        "change": found.table,
+        "most_improved": most_improved(found.table),
+        "change_sentences": change_sentences(found),
+    }
 
-    The folder is <last survey>/out/<time>-rolling-<number of waves>/. Only run.json holds the clock.
+
+def _change_record(found: WaveChange) -> dict[str, Any]:
+    return {"measure": found.measure, "whole": found.whole, "change": dict(found.ranks.summary)}
+
+
+def export_rolling(found: WaveRolling, folder: Path | None = None) -> Path:
+    """Write rolling.csv, .xlsx and .json, a page in every language and run.json; returns the folder.
+
+    Tables of further rankings have the ranking's name in front: combined_rolling.csv.
+
+    Parameters
+    ----------
+    found : WaveRolling
+    folder : Path, optional
+        Default: <last survey>/out/<time>-rolling-<number of waves>/. Only run.json holds the clock.
     """
-    record = {
+    tables = {"rolling": found.table}
+    for name, one in found.further.items():
+        tables[f"{name}_rolling"] = one.table
+    further = {name: _rolling_record(one) for name, one in found.further.items()}
+    return write_set(
+        found.waves,
+        f"rolling-{len(found.waves)}",
+        tables=tables,
+        lines=rolling_lines(found),
+        record={**_rolling_record(found), "further": further, "left_out": found.left_out},
+        pages=rolling_pages(found),
+        command=Command("rolling", found.asked),
+        folder=folder,
+    )
+
+
+def _rolling_record(found: WaveRolling) -> dict[str, Any]:
+    return {
         "measure": found.measure,
         "estimates": found.estimates.conventions,
         "ranking": dict(found.ranking.summary),
     }
-    return write_set(
-        found.waves,
-        f"rolling-{len(found.waves)}",
-        tables={"rolling": found.table},
-        lines=rolling_lines(found),
-        record=record,
-    )
 
 
 def export_trial(found: Trial) -> Path:
@@ -83,6 +130,14 @@ def export_trial(found: Trial) -> Path:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What wrote a set, so that it can be written again: the command's name and its options."""
+
+    name: str
+    options: Mapping[str, Any]
+
+
 def write_set(
     waves: Sequence[Results],
     suffix: str,
@@ -92,24 +147,30 @@ def write_set(
     record: Mapping[str, Any],
     mark: str | None = None,
     pages: Mapping[str, str] | None = None,
+    command: Command | None = None,
+    folder: Path | None = None,
 ) -> Path:
-    """Write tables (the first names the set), what is said about them, pages, and what they were made from."""
+    """Write tables (the first names the set), what is said about them, pages, and what they were made from.
+
+    The folder is a new dated one below the last wave's `out/`, unless another is named. run.json says by which `command`
+    the set is written again.
+    """
+    last = waves[-1].survey.folder
     name = next(iter(tables))
     if mark is None:
         mark = joint_mark([wave.survey for wave in waves])
     notes = [line.both for line in lines]
-    further = dict(list(tables.items())[1:])
+    sheets = {"data": tables[name]}
+    for number, title in enumerate(list(tables)[1:], start=2):
+        sheets[_sheet_name(title, number)] = tables[title]
     finished = datetime.datetime.now(datetime.UTC)
-    with dated_folder(
-        waves[-1].survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-{suffix}"
-    ) as made:
+    dated = last / "out" / f"{finished:%Y%m%dT%H%M%SZ}-{suffix}"
+    with dated_folder(folder or dated) as made:
         scratch = made.scratch
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
-        write_xlsx(
-            {"data": tables[name], **further, "notes": pd.DataFrame({"note": notes})},
-            scratch / f"{name}.xlsx",
-        )
+        sheets["notes"] = pd.DataFrame({"note": notes})
+        write_xlsx(sheets, scratch / f"{name}.xlsx")
         write_json(
             plain({"mark": mark, "notes": notes, **record, **made_from(waves)}),
             scratch / f"{name}.json",
@@ -117,13 +178,34 @@ def write_set(
         for title, page in (pages or {}).items():
             write_text(page, scratch / title)
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
-        stamp = {
+        stamp: dict[str, Any] = {
             "mark": mark,
             "finished": finished.isoformat(timespec="seconds"),
             "outputs": outputs,
         }
+        if command is not None:
+            ways = [Path(os.path.relpath(wave.survey.folder, last)).as_posix() for wave in waves]
+            stamp |= {
+                "command": command.name,
+                "options": dict(command.options),
+                "survey_folder": SURVEY_OF_SET,
+                "surveys": ways,
+            }
         write_json(stamp, scratch / "run.json")
     return made.target
+
+
+SURVEY_OF_SET = "../.."
+"""The way from a dated folder to its survey's."""
+LONGEST = 31
+"""Characters of a sheet's name."""
+
+
+def _sheet_name(title: str, number: int) -> str:
+    """Name a sheet by its table; a name that is too long ends in the sheet's number."""
+    if len(title) <= LONGEST:
+        return title
+    return f"{title[: LONGEST - 4]} {number}"
 
 
 def made_from(waves: Sequence[Results]) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from satisfaction.comparison.changes import WaveChange, WaveRolling
+from satisfaction.comparison.changes import WaveChange, WaveRolling, rests_on_survey
 from satisfaction.comparison.trial import Trial
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.figures import (
@@ -17,9 +18,9 @@ from satisfaction.foundation.figures import (
     rank_text,
     unit_of,
 )
-from satisfaction.foundation.language import Text, _, ngettext, semicolon_list
+from satisfaction.foundation.language import Text, _, as_text, ngettext, semicolon_list
 from satisfaction.pipeline import Results
-from satisfaction.publication.labels import measure_labels
+from satisfaction.publication.labels import measure_labels, score_labels
 from satisfaction.publication.reading_sets import FileSet
 
 HONEST = _(
@@ -63,40 +64,142 @@ def other_areas(found: WaveChange) -> list[Text]:
 
 
 def change_lines(found: WaveChange) -> list[Text]:
-    """Say what changed between two waves beyond sampling error, and what the largest jump is worth."""
-    summary = found.ranks.summary
-    whole = found.whole
+    """Say what changed between two waves beyond sampling error, and what the largest jump is worth; ranking by ranking."""
     surveys = [found.earlier.survey, found.later.survey]
-    figure = figures(surveys[-1], found.measure)
-    of_whole = _(
-        "whole: {earlier} → {later}, change {change}{limits}",
-        earlier=figure.level(whole["earlier"]),
-        later=figure.level(whole["later"]),
-        change=figure.change(whole["difference"]),
-        limits=figure.change_limits(whole["ci_low"], whole["ci_high"]),
-    )
-    lines = heading(surveys, found.measure)
-    lines.append(_("comparable: {comparable}", comparable=summary["comparable"]))
-    lines.append(_("PSUs in both waves: {psus}", psus=summary["shared_psus"]))
-    lines.append(of_whole)
-    lines += other_areas(found)
+    lines = heading(surveys, found.measure) + lines_of_change(found)
+    for one in found.further.values():
+        lines += [label_of_score(one.later.survey), *lines_of_change(one)]
+    return [*lines, *left_out_lines(found.later.survey, found.left_out), HONEST]
+
+
+def lines_of_change(found: WaveChange) -> list[Text]:
+    """Say what changed in one ranking."""
+    summary = found.ranks.summary
+    figure = figures(found.later.survey, found.measure)
+    lines = []
+    if found.measure not in found.later.survey.composed:
+        lines.append(_("comparable: {comparable}", comparable=summary["comparable"]))
+    if rests_on_survey(found.later):
+        lines.append(_("PSUs in both waves: {psus}", psus=summary["shared_psus"]))
+    lines += found.notes
+    if found.whole is not None:
+        of_whole = _(
+            "whole: {earlier} → {later}, change {change}{limits}",
+            earlier=figure.level(found.whole["earlier"]),
+            later=figure.level(found.whole["later"]),
+            change=figure.change(found.whole["difference"]),
+            limits=figure.change_limits(found.whole["ci_low"], found.whole["ci_high"]),
+        )
+        lines += [of_whole, *other_areas(found)]
     lines += beyond_error(found, figure)
     lines += summary["notes"]
     lines += other_ranks(found.table)
     lines += largest_jump(found, figure)
-    lines.append(HONEST)
+    return lines
+
+
+def change_sentences(found: WaveChange) -> pd.DataFrame:
+    """Say of every area what became of its rank, and what is established: code, name_zh, name_en, measure, zh, en, mark.
+
+    What is established holds for one area that is named beforehand, at the level of the ranking.
+    """
+    rows = []
+    for row in found.table.to_dict("records"):
+        sentence = _sentence(found, row)
+        about = {name: row[name] for name in ("code", "name_zh", "name_en", "measure")}
+        rows.append({**about, "zh": sentence.zh, "en": sentence.en, "mark": row["mark"]})
+    return pd.DataFrame(rows)
+
+
+def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
+    area = Text(row["name_zh"], row["name_en"])
+    score = score_labels(found.later.survey)[found.measure][1]
+    if pd.isna(row["rise"]):
+        return _("{area}, {score}: not ranked in both waves.", area=area, score=score)
+    ranks = _(
+        "{area}, {score}: {wave_before} rank {before}, {wave_after} rank {after}",
+        area=area,
+        score=score,
+        wave_before=row["wave_before"],
+        before=rank_as_printed(found.earlier, row["code"]),
+        wave_after=row["wave_after"],
+        after=rank_as_printed(found.later, row["code"]),
+    )
+    clauses = [ranks, _places_gained(int(row["rise"])), _established(found, row)]
+    if pd.notna(row["probability_rise"]):
+        clauses.append(_chance(found, row))
+    return _("{sentence}.", sentence=semicolon_list(clauses))
+
+
+def _chance(found: WaveChange, row: Any) -> Text:
+    """Say how probable a true rise of so many places is, or a true fall where the published rank fell."""
+    places = found.ranks.summary.places
+    if row["rise"] < 0:
+        chance = 1 - found.ranks.probability_rise(1 - places)[row["code"]]
+        likely = _("true fall of {places} or more", places=places)
+    else:
+        chance = found.ranks.probability_rise(places)[row["code"]]
+        likely = _("true rise of {places} or more", places=places)
+    return _("P({likely}) {probability}", likely=likely, probability=probability(chance))
+
+
+def _places_gained(rise: int) -> Text:
+    if rise > 0:
+        return ngettext("up {n} place", "up {n} places", rise)
+    if rise < 0:
+        return ngettext("down {n} place", "down {n} places", -rise)
+    return _("as before")
+
+
+def _established(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
+    """Say whether it is established that the rank of one area named beforehand has moved, and by how much at least."""
+    if pd.isna(row["rise_low"]):
+        return _("how certain that is is unknown")
+    if found.taken_as_exact:
+        return _("a component is taken as exact, so nothing is established")
+    if row["rise_low"] > 0:
+        return _("a rise of at least {n} is established", n=row["rise_low"])
+    if row["rise_high"] < 0:
+        return _("a fall of at least {n} is established", n=-row["rise_high"])
+    return _("that the rank has moved is not established")
+
+
+def left_out_lines(survey: Survey, left_out: Mapping[str, Text]) -> list[Text]:
+    """Say which rankings are not compared, and why."""
+    labels = score_labels(survey)
+    scores = {one.name: one.score for one in survey.further}
+    lines = []
+    for name, why in left_out.items():
+        score = scores.get(name, name)
+        label = as_text(name)
+        if score in labels:
+            label = labels[score][1]
+        lines.append(_("not compared: {measure} ({why})", measure=label, why=why))
     return lines
 
 
 def rolling_lines(found: WaveRolling) -> list[Text]:
-    """Say what a rolling index is, what it gains, and what its ranking is worth."""
+    """Say what a rolling index is, what it gains, and what its ranking is worth; ranking by ranking."""
     surveys = [wave.survey for wave in found.waves]
-    last = found.waves[-1]
-    figure = figures(last.survey, found.measure)
     lines = heading(surveys, found.measure)
     lines.append(_("waves from the oldest to the newest"))
-    for comparable in found.comparable:
-        lines.append(_("comparable: {comparable}", comparable=comparable))
+    lines += lines_of_rolling(found)
+    for one in found.further.values():
+        lines += [label_of_score(one.waves[-1].survey), *lines_of_rolling(one)]
+    return [*lines, *left_out_lines(surveys[-1], found.left_out), PERIOD]
+
+
+def lines_of_rolling(found: WaveRolling) -> list[Text]:
+    """Say what the mean of the waves is in one ranking, and what it gains."""
+    last = found.waves[-1]
+    figure = figures(last.survey, found.measure)
+    composed = found.measure in last.survey.composed
+    lines: list[Text] = []
+    if composed:
+        lines.append(EACH_AS_PUBLISHED)
+    else:
+        lines += [_("comparable: {comparable}", comparable=words) for words in found.comparable]
+    lines += found.notes
     if found.estimates.conventions["selection"] == "probability":
         single = last.estimates[last.area].of(found.measure).table["se"].median()
         rolled = found.table["se"].median()
@@ -105,22 +208,33 @@ def rolling_lines(found: WaveRolling) -> list[Text]:
                 "median standard error: {wave} {single}, {waves} waves {rolled}",
                 wave=last.survey.declared.wave,
                 single=figure.level(single),
-                waves=len(surveys),
+                waves=len(found.waves),
                 rolled=figure.level(rolled),
             )
         )
-    return [*lines, *found.ranking.summary["notes"], PERIOD]
+    return [*lines, *found.ranking.summary["notes"]]
+
+
+EACH_AS_PUBLISHED = _(
+    "The mean of the scores as each wave has them, with that wave's weights and scales; every wave "
+    "counts the same."
+)
+
+
+def label_of_score(survey: Survey) -> Text:
+    """Return what the ranked score is called, as the title of what is said of it."""
+    return _("— {score} —", score=score_labels(survey)[survey.ranked][1])
 
 
 def figures(survey: Survey, measure: str) -> Unit:
     """Return how a measure's figures are written."""
-    return unit_of(measure_labels(survey.questionnaire)[measure][0])
+    return unit_of(score_labels(survey)[measure][0])
 
 
 def heading(surveys: list[Survey], measure: str) -> list[Text]:
     """Name the waves, the measure and the mark."""
     waves = " → ".join(survey.declared.wave for survey in surveys)
-    label = measure_labels(surveys[-1].questionnaire)[measure][1]
+    label = score_labels(surveys[-1])[measure][1]
     lines = [_("{waves}  {measure}", waves=waves, measure=label)]
     return lines + _mark_lines(surveys)
 
@@ -138,16 +252,20 @@ def beyond_error(found: WaveChange, figure: Unit) -> list[Text]:
     summary = found.ranks.summary
     if summary["selection"] != "probability":
         return []
-    changed = found.table[found.table["significant"] == "yes"]
-    lines = [
-        _(
-            "units whose score changed relative to the field beyond sampling error: {n} of {p} "
-            "(Benjamini-Hochberg, {level:.0%})",
-            n=len(changed),
-            p=summary["p"],
-            level=1 - summary["level"],
+    changed = found.table[found.table["significant"].isin(["yes", "possible"])]
+    counts = {"n": len(changed), "p": summary["p"], "level": 1 - summary["level"]}
+    title = _(
+        "units whose score changed relative to the field beyond sampling error: {n} of {p} "
+        "(Benjamini-Hochberg, {level:.0%})",
+        **counts,
+    )
+    if found.taken_as_exact:
+        title = _(
+            "units whose score changed relative to the field beyond the errors that are declared: "
+            "{n} of {p} (Benjamini-Hochberg, {level:.0%}); none is established",
+            **counts,
         )
-    ]
+    lines = [title]
     for _row, row in changed.iterrows():
         lines.append(
             _("  {area}  {change}", area=area_of(row), change=relative_change(row, figure))
@@ -169,24 +287,12 @@ def largest_jump(found: WaveChange, figure: Unit) -> list[Text]:
     )
     if found.ranks.summary["selection"] != "probability":
         return [jump]
-    places = found.ranks.summary["places"]
-    if row["rise"] > 0:
-        rising = found.ranks.probability_rise(places)[row["code"]]
-        likely = _("true rise of {places} or more", places=places)
-    else:
-        rising = 1 - found.ranks.probability_rise(1 - places)[row["code"]]
-        likely = _("true fall of {places} or more", places=places)
-    moved = row["all_low"] > 0 or row["all_high"] < 0
+    moved = not found.taken_as_exact and (row["all_low"] > 0 or row["all_high"] < 0)
     verdict = _("that the rank has moved is not established")
     if moved:
         verdict = _("the rank has moved")
     return [
-        _(
-            "{jump}, P({likely}) {probability}",
-            jump=jump,
-            likely=likely,
-            probability=probability(rising),
-        ),
+        _("{jump}, {chance}", jump=jump, chance=_chance(found, row)),
         _(
             "  guaranteed rise, whole table at once: {low:+d} … {high:+d}; {verdict}",
             low=row["all_low"],

@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.composite.item_tree import Assessed, assess, checked_lost
 from satisfaction.composite.normalising import Array
+from satisfaction.composite.tree_scores import Measured, TreeScores, score_tree
+from satisfaction.declarations.assessment_tables import checked_sheet, checked_sites
 from satisfaction.declarations.combined import CombinedInputs, Component
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import _
 from satisfaction.ranking.borrowed_errors import lent_errors
+from satisfaction.ranking.drawn import JointDraws
 
 PERCENT = 100
 
@@ -44,7 +46,10 @@ class ComponentScores:
         Areas that a veto takes out of the ranking.
     without_error : (p,) bool
         Areas with a score and no error of it.
-    assessed : Assessed or None
+    assessed : TreeScores or None
+        Of an assessment: of the ranked areas, at every level.
+    drawn : JointDraws or None
+        On the component's own scale; None where nothing is drawn.
     lent : (L, p), sparse, or None
         What the rules add to the errors of a surveyed component, independent of `errors`; shared with the other ones.
     """
@@ -57,12 +62,20 @@ class ComponentScores:
     surveyed: bool
     excluded: Array = field(repr=False)
     without_error: Array = field(repr=False)
-    assessed: Assessed | None = None
+    assessed: TreeScores | None = None
     lent: Any = None
+    drawn: JointDraws | None = None
+
+    @property
+    def by_draws(self) -> bool:
+        """Whether its errors are those of its draws, because marks or points of inspection decide about its points."""
+        return self.drawn is not None and self.assessed is not None and self.assessed.is_drawn
 
     @property
     def se(self) -> Array:
         """Return the standard errors, (p,); NaN where the component has none."""
+        if self.by_draws and self.drawn is not None:
+            return np.asarray(self.drawn.scores.std(axis=0, ddof=1))
         if self.errors is None:
             return np.full(len(self.score), np.nan)
         total: Array = np.sqrt(_squares(self.errors) + _squares(self.lent))
@@ -90,9 +103,13 @@ def _squares(rows: Any) -> Any:
 
 
 def components_of_level(
-    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates], level: str
+    survey: Survey,
+    inputs: CombinedInputs,
+    estimates: Mapping[str, Estimates],
+    level: str,
+    trees: Mapping[str, TreeScores],
 ) -> tuple[ComponentScores, ...]:
-    """Return the components of the areas of a level, in the order of combined.yaml.
+    """Return the components of the areas of a level, in the order of combined.yaml; `trees` are its assessments, scored.
 
     A component whose file is not there has no score of any area. A larger area has the score of its own row; where the file
     has none for its level, the mean over the ranked areas in it if combined.yaml says `above: mean`, else none.
@@ -100,18 +117,19 @@ def components_of_level(
     Raises
     ------
     RankingError
-        K311-K313 for an assessment, K314 for a measure nobody knows or areas without a score, K315 for scores, K316 for a
-        normalisation that carries no error.
+        K314 for a measure nobody knows or areas without a score, K315 for scores, K316 for a normalisation that carries no
+        error.
     """
     parts = []
     for name, component in inputs.declared.components.items():
         if component.measure is not None:
             parts.append(_surveyed(survey, estimates[level], name, component))
         else:
-            parts.append(_beside_survey(survey, inputs, name, level))
-    parts = _with_lent(survey, estimates, level, parts)
+            parts.append(_beside_survey(survey, inputs, name, level, trees.get(name)))
+    parts = _with_lent(survey, inputs, estimates, level, parts)
     for part in parts:
-        if part.errors is not None and part.declared.normalise == "percentile-rank":
+        by_draws = part.assessed is not None and part.assessed.is_drawn
+        if (part.errors is not None or by_draws) and part.declared.normalise == "percentile-rank":
             raise RankingError(
                 "K316",
                 _(
@@ -132,7 +150,7 @@ def areas_of(survey: Survey, level: str) -> list[str]:
 
 
 def _beside_survey(
-    survey: Survey, inputs: CombinedInputs, name: str, level: str
+    survey: Survey, inputs: CombinedInputs, name: str, level: str, assessed: TreeScores | None
 ) -> ComponentScores:
     """Return a component that is no measure of the survey."""
     component = inputs.declared.components[name]
@@ -142,21 +160,15 @@ def _beside_survey(
     nothing = np.full(len(codes), np.nan)
     if name in inputs.awaited:
         return ComponentScores(name, component, nothing, None, known, False, nobody, nobody)
-    table = inputs.tables[name]
-    path = inputs.file_of(name)
     ranked = areas_of(survey, survey.ranked_level)
-    assessed = None
     excluded = nobody
-    if component.assessment is not None:
-        assessment = inputs.assessments[name]
-        assessed = assess(assessment, checked_lost(table, path, assessment, ranked), ranked)
-        score = assessed.scores["score"].to_numpy(float)
-        scores = pd.DataFrame({"score": score, "se": np.nan}, index=ranked)
+    if assessed is not None:
+        scores = pd.DataFrame({"score": assessed.scores, "se": np.nan}, index=ranked)
         if level == survey.ranked_level:
-            excluded = assessed.scores["excluded"].to_numpy(bool)
+            excluded = assessed.excluded
     else:
         every = [code for one in survey.area_levels() for code in areas_of(survey, one)]
-        scores = checked_scores(table, path, every)
+        scores = checked_scores(inputs.tables[name], inputs.file_of(name), every)
     of_level = scores.reindex(codes)
     if level != survey.ranked_level and of_level["score"].isna().all():
         of_level = pd.DataFrame({"score": nothing, "se": nothing}, index=codes)
@@ -168,6 +180,9 @@ def _beside_survey(
     if np.isfinite(se).any():
         errors = sp.diags_array(np.nan_to_num(se))
     without = np.isfinite(score) & ~np.isfinite(se)
+    if assessed is not None and assessed.is_drawn and survey.declared.selection == "probability":
+        exact = above(survey, assessed.partly_exact[None].astype(float), level)[0]
+        without &= exact > 0
     return ComponentScores(
         name, component, score, errors, known, False, excluded, without, assessed
     )
@@ -178,13 +193,8 @@ def _means(survey: Survey, scores: pd.DataFrame, codes: Sequence[str]) -> pd.Dat
 
     Scores of different areas are independent; the mean of those of which one has no error has none.
     """
-    parents = survey.parents()
-    above = []
-    for code in scores.index:
-        while code and code not in codes:
-            code = parents.get(code, "")
-        above.append(code)
-    groups = scores.assign(squared=scores["se"] ** 2).groupby(above)
+    larger = _larger_areas(survey, scores.index, codes)
+    groups = scores.assign(squared=scores["se"] ** 2).groupby(larger)
     number = groups.size()
     means = groups["score"].agg(lambda one: one.mean(skipna=False))
     variances = groups["squared"].agg(lambda one: one.sum(skipna=False))
@@ -192,23 +202,138 @@ def _means(survey: Survey, scores: pd.DataFrame, codes: Sequence[str]) -> pd.Dat
     return pd.DataFrame({"score": means, "se": se}).reindex(codes)
 
 
-def _surveyed(survey: Survey, estimates: Estimates, name: str, one: Component) -> ComponentScores:
-    """Take a measure of the survey, with what its sampling units contribute."""
+def _larger_areas(survey: Survey, ranked: Sequence[str], codes: Sequence[str]) -> list[str]:
+    """Return the one of the codes that each ranked area is or lies in; empty where none is."""
+    parents = survey.parents()
+    larger = []
+    for code in ranked:
+        while code and code not in codes:
+            code = parents.get(code, "")
+        larger.append(code)
+    return larger
+
+
+def above(survey: Survey, values: Array, level: str) -> Array:
+    """Return the means of the ranked areas in each area of a level, (B, p) -> (B, q); NaN where one of them has no value."""
+    codes = areas_of(survey, level)
+    ranked = areas_of(survey, survey.ranked_level)
+    larger = np.array(_larger_areas(survey, ranked, codes))
+    means = np.full((len(values), len(codes)), np.nan)
+    for place, code in enumerate(codes):
+        inside = larger == code
+        if inside.any():
+            means[:, place] = values[:, inside].mean(axis=1)
+    return means
+
+
+def scored_trees(
+    survey: Survey, inputs: CombinedInputs, measures: Mapping[str, Measured]
+) -> dict[str, TreeScores]:
+    """Score the assessments whose files are there, by the ranked areas; `measures` are those that decide about points.
+
+    Raises
+    ------
+    RankingError
+        K311-K313 and K375-K377 for their sheets and points of inspection, K379 where no item applies.
+    """
+    ranked = areas_of(survey, survey.ranked_level)
+    trees = {}
+    for name, tree in inputs.assessments.items():
+        if name not in inputs.tables:
+            continue
+        sheet = checked_sheet(inputs.tables[name], inputs.file_of(name), tree, ranked)
+        sites = None
+        if name in inputs.sites:
+            path = inputs.path.parent / str(inputs.declared.components[name].sites)
+            sites = checked_sites(inputs.sites[name], path, tree, ranked)
+        trees[name] = score_tree(tree, sheet, ranked, sites=sites, measures=measures)
+    return trees
+
+
+def deciding_measures(
+    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates]
+) -> dict[str, Measured]:
+    """Return the survey's measures that decide about points of the ranked areas, with the errors that its ranks rest on.
+
+    Raises
+    ------
+    RankingError
+        K314 for a measure nobody knows.
+    """
+    level = survey.ranked_level
+    names = _deciding(inputs)
+    for name in names:
+        _refuse_unknown(estimates[level], name, _("an assessment"))
+    if not names:
+        return {}
+    for component, declared in inputs.declared.components.items():
+        if declared.measure is not None:
+            _refuse_unknown(estimates[level], declared.measure, component)
+    raised = _raised(survey, inputs, estimates, level)
+    measured = {}
+    for name in names:
+        of_measure = estimates[level].of(name)
+        estimate = of_measure.table["estimate"].to_numpy(float)
+        measured[name] = Measured(estimate, None, None, raised[name].df)
+        if survey.declared.selection == "probability":
+            errors = of_measure.contributions.matrix
+            measured[name] = replace(measured[name], errors=errors, lent=raised[name].rows)
+    return measured
+
+
+def _deciding(inputs: CombinedInputs) -> list[str]:
+    names = [name for tree in inputs.assessments.values() for name in tree.measures]
+    return list(dict.fromkeys(names))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Raised:
+    """What the rules add to the error of a measure, (L, p) rows, and the df that it has then, (p,)."""
+
+    rows: Any
+    df: Array
+
+
+def _raised(
+    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates], level: str
+) -> dict[str, _Raised]:
+    """Return what the rules add to the errors of all measures that are components or decide about points, together."""
+    measures = [one.measure for one in inputs.declared.components.values() if one.measure]
+    if level == survey.ranked_level:
+        measures += _deciding(inputs)
+    measures = list(dict.fromkeys(measures))
+    if not measures:
+        return {}
+    lent = lent_errors(survey, estimates, level, measures)
+    lowest = np.min(list(lent.df.values()), axis=0)
+    raised = {}
+    for name in measures:
+        df = estimates[level].of(name).table["df"].to_numpy(float)
+        raised[name] = _Raised(lent.rows[name], np.where(lent.areas, lowest, df))
+    return raised
+
+
+def _refuse_unknown(estimates: Estimates, measure: str | None, component: object) -> None:
     measures = list(estimates.table["measure"].unique())
-    if one.measure is None or one.measure not in measures:
+    if measure is None or measure not in measures:
         raise RankingError(
             "K314",
             _(
                 "Component {name}: the questionnaire publishes no measure '{measure}'.",
-                name=name,
-                measure=one.measure,
+                name=component,
+                measure=measure,
             ),
             where="combined.yaml",
             available=measures,
-            got=str(one.measure),
+            got=str(measure),
             hint=_("Name a measure that there is."),
         )
-    of_measure = estimates.of(one.measure)
+
+
+def _surveyed(survey: Survey, estimates: Estimates, name: str, one: Component) -> ComponentScores:
+    """Take a measure of the survey, with what its sampling units contribute."""
+    _refuse_unknown(estimates, one.measure, name)
+    of_measure = estimates.of(str(one.measure))
     scale = _scale(survey, one)
     errors = of_measure.contributions.matrix * scale
     score = of_measure.table["estimate"].to_numpy(float) * scale
@@ -226,21 +351,19 @@ def _scale(survey: Survey, one: Component) -> int:
 
 def _with_lent(
     survey: Survey,
+    inputs: CombinedInputs,
     estimates: Mapping[str, Estimates],
     level: str,
     parts: list[ComponentScores],
 ) -> list[ComponentScores]:
     """Let the errors of the survey's measures be those that its ranks rest on."""
-    measures = list(dict.fromkeys(str(part.declared.measure) for part in parts if part.surveyed))
-    if not measures:
-        return parts
-    lent = lent_errors(survey, estimates, level, measures)
-    lowest = np.min(list(lent.df.values()), axis=0)
+    raised = _raised(survey, inputs, estimates, level)
     with_lent = []
     for part in parts:
         if part.surveyed:
-            rows = lent.rows[str(part.declared.measure)] * _scale(survey, part.declared)
-            part = replace(part, lent=rows, df=np.where(lent.areas, lowest, part.df))
+            own = raised[str(part.declared.measure)]
+            rows = own.rows * _scale(survey, part.declared)
+            part = replace(part, lent=rows, df=own.df)
         with_lent.append(part)
     return with_lent
 

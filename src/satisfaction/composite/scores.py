@@ -11,20 +11,32 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.composite.components import ComponentScores, areas_of, components_of_level
+from satisfaction.composite.components import (
+    ComponentScores,
+    above,
+    areas_of,
+    components_of_level,
+    deciding_measures,
+    scored_trees,
+)
 from satisfaction.composite.normalising import Array, aggregated, normalised, slopes
-from satisfaction.declarations.combined import COMBINED, CombinedInputs
+from satisfaction.composite.tree_draws import Drawing, draw_errors, drawn_measures, joint_tree
+from satisfaction.composite.tree_scores import Measured
+from satisfaction.declarations.combined import COMBINED, Aggregation, CombinedInputs
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.intervals import satterthwaite, standard_errors, t_interval
 from satisfaction.estimation.result import Estimates, result_table
+from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.ranking.borrowed_errors import LENT
+from satisfaction.ranking.drawn import SPENT, JointDraws
 from satisfaction.ranking.units import UNDECLARED
 from satisfaction.sampling.variance import crossed
 
 VETOED = _("vetoed; not ranked")
 INCOMPLETE = _("a component is missing; not ranked")
+AS_DECLARED = Drawing()
 FIELD = ("minmax", "zscore", "share-of-best")
 """Scales that all areas together set."""
 
@@ -47,6 +59,9 @@ class LevelScores:
         inf where no error is estimated.
     rows : (U, p), sparse
         What sampling units and other sources of error contribute: cov = rows' rows; those of the survey first.
+        Nothing where the score is drawn.
+    drawn : JointDraws or None
+        Of the combined score, where points that a mark decides or points of inspection are among its parts.
     """
 
     level: str
@@ -57,6 +72,7 @@ class LevelScores:
     cov: Array = field(repr=False)
     df: Array = field(repr=False)
     rows: Any = field(repr=False)
+    drawn: JointDraws | None = None
 
     def __repr__(self) -> str:
         return f"LevelScores({self.level}: {len(self.codes)} areas)"
@@ -150,9 +166,19 @@ class CombinedScores:
         labels = self.inputs.labels
         parts = [part for part in scores.parts if score in (COMBINED, part.name)]
         notes = []
-        undeclared = [labels[part.name] for part in parts if part.taken_as_exact]
-        if undeclared:
-            notes.append(exact_note(undeclared))
+        undeclared = [part for part in parts if part.taken_as_exact]
+        plain = [labels[part.name] for part in undeclared if not part.by_draws]
+        if plain:
+            notes.append(exact_note(plain))
+        for part in undeclared:
+            if part.by_draws:
+                notes.append(
+                    _(
+                        "{component}: points by its sheet, and at sites without a standard error, are "
+                        "taken as exact; nothing is established by them",
+                        component=labels[part.name],
+                    )
+                )
         for part in parts:
             if part.declared.exact is not None:
                 notes.append(
@@ -189,23 +215,34 @@ def exact_note(components: list[Text]) -> Text:
 
 
 def combined_scores(
-    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates]
+    survey: Survey,
+    inputs: CombinedInputs,
+    estimates: Mapping[str, Estimates],
+    drawing: Drawing = AS_DECLARED,
 ) -> CombinedScores:
     """Combine the components at every level of areas below the whole.
 
     The survey's error is the one that its ranks rest on (`borrowed_errors.lent_errors`). It enters by the slope of the
     combined score in each component (exact for an arithmetic mean of scores that are not normalised by the field; otherwise
-    the scale set by the other areas is taken as fixed, and said so).
+    the scale set by the other areas is taken as fixed, and said so). Where a mark decides about points, or points of inspection
+    were sampled, nothing is carried by slopes: all components of all levels are drawn together (`drawing`).
 
     Raises
     ------
     RankingError
-        K311-K316 from what is read.
+        K311-K316, K375-K377 and K379 from what is read.
     """
-    levels = {}
+    measures = deciding_measures(survey, inputs, estimates)
+    trees = scored_trees(survey, inputs, measures)
+    parts = {}
     for level in survey.area_levels():
-        parts = components_of_level(survey, inputs, estimates, level)
-        levels[level] = _combined(survey, inputs, level, parts)
+        parts[level] = components_of_level(survey, inputs, estimates, level, trees)
+    has_errors = survey.declared.selection == "probability"
+    if has_errors and (drawing.always or any(tree.is_drawn for tree in trees.values())):
+        parts = with_draws(survey, parts, measures, drawing)
+    levels = {}
+    for level, of_level in parts.items():
+        levels[level] = _combined(survey, inputs, level, of_level)
     return CombinedScores(inputs, MappingProxyType(levels))
 
 
@@ -220,7 +257,133 @@ def _combined(
     slope = slopes(scaled, weights, declared.aggregation) * scale
     cov, df, rows = carried_errors(parts, slope)
     codes = tuple(areas_of(survey, level))
-    return LevelScores(level, codes, parts, scaled, score, cov, df, rows)
+    drawn = None
+    if any(part.drawn is not None for part in parts):
+        drawn = _drawn_score(parts, weights, declared.aggregation, score)
+        cov = np.nan_to_num(np.cov(drawn.scores, rowvar=False)).reshape(cov.shape)
+        df = np.full(len(score), np.inf)
+        rows = sp.csr_array((1, len(score)))
+    return LevelScores(level, codes, parts, scaled, score, cov, df, rows, drawn)
+
+
+def _drawn_score(
+    parts: tuple[ComponentScores, ...], weights: Array, aggregation: Aggregation, score: Array
+) -> JointDraws:
+    """Combine components in every draw; scales that the field sets are set anew in each."""
+    scaled = [scaled_draws(part) for part in parts]
+    first = scaled[0]
+    held = np.stack(
+        [one.errors + scaled_score(part) for one, part in zip(scaled, parts, strict=True)], axis=-1
+    )
+    scores = np.stack([one.scores for one in scaled], axis=-1)
+    low = np.column_stack([one.low for one in scaled])
+    high = np.column_stack([one.high for one in scaled])
+    return JointDraws(
+        aggregated(scores, weights, aggregation),
+        aggregated(held, weights, aggregation) - score,
+        aggregated(low, weights, aggregation),
+        aggregated(high, weights, aggregation),
+        first.spent,
+        first.seed,
+    )
+
+
+def scaled_draws(part: ComponentScores) -> JointDraws:
+    """Return a component's draws on the scale it is combined on.
+
+    A scale that the field sets is set anew in each draw; for the fewest and the most points it is the published one.
+    """
+    drawn = part.drawn
+    assert drawn is not None
+    published = scaled_score(part)
+    slope = scale_slope(part)
+    low = published + slope * (drawn.low - part.score)
+    high = published + slope * (drawn.high - part.score)
+    if part.declared.normalise == "goalposts":
+        low = _on_scale(part, drawn.low[None])[0]
+        high = _on_scale(part, drawn.high[None])[0]
+    return replace(
+        drawn,
+        scores=_on_scale(part, drawn.scores),
+        errors=_on_scale(part, drawn.errors + part.score) - published,
+        low=low,
+        high=high,
+    )
+
+
+def _on_scale(part: ComponentScores, values: Array) -> Array:
+    """Put draws of a component, (B, p), on the scale it is combined on; NaN where an area has none."""
+    scaled = np.full(values.shape, np.nan)
+    seen = np.isfinite(part.score)
+    if seen.any():
+        by_area = values[:, seen].T
+        declared = part.declared
+        scaled[:, seen] = normalised(by_area, declared.normalise, posts=declared.goalposts).T
+    return scaled
+
+
+def with_draws(
+    survey: Survey,
+    levels: Mapping[str, tuple[ComponentScores, ...]],
+    measures: Mapping[str, Measured],
+    drawing: Drawing,
+) -> dict[str, tuple[ComponentScores, ...]]:
+    """Draw all components of all levels together; `measures` decide about points of the ranked areas.
+
+    The survey's measures share its sampling units: the draw in which an area's index is high is the one in which the rates that
+    decide about its points are. A larger area's assessment is the mean of its areas' in the same draw.
+    """
+    rng = np.random.default_rng(drawing.seed)
+    groups = []
+    for parts in levels.values():
+        surveyed = {}
+        for part in parts:
+            if part.surveyed:
+                surveyed[part.name] = Measured(part.score, part.errors, part.lent, part.df)
+        groups.append(surveyed)
+    deciding = {f"decides: {name}": one for name, one in measures.items()}
+    errors = draw_errors([groups[0] | deciding, *groups[1:]], drawing.draws, rng)
+    of_deciding = {name: errors[0][f"decides: {name}"] for name in measures}
+    rules = [survey.rules, *(one.rules for one in survey.further)]
+    strictest = max(one.ranking.level for one in rules)
+    spent = SPENT * (1 - strictest)
+    known = drawn_measures(measures, of_deciding, spent)
+    trees = {}
+    for part in levels[survey.ranked_level]:
+        if part.assessed is not None:
+            trees[part.name] = joint_tree(
+                part.assessed, known, drawing.draws, rng, seed=drawing.seed
+            )
+    drawn = {}
+    for (level, parts), of_level in zip(levels.items(), errors, strict=True):
+        with_theirs = []
+        for part in parts:
+            if part.name in trees:
+                joint = _tree_above(survey, trees[part.name], part, level)
+            else:
+                noise = of_level.get(part.name)
+                if noise is None:
+                    normal = rng.standard_normal((drawing.draws, len(part.score)))
+                    noise = normal * np.nan_to_num(part.se)
+                joint = JointDraws.around(part.score, noise, spent=spent, seed=drawing.seed)
+            with_theirs.append(replace(part, drawn=joint))
+        drawn[level] = tuple(with_theirs)
+    return drawn
+
+
+def _tree_above(survey: Survey, tree: JointDraws, part: ComponentScores, level: str) -> JointDraws:
+    """Return the draws of an assessment for the areas of a level: means of the ranked areas, where the level has a score."""
+    if level == survey.ranked_level:
+        return tree
+    unknown = np.where(np.isfinite(part.score), 0.0, np.nan)
+    low, high = above(survey, np.stack([tree.low, tree.high]), level) + unknown
+    return replace(
+        tree,
+        scores=above(survey, tree.scores, level) + unknown,
+        errors=above(survey, tree.errors, level) + unknown,
+        low=low,
+        high=high,
+    )
 
 
 def scaled_score(part: ComponentScores) -> Array:
@@ -319,31 +482,44 @@ def _with_scores(survey: Survey, estimates: Estimates, scores: LevelScores) -> E
             scores.cov,
             scores.df,
             rows=scores.rows,
+            surveyed=any(part.surveyed for part in scores.parts),
             n=counted,
             conventions={"barred": barred, "taken_as_exact": scores.taken_as_exact},
+            drawn=scores.drawn,
         )
     ]
     measures = set(estimates.table["measure"])
     for k, part in enumerate(scores.parts):
         if part.surveyed or part.name in measures:
             continue
-        added.append(_of_component(ranked, scores, k))
+        added.append(_of_component(survey, ranked, scores, k))
     return replace(
         estimates, apart=MappingProxyType({one.table["measure"].iloc[0]: one for one in added})
     )
 
 
-def _of_component(ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
-    """Return a component alone, on the scale it is combined on; without an error nothing is known of its ranks."""
+def _of_component(survey: Survey, ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
+    """Return a component alone, on the scale it is combined on; without an error nothing is known of its ranks.
+
+    Nor in a wave whose respondents were not drawn: all its files say that nothing is certain.
+    """
     part = scores.parts[k]
     score = scores.scaled[:, k]
     slope = np.nan_to_num(scale_slope(part))
     rows = sp.csr_array((1, len(score)))
     conventions: dict[str, Any] = {"selection": UNDECLARED, "taken_as_exact": ()}
     if part.errors is not None or part.declared.exact is not None:
-        conventions["selection"] = "probability"
+        conventions["selection"] = survey.declared.selection
     if part.errors is not None:
         rows = sp.csr_array(part.errors) @ sp.diags_array(slope)
+        if part.taken_as_exact:
+            conventions["taken_as_exact"] = (part.name,)
+    drawn = None
+    cov = crossed(rows, rows)
+    if part.by_draws:
+        drawn = scaled_draws(part)
+        cov = np.nan_to_num(np.cov(drawn.scores, rowvar=False)).reshape(cov.shape)
+        conventions["selection"] = "probability"
         if part.taken_as_exact:
             conventions["taken_as_exact"] = (part.name,)
     barred = {}
@@ -356,11 +532,13 @@ def _of_component(ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
         ranked,
         part.name,
         score,
-        crossed(rows, rows),
+        cov,
         np.full(len(score), np.inf),
         rows=rows,
+        surveyed=False,
         n=np.full(len(score), np.nan),
         conventions=conventions | {"barred": barred},
+        drawn=drawn,
     )
 
 
@@ -379,12 +557,23 @@ def _as_estimates(
     df: Array,
     *,
     rows: Any,
+    surveyed: bool,
     n: Array,
     conventions: dict[str, Any],
+    drawn: JointDraws | None,
 ) -> Estimates:
-    """Return scores as estimates of one measure, beside those of the survey's ranked one."""
+    """Return scores as estimates of one measure, beside those of the survey's ranked one.
+
+    `surveyed`: the first of the rows are the survey's sampling units.
+    """
     se = np.where(np.isnan(score), np.nan, standard_errors(cov))
     low, high = t_interval(score, se, df, level=ranked.level)
+    told = ranked.conventions | {"interval": "t", "df": "Satterthwaite", "deff": "none"}
+    if drawn is not None:
+        tail = (1 - ranked.level) / 2
+        low, high = np.quantile(drawn.scores, [tail, 1 - tail], axis=0)
+        told |= {"interval": f"quantiles of {drawn.number} joint draws, seed {drawn.seed}"}
+        told |= {"df": "none", "variance": "of the draws"}
     unknown = np.full(len(score), np.nan)
     figures = {
         "estimate": score,
@@ -400,5 +589,17 @@ def _as_estimates(
     keys = ranked.table[list(ranked.by)].assign(measure=name)
     table: pd.DataFrame = result_table(keys, figures)
     contributions = replace(ranked.contributions, matrix=rows)
-    told = ranked.conventions | {"interval": "t", "df": "Satterthwaite", "deff": "none"}
-    return Estimates(table, cov, contributions, ranked.by, told | conventions, ranked.design)
+    if not surveyed:
+        contributions = _of_no_unit(ranked.contributions, rows)
+    return Estimates(
+        table, cov, contributions, ranked.by, told | conventions, ranked.design, drawn=drawn
+    )
+
+
+def _of_no_unit(survey: Contributions, rows: Any) -> Contributions:
+    """Return contributions of sources beside the survey: its sampling units contribute nothing, so no wave shares them."""
+    areas = rows.shape[1]
+    units = len(survey.units)
+    matrix = sp.vstack([sp.csr_array((units, areas)), rows], format="csr")
+    nobody = sp.csr_array((len(survey.members.stratum), areas))
+    return replace(survey, matrix=matrix, members=replace(survey.members, inside=nobody))

@@ -1,7 +1,8 @@
 """Scores drawn again and again within their errors, so that points which a mark decides count by the probability of passing.
 
 Whether a rate reaches its mark is a step: no slope carries its error. So the measures of the survey are drawn together, every
-draw scores the assessment anew, and the combined score is formed draw by draw, scales of the field included.
+draw scores the assessment anew, and the combined score is formed draw by draw, scales of the field included. What is certain
+about ranks of such scores says `ranking.drawn`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy.stats import rankdata
 
-from satisfaction.composite.normalising import Array, aggregated, normalised
+from satisfaction.composite.normalising import Array
 from satisfaction.composite.tree_scores import (
     TIED,
     Measured,
@@ -23,12 +24,35 @@ from satisfaction.composite.tree_scores import (
     points_to_score,
     step_points,
 )
-from satisfaction.declarations.combined import Aggregation, Normalisation
+from satisfaction.estimation.multiplicity import symmetric_root
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import _
+from satisfaction.ranking.drawn import JointDraws, joint_limits, list_probability
+from satisfaction.sampling.variance import crossed
 
 FEWEST = 2_000
+DRAWS = 4_000
+SEED = 1
 INTERVAL = (0.025, 0.975)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How scores are drawn.
+
+    Attributes
+    ----------
+    draws : int
+        At least 2,000 (K378).
+    seed : int
+        The same seed gives the same figures.
+    always : bool
+        Whether scores are drawn whose errors a standard error carries.
+    """
+
+    draws: int = DRAWS
+    seed: int = SEED
+    always: bool = False
 
 
 def checked_draws(draws: int) -> int:
@@ -49,45 +73,55 @@ def checked_draws(draws: int) -> int:
     return draws
 
 
-def draw_measures(
-    measures: Mapping[str, Measured], draws: int, rng: np.random.Generator
-) -> dict[str, Array]:
-    """Draw measures of the survey around their estimates, all of an area together: by name (B, p).
+def draw_errors(
+    levels: Sequence[Mapping[str, Measured]], draws: int, rng: np.random.Generator
+) -> list[dict[str, Array]]:
+    """Draw the errors of measures at several levels of areas together: by level and name (B, p).
 
-    Their sampling units are shared, so a draw that is high in one measure is high in those that go with it. An area's noise is that of
-    t with the fewest df of its measures; a measure without an error stays at its estimate.
+    Their sampling units are shared, so a draw that is high in one measure is high in those that go with it. An area's errors are
+    those of t with the fewest df of its measures; a measure without an error has none. What the rules lend is independent of the
+    sampling units and goes together within a level.
     """
-    with_errors = {name: one for name, one in measures.items() if one.errors is not None}
-    drawn = {
-        name: np.broadcast_to(one.estimate, (draws, len(one.estimate)))
-        for name, one in measures.items()
-    }
-    if not with_errors:
-        return drawn
-    units = next(iter(with_errors.values())).errors.shape[0]
-    shared = rng.standard_normal((draws, units))
-    df = np.min([one.df for one in with_errors.values()], axis=0)
-    scale = t_scale(df, draws, rng)
-    lent_rows = [one.lent for one in with_errors.values() if one.lent is not None]
-    lent = np.zeros((draws, 0))
-    if lent_rows:
-        lent = rng.standard_normal((draws, lent_rows[0].shape[0]))
-    for name, one in with_errors.items():
-        noise = _product(shared, one.errors)
-        if one.lent is not None:
-            noise = noise + _product(lent, one.lent)
-        drawn[name] = one.estimate + noise * scale
-    return drawn
+    units = _joint_noise([one.errors for level in levels for one in level.values()], draws, rng)
+    errors = []
+    for measures in levels:
+        of_level = units[: len(measures)]
+        units = units[len(measures) :]
+        lent = _joint_noise([one.lent for one in measures.values()], draws, rng)
+        known = [one.df for one in measures.values() if one.errors is not None]
+        scale = np.ones((draws, 1))
+        if known:
+            scale = _t_scale(np.min(known, axis=0), draws, rng)
+        drawn = {}
+        for name, one, noise, added in zip(
+            measures, measures.values(), of_level, lent, strict=True
+        ):
+            areas = np.zeros(len(one.estimate))
+            drawn[name] = (noise + added) * scale + areas
+        errors.append(drawn)
+    return errors
 
 
-def _product(draws: Array, rows: Any) -> Array:
-    """Return draws @ rows, (B, U) by (U, p)."""
-    if sp.issparse(rows):
-        return np.asarray((rows.T @ draws.T).T)
-    return np.asarray(draws @ rows)
+def _joint_noise(rows: Sequence[Any], draws: int, rng: np.random.Generator) -> list[Array]:
+    """Return normal draws with the covariance D'D of every set of contributions D, all sets together: (B, p) each.
+
+    (B, 1) zeros where there are no contributions. An area without an estimate has none either.
+    """
+    noise = [np.zeros((draws, 1)) for _set in rows]
+    known = [place for place, one in enumerate(rows) if one is not None]
+    if not known:
+        return noise
+    joint = sp.hstack([sp.csr_array(rows[place]) for place in known], format="csr")
+    joint.data = np.nan_to_num(joint.data)
+    root = symmetric_root(crossed(joint, joint))
+    together = rng.standard_normal((draws, len(root))) @ root
+    ends = np.cumsum([rows[place].shape[1] for place in known])
+    for place, block in zip(known, np.split(together, ends[:-1], axis=1), strict=True):
+        noise[place] = block
+    return noise
 
 
-def t_scale(df: Array, draws: int, rng: np.random.Generator) -> Array:
+def _t_scale(df: Array, draws: int, rng: np.random.Generator) -> Array:
     """Return what turns normal draws into draws of t, (B, p); 1 where the df are not finite or there are none."""
     finite = np.isfinite(df) & (df > 0)
     freedom = np.where(finite, df, 1.0)
@@ -95,120 +129,110 @@ def t_scale(df: Array, draws: int, rng: np.random.Generator) -> Array:
     return np.asarray(np.where(finite, np.sqrt(freedom / squares), 1.0))
 
 
-def draw_tree(
-    scores: TreeScores, values: Mapping[str, Array], draws: int, rng: np.random.Generator
-) -> Array:
+def draw_sites(scores: TreeScores, draws: int, rng: np.random.Generator) -> Array:
+    """Draw the sampling error of the points got at sites, (B, p): t with its df; one site of a kind adds none."""
+    noise = rng.standard_normal((draws, len(scores.areas)))
+    return noise * _t_scale(scores.site_df, draws, rng) * np.sqrt(scores.site_variance)
+
+
+def draw_tree(scores: TreeScores, values: Mapping[str, Array], site_errors: Array) -> Array:
     """Score an assessment in every draw, (B, p).
 
     Parameters
     ----------
     scores : TreeScores
     values : mapping of (B, p)
-        Measures as `draw_measures` draws them: items and preconditions with a `cap` or `zero` follow them.
-    draws : int
-    rng : Generator
-        For the points of inspection: normal draws with the sites' sampling error, t with its df. One site of a kind adds none.
+        Measures, drawn: items and preconditions with a `cap` or `zero` follow them; where one is not among
+        them, they stay as estimated.
+    site_errors : (B, p)
+        Of the points got at sites, as `draw_sites` draws them.
 
     Notes
     -----
     What the sheet takes off is exact as handed in and stays. Points of sites are not cut at 0 and at their highest, so that their
     mean stays the estimate.
     """
-    p = len(scores.areas)
-    kept = np.zeros((draws, p))
-    bonus = np.zeros((draws, p))
+    decided = []
     for place, leaf in enumerate(scores.items):
-        got = np.broadcast_to(scores.got[:, place], (draws, p))
-        if leaf.measure is not None and leaf.measure in values and leaf.points:
-            factor = np.where(scores.applies[:, place], scores.based[:, place] / leaf.points, 0.0)
-            reached = step_points(leaf, values[leaf.measure])
-            got = np.where(scores.applies[:, place], reached * factor, 0.0)
+        if leaf.measure in values and leaf.points:
+            decided.append((place, leaf))
+    by_measure = [place for place, _leaf in decided]
+    fixed = np.where(np.isin(np.arange(len(scores.leaves)), by_measure), 0.0, scores.got)
+    kept = site_errors + fixed[:, scores.ordinary].sum(axis=1)
+    bonus = np.zeros_like(site_errors) + fixed[:, ~scores.ordinary].sum(axis=1)
+    for place, leaf in decided:
+        factor = np.where(scores.applies[:, place], scores.based[:, place] / (leaf.points or 1), 0)
+        reached = np.where(factor > 0, step_points(leaf, values[str(leaf.measure)]) * factor, 0.0)
         if leaf.bonus:
-            bonus += got
+            bonus = bonus + reached
         else:
-            kept += got
-    spread = np.sqrt(scores.site_variance)
-    noise = rng.standard_normal((draws, p)) * t_scale(scores.site_df, draws, rng)
-    kept += noise * spread
-    cap = np.broadcast_to(scores.cap, (draws, p)).copy()
+            kept = kept + reached
+    cap = np.broadcast_to(scores.cap, kept.shape)
+    if values:
+        cap = np.broadcast_to(scores.cap_stated, kept.shape)
     for condition in scores.tree.preconditions.values():
-        if condition.measure is None or condition.at_least is None:
+        decides = condition.measure in values and condition.effect != "exclude"
+        if condition.at_least is None or not decides:
             continue
-        if condition.measure not in values or condition.effect == "exclude":
-            continue
-        unmet = values[condition.measure] < condition.at_least - TIED
+        unmet = values[str(condition.measure)] < condition.at_least - TIED
         cap = np.where(unmet, np.minimum(cap, condition.cap or 0.0), cap)
     return points_to_score(scores.tree, kept, bonus, total=scores.total, cap=cap)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DrawnComponent:
-    """A component of the combined score, drawn.
+class DrawnMeasures:
+    """Measures that decide about points, drawn together with everything else.
 
     Attributes
     ----------
-    name : str
-    weight : float
-    normalise : Normalisation
-    goalposts : (float, float) or None
-    score : (p,)
-        As published, before it is normalised.
-    draws : (B, p)
+    values : mapping of (B, p)
+    low, high : mapping of (p,)
+        Limits that hold all of them in all areas at once but with probability `spent`.
+    spent : float
     """
 
-    name: str
-    weight: float
-    normalise: Normalisation
-    goalposts: tuple[float, float] | None
-    score: Array
-    draws: Array
+    values: Mapping[str, Array]
+    low: Mapping[str, Array]
+    high: Mapping[str, Array]
+    spent: float
 
     def __repr__(self) -> str:
-        return f"DrawnComponent({self.name}, {len(self.draws)} draws)"
+        return f"DrawnMeasures({', '.join(self.values)})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnScores:
-    """Combined scores, drawn.
-
-    Attributes
-    ----------
-    score : (p,)
-        Of the published components; NaN where one is missing.
-    draws : (B, p)
-    """
-
-    score: Array
-    draws: Array
-
-    def __repr__(self) -> str:
-        return f"DrawnScores({self.draws.shape[1]} areas, {len(self.draws)} draws)"
-
-
-def combined_draws(components: Sequence[DrawnComponent], aggregation: Aggregation) -> DrawnScores:
-    """Combine components in every draw; scales that the field sets are set anew in each."""
-    weights = np.array([one.weight for one in components])
-    published = np.column_stack([_scaled(one, one.score) for one in components])
-    score = aggregated(published, weights, aggregation)
-    draws = np.empty(components[0].draws.shape)
-    for number in range(len(draws)):
-        scaled = np.column_stack([_scaled(one, one.draws[number]) for one in components])
-        draws[number] = aggregated(scaled, weights, aggregation)
-    draws[:, ~np.isfinite(score)] = np.nan
-    return DrawnScores(score, draws)
+def drawn_measures(
+    measures: Mapping[str, Measured], errors: Mapping[str, Array], spent: float
+) -> DrawnMeasures:
+    """Put drawn errors around the estimates of measures, with their joint limits."""
+    values = {}
+    low = {}
+    high = {}
+    if measures:
+        together = np.hstack([np.nan_to_num(errors[name]) for name in measures])
+        half_widths = np.split(joint_limits(together, spent), len(measures))
+        for (name, one), half in zip(measures.items(), half_widths, strict=True):
+            values[name] = one.estimate + errors[name]
+            low[name] = one.estimate - half
+            high[name] = one.estimate + half
+    return DrawnMeasures(values, low, high, spent)
 
 
-def _scaled(component: DrawnComponent, values: Array) -> Array:
-    """Put scores of areas on the scale they are combined on; NaN where an area has none."""
-    scaled = np.full(len(values), np.nan)
-    seen = np.isfinite(values)
-    if seen.any():
-        scaled[seen] = normalised(values[seen], component.normalise, posts=component.goalposts)
-    return scaled
+def joint_tree(
+    scores: TreeScores, measures: DrawnMeasures, draws: int, rng: np.random.Generator, *, seed: int
+) -> JointDraws:
+    """Draw the score of an assessment: (p,) areas, with the fewest and the most points that are not ruled out."""
+    site_errors = draw_sites(scores, draws, rng)
+    none = np.zeros((1, len(scores.areas)))
+    (estimate,) = draw_tree(scores, {}, none)
+    (low,) = draw_tree(scores, {name: one[None] for name, one in measures.low.items()}, none)
+    (high,) = draw_tree(scores, {name: one[None] for name, one in measures.high.items()}, none)
+    drawn = draw_tree(scores, measures.values, site_errors)
+    errors = draw_tree(scores, {}, site_errors) - estimate
+    return JointDraws(drawn, errors, low, high, measures.spent, seed)
 
 
 def drawn_table(
-    scores: DrawnScores, areas: Sequence[str], *, bottom: int, excluded: Array
+    score: Array, draws: JointDraws, areas: Sequence[str], *, bottom: int, excluded: Array
 ) -> pd.DataFrame:
     """Describe drawn scores by area.
 
@@ -221,10 +245,10 @@ def drawn_table(
         area is among the last `bottom`; at a tied cut, the places left are shared). Areas that are excluded or lack a component
         have no rank and no probability.
     """
-    taking_part = np.isfinite(scores.score) & ~excluded
-    drawn = scores.draws[:, taking_part]
+    taking_part = np.isfinite(score) & ~excluded
+    drawn = draws.scores[:, taking_part]
     low, high = INTERVAL
-    table = pd.DataFrame({"code": list(areas), "score": scores.score})
+    table = pd.DataFrame({"code": list(areas), "score": score})
     columns = ("score_mean", "score_sd", "score_low", "score_high",
                "rank", "rank_low", "rank_high", "probability_list")  # fmt: skip
     for column in columns:
@@ -237,7 +261,7 @@ def drawn_table(
         "score_sd": drawn.std(axis=0, ddof=1),
         "score_low": np.quantile(drawn, low, axis=0),
         "score_high": np.quantile(drawn, high, axis=0),
-        "rank": rankdata(-scores.score[taking_part].round(9), method="min"),
+        "rank": rankdata(-score[taking_part].round(9), method="min"),
         "rank_low": np.quantile(ranks, low, axis=0, method="inverted_cdf"),
         "rank_high": np.quantile(ranks, high, axis=0, method="inverted_cdf"),
         "probability_list": list_probability(drawn, bottom),
@@ -245,18 +269,3 @@ def drawn_table(
     for column, values in figures.items():
         table.loc[taking_part, column] = values
     return table
-
-
-def list_probability(drawn: Array, bottom: int) -> Array:
-    """Return how often each unit is among the last `bottom`, (B, p) -> (p,); they add up to `bottom`.
-
-    Where units tie at the cut, the places that are left are shared among them.
-
-    >>> list_probability(np.array([[1.0, 2.0, 2.0, 3.0]]), 2)
-    array([1. , 0.5, 0.5, 0. ])
-    """
-    values = drawn.round(9)
-    below = rankdata(values, method="min", axis=1) - 1
-    tied = rankdata(values, method="max", axis=1) - below
-    share = np.clip((bottom - below) / tied, 0, 1)
-    return np.asarray(share.mean(axis=0))

@@ -207,10 +207,14 @@ class TreeScores:
     sites : SiteShares or None
     cap : (p,)
         The highest score that vetoes and preconditions leave; inf where none does.
+    cap_stated : (p,)
+        The same without preconditions that a measure decides.
     excluded : (p,) bool
         Areas that a veto or an unmet precondition takes out of the ranking.
     vetoes : tuple of str
         By area: vetoes that occurred and preconditions not met, "; " between.
+    sheet : PointsSheet
+        That it was scored by.
     """
 
     tree: Assessment
@@ -224,8 +228,10 @@ class TreeScores:
     measures: Mapping[str, Measured]
     sites: SiteShares | None
     cap: Array
+    cap_stated: Array
     excluded: Array
     vetoes: tuple[str, ...]
+    sheet: PointsSheet
 
     def __repr__(self) -> str:
         return f"TreeScores({len(self.areas)} areas, {len(self.leaves)} leaves)"
@@ -234,6 +240,21 @@ class TreeScores:
     def items(self) -> list[AssessmentItem]:
         """Return the leaves' declarations, in order."""
         return [leaf for _path, leaf in self.tree.leaves().values()]
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a measure or points of inspection decide about points, so that the score has errors."""
+        return bool(self.tree.measures) or any(leaf.sites for leaf in self.items)
+
+    @property
+    def partly_exact(self) -> Array:
+        """Tell of which areas points rest on a sheet, or on sites without an error, (p,) bool: exact as handed in."""
+        by_sheet = [leaf.measure is None and not leaf.sites for leaf in self.items]
+        exact = np.asarray((self.based[:, by_sheet] > 0).any(axis=1))
+        if self.sites is not None:
+            unknown = self.sites.single | self.sites.alike
+            exact = exact | np.asarray((unknown & (self.based > 0)).any(axis=1))
+        return exact
 
     @property
     def ordinary(self) -> Array:
@@ -350,13 +371,13 @@ def score_tree(
     factor = np.divide(based, points, out=np.zeros_like(based), where=points > 0)
 
     lost_by_class = {name: np.zeros((p, len(leaves))) for name in (*CLASSES, UNCLASSED)}
-    for entry in _within_item(sheet.lost, tree).itertuples():
+    for entry in within_item(sheet.lost, tree).itertuples():
         cell = row[str(entry.code)], column[str(entry.item)]
         name = entry.points_class or items[cell[1]].points_class or UNCLASSED
         lost_by_class[name][cell] += entry.counted * factor[cell]
     got = based - sum(lost_by_class.values())
     got[:, [leaf.bonus for leaf in items]] = 0.0
-    for entry in _within_item(sheet.gained, tree).itertuples():
+    for entry in within_item(sheet.gained, tree).itertuples():
         got[row[str(entry.code)], column[str(entry.item)]] += entry.counted
 
     visited = None
@@ -381,6 +402,7 @@ def score_tree(
             lost_by_class[name][:, place] = based[:, place] - got[:, place]
 
     cap, excluded, vetoes = _sanctions(tree, sheet, areas, measures)
+    cap_stated, _excluded, _vetoes = _sanctions(tree, sheet, areas, {})
     return TreeScores(
         tree,
         tuple(areas),
@@ -393,8 +415,10 @@ def score_tree(
         measures,
         visited,
         cap,
+        cap_stated,
         excluded,
         vetoes,
+        sheet,
     )
 
 
@@ -464,8 +488,8 @@ def _columns_below(name: str, item: AssessmentItem, column: Mapping[str, int]) -
     return [column[path[-1]] for path, _leaf in item.leaves((name,))]
 
 
-def _within_item(entries: pd.DataFrame, tree: Assessment) -> pd.DataFrame:
-    """Count of every entry no more than its item has left in its area."""
+def within_item(entries: pd.DataFrame, tree: Assessment) -> pd.DataFrame:
+    """Count of every entry no more than its item has left in its area, in a column `counted`."""
     most = entries["item"].map({name: leaf.points for name, (_p, leaf) in tree.leaves().items()})
     before = entries.groupby(["code", "item"])["points"].cumsum() - entries["points"]
     left = (most.astype(float) - before).clip(lower=0.0)

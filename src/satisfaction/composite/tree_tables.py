@@ -16,12 +16,17 @@ from satisfaction.composite.tree_scores import (
     TreeScores,
     points_to_score,
     unmet_preconditions,
+    within_item,
 )
-from satisfaction.declarations.assessment_tables import CLASSES, PointsSheet
+from satisfaction.declarations.assessment_tables import CLASSES
 from satisfaction.declarations.combined import Assessment, AssessmentItem, Component
 from satisfaction.foundation.language import Text
 
 ROOT = "total"
+LOST = [
+    *("code", "item", "item_zh", "item_en", "branch", "department"),
+    *("points", "asked", "veto", "reason"),
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +59,6 @@ def assessed_tree(
     name: str,
     component: Component,
     scores: TreeScores,
-    sheet: PointsSheet,
     waves: Sequence[WavePoints],
     *,
     level: float,
@@ -66,8 +70,6 @@ def assessed_tree(
     name, component
         Of combined.yaml.
     scores : TreeScores
-    sheet : PointsSheet
-        That it was scored by.
     waves : sequence of WavePoints
         For the ledger: this wave last.
     level : float
@@ -83,7 +85,7 @@ def assessed_tree(
         "standards": leaf_table(scores),
         "departments": department_sums(scores),
         "passing": passing(scores, level=level),
-        "preconditions": precondition_table(scores, sheet, level=level),
+        "preconditions": precondition_table(scores, level=level),
         "ledger": entries,
         "ledger_waves": followed(waves),
         "ledger_counts": transitions(entries),
@@ -178,6 +180,70 @@ def department_sums(scores: TreeScores) -> pd.DataFrame:
         part["share"] = np.divide(lost, lost_in_all, out=np.zeros(len(lost)), where=lost_in_all > 0)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def lost_entries(scores: TreeScores) -> pd.DataFrame:
+    """List what every area lost, entry by entry, the vetoes that occurred among them.
+
+    Returns
+    -------
+    DataFrame
+        One row an entry of the sheet, or an item that the survey or points of inspection decide: code, item, item_zh, item_en,
+        branch (names above, " / " between), department, points (taken off; never more in all than the item has), asked (points
+        as handed in), veto (bool), reason.
+    """
+    entries = within_item(scores.sheet.lost, scores.tree)
+    area = pd.Index(scores.areas).get_indexer(entries["code"])
+    leaf = pd.Index(scores.leaves).get_indexer(entries["item"])
+    points = np.array([item.points or 0.0 for item in scores.items])
+    counted = entries["counted"].to_numpy(float)
+    factor = np.divide(
+        scores.based[area, leaf], points[leaf], out=np.zeros(len(leaf)), where=points[leaf] > 0
+    )
+    by_sheet = entries.assign(asked=entries["points"], points=counted * factor, veto=False)
+    vetoes = scores.sheet.vetoes.assign(points=0.0, asked=0.0, veto=True)
+    parts = [by_sheet, _decided_otherwise(scores), vetoes]
+    table = pd.concat([part for part in parts if len(part)] or [by_sheet], ignore_index=True)
+    words = {name: (veto.zh, veto.en, "veto", "") for name, veto in scores.tree.veto.items()}
+    for name, (path, item) in scores.tree.leaves().items():
+        words[name] = (item.zh, item.en, " / ".join(path[:-1]), item.department or "")
+    labels = pd.DataFrame([words[name] for name in table["item"]], columns=LOST[2:6])
+    table = pd.concat([table, labels], axis=1).astype({"veto": bool})
+    return table[LOST].sort_values(["code", "item"], kind="stable", ignore_index=True)
+
+
+def _decided_otherwise(scores: TreeScores) -> pd.DataFrame:
+    """Return the points lost by items that no sheet scores, one row an area and item that lost any."""
+    by_sheet = [leaf.measure is None and not leaf.sites for leaf in scores.items]
+    lost = np.where(by_sheet, 0.0, np.nan_to_num(scores.lost))
+    area, leaf = np.nonzero(lost > 0)
+    table = pd.DataFrame({"code": np.array(scores.areas, dtype=object)[area]})
+    table["item"] = np.array(scores.leaves, dtype=object)[leaf]
+    table["points"] = lost[area, leaf]
+    return table.assign(asked=table["points"], veto=False, reason="")
+
+
+def most_lost(entries: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Add up the points lost over all areas, most first.
+
+    Parameters
+    ----------
+    entries : DataFrame
+        As `lost_entries` returns it.
+    by : sequence of str
+        Its columns that the sums are told apart by.
+
+    Returns
+    -------
+    DataFrame
+        `by`, areas (that lost any), points, share (0-1 of all points lost).
+    """
+    points = entries[~entries["veto"]]
+    sums = points.groupby(list(by), as_index=False).agg(
+        areas=("code", "nunique"), points=("points", "sum")
+    )
+    sums["share"] = sums["points"] / max(sums["points"].sum(), 1e-300)
+    return sums.sort_values(["points", by[0]], ascending=[False, True], ignore_index=True)
 
 
 def leaf_table(scores: TreeScores) -> pd.DataFrame:
@@ -369,7 +435,7 @@ def _mark_table(scores: TreeScores, name: str, at_least: float, *, level: float)
     )
 
 
-def precondition_table(scores: TreeScores, sheet: PointsSheet, *, level: float) -> pd.DataFrame:
+def precondition_table(scores: TreeScores, *, level: float) -> pd.DataFrame:
     """Say of every precondition and area whether it is met.
 
     Returns
@@ -378,7 +444,7 @@ def precondition_table(scores: TreeScores, sheet: PointsSheet, *, level: float) 
         One row an area and precondition: code, item, zh, en, met ("yes", "no", "not stated"), measure, at_least, estimate,
         probability, verdict (as in `passing`; of a stated one what is stated), effect, source.
     """
-    met = unmet_preconditions(scores.tree, sheet, scores.areas, scores.measures)
+    met = unmet_preconditions(scores.tree, scores.sheet, scores.areas, scores.measures)
     parts = []
     for name, condition in scores.tree.preconditions.items():
         words = {1.0: "yes", 0.0: "no"}

@@ -63,7 +63,14 @@ def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsShee
         K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K375 a state,
         class or date nobody knows, K376 a row that its item does not take.
     """
-    table = _texts(path, REQUIRED, OPTIONAL)
+    return checked_sheet(read_table(path).map(str.strip), path, tree, areas)
+
+
+def checked_sheet(
+    table: pd.DataFrame, path: Path, tree: Assessment, areas: Sequence[str]
+) -> PointsSheet:
+    """Return a sheet of lost points, read from `path` as text, in its parts; errors as those of `read_sheet`."""
+    table = _with_columns(table, path, REQUIRED, OPTIONAL)
     leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
     known_items = [*leaves, *tree.veto, *tree.preconditions]
     _refuse_unknown(table, path, {"code": areas, "item": known_items}, "K312")
@@ -150,7 +157,14 @@ def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFra
         K311 a column that is not there, K312 a code or item nobody knows or that no sites score, K313 numbers that are none or
         do not fit, K377 a site that stands twice.
     """
-    table = _texts(path, SITE_COLUMNS, ("population", "reason"))
+    return checked_sites(read_table(path).map(str.strip), path, tree, areas)
+
+
+def checked_sites(
+    table: pd.DataFrame, path: Path, tree: Assessment, areas: Sequence[str]
+) -> pd.DataFrame:
+    """Return points of inspection, read from `path` as text, with their types; as `read_sites`."""
+    table = _with_columns(table, path, SITE_COLUMNS, ("population", "reason"))
     scored = [name for name, (_branch, leaf) in tree.leaves().items() if leaf.sites]
     _refuse_unknown(table, path, {"code": areas, "item": scored}, "K312")
     numbers = {}
@@ -186,9 +200,12 @@ def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFra
     )[[*SITE_COLUMNS, "population", "reason"]]
 
 
-def _texts(path: Path, required: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
-    """Read a table of text with the columns wanted; optional ones that are not there are empty."""
-    table = read_table(path).map(str.strip)
+def _with_columns(
+    table: pd.DataFrame, path: Path, required: Sequence[str], optional: Sequence[str]
+) -> pd.DataFrame:
+    """Return the columns wanted of a table of text; optional ones that are not there are empty."""
+    missing = [column for column in optional if column not in table]
+    table = table.assign(**dict.fromkeys(missing, ""))
     for column in required:
         if column not in table:
             raise RankingError(
@@ -199,9 +216,6 @@ def _texts(path: Path, required: Sequence[str], optional: Sequence[str]) -> pd.D
                 got=column,
                 hint=_("Correct these rows and run again."),
             )
-    for column in optional:
-        if column not in table:
-            table[column] = ""
     return table[[*required, *optional]]
 
 

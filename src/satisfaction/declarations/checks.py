@@ -113,8 +113,13 @@ def check_declarations(
 
 
 def area_margins(declared: SurveyFile, area: str) -> list[str]:
-    """Return the margins that tell an area's residents by items: those of the model of who answers, else all that hold the area."""
+    """Return the margins that tell an area's residents by items: those of the model of who answers, else all that hold the area.
+
+    None where a wave that was drawn tells them.
+    """
     model = declared.selection_model
+    if model is not None and model.reference is not None:
+        return []
     names = list(declared.margins)
     if model is not None and model.margins is not None:
         names = model.margins
@@ -134,7 +139,7 @@ def _check_selection_model(document: Document, declared: SurveyFile, area: str) 
         S522.
     """
     model = declared.selection_model
-    if model is None:
+    if model is None or model.reference is not None:
         return
     usable = area_margins(declared, area)
     unusable = [name for name in model.margins or () if name not in usable]
@@ -151,6 +156,96 @@ def _check_selection_model(document: Document, declared: SurveyFile, area: str) 
         got=unusable[0] if unusable else "",
         hint=_("Declare such a margin: by: [{area}, sex], for instance.", area=area),
     )
+
+
+def check_reference(survey: Survey, reference: Survey, document: Document) -> None:
+    """Refuse a reference of the model of who answers that cannot stand for the residents of this survey's areas.
+
+    Raises
+    ------
+    SurveyError
+        S528 one whose respondents were not drawn, S529 a simulated one of a real wave, S530 one without weights, S531 an item
+        that not both ask alike, S532 one without these areas.
+    """
+    model = survey.declared.selection_model
+    assert model is not None
+    where = document.place(("selection_model", "reference"))
+    declared = reference.declared
+    if declared.selection != "probability":
+        raise SurveyError(
+            "S528",
+            _("The respondents of reference {name} were not drawn.", name=reference.name),
+            where=where,
+            available=("selection: probability",),
+            got=declared.selection,
+            hint=_("Name a wave that was drawn, or use margins."),
+        )
+    if declared.simulated is not None and survey.declared.simulated is None:
+        raise SurveyError(
+            "S529",
+            _("Reference {name} holds simulated data, this wave real ones.", name=reference.name),
+            where=where,
+            got=str(model.reference),
+            hint=_("Name another wave, or use margins."),
+        )
+    if not declared.weighting:
+        raise SurveyError(
+            "S530",
+            _("Reference {name} declares no weighting.", name=reference.name),
+            where=where,
+            got=str(model.reference),
+            hint=_("Declare `weighting` there: its respondents must stand for all residents."),
+        )
+    for position, item in enumerate(model.by or ()):
+        _check_common_item(
+            survey, reference, item, document.place(("selection_model", "by", position))
+        )
+    level = survey.ranked_level
+    if level not in reference.area_levels():
+        raise SurveyError(
+            "S532",
+            _(
+                "Reference {name} has no areas of level '{level}'.",
+                name=reference.name,
+                level=level,
+            ),
+            where=where,
+            available=reference.area_levels(),
+            hint=_("Name a wave of the same areas, or use margins."),
+        )
+
+
+def _check_common_item(survey: Survey, reference: Survey, item: str, where: str) -> None:
+    """Refuse an item that is not a single item with the same answers in both questionnaires."""
+    ours = survey.questionnaire
+    theirs = reference.questionnaire
+    asked = ours.items_of(SingleItem)
+    common = []
+    for name in theirs.items_of(SingleItem):
+        if name in asked and _answers_in_words(ours, name) == _answers_in_words(theirs, name):
+            common.append(name)
+    if item in common:
+        return
+    raise SurveyError(
+        "S531",
+        _(
+            "'{item}' is no single item that {questionnaire} and {other} ask with the same answers.",
+            item=item,
+            questionnaire=ours.reference,
+            other=theirs.reference,
+        ),
+        where=where,
+        available=common,
+        got=item,
+        hint=_("Name an item that both waves ask alike: same name, codes and wording of answers."),
+    )
+
+
+def _answers_in_words(questionnaire: Questionnaire, item: str) -> dict[str, tuple[str, str]]:
+    words = {}
+    for code, answer in questionnaire.answers(item).items():
+        words[str(code)] = (answer.zh, answer.en)
+    return words
 
 
 def with_default_margins(

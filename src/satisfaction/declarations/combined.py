@@ -51,6 +51,18 @@ class EarlierPoints(Record):
     source: Statement = Field(description=N_("where the sheets come from"))
 
 
+class LastingError(Record):
+    """The part of a component's error that an area keeps from wave to wave: the same sites, the same inspectors.
+
+    Of two waves that declare shares s and t the errors of an area are correlated by the root of s t.
+    """
+
+    share: Annotated[float, Field(gt=0, le=1)] = Field(
+        description=N_("share of the variance of the error that stays, 0 to 1")
+    )
+    source: Statement = Field(description=N_("where the share comes from"))
+
+
 class Component(Label):
     """One part of the combined score: a measure of the survey, a file of scores, or an assessment by points.
 
@@ -87,6 +99,14 @@ class Component(Label):
         ),
     )
 
+    lasting: LastingError | None = Field(
+        default=None,
+        description=N_(
+            "what of the error an area keeps from wave to wave; without it the errors of different "
+            "waves are independent"
+        ),
+    )
+
     @model_validator(mode="after")
     def _one_kind(self) -> Component:
         kinds = ("measure", "file", "assessment")
@@ -107,6 +127,14 @@ class Component(Label):
                 _("`sites` and `earlier` go with `assessment`."),
                 hint=_("Remove them, or name the assessment's file."),
             )
+        if self.lasting is not None and self.file is None:
+            raise fault(
+                "K319",
+                _(
+                    "`lasting` goes with `file`: the survey's errors are known from its sampling units."
+                ),
+                hint=_("Remove it."),
+            )
         if (self.normalise == "goalposts") != (self.goalposts is not None):
             raise fault(
                 "K302",
@@ -114,6 +142,32 @@ class Component(Label):
                 hint=_("Add goalposts: [worst, best], or remove it."),
             )
         return self
+
+
+class ComparableScores(Record):
+    """An earlier wave whose scores may be compared with these, although combined.yaml says otherwise there."""
+
+    wave: str = Field(description=N_("the earlier wave"))
+    note: Words | None = Field(default=None, description=N_("why the scores may be compared"))
+    source: Statement = Field(description=N_("who declares that the scores may be compared"))
+
+    def __str__(self) -> str:
+        return "; ".join(str(part) for part in (self.wave, self.note, self.source) if part)
+
+
+class Alternatives(Record):
+    """What might have been decided otherwise, as far as it is worth asking: `satisfaction stability` ranks in each way."""
+
+    weights: list[dict[Name, Annotated[float, Field(gt=0, le=1)]]] = Field(
+        default=[], description=N_("other weights of all components, each set adding up to 1")
+    )
+    normalise: list[Literal["none", "minmax", "zscore", "share-of-best", "percentile-rank"]] = (
+        Field(default=[], description=N_("other scales, each for all components"))
+    )
+    aggregation: list[Aggregation] = Field(
+        default=[], description=N_("other ways to put the components together")
+    )
+    source: Statement = Field(description=N_("who names these alternatives"))
 
 
 class CombinedFile(Record):
@@ -130,20 +184,47 @@ class CombinedFile(Record):
         ),
     )
     components: Annotated[dict[Name, Component], Field(min_length=2)]
+    comparable_with: list[ComparableScores] | None = Field(
+        default=None,
+        description=N_(
+            "earlier waves with other components, weights or scales whose scores may be compared "
+            "with these"
+        ),
+    )
+    alternatives: Alternatives | None = Field(
+        default=None,
+        description=N_("weights, scales and aggregations under which ranks are tried as well"),
+    )
 
     def __repr__(self) -> str:
         return f"CombinedFile({self.title}: {', '.join(self.components)})"
 
     @model_validator(mode="after")
     def _weights_complete(self) -> CombinedFile:
-        total = sum(component.weight for component in self.components.values())
-        if abs(total - 1) > TOTAL:
-            raise fault(
-                "K303",
-                _("The weights of the components add up to {total:g}, not 1.", total=total),
-                at=("components",),
-                hint=_("Correct the weights."),
-            )
+        declared = {name: component.weight for name, component in self.components.items()}
+        sets: list[tuple[Mapping[str, float], tuple[str | int, ...]]] = [
+            (declared, ("components",))
+        ]
+        if self.alternatives is not None:
+            for number, others in enumerate(self.alternatives.weights):
+                sets.append((others, ("alternatives", "weights", number)))
+        for weights, at in sets:
+            if weights.keys() != declared.keys():
+                raise fault(
+                    "K318",
+                    _("A set of weights names every component, and no other."),
+                    at=at,
+                    available=declared,
+                    hint=_("Name each component once."),
+                )
+            total = sum(weights.values())
+            if abs(total - 1) > TOTAL:
+                raise fault(
+                    "K303",
+                    _("The weights of the components add up to {total:g}, not 1.", total=total),
+                    at=at,
+                    hint=_("Correct the weights."),
+                )
         return self
 
 
@@ -329,18 +410,6 @@ class Assessment(Record):
         return leaves
 
     @property
-    def beyond_lost_points(self) -> tuple[str, ...]:
-        """Return the items, preconditions and keys that a sheet of lost points alone does not score."""
-        names = [
-            name
-            for name, (_path, leaf) in self.leaves().items()
-            if leaf.measure is not None or leaf.sites or leaf.bonus
-        ]
-        if self.not_applicable is not None:
-            names.append("not_applicable")
-        return (*names, *self.preconditions)
-
-    @property
     def measures(self) -> tuple[str, ...]:
         """Return the survey's measures that decide about points or preconditions."""
         names = [leaf.measure for _path, leaf in self.leaves().values()]
@@ -390,6 +459,8 @@ class CombinedInputs:
         By component.
     tables : mapping of str to DataFrame
         Scores, or points lost, by component: text, as they stand in the file.
+    sites : mapping of str to DataFrame
+        Points of inspection visited, by component, in the same way.
     awaited : mapping of str to str
         Components whose files are not there yet, and the first such file.
     sources : tuple of Path
@@ -400,6 +471,7 @@ class CombinedInputs:
     declared: CombinedFile
     assessments: Mapping[str, Assessment] = field(repr=False)
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    sites: Mapping[str, pd.DataFrame] = field(repr=False)
     awaited: Mapping[str, str]
     sources: tuple[Path, ...] = field(repr=False)
 
@@ -432,35 +504,33 @@ def read_combined(path: Path) -> CombinedFile:
     return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
 
 
-SCORED_BY = "satisfaction assessment"
-"""What scores a tree whose points do not rest on lost points alone: its score has no standard error, but draws."""
-
-
 def read_combined_inputs(path: Path) -> CombinedInputs:
-    """Read combined.yaml and the files that it names and that are there; a tree that `SCORED_BY` scores is awaited.
+    """Read combined.yaml and the files that it names and that are there.
 
     Raises
     ------
     RankingError
-        K301-K307 for what combined.yaml or an assessment's file says.
+        K301-K307 and K371-K374 for what combined.yaml or an assessment's file says, K381 where items are scored at points of
+        inspection and no table of them is named.
     """
     declared = read_combined(path)
     assessments = {}
     tables = {}
+    sites = {}
     awaited = {}
     sources = [path]
     for name, component in declared.components.items():
-        files = [file for file in (component.assessment, component.file, component.lost) if file]
+        named = (component.assessment, component.file, component.lost, component.sites)
+        files = [file for file in named if file]
         missing = [file for file in files if not (path.parent / file).is_file()]
         sources += [path.parent / file for file in files if file not in missing]
         if missing:
             awaited[name] = missing[0]
             continue
         if component.assessment is not None:
-            document = read_yaml(path.parent / component.assessment, RankingError)
-            assessments[name] = validated(document, Assessment, RankingError)
-            if assessments[name].beyond_lost_points:
-                awaited[name] = SCORED_BY
+            assessments[name] = _read_assessment(path.parent / component.assessment, component)
+        if component.sites is not None:
+            sites[name] = read_table(path.parent / component.sites).map(str.strip)
         if component.measure is None:
             table = path.parent / str(component.file or component.lost)
             tables[name] = read_table(table).map(str.strip)
@@ -469,6 +539,24 @@ def read_combined_inputs(path: Path) -> CombinedInputs:
         declared,
         MappingProxyType(assessments),
         MappingProxyType(tables),
+        MappingProxyType(sites),
         MappingProxyType(awaited),
         tuple(sources),
     )
+
+
+def _read_assessment(path: Path, component: Component) -> Assessment:
+    tree = validated(read_yaml(path, RankingError), Assessment, RankingError)
+    sites = [name for name, (_branch, leaf) in tree.leaves().items() if leaf.sites]
+    if sites and component.sites is None:
+        raise RankingError(
+            "K381",
+            _(
+                "Item '{item}' is scored at points of inspection, and combined.yaml names no "
+                "table of them.",
+                item=sites[0],
+            ),
+            where=str(path),
+            hint=_("Add `sites` to the component."),
+        )
+    return tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pandas as pd
 from satisfaction.declarations.checks import (
     check_declarations,
     check_names,
+    check_reference,
     check_rules,
     check_scores,
     with_default_margins,
@@ -160,6 +161,8 @@ class Survey:
         `history`.
     ranking_name : str
         What the wave's own ranking is called in rules.yaml, where that is not the name of its score.
+    reference : Survey or None
+        The wave that was drawn and stands for the population of this one, in its model of who answers.
     rule_fault : SatisfactionError or None
         What rules.yaml asks of the ranking that this survey cannot serve, or what is wrong with combined.yaml; a survey that
         has one is not run.
@@ -208,6 +211,7 @@ class Survey:
     further: tuple[RankedBy, ...] = ()
     combined: CombinedInputs | None = None
     ranking_name: str = ""
+    reference: Survey | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -248,6 +252,23 @@ class Survey:
     def ranked(self) -> str:
         """Return the name of what is ranked: a measure of the questionnaire, `combined`, or a component of it."""
         return self.score or self.questionnaire.ranked
+
+    @property
+    def all_rankings(self) -> tuple[RankedBy, ...]:
+        """Return what the wave is ranked by, *the* ranking first."""
+        name = self.ranking_name or self.ranked
+        first = RankedBy(name, self.score, self.rules, self.history, earlier=self.earlier)
+        return (first, *self.further)
+
+    def without_rankings(self, names: Collection[str]) -> Survey:
+        """Return the same survey without some of its rankings; the next one is *the* ranking where the first is left out."""
+        if not names:
+            return self
+        first, *others = [by for by in self.all_rankings if by.name not in names]
+        as_read = self.as_read
+        if as_read is not None and as_read is not self:
+            as_read = as_read.without_rankings(names)
+        return replace(self.led_by(first), further=tuple(others), as_read=as_read)
 
     def ranked_by(self, other: RankedBy) -> Survey:
         """Return the same survey, ranked otherwise; it is a trial where this one is."""
@@ -466,8 +487,10 @@ def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) 
     if used is None or written is None or used is written:
         return used is written
     same = used.declared == written.declared and used.assessments == written.assessments
-    tables = used.tables.keys() | written.tables.keys()
-    return same and all(_same(used.tables.get(name), written.tables.get(name)) for name in tables)
+    for one, other in ((used.tables, written.tables), (used.sites, written.sites)):
+        names = one.keys() | other.keys()
+        same = same and all(_same(one.get(name), other.get(name)) for name in names)
+    return same
 
 
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
@@ -642,6 +665,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             raise
         survey = replace(survey, rule_fault=earlier_fault or fault)
 
+    model = declared.selection_model
+    if model is not None and model.reference is not None:
+        survey = _with_reference(survey, model.reference, document)
+
     # what the fieldwork is compared with
     if declared.quota is not None:
         planned = read_counts(
@@ -697,6 +724,23 @@ def _with_earlier(ranked: RankedBy, sets: Sequence[EarlierSet], where: str, wave
     earlier = tuple(one.ranked_as(ranked.name) for one in sets)
     history = history_of(earlier, ranked.history, where=where, wave=wave)
     return replace(ranked, earlier=earlier, history=history)
+
+
+def _with_reference(survey: Survey, folder: str, document: Document) -> Survey:
+    """Read the wave that stands for the population; its files are sources of this one."""
+    place = survey.folder / folder
+    if not (place / "survey.yaml").is_file():
+        raise SurveyError(
+            "S533",
+            _("There is no survey.yaml in {folder}.", folder=folder),
+            where=document.place(("selection_model", "reference")),
+            got=folder,
+            hint=_("Name the folder of a wave, as seen from this one: ../wave."),
+        )
+    reference = read_survey(place, ranking=False)
+    check_reference(survey, reference, document)
+    sources = dict.fromkeys([*survey.sources, *reference.sources, *reference.files])
+    return replace(survey, reference=reference, sources=tuple(sources))
 
 
 def _with_combined(survey: Survey, where: str) -> Survey:

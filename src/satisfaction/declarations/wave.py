@@ -303,16 +303,49 @@ Step = Annotated[
 class SelectionModel(Record):
     """A model of who answers, for a wave whose respondents were not drawn: estimates under its name, never an error of sampling.
 
-    `margins`: populations by area and items; absent: all that hold the area. `methods`: calibration (a linear model of the
-    answers), inverse_propensity (a model of who answers), doubly_robust (both). `source`: who decided to use a model, and why
-    it may hold.
+    The population is known by `margins`, or by a wave that was drawn: `reference` with `by`. `methods`: calibration (a linear
+    model of the answers), inverse_propensity (a model of who answers), doubly_robust (both).
     """
 
-    margins: Annotated[list[str], Field(min_length=1)] | None = None
+    margins: Annotated[list[str], Field(min_length=1)] | None = Field(
+        default=None,
+        description=N_("populations by area and items; absent: all margins that hold the area"),
+    )
+    reference: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description=N_(
+            "in place of margins: folder of a wave whose respondents were drawn; they stand for "
+            "the population with their final weights"
+        ),
+    )
+    by: Names | None = Field(
+        default=None,
+        description=N_(
+            "with reference: single items that both questionnaires ask with the same answers"
+        ),
+    )
     methods: Annotated[
         list[Literal["calibration", "inverse_propensity", "doubly_robust"]], Field(min_length=1)
     ] = ["calibration", "inverse_propensity", "doubly_robust"]
-    source: Statement
+    source: Statement = Field(
+        description=N_("who decided to use a model, and why it may hold"),
+    )
+
+    @model_validator(mode="after")
+    def _one_population(self) -> SelectionModel:
+        by_wave = self.reference is not None
+        half = by_wave != (self.by is not None)
+        if half or (by_wave and self.margins is not None):
+            raise fault(
+                "S527",
+                _(
+                    "The population is known by `margins`, or by `reference` together with `by`; "
+                    "not by both."
+                ),
+                available=("margins: [...]", "reference: ../wave, by: [sex, age_group]"),
+                hint=_("Write one of the two."),
+            )
+        return self
 
 
 class SurveyFile(Record):
@@ -345,8 +378,9 @@ class SurveyFile(Record):
     selection_model: SelectionModel | None = Field(
         default=None,
         description=N_(
-            "quota and open_link only: a model of who answers, by margins; its estimates and "
-            "errors are published under its name; give source"
+            "quota and open_link only: a model of who answers, by margins, or by reference: (folder of "
+            "a wave that was drawn) with by: (items of both); its estimates and errors are published "
+            "under its name; give source"
         ),
     )
     simulated: Simulated | None = None

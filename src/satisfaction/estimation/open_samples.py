@@ -18,7 +18,6 @@ from satisfaction.estimation.sample import numbered
 from satisfaction.estimation.selection_model import (
     ModelEstimates,
     Propensities,
-    Propensity,
     Reference,
     ReferenceSample,
     SelectionMethod,
@@ -37,7 +36,7 @@ from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of, shortened
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Clusters
+from satisfaction.sampling.variance import Clusters, LonelyPsu
 from satisfaction.weighting.calibration import Margins, as_margins, margin_columns
 
 Array = np.ndarray[Any, Any]
@@ -93,10 +92,17 @@ class OpenSample:
 
     def propensities(self) -> Propensities | None:
         """Return the chances of answering: that meet known totals, or the most likely ones beside a probability sample."""
+        if self.drawn is None:
+            return self.calibrated_propensities()
         if self.fault:
             return None
-        method: Propensity = "calibrated" if self.drawn is None else "likelihood"
-        return propensities(self.x, self.reference, method=method)
+        return propensities(self.x, self.reference, method="likelihood")
+
+    def calibrated_propensities(self) -> Propensities | None:
+        """Return the chances of answering that meet the totals, which sensitivity needs."""
+        if self.fault:
+            return None
+        return propensities(self.x, self.reference, method="calibrated")
 
     def enough(self, measure: int) -> bool:
         """Tell whether a measure has more valid answers than there are covariates."""
@@ -186,14 +192,51 @@ def lay_out_open_sample(
 def lay_over_reference(
     respondents: pd.DataFrame, measures: Sequence[str], reference: SampleDesign, by: Sequence[str]
 ) -> OpenSample:
-    """Lay respondents over a probability sample that asked for the same columns `by`.
-
-    Its weights are taken as they are, its PSUs as drawn with replacement.
+    """Lay respondents over a probability sample that asked for the same columns `by`; see `drawn_people`.
 
     Raises
     ------
     EstimatesError
         E527, E529 as `lay_out_open_sample`; E531 a reference that is no probability sample.
+    """
+    return lay_over_people(respondents, measures, drawn_people(reference, by), by)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnPeople:
+    """Persons of a probability sample, R of them, with a weight above 0.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Their columns, R rows.
+    weight : (R,)
+    clusters : Clusters
+        All PSUs of the sample, whoever of them is here; `psu` is that of the persons.
+    lonely_psu : str
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    weight: Array = field(repr=False)
+    clusters: Clusters = field(repr=False)
+    lonely_psu: LonelyPsu = "fail"
+
+    def within(self, inside: Array) -> DrawnPeople:
+        """Keep the persons that (R,) bool tells; every PSU of their strata keeps counting."""
+        clusters = replace(self.clusters, psu=self.clusters.psu[inside])
+        table = self.table[inside].reset_index(drop=True)
+        return DrawnPeople(table, self.weight[inside], clusters, self.lonely_psu)
+
+
+def drawn_people(reference: SampleDesign, columns: Sequence[str]) -> DrawnPeople:
+    """Return the respondents of a probability sample with some columns.
+
+    Final weights are taken as they are, PSUs as drawn with replacement.
+
+    Raises
+    ------
+    EstimatesError
+        E531 a reference that is no probability sample.
     """
     if reference.selection != "probability":
         raise EstimatesError(
@@ -205,17 +248,33 @@ def lay_over_reference(
             hint=_("Use margins, or a wave that was drawn."),
         )
     units = [*reference.strata, *reference.psu[:1]]
-    rows = fetch(reference.rows().select(*dict.fromkeys([*units, *by])))
-    weight = reference.weights
+    rows = fetch(reference.rows().select(*dict.fromkeys([*units, *columns])))
+    clusters = _clusters(reference, rows)
+    everybody = DrawnPeople(rows, reference.weights, clusters, reference.lonely_psu)
+    return everybody.within(reference.weights > 0)
+
+
+def lay_over_people(
+    respondents: pd.DataFrame, measures: Sequence[str], people: DrawnPeople, by: Sequence[str]
+) -> OpenSample:
+    """Lay respondents over people who were drawn from the same population.
+
+    Raises
+    ------
+    EstimatesError
+        E527, E529 as `lay_out_open_sample`.
+    """
+    weight = people.weight
     margins: dict[str | tuple[str, ...], Any] = {}
     for name in by:
-        margins[name] = pd.Series(weight).groupby(rows[name].to_numpy()).sum().to_dict()
+        of_margin = pd.Series(weight).groupby(people.table[name].to_numpy())
+        margins[name] = of_margin.sum().to_dict()
     sample = lay_out_open_sample(respondents, measures, margins)
     if sample.fault:
         return sample
     levels = _levels_of(margins)
-    x = _indicators(rows, levels)[:, sample.kept]
-    drawn = ReferenceSample(x, weight, _clusters(reference, rows), reference.lonely_psu)
+    x = _indicators(people.table, levels)[:, sample.kept]
+    drawn = ReferenceSample(x, weight, people.clusters, people.lonely_psu)
     return replace(sample, drawn=drawn, totals=drawn.totals)
 
 

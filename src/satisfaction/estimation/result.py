@@ -51,6 +51,8 @@ class Estimates:
     apart : mapping of str to Estimates
         Measures of the same domains that are no estimates of this sample alone (a combined score), by name; `of` returns
         them.
+    drawn : JointDraws or None
+        Of scores that no standard error describes: what is certain about them is counted over joint draws.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class Estimates:
     conventions: dict[str, Any]
     design: SampleDesign = field(repr=False)
     apart: Mapping[str, Estimates] = field(default_factory=dict, repr=False)
+    drawn: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":
@@ -193,7 +196,7 @@ class Estimates:
             members=self.contributions.members,
         )
         n = self.table["n"].to_numpy()
-        smallest_n = [int(n[matrix.indices[a:b]].min()) for a, b in pairwise(matrix.indptr)]
+        smallest_n = [n[matrix.indices[a:b]].min() for a, b in pairwise(matrix.indptr)]
         low, high = t_interval(estimate, se, df, level=self.level)
         unknown = np.full(len(estimate), np.nan)
         figures = {

@@ -12,7 +12,9 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.figures import ABSENT, estimate_text, probability
 from satisfaction.foundation.language import Language, Text, _, pgettext, use
 from satisfaction.foundation.pages import across, fill, page_name
-from satisfaction.publication.assessment_columns import column_of
+from satisfaction.publication.columns import OF_ASSESSMENT
+from satisfaction.publication.headings import WORDS as IN_WORDS
+from satisfaction.publication.headings import in_one_language
 
 STATE_WORDS: Mapping[str, Text] = {
     "open": _("still open"),
@@ -47,14 +49,23 @@ ERROR_WORDS: Mapping[str, Text] = {
     "all sites alike": _("all sites alike: no certainty"),
     "awaited": _("awaited"),
 }
+YES_NO = {"yes": _("yes"), "no": _("no"), "": Text("")}
 WORDS: Mapping[str, Mapping[str, Text]] = {
     "state": STATE_WORDS,
     "points_class": CLASS_WORDS,
     "verdict": VERDICT_WORDS,
     "met": MET_WORDS,
     "error": ERROR_WORDS,
+    "applies": YES_NO,
+    "excluded": YES_NO,
+    "reached": YES_NO,
+    "overdue": YES_NO,
 }
-YES_NO = {"yes": _("yes"), "no": _("no"), "": Text("")}
+HEADINGS_OF_ASSESSMENT: Mapping[str, Text] = {
+    **{name: column.title for name, column in OF_ASSESSMENT.items()},
+    IN_WORDS: _("what it is called"),
+    "name": _("area"),
+}
 ORDER = list(STATE_WORDS)
 OPEN = ("open", "back", "new")
 POINTS_OF_AN_AREA = (
@@ -152,7 +163,12 @@ def area_page(
 
 
 def _shared(survey: Survey) -> Row:
-    return {"survey": survey, "declared": survey.declared, "marks": survey.marks}
+    return {
+        "survey": survey,
+        "declared": survey.declared,
+        "marks": survey.marks,
+        "proven": survey.declared.selection == "probability",
+    }
 
 
 def _score_rows(
@@ -408,18 +424,10 @@ def _shown(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table under headings of the current language, with names of areas and words for codes."""
     names = survey.area_names()
     shown = table.copy()
-    if {"zh", "en"} <= set(shown):
-        words = [str(Text.of(zh, en)) for zh, en in zip(shown["zh"], shown["en"], strict=True)]
-        shown = shown.drop(columns=["zh", "en"])
-        shown.insert(1, str(_("what it is called")), words)
-    for column, words_of in WORDS.items():
+    for column, words in WORDS.items():
         if column in shown:
-            shown[column] = [str(words_of[value]) for value in shown[column]]
-    for column in ("applies", "excluded", "reached", "overdue"):
-        if column in shown:
-            shown[column] = [str(YES_NO[value]) for value in shown[column]]
-    shown.insert(1, str(_("area")), [str(names[code]) for code in shown["code"]])
+            shown[column] = shown[column].map(words)
+    shown.insert(1, "name", [names[code] for code in shown["code"]])
     if survey.marks:
-        shown["mark"] = str(survey.marks)
-    known = [name for name in shown if name in table or name == "mark"]
-    return shown.rename(columns={name: str(column_of(str(name)).title) for name in known})
+        shown["mark"] = survey.marks
+    return in_one_language(shown, HEADINGS_OF_ASSESSMENT)

@@ -73,6 +73,9 @@ def listing(names: Iterable[Text]) -> Text:
     return _("{names} and {last}", names=comma_list(first), last=last)
 
 
+MODEL = _("under the model")
+
+
 def _capital(sentence: Text) -> Text:
     """Start an English sentence with a capital letter."""
     return Text(sentence.zh, sentence.en[:1].upper() + sentence.en[1:])
@@ -183,6 +186,8 @@ class Ground:
         Which parts of the score are taken as exact, so that nothing is established.
     undeclared : bool
         Whether the score has no error because none is declared.
+    basis : Text
+        What probabilities rest on, to stand before them: "under the model".
     """
 
     kind: Kind
@@ -201,6 +206,7 @@ class Ground:
     wrongly_ordered: float = 0.0
     exact: Text | None = None
     undeclared: bool = False
+    basis: Text = MODEL
 
     @property
     def trust(self) -> Text:
@@ -282,7 +288,15 @@ def ground_of(
         wrongly_ordered=summary.get("wrongly_ordered", PROMISED),
         exact=exact,
         undeclared=summary["selection"] == UNDECLARED,
+        basis=_basis(summary),
     )
+
+
+def _basis(summary: Mapping[str, Any]) -> Text:
+    """Say what probabilities rest on, to stand before them."""
+    if not summary.get("drawn"):
+        return MODEL
+    return _("by {draws:,} draws (seed {seed})", draws=summary["draws"], seed=summary["seed"])
 
 
 def is_ranked(row: Row) -> bool:
@@ -361,6 +375,15 @@ def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:
 
 def _grade(ground: Ground, row: Row) -> Text:
     """Say which grade a ranked unit has, and what the grades promise."""
+    if ground.basis is not MODEL:
+        return _(
+            "It is in grade {grade:g} of {grades} (1 is the best); {basis}, of the pairs of units in "
+            "different grades at most {wrong:g} % are expected to be in the wrong order.",
+            grade=row["grade"],
+            grades=ground.grades,
+            basis=ground.basis,
+            wrong=100 * ground.wrongly_ordered,
+        )
     if ground.grades == 1:
         return _("Under the model no grades can be told: all units are in one.")
     return _(
@@ -477,9 +500,10 @@ def _standing(ground: Ground, row: Row) -> Text:
         return _("{where} {proof}.", where=where, proof=proof)
     chance = _chance(row)
     return _(
-        "{where} {proof}; under the model, the probability that it is {member} is {chance}.",
+        "{where} {proof}; {basis}, the probability that it is {member} is {chance}.",
         where=where,
         proof=proof,
+        basis=ground.basis,
         member=end.member,
         chance=chance,
     )
@@ -643,13 +667,14 @@ def expected_members(ground: Ground, listed: Rows, expected: float) -> Text | No
     if many == 1:
         chance = probability_in_words(expected)
         return _(
-            "Under the model, the probability that it is {member} is {chance}.",
+            "{basis}, the probability that it is {member} is {chance}.",
+            basis=_capital(ground.basis),
             member=member,
             chance=chance,
         )
     return _(
-        "Under the model, {expected:.1f} of the {many} units listed are expected to "
-        "be truly {member}.",
+        "{basis}, {expected:.1f} of the {many} units listed are expected to be truly {member}.",
+        basis=_capital(ground.basis),
         expected=expected,
         many=many,
         member=member,
@@ -707,8 +732,8 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
     chance = probability_in_words(row["probability_bottom"])
     said = _(
         "{unit} (rank {rank:g}, rank set {sets} at the {level} confidence level) is "
-        "{where} of {end}{distance}; {proof}, and under the model the probability is "
-        "{chance}.",
+        "{where} of {end}{distance}; {proof}, and {basis} the probability is {chance}.",
+        basis=ground.basis,
         unit=unit,
         rank=row["rank"],
         sets=sets,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,7 +68,7 @@ def _number(
     return Column(title, "number", meaning, unit=unit, low=low, high=high)
 
 
-def _count(title: Text, meaning: Text, *, unit: Text, low: float = 0) -> Column:
+def _count(title: Text, meaning: Text, *, unit: Text | None = None, low: float = 0) -> Column:
     return Column(title, "integer", meaning, unit=unit, low=low)
 
 
@@ -241,6 +241,11 @@ COLUMNS: dict[str, Column] = {
         filled=True,
     ),
     "model_zh": _text(_("model in Chinese"), _("the model in Chinese")),
+    "reference": _text(
+        _("population of the model"),
+        _("the margins by name, or the wave that was drawn and its items"),
+        filled=True,
+    ),
     "estimate_model": _number(
         _("estimate of the model"),
         _("right only if the model is; no sampling error belongs to it"),
@@ -430,6 +435,188 @@ COLUMNS: dict[str, Column] = {
 }
 
 
+TREE_POINTS = pgettext("unit of a column", "points")
+YES_NO = ("yes", "no")
+STATES = (
+    "open", "new", "back", "mended", "mended earlier", "not looked at again", "does not apply",
+)  # fmt: skip
+
+
+OF_ASSESSMENT: dict[str, Column] = COLUMNS | {
+    "level": _count(_("level"), _("level of the tree: 0 the whole, 1 its top items, and so on")),
+    "node": _text(_("place in the tree"), _("names from the top of the tree, / between")),
+    "zh": _text(_("in Chinese"), _("what it is called in Chinese")),
+    "en": _text(_("in English"), _("what it is called in English")),
+    "standards": _count(_("standards"), _("lowest items below, bonus items apart")),
+    "not_applicable": _count(_("not applicable"), _("of them, that do not apply in the area")),
+    "points": _number(
+        _("points"),
+        _("points declared; of entries of the ledger, points lost before others are taken over"),
+        unit=TREE_POINTS,
+    ),
+    "based": _number(
+        _("points that count"),
+        _("points after those of items that do not apply in the area were taken over"),
+        unit=TREE_POINTS,
+    ),
+    "got": _number(
+        _("points got"), _("points got; empty where an item is awaited"), unit=TREE_POINTS
+    ),
+    "lost": _number(_("points lost"), _("points that count minus points got"), unit=TREE_POINTS),
+    "share_lost": _number(
+        _("share lost"), _("points lost over points that count"), unit=PROBABILITY
+    ),
+    "share": _number(_("share"), _("of all points that the area lost"), unit=PROBABILITY),
+    "scored_by": _text(
+        _("scored by"),
+        _("the sheet of lost points, a measure of the survey, points of inspection, or bonus"),
+        allowed=("sheet", "measure", "sites", "bonus"),
+    ),
+    "applies": _text(_("applies"), _("whether the item applies in the area"), allowed=YES_NO),
+    "se": _number(
+        _("se"),
+        _("sampling error of what is got at sites, or of the measure; empty: none known"),
+        unit=None,
+    ),
+    "error": _text(
+        _("what is known of the error"),
+        _("why there is a standard error, or none"),
+        allowed=(
+            "exact as handed in",
+            "passing",
+            "sampled",
+            "one site of a kind",
+            "all sites alike",
+            "awaited",
+        ),
+    ),
+    "bonus": _number(
+        _("bonus points"), _("points beyond the others, cut at their highest"), unit=TREE_POINTS
+    ),
+    "winnable": _number(_("winnable"), _("points lost that can be won"), unit=TREE_POINTS),
+    "difficult": _number(
+        _("difficult"), _("points lost that are difficult to win"), unit=TREE_POINTS
+    ),
+    "dead": _number(_("dead"), _("points lost that cannot be won"), unit=TREE_POINTS),
+    "unclassed": _number(
+        _("of no class"), _("points lost that nobody put into a class"), unit=TREE_POINTS
+    ),
+    "undecided": _number(
+        _("undecided"),
+        _("points of which no test says whether the mark is reached"),
+        unit=TREE_POINTS,
+    ),
+    "score": _number(
+        _("score"), _("points got and bonus points over the tree's points"), unit=TREE_POINTS
+    ),
+    "score_winnable": _number(
+        _("reachable score"), _("score were the winnable points got too"), unit=TREE_POINTS
+    ),
+    "score_difficult": _number(
+        _("with the difficult"),
+        _("score were the winnable and the difficult points got too"),
+        unit=TREE_POINTS,
+    ),
+    "score_most": _number(
+        _("highest score"), _("score were all but the dead points got"), unit=TREE_POINTS
+    ),
+    "rank_winnable": _number(
+        _("reachable rank"), _("rank were this area alone to get its winnable points"), unit=None
+    ),
+    "excluded": _text(
+        _("out of the ranking"),
+        _("a veto or precondition takes it out of the ranking"),
+        allowed=YES_NO,
+    ),
+    "by": _text(_("for what"), _("vetoes that occurred and preconditions not met")),
+    "at_least": _number(
+        _("at least"),
+        _("the mark: share 0-1 of a rate, points 0-100 of a score or index"),
+        unit=None,
+    ),
+    "reached": _text(
+        _("reached"),
+        _("whether the estimate reaches the mark; empty: no estimate"),
+        allowed=("yes", "no", ""),
+    ),
+    "probability": _number(
+        _("probability of passing"),
+        _("that a value drawn around the estimate reaches the mark; empty: no design error"),
+        unit=PROBABILITY,
+    ),
+    "verdict": _text(
+        _("verdict"),
+        _("whether a one-sided test establishes that the mark is reached or not"),
+        allowed=("reached", "not reached", "not decidable"),
+    ),
+    "met": _text(
+        pgettext("of a precondition", "met"),
+        _("whether the precondition is met"),
+        allowed=("yes", "no", "not stated"),
+    ),
+    "effect": _text(
+        _("effect"),
+        _("what follows from a precondition not met"),
+        allowed=("zero", "cap", "exclude"),
+    ),
+    "site": _text(_("point of inspection"), _("the site; empty: the item as a whole")),
+    "state": _text(_("state"), _("how the entry stands in this wave"), allowed=STATES),
+    "first_wave": _text(_("first wave"), _("the wave in which points were first lost")),
+    "last_lost": _text(_("last lost"), _("the last wave in which points were lost")),
+    "last_looked": _text(_("last looked at"), _("the last wave in which somebody looked")),
+    "waves_lost": _count(_("waves lost"), _("waves in which points were lost")),
+    "in_a_row": _count(_("in a row"), _("looks in a row with points lost, up to the last one")),
+    "times_back": _count(_("times back"), _("how often points were lost again after a clean look")),
+    "points_class": _text(
+        _("class of points"),
+        _("class of the points"),
+        allowed=("dead", "difficult", "winnable", ""),
+    ),
+    "due": _text(_("due"), _("date by which it is to be mended")),
+    "stated_mended": _text(
+        _("stated mended"), _("date by which the area says it is mended; no look has shown it")
+    ),
+    "overdue": _text(
+        _("overdue"),
+        _("due before the day of this assessment and still open"),
+        allowed=("yes", "no", ""),
+    ),
+    "number": _count(_("number of the wave"), _("which wave, from 0")),
+    "looked": _text(
+        _("looked at"),
+        _("whether somebody looked in the wave"),
+        allowed=("yes", "no", "does not apply"),
+    ),
+    "entries": _count(_("entries"), _("entries of the ledger in this state")),
+    "score_mean": _number(
+        _("mean of the draws"),
+        _("points that a mark decides count by the probability of passing"),
+        unit=TREE_POINTS,
+    ),
+    "score_sd": _number(
+        _("spread of the draws"), _("standard deviation of the draws"), unit=TREE_POINTS
+    ),
+    "score_low": _number(
+        _("2.5 % of the draws"), _("2.5 % of the draws lie below"), unit=TREE_POINTS
+    ),
+    "score_high": _number(
+        _("97.5 % of the draws"), _("2.5 % of the draws lie above"), unit=TREE_POINTS
+    ),
+    "rank_low": _number(
+        _("rank drawn, from"), _("2.5 % of the ranks drawn; no confidence set"), unit=None
+    ),
+    "rank_high": _number(
+        _("rank drawn, to"), _("97.5 % of the ranks drawn; no confidence set"), unit=None
+    ),
+    "probability_list": _number(
+        _("share of draws on the list"),
+        _("share of the draws in which the area is among the last; no test"),
+        unit=PROBABILITY,
+    ),
+}
+"""Columns of the files of `satisfaction assessment`, where several names mean something of their own."""
+
+
 def with_chinese_headings(table: pd.DataFrame) -> pd.DataFrame:
     """Return a published table under its Chinese headings."""
     return table.rename(columns={name: COLUMNS[name].title.zh for name in table})
@@ -459,3 +646,21 @@ def dictionary_table(names: Iterable[str]) -> pd.DataFrame:
         rows.append([name, str(column.title), column.type, str(unit), str(column.meaning)])
     headings = [_("column"), _("heading"), _("type"), _("unit"), _("meaning")]
     return pd.DataFrame(rows, columns=[str(heading) for heading in headings])
+
+
+def described_columns(
+    tables: Mapping[str, pd.DataFrame], columns: Mapping[str, Column]
+) -> pd.DataFrame:
+    """Return one row a file and column: file, rows, column, type, unit, meaning_zh, meaning_en, allowed."""
+    rows = []
+    for file, table in tables.items():
+        for name in table:
+            column = columns[str(name)]
+            row: dict[str, object] = {"file": f"{file}.csv", "rows": len(table), "column": name}
+            row["type"] = column.type
+            row["unit"] = (column.unit or Text("")).both
+            row["meaning_zh"] = column.meaning.zh
+            row["meaning_en"] = column.meaning.in_language("en")
+            row["allowed"] = "; ".join(value or '""' for value in column.allowed)
+            rows.append(row)
+    return pd.DataFrame(rows)

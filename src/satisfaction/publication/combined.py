@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.composite.scores import CombinedScores, LevelScores, scale_slope
+from satisfaction.composite.tree_tables import lost_entries, most_lost
 from satisfaction.declarations.combined import COMBINED, CombinedFile
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.language import Text, _, rendered, use
@@ -52,6 +53,8 @@ def scores_table(survey: Survey, combined: CombinedScores) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     order = {code: row for row, code in enumerate(dict.fromkeys(table["code"]))}
     table = table.sort_values("code", key=lambda codes: codes.map(order), kind="stable")
+    if survey.declared.selection != "probability":
+        table["se"] = np.nan  # a component's as well: no figure of such a wave states an error
     labels = combined.inputs.labels
     table = labelled(table, labels, key="component", into="component")
     return published(survey, table.reset_index(drop=True), SCORES)
@@ -66,7 +69,8 @@ def _components(combined: CombinedScores, scores: LevelScores) -> list[pd.DataFr
         without = np.where(part.declared.exact is None, "taken", "declared")
         se = part.se * np.abs(scale_slope(part))
         table = pd.DataFrame({"code": scores.codes, "score": part.score, "scaled": scaled})
-        table["se"] = np.where(part.without_error, np.nan, se)
+        without_se = part.without_error & (not part.by_draws)
+        table["se"] = np.where(without_se, np.nan, se)
         table["exact"] = np.where(part.without_error, without, "no")
         table["weight"] = part.declared.weight
         table["contribution"] = np.where(is_sum, part.declared.weight * scaled, np.nan)
@@ -87,14 +91,12 @@ def lost_tables(survey: Survey, combined: CombinedScores) -> dict[str, pd.DataFr
     """Return the points lost in every assessment: by entry, by item and by department, by the names of their files."""
     tables = {}
     for part in combined.ranked.parts:
-        assessed = part.assessed
-        if assessed is None:
+        if part.assessed is None:
             continue
-        for name, table in (
-            ("lost", assessed.lost),
-            ("items", assessed.by_item),
-            ("departments", assessed.by_department),
-        ):
+        entries = lost_entries(part.assessed)
+        items = most_lost(entries, ["item", "item_zh", "item_en"])
+        departments = most_lost(entries, ["department"])
+        for name, table in (("lost", entries), ("items", items), ("departments", departments)):
             tables[f"{part.name}_{name}"] = twelve_digits(table.assign(mark=mark(survey)))
     return tables
 

@@ -38,14 +38,14 @@ from satisfaction.foundation.tables import (
     write_text,
     write_xlsx,
 )
-from satisfaction.pipeline import Results, beside_folder
+from satisfaction.pipeline import Results
 from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.columns import with_chinese_headings
 from satisfaction.publication.combined import combined_files
 from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
-from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
+from satisfaction.publication.manifest import beside_folder, datapackage, inputs, manifest, plain
 from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.ranking_workbook import (
     write_indicators_workbook,

@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ import pandas as pd
 
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
-from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
-from satisfaction.pipeline import Results, weighting_log
+from satisfaction.pipeline import PARTS, Results, weighting_log
 from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
@@ -100,7 +101,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "mark": mark(survey),
     }
     if declared.selection_model is not None:
-        content["selection_model"] = declared.selection_model.model_dump()
+        content["selection_model"] = _selection_model(results)
     if departures:
         content["trial"] = list(departures)
         content["used"] = used_declarations(survey)
@@ -139,9 +140,25 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
     content["digits"] = DIGITS
-    content["versions"] = {"python": platform.python_version()}
-    for package in PACKAGES:
-        content["versions"][package] = importlib.metadata.version(package)
+    content["versions"] = versions()
+    return content
+
+
+def _selection_model(results: Results) -> dict[str, Any]:
+    """Return the model of who answers as declared, and the wave that it takes for the population."""
+    model = results.survey.declared.selection_model
+    study = results.selection_study
+    assert model is not None
+    content = model.model_dump(exclude_none=True)
+    if study is not None and study.reference is not None:
+        reference = study.reference
+        content["reference_wave"] = {
+            "survey": reference.survey.name,
+            "wave": reference.survey.declared.wave,
+            "questionnaire": reference.survey.questionnaire.reference,
+            "respondents": len(reference.people.table),
+            "left_out": reference.left_out,
+        }
     return content
 
 
@@ -171,6 +188,12 @@ def _rules(survey: Survey) -> dict[str, Any]:
         if threshold["on_list"] is None:
             del threshold["on_list"]
     return rules
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes the figures, by name."""
+    packages = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {"python": platform.python_version()} | packages
 
 
 def _further(results: Results) -> dict[str, Any]:
@@ -235,6 +258,15 @@ def plain(value: Any) -> Any:
     return value
 
 
+def beside_folder(results: Results) -> Results:
+    """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
+    official = read_survey(results.survey.sources[0]).without_rankings(results.awaited)
+    foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
+    altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
+    survey = replace(results.survey, as_read=official, altered=altered)
+    return replace(results, survey=survey, computed=results.computed | {"survey": survey})
+
+
 def suppressed_counts(results: Results) -> dict[str, int]:
     """Count the cells that the suppression rule withholds, by reason."""
     notes = [note for one in results.estimates.values() for note in one.table["note"]]
@@ -250,6 +282,9 @@ def inputs(results: Results) -> dict[str, str]:
         F420 for a file that is no longer what was read.
     """
     read = {**results.survey.read, **results.responses.read}
+    study = results.selection_study
+    if study is not None and study.reference is not None:
+        read |= study.reference.read
     refuse_changed(read)
     names = _names_in_set(results.survey, read)
     return {names[path]: digest for path, digest in read.items()}

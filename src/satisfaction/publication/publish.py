@@ -11,8 +11,9 @@ from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.files import scratch_folder
 from satisfaction.foundation.language import _
-from satisfaction.pipeline import Results, beside_folder, run
+from satisfaction.pipeline import Results, run
 from satisfaction.publication.file_set import export, export_as_trial, export_dated
+from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.verify import set_differences
 
 CHILD = (

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.language import NOTHING, Text, _, use
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext, use
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
 from satisfaction.publication.headings import in_one_language
@@ -27,7 +28,7 @@ from satisfaction.publication.labels import (
     whole_code,
 )
 from satisfaction.ranking.answering_odds import LARGEST
-from satisfaction.ranking.selection_study import SelectionStudy, satisfied_by
+from satisfaction.ranking.selection_study import DrawnReference, SelectionStudy, satisfied_by
 
 MODELS = {
     "calibration": _("calibration (model of the answers)"),
@@ -55,6 +56,7 @@ MODEL_COLUMNS = [
     *(
         "model",
         "model_zh",
+        "reference",
         "estimate_model",
         "se_model",
         "ci_model_low",
@@ -120,6 +122,7 @@ def _model_table(survey: Survey, models: pd.DataFrame) -> pd.DataFrame:
     notes = [str(note) or CAUTION.both for note in models["note"]]
     table = _with_codes(survey, models.assign(note=notes))
     table = labelled(table, MODELS, key="model", into="model")
+    table = table.assign(reference=_population_by_name(survey))
     return published(survey, measures_named(survey, table), MODEL_COLUMNS)
 
 
@@ -147,6 +150,54 @@ def _odds_table(survey: Survey, odds: pd.DataFrame) -> pd.DataFrame:
     if (table["rank"] % 1 == 0).all():
         table["rank"] = table["rank"].astype("Int64")
     return published(survey, measures_named(survey, table), ODDS_COLUMNS)
+
+
+def _population_by_name(survey: Survey) -> str:
+    """Return the names of the margins, or of the wave and its items, that stand for the population."""
+    reference = survey.reference
+    model = survey.declared.selection_model
+    if reference is None or model is None:
+        return ", ".join(area_margins(survey.declared, survey.questionnaire.roles.area))
+    return f"{reference.name} {reference.declared.wave}: {', '.join(model.by or ())}"
+
+
+def population_note(survey: Survey) -> Text:
+    """Say what stands for the population in the declared model of who answers; empty without a model."""
+    model = survey.declared.selection_model
+    if model is None:
+        return NOTHING
+    reference = survey.reference
+    if reference is None:
+        names = area_margins(survey.declared, survey.questionnaire.roles.area)
+        return _("population of the model: margins {margins}", margins=comma_list(names))
+    items = [survey.questionnaire.items[name].text for name in model.by or ()]
+    return _(
+        "population of the model: the respondents of {title} ({name}, wave {wave}), who were drawn, "
+        "with their final weights, by {items}",
+        title=reference.declared.title.text,
+        name=reference.name,
+        wave=reference.declared.wave,
+        items=comma_list(items),
+    )
+
+
+def reference_note(reference: DrawnReference) -> Text:
+    """Say how many people the reference wave has, and what its sampling does to the model's error."""
+    persons = len(reference.people.table)
+    counted = ngettext(
+        "{n:,} respondent of the reference wave", "{n:,} respondents of the reference wave", persons
+    )
+    if reference.left_out:
+        counted = _(
+            "{counted} ({left_out:,} without an answer to one of these items left out)",
+            counted=counted,
+            left_out=reference.left_out,
+        )
+    return _(
+        "{counted}; their sampling error (PSUs as drawn with replacement, weights as they are) is part "
+        "of the model's",
+        counted=counted,
+    )
 
 
 def satisfied_label(survey: Survey) -> Text:

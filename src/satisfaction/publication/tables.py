@@ -72,6 +72,8 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
         else:
             codes = pd.Series(whole_code(survey), index=figures.index)
         parts.append(figures.assign(level=level, code=codes))
+        if not ranks_composed(survey):
+            continue
         for composed in estimates_of_level.apart.values():
             figures = composed.table.drop(columns=list(composed.by))
             parts.append(figures.assign(level=level, code=codes.unique()))
@@ -82,6 +84,14 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
     table["selection"] = survey.declared.selection
     table = measures_named(survey, table)
     return published(survey, table, INDICES)
+
+
+def ranks_composed(survey: Survey) -> bool:
+    """Tell whether the ranking or its rules use a score that combined.yaml makes."""
+    rules = survey.rules
+    thresholds = [threshold.measure for threshold in rules.thresholds]
+    used = {survey.ranked, rules.ranking.tie_break, *thresholds}
+    return not used.isdisjoint(survey.composed)
 
 
 @dataclass(frozen=True, slots=True)

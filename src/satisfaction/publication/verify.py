@@ -294,14 +294,14 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
         changed |= dict.fromkeys(sorted(input_names(wave) - then.keys()), "added")
         results = run(as_used(wave, used, unrecorded))
         made_now = manifest(results)
-        changed = _unlike(then, made_now["inputs"])
-        versions = _other_versions(programs, made_now["versions"])
+        changed = unlike(then, made_now["inputs"])
+        versions = other_versions(programs, made_now["versions"])
         written_as = str(made["format"]["version"])
         if written_as != FORMAT:
             versions["format"] = (written_as, FORMAT)
         with scratch_folder("satisfaction-verify") as scratch:
             again = export(results, scratch / "again", revision=revision)
-            names = _names(folder) | _names(again)
+            names = set_names(folder) | set_names(again)
             with damage_said(folder):
                 differing = set_differences(folder, again)
     except SatisfactionError as fault:
@@ -336,7 +336,7 @@ def as_used(wave: Survey, used: Mapping[str, Any], unrecorded: tuple[str, ...]) 
 
 def set_differences(old: Path, new: Path) -> list[Difference]:
     """Return the first difference of every file of two sets, figures compared to 12 digits; tables first."""
-    names = sorted(_names(old) | _names(new), key=lambda name: (name in CONSEQUENCES, name))
+    names = sorted(set_names(old) | set_names(new), key=lambda name: (name in CONSEQUENCES, name))
     differences = (_difference(old / name, new / name) for name in names)
     return [difference for difference in differences if difference]
 
@@ -369,7 +369,7 @@ def damage_said(*folders: Path) -> Iterator[None]:
         raise
 
 
-def _unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+def unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
     """Return the inputs that are not those of the set, with their state."""
     states = {
         name: "changed" if name in now else "missing"
@@ -379,7 +379,8 @@ def _unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
     return states | dict.fromkeys(sorted(now.keys() - then.keys()), "added")
 
 
-def _other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
+def other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the programs whose version differs: the set's, and the one at hand."""
     return {
         name: (old, str(now.get(name, ""))) for name, old in then.items() if old != now.get(name)
     }
@@ -405,7 +406,8 @@ def survey_folder(folder: Path, named: str | Path | None) -> Path:
     return at if at.is_dir() else at.parent
 
 
-def _names(folder: Path) -> set[str]:
+def set_names(folder: Path) -> set[str]:
+    """Return the files of a set that are compared."""
     return {path.name for path in folder.iterdir() if path.is_file() and path.name not in UNCHECKED}
 
 

@@ -31,10 +31,12 @@ from satisfaction.ranking.probability import (
     frequencies,
     rank_draws,
 )
+from satisfaction.ranking.rank import of_rates
+from satisfaction.ranking.rate_rises import RATE_WAVES, rate_rises
 from satisfaction.ranking.rise import BOUNDS, Bounds, project
 from satisfaction.ranking.sets import holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
-from satisfaction.ranking.units import Selection
+from satisfaction.ranking.units import UNDECLARED, Selection
 from satisfaction.ranking.waves import (
     Comparability,
     Waves,
@@ -56,9 +58,17 @@ CERTAINTY = (
     "probability_rise",
 )
 UNPROVEN = "none: not both samples are probability samples"
+OF_RATES = _(
+    "Probabilities of rises of rates hold on average only: two waves hardly tell how far true rates "
+    "changed. Where they changed little, rises are less likely than stated, where much, likelier."
+)
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
     "certain the changes are is unknown."
+)
+
+NO_ERROR_DECLARED = _(
+    "No standard error of this score is declared: how certain the changes are is unknown."
 )
 
 
@@ -319,7 +329,7 @@ def rank_change(
     -----
     Guarantees use half of the error for each wave, so they hold whatever the waves share
     (projection: Mogstad, Romano, Shaikh and Wilhelm 2024; counts: Goeman and Solari 2011). Model:
-    the bivariate form of Laird and Louis (1989).
+    the bivariate form of Laird and Louis (1989); Estimates of a rate have that of `rate_rises`.
 
     Examples
     --------
@@ -370,8 +380,16 @@ def rank_change(
     columns["rank_after"] = competition_rank(after)
     columns["rise"] = columns["rank_before"] - columns["rank_after"]
     if waves.selection == "probability":
-        model = waves.posterior(sign)
-        drawn = rank_draws(model.mean, model.cov, draws=draws, seed=seed)
+        is_rate = isinstance(later, Estimates) and of_rates(later)
+        if is_rate:
+            of_the_rates = rate_rises(waves, sign, draws=draws, seed=seed)
+            model = of_the_rates.model
+            drawn = of_the_rates.ranks
+            expected = of_the_rates.expected_rise
+        else:
+            model = waves.posterior(sign)
+            drawn = rank_draws(model.mean, model.cov, draws=draws, seed=seed)
+            expected = expected_rise(model)
         rises = frequencies(drawn[:, :, 0] - drawn[:, :, 1], 1 - p, p - 1)
         ranks_after = frequencies(drawn[:, :, 1], 1, p)
         half = (1 - level) / 2  # each wave has half of the error
@@ -385,7 +403,7 @@ def rank_change(
         columns["all_low"] = sets_before.low - sets_after.high
         columns["all_high"] = sets_before.high - sets_after.low
         columns |= _shrunk(model, sign)
-        columns["expected_rise"] = expected_rise(model)
+        columns["expected_rise"] = expected
         columns["probability_rise"] = rises[:, p - 1 + places :].sum(axis=1)
     else:
         unknown = np.full((p, 2, 2), np.nan)
@@ -417,12 +435,17 @@ def rank_change(
                 "Units whose rank rose by {places} or more: {rising}. {not_both}",
                 places=places,
                 rising=rising,
-                not_both=NOT_BOTH,
+                not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
             ),
         ),
     )
     if waves.selection == "probability":
         summary = _with_certainty(summary, table, waves, before, after, bounds, model)
+        if is_rate:
+            probabilities = summary.probabilities.replace(TWO_WAVES, RATE_WAVES)
+            summary = replace(
+                summary, probabilities=probabilities, notes=(*summary.notes, OF_RATES)
+            )
     return RankChange(table, summary, waves, before, after, model, rises, ranks_after)
 
 

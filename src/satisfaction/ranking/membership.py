@@ -90,7 +90,8 @@ def _at_least(count: int, p_values: Floats, pairs: Pairs, form: Form) -> Floats:
     used = form_used(pairs, form)
     if used == "dunnett":
         return at_least_dunnett(count, p_values, pairs)
-    return at_least(count, p_values, independent=used == "simes")
+    p_value = at_least(count, p_values, independent=used == "simes")
+    return np.minimum(p_value + pairs.spent, 1.0)
 
 
 def form_used(pairs: Pairs, form: Form) -> Form:
@@ -179,4 +180,5 @@ def verify_list(pairs: Pairs, bottom: int) -> float:
     worst_first = np.argsort(pairs.score, kind="stable")
     inside = worst_first[:bottom]
     outside = worst_first[bottom:]
-    return min(1.0, 2 * float(pairs.p_better[np.ix_(outside, inside)].max()))
+    closest = float(pairs.p_better[np.ix_(outside, inside)].max())
+    return min(1.0, 2 * closest + pairs.spent)

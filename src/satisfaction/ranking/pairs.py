@@ -8,7 +8,7 @@ its tiers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from satisfaction.estimation.intervals import satterthwaite
+
+if TYPE_CHECKING:
+    from satisfaction.ranking.drawn import DrawnPairs
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -54,6 +57,10 @@ class Pairs:
         No two units have correlated errors.
     cov : (p, p)
         Sampling covariance of the scores.
+    spent : float
+        Error used before the comparisons, to be added to every p-value that is made of them.
+    drawn : DrawnPairs or None
+        Of scores that are drawn: what sets are made of; `p_better` is counted over the draws then.
     """
 
     score: Floats
@@ -64,13 +71,16 @@ class Pairs:
     p_better: Floats
     independent: bool
     cov: Floats
+    spent: float = 0.0
+    drawn: DrawnPairs | None = None
 
     def __repr__(self) -> str:
         return f"Pairs({len(self.score)} units, independent={self.independent})"
 
     def reversed(self) -> Pairs:
         """The same pairs with the order of the units turned round."""
-        return replace(self, score=-self.score, t=-self.t, p_better=self.p_better.T)
+        turned = replace(self, score=-self.score, t=-self.t, p_better=self.p_better.T)
+        return replace(turned, drawn=None)
 
     @property
     def other_better(self) -> Floats:

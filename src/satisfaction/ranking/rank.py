@@ -25,6 +25,7 @@ from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rates, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
+from satisfaction.ranking.drawn import DrawnModel
 from satisfaction.ranking.grades import PROMISED, Grading, grade_units, optimality_gap
 from satisfaction.ranking.membership import Form, Membership, Multiplicity, Side
 from satisfaction.ranking.pairs import (
@@ -40,6 +41,7 @@ from satisfaction.ranking.pairs import (
     tied_rank,
 )
 from satisfaction.ranking.probability import Between, Posterior
+from satisfaction.ranking.rate_rises import RATE_WAVES, rate_rises
 from satisfaction.ranking.rates import RatePosterior
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
@@ -80,7 +82,7 @@ NOTHING_TO_COMPARE = _(
 )
 Base: TypeAlias = Literal["published", "estimated"]
 AskedPrior: TypeAlias = Literal["auto", "identity", "logit", "arcsine", "nonparametric"]
-Known: TypeAlias = Posterior | RatePosterior
+Known: TypeAlias = Posterior | RatePosterior | DrawnModel
 BASES = {
     "published": "the earlier published rank is a number; only the new rank is uncertain; the error counts over both waves",
     "estimated": "both ranks are uncertain; half of the error a wave, any relation of the waves",
@@ -185,8 +187,9 @@ class Ranking:
         For one unit named beforehand; for the whole table at once.
     options : Options
         As asked for.
-    model : Posterior or RatePosterior
-        What probabilities and grades come from: `posterior`, or for rates the model of their prior.
+    model : Posterior, RatePosterior or DrawnModel
+        What probabilities and grades come from: `posterior`, for rates the model of their prior,
+        for scores that are drawn the draws.
 
     Examples
     --------
@@ -568,6 +571,8 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     normal = probability.fit(pairs.score, pairs.se, options.between)
     models = _models(normal, pairs, options)
     model = models[options.prior]
+    if pairs.drawn is not None:
+        model = DrawnModel(pairs.drawn.draws.scores)
     columns: dict[str, NDArray[Any]] = {
         "rank": tied_rank(pairs, options.ties),
         "marginal_low": marginal.low,
@@ -761,6 +766,8 @@ def _rise_target(
         waves = _waves_of(later, since)
         declared["selection"] = waves.selection
         declared["probabilities"] = probability.TWO_WAVES
+        if later.options.of_rates:
+            declared["probabilities"] = RATE_WAVES
         declared["relation"] = waves.relation
         if waves.selection != "probability":
             return *_unknown(len(later.pairs.score)), declared
@@ -789,7 +796,7 @@ def _since_numbers(
     """Test a rise since published ranks, given by unit."""
     goal = _published_ranks(later, since) - places
     rose = rise.new_rank_tests(rise.rank_claims(later.pairs), goal)
-    if isinstance(later.model, RatePosterior):
+    if not isinstance(later.model, Posterior):
         return Membership(*rose), _within(later.model, goal)
     known = later.posterior
     # where nothing differs every order is as likely, as in `probability.few_ahead`
@@ -798,7 +805,7 @@ def _since_numbers(
     return Membership(*rose), np.mean(drawn[:, :, 0] <= goal, axis=0)
 
 
-def _within(model: RatePosterior, goal: Ints) -> Floats:
+def _within(model: Known, goal: Ints) -> Floats:
     """P(rank <= goal), (p,), a goal a unit."""
     chance = np.zeros(len(goal))
     for places in np.unique(goal[goal > 0]).tolist():
@@ -812,8 +819,11 @@ def _since_ranking(
 ) -> tuple[Membership, Floats]:
     """Test a rise since an earlier ranking, with base published or estimated."""
     sign = later.options.sign
-    model = waves.posterior(sign)
-    drawn = probability.rank_draws(model.mean, model.cov)
+    if later.options.of_rates:
+        drawn = rate_rises(waves, sign).ranks
+    else:
+        model = waves.posterior(sign)
+        drawn = probability.rank_draws(model.mean, model.cov)
     before = pairs_of(waves.before, sign)
     after = rise.rank_claims(later.pairs)
     if base == "published":

@@ -41,6 +41,10 @@ def rank_claims(pairs: Pairs) -> RankClaims:
     """Test all claims about ranks: closed testing over the number of better and of worse units."""
     better = counts(pairs.other_better, independent=pairs.independent)
     worse = counts(pairs.other_worse, independent=pairs.independent)
+    certain = np.arange(better.shape[1]) == 0  # "none or more" needs no test
+    spent = np.where(certain, 0.0, pairs.spent)
+    better = np.minimum(better + spent, 1.0)
+    worse = np.minimum(worse + spent, 1.0)
     return RankClaims(better, worse[:, ::-1])
 
 

@@ -379,8 +379,12 @@ def breaking_scores(rules: RankingRules, estimates: Estimates) -> Floats | None:
 
 def _rows(estimates: Estimates, rows: Ints) -> Estimates:
     """Return the estimates of some areas with their covariance."""
+    drawn = estimates.drawn
+    if drawn is not None:
+        drawn = drawn.of(rows)
     return replace(
         estimates,
+        drawn=drawn,
         table=estimates.table.iloc[rows].reset_index(drop=True),
         cov=estimates.cov[np.ix_(rows, rows)],
         contributions=estimates.contributions.of(rows),

@@ -20,10 +20,13 @@ from satisfaction.estimation.open_samples import (
     NO_BOUND,
     PHI_COLUMNS,
     TOO_FEW,
+    DrawnPeople,
     OpenSample,
+    drawn_people,
     estimates_by_method,
     figures_under_model,
     lay_out_open_sample,
+    lay_over_people,
     model_figures,
     sensitivity_figures,
 )
@@ -38,6 +41,63 @@ from satisfaction.ranking.rules import may_be_ranked
 from satisfaction.sampling.design import SampleDesign
 
 PART_MISSING = _("a part of this index has no figure")
+NOBODY_DRAWN = _("the reference wave has no respondents here")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnReference:
+    """A wave that was drawn, in the place of margins: its respondents with their final weights.
+
+    Attributes
+    ----------
+    survey : Survey
+    level : str
+        Column of the areas that are ranked.
+    by : tuple of str
+        Items that both waves asked.
+    people : DrawnPeople
+        With an answer to all of these; areas and answers as text.
+    left_out : int
+        Respondents without an answer to one of these.
+    read : dict of str to str
+        SHA-256 of its response files, by path.
+    """
+
+    survey: Survey
+    level: str
+    by: tuple[str, ...]
+    people: DrawnPeople = field(repr=False)
+    left_out: int = 0
+    read: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls, survey: Survey, reference: Survey, design: SampleDesign, read: Mapping[str, str]
+    ) -> DrawnReference:
+        """Take the respondents of `reference`, whose design has its final weights, as the population of `survey`."""
+        model = survey.declared.selection_model
+        assert model is not None
+        by = tuple(model.by or ())
+        level = survey.ranked_level
+        columns = [level, *by]
+        people = drawn_people(design, columns)
+        table = pd.DataFrame({name: _as_text(people.table[name]) for name in columns})
+        complete = table.notna().all(axis=1).to_numpy()
+        answered = replace(people, table=table).within(complete)
+        left_out = int((~complete).sum())
+        return cls(reference, level, by, answered, left_out, read)
+
+    def laid_under(
+        self, respondents: pd.DataFrame, measures: Sequence[str], areas: Sequence[str]
+    ) -> OpenSample | Text:
+        """Lay respondents of some areas over the people who were drawn there; or say why not."""
+        inside = self.people.table[self.level].isin(areas).to_numpy()
+        if not inside.any():
+            return NOBODY_DRAWN
+        by = list(self.by)
+        if len(areas) > 1:
+            by.insert(0, self.level)
+        return lay_over_people(respondents, measures, self.people.within(inside), by)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +115,14 @@ class SelectionStudy:
     odds : DataFrame
         A row a ranked area, in rank order: code, measure, listed, satisfied_share, odds_alone, odds_alike.
         No rows where nothing says who is satisfied, or nothing is ranked.
+    reference : DrawnReference or None
+        The wave that stands for the population, where one is declared.
     """
 
     models: pd.DataFrame = field(repr=False)
     sensitivity: pd.DataFrame = field(repr=False)
     odds: pd.DataFrame = field(repr=False)
+    reference: DrawnReference | None = None
 
     def __repr__(self) -> str:
         return (
@@ -70,7 +133,11 @@ class SelectionStudy:
 
 @one_blas_thread
 def study_selection(
-    survey: Survey, design: SampleDesign, estimates: Mapping[str, Estimates], ranking: Ranking
+    survey: Survey,
+    design: SampleDesign,
+    estimates: Mapping[str, Estimates],
+    ranking: Ranking,
+    reference: DrawnReference | None = None,
 ) -> SelectionStudy | None:
     """Study who answered, where nobody was drawn; None for a probability sample.
 
@@ -82,6 +149,8 @@ def study_selection(
     estimates : mapping of Estimates
         By level, as published: what is withheld there has no figure here.
     ranking : Ranking
+    reference : DrawnReference, optional
+        What the model takes for the population, in place of margins.
     """
     if survey.declared.selection == "probability":
         return None
@@ -90,7 +159,7 @@ def study_selection(
     sensitivities: list[dict[str, Any]] = []
     for level, of_level in estimates.items():
         for code in _codes(level, of_level):
-            area = _Area.of(survey, people, level, code)
+            area = _Area.of(survey, people, level, code, reference)
             if area is None:
                 continue
             models += area.models(survey)
@@ -99,6 +168,7 @@ def study_selection(
         _without_withheld(pd.DataFrame(models), estimates),
         _without_withheld(pd.DataFrame(sensitivities), estimates),
         odds_of_areas(survey, people, estimates[survey.ranked_level], ranking),
+        reference,
     )
 
 
@@ -116,6 +186,9 @@ def _people(survey: Survey, design: SampleDesign) -> _People:
     measures = tuple(design.measures)
     margins = area_margins(survey.declared, survey.questionnaire.roles.area)
     items = [name for margin in margins for name in survey.declared.margins[margin].by]
+    model = survey.declared.selection_model
+    if model is not None:
+        items += model.by or ()
     columns = list(dict.fromkeys([*survey.area_levels(), *items]))
     wanted = [*columns]
     for measure in design.measures.values():
@@ -156,16 +229,28 @@ class _Area:
     sample: OpenSample | Text
 
     @classmethod
-    def of(cls, survey: Survey, people: _People, level: str, code: str) -> _Area | None:
+    def of(
+        cls,
+        survey: Survey,
+        people: _People,
+        level: str,
+        code: str,
+        reference: DrawnReference | None,
+    ) -> _Area | None:
         """Take the respondents and residents of one area: of the ranked areas in it that have respondents."""
         table = people.table
         if code:
             table = table[table[level] == code].reset_index(drop=True)
-        margins = _margins_of(survey, list(table[people.ranked_level].dropna().unique()))
-        if not margins or not len(table):
+        areas = list(table[people.ranked_level].dropna().unique())
+        margins = _margins_of(survey, areas)
+        if not len(table) or (reference is None and not margins):
             return None
+        sample: OpenSample | Text
         try:
-            sample = lay_out_open_sample(table, people.measures, margins)
+            if reference is None:
+                sample = lay_out_open_sample(table, people.measures, margins)
+            else:
+                sample = reference.laid_under(table, people.measures, areas)
         except EstimatesError as fault:
             return cls(level, code, people.measures, table, fault.text)
         return cls(level, code, people.measures, table, sample)
@@ -222,7 +307,7 @@ class _Area:
                 figures = {"n": self._n(measure), "note": self.sample}
                 rows.append(self._row(measure) | figures)
             return rows
-        fitted = self.sample.propensities()
+        fitted = self.sample.calibrated_propensities()
         for position, measure in enumerate(self.measures):
             found = self.sample.sensitivity(position, fitted)
             figures = sensitivity_figures(self.sample, found, position)

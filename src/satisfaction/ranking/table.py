@@ -17,6 +17,11 @@ from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
+from satisfaction.ranking.drawn import (
+    marginal_drawn_sets,
+    monte_carlo_error,
+    simultaneous_drawn_sets,
+)
 from satisfaction.ranking.membership import (
     Form,
     Multiplicity,
@@ -52,6 +57,7 @@ NO_DECLARED_ERROR = _(
 )
 PROBABILITIES = "normal empirical Bayes, {} tau2, se as if known, exact by quadrature"
 OF_RATES = "empirical Bayes of effective counts, variances moderated by their df; true rates {}; by quadrature"
+OF_DRAWS = "shares of {} joint draws around the estimates, no model between units; reliability by the draws' spread"
 SHAPES = {
     "identity": "normal (ML)",
     "logit": "normal on the logit scale (ML)",
@@ -113,18 +119,30 @@ class RankOptions:
         return pairs if self.side == "last" else pairs.reversed()
 
     def marginal_used(self, pairs: Pairs) -> Marginal:
-        """Simes needs independent units; Holm replaces it otherwise."""
+        """Simes needs independent units; Holm replaces it otherwise, max-t where scores are drawn."""
+        if pairs.drawn is not None:
+            return "maxt"
         if self.marginal == "simes" and not pairs.independent:
             return "holm"
         return self.marginal
 
+    def simultaneous_used(self, pairs: Pairs) -> Simultaneous:
+        """Return the method asked for, max-t where scores are drawn."""
+        if pairs.drawn is not None:
+            return "maxt"
+        return self.simultaneous
+
     def marginal_sets(self, pairs: Pairs) -> RankSets:
         """Compute the sets for one unit named beforehand."""
+        if pairs.drawn is not None:
+            return marginal_drawn_sets(pairs.drawn, 1 - self.level)
         method = self.marginal_used(pairs)
         return MARGINAL[method](pairs, 1 - self.level, **self._simulation(method))
 
     def simultaneous_sets(self, pairs: Pairs) -> RankSets:
         """Compute the sets for the whole table."""
+        if pairs.drawn is not None:
+            return simultaneous_drawn_sets(pairs.drawn, 1 - self.level)
         kernel = SIMULTANEOUS[self.simultaneous]
         return kernel(pairs, 1 - self.level, **self._simulation(self.simultaneous))
 
@@ -305,6 +323,9 @@ class RankingSummary(Facts):
         The score by which ties are broken, and how many ranks it moves; only where one is declared.
     taken_as_exact : tuple of str
         Parts of the scores that count as exact, so that nothing is established; only where there are any.
+    drawn : bool
+        Only where scores are drawn, because no standard error carries their errors (`ranking.drawn`):
+        `draws` and `seed` are theirs, and `monte_carlo_error` holds that of a probability too.
     on_list : tuple of str
         The list where declared thresholds act on it; `listed` is then the list by rank alone.
     """
@@ -327,6 +348,7 @@ class RankingSummary(Facts):
         "tie_break",
         "ordered_by_tie_break",
         "taken_as_exact",
+        "drawn",
         "on_list",
     )
 
@@ -380,6 +402,7 @@ class RankingSummary(Facts):
     tie_break: str | None = None
     ordered_by_tie_break: int | None = None
     taken_as_exact: tuple[str, ...] | None = None
+    drawn: bool | None = None
     on_list: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
@@ -474,11 +497,20 @@ def summarise(
     if not runs:
         return summary
     fragile = np.any([run.fragile for run in runs.values()], axis=0)
+    errors = {kind: run.error for kind, run in runs.items()}
+    seed = options.seed
+    number = options.draws
+    if pairs.drawn is not None:
+        seed = pairs.drawn.draws.seed
+        number = pairs.drawn.draws.number
+        shares = rows["probability_bottom"].to_numpy(float)
+        errors["probability"] = monte_carlo_error(shares, number)
+        summary = replace(summary, drawn=True)
     return replace(
         summary,
-        seed=options.seed,
-        draws=options.draws,
-        monte_carlo_error=MappingProxyType({kind: run.error for kind, run in runs.items()}),
+        seed=seed,
+        draws=number,
+        monte_carlo_error=MappingProxyType(errors),
         critical_steps=simultaneous.simulation.steps if simultaneous.simulation else (),
         fragile=tuple(rows["unit"].to_numpy()[fragile]),
     )
@@ -520,9 +552,11 @@ def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
     probabilities = PROBABILITIES.format(options.between.upper())
     if options.of_rates:
         probabilities = OF_RATES.format(SHAPES[options.prior])
+    if pairs.drawn is not None:
+        probabilities = OF_DRAWS.format(pairs.drawn.draws.number)
     return {
         "marginal": options.marginal_used(pairs),
-        "simultaneous": options.simultaneous,
+        "simultaneous": options.simultaneous_used(pairs),
         "membership": f"partial conjunction, {form}, one unit, one side",
         "probabilities": probabilities,
     }
@@ -530,6 +564,8 @@ def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
 
 def df_convention(pairs: Pairs) -> str:
     """Say how the se entered the tests."""
+    if pairs.drawn is not None:
+        return "by the draws: t with the df of every area, sites' t, files' normal errors"
     if np.all(np.isinf(pairs.df)):
         return "se known: normal distribution"
     return f"se estimated: t with Satterthwaite df of each pair (units: {pairs.df.min():g} to {pairs.df.max():g})"
@@ -564,7 +600,18 @@ def notes(summary: RankingSummary) -> tuple[Text, ...]:
         sentences.append(
             _("Tie at the cut: the list has {size} or {high} units.", size=size, high=high)
         )
-    if not summary.independent:
+    if summary.drawn and summary.monte_carlo_error:
+        sentences.append(
+            _(
+                "Sets, tests and probabilities by {draws:,} joint draws, seed {seed}; points that a "
+                "mark decides count by the probability of passing. Monte-Carlo error of a "
+                "probability: at most {error:.3f}.",
+                draws=summary.draws,
+                seed=summary.seed,
+                error=summary.monte_carlo_error["probability"],
+            )
+        )
+    elif not summary.independent:
         method = {"holm": "Holm", "maxt": "max-t"}[summary.marginal]
         sentences.append(
             _(

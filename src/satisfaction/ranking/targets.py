@@ -30,7 +30,6 @@ from satisfaction.ranking.membership import (
 from satisfaction.ranking.pairs import TIE, Floats
 from satisfaction.ranking.probability import NODES, Posterior, one_more
 from satisfaction.ranking.rank import STATUS, VERDICT, Ranking
-from satisfaction.ranking.rates import RatePosterior
 from satisfaction.ranking.rise import new_rank_tests, rank_claims
 from satisfaction.ranking.rules import Rankings, has_enough
 
@@ -142,7 +141,7 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
         tests = Membership(*new_rank_tests(rank_claims(field.pairs), np.full(p, goal)))
     unit = field.units.ranked_names.index(claim.code)
     probability = 0.0
-    if goal > 0 and isinstance(field.model, RatePosterior):
+    if goal > 0 and not isinstance(field.model, Posterior):
         probability = float(field.model.probability_top(goal)[unit])
     elif goal > 0:
         probability = probability_of(field.posterior, unit, goal)
@@ -257,6 +256,8 @@ def threshold_verdicts(
         tail=(1 - measure.level) / 2,
         value=threshold.below,
     )
+    if measure.drawn is not None:
+        tests = measure.drawn.below_tests(threshold.below, tested=enough)
     provable = measure.conventions["selection"] == "probability"
     provable = provable and not measure.conventions.get("taken_as_exact")
     if measure.conventions["selection"] != "probability":

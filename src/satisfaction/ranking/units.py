@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 from scipy import special
@@ -15,6 +15,9 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.pairs import Bools, Floats
+
+if TYPE_CHECKING:
+    from satisfaction.ranking.drawn import JointDraws
 
 NOT_RANKED = _(
     "Raise `minimum_n` under `ranking` in rules.yaml, so that units with too few "
@@ -44,6 +47,8 @@ class Units:
         How the respondents were selected: "probability", "quota" or "open_link"; "undeclared" for scores without an error.
     se_from_limits : tuple of str
         Units whose se was 0 and comes from their confidence limits.
+    drawn : JointDraws or None
+        Of scores that no standard error describes.
     """
 
     names: tuple[str, ...]
@@ -53,6 +58,7 @@ class Units:
     ranked: Bools
     selection: str
     se_from_limits: tuple[str, ...] = ()
+    drawn: JointDraws | None = None
 
     def __repr__(self) -> str:
         return f"Units({len(self.names)}, ranked={int(self.ranked.sum())}, selection={self.selection!r})"
@@ -141,6 +147,8 @@ def units_from_estimates(estimates: Estimates, *, ranked: object, selection: str
     )
     low = numbers(table["ci_low"], "ci_low")
     high = numbers(table["ci_high"], "ci_high")
+    if units.selection == "probability":
+        units = replace(units, drawn=estimates.drawn)
     return with_se_from_limits(units, low, high, level=estimates.level)
 
 

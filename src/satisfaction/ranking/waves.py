@@ -22,6 +22,7 @@ from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
+from satisfaction.ranking.drawn import compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
 from satisfaction.ranking.probability import Bivariate, fit_two_waves
 from satisfaction.ranking.units import (
@@ -109,6 +110,8 @@ def pairs_of(units: Units, sign: float) -> Pairs:
     score = sign * units.estimate[ranked]
     if units.selection != "probability":
         return by_point(score)
+    if units.drawn is not None:
+        return compare_drawn(score, units.drawn.of(np.flatnonzero(ranked)).turned(sign))
     return compare_units(score, cov=units.cov[np.ix_(ranked, ranked)], df=units.df[ranked])
 
 
@@ -116,6 +119,7 @@ def waves_from_estimates(
     later: Estimates, earlier: Estimates, *, ranked: object, selection: str
 ) -> Waves:
     """Read two Estimates of one measure by the same areas; shared PSUs give the covariance."""
+    refuse_drawn(later, earlier)
     after = units_from_estimates(later, ranked=ranked, selection=selection)
     order = same_units(after.names, unit_names(earlier))
     taking_part = after.ranked[np.argsort(order)]
@@ -178,6 +182,7 @@ def waves_from_units(
     """Put the units of two rankings side by side; without both Estimates the waves count as
     independent.
     """
+    refuse_drawn(after, before)
     order = same_units(after.names, before.names)
     before = _reordered(before, order)
     if np.any(before.ranked != after.ranked):
@@ -188,6 +193,26 @@ def waves_from_units(
         relation = "unknown: taken as independent, which matters to probabilities only"
         return _checked(Waves(before, after, cross, relation))
     return _with_shared_psus(before, after, later, earlier, order)
+
+
+def refuse_drawn(*waves: Units | Estimates) -> None:
+    """Refuse scores that are drawn where standard errors of two waves are put together.
+
+    Raises
+    ------
+    RankingError
+        K370.
+    """
+    if any(wave.drawn is not None for wave in waves):
+        raise RankingError(
+            "K370",
+            _(
+                "The score is drawn, because a mark or points of inspection decide about points of an "
+                "assessment: no standard error carries it from wave to wave."
+            ),
+            where="combined.yaml",
+            hint=_("Compare the survey's measures, and the assessment's points by its ledger."),
+        )
 
 
 def _with_shared_psus(
@@ -319,17 +344,19 @@ def rolling(
     coefficients = sp.csr_array(sp.hstack(blocks))
     keys = newest.table[[*newest.by, "measure"]]
     mean = combine_waves(window).combined(coefficients, keys, by=newest.by)
-    designs = [estimates.design for estimates in window.values()]
-    unproven = [design for design in designs if design.selection != "probability"]
-    design = unproven[0] if unproven else designs[-1]
+    weakest = newest
+    for estimates in window.values():
+        if estimates.conventions["selection"] != "probability":
+            weakest = estimates
+            break
     conventions = mean.conventions | {
         "rolling": list(window),
         "wave_weights": MEANING[weights],
         "comparable": declared,
-        "selection": design.selection,
+        "selection": weakest.conventions["selection"],
     }
     table = mean.table.assign(n=sum(n))
-    return replace(mean, table=table, conventions=conventions, design=design)
+    return replace(mean, table=table, conventions=conventions, design=weakest.design)
 
 
 def _window(
@@ -405,6 +432,8 @@ class Comparability:
         empty where there is none.
     beyond_bridge : tuple of str
         Items of the measure that the `bridge_items` of such a declaration leave out.
+    hint : Text or None
+        What may be done where the waves are not comparable, if that is no matter of questionnaires.
     """
 
     measure: str
@@ -412,6 +441,7 @@ class Comparability:
     differences: tuple[str, ...]
     allowed: str = ""
     beyond_bridge: tuple[str, ...] = ()
+    hint: Text | None = None
 
     @property
     def same(self) -> bool:
@@ -528,7 +558,8 @@ def require_comparable(comparable: object) -> str:
         "K142",
         text,
         where="comparable",
-        hint=_(
+        hint=comparable.hint
+        or _(
             "Use a measure that both share; if a bridging study shows that they agree, "
             "write comparable_with: [{earlier}] in questionnaire {later} (bridge_items "
             "if it covers only some).",

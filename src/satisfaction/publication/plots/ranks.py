@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -20,6 +20,7 @@ from satisfaction.foundation.figures import probability
 from satisfaction.foundation.language import Text, _
 from satisfaction.publication.labels import label_of, mark_as_text, published_levels
 from satisfaction.publication.plots.canvas import (
+    ACCENT,
     BESIDE_BAR,
     COMPARED,
     CUT,
@@ -27,6 +28,9 @@ from satisfaction.publication.plots.canvas import (
     INK,
     INTERVAL_LINE,
     MARGINAL_SET,
+    NEUTRAL,
+    OPEN,
+    POINT,
     RANK_WITH_SET,
     SIMULTANEOUS_SET,
     SMALL,
@@ -56,6 +60,7 @@ from satisfaction.publication.plots.canvas import (
     write_right,
 )
 from satisfaction.ranking.critical_values import critical_value, t_critical
+from satisfaction.ranking.drawn import drawn_reach
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Order, Pairs, spread_of
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.sets import tukey_critical
@@ -305,6 +310,65 @@ _HOLDS = {
 }
 
 
+RUNS = {
+    "choices": Look(_("choices only"), OPEN, "s", ""),
+    "sampling": Look(_("sampling error only"), NEUTRAL, "o", ""),
+    "both": Look(_("choices and sampling error"), ACCENT, "D", ""),
+}
+
+
+@themed
+def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int = NEAR) -> Figure:
+    """Draw how often the areas that are listed most are on the list, by what varies.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        name_zh, name_en, rank, choices_list, sampling_list, both_list (shares 0-1; missing where nothing is known of the
+        sampling error), mark.
+    summary : mapping
+        bottom (length of the list), side ("last", "first").
+    count : int
+        How many areas.
+    """
+    ranked = shares.dropna(subset="rank")
+    often = ranked[[f"{kind}_list" for kind in RUNS]].max(axis=1)
+    most = ranked.assign(often=often).sort_values(["often", "rank"], ascending=False, kind="stable")
+    rows = most.head(count).reset_index(drop=True)
+    names = [f"{title}  {rank:g}" for title, rank in zip(names_of(rows), rows["rank"], strict=True)]
+    known = {kind: look for kind, look in RUNS.items() if rows[f"{kind}_list"].notna().any()}
+    places = _("the last {n}", n=summary["bottom"])
+    if summary["side"] == "first":
+        places = _("the first {n}", n=summary["bottom"])
+    heading = Heading(
+        _(
+            "How often among {places}: the {n} areas that are there most often",
+            places=places,
+            n=len(rows),
+        ),
+        mark_of(rows),
+        _("Beside the name: rank as declared"),
+    )
+    written = [
+        " / ".join(probability(row[f"{kind}_list"]) for kind in known)
+        for row in rows.to_dict("records")
+    ]
+    body = Body(
+        row_height(names, 0.24) * len(rows) + 0.1, left=breadth(names), right=breadth(written)
+    )
+    figure, grid = new_canvas(heading, body, legend=[dot(look) for look in known.values()])
+    axes = grid[0, 0]
+    for kind, look in known.items():
+        values = rows[f"{kind}_list"] * 100
+        axes.scatter(values, rows.index, marker=look.marker, color=look.colour, **POINT)
+    axes.set_xlim(-2, 102)
+    axes.xaxis.set_major_formatter("{x:g}%")
+    label_rows(axes, names)
+    write_right(axes, written, size=7.5)
+    axes.set_xlabel(str(_("share of the runs; no probability of the truth")))
+    return figure
+
+
 @themed
 def pair_matrix(ranking: pd.DataFrame, order: Order) -> Figure:
     """Draw for every pair of units whether the row is proven better or worse than the column, or neither; with the cut.
@@ -418,7 +482,8 @@ def difference_table(
 
     Notes
     -----
-    Independent units: Tukey-Kramer / Dunnett's C (all pairs), Dunnett's integral (one unit); otherwise Bonferroni.
+    Independent units: Tukey-Kramer / Dunnett's C (all pairs), Dunnett's integral (one unit); otherwise Bonferroni; scores
+    that are drawn by max-t of the draws.
     """
     names = ranking.units.ranked_names
     one_of(against, names, argument="against", error=RankingError, code="K240")
@@ -429,7 +494,11 @@ def difference_table(
     ahead = pairs.score - pairs.score[chosen]
     half = np.full(len(names), np.nan)
     method = NO_ERROR
-    if ranking.summary["selection"] == "probability":
+    if pairs.drawn is not None:
+        half = drawn_reach(pairs, chosen, 1 - level, table=interval == "simultaneous")
+        half[chosen] = 0.0
+        method = "max-t of joint draws"
+    elif ranking.summary["selection"] == "probability":
         quantile, method = reach(pairs, chosen, alpha=1 - level, interval=interval)
         half = quantile * spread_of(pairs.cov)[chosen]
         half[chosen] = 0.0

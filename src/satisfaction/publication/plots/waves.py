@@ -231,7 +231,7 @@ def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
 
 
 @themed
-def change_plot(changes: pd.DataFrame) -> Figure:
+def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
     """Draw every unit's change of score, largest first: raw with its interval, and shrunk.
 
     Parameters
@@ -239,6 +239,8 @@ def change_plot(changes: pd.DataFrame) -> Figure:
     changes : DataFrame
         code, name_zh, name_en, change, ci_low, ci_high, significant (after Benjamini-Hochberg), shrunk, mark; optionally unit
         ("points 0-100" or "share 0-1").
+    relative : bool
+        The changes are those relative to the mean change of all units.
     """
     rows = changes.sort_values("change", ascending=False, kind="stable", ignore_index=True)
     drawn = drawn_in(rows)
@@ -253,6 +255,9 @@ def change_plot(changes: pd.DataFrame) -> Figure:
         beyond=int(rows["significant"].sum()),
         n=len(rows),
     )
+    unit = _("change ({unit})", unit=drawn.unit)
+    if relative:
+        unit = _("change relative to the mean of all units ({unit})", unit=drawn.unit)
     diamond = Line2D(
         [],
         [],
@@ -279,7 +284,6 @@ def change_plot(changes: pd.DataFrame) -> Figure:
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     label_rows(axes, names)
     write_right(axes, numbers, size=7.5)
-    unit = _("change ({unit})", unit=drawn.unit)
     axes.set_xlabel(stacked(unit, _("on the right: raw change → shrunk change")))
     return figure
 

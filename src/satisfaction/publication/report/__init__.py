@@ -18,11 +18,12 @@ from satisfaction.foundation.files import dated_folder, refuse_existing
 from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill, find_browser, page_name, print_pages
 from satisfaction.foundation.tables import write_text
-from satisfaction.pipeline import Results, beside_folder
+from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.combined import scores_table, weighted_sum
 from satisfaction.publication.labels import score_labels
+from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.report import method, rows
@@ -35,6 +36,7 @@ from satisfaction.publication.selection_tables import (
     CAUTION,
     ODDS,
     SENSITIVITY,
+    population_note,
     satisfied_label,
 )
 from satisfaction.publication.tables import Tables, tables_of
@@ -137,6 +139,7 @@ def render(
     model = survey.declared.selection_model
     if model is not None:
         values["model_source"] = model.source
+        values["population"] = population_note(survey)
     values |= {
         "files": rows.records(responses.summary),
         "not_read": rows.not_read(responses.not_read),

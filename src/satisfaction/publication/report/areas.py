@@ -41,6 +41,7 @@ from satisfaction.publication.report.rows import (
     threshold_rows,
     unmarked,
 )
+from satisfaction.publication.selection_tables import CAUTION, SENSITIVITY, population_note
 from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
 LISTED = {
@@ -171,6 +172,43 @@ class Ranks:
         return any(not pd.isna(row["marginal_low"]) for row in self.path)
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What is said of who answered in an area of a wave whose respondents were not drawn.
+
+    Attributes
+    ----------
+    sentence : Text
+        At which answering odds it leaves or enters the list; empty for areas that are not ranked.
+    sensitivity, models : list of Row
+        Published rows of all measures.
+    """
+
+    sentence: Text
+    sensitivity: list[Row]
+    models: list[Row]
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to say."""
+        return bool(self.sentence or self.sensitivity or self.models)
+
+
+def _answering(source: Source, level: str, code: str) -> Answering:
+    """Take an area's rows from the study of who answered."""
+    selection = source.published.selection
+    of_area = []
+    for table in (selection.sensitivity, selection.model):
+        if len(table):
+            table = table[(table["code"] == code) & (table["level"] == level)]
+        of_area.append(records(table))
+    sentence = NOTHING
+    if len(selection.odds) and level == source.results.area:
+        for row in records(selection.odds[selection.odds["code"] == code]):
+            sentence = Text(row["zh"], row["en"])
+    return Answering(sentence, *of_area)
+
+
 def source_of(results: Results, published: Tables) -> Source:
     """Prepare what all pages share; draws no picture yet."""
     further = {}
@@ -244,6 +282,9 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "remarks": sorted(notes),
         "ranks": _ranks(source, level, code),
         "others": _others(source, level, code),
+        "answering": _answering(source, level, code),
+        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY},
+        "population": population_note(survey),
         "side": SIDES[summary["side"]],
         "size": int(summary["bottom"]),
         "listed": LISTED,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -32,6 +31,8 @@ from satisfaction.publication.selection_tables import (
     MODELS,
     ODDS,
     SENSITIVITY,
+    population_note,
+    reference_note,
     satisfied_label,
 )
 
@@ -98,8 +99,9 @@ class Entry(NamedTuple):
 
 MODEL_ERROR = _(
     "the model's standard error: people answer independently of each other, with chances that their "
-    "levels of the margins decide; margins are taken as known; every respondent counts once"
+    "levels of the margins decide; every respondent counts once"
 )
+KNOWN = _("margins are taken as known")
 SENSITIVITY_SOURCE = _(
     "means: SMUB (Little, West, Boonstra and Hu 2020); shares: MUBP (Andridge, West, Little, "
     "Boonstra and Alvarado-Leiton 2019); phi = 1 is left out where the margins do not predict the "
@@ -414,14 +416,12 @@ def _who_answered(results: Results) -> Section:
     model = survey.declared.selection_model
     if model is not None:
         methods = [MODELS[method] for method in model.methods]
-        names = area_margins(survey.declared, survey.questionnaire.roles.area)
-        lines: list[Line] = [
-            comma_list(methods),
-            _("margins: {margins}", margins=comma_list(names)),
-            MODEL_ERROR,
-            CAUTION,
-            _("source: {source}", source=model.source),
-        ]
+        lines: list[Line] = [comma_list(methods), population_note(survey)]
+        if study.reference is None:
+            lines.append(KNOWN)
+        else:
+            lines.append(reference_note(study.reference))
+        lines += [MODEL_ERROR, CAUTION, _("source: {source}", source=model.source)]
         entries.append(Entry(_("model of who answers"), lines))
     if len(study.sensitivity):
         entries.append(Entry(_("sensitivity"), [SENSITIVITY, SENSITIVITY_SOURCE]))

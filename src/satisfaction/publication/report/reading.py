@@ -25,6 +25,7 @@ from satisfaction.foundation.language import (
 from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.publication import plots
 from satisfaction.publication.clauses import (
+    MODEL,
     Ground,
     Row,
     Rows,
@@ -411,6 +412,16 @@ def _example(rows: Rows) -> Text:
 
 def how_status_is_made(ground: Ground) -> Text:
     """Say where status and probability come from."""
+    if ground.basis is not MODEL:
+        return _(
+            "Status comes from one-sided tests at the {level} confidence level ({family}), sets are "
+            "two-sided: the set of an excluded unit may still touch {name}. Probabilities are shares "
+            "{basis} and prove nothing.",
+            level=ground.level,
+            family=ground.family,
+            name=ground.end.name,
+            basis=ground.basis,
+        )
     return _(
         "Status comes from one-sided tests at the {level} confidence level "
         "({family}), sets are two-sided: the set of an excluded unit may still touch "

@@ -1,0 +1,127 @@
+"""Verify for every set: that of a wave, and those that set waves or rankings side by side, written again by their command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from satisfaction.comparison.assessments import verify_assessments
+from satisfaction.comparison.changes import run_change, run_rolling
+from satisfaction.comparison.combined import combine, export_combined
+from satisfaction.comparison.stability_files import export_stability, study_stability
+from satisfaction.comparison.wave_files import export_change, export_rolling
+from satisfaction.declarations.survey import read_survey
+from satisfaction.foundation.errors import SatisfactionError
+from satisfaction.foundation.file_sets import SUMS
+from satisfaction.foundation.files import read_json, scratch_folder, sha256
+from satisfaction.pipeline import run
+from satisfaction.publication.verify import (
+    UNCHECKED,
+    Verification,
+    other_versions,
+    set_differences,
+    survey_folder,
+    unlike,
+    verify,
+)
+
+
+def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verification:
+    """Recompute a file set of any command from its inputs and compare every file with it.
+
+    Parameters
+    ----------
+    folder : path
+        A set of `run`, or of `change`, `rolling`, `combined`, `stability` or `assessment`.
+    survey : path, optional
+        The (last) survey's folder; by default the one that run.json records. Earlier waves lie beside it as they did.
+
+    Raises
+    ------
+    InputFileError
+        F121-F123 as `verify`.
+    """
+    folder = Path(folder)
+    stamp: dict[str, Any] = {}
+    if (folder / "run.json").is_file():
+        stamp = read_json(folder / "run.json")
+    command = stamp.get("command", "")
+    if command == "assessment":
+        return verify_assessments(folder, survey=None if survey is None else Path(survey))
+    if command not in AGAIN or (folder / SUMS).is_file():
+        return verify(folder, survey=survey)
+    last = survey_folder(folder, survey)
+    waves = [last / way for way in stamp["surveys"]]
+    changed = _changed_by_hand(folder, stamp["outputs"])
+    record = _record(folder, stamp["outputs"])
+    try:
+        with scratch_folder("satisfaction-verify") as scratch:
+            new = AGAIN[command](waves, stamp["options"], scratch / "again")
+            record_now = _record(new, read_json(new / "run.json")["outputs"])
+            compared = len(_names(folder) | _names(new))
+            differing = tuple(set_differences(folder, new))
+    except SatisfactionError as fault:
+        if not changed:
+            raise
+        return Verification(folder, changed, {}, {}, (), 0, str(fault))
+    inputs = unlike(_inputs(record), _inputs(record_now))
+    versions = other_versions(record["versions"], record_now["versions"])
+    return Verification(folder, changed, inputs, versions, differing, compared)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file() and path.name not in UNCHECKED}
+
+
+def _changed_by_hand(folder: Path, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the files that are not what run.json lists: "changed", "missing" or "unlisted"."""
+    present = {name: sha256(folder / name) for name in sorted(_names(folder))}
+    states = {}
+    for name, digest in outputs.items():
+        if name not in present:
+            states[name] = "missing"
+        elif present[name] != digest:
+            states[name] = "changed"
+    return states | dict.fromkeys(sorted(present.keys() - outputs.keys()), "unlisted")
+
+
+def _record(folder: Path, outputs: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a set says it was made from: its JSON file."""
+    (name,) = (name for name in outputs if name.endswith(".json"))
+    return read_json(folder / name, ["waves", "versions"])
+
+
+def _inputs(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes of all inputs, by wave and name."""
+    inputs = dict(record.get("combined_inputs", {}))
+    for wave in record["waves"]:
+        for name, digest in wave["inputs"].items():
+            inputs[f"{wave['survey']}: {name}"] = digest
+    return inputs
+
+
+def _change(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
+    return export_change(run_change(*waves, **options), folder)
+
+
+def _rolling(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
+    return export_rolling(run_rolling(waves, **options), folder)
+
+
+def _combined(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
+    (wave,) = waves
+    results = run(read_survey(wave))
+    return export_combined(results, combine(results, wave / options["declared"]), folder)
+
+
+def _stability(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
+    (wave,) = waves
+    return export_stability(study_stability(run(read_survey(wave)), **options), options, folder)
+
+
+AGAIN: Mapping[str, Callable[[Sequence[Path], Mapping[str, Any], Path], Path]] = MappingProxyType(
+    {"change": _change, "rolling": _rolling, "combined": _combined, "stability": _stability}
+)
+"""How each command's set is written again."""
