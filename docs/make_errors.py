@@ -24,8 +24,8 @@ PAGE = Path(__file__).with_name("errors.md")
 PACKAGE = Path(__file__).parents[1] / "src" / "satisfaction"
 IDENTIFIER = re.compile(r"[A-Z]\d{3}")
 PLACE = re.compile(r"{(\w+)}")
-WORDS = {"_", "both", "ngettext", "pgettext"}
-DEEPEST = 5  # functions within functions; a message lies two or three deep
+WORDS = {"_", "N_", "both", "ngettext", "pgettext"}
+DEEPEST = 7  # functions within functions; a message lies two or three deep, one of a table deeper
 STAGES = {
     "F": "Files 文件",
     "Q": "Questionnaire 问卷",
@@ -241,6 +241,9 @@ class Package:
         """Yield a message; what a caller hands in for one of its places stands there."""
         written = [a.value for a in call.args if isinstance(a, ast.Constant)]
         texts = [text for text in written if isinstance(text, str)]
+        if not texts:  # a message of the catalogue that stands elsewhere
+            yield from self._messages(call.args[0], place, depth + 1)
+            return
         english = texts[-1]
         match call.func:
             case ast.Name(id="ngettext"):

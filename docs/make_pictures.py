@@ -1,6 +1,7 @@
 """Draw the pictures of the README and of the guides: `python docs/make_pictures.py` (about a minute).
 
-They show the shipped wave, once a language: NAME.png in Chinese, NAME-en.png in English, in docs/pictures.
+They show the shipped wave, once a language: NAME.png in Chinese, NAME-en.png in English, in docs/pictures. what-if.png
+is not drawn here: it is what a browser shows of notebook 02.
 """
 
 from __future__ import annotations

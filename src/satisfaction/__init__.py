@@ -65,6 +65,7 @@ Rank
 
 Work on a wave
     sat.open_wave                its declared weighting, trials beside it, one of them adopted
+    sat.show                     a table as a person reads it, in notebooks
 
 The whole wave, published and verified
     sat.run                      from a survey's folder to its ranking

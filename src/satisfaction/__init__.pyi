@@ -45,6 +45,7 @@ from .ranking.change import rank_change as rank_change
 from .ranking.answer_ranks import rank_counts as rank_counts
 from .ranking.answering_odds import answering_odds as answering_odds
 from .notebook.workbench import open_wave as open_wave
+from .notebook.show import show as show
 from .pipeline import run as run
 from .pipeline import Results as Results
 from .publication.file_set import export as export

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
+from satisfaction.declarations.earlier import EarlierSet, comparable_questionnaires
+from satisfaction.declarations.facts import read_fact_table
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.survey import RankedBy, Survey, weighted_as
+from satisfaction.declarations.survey import (
+    RankedBy,
+    Survey,
+    read_survey,
+    weighted_as,
+    with_tables_of_weights,
+)
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.engines import Engine, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError, SurveyError, shortened
+from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
+from satisfaction.foundation.errors import (
+    DesignError,
+    SatisfactionError,
+    SurveyError,
+    shortened,
+)
+from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
@@ -36,10 +51,10 @@ from satisfaction.ranking.selection_study import (
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
-from satisfaction.sampling.measures import add_columns, only_where, stored
+from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
-from satisfaction.weighting.base import RESPONDED, sampled_persons
+from satisfaction.weighting.base import RESPONDED, replicates_of, sampled_persons
 from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
@@ -59,7 +74,9 @@ PARTS = (
     "selection_study",
     "combined",
     "declared_first",
+    "wave_before",
 )
+SAME_FIGURES = 1e-9  # of a wave computed again and its published set, relative
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +130,8 @@ class Results:
         of `estimates` or `ranking`.
     combined : CombinedScores or None
         The combined score of every level, where combined.yaml is there.
+    wave_before : WaveBefore or None
+        The wave that a change is tested against; computed when it is asked for.
     awaited : dict of Text
         Rankings that could not be made yet by name, and what they wait for.
     computed : dict of str to object
@@ -146,6 +165,7 @@ class Results:
     declared_first: Results | None = None
     selection_study: SelectionStudy | None = None
     combined: CombinedScores | None = None
+    wave_before: WaveBefore | None = None
     awaited: dict[str, Text] = field(default_factory=dict)
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
@@ -201,6 +221,106 @@ class Results:
         return self.estimates[self.survey.whole()]
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierEstimates:
+    """What an earlier wave's folder gives.
+
+    Attributes
+    ----------
+    estimates : dict of Estimates
+        By level of area; empty where it cannot be compared.
+    fault : Text
+        Why not; empty where it can.
+    read : dict of str to str
+        SHA-256 of every file that was read for it, by its absolute path.
+    """
+
+    estimates: dict[str, Estimates]
+    fault: Text
+    read: Mapping[str, str] = field(repr=False)
+
+
+class WaveBefore:
+    """The wave before, computed from its folder when somebody asks for a change.
+
+    Attributes
+    ----------
+    earlier : EarlierSet
+    """
+
+    def __init__(self, survey: Survey, earlier: EarlierSet) -> None:
+        self.earlier = earlier
+        self._questionnaire = survey.questionnaire
+
+    def __repr__(self) -> str:
+        return f"WaveBefore({self.earlier.wave}: {self.earlier.survey})"
+
+    @cached_property
+    def computed(self) -> EarlierEstimates:
+        """Return its estimates; computed once."""
+        with use(None), recorded() as read:
+            try:
+                estimates = self._estimates(read)
+                different = self._difference(estimates)
+            except SatisfactionError as fault:
+                estimates = {}
+                different = Text(f"{fault.code} {fault.zh}", f"{fault.code} {fault.en}")
+        if different:
+            estimates = {}
+        return EarlierEstimates(estimates, different, read)
+
+    def _estimates(self, read: dict[str, str]) -> dict[str, Estimates]:
+        """Estimate the wave as its folder is now; note what was read."""
+        assert self.earlier.survey_folder is not None
+        survey = read_survey(self.earlier.survey_folder, ranking=False)
+        responses = load_responses(survey)
+        read |= {**survey.read, **responses.read}
+        persons = sampled_persons(survey, responses.accepted)
+        design = weigh(survey, sample_design(survey, persons.table))
+        counted = tally(design, list(design.measures), by=survey.area_levels())
+        return withhold(survey, estimate_areas(survey, design, counted), counted)
+
+    def _difference(self, estimates: dict[str, Estimates]) -> Text:
+        """Say why the estimates cannot stand for what was published; nothing where they can."""
+        earlier = self.earlier
+        comparable = comparable_questionnaires(self._questionnaire)
+        if earlier.questionnaire not in comparable and not earlier.declared.accepted:
+            return _(
+                "questionnaire {before}, now {now}, not declared comparable",
+                before=earlier.questionnaire,
+                now=self._questionnaire.reference,
+            )
+        columns = ("level", "code", "measure", "estimate", "se")
+        table = read_fact_table(earlier.folder / "indices.csv", columns)
+        published = table.set_index(["level", "code", "measure"])[["estimate", "se"]]
+        for level, computed in estimates.items():
+            if not computed.by:
+                continue
+            codes = computed.table[computed.by[0]].astype(str)
+            keys = pd.MultiIndex.from_arrays(
+                [[level] * len(codes), codes, computed.table["measure"]]
+            )
+            before = published.reindex(keys).apply(pd.to_numeric, errors="coerce")
+            now = computed.table[["estimate", "se"]].astype(float)
+            if not np.allclose(now, before, rtol=SAME_FIGURES, atol=1e-12, equal_nan=True):
+                return _(
+                    "the folder of {wave} no longer gives its file set {name}",
+                    wave=earlier.wave,
+                    name=earlier.folder.name,
+                )
+        return NOTHING
+
+
+def wave_before(survey: Survey) -> WaveBefore | None:
+    """Return the wave that changes are tested against; None where none is declared or its respondents are not there."""
+    if not (survey.earlier and survey.declared.tested.change):
+        return None
+    earlier = survey.earlier[-1]
+    if earlier.survey_folder is None:
+        return None
+    return WaveBefore(survey, earlier)
+
+
 def _silent(_step: Text) -> None:
     """Tell nobody."""
 
@@ -253,6 +373,7 @@ def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Resu
     record = survey.weighting_record
     if record is not None and record.in_force:
         before = weighted_as(results.survey, record.declared_first)
+        before = with_tables_of_weights(before, survey.folder)
         before = replace(before, further=())
         if before.declared.base != survey.declared.base:
             sample = draw_up_sample(before, responses, engine=engine)
@@ -290,11 +411,11 @@ def reweighted(
         study = results.selection_study
         reference = study.reference if study is not None else None
         trial = _from_sample(survey, results.responses, sample, variance, reference=reference)
-        return _as_computed(trial)
+        return _as_computed(replace(trial, wave_before=results.wave_before))
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class BaseSample:
     """Everybody who was sampled, before any weighting step but the first.
 
     Attributes
@@ -309,16 +430,18 @@ class Sample:
     base_step: dict[str, Any] | None
 
 
-def draw_up_sample(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> Sample:
+def draw_up_sample(
+    survey: Survey, responses: Responses, *, engine: Engine = "duckdb"
+) -> BaseSample:
     """Give everybody who was sampled a base weight, and declare the sample design; see `sample_design`."""
     persons = sampled_persons(survey, responses.accepted)
-    return Sample(sample_design(survey, persons.table, engine=engine), persons.record)
+    return BaseSample(sample_design(survey, persons.table, engine=engine), persons.record)
 
 
 def _from_sample(
     survey: Survey,
     responses: Responses,
-    sample: Sample,
+    sample: BaseSample,
     variance: Variance = "default",
     *,
     tell: Callable[[Text], object] = _silent,
@@ -328,17 +451,11 @@ def _from_sample(
     design = weigh(survey, sample.design)
     tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    tell(ESTIMATING)
-    estimates = estimate_areas(survey, design, counted, variance=variance)
-    estimates = withhold(survey, estimates, counted)
-    tell(RANKING)
-    combined = None
-    if survey.combined is not None:
-        combined = combined_scores(survey, survey.combined, estimates)
-        estimates = combined.beside(survey, estimates)
-    awaited = awaited_rankings(survey, combined)
-    survey = survey.without_rankings(awaited)
-    all_rankings = rank_scores(survey, estimates, combined, awaited)
+    scored = _scored(survey, design, counted, variance, tell)
+    survey = scored.survey
+    estimates = scored.estimates
+    combined = scored.combined
+    all_rankings = rank_scores(survey, estimates, combined, scored.awaited)
     ranking = all_rankings[0].ranking
     return Results(
         survey=survey,
@@ -351,7 +468,8 @@ def _from_sample(
         base_step=sample.base_step,
         selection_study=study_selection(survey, design, estimates, ranking, reference),
         combined=combined,
-        awaited=awaited,
+        wave_before=wave_before(survey),
+        awaited=scored.awaited,
     )
 
 
@@ -365,6 +483,90 @@ def drawn_reference(survey: Survey, *, engine: Engine = "duckdb") -> DrawnRefere
     return DrawnReference.of(survey, reference, design, responses.read)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Ranked:
+    """Estimates and the ranking of a weighted design: what a run and a what-if have in common.
+
+    Attributes
+    ----------
+    survey : Survey
+        As it is ranked: by its main score, or by the next one that waits for nothing.
+    design : SampleDesign
+    estimates : dict of Estimates
+        As in `Results`.
+    ranking : Ranking
+    combined : CombinedScores or None
+    awaited : dict of Text
+        As in `Results`.
+    """
+
+    survey: Survey
+    design: SampleDesign
+    estimates: dict[str, Estimates]
+    ranking: Ranking
+    combined: CombinedScores | None
+    awaited: dict[str, Text]
+
+    @property
+    def whole(self) -> Estimates:
+        """Return the estimates of all areas together."""
+        return self.estimates[self.survey.whole()]
+
+
+def rank_design(
+    survey: Survey,
+    design: SampleDesign,
+    counted: Tally,
+    *,
+    variance: Variance = "default",
+    tell: Callable[[Text], object] = _silent,
+) -> Ranked:
+    """Estimate and rank a weighted design.
+
+    Parameters
+    ----------
+    survey : Survey
+    design : SampleDesign
+    counted : Tally
+        Of the design's measures, by the survey's levels of area; more keys do no harm.
+    variance : str
+        Of the estimates.
+    """
+    scored = _scored(survey, design, counted, variance, tell)
+    ranking = rank_areas(scored.survey, scored.estimates)
+    return Ranked(scored.survey, design, scored.estimates, ranking, scored.combined, scored.awaited)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """All that is ranked: estimates, the combined score beside them, and the survey without the rankings that are awaited."""
+
+    survey: Survey
+    estimates: dict[str, Estimates]
+    combined: CombinedScores | None
+    awaited: dict[str, Text]
+
+
+def _scored(
+    survey: Survey,
+    design: SampleDesign,
+    counted: Tally,
+    variance: Variance,
+    tell: Callable[[Text], object],
+) -> _Scored:
+    """Estimate, withhold small cells, and put the combined score beside what it is made of."""
+    tell(ESTIMATING)
+    estimates = estimate_areas(survey, design, counted, variance=variance)
+    estimates = withhold(survey, estimates, counted)
+    tell(RANKING)
+    combined = None
+    if survey.combined is not None:
+        combined = combined_scores(survey, survey.combined, estimates)
+        estimates = combined.beside(survey, estimates)
+    awaited = awaited_rankings(survey, combined)
+    return _Scored(survey.without_rankings(awaited), estimates, combined, awaited)
+
+
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
     """Declare the sample design of the responses, before any weighting step; see `sample_design`."""
     return draw_up_sample(survey, responses, engine=engine).design
@@ -376,7 +578,7 @@ def sample_design(
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
 
     Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
-    used then, and `lonely_note` says so.
+    used then, and `lonely_note` says so. Replicate weights that came with final weights stand for strata, PSUs and fpc.
 
     Raises
     ------
@@ -385,10 +587,19 @@ def sample_design(
     """
     roles = survey.questionnaire.roles
     measures = compile_measures(survey.questionnaire)
-    rows = add_columns(scan(hold(persons, engine)), measures)
-    if RESPONDED in persons:
-        rows = only_where(rows, measures, RESPONDED)
-    table = materialize(rows)
+    table = _measured(scan(hold(persons, engine)), measures)
+    if survey.replicate_weights is not None:
+        table = fetch(scan(table))
+        replicates = replicates_of(survey, table)
+        if replicates is not None:
+            return SurveyDesign(
+                table,
+                base_weight="base_weight",
+                selection=survey.declared.selection,
+                measures=stored(measures),
+                codes=survey.questionnaire.coded_columns(),
+                **replicates,
+            )
 
     collapse = {}
     for merge in survey.declared.collapse:
@@ -415,6 +626,25 @@ def sample_design(
         if survey.declared.selection != "probability":
             return declared("adjust")
         raise _in_the_words_of_a_survey(fault, survey) from None
+
+
+def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
+    """Return the engine's table with the values of measures; nonrespondents have none."""
+    columns = rows.collect_schema().names()
+    rows = add_columns(rows, measures)
+    if RESPONDED in columns:
+        rows = only_where(rows, measures, RESPONDED)
+    return materialize(rows)
+
+
+def remeasured(survey: Survey, design: SampleDesign, names: Collection[str]) -> SampleDesign:
+    """Return a design with the measures of another questionnaire on the same answers: those of the names alone."""
+    chosen = []
+    for measure in compile_measures(survey.questionnaire):
+        if measure.name in names:
+            chosen.append(measure)
+    design = design.over(_measured(design.table, chosen))
+    return replace(design, measures={measure.name: measure for measure in stored(chosen)})
 
 
 def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -595,6 +825,12 @@ def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     breaking = breaking_scores(rules, estimates[level])
     ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
     return with_thresholds(ranking, survey, estimates)
+
+
+def ranked_scores(survey: Survey) -> set[str | None]:
+    """Return the scores that decide ranks and list: the ranked one, what breaks ties, and thresholds that act on the list."""
+    acting = [threshold for threshold in survey.rules.thresholds if threshold.on_list is not None]
+    return {survey.ranked, survey.rules.ranking.tie_break, *(one.measure for one in acting)}
 
 
 def awaited_rankings(survey: Survey, combined: CombinedScores | None) -> dict[str, Text]:

@@ -84,8 +84,8 @@ def test_the_command_says_it_and_leaves_nothing(small, call, monkeypatch):
         small.csv.write_bytes(small.csv.read_bytes() + b"\n")
         return writing(*arguments, **options)
 
-    writing = folder.write_indices
-    monkeypatch.setattr(folder, "write_indices", late)
+    writing = folder._write_indices
+    monkeypatch.setattr(folder, "_write_indices", late)
     code, _, err = call("run", small.folder)
     assert (code, "all.csv was changed during the run; nothing was written." in err) == (2, True)
     assert list((small.folder / "out").iterdir()) == []

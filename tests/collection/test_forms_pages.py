@@ -6,20 +6,16 @@ import html
 import re
 
 import pandas as pd
-import pyreadstat
 import pytest
 
 from conftest import ROOT
-from satisfaction import load_responses
 from satisfaction.collection.forms.codebook import (
     codebook_html,
     codebook_sheets,
     codebook_tables,
 )
 from satisfaction.collection.forms.printed import printable_html
-from satisfaction.collection.forms.spss import write_spss_answers
 from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
-from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.language import use
 
 SHIPPED = [
@@ -157,68 +153,3 @@ def test_printed_questionnaire_has_boxes_skips_and_a_head(small_questionnaire):
     assert page.count("<table>") == 1  # the four questions on one scale
     assert "享乐" in page
     assert "correct" not in page.lower()
-
-
-@pytest.fixture(scope="module")
-def sav(unchanged, tmp_path_factory):
-    accepted = load_responses(unchanged).accepted
-    path = tmp_path_factory.mktemp("sav") / "answers.sav"
-    write_spss_answers(accepted, unchanged.questionnaire, path, mark="模拟 simulated")
-    return accepted, *pyreadstat.read_sav(str(path), user_missing=True)
-
-
-def test_spss_file_holds_the_same_answers(sav):
-    accepted, table, _ = sav
-    assert list(table) == [column for column in accepted if not column.startswith("_")]
-    for column in table:
-        same = accepted[column].astype(object).where(accepted[column].notna(), None)
-        back = (
-            table[column].astype(object).where(table[column].notna() & (table[column] != ""), None)
-        )
-        assert (
-            back.map(str).tolist()
-            == same.map(lambda v: str(float(v)) if isinstance(v, int) else str(v)).tolist()
-        ), column
-
-
-def test_spss_file_carries_labels_missing_codes_and_the_mark(sav):
-    _, table, meta = sav
-    assert meta.column_names_to_labels["overall"] == "总体 Overall"
-    assert meta.column_names_to_labels["values_1"] == "核心价值观：富强 Core values: Prosperity"
-    assert meta.variable_value_labels["overall"][5] == "非常满意 Very satisfied"
-    assert meta.variable_value_labels["values_1"] == {0: "未选 not chosen", 1: "选中 chosen"}
-    assert [r["lo"] for r in meta.missing_ranges["overall"]] == [97, 98, 99]
-    assert "age" not in meta.missing_ranges
-    assert meta.file_label.startswith("模拟 simulated small@1")
-    assert meta.notes[0] == "模拟 simulated"
-    assert table["overall"].isin([97, 98, 99]).any()
-
-
-def test_user_missing_codes_vanish_for_whoever_reads_without_them(sav, tmp_path):
-    accepted, table, _ = sav
-    assert table["overall"].mean() == pytest.approx(accepted["overall"].astype(float).mean())
-
-
-@pytest.mark.parametrize(("codes", "fits"), [([96, 97, 98, 99], True), ([-9, 3, 98, 99], False)])
-def test_more_than_three_special_codes_need_a_range_without_answers(
-    unchanged, tmp_path, codes, fits
-):
-    data = unchanged.questionnaire.model_dump(exclude_defaults=True)
-    special = data["scales"]["yes_no"]["special"]
-    data["scales"]["yes_no"]["special"] = dict.fromkeys(codes, special[99])
-    questionnaire = Questionnaire.model_validate(data)
-    accepted = load_responses(unchanged).accepted
-    if fits:
-        write_spss_answers(accepted, questionnaire, tmp_path / "x.sav")
-        ranges = pyreadstat.read_sav(str(tmp_path / "x.sav"), user_missing=True)[1].missing_ranges
-        assert ranges["heard"] == [{"lo": 96, "hi": 99}]
-    else:
-        with pytest.raises(ExportError, match="X132"):
-            write_spss_answers(accepted, questionnaire, tmp_path / "x.sav")
-
-
-def test_a_missing_column_is_named(unchanged, tmp_path):
-    accepted = load_responses(unchanged).accepted.drop(columns="values_2")
-    with pytest.raises(ExportError, match="X131"):
-        write_spss_answers(accepted, unchanged.questionnaire, tmp_path / "x.sav")
-    assert list(tmp_path.iterdir()) == []

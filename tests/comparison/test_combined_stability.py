@@ -11,10 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from tests import item_trees
+from tests.comparison.test_waves import second_wave
 from tests.ranking.test_rankings import ONSITE, prepare
 
 from conftest import COUNTIES, SmallSurvey, joined
+from satisfaction import read_survey
 from satisfaction.comparison.again import verify_any
+from satisfaction.comparison.changes import compare_waves, roll_waves
 from satisfaction.comparison.stability import combined_components
 from satisfaction.comparison.stability_files import (
     export_stability,
@@ -177,3 +181,18 @@ def test_other_weights_name_every_component_and_add_up(small, old, new, code):
     declared(small, ALTERNATIVES.replace(old, new, 1))
     with pytest.raises(RankingError, match=code):
         small.read()
+
+
+def test_scores_that_are_drawn_bring_their_draws_and_no_change(small):
+    item_trees.write_files(small.folder)
+    later = run(read_survey(second_wave(small)))
+    results = run(small.read())
+    ranked = results.further["combined"]
+    parts = combined_components(ranked, draws=4000)
+    sums = parts.errors @ parts.weights
+    drawn = ranked.ranked.drawn.scores - ranked.ranked.table["estimate"].to_numpy()
+    known = ranked.ranking.units.ranked
+    np.testing.assert_allclose(sums[:, known], drawn[:, known], atol=1e-9)
+    for found in (compare_waves(results, later), roll_waves([results, later])):
+        assert "combined" not in found.further
+        assert "The score is drawn" in found.left_out["combined"].en

@@ -377,7 +377,8 @@ def test_a_planted_difference_is_found(moved, kind, file):
 
 def test_a_changed_input_of_either_wave_is_named(moved, call):
     folder = moved["change"]
-    edit(folder.parents[2] / "wave" / "onsite.csv", "80.0", "81.0")
+    surveys = folder.parents[2]
+    edit(surveys / "wave" / "onsite.csv", "80.0", "81.0")
     code, out, _err = call("verify", folder)
     assert code == OTHER_INPUTS
     assert "input is not what it was: small-wave: onsite.csv" in out

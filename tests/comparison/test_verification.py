@@ -246,6 +246,28 @@ def test_the_exit_code_of_compare_says_whether_figures_differ(copy, tmp_path, ca
     assert call("compare", copy[1], tmp_path / "nowhere")[0] == 2
 
 
+def test_changed_tests_are_compared(copy, tmp_path):
+    other = shutil.copytree(copy[1], tmp_path / "other")
+    for name, column in (("tests", "p_adjusted"), ("reliability", "coefficient")):
+        path = other / f"{name}.csv"
+        table = pd.read_csv(path, encoding="utf-8-sig", dtype=str, keep_default_na=False)
+        table.loc[0, column] = "0.123"
+        table.to_csv(path, index=False, encoding="utf-8-sig")
+    found = compare(copy[1], other)
+    assert not found.nothing
+    assert not len(found.figures) + len(found.ranks)
+    assert found.tests[["file", "column", "new"]].to_numpy().tolist() == [
+        ["tests", "p_adjusted", 0.123],
+        ["reliability", "coefficient", 0.123],
+    ]
+    assert found.tests["row"].iloc[0].startswith("rest topic_index county 990101")
+    assert "changed figures of tests and reliability: 2" in joined(comparison_lines(found)).en
+    # a set that was written before these tables were made lacks them; no figure changed
+    for name in ("tests.csv", "reliability.csv"):
+        (other / name).unlink()
+    assert compare(copy[1], other).nothing
+
+
 def test_a_set_made_from_other_declarations_is_recomputed_from_its_record(made):
     survey = made[0].read()
     declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})

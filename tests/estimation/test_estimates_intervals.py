@@ -12,7 +12,6 @@ from statsmodels.stats.proportion import proportion_confint
 from golden_values import api_design, api_rows, expected
 from satisfaction import estimate
 from satisfaction.estimation.intervals import (
-    INTERVALS,
     effective_size,
     korn_graubard_interval,
     likelihood_interval,
@@ -151,6 +150,7 @@ ERRORS = st.floats(0, 0.5) | st.sampled_from([0.0, 1e-14, 1e-11, 1e-6])
 SIZES = st.integers(1, 10**7)
 DFS = st.integers(-1, 5000) | st.just(np.inf)
 LEVELS = st.floats(0.01, 0.9999)
+INTERVALS = ("logit", "beta", "wilson", "xlogit", "mean", "likelihood")
 METHOD = pytest.mark.parametrize("method", INTERVALS)
 
 

@@ -12,7 +12,6 @@ from golden_values import GOLDEN, golden
 from satisfaction.estimation.selection_model import (
     Reference,
     ReferenceSample,
-    logistic_estimate,
     model_estimates,
     propensities,
 )
@@ -117,19 +116,6 @@ def test_doubly_robust_with_a_reference_sample(case, name, fit):
     expected = case.own["y2"][name]
     assert found.mean == pytest.approx([expected["mean"]], rel=ITERATED)
     assert found.se == pytest.approx([expected["se_linearised"]], rel=ITERATED)
-    of_share = logistic_estimate(
-        case.rows["y1"].to_numpy(float), case.x, case.sample, fitted=fitted
-    )
-    expected = case.own["y1"][name]
-    assert of_share.mean == pytest.approx([expected["mean"]], rel=ITERATED)
-    assert of_share.se == pytest.approx([expected["se_linearised"]], rel=ITERATED)
-
-
-def test_a_logistic_model_of_a_share(case):
-    found = logistic_estimate(case.rows["y1"].to_numpy(float), case.x, case.sample)
-    expected = case.package["y1"]["mi"]
-    assert found.mean == pytest.approx([expected["mean"]], rel=FITTED)
-    assert found.se == pytest.approx([expected["se_package"]], rel=FITTED)
 
 
 def test_doubly_robust_to_totals_is_inverse_propensity_to_them(case):

@@ -57,16 +57,6 @@ def test_rates_equal_those_worked_by_hand():
     )
 
 
-def test_e_may_be_given_and_is_reported():
-    found = dispositions(outcomes(), MAP, e=0.5)
-    assert (found.e, found.e_source) == (0.5, "given")
-    assert found.rates.set_index("rate").loc["RR3", "value"] == pytest.approx(
-        100 / 255, rel=ROUNDING
-    )
-    with pytest.raises(ResponsesError, match="R404"):
-        dispositions(outcomes(), MAP, e=1.2)
-
-
 def test_codes_nobody_mapped_are_named_once():
     with pytest.raises(ResponsesError) as caught:
         dispositions(pd.Series(["1", "关机", "关机", "77", None]), MAP)

@@ -23,7 +23,6 @@ from satisfaction import (
     export,
 )
 from satisfaction.collection.responses import Responses, load_responses
-from satisfaction.collection.rules import check_rows
 from satisfaction.foundation.engines import fetch, hold, scan
 from satisfaction.foundation.errors import EngineError, WeightsError
 from satisfaction.pipeline import base_design, estimate_areas, run, weigh
@@ -422,94 +421,3 @@ def test_a_memory_limit_and_a_folder_to_spill_to_are_used(large, tmp_path):
     assert "244.1 MiB" in limit
     assert "spill" in limit
     assert found == digest(large)
-
-
-@pytest.fixture(scope="module")
-def faulty(unchanged, responses):
-    """Coded rows with one fault of each kind, and what they are."""
-    items = unchanged.questionnaire.items
-    rows = responses.accepted[
-        [
-            c
-            for name in items
-            for c in unchanged.questionnaire.columns(name)
-            if c in responses.accepted
-        ]
-    ]
-    rows = rows.sort_values("id", ignore_index=True).astype({"county": object, "id": object})
-    rows.loc[3, "id"] = rows.loc[2, "id"]
-    rows.loc[5, "overall"] = 77
-    rows.loc[[7, 8], "county"] = "999999"
-    return rows
-
-
-def test_rules_run_where_the_rows_are(unchanged, faulty, engine):
-    clean = check_rows(unchanged, hold(faulty.drop(index=[3, 5, 7, 8]), engine))
-    assert (clean.read, clean.accepted, clean.rejected, len(clean.table)) == (
-        len(faulty) - 4,
-        len(faulty) - 4,
-        0,
-        0,
-    )
-    found = check_rows(unchanged, hold(faulty, engine), first=1)
-    assert found.read == len(faulty) == found.accepted + found.rejected
-    counted = {(r.rule, r.item): (r.action, r.rows) for r in found.table.itertuples()}
-    assert counted["R202", "overall"] == ("blank_item", 1)
-    assert counted["R208", "county"] == ("reject_row", 2)
-    assert counted["R203", "id"] == ("reject_row", 1)
-    shown = {(r.rule, r.item): (r.id, r.value) for r in found.examples.itertuples()}
-    assert shown["R202", "overall"] == (faulty.loc[5, "id"], "77")
-    assert shown["R208", "county"] == (faulty.loc[7, "id"], "999999")
-    assert shown["R203", "id"] == (faulty.loc[2, "id"], "x 2")
-    assert (
-        found.rejected == 3
-    )  # an answer outside the scale of an item that is not required blanks only the item
-
-
-def with_number(small, declared, values):
-    """Return the small survey with another item of numbers, and 120 coded rows that hold `values` first."""
-    rows = small.rows()
-    item = f"  hours: {{type: number, {declared}, zh: 小时, en: Hours}}\n"
-    small.edit(small.questionnaire, "  age_group:\n", f"{item}  age_group:\n")
-    small.write(rows.assign(hours="1"))
-    survey = small.read()
-    coded = load_responses(survey).accepted
-    questionnaire = survey.questionnaire
-    columns = [c for name in questionnaire.items for c in questionnaire.columns(name)]
-    coded = coded[[c for c in columns if c in coded]]
-    coded = coded.sort_values("id", ignore_index=True).astype({"county": object, "id": object})
-    hours = np.ones(len(coded))
-    hours[: len(values)] = values
-    texts = np.array([f"{value:.15g}" for value in hours])
-    small.write(rows.sort_values("id").assign(hours=texts))
-    return survey, coded.assign(hours=hours)
-
-
-@pytest.mark.parametrize(
-    ("declared", "values", "wrong"),
-    [
-        ("low: 0, high: 40", [30.5, 30, 0, 40, 41, -1], 3),
-        ("low: 0, high: 40, step: 0.1", [0.1 + 0.2, 30.5, 30.55, 40.1], 2),
-    ],
-)
-def test_a_number_off_its_step_is_what_the_reader_of_files_blanks(
-    small, engine, declared, values, wrong
-):
-    survey, coded = with_number(small, declared, values)
-    found = check_rows(survey, hold(coded, engine))
-    [(rule, item, rows)] = found.table[["rule", "item", "rows"]].itertuples(index=False, name=None)
-    assert (rule, item, rows) == ("R212", "hours", wrong)
-    log = load_responses(survey).log
-    assert ((log["rule"] == "R212") & (log["column"] == "hours")).sum() == wrong
-
-
-def test_base_weights_need_no_step_but_are_positive(small, engine):
-    small.edit("survey.yaml", "{step: base}", "{step: base, source: column, column: hours}")
-    survey, coded = with_number(small, "low: 0, high: 40", [30.5, 0.25, 0, 41])
-    found = check_rows(survey, hold(coded, engine))
-    assert found.table[["rule", "item", "rows"]].to_numpy().tolist() == [["R212", "hours", 2]]
-
-
-def test_a_table_without_a_required_column_is_refused(unchanged, faulty):
-    with pytest.raises(SatisfactionError, match="R130"):
-        check_rows(unchanged, faulty.drop(columns="county"))

@@ -105,7 +105,6 @@ def test_codes_keep_their_zeros_and_rows_their_numbers(tmp_path):
     assert table.header == ("code", "b")
     assert table.rows == [["007", " 1 "], ["008", "2"], ["009", ""]]
     assert table.numbers == [3, 5, 6]
-    assert table.surplus == {5}
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -131,7 +130,6 @@ def test_blocks_of_records_are_joined_without_a_seam(tmp_path, monkeypatch):
     (table,) = read_tables(tmp_path / "t.csv")
     assert table.rows == [[*record, ""][:2] for record in records[1:] if record]
     assert table.numbers == [n for n, record in enumerate(records, start=1) if record][1:]
-    assert table.surplus == {n for n, record in enumerate(records, start=1) if len(record) > 2}
 
 
 def test_equal_texts_are_one_object_and_true_is_not_one(tmp_path):

@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from tests.notebook.test_what_if import assert_tells_how_it_was_chosen
 
 from conftest import ROOT, SmallSurvey
 from satisfaction import export, read_survey, run
 from satisfaction.foundation import pages as pdf
 from satisfaction.notebook import server
+from satisfaction.notebook.actions import opened
 from satisfaction.publication.report import write_report
 from system_packages import NEEDS_BROWSER, NEEDS_PDFTOTEXT
 
@@ -39,6 +41,7 @@ FLAGS = [
 SHELF = ROOT / "notebooks"
 NOTEBOOKS = sorted(path.name for path in SHELF.glob("0[1-9]_*.ipynb"))
 NOTEBOOKS += sorted(f"en/{path.name}" for path in (SHELF / "en").glob("0[1-9]_*.ipynb"))
+WITH_WHAT_IF = ("02_weighting.ipynb", "04_indices.ipynb", "05_ranking.ipynb")
 PATIENCE = 180_000
 SERIOUS = ("serious", "critical")
 HAN = "Noto Sans SC"
@@ -179,6 +182,29 @@ def _app_in_the_page():
     server.command = server_command
 
 
+def change_theme(page, theme: str) -> None:
+    page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+    )
+
+
+def what_if_of(page):
+    """The controls and tables of a notebook's what-if, scrolled into view."""
+    tables = page.locator(".satisfaction-what-if")
+    moved = page.locator(".jupyter-widgets.widget-vbox", has=tables)
+    moved.scroll_into_view_if_needed()
+    return moved
+
+
+def drag_to_the_end(page, moved) -> None:
+    """Drag the first slider to its right end, and let it go."""
+    bar = moved.locator(".noUi-target").first.bounding_box()
+    moved.locator(".noUi-handle").first.hover()
+    page.mouse.down()
+    page.mouse.move(bar["x"] + bar["width"] + 20, bar["y"] + bar["height"] / 2, steps=8)
+    page.mouse.up()
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     survey = project.folder.resolve()
@@ -204,9 +230,26 @@ def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     assert all(width > 0 for width in pictures)
     assert before == sections(content)
     assert outline(page) == before
+    stem = name.removesuffix(".ipynb").replace("/", "-")
+    keep(page, stem)
+    change_theme(page, "JupyterLab Dark")
+    again = run_all(page)
+    assert [one for one in again if one["output_type"] == "error"] == []
+    if shipped.name in WITH_WHAT_IF:
+        moved = what_if_of(page)
+        drag_to_the_end(page, moved)
+        moved.get_by_text(re.compile("【(试算|trial)")).wait_for()
+        moved.get_by_role("button").click()
+        moved.locator("pre").wait_for()
+        shades = moved.locator(".satisfaction-table table").last.evaluate(BRIGHTNESS)
+        assert shades["paper"] < 0.3
+        assert abs(shades["ink"] - shades["paper"]) > 0.5
+        keep(page, f"{stem}-what-if-dark")
+        change_theme(page, "JupyterLab Light")
+        keep(page, f"{stem}-what-if-light")
+    change_theme(page, "JupyterLab Light")
     assert outside(page) == []
     assert page.faults == []
-    keep(page, name.removesuffix(".ipynb").replace("/", "-"))
 
 
 def test_tables_are_readable_in_the_dark_theme(page, lab, project):
@@ -218,9 +261,7 @@ def test_tables_are_readable_in_the_dark_theme(page, lab, project):
         encoding="utf-8",
     )
     open_notebook(page, lab, "notebooks/dark-04.ipynb")
-    page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    )
+    change_theme(page, "JupyterLab Dark")
     run_all(page)
     shown = page.locator(".jp-OutputArea .satisfaction-table")
     assert shown.count() > 3
@@ -231,9 +272,7 @@ def test_tables_are_readable_in_the_dark_theme(page, lab, project):
         assert abs(shades["ink"] - shades["paper"]) > 0.5
     table.scroll_into_view_if_needed()
     keep(page, "dark")
-    page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
-    )
+    change_theme(page, "JupyterLab Light")
 
 
 def test_a_table_of_a_notebook_is_searched_and_sorted_whole(page, lab, project):
@@ -315,6 +354,83 @@ def test_jupyterlab_itself_is_in_chinese(page, lab):
     open_notebook(page, lab, "notebooks/00_start.ipynb")
     menus = page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
     assert menus[:3] == ["文件", "编辑", "查看"]
+
+
+@pytest.fixture
+def story(project):
+    """A wave of its own, with the notebooks that the form writes for it."""
+    folder = project.root / "surveys" / "story"
+    shutil.copytree(project.folder, folder, ignore=shutil.ignore_patterns("out"))
+    opened(folder, "en")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def set_cell(page, start: str, source: str) -> None:
+    """Write a cell anew: the one that begins so."""
+    page.evaluate(
+        """([start, source]) => {
+          const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
+          cells.find(c => c.sharedModel.getSource().startsWith(start)).sharedModel.setSource(source);
+        }""",
+        [start, source],
+    )
+
+
+def run_new_cell(page, source: str) -> None:
+    """Write a cell below all others, and run it."""
+    page.evaluate(
+        """async source => {
+          const notebook = window.jupyterapp.shell.currentWidget.content;
+          notebook.activeCellIndex = notebook.widgets.length - 1;
+          await window.jupyterapp.commands.execute("notebook:insert-cell-below");
+          notebook.activeCell.model.sharedModel.setSource(source);
+          await window.jupyterapp.commands.execute("notebook:run-cell");
+        }""",
+        source,
+    )
+
+
+def errors(page) -> list[str]:
+    return page.evaluate(
+        """[...window.jupyterapp.shell.currentWidget.content.model.cells]
+        .flatMap(c => c.type === "code" ? c.outputs.toJSON() : [])
+        .filter(o => o.output_type === "error").map(o => o.evalue)"""
+    )
+
+
+def test_a_statistician_moves_a_slider_adopts_and_publishes(page, lab, story, call):
+    """From the slider to the official set, and the set says how its weighting was chosen."""
+    shelf = "surveys/story/out/notebooks/en"
+    declared = read_survey(story).declared.weighting
+    open_notebook(page, lab, f"{shelf}/02_weighting.ipynb")
+    assert [one for one in run_all(page) if one["output_type"] == "error"] == []
+    moved = what_if_of(page)
+    drag_to_the_end(page, moved)
+    moved.get_by_text("Trial: trim 1.5 x mean").wait_for()
+    assert "【trial" in moved.inner_text()
+    moved.get_by_role("button", name="code of this trial").click()
+    code = moved.locator("pre").inner_text()
+    assert 'name="trim 1.5 x mean"' in code
+    keep(page, "what-if-en")
+    run_new_cell(page, code)
+    source = (
+        'adopted, reason, source, by = "trim 1.5 x mean", "few hold much", "note 3", "A. Lin"\n'
+    )
+    run_new_cell(page, source + "bench.adopt(adopted, reason=reason, source=source, by=by)")
+    assert errors(page) == []
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    for name in ("04_indices.ipynb", "05_ranking.ipynb"):
+        open_notebook(page, lab, f"{shelf}/{name}")
+        set_cell(page, "# Parameters", f'survey = "{story.as_posix()}"\nout = "publish"')
+        assert [one for one in run_all(page) if one["output_type"] == "error"] == []
+    folder = story / "out" / "latest"
+    assert_tells_how_it_was_chosen(folder, declared)
+    code, output, _errors = call("verify", folder)
+    assert code == 0
+    assert "identical" in output
+    assert outside(page) == []
+    assert page.faults == []
 
 
 # ---- pages ----

@@ -318,6 +318,23 @@ def test_english_notebooks_show_english(small_in_both):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_without_a_front_end_what_if_is_a_table(small_in_both, language):
+    _results, executed = small_in_both
+    tables = 0
+    for notebook in WORKING:
+        for cell in cells_of(executed[language], notebook.name):
+            shown = json.dumps([output.get("data", {}) for output in cell.outputs])
+            assert "widget-view" not in shown, cell.id
+            assert "VBox(" not in shown, cell.id
+            if cell.id.endswith("-what-if"):
+                assert len(tables_shown(cell)) >= 1, cell.id
+                assert "satisfaction-what-if" in shown, cell.id
+                tables += 1
+    assert tables == 3
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("wave", SHIPPED)
 def test_notebooks_of_the_shipped_waves_equal_the_pipeline(in_one_kernel, wave, tmp_path):
     results, notebooks = in_one_kernel[wave]

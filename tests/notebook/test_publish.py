@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import inspect
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -12,7 +15,10 @@ import satisfaction as sat
 from satisfaction import pipeline
 from satisfaction.comparison.compare import compare
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.publication.file_set import export, export_dated
+from satisfaction.foundation.grids import read_grids
+from satisfaction.foundation.tables import write_checksums
+from satisfaction.publication import file_set
+from satisfaction.publication.file_set import export, export_dated, export_part
 
 MARK = "试算，不是正式结果 trial, not an official result"
 OFFICIAL = ("indices.csv", "ranking.csv", "manifest.json", "report.html", "indices.xlsx")
@@ -79,6 +85,51 @@ def test_3_edited_results(small, results):
     found = sat.verify(folder)
     assert found.code != 0
     assert found.unrecorded == ("estimates",)
+
+
+@pytest.mark.parametrize("part", ["design", "all_rankings", "responses", "estimates"])
+def test_3_a_part_put_in_by_hand(small, results, part):
+    """Any part that `run` did not compute itself, be it equal to the last digit."""
+    foreign = getattr(results, part)
+    foreign = tuple(one for one in foreign) if isinstance(foreign, tuple) else copy.copy(foreign)
+    assert foreign is not getattr(results, part)
+    folder = sat.publish(dataclasses.replace(results, **{part: foreign}))
+    assert_trial(small, folder, part)
+
+
+def test_3_a_notebooks_files_of_edited_results_are_marked(small, results):
+    """What notebooks 03 to 05 write one part at a time."""
+    county = results.estimates["county"]
+    table = county.table.assign(estimate=county.table["estimate"] + 1)
+    estimates = results.estimates | {"county": dataclasses.replace(county, table=table)}
+    edited = dataclasses.replace(results, estimates=estimates)
+    folder = small.root / "own"
+    folder.mkdir()
+    for part in ("responses", "tests", "indices", "ranking"):
+        export_part(edited, folder, part)
+    names = {path.name for path in folder.glob("*.csv")}
+    assert {"indices.csv", "ranking.csv", "tests.csv", "reliability.csv", "log.csv"} <= names
+    for path in folder.glob("*.csv"):
+        assert (rows_of(path).iloc[:, -1] == MARK).all(), path.name
+    workbooks = [path for path in folder.glob("*.xlsx") if not path.name.startswith("rejected")]
+    assert len(workbooks) > 6  # nothing is rejected here
+    for path in workbooks:
+        held = [cell for grid in read_grids(path)[0] for column in grid.columns for cell in column]
+        assert any(
+            "trial, not an official result" in cell or "试算，不是正式结果" in cell for cell in held
+        ), path.name
+
+
+def test_no_table_is_written_past_the_results():
+    """Whoever holds a table of indices alone finds no function that writes it as if it were official."""
+    for name in ("write_indices", "write_ranking"):
+        assert not hasattr(file_set, name)
+    for name, function in vars(file_set).items():
+        public = inspect.isfunction(function) and function.__module__ == file_set.__name__
+        if public and not name.startswith("_") and name.startswith(("write", "export")):
+            takes = list(inspect.signature(function).parameters)
+            assert takes[0] in ("results", "survey"), name
+            assert not {"table", "published"} & set(takes), name
 
 
 def test_4_other_rules(small, results):
@@ -149,3 +200,17 @@ def test_10_a_hand_edited_csv_is_found(small, results):
     found = sat.verify(folder)
     assert found.code == 10
     assert found.files == {"indices.csv": "changed"}
+
+
+@pytest.mark.parametrize("file", ["indices.csv", "tests.csv", "reliability.csv"])
+def test_10_so_it_is_with_new_checksums(small, results, file):
+    folder = export_dated(results)
+    path = folder / file
+    content = path.read_text(encoding="utf-8-sig")
+    figure = re.search(r"\b\d+\.\d{6,}", content).group()
+    path.write_text(content.replace(figure, f"1{figure}", 1), encoding="utf-8-sig")
+    (folder / "SHA256SUMS").unlink()
+    write_checksums(folder)
+    found = sat.verify(folder)
+    assert found.code == 13
+    assert [one.file for one in found.differing] == [file]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from conftest import table_rows
+from satisfaction.comparison.changes import COLUMNS
 from satisfaction.foundation import pages
 from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.language import _, use
@@ -22,6 +23,7 @@ from satisfaction.notebook.show import (
     words,
 )
 from satisfaction.notebook.table_view import Labels
+from satisfaction.publication.headings import title_of
 
 TABLE = pd.DataFrame(
     {
@@ -207,3 +209,13 @@ def test_codes_of_a_survey_are_shown_in_words(small, monkeypatch):
 @pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"estimate": []}), pd.DataFrame({"a": [None]}), pd.DataFrame({"ci_low": [1.0], "ci_high": [None]})])  # fmt: skip
 def test_a_table_with_nothing_in_it_is_shown(table):
     assert "<table" in show(table).html
+
+
+def test_columns_of_a_change_and_of_a_plan_have_titles():
+    plan = ["wish", "psus", "psus_low", "psus_high", "interviews", "se_median", "se_largest"]
+    plan += ["established", "excluded", "undecided", "false"]
+    change = [name for name in COLUMNS if not name.endswith(("_zh", "_en"))]
+    for name in [*plan, *change]:
+        title = title_of(name)
+        assert title is not None, name
+        assert title.zh != title.en, name

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import rscript
 import satisfaction as sat
 from satisfaction.declarations.weighting_record import read_weighting_record
-from satisfaction.foundation.errors import SurveyError, WeightsError
+from satisfaction.foundation.errors import DesignError, SurveyError, WeightsError
+from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.file_set import export, export_dated, revision_of
 
 WHY = {
@@ -253,6 +255,153 @@ def test_weights_that_do_not_fit_are_refused(small, wave):
         wave.try_weights(table.rename(columns={"weight": "w"}), **MADE)
     with pytest.raises(WeightsError, match="W528"):
         wave.try_weights(table, **MADE | {"name": "../out"})
+
+
+def test_tests_of_an_adopted_recipe_are_its_own(small, wave):
+    trial = wave.try_weighting(TRIMMED, name="upper 1.5")
+    declared = assessment_tables(wave.results)["tests"]
+    wave.adopt(trial, **WHY)
+    results = sat.run(small.read())
+    folder = export_dated(results)
+    tests = pd.read_csv(folder / "tests.csv", encoding="utf-8-sig")
+    rest = sat.against_rest(results.design, "topic_index", by="county").table
+    for column, name in {"difference": "difference", "se": "se", "p_holm": "p_adjusted"}.items():
+        assert tests[name].to_numpy() == pytest.approx(rest[column].to_numpy(), rel=1e-10)
+    assert (tests["se"].to_numpy() != declared["se"].to_numpy()).any()
+    assert sat.verify(folder).code == 0
+
+
+TOPICS = ("streets", "parks", "safety")
+BY_R = """
+rows <- read.csv("rows.csv", colClasses = c(id = "character", county = "character"))
+columns <- grep("^b[0-9]", names(rows))
+for (kind in c("mean", "mse")) {
+  design <- svrepdesign(data = rows, weights = ~weight, repweights = as.matrix(rows[columns]),
+    type = "other", scale = 0.04, rscales = read.csv("rscales.csv")$rscale,
+    combined.weights = TRUE, mse = kind == "mse")
+  for (topic in c("streets", "parks", "safety")) {
+    by <- svyby(as.formula(paste0("~", topic)), ~county, design, svymean, na.rm = TRUE)
+    keep(paste(kind, topic), c(coef(by), SE(by)))
+    whole <- svymean(as.formula(paste0("~", topic)), design, na.rm = TRUE)
+    keep(paste(kind, topic, "all"), c(coef(whole), SE(whole)))
+  }
+  keep(paste(kind, "degf"), degf(design))
+}
+"""
+
+
+def replicates_of(small) -> pd.DataFrame:
+    """Bootstrap weights as another office would send them, one respondent too many."""
+    rng = np.random.default_rng(8)
+    weights = weights_of(small)
+    communities = small.rows().set_index("id")["community"]
+    drawn = communities.reindex(weights["id"]).fillna("elsewhere").to_numpy()
+    names = pd.unique(drawn)
+    columns = {"id": weights["id"].to_numpy()}
+    for replicate in range(30):
+        times = rng.multinomial(len(names) - 1, np.full(len(names), 1 / len(names)))
+        factor = dict(zip(names, times * len(names) / (len(names) - 1), strict=True))
+        columns[f"b{replicate:02d}"] = weights["weight"].to_numpy() * [factor[one] for one in drawn]
+    return pd.DataFrame(columns).sample(frac=1, random_state=4)
+
+
+def points(small) -> pd.DataFrame:
+    """The topics in points, from the answers alone."""
+    rows = small.rows()
+    questionnaire = small.read().questionnaire
+    columns = {}
+    for topic in TOPICS:
+        scores = {str(code): one.score for code, one in questionnaire.answers(topic).items()}
+        columns[topic] = rows[topic].map(scores).astype(float)
+    return rows[["id", "county"]].assign(**columns)
+
+
+@pytest.mark.parametrize("mse", [False, True])
+def test_replicate_weights_made_elsewhere_give_the_errors_of_svrepdesign(
+    small, wave, tmp_path, mse, call
+):
+    first = (small.folder / "survey.yaml").read_bytes()
+    table = weights_of(small)
+    replicates = replicates_of(small)
+    rscales = np.linspace(0.5, 1.5, 30)
+    trial = wave.try_weights(
+        table, **MADE, replicates=replicates, scale=0.04, rscales=rscales, mse=mse
+    )
+    wave.adopt(trial, **WHY)
+    results = sat.run(small.read())
+    rows = points(small).merge(table, on="id").merge(replicates, on="id")
+    (tmp_path / "r").mkdir()
+    by_r = rscript.run_r(
+        tmp_path / "r", BY_R, {"rows": rows, "rscales": pd.DataFrame({"rscale": rscales})}
+    )
+    kind = "mse" if mse else "mean"
+    for level, suffix in (("county", ""), ("province", " all")):
+        for topic in TOPICS:
+            found = results.estimates[level].of(topic).table[["estimate", "se"]]
+            np.testing.assert_allclose(
+                found.to_numpy(float).T.ravel(), by_r[f"{kind} {topic}{suffix}"], rtol=1e-9
+            )
+    assert results.design.replicates.df == by_r[f"{kind} degf"]
+    # the files are inputs of the wave, the set says what they are and is computed again from them
+    folder = export_dated(results)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    names = {f"weights-office-b{part}.csv" for part in ("", "-replicates", "-rscales")}
+    assert names <= set(manifest["inputs"])
+    record = manifest["steps"]["weighting"][0]["replicates"]
+    assert (record["scale"], record["mse"]) == (0.04, mse)
+    assert manifest["weighting_record"]["in_force"]["reason"] == WHY["reason"]
+    page = (folder / "report-en.html").read_text("utf-8")
+    assert "the errors come from the replicate weights" in page
+    assert "taken as fixed for the errors" not in page
+    tests = pd.read_csv(folder / "tests.csv", encoding="utf-8-sig")
+    assert tests.loc[tests["test"] == "rest", "p"].notna().all()
+    assert sat.verify(folder).code == 0
+    for path in folder.rglob("*.csv"):
+        assert "P001" not in path.read_text("utf-8-sig"), path.name
+    assert call("check", small.folder)[0] == 0
+    wave.undo()
+    assert (small.folder / "survey.yaml").read_bytes() == first
+
+
+def test_replicate_weights_that_do_not_fit_are_refused(small, wave):
+    table = weights_of(small)
+    replicates = replicates_of(small)
+    given = MADE | {"scale": 0.04}
+    with pytest.raises(SurveyError, match="scale"):
+        wave.try_weights(table, **MADE, replicates=replicates)
+    with pytest.raises(WeightsError, match="W527"):
+        wave.try_weights(table, **given, replicates=replicates[replicates["id"] != "P005"])
+    with pytest.raises(SurveyError, match="S524"):
+        wave.try_weights(table, **given, replicates=pd.concat([replicates, replicates.head(1)]))
+    with pytest.raises(SurveyError, match="S534"):
+        wave.try_weights(table, **given, replicates=replicates.assign(b03="many"))
+    with pytest.raises(DesignError, match="D527"):
+        wave.try_weights(table, **given, replicates=replicates, rscales=[1.0, 2.0])
+    with pytest.raises(DesignError, match="D527"):
+        wave.try_weights(table, **given, replicates=replicates[["id", "b01"]])
+    small.edit("survey.yaml", "step: base", "step: base, replicates: {file: a, scale: 1}")
+    with pytest.raises(SurveyError):
+        small.read()
+
+
+def test_weights_adopted_over_a_declared_table_of_weights(small, wave):
+    """What the recipe declared before gives comes from the first table, not from the second under its name."""
+    table = weights_of(small)
+    wave.adopt(wave.try_weights(table, **MADE), **WHY)
+    (small.folder / "weighting_record.yaml").unlink()  # as if declared by hand
+    declared = sat.open_wave(small.folder)
+    first = declared.results.whole.of("topic_index").table["estimate"].iloc[0]
+    other = table.assign(weight=1 + np.arange(len(table)) % 3)
+    declared.adopt(declared.try_weights(other, **MADE | {"name": "office-c"}), **WHY)
+    results = sat.run(small.read())
+    adopted = results.whole.of("topic_index").table["estimate"].iloc[0]
+    folder = export_dated(results)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    before = manifest["weighting_record"]["declared_before"]
+    assert before["estimate"] == pytest.approx(first, rel=1e-11)
+    assert abs(adopted - first) > 0.01
+    assert {"weights-office-b.csv", "weights-office-c.csv"} <= set(manifest["inputs"])
+    assert sat.verify(folder).code == 0
 
 
 def test_weights_are_written_beside_the_set_and_read_back(small, wave):

@@ -130,19 +130,19 @@ def test_planned_reliability_is_met(made):
 
 
 def test_a_size_for_establishing_the_list_is_met_with_other_draws(made):
-    found = size.psus_for_listing(made, 0.5, per_psu=10, bottom=10, draws=100)
-    again = size.listing_power(made, found.psus, per_psu=10, bottom=10, draws=700, seed=99)
+    found = size.psus_for_listing(made, 0.5, size.ListTerms(10, bottom=10, draws=100))
+    again = size.listing_power(made, found.psus, size.ListTerms(10, bottom=10, draws=700, seed=99))
     assert found.established >= 0.5
     # the size was chosen by 100 samples of ten listed areas, whose share itself varies by one and a half points
     assert again.established == pytest.approx(0.5, abs=2 * POINTS)
     assert again.false <= 0.05
-    less = size.listing_power(made, found.psus // 2, per_psu=10, bottom=10)
+    less = size.listing_power(made, found.psus // 2, size.ListTerms(10, bottom=10))
     assert less.established < found.established
     assert less.undecided > found.undecided
 
 
 def test_what_no_sample_can_do_is_none(made):
-    assert size.psus_for_listing(made, 0.9999, per_psu=10, bottom=10, draws=10) is None
+    assert size.psus_for_listing(made, 0.9999, size.ListTerms(10, bottom=10, draws=10)) is None
 
 
 # ---- allocation ----
@@ -179,7 +179,7 @@ def test_bethel_meets_its_constraints_at_the_cost_of_a_general_solver(seed):
     assert (plan.used <= 1 + 1e-9).all()
     assert (plan.n >= least).all()
     solved = minimize(
-        lambda x: cost @ np.exp(x) / plan.cost, np.log(plan.n * rng.uniform(1, 1.5, areas)), jac=lambda x: cost * np.exp(x) / plan.cost, method="SLSQP",
+        lambda x: cost @ np.exp(x) / (cost @ plan.n), np.log(plan.n * rng.uniform(1, 1.5, areas)), jac=lambda x: cost * np.exp(x) / (cost @ plan.n), method="SLSQP",
         constraints={"type": "ineq", "fun": lambda x: 1 - (a / np.exp(x)).sum(axis=1) / limits, "jac": lambda x: (a / np.exp(x)) / limits[:, None]},
         bounds=[(np.log(2), None)] * areas, options={"maxiter": 1000, "ftol": 1e-12},
     )  # fmt: skip
@@ -202,11 +202,11 @@ def test_bethel_refuses_what_has_no_answer():
 
 
 def test_an_allocation_for_the_cut_leaves_no_more_undecided_than_an_equal_one(made):
-    plan = allocation.for_the_cut(made, 88 * 25, per_psu=10, bottom=10, least=6)
+    plan = allocation.for_the_cut(made, 88 * 25, size.ListTerms(10, bottom=10), least=6)
     assert plan.sum() == 88 * 25
     assert plan.min() >= 6
     own, even = (
-        size.listing_power(made, psus, per_psu=10, bottom=10, draws=120).undecided
+        size.listing_power(made, psus, size.ListTerms(10, bottom=10, draws=120)).undecided
         for psus in (plan, np.full(88, 25))
     )
     assert own <= even

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+from tests.comparison.test_cycle import publish, quarter
 
 import satisfaction as sat
+from satisfaction.declarations.tested import what_is_tested
+from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.file_sets import mark_handed_over
 from satisfaction.publication.assessment import assessment_tables, groups_tested
 from satisfaction.publication.file_set import export
 
@@ -23,16 +29,160 @@ def rows_of(path):
     return pd.read_csv(path, encoding="utf-8-sig", keep_default_na=False, dtype=str)
 
 
-def test_nothing_is_tested_unless_declared(unchanged, tmp_path):
-    folder = export(sat.run(unchanged), tmp_path / "set")
+def test_the_usual_tests_where_nothing_is_declared(unchanged, tmp_path, call):
+    results = sat.run(unchanged)
+    folder = export(results, tmp_path / "set")
+    rows = rows_of(folder / "tests.csv")
+    assert set(rows["test"]) == {"rest"}
+    rest = sat.against_rest(results.design, "topic_index", by="county").table
+    assert rows["first"].tolist() == rest["area"].astype(str).tolist()
+    for column, name in {"se": "se", "df": "df", "p": "p", "p_holm": "p_adjusted"}.items():
+        assert rows[name].astype(float).to_numpy() == pytest.approx(
+            rest[column].to_numpy(), rel=1e-11
+        )
+    assert (rows[["null", "method", "multiplicity"]] != "").all(axis=None)
+    reliability = rows_of(folder / "reliability.csv")
+    assert set(reliability["part"]) == {"index", "item", "interviewers", "interviewer"}
+    assert (reliability[["null", "method", "multiplicity"]] != "").all(axis=None)
+    # the default is printed wherever it is used
+    words = what_is_tested(unchanged)
+    assert "every area against all others together" in words.en
+    assert "by default" in words.en
+    page = (folder / "report-en.html").read_text("utf-8")
+    assert words.en.replace("`", "") in page.replace("`", "")
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert manifest["tests"] == words.both
+    code, out, _err = call("check", unchanged.folder)
+    assert (code, words.en in out) == (0, True)
+
+
+@pytest.mark.parametrize("word", ["none", "false", "'none'"])
+def test_no_tests_where_they_are_switched_off(small, tmp_path, call, word):
+    survey = declare(small, word)
+    folder = export(sat.run(survey), tmp_path / "set")
     assert not list(folder.glob("tests.*")) + list(folder.glob("reliability.*"))
+    assert sat.verify(folder).code == 0
+    _code, out, _err = call("run", small.folder)
+    assert "tests: none" in out
+
+
+def test_interviewers_stand_under_pseudonyms(small):
+    rows = small.rows()
+    rows["interviewer"] = rows["interviewer"].replace({"I0": "王小明", "I1": "13800138000"})
+    small.write(rows)
+    results = sat.run(small.read())
+    table = assessment_tables(results)["reliability"]
+    assert not table.map(lambda cell: "王小明" in str(cell) or "13800138000" in str(cell)).any(
+        axis=None
+    )
+    each = table[table["part"] == "interviewer"].set_index("item")
+    assert sorted(each.index) == ["interviewer 1", "interviewer 2", "interviewer 3"]
+    # without each of them, from the rows of the others alone; the correlation knows no scale
+    columns = ["interviewer", "_score__topic_index", "_valid__topic_index"]
+    people = fetch(results.design.rows().select(*columns)).set_axis(
+        ["interviewer", "score", "valid"], axis="columns"
+    )
+    people = people[people["valid"] == 1].astype({"score": float})
+    codes = list(dict.fromkeys(results.responses.accepted["interviewer"]))
+    for number, code in enumerate(codes, start=1):
+        design = sat.SurveyDesign(people[people["interviewer"] != code])
+        alike = sat.intraclass_correlation(design, "score", by="interviewer")
+        row = each.loc[f"interviewer {number}"]
+        assert row["coefficient"] == pytest.approx(alike.rho, rel=1e-9)
+        assert row["n"] == (people["interviewer"] == code).sum()
+
+
+# ---- change
+
+
+@pytest.fixture
+def two_waves(small_template, tmp_path):
+    """Two quarters that share their communities; the first was handed over."""
+    root = tmp_path / "small"
+    shutil.copytree(small_template, root)
+    first = quarter(root, "2026Q1", worst="990101", best="990202", rules="")
+    mark_handed_over(publish(first))
+    later = quarter(
+        root, "2026Q2", worst="990202", best="990101", earlier=[f"../{first.name}"], rules=""
+    )
+    return first, later
+
+
+def test_change_since_the_wave_before(two_waves, call):
+    first, later = two_waves
+    results = sat.run(sat.read_survey(later))
+    folder = publish(later)
+    rows = rows_of(folder / "tests.csv")
+    rows = rows[rows["test"] == "change"]
+    earlier = sat.run(sat.read_survey(first))
+    for level, count in (("county", 4), ("province", 1)):
+        measure = "topic_index"
+        moved = sat.change(
+            results.estimates[level].of(measure), earlier.estimates[level].of(measure)
+        )
+        assert moved.conventions["shared_psus"] == 24
+        written = rows[rows["variable"] == level]
+        assert len(written) == count
+        assert set(written["second"]) == {"2026Q1"}
+        names = {
+            "difference": "difference",
+            "se": "se",
+            "df": "df",
+            "p": "p",
+            "p_holm": "p_adjusted",
+        }
+        for column, name in names.items():
+            figures = pd.to_numeric(written[name]).to_numpy()
+            assert figures == pytest.approx(moved.table[column].to_numpy(), rel=1e-10, nan_ok=True)
+            assert np.isfinite(figures).sum() >= (count + 1) // 2, column
+    assert rows.loc[rows["variable"] == "province", "first"].tolist() == ["990000"]
+    # the earlier wave's answers are inputs of this set
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert f"../{first.name}/responses/all.csv" in manifest["inputs"]
+    assert sat.verify(folder).code == 0
+    assert "change since 2026Q1" in call("check", later)[1]
+
+
+def test_no_change_is_tested_against_answers_that_were_not_published(two_waves):
+    first, later = two_waves
+    before = publish(later)
+    path = first / "responses" / "all.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows["streets"] = "5"
+    rows.to_csv(path, index=False)
+    tables = assessment_tables(sat.run(sat.read_survey(later)))
+    change = tables["tests"][tables["tests"]["test"] == "change"]
+    assert change["p"].isna().all()
+    assert change["note"].str.contains("no longer gives its file set").all()
+    found = sat.verify(before)
+    assert found.code == 11
+    assert found.inputs == {f"../{first.name}/responses/all.csv": "changed"}
+
+
+def test_a_wave_before_whose_answers_cannot_be_read_stops_nothing(two_waves):
+    first, later = two_waves
+    (first / "responses" / "all.csv").unlink()
+    change = assessment_tables(sat.run(sat.read_survey(later)))["tests"]
+    notes = change.loc[change["test"] == "change", "note"]
+    assert len(notes) == 2
+    assert notes.str.match(r"[A-Z]\d{3} ").all()
+
+
+def test_without_the_answers_of_the_wave_before_it_is_said(two_waves):
+    first, later = two_waves
+    (first / "survey.yaml").unlink()
+    survey = sat.read_survey(later)
+    assert "no change since 2026Q1" in what_is_tested(survey).en
+    tests = assessment_tables(sat.run(survey))["tests"]
+    assert set(tests["test"]) == {"rest"}
 
 
 def test_the_files_hold_what_the_functions_give(small, tmp_path):
     results = sat.run(declare(small, "{}"))
     folder = export(results, tmp_path / "set")
     rows = rows_of(folder / "tests.csv")
-    assert set(rows["test"]) == {"pair", "means", "ranks", "independence", "coefficient", "joint"}
+    kinds = {"pair", "rest", "means", "ranks", "independence", "coefficient", "joint"}
+    assert set(rows["test"]) == kinds
     assert (rows[["null", "method", "multiplicity"]] != "").all(axis=None)
     assert (rows.loc[rows["test"] != "independence", "df"] != "").all()
     # pairs of areas

@@ -44,6 +44,7 @@ def test_the_set_is_complete(folder):
         "ranking_sentences.csv", "ranking_within.csv", "ranking_targets.csv", "ranking_waves.csv",
         "rejected.csv", "rejected.xlsx", "rejected-en.xlsx", "log.csv", "report.html", "report-en.html", "reading.html", "reading-en.html",
         "manifest.json", "run.json",
+        "tests.csv", "tests.xlsx", "tests-en.xlsx", "reliability.csv", "reliability.xlsx", "reliability-en.xlsx",
     }  # fmt: skip
 
 

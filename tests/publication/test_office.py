@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -13,10 +12,10 @@ import pytest
 from tests.ranking.test_rankings import prepare
 
 import satisfaction as sat
-from conftest import SmallSurvey
+from conftest import ROOT, SmallSurvey
 from satisfaction.foundation.errors import InputFileError
 
-SHELF = Path(__file__).parents[2] / "notebooks"
+SHELF = ROOT / "notebooks"
 NOTEBOOKS = sorted(path for path in SHELF.rglob("*.ipynb") if path.parent.name == "office")
 IDS = {path: path.relative_to(SHELF).as_posix() for path in NOTEBOOKS}
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from conftest import ROOT
 from satisfaction import SurveyDesign, estimate, read_questionnaire
 from satisfaction.estimation.change import change as score_change
 from satisfaction.estimation.change import combine_waves
@@ -28,8 +29,8 @@ GOLDEN = json.loads(
         encoding="utf-8"
     )
 )
-CITY = Path(__file__).parents[2] / "questionnaires" / "civilised-city" / "2026-1.yaml"
-PHONE = Path(__file__).parents[2] / "questionnaires" / "phone-satisfaction" / "2026-1.yaml"
+CITY = ROOT / "questionnaires" / "civilised-city" / "2026-1.yaml"
+PHONE = ROOT / "questionnaires" / "phone-satisfaction" / "2026-1.yaml"
 ROUNDING = 1e-12
 OPTIMUM = 1e-4  # BFGS stops at a gradient of 1e-5 of a likelihood whose curvature is about the number of units
 MONTE_CARLO = 0.02  # four standard errors of a probability of 1/2 at 10,000 draws

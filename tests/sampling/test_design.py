@@ -13,7 +13,6 @@ import pytest
 from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.collection.responses import load_responses
 from satisfaction.foundation.errors import DesignError
-from satisfaction.sampling.design import check_frame
 
 ROWS = pd.DataFrame(
     {
@@ -484,22 +483,3 @@ def test_a_unit_with_a_single_unit_below_is_lonely_unless_that_is_all():
         M=rows["M"].mask((rows["region"] == "b") & (rows["urban"] == 1) & (rows["psu"] == 0), 1)
     )
     assert estimate(staged(rows, psu=["psu", "household"], fpc=["N", "M"]), "y").table["se"][0] > 0
-
-
-def test_a_sample_that_covers_its_frame_passes():
-    check_frame(design(), pd.DataFrame({"stratum": ["a", "a", "b"], "population": [1, 2, 3]}))
-
-
-@pytest.mark.parametrize(
-    ("code", "frame", "named"),
-    [
-        ("D109", pd.DataFrame({"strata": ["a", "b"]}), "stratum"),
-        ("D110", pd.DataFrame({"stratum": ["a", "b", "c"]}), "no sample: c"),
-        ("D110", pd.DataFrame({"stratum": ["a"]}), "not in the frame: b"),
-    ],
-)
-def test_strata_that_only_frame_or_sample_has_are_named(code, frame, named):
-    with pytest.raises(DesignError) as refused:
-        check_frame(design(), frame)
-    assert refused.value.code == code
-    assert named in refused.value.en

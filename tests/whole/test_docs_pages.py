@@ -165,5 +165,5 @@ def test_pictures_of_a_guide_are_in_its_language(language):
         for page in pages
         for name in re.findall(r"pictures/(\S+)\.png", page.read_text("utf-8"))
     ]
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     assert {name.endswith("-en") for name in pictures} == {language == "en"}

@@ -1,12 +1,13 @@
 """One word a concept: the Chinese catalogue keeps to docs/glossary.md."""
 
 import re
-from pathlib import Path
 
 import pytest
 from tests import catalogue
 
-GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
+from conftest import ROOT
+
+GLOSSARY = ROOT / "docs" / "glossary.md"
 CODE = re.compile(r"`[^`]*`|--\S+")
 
 

@@ -193,6 +193,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     )
     from satisfaction.collection.responses import load_responses
     from satisfaction.declarations.earlier import earlier_notes
+    from satisfaction.declarations.tested import what_is_tested
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
     from satisfaction.publication.selection_tables import population_note
@@ -221,6 +222,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
         *earlier_notes(survey),
         *filter(None, [population_note(survey)]),
+        *filter(None, [what_is_tested(survey)]),
     ):
         tell(line)
     tell(account_line(counts))

@@ -71,7 +71,7 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
 @option(
     "--measure",
     default=None,
-    words=_("default: the measure the questionnaire ranks"),
+    words=_("one score alone; default: every ranking that the waves share"),
 )
 @ENGINE
 def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
@@ -91,7 +91,7 @@ def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
 @option(
     "--measure",
     default=None,
-    words=_("default: the measure the questionnaire ranks"),
+    words=_("one score alone; default: every ranking that the waves share"),
 )
 @ENGINE
 def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
@@ -139,6 +139,7 @@ def _summary(results: Results) -> None:
         unread_lines,
     )
     from satisfaction.declarations.earlier import earlier_notes
+    from satisfaction.declarations.tested import what_is_tested
     from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
@@ -172,6 +173,8 @@ def _summary(results: Results) -> None:
         tell(unknown)
     for note in earlier_notes(survey):
         tell(note)
+    if tests := what_is_tested(survey):
+        tell(tests)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
     for note in (*adoption_notes(results), *trimming_notes(results)):
@@ -346,7 +349,12 @@ def assessment(
 
 @command(_("How ranks move under other weights, scales, aggregations and denominators."))
 @click.argument("folder", type=FOLDER)
-@option("--measure", words=_("default: the measure the questionnaire ranks"))
+@option(
+    "--measure",
+    words=_(
+        "an index or combined alone; default: the index that is ranked, and the combined score"
+    ),
+)
 @option(
     "--weight-noise",
     type=float,

@@ -6,7 +6,7 @@ The log: what each rule says and does, and an entry for everything that changes,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
@@ -82,12 +82,12 @@ REJECTED = _("rejected")
 BLANKED = _("answers blanked")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Step:
     """A table after one step on the way from files to answers, and the log entries of what the step did."""
 
-    table: pd.DataFrame = field(repr=False)
-    entries: tuple[pd.DataFrame, ...] = field(default=(), repr=False)
+    table: pd.DataFrame
+    entries: tuple[pd.DataFrame, ...] = ()
 
 
 class TableNote(NamedTuple):

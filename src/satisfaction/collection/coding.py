@@ -11,7 +11,7 @@ import datetime
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -44,9 +44,9 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.recognised import NO_ANSWER
 
 BLANKS = " \t\r\n\u3000\u00a0"
-NONE = "无"
 SERIAL = re.compile(
     r"(?:[45]\d{4}|60000)(?:\.\d+)?"
 )  # how a workbook counts the days of 2009 to 2064
@@ -111,9 +111,9 @@ def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -
 
 
 def _as_answer(value: str, name: str, questionnaire: Questionnaire, empty_words: set[str]) -> str:
-    """Return what a text says: 5 for 5.0; nothing for "NA", "-" and `NONE` where they are no answers of the item.
+    """Return what a text says: 5 for 5.0; nothing for "NA", "-" and `NO_ANSWER` where they are no answers of the item.
 
-    In a select-all item `NONE` says that no option was chosen; of a number or date it is not known what it says.
+    In a select-all item `NO_ANSWER` says that no option was chosen; of a number or date it is not known what it says.
     """
     item = questionnaire.items[name]
     if value.casefold() not in empty_words:
@@ -123,9 +123,9 @@ def _as_answer(value: str, name: str, questionnaire: Questionnaire, empty_words:
     is_coded = isinstance(item, SingleItem | MultipleItem)
     if is_coded and Answers(questionnaire, name).code(value) is not None:
         return value
-    if value == NONE and isinstance(item, MultipleItem):
+    if value == NO_ANSWER and isinstance(item, MultipleItem):
         return NOTHING_CHOSEN
-    if value == NONE and isinstance(item, NumberItem | DateItem):
+    if value == NO_ANSWER and isinstance(item, NumberItem | DateItem):
         return value
     return ""
 
@@ -243,7 +243,7 @@ def crosswalk(
     return Step(text.assign(**columns), tuple(entries))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CodedAnswers:
     """Coded answers.
 
@@ -255,8 +255,8 @@ class CodedAnswers:
         By item, which answers were labels in place of codes.
     """
 
-    table: pd.DataFrame = field(repr=False)
-    labelled: dict[str, pd.Series] = field(repr=False)
+    table: pd.DataFrame
+    labelled: dict[str, pd.Series]
 
 
 def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:

@@ -14,9 +14,14 @@ import pandas as pd
 from satisfaction.collection.account import Step, log_events, shown
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
-from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
+from satisfaction.foundation.errors import (
+    ResponsesError,
+    SatisfactionError,
+    require_names,
+    shortened,
+)
 from satisfaction.foundation.files import copy_file, new_file
-from satisfaction.foundation.language import Text, _, current, pgettext, readers_language, use
+from satisfaction.foundation.language import N_, Text, _, current, pgettext, readers_language, use
 from satisfaction.foundation.personal import is_personal, masked, masked_within
 from satisfaction.foundation.tables import read_table, read_tables, unguarded, write_csv
 from satisfaction.foundation.workbooks import write_marked
@@ -155,14 +160,9 @@ def read_log(path: Path) -> pd.DataFrame:
         R107.
     """
     table = unguarded(read_table(path))
-    if lacking := [name for name in CORRECTIONS if name not in table]:
-        raise ResponsesError(
-            "R107",
-            _("The corrections log lacks column '{lacking}'.", lacking=lacking[0]),
-            where=f"{path} row 1",
-            available=CORRECTIONS,
-            hint=LOG_HINT,
-        )
+    not_there = N_("The corrections log lacks column '{name}'.")
+    place = f"{path} row 1"
+    require_names(CORRECTIONS, table, ResponsesError, "R107", not_there, where=place, hint=LOG_HINT)
     return table[list(CORRECTIONS)]
 
 

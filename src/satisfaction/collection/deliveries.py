@@ -73,7 +73,7 @@ class Delivery:
     again: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Reading:
     """All response files of a survey as far as they could be read.
 
@@ -89,10 +89,10 @@ class Reading:
         Everything on which a run stops.
     """
 
-    deliveries: list[Delivery] = field(repr=False)
-    others: list[tuple[str, Export]] = field(repr=False)
-    unread: list[Unread] = field(repr=False)
-    problems: list[SatisfactionError] = field(repr=False)
+    deliveries: list[Delivery]
+    others: list[tuple[str, Export]]
+    unread: list[Unread]
+    problems: list[SatisfactionError]
 
 
 def read_deliveries(survey: Survey) -> Reading:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from satisfaction.collection.account import shown
 from satisfaction.collection.identifiers import is_personal_title
-from satisfaction.collection.platforms.export import SKIPPED, Export, ExportColumn, Role
+from satisfaction.collection.platforms.export import SKIPPED, Export, ExportColumn, Role, mapped
 from satisfaction.collection.wordings import Answers, fold, labels_of, without_zeros
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -417,7 +417,7 @@ def gather(
         if source.column is not None:
             texts = export.rows[source.column.key].to_numpy(dtype=object)
             if separator and export.platform in SPACED:
-                texts = _mapped(texts, partial(_parted_by, separator))
+                texts = mapped(texts, partial(_parted_by, separator))
         elif source.options:
             texts = _joined_options(export, source, separator)
         else:
@@ -430,13 +430,6 @@ def _parted_by(separator: str, text: str) -> str:
     return separator.join(text.split())
 
 
-def _mapped(texts: np.ndarray, change: Callable[[str], str]) -> np.ndarray:
-    """Return the texts with each different one changed once."""
-    cells = texts.tolist()
-    new = {text: change(text) for text in set(cells)}
-    return np.fromiter(map(new.__getitem__, cells), dtype=object, count=len(cells))
-
-
 def _joined_options(export: Export, source: AnswerSource, separator: str) -> np.ndarray:
     """Join the options marked in columns of their own; a cell that is neither yes nor no makes the answer no answer."""
     parts = []
@@ -445,7 +438,7 @@ def _joined_options(export: Export, source: AnswerSource, separator: str) -> np.
         if code is not None:
             option = str(code)
         change = partial(_option_text, option=option, label=column.option)
-        parts.append(_mapped(export.rows[column.key].to_numpy(dtype=object), change).tolist())
+        parts.append(mapped(export.rows[column.key].to_numpy(dtype=object), change).tolist())
     answers: dict[tuple[str, ...], str] = {}
     joined = np.empty(len(export.rows), dtype=object)
     for row, cells in enumerate(zip(*parts, strict=True)):

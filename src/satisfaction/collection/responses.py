@@ -108,20 +108,20 @@ class Responses:
     0  responses/all.csv   120       120         0
     """
 
-    accepted: pd.DataFrame = field(repr=False)
-    rejected: pd.DataFrame = field(repr=False)
-    log: pd.DataFrame = field(repr=False)
-    summary: pd.DataFrame = field(repr=False)
-    columns: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-    by_area: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-    by_interviewer: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-    to_correct: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-    as_read: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-    read: Mapping[str, str] = field(default_factory=dict, repr=False)
-    not_read: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-    problems: tuple[SatisfactionError, ...] = field(default=(), repr=False)
-    unknown: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
-    rejected_answers: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    accepted: pd.DataFrame
+    rejected: pd.DataFrame
+    log: pd.DataFrame
+    summary: pd.DataFrame
+    columns: pd.DataFrame = field(default_factory=pd.DataFrame)
+    by_area: pd.DataFrame = field(default_factory=pd.DataFrame)
+    by_interviewer: pd.DataFrame = field(default_factory=pd.DataFrame)
+    to_correct: pd.DataFrame = field(default_factory=pd.DataFrame)
+    as_read: pd.DataFrame = field(default_factory=pd.DataFrame)
+    read: Mapping[str, str] = field(default_factory=dict)
+    not_read: pd.DataFrame = field(default_factory=pd.DataFrame)
+    problems: tuple[SatisfactionError, ...] = ()
+    unknown: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rejected_answers: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         counts = f"{len(self.accepted)} accepted, {len(self.rejected)} rejected"

@@ -1,8 +1,8 @@
-"""What a row must fulfil, compiled from questionnaire and survey to expressions that a dataframe engine can run.
+"""What a row must fulfil, compiled from questionnaire and survey to expressions.
 
 The table they are run on has the coded columns of the questionnaire and, for each item, the text that was read as
 `read(item)`. A rule is run after the rules before it have blanked what they blank: on rows read from files
-(`apply_rules`), or on coded answers that stay where they lie (`check_rows`).
+(`apply_rules`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -19,19 +17,17 @@ import pandas as pd
 from satisfaction.collection.account import RULES, Step, log_events, rule_words, shown
 from satisfaction.collection.identifiers import twins
 from satisfaction.collection.wordings import Answers
-from satisfaction.declarations.facts import names_of_areas
+from satisfaction.declarations.facts import current_areas, names_of_areas
 from satisfaction.declarations.items import (
     AreaItem,
     Constraint,
     DateItem,
     MultipleItem,
     NumberItem,
-    SingleItem,
     TextItem,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.engines import Lazy, fetch, scan
 from satisfaction.foundation.errors import ResponsesError
 from satisfaction.foundation.language import Text, _, ngettext
 
@@ -67,9 +63,6 @@ READ_FROM_TEXT = (
     "R214",
     "R221",
 )  # about the answer as it was understood, not as it stood
-ALONE = ("R210",)  # a skipped question may ask for another: one stage each
-EXAMPLES = ["rule", "item", "id", "value"]
-BROKEN = ["rule", "item", "action", "rows", "zh", "en"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +180,8 @@ def _outside(name: str, allowed: list[str] | list[int]) -> nw.Expr:
 
 def valid_areas(survey: Survey, level: str) -> list[str]:
     """Return the codes of a level that are valid now."""
-    return list(_current_areas(survey, level)["code"])
-
-
-def _current_areas(survey: Survey, level: str) -> pd.DataFrame:
-    areas = survey.areas
-    assert areas is not None
-    return areas[(areas["level"] == level) & (areas["valid_to"] == "")]
+    assert survey.areas is not None
+    return list(current_areas(survey.areas, level)["code"])
 
 
 def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:
@@ -327,7 +315,7 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
     code = shown(value)
     first = wrong.iloc[0]
     place = [first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"]
-    names = names_of_areas(_current_areas(survey, name))
+    names = names_of_areas(current_areas(survey.areas, name))
     hint = _(
         "Correct the code; or write responses: {unknown_area} in rules.yaml to reject these rows.",
         unknown_area="{unknown_area: reject_row}",
@@ -338,211 +326,17 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
             hint = _(
                 "'{code}' is now '{successor}'. {hint}", code=code, successor=successor, hint=hint
             )
+    rows = ngettext("{n:,} row", "{n:,} rows", len(wrong))
     return ResponsesError(
         "R102",
         _(
             "Row {row}: area code '{code}' is not in the table of areas ({n} in all).",
             row=first["_row"],
             code=code,
-            n=ngettext("{n:,} row", "{n:,} rows", len(wrong)),
+            n=rows,
         ),
         where=" ".join(filter(None, place)),
         available=[_("{code} {name}", code=code, name=name) for code, name in names.items()],
         got=code,
         hint=hint,
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Validity:
-    """What the rules say of a table.
-
-    Attributes
-    ----------
-    read, accepted, rejected : int
-        Rows; read = accepted + rejected.
-    table : DataFrame
-        One row a rule and item: rule, item, action, rows (that break it), zh, en.
-    examples : DataFrame
-        rule, item, id, value: the first rows by identifier that break each rule; what may be personal is masked.
-    """
-
-    read: int
-    accepted: int
-    rejected: int
-    table: pd.DataFrame = field(repr=False)
-    examples: pd.DataFrame = field(repr=False)
-
-
-def check_rows(survey: Survey, table: Any, *, first: int = 5) -> Validity:
-    """Run the rules of a survey on coded answers, inside the engine of the table.
-
-    Parameters
-    ----------
-    survey : Survey
-    table : pandas or polars DataFrame, DuckDB relation, PySpark DataFrame, or a path of Parquet files
-        One column an item of the questionnaire, codes as numbers (select-all items: one column an option, 0 or 1). Columns of
-        items that are not required may be missing.
-    first : int
-        Example rows a rule.
-
-    Returns
-    -------
-    Validity
-        As the reading of files would decide, rule by rule, what one blanks before the next looks. Nothing is changed. Areas
-        outside the table of areas count under R208 (reading files stops there, R102).
-
-    Raises
-    ------
-    ResponsesError
-        R130 for a column of a required item that is not there.
-    """
-    rows = _prepared(survey, scan(table))
-    rules = [rule for rule in compile_rules(survey) if rule.id != "R209"]  # of files only
-    rows, flags = _flagged(survey, rows, [rule for rule in rules if not rule.among_usable])
-    rejecting = [flag for flag, rule in flags.items() if rule.action == "reject_row"]
-    usable = nw.sum_horizontal(*rejecting) == 0 if rejecting else nw.lit(True)
-    columns = [nw.len().cast(nw.Int64).alias("_read")]
-    columns.append(usable.cast(nw.Int64).sum().alias("_usable"))
-    columns += [nw.col(flag).sum() for flag in flags]
-    counts = fetch(rows.select(columns))
-    number = {name: int(counts[name].iloc[0] or 0) for name in counts}
-    accepted = number["_usable"]
-    broken: list[tuple[Rule, int]] = []
-    examples = []
-    respondent = survey.questionnaire.roles.respondent
-    for flag, rule in flags.items():
-        if number[flag]:
-            broken.append((rule, number[flag]))
-            examples.append(_examples(rows, nw.col(flag) == 1, rule, id_=respondent, first=first))
-    for rule in rules:
-        if not rule.among_usable:
-            continue
-        surplus, repeated = _repeated(rows.filter(usable), rule, first=first)
-        examples.append(repeated)
-        if surplus:
-            broken.append((rule, surplus))
-        if rule.action == "reject_row":
-            accepted -= surplus
-    lines = [(rule.id, rule.column, rule.action, count, *rule.text) for rule, count in broken]
-    return Validity(
-        read=number["_read"],
-        accepted=accepted,
-        rejected=number["_read"] - accepted,
-        table=pd.DataFrame(lines, columns=BROKEN),
-        examples=pd.concat([pd.DataFrame(columns=EXAMPLES), *examples], ignore_index=True),
-    )
-
-
-def _prepared(survey: Survey, rows: Lazy) -> Lazy:
-    """Give every item its coded columns and the text that was read; a code that is no answer is null in the first."""
-    questionnaire = survey.questionnaire
-    present = rows.collect_schema()
-    lacking = []
-    for name, item in questionnaire.items.items():
-        column = questionnaire.columns(name)[-1]
-        if item.required and column not in present:
-            lacking.append(column)
-    if lacking:
-        raise ResponsesError(
-            "R130",
-            _("Columns of required items are missing: {lacking}.", lacking=lacking),
-            where="check_rows",
-            available=present.names(),
-            got=lacking[0],
-            hint=_("Columns have the items' names: rename them first."),
-        )
-    coded = []
-    texts = []
-    for name, item in questionnaire.items.items():
-        nothing = nw.lit(None, dtype=nw.String)
-        if isinstance(item, SingleItem | MultipleItem | NumberItem):
-            nothing = nw.lit(None, dtype=nw.Int64)
-        parts = []
-        for column in questionnaire.columns(name):
-            values = nw.col(column) if column in present else nothing
-            coded.append(_valid(survey, name, column, values).alias(column))
-            if column in present:
-                parts.append(nw.col(column).cast(nw.String).fill_null(""))
-        text = nw.concat_str(*parts) if parts else nw.lit("")
-        texts.append(text.alias(read(name)))
-    return rows.select(*coded, *texts, nw.lit(False).alias(SURPLUS))
-
-
-def _valid(survey: Survey, name: str, column: str, values: nw.Expr) -> nw.Expr:
-    """Return a coded column, null where its value is no declared answer."""
-    item = survey.questionnaire.items[name]
-    if isinstance(item, NumberItem):
-        base = survey.declared.base
-        is_weight = base is not None and name == base.column
-        return nw.when(item.allows(values, weight=is_weight)).then(values)
-    if isinstance(item, SingleItem | MultipleItem):
-        answers = Answers(survey.questionnaire, name)
-        codes = sorted(answers.declared)
-        if column != name:
-            codes = [0, 1]
-        elif isinstance(item, MultipleItem):
-            codes = sorted(answers.special)
-        return nw.when(values.is_in(codes)).then(values.cast(nw.Int64))
-    if isinstance(item, DateItem):
-        return values.cast(nw.String)
-    return values
-
-
-def _flagged(survey: Survey, rows: Lazy, rules: Sequence[Rule]) -> tuple[Lazy, dict[str, Rule]]:
-    """Add a column of 0 and 1 for every rule, in their order; what a rule blanks is blank for those after it."""
-    flags: dict[str, Rule] = {}
-    for stage in _stages(rules):
-        marks = []
-        blanking: dict[str, list[str]] = {}
-        for rule in stage:
-            flag = f"_rule{len(flags)}"
-            flags[flag] = rule
-            mark = nw.when(rule.broken).then(nw.lit(1)).otherwise(nw.lit(0))
-            marks.append(mark.cast(nw.Int64).alias(flag))
-            if rule.action == "blank_item":
-                for column in survey.questionnaire.columns(rule.column):
-                    blanking.setdefault(column, []).append(flag)
-        rows = rows.with_columns(*marks)
-        blanked = []
-        for column, by in blanking.items():
-            stays = nw.sum_horizontal(*by) == 0
-            blanked.append(nw.when(stays).then(nw.col(column)).alias(column))
-        if blanked:
-            rows = rows.with_columns(*blanked)
-    return rows, flags
-
-
-def _stages(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
-    """Group rules that do not look at what one another blanks."""
-
-    def stage(rule: Rule) -> str:
-        return rule.column if rule.id in ALONE else rule.id
-
-    for _stage, group in groupby(rules, key=stage):
-        yield list(group)
-
-
-def _examples(rows: Lazy, broken: nw.Expr, rule: Rule, *, id_: str, first: int) -> pd.DataFrame:
-    """Return the first rows by identifier that break a rule."""
-    wanted = [nw.col(id_).cast(nw.String).alias("id"), nw.col(read(rule.column)).alias("value")]
-    examples = fetch(rows.filter(broken).select(*wanted).sort("id", "value").head(first))
-    for column in ("id", "value"):
-        examples[column] = examples[column].map(shown)
-    return examples.assign(rule=rule.id, item=rule.column)[EXAMPLES]
-
-
-def _repeated(rows: Lazy, rule: Rule, *, first: int) -> tuple[int, pd.DataFrame]:
-    """Count the rows beyond the first of every value that should be unique."""
-    id_ = nw.col(rule.column).cast(nw.String).alias("id")
-    ones = rows.select(id_, nw.lit(1).cast(nw.Int64).alias("times"))
-    groups = ones.filter(~nw.col("id").is_null()).group_by("id").agg(nw.col("times").sum())
-    repeated = groups.with_columns(nw.col("times").cast(nw.Int64)).filter(nw.col("times") > 1)
-    surplus = fetch(repeated.select((nw.col("times") - 1).sum().alias("n")))["n"].iloc[0]
-    examples = fetch(repeated.sort("id").head(first))
-    examples["id"] = examples["id"].map(shown)
-    examples["value"] = examples["times"].map("x {}".format)
-    examples = examples.assign(rule=rule.id, item=rule.column)[EXAMPLES]
-    if pd.isna(surplus):
-        surplus = 0
-    return int(surplus), examples

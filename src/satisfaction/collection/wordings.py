@@ -34,8 +34,8 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import WORDINGS_FILE, Survey
-from satisfaction.foundation.errors import ResponsesError, shortened_list
-from satisfaction.foundation.language import Text, _, ngettext
+from satisfaction.foundation.errors import ResponsesError, require_names, shortened_list
+from satisfaction.foundation.language import N_, Text, _, ngettext
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
@@ -273,14 +273,11 @@ def read_wordings(survey: Survey) -> dict[str, Codes]:
     if not path.is_file():
         return {}
     table = read_table(path).map(str.strip)
-    if lacking := [name for name in COLUMNS if name not in table]:
-        raise ResponsesError(
-            "R306",
-            _("The list of wordings lacks column '{lacking}'.", lacking=lacking[0]),
-            where=f"{path} row 1",
-            available=COLUMNS,
-            hint=_("The first row is {COLUMNS}.", COLUMNS=",".join(COLUMNS)),
-        )
+    not_there = N_("The list of wordings lacks column '{name}'.")
+    hint = _("The first row is {COLUMNS}.", COLUMNS=",".join(COLUMNS))
+    require_names(
+        COLUMNS, table, ResponsesError, "R306", not_there, where=f"{path} row 1", hint=hint
+    )
     wordings: dict[str, Codes] = {}
     for number, line in enumerate(table.itertuples(index=False), start=2):
         where = f"{path} row {number}"

@@ -29,6 +29,12 @@ from satisfaction.publication.verify import (
 
 CELL = ["level", "code", "measure"]
 FIGURES = ["estimate", "se", "ci_low", "ci_high", "n"]
+TESTED = {
+    "tests": ("test", "measure", "variable", "first", "second"),
+    "reliability": ("part", "measure", "item"),
+}
+"""What a row of these tables stands for."""
+TESTED_FIGURES = ("difference", "se", "p", "p_adjusted", "coefficient", "weighted_coefficient")
 CORRECTED = "R216"
 ROWS = ("rows", "accepted", "rejected", "blanked")
 CONVENTIONS = (
@@ -67,6 +73,9 @@ class Comparison:
         empty: the wave's own); largest first.
     compared : int
         Estimates that both sets hold.
+    tests : DataFrame
+        file, row, column, old, new: figures of tests.csv and reliability.csv that changed, appeared or went, where both sets
+        hold the table.
     """
 
     old: Path
@@ -75,11 +84,12 @@ class Comparison:
     figures: pd.DataFrame = field(repr=False)
     ranks: pd.DataFrame = field(repr=False)
     compared: int
+    tests: pd.DataFrame = field(repr=False)
 
     @property
     def nothing(self) -> bool:
         """Return whether nothing that is published changed."""
-        return not len(self.figures) and not len(self.ranks)
+        return not len(self.figures) and not len(self.ranks) and not len(self.tests)
 
 
 def compare(old: str | Path, new: str | Path) -> Comparison:
@@ -107,6 +117,7 @@ def _compared(sides: tuple[Path, Path]) -> Comparison:
         figures=_changed_figures(before, after),
         ranks=_changed_in_rankings(old, new),
         compared=len(before.merge(after, on=CELL)),
+        tests=_changed_tests(old, new),
     )
 
 
@@ -124,6 +135,8 @@ def write_comparison(found: Comparison, path: Path) -> Path:
             write_csv(found.figures, scratch)
         else:
             sheets = {"causes": found.causes, "figures": found.figures, "ranks": found.ranks}
+            if len(found.tests):
+                sheets["tests"] = found.tests
             write_xlsx(sheets, scratch)
     return path
 
@@ -196,6 +209,7 @@ def _conventions(record: Mapping[str, Any]) -> dict[str, Any]:
         "ranking": ranking,
         "steps": record["steps"]["declared"],
         "selection": record["selection"],
+        "tests": record.get("tests", ""),
     }
 
 
@@ -258,6 +272,26 @@ def _changed_ranks(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     table["status_old"] = both["status_old"]
     table["status_new"] = both["status_new"]
     return _largest_first(table, "moved")
+
+
+def _changed_tests(old: Path, new: Path) -> pd.DataFrame:
+    """Return the changed figures of tests and of reliability."""
+    parts = [pd.DataFrame(columns=["file", "row", "column", "old", "new"])]
+    for name, keys in TESTED.items():
+        if not all((folder / f"{name}.csv").is_file() for folder in (old, new)):
+            continue
+        before = _table(old, name)
+        after = _table(new, name)
+        both = before.merge(after, on=list(keys), how="outer", suffixes=("_old", "_new"))
+        row = both[list(keys)].astype(str).agg(" ".join, axis="columns")
+        for column in TESTED_FIGURES:
+            if column not in before or column not in after:
+                continue
+            unlike = _unlike(both[f"{column}_old"], both[f"{column}_new"])
+            changed = both[[f"{column}_old", f"{column}_new"]].set_axis(["old", "new"], axis=1)
+            parts.append(changed.assign(file=name, row=row, column=column)[unlike])
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled or parts[:1], ignore_index=True)[list(parts[0])]
 
 
 def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
@@ -399,6 +433,12 @@ def comparison_lines(found: Comparison) -> list[Text]:
         for row in found.ranks.head(MOST).to_dict("records"):
             lines.append(_rank(row))
         lines += _rest(found.ranks)
+    if len(found.tests):
+        lines.append(_("changed figures of tests and reliability: {n}", n=len(found.tests)))
+        for row in found.tests.head(MOST).to_dict("records"):
+            place = f"{row['file']}.csv {row['row']} {row['column']}"
+            lines.append(Text(f"  {place}: {_shown(row['old'])} → {_shown(row['new'])}"))
+        lines += _rest(found.tests)
     return lines
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from satisfaction.declarations.wave import CalibrationStep
 from satisfaction.foundation.language import use
-from satisfaction.pipeline import Results, declared_targets
+from satisfaction.pipeline import Ranked, Results, declared_targets
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.weighting.calibration import Margins, margins_table
 from satisfaction.weighting.final_weights import weight_diagnostics
@@ -60,11 +60,12 @@ def set_side_by_side(results: Mapping[str, Results]) -> Recipes:
                     margins[columns] = declared_targets(result.survey, name)
     rows = []
     areas = []
+    before = ranking_table(declared.survey, declared.estimates, declared.ranking)
     for name, result in results.items():
-        of_areas = _areas(result, declared)
+        of_areas = moved_areas(result, before)
         areas.append(of_areas.assign(recipe=name))
         row: dict[str, object] = {"recipe": name, "steps": _steps(result)}
-        row |= _weights(result)
+        row |= weight_figures(result)
         row["margins_missed"] = _missed(result, margins)
         row |= _level(result, declared)
         row["variance"] = result.whole.conventions["variance"]
@@ -88,7 +89,8 @@ def _steps(result: Results) -> str:
     return " → ".join(words)
 
 
-def _weights(result: Results) -> dict[str, float]:
+def weight_figures(result: Results | Ranked) -> dict[str, float]:
+    """Return respondents, low, high, kish_deff and effective_n of a recipe's weights, as in `Recipes.table`."""
     weight = result.design.weights
     weight = weight[weight > 0]
     figures = weight_diagnostics(weight, np.ones(len(weight), dtype=np.int64))
@@ -121,10 +123,16 @@ def _level(result: Results, declared: Results) -> dict[str, float]:
     return {"estimate": row["estimate"], "se": row["se"], "shift": shift / before["se"]}
 
 
-def _areas(result: Results, declared: Results) -> pd.DataFrame:
-    """Return the ranking of a recipe, with what moved since the declared one."""
+def moved_areas(result: Results | Ranked, before: pd.DataFrame) -> pd.DataFrame:
+    """Return the ranking of a recipe, with what moved since another one.
+
+    Parameters
+    ----------
+    result : Results or Ranked
+    before : DataFrame
+        The other ranking, as published.
+    """
     table = ranking_table(result.survey, result.estimates, result.ranking)
-    before = ranking_table(declared.survey, declared.estimates, declared.ranking)
     before = before.set_index("code").loc[table["code"]].reset_index()
     shift = table["estimate"] - before["estimate"]
     ranks = table["rank"].astype(float) - before["rank"].astype(float)

@@ -289,8 +289,11 @@ def combined_components(results: Results, *, draws: int = 512, seed: int = 1) ->
 
 def _component_errors(parts: Sequence[ComponentScores], *, draws: int, seed: int) -> Array:
     """Return joint draws of the components' errors, (draws, p, k): the survey's measures share sampling units and what is
-    lent; other components have errors of their own, or none.
+    lent; other components have errors of their own, or none. Where marks or points of inspection decide about points of an
+    assessment, all components were drawn together for the ranking: their draws are taken.
     """
+    if draws and any(part.by_draws for part in parts):
+        return np.stack([_drawn_errors(part)[:draws] for part in parts], axis=2)
     rng = np.random.default_rng(seed)
     surveyed = [part for part in parts if part.surveyed]
     units = rng.standard_normal((draws, 0))
@@ -308,6 +311,12 @@ def _component_errors(parts: Sequence[ComponentScores], *, draws: int, seed: int
             drawn = np.zeros((draws, len(part.score)))
         columns.append(drawn)
     return np.stack(columns, axis=2)
+
+
+def _drawn_errors(part: ComponentScores) -> Array:
+    """Return what the draws of a component lie off its score, (B, p)."""
+    assert part.drawn is not None
+    return np.asarray(part.drawn.scores - part.score)
 
 
 def _carried(units: Array, rows: Any) -> Array:

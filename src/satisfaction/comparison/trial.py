@@ -23,9 +23,9 @@ from satisfaction.comparison.sides import estimates_of
 from satisfaction.declarations.earlier import comparable_questionnaires
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.change import change
-from satisfaction.estimation.intervals import satterthwaite
+from satisfaction.estimation.intervals import satterthwaite, usable
 from satisfaction.estimation.multiplicity import benjamini_hochberg
-from satisfaction.estimation.pairs import tested, usable
+from satisfaction.estimation.pairs import tested
 from satisfaction.fieldwork.answers import points
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import EstimatesError, RankingError

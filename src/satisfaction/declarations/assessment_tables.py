@@ -7,15 +7,15 @@ that occurred, an item that does not apply, a precondition that is met or not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.combined import Assessment
-from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.errors import RankingError, require_names, shortened
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.personal import masked_within
 from satisfaction.foundation.tables import read_table
 
@@ -28,7 +28,7 @@ CLASSES = ("dead", "difficult", "winnable")
 SITE_COLUMNS = ("code", "item", "site", "kind", "score", "possible")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PointsSheet:
     """A sheet of lost points, read.
 
@@ -47,11 +47,11 @@ class PointsSheet:
         code, item, met (bool), reason: preconditions.
     """
 
-    lost: pd.DataFrame = field(repr=False)
-    gained: pd.DataFrame = field(repr=False)
-    absent: pd.DataFrame = field(repr=False)
-    vetoes: pd.DataFrame = field(repr=False)
-    stated: pd.DataFrame = field(repr=False)
+    lost: pd.DataFrame
+    gained: pd.DataFrame
+    absent: pd.DataFrame
+    vetoes: pd.DataFrame
+    stated: pd.DataFrame
 
 
 def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsSheet:
@@ -206,16 +206,11 @@ def _with_columns(
     """Return the columns wanted of a table of text; optional ones that are not there are empty."""
     missing = [column for column in optional if column not in table]
     table = table.assign(**dict.fromkeys(missing, ""))
-    for column in required:
-        if column not in table:
-            raise RankingError(
-                "K311",
-                _("Column '{column}' not found.", column=column),
-                where=f"{path} row 1",
-                available=list(table.columns),
-                got=column,
-                hint=_("Correct these rows and run again."),
-            )
+    not_there = N_("Column '{name}' not found.")
+    hint = _("Correct these rows and run again.")
+    require_names(
+        required, table, RankingError, "K311", not_there, where=f"{path} row 1", hint=hint
+    )
     return table[[*required, *optional]]
 
 

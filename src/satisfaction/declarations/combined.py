@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -469,11 +469,11 @@ class CombinedInputs:
 
     path: Path
     declared: CombinedFile
-    assessments: Mapping[str, Assessment] = field(repr=False)
-    tables: Mapping[str, pd.DataFrame] = field(repr=False)
-    sites: Mapping[str, pd.DataFrame] = field(repr=False)
+    assessments: Mapping[str, Assessment]
+    tables: Mapping[str, pd.DataFrame]
+    sites: Mapping[str, pd.DataFrame]
     awaited: Mapping[str, str]
-    sources: tuple[Path, ...] = field(repr=False)
+    sources: tuple[Path, ...]
 
     def __repr__(self) -> str:
         awaited = ", ".join(self.awaited) or "nothing"

@@ -26,7 +26,7 @@ from satisfaction.foundation.file_sets import (
     refuse_changed_set,
     sets_of,
 )
-from satisfaction.foundation.files import unrecorded
+from satisfaction.foundation.files import read_json, unrecorded
 from satisfaction.foundation.language import Text, _, ngettext, semicolon_list
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class EarlierSet:
         As the set holds it.
     sources : tuple of Path
         The files that this wave rests on.
+    survey_folder : Path or None
+        Where the wave's own survey.yaml lies; None where only its file set is there.
     measure : str
         The score that was ranked.
     ranking : DataFrame or None
@@ -71,6 +73,7 @@ class EarlierSet:
     handed_over: str
     manifest: Mapping[str, Any] = field(repr=False)
     sources: tuple[Path, ...] = field(repr=False)
+    survey_folder: Path | None = field(default=None, repr=False)
     measure: str = ""
     ranking: pd.DataFrame | None = field(default=None, repr=False)
     larger: pd.DataFrame | None = field(default=None, repr=False)
@@ -232,7 +235,18 @@ def _read_set(
         handed_over=date,
         manifest=made,
         sources=tuple(sources),
+        survey_folder=_survey_folder(place, published),
     )
+
+
+def _survey_folder(place: Path, published: Path) -> Path | None:
+    """Return the folder of the survey that a file set was made from, where it is there."""
+    with unrecorded():
+        way = str(read_json(published / "run.json").get("survey_folder", ""))
+    for folder in (place, published.resolve() / way):
+        if (folder / "survey.yaml").is_file():
+            return folder
+    return None
 
 
 def _published_set(place: Path, earlier: EarlierWave, *, where: str) -> tuple[Path, str]:

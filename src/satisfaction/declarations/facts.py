@@ -61,6 +61,41 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     return table.assign(weight=weight)
 
 
+BESIDE_REPLICATES = ("weight", "final_weight", "mark")
+"""Columns of a table of replicate weights that are none."""
+
+
+def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
+    """Read replicate weights made elsewhere: the respondent's column as text, the replicates as float in their order.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
+    """
+    table = read_fact_table(path, (respondent,))
+    twice = table[respondent].duplicated(keep=False)
+    _refuse(path, twice, "S524", _("A respondent has one weight"))
+    names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
+    weights = table[names].apply(pd.to_numeric, errors="coerce").astype(float)
+    known = np.isfinite(weights).all(axis=1)
+    _refuse(path, ~known, "S534", _("Replicate weights must be numbers"))
+    return pd.concat([table[[respondent]], weights], axis="columns")
+
+
+def read_rscales(path: Path) -> pd.DataFrame:
+    """Read the scales of replicates: the column `rscale` as float.
+
+    Raises
+    ------
+    SurveyError
+        S131 without that column, S534 a scale that is no number of 0 or more.
+    """
+    scales = pd.to_numeric(read_fact_table(path, ("rscale",))["rscale"], errors="coerce")
+    _refuse(path, ~(np.isfinite(scales) & (scales >= 0)), "S534", _("Scales must be numbers"))
+    return scales.astype(float).to_frame()
+
+
 def _refuse(
     path: Path, wrong: pd.Series, code: str, text: Text, available: Iterable[str] = ()
 ) -> None:

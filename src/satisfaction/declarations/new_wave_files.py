@@ -123,7 +123,7 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         margins[margin] = {"file": f"margin_{margin}.xlsx", "by": [roles.area, item], **sourced()}
     weighting: list[dict[str, Any]] = []
     cells = list(dict.fromkeys([roles.area, *roles.calibration]))
-    blocks: dict[str, Any] = {
+    fieldwork = {
         "survey": name,
         "title": {"zh": title.zh, "en": title.en},
         "questionnaire": questionnaire.reference,
@@ -132,17 +132,22 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "files": [DEFAULT_FILES],
         "ignore": ["responses/readme.txt"],
         "numbering": "survey",
+    }
+    tables = {
         "areas": {"file": "areas.xlsx", **sourced()},
         "quota": {"file": "quotas.xlsx", "by": cells, **sourced()},
         "outcomes": {"file": "outcomes.xlsx", **sourced()},
         "margins": margins,
+    }
+    results = {
         "weighting": weighting,
         "lonely_psu": "fail",
         "level": 0.95,
-        "tests": {"pairs": True, "regression": True, "reliability": True},
+        "tests": {"pairs": True, "rest": True, "change": True, "reliability": True},
         "languages": list(LANGUAGES),
         "rules": "rules.yaml",
     }
+    blocks: dict[str, Any] = fieldwork | tables | results
     if roles.strata:
         blocks["frame"] = {"file": "frame.xlsx", **sourced()}
         base = {"step": "base"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 
@@ -32,15 +33,18 @@ from satisfaction.declarations.facts import (
     read_history,
     read_nonrespondents,
     read_outcomes,
+    read_replicates,
+    read_rscales,
     read_weights,
 )
+from satisfaction.declarations.items import Denominator, Index
 from satisfaction.declarations.questionnaire import (
     Questionnaire,
     questionnaires_above,
     read_questionnaire,
 )
-from satisfaction.declarations.rules import Rules
-from satisfaction.declarations.wave import Step, SurveyFile
+from satisfaction.declarations.rules import RankingRules, Rules
+from satisfaction.declarations.wave import BaseStep, Step, SurveyFile
 from satisfaction.declarations.weighting_record import (
     RECORD_FILE,
     WeightingRecord,
@@ -48,7 +52,12 @@ from satisfaction.declarations.weighting_record import (
     read_weighting_record,
 )
 from satisfaction.foundation.conventions import KEYS, in_words
-from satisfaction.foundation.errors import SatisfactionError, SurveyError
+from satisfaction.foundation.errors import (
+    QuestionnaireError,
+    SatisfactionError,
+    SurveyError,
+    one_of,
+)
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.foundation.pages import card
@@ -69,6 +78,8 @@ TABLES = (
     "cases",
     "backcheck",
     "weights",
+    "replicate_weights",
+    "rscales",
     "weighting_record",
 )
 CORRECTIONS_FILE = "corrections.csv"
@@ -146,6 +157,8 @@ class Survey:
         Ranked areas with answers; None before the responses are read: all in the table of areas.
     weights : DataFrame or None
         Final weights made elsewhere, one row a respondent: the respondent's column as text, and `weight`.
+    replicate_weights, rscales : DataFrame or None
+        Replicate weights that belong to them, one row a respondent, one column a replicate; the replicates' scales (`rscale`).
     weighting_record : WeightingRecord or None
         Recipes that were adopted after results were seen, and trials; None without weighting_record.yaml.
     score : str
@@ -207,6 +220,8 @@ class Survey:
     covered: frozenset[str] | None = None
     weighting_record: WeightingRecord | None = None
     weights: pd.DataFrame | None = None
+    replicate_weights: pd.DataFrame | None = None
+    rscales: pd.DataFrame | None = None
     score: str = ""
     further: tuple[RankedBy, ...] = ()
     combined: CombinedInputs | None = None
@@ -462,10 +477,101 @@ def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Sur
     return weighted_as(survey, declared.weighting)
 
 
+def with_ranking_rules(survey: Survey, changes: Mapping[str, object], *, name: str) -> Survey:
+    """Return the survey with other ranking rules, checked as those of rules.yaml are; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    changes : mapping
+        As under `ranking` in rules.yaml.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    SurveyError
+        As `read_survey`.
+    """
+    content = survey.rules.ranking.model_dump(mode="json", exclude_unset=True) | dict(changes)
+    ranking = validated(Document(Path(name), {}, content), RankingRules, SurveyError)
+    return replace(survey, rules=survey.rules.model_copy(update={"ranking": ranking}))
+
+
+def with_measures(
+    survey: Survey,
+    *,
+    dont_know: str | None = None,
+    weights: Mapping[str, float | str] | None = None,
+    name: str,
+) -> Survey:
+    """Return the survey with another don't-know rule or other weights of the ranked index; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    dont_know : {"in", "out"}, optional
+        Whether don't-know stays in the denominator of every rate.
+    weights : mapping, optional
+        Of the ranked index: components that stay as declared may be left out; all add to 1.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    QuestionnaireError
+        Q153 for a rule, an index or a component that is none, Q121 for weights that do not add to 1.
+    """
+    questionnaire = survey.questionnaire
+    changes: dict[str, object] = {}
+    if dont_know is not None:
+        allowed = get_args(Denominator)
+        one_of(dont_know, allowed, argument="dont_know", error=QuestionnaireError, code="Q153")
+        rates = {}
+        for rate_name, rate in questionnaire.rates.items():
+            denominator = dict(rate.denominator) | {"dont_know": dont_know}
+            rates[rate_name] = rate.model_copy(update={"denominator": denominator})
+        changes["rates"] = rates
+    if weights:
+        indices = questionnaire.indices
+        one_of(survey.ranked, indices, argument="ranked", error=QuestionnaireError, code="Q153")
+        index = indices[survey.ranked]
+        for component in weights:
+            one_of(
+                component, index.weights, argument="weights", error=QuestionnaireError, code="Q153"
+            )
+        content = index.model_dump(mode="json", exclude_unset=True)
+        content["weights"] = {**content["weights"], **weights}
+        changed = validated(Document(Path(name), {}, content), Index, QuestionnaireError)
+        changes["indices"] = dict(indices) | {survey.ranked: changed}
+    return replace(survey, questionnaire=questionnaire.model_copy(update=changes))
+
+
 def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:
     """Return the survey with steps that are checked already in the place of its own."""
     declared = survey.declared.model_copy(update={"weighting": list(steps)})
     return replace(survey, declared=declared)
+
+
+def with_tables_of_weights(survey: Survey, folder: Path) -> Survey:
+    """Return the survey with the tables of weights made elsewhere that its base step names, read from a folder.
+
+    Raises
+    ------
+    SurveyError
+        S131, S523, S524, S534.
+    """
+    respondent = survey.questionnaire.roles.respondent
+    base = survey.declared.base
+    weights = replicate_weights = rscales = None
+    if base is not None and base.table is not None:
+        weights = read_weights(folder / base.table.file, respondent)
+    replicates = base.replicates if base is not None else None
+    if replicates is not None:
+        replicate_weights = read_replicates(folder / replicates.file, respondent)
+        if replicates.rscales is not None:
+            rscales = read_rscales(folder / replicates.rscales)
+    return replace(survey, weights=weights, replicate_weights=replicate_weights, rscales=rscales)
 
 
 def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
@@ -583,10 +689,6 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
-    weights = None
-    base = declared.base
-    if base is not None and base.table is not None:
-        weights = read_weights(folder / base.table.file, roles.respondent)
     earlier: tuple[EarlierSet, ...] = ()
     earlier_fault = None
     rankings = _rankings(folder, declared, questionnaire, rules)
@@ -615,9 +717,13 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     # every file read, for the manifest
     tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
-    if base is not None:
-        tables.append(base.table)
     files = [table.file for table in tables if table is not None]
+    bases = [declared.base]
+    if weighting_record is not None and weighting_record.in_force:
+        bases += [step for step in weighting_record.declared_first if isinstance(step, BaseStep)]
+    for base in bases:
+        if base is not None:
+            files += base.files
     for one in (first, *further):
         if one.rules.history is not None and one.rules.history.file is not None:
             files.append(one.rules.history.file)
@@ -649,9 +755,12 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         unread=delivered.unread,
         unmatched=delivered.unmatched,
         weighting_record=weighting_record,
-        weights=weights,
         further=tuple(further),
     )
+    survey = with_tables_of_weights(survey, folder)
+    if weighting_record is not None and weighting_record.in_force:
+        # an input too: the recipe declared before is computed beside the adopted one
+        with_tables_of_weights(weighted_as(survey, weighting_record.declared_first), folder)
     survey = survey.led_by(first)
     try:
         survey = _with_combined(survey, document.place(("earlier",)))

@@ -79,14 +79,36 @@ class Testing(Record):
     """What is tested and written to tests.csv and reliability.csv.
 
     `measures`: default the ranked one. `groups`: items that part respondents; default single items without scores that are
-    known of nine in ten and have two to six answers. `pairs`: all areas with one another in the ranked measure.
+    known of nine in ten and have two to six answers. `pairs`: all areas with one another in the ranked measure. `rest`: every
+    area with all others together; default as `pairs`. `change`: every area and all together since the wave that `earlier`
+    names last, where its respondents are there.
     """
 
     measures: Names | None = None
-    groups: Names | None = None
+    groups: list[Name] | None = None
     pairs: bool = True
+    rest: bool | None = None
+    change: bool = True
     regression: bool = True
     reliability: bool = True
+
+    @property
+    def against_rest(self) -> bool:
+        """Return whether every area is compared with all others together."""
+        return self.pairs if self.rest is None else self.rest
+
+
+USUAL_TESTS = Testing(groups=[], pairs=False, rest=True, regression=False)
+"""What is tested where survey.yaml does not say."""
+NO_TESTS = Testing(
+    groups=[], pairs=False, rest=False, change=False, regression=False, reliability=False
+)
+NO_TESTS_WORD = "none"
+
+
+def _no_tests(value: Any) -> Any:
+    """Read the word that switches all tests off."""
+    return NO_TESTS if value is False or value == NO_TESTS_WORD else value
 
 
 class Collapse(Record):
@@ -159,13 +181,29 @@ class Simulated(Record):
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class ReplicateTable(Table):
+    """Replicate weights made elsewhere: one row a respondent, the respondent's column and one column a replicate.
+
+    Columns `weight`, `final_weight` and `mark` are passed over. V = scale sum_r rscale_r (theta_r - centre)^2, as in R's
+    `svrepdesign(combined.weights = TRUE)`: `rscales` is a file with the column `rscale`, one row a replicate in the order of
+    the columns (absent: all 1); mse: the centre is the full-sample estimate, else the mean of the replicates; df absent: the
+    rank of the weights minus 1.
+    """
+
+    scale: Positive
+    rscales: str | None = None
+    mse: bool = False
+    df: AtLeastOne | None = None
+
+
 class BaseStep(Record):
     """Base weight of every sampled person.
 
     inclusion: 1 / (psu_probability x person_probability), from the sample table. frame: the frame's population of the
     stratum, shared among the persons sampled in it in proportion to the items of `multiply` over those of `divide`; a
     missing value counts as 1. column: the item `column` holds it. table: the file `table` holds final weights made elsewhere,
-    one row a respondent (the respondent's column and `weight`); errors take them as fixed.
+    one row a respondent (the respondent's column and `weight`); errors take them as fixed, unless `replicates` holds
+    replicate weights: these then stand for strata, PSUs and fpc.
     """
 
     step: Literal["base"]
@@ -174,6 +212,7 @@ class BaseStep(Record):
     divide: list[Name] = []
     column: Name | None = None
     table: Table | None = None
+    replicates: ReplicateTable | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -182,6 +221,18 @@ class BaseStep(Record):
         if self.column is not None:
             items.append(self.column)
         return tuple(dict.fromkeys(items))
+
+    @property
+    def files(self) -> list[str]:
+        """Return the files of weights made elsewhere."""
+        files = []
+        if self.table is not None:
+            files.append(self.table.file)
+        if self.replicates is not None:
+            files.append(self.replicates.file)
+            if self.replicates.rscales is not None:
+                files.append(self.replicates.rscales)
+        return files
 
     @model_validator(mode="after")
     def _keys_of_the_source(self) -> BaseStep:
@@ -194,6 +245,8 @@ class BaseStep(Record):
             wrong = "column"
         elif (self.table is None) == (self.source == "table"):
             wrong = "table"
+        elif self.replicates is not None and self.source != "table":
+            wrong = "replicates"
         if wrong is not None:
             raise fault(
                 "S164",
@@ -203,7 +256,7 @@ class BaseStep(Record):
                     source=self.source,
                 ),
                 at=(wrong,),
-                available=("frame: multiply, divide", "column: column", "table: table"),
+                available=("frame: multiply, divide", "column: column", "table: table, replicates"),
                 hint=_(
                     "`multiply` and `divide` go with source: frame; source: column, and no "
                     "other, needs `column`; so does source: table `table`."
@@ -486,11 +539,18 @@ class SurveyFile(Record):
             "called strong or weak"
         ),
     )
-    tests: Testing | None = Field(
+    tests: (
+        Annotated[
+            Testing,
+            BeforeValidator(_no_tests, json_schema_input_type=Testing | Literal[False, "none"]),
+        ]
+        | None
+    ) = Field(
         default=None,
         description=N_(
-            "what is tested and written to tests.csv and reliability.csv: pairs of areas, "
-            "groups, regression, reliability; {} for all of them"
+            "what is tested and written to tests.csv and reliability.csv; default: areas against "
+            "the rest, change since the wave before, reliability; {} adds pairs of areas, groups "
+            "and regression; none: nothing"
         ),
     )
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(
@@ -532,6 +592,13 @@ class SurveyFile(Record):
             if isinstance(step, BaseStep):
                 return step
         return None
+
+    @property
+    def tested(self) -> Testing:
+        """Return what is tested: as declared, else the usual; nothing where respondents were not drawn."""
+        if self.selection != "probability":
+            return NO_TESTS
+        return self.tests or USUAL_TESTS
 
     @property
     def nonresponse(self) -> NonresponseStep | None:

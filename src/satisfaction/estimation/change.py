@@ -7,14 +7,13 @@ contributions of shared PSUs are cross-multiplied. A wave's own se do not change
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from satisfaction.estimation.pairs import Comparisons, tested, usable
+from satisfaction.estimation.pairs import Comparisons, tested
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
@@ -22,7 +21,6 @@ from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ROW
 from satisfaction.sampling.variance import Members
 
-Array = np.ndarray[Any, Any]
 WAVE = "wave"
 NULL = _("both waves have equal population values").both
 
@@ -137,15 +135,15 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     first = pairs["later"].to_numpy()
     second = pairs["earlier"].to_numpy()
     value = both.table["estimate"].to_numpy(float)
+    value_later = value[first]
+    value_earlier = value[second]
     identity = sp.eye_array(len(value), format="csr")
     matrix = sp.csr_array(identity[first] - identity[second])
     differences = both.combined(matrix, pairs.reset_index()[keys], by=later.by).table
-    se = both.table["se"].to_numpy(float)
-    df = both.table["df"].to_numpy(float)
-    testable = usable(value, se, df)
+    testable = both.testable
     table = tested(
-        differences[keys].assign(later=value[first], earlier=value[second]),
-        difference=value[first] - value[second],
+        differences[keys].assign(later=value_later, earlier=value_earlier),
+        difference=value_later - value_earlier,
         se=differences["se"].to_numpy(float),
         df=differences["df"].to_numpy(float),
         usable=testable[first] & testable[second],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -31,8 +31,8 @@ from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 RaoScott = Literal["F", "chisq", "saddlepoint", "wald", "adjusted_wald"]
 Whole = Literal["all", "row", "column"]
 SHARES: dict[str, Whole] = {"share": "all", "row_share": "row", "column_share": "column"}
@@ -70,9 +70,9 @@ class CrossTable:
         How respondents were selected; only a probability sample has standard errors.
     """
 
-    cells: pd.DataFrame = field(repr=False)
+    cells: pd.DataFrame
     total: Array
-    cov: Array = field(repr=False)
+    cov: Array
     n: Array
     df: int
     selection: str = "probability"
@@ -123,7 +123,7 @@ class CrossTable:
         return np.asarray(jacobian @ self.cov @ jacobian.T)
 
     def _whole(self, of: Whole) -> Array:
-        one_of(of, get_args(Whole), argument="of", error=EstimatesError, code="E140")
+        one_of(of, Whole, argument="of", error=EstimatesError, code="E140")
         if of == "all":
             return np.asarray(self.total.sum())
         return np.asarray(self.total.sum(axis=1 if of == "row" else 0, keepdims=True))
@@ -172,7 +172,7 @@ def rao_scott(
        pearson  statistic   df  ddf      p
     0      2.0       2.25  1.0  3.0  0.231
     """
-    one_of(statistic, get_args(RaoScott), argument="statistic", error=EstimatesError, code="E140")
+    one_of(statistic, RaoScott, argument="statistic", error=EstimatesError, code="E140")
     if name_of(rows) == name_of(columns):
         raise EstimatesError(
             "E161",

@@ -39,6 +39,7 @@ from satisfaction.sampling.replicates import (
 )
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
+    Array,
     Members,
     Sparse,
     linearized_means,
@@ -48,7 +49,6 @@ from satisfaction.sampling.variance import (
     sum_by_domain,
 )
 
-Array = np.ndarray[Any, Any]
 Kind = Literal["mean", "proportion", "total", "ratio", "quantile"]
 Variance = Literal["default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu", "replicates"]
 Interval = Literal["default", "t", "logit", "beta", "wilson", "xlogit", "mean", "likelihood"]
@@ -79,7 +79,7 @@ class Options:
         return self.variance in ("linearized", "rake")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Point:
     """Estimates of the full sample.
 
@@ -93,9 +93,9 @@ class Point:
         Linearized variable, summed over a row's respondents, not weighted.
     """
 
-    value: Array = field(repr=False)
-    size: Array = field(repr=False)
-    z: Sparse = field(repr=False)
+    value: Array
+    size: Array
+    z: Sparse
 
 
 def point(kind: Kind, counted: Tally, domain: Array, weight: Array, domains: int) -> Point:
@@ -194,7 +194,7 @@ class Domains:
         valid = counted.valid[:, : z.shape[1] // len(self.keys)]
         members = self.sample.members(self.domain, valid, domains=len(self.keys))
         if options.variance == "replicates":
-            return _given_contributions(self, counted, z, members, options)
+            return _given_contributions(self, counted, members, options)
         if not options.linearized:
             return _replicated_contributions(self, counted, z, members, options)
         convention: Literal["rake", "linearized"] = (
@@ -266,7 +266,7 @@ def without_rounding(cov: Array, value: Array) -> Array:
 
 
 def _given_contributions(
-    on: Domains, counted: Tally, z: Sparse, members: Members, options: Options
+    on: Domains, counted: Tally, members: Members, options: Options
 ) -> Contributions:
     """Estimate the statistic under the replicate weights that came with the data, a row of the tally being a respondent."""
     sample = on.sample
@@ -317,22 +317,26 @@ def _replicated_contributions(
     replicates = make_replicates(sample, options)
     counts = sample.n
     cell = np.zeros(len(on.domain), dtype=int)
+    cells = 1
+    unsolved = Unsolved()
+    recipe = None
     if weighting is not None:
         cell = on.design.cell_index(counted.keys)
+        cells = len(weighting.cells)
         counts = sample.n * sample.base / weighting.start[cell]
-    sums = _summands(counted, options)
-    unsolved = Unsolved()
+        recipe = Replay(weighting, unsolved)
+    weighted_sums = _summands(counted, options) * sample.base[:, None]
     chunks = replicated_sums(
         replicates,
-        sums * sample.base[:, None],
+        weighted_sums,
         psu=clusters.psu,
         psus=len(clusters.stratum),
         domain=on.domain,
         domains=len(on.keys),
         cell=cell,
         counts=counts,
-        cells=len(weighting.cells) if weighting else 1,
-        recipe=None if weighting is None else Replay(weighting, unsolved),
+        cells=cells,
+        recipe=recipe,
     )
     theta = np.empty((len(replicates.scale), z.shape[1]))
     label = _("replicates ({variance})", variance=options.variance).both

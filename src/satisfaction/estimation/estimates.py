@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -51,9 +51,8 @@ from satisfaction.foundation.tables import (
 from satisfaction.sampling.design import ROW, SampleDesign, SurveyDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
-from satisfaction.sampling.variance import Members, sum_by_domain
+from satisfaction.sampling.variance import Array, Members, sum_by_domain
 
-Array = np.ndarray[Any, Any]
 Statistic: TypeAlias = (
     Literal["mean", "proportion", "total", "median", "shares", "counts"] | tuple[str, Any]
 )
@@ -147,9 +146,9 @@ def estimate(
     1      B      55.0  2.89   2   42.58    67.42
     """
     kind, argument = _parsed(statistic)
-    one_of(variance, get_args(Variance), argument="variance", error=EstimatesError, code="E100")
-    one_of(interval, get_args(Interval), argument="interval", error=EstimatesError, code="E100")
-    one_of(df, get_args(DegreesOfFreedom), argument="df", error=EstimatesError, code="E100")
+    one_of(variance, Variance, argument="variance", error=EstimatesError, code="E100")
+    one_of(interval, Interval, argument="interval", error=EstimatesError, code="E100")
+    one_of(df, DegreesOfFreedom, argument="df", error=EstimatesError, code="E100")
     check_level(level)
     _check_whole("replicates", replicates, least=2)
     _check_whole("seed", seed, least=0)
@@ -231,13 +230,15 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     low, high, note = limits(
         chosen, options, value=full.value, se=se, df=df, n=n, overall_deff=overall_deff
     )
+    known_se = np.where(np.isnan(full.value), np.nan, se)
+    deff = effects(on.design.base_weight is None)
     figures = {
         "estimate": full.value,
-        "se": np.where(np.isnan(full.value), np.nan, se),
+        "se": known_se,
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": effects(on.design.base_weight is None),
+        "deff": deff,
         "deff_wr": effects(True),
         "n": n,
         "note": _noted(note, on, options, held),
@@ -342,6 +343,7 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
     if interval == "default":
         interval = DEFAULT_INTERVALS[options.kind]
     drawn = "with" if design.base_weight is None else "without"
+    calibration = design.weighting.name if design.weighting else "none"
     fpc = " + ".join(design.fpc) or "none"
     if _fpc_dropped(on, used):
         fpc += " (not credited by these replicates)"
@@ -354,7 +356,7 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
         "deff": f"against simple random sampling {drawn} replacement",
         "lonely_psu": design.lonely_psu,
         "selection": design.selection,
-        "calibration": design.weighting.name if design.weighting else "none",
+        "calibration": calibration,
         "fpc": fpc,
         "engine_exact": on.counted.exact,
     }
@@ -447,17 +449,20 @@ def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
     order = ["unit", "quantity"]
     totals = pd.DataFrame({"unit": matrix.row, "quantity": matrix.col, "value": matrix.data})
     members = pd.DataFrame({"unit": inside.row, "quantity": inside.col})
-    record = {
+    design = {
+        "strata": list(estimates.design.strata),
+        "stages": list(estimates.design.stages),
+        "stratum_of_unit": held.members.stratum.tolist(),
+    }
+    kinds = {"estimates": _kinds(estimates.table), "units": _kinds(held.units)}
+    record = design | {
         "format": FORMAT,
         "by": list(estimates.by),
         "conventions": estimates.conventions,
         "shape": list(matrix.shape),
         "unsolved": held.unsolved,
         "remark": held.remark,
-        "strata": list(estimates.design.strata),
-        "stages": list(estimates.design.stages),
-        "stratum_of_unit": held.members.stratum.tolist(),
-        "kinds": {"estimates": _kinds(estimates.table), "units": _kinds(held.units)},
+        "kinds": kinds,
     }
     with new_folder(target) as scratch:
         write_rfc4180(estimates.table, scratch / "estimates.csv")

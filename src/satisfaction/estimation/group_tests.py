@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,8 @@ from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import refuse_infinite, resolve, tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 EQUAL_MEANS = _("the two groups have equal population means").both
 GIVEN_MEAN = _("the population mean equals the value given").both
 EQUAL_RANKS = _("all groups have equal mean ranks in the population").both
@@ -195,7 +195,7 @@ def rank_test(
        difference     se      t  df      p
     0      -0.278  0.146 -1.907   3  0.153
     """
-    one_of(ties, get_args(Ties), argument="ties", error=EstimatesError, code="E140")
+    one_of(ties, Ties, argument="ties", error=EstimatesError, code="E140")
     check_level(level)
     outcome = resolve(design, measure)
     ranked: Variable = name_of(measure) if outcome.kind == "column" else outcome

@@ -6,8 +6,8 @@ Columns and measures as keys of a tally: what a test groups, ranks or regresses 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
@@ -26,14 +26,14 @@ from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.sampling.tally import tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Variable = str | Measure
 WaldStatistic = Literal["F", "adjusted_F", "chisq"]
 Contrasts = Mapping[str, Mapping[Any, float]]
@@ -67,9 +67,9 @@ class HypothesisTest:
         test, null, df, missing, level (of limits), selection, calibration, lonely_psu, fpc, variance, and those of the test itself.
     """
 
-    table: pd.DataFrame = field(repr=False)
-    details: pd.DataFrame = field(repr=False)
-    conventions: dict[str, Any] = field(repr=False)
+    table: pd.DataFrame
+    details: pd.DataFrame
+    conventions: dict[str, Any]
 
     def __post_init__(self) -> None:
         selection = self.conventions["selection"]
@@ -83,14 +83,15 @@ class HypothesisTest:
 
     def _repr_html_(self) -> str:
         null = self.conventions.get("null")
+        tables: dict[Text | str, pd.DataFrame] = {
+            _("table"): self.table,
+            _("details"): self.details,
+            _("conventions"): conventions_table(self.conventions),
+        }
         return card(
             str(_("test: {test}", test=in_words(self.conventions.get("test", "")))),
             facts={_("null hypothesis"): in_words(null) if null else None},
-            tables={
-                _("table"): self.table,
-                _("details"): self.details,
-                _("conventions"): conventions_table(self.conventions),
-            },
+            tables=tables,
         )
 
     @property
@@ -124,14 +125,19 @@ def used_df(used: Array, sample: Sample) -> int:
     return int(sample.domain_df(one_domain, used[:, None], domains=1)[0, 0])
 
 
+def t_and_p(value: Array, se: Array, df: Array, *, testable: Array) -> tuple[Array, Array]:
+    """Return t = value / se and its two-sided p-value, (K,) each; nan where not testable."""
+    t = quotient(value, se, where=testable)
+    return t, 2 * special.stdtr(np.where(testable, df, 1.0), -np.abs(t))
+
+
 def t_table(
     keys: pd.DataFrame, value: Array, se: Array, *, df: float, name: str, null: float, level: float
 ) -> pd.DataFrame:
     """Add two-sided t tests of value = null and limits: (K, ...)."""
-    testable = (se > 0) & (df >= 1)
-    t = quotient(value - null, se, where=testable)
-    p = 2 * special.stdtr(max(df, 1.0), -np.abs(t))
-    low, high = t_interval(value, se, np.full(len(se), float(df)), level=level)
+    df_of_each = np.full(len(se), float(df))
+    t, p = t_and_p(value - null, se, df_of_each, testable=(se > 0) & (df >= 1))
+    low, high = t_interval(value, se, df_of_each, level=level)
     return keys.assign(**{name: value}, se=se, df=df, t=t, p=p, ci_low=low, ci_high=high)
 
 
@@ -360,8 +366,7 @@ def wald(
 
 def check_statistic(statistic: str) -> None:
     """Refuse an unknown form of the Wald statistic (E140)."""
-    known = get_args(WaldStatistic)
-    one_of(statistic, known, argument="statistic", error=EstimatesError, code="E140")
+    one_of(statistic, WaldStatistic, argument="statistic", error=EstimatesError, code="E140")
 
 
 def wald_row(

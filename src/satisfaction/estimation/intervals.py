@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,13 +16,12 @@ from scipy.sparse.csgraph import connected_components
 
 from satisfaction.foundation.errors import EstimatesError, SatisfactionError
 from satisfaction.foundation.language import _
-from satisfaction.sampling.variance import Members
+from satisfaction.sampling.variance import Array, Members
 
 if TYPE_CHECKING:  # a ranking of plain numbers needs degrees of freedom, but no design
     from satisfaction.estimation.domains import Options
     from satisfaction.sampling.measures import Measure
 
-Array = np.ndarray[Any, Any]
 NO_ERROR = 1e-12  # a share's se under this is rounding
 LARGEST = (
     1e12  # effective size: more than there are people, less than where the beta quantile fails
@@ -166,8 +165,6 @@ _FROM_SIZE = {
     "wilson": wilson_interval,
     "likelihood": likelihood_interval,
 }
-INTERVALS = ("logit", "beta", "wilson", "xlogit", "mean", "likelihood")
-"""Methods of `share_interval`, by R's names where `svyciprop` has them."""
 
 
 def share_interval(
@@ -185,7 +182,7 @@ def share_interval(
     Parameters
     ----------
     method : str
-        One of `INTERVALS`.
+        "logit", "xlogit" or "mean", of the se; "beta", "wilson" or "likelihood", of the effective size.
     share : float
         0-1; nan where there is none, and then both limits are nan.
     se : float
@@ -237,6 +234,11 @@ def effective_size(
     from_se = share * (1 - share) / np.where(known, se, 1.0) ** 2
     otherwise = n if n_effective is None else n_effective
     return np.minimum(np.where(known, from_se, otherwise), LARGEST), known
+
+
+def usable(value: Array, se: Array, df: Array) -> Array:
+    """Tell which estimates can be tested: known, with a spread and at least one degree of freedom."""
+    return np.isfinite(value) & (se > 1e-12 * np.maximum(np.abs(value), 1)) & (df >= 1)
 
 
 def satterthwaite(variance: Array, df: Array) -> Array:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import numpy as np
 from scipy import special
@@ -19,8 +19,8 @@ from scipy import special
 from satisfaction.estimation.intervals import standard_errors
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Simultaneous = Literal["single-step", "step-down"]
 DRAWS = 50_000
 SEED = 20_260_101
@@ -93,9 +93,7 @@ class MaxT:
 
 def check_simultaneous(method: str, draws: int) -> None:
     """Refuse an unknown method (E124), or too few draws (E125)."""
-    one_of(
-        method, get_args(Simultaneous), argument="simultaneous", error=EstimatesError, code="E124"
-    )
+    one_of(method, Simultaneous, argument="simultaneous", error=EstimatesError, code="E124")
     if draws < FEWEST:
         raise EstimatesError(
             "E125",

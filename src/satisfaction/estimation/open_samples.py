@@ -33,13 +33,12 @@ from satisfaction.estimation.sensitivity import (
     sensitivity_of_share,
 )
 from satisfaction.foundation.engines import fetch, one_blas_thread
-from satisfaction.foundation.errors import EstimatesError, one_of, shortened
-from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.errors import EstimatesError, one_of, require_names, shortened
+from satisfaction.foundation.language import N_, NOTHING, Text, _
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Clusters, LonelyPsu
+from satisfaction.sampling.variance import Array, Clusters, LonelyPsu
 from satisfaction.weighting.calibration import Margins, as_margins, margin_columns
 
-Array = np.ndarray[Any, Any]
 METHODS: tuple[SelectionMethod, ...] = get_args(SelectionMethod)
 AGREE = 1e-6
 """Relative difference of the margins' totals up to which they are of the same population."""
@@ -357,16 +356,11 @@ def _keys(respondents: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[Any]
 
 
 def _check_columns(respondents: pd.DataFrame, columns: Sequence[str]) -> None:
-    missing = [name for name in columns if name not in respondents]
-    if missing:
-        raise EstimatesError(
-            "E527",
-            _("The respondents have no column '{name}'.", name=missing[0]),
-            where="respondents",
-            available=list(respondents),
-            got=missing[0],
-            hint=_("Name columns of the table."),
-        )
+    not_there = N_("The respondents have no column '{name}'.")
+    hint = _("Name columns of the table.")
+    require_names(
+        columns, respondents, EstimatesError, "E527", not_there, where="respondents", hint=hint
+    )
 
 
 def _size_of(margins: Margins) -> float:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from scipy import special
 
 from satisfaction.estimation.estimates import estimate
-from satisfaction.estimation.hypothesis_tests import without_error
-from satisfaction.estimation.intervals import quotient, satterthwaite_of_blocks, t_interval
+from satisfaction.estimation.hypothesis_tests import t_and_p, without_error
+from satisfaction.estimation.intervals import t_interval
 from satisfaction.estimation.multiplicity import (
     DRAWS,
     FRAGILE,
@@ -30,8 +29,8 @@ from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 ADJUSTMENTS = {
     "p": _("unadjusted").both,
     "p_holm": "Holm (FWER)",
@@ -72,7 +71,7 @@ class Comparisons:
         asked.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     conventions: dict[str, Any]
 
     def __post_init__(self) -> None:
@@ -138,21 +137,15 @@ def all_pairs(
         raise _not_comparable(estimates)
     name = table[estimates.by[0]].to_numpy()
     value = table["estimate"].to_numpy(float)
-    df = table["df"].to_numpy(float)
     cov = estimates.cov
     variance = np.diag(cov)
     first, second = np.triu_indices(areas, 1)
     pair_variance = variance[first] + variance[second] - 2 * cov[first, second]
-    pair_df = satterthwaite_of_blocks(
-        pair_differences(areas),
-        cov,
-        domain=np.arange(areas),
-        df=df,
-        members=estimates.contributions.members,
-    )
-    testable = usable(value, table["se"].to_numpy(float), df)
+    pair_df = estimates.satterthwaite(pair_differences(areas))
+    testable = estimates.testable
+    names = pd.DataFrame({"area": name[first], "other": name[second]})
     pairs = tested(
-        pd.DataFrame({"area": name[first], "other": name[second]}),
+        names,
         difference=value[first] - value[second],
         se=np.sqrt(np.maximum(pair_variance, 0)),
         df=pair_df,
@@ -230,38 +223,32 @@ def against_rest(
     counted = tally(design, [chosen, size], by=columns)
     both = [chosen, size]
     totals = estimate(design, both, statistic="total", by=by, level=level, counted=counted)
-    means = estimate(design, both, by=by, level=level, counted=counted).of(chosen.name).table
-    if len(means) < 2:
+    means = estimate(design, both, by=by, level=level, counted=counted).of(chosen.name)
+    areas = means.table[by]
+    if len(areas) < 2:
         raise _not_comparable(totals)
-    keys = pd.DataFrame({"area": means[by]})
+    keys = pd.DataFrame({"area": areas})
     conventions = _declared(totals, NULLS["rest"])
     larger = None
     if within is not None:
-        larger = _larger(counted, by, within, means[by])
+        larger = _larger(counted, by, within, areas)
         keys["within"] = larger
         conventions |= {"null": _null_within(within), "within": within}
     total, count = totals.table["estimate"].to_numpy(float).reshape(-1, 2).T
     own, rest, slope = mean_and_rest(total, count, group=larger)
     compared = np.isfinite(rest)
     slope = slope[compared]
-    df = totals.table["df"].to_numpy(float)
     difference_se = np.full(len(own), np.nan)
     difference_df = np.full(len(own), np.nan)
     variance = np.einsum("kq,kq->k", slope @ totals.cov, slope)
     difference_se[compared] = np.sqrt(np.maximum(variance, 0))
-    difference_df[compared] = satterthwaite_of_blocks(
-        sp.csr_array(slope),
-        totals.cov,
-        domain=totals.domain,
-        df=df,
-        members=totals.contributions.members,
-    )
+    difference_df[compared] = totals.satterthwaite(sp.csr_array(slope))
     table = tested(
         keys.assign(estimate=own, rest=rest),
         difference=own - rest,
         se=difference_se,
         df=difference_df,
-        usable=usable(own, means["se"].to_numpy(float), df[::2]) & compared,
+        usable=means.testable & compared,
         level=level,
     )
     return Comparisons(table, conventions)
@@ -342,19 +329,12 @@ def _size_of(measure: Measure) -> Measure:
     return replace(measure, name=name, kind="score", unit=1, stages=(*measure.stages, stage))
 
 
-def usable(value: Array, se: Array, df: Array) -> Array:
-    """Tell which estimates can be tested: known, with a spread and at least one degree of freedom. (K,) bool."""
-    return np.isfinite(value) & (se > 1e-12 * np.maximum(np.abs(value), 1)) & (df >= 1)
-
-
 def tested(
     keys: pd.DataFrame, *, difference: Array, se: Array, df: Array, usable: Array, level: float
 ) -> pd.DataFrame:
     """Add tests and limits to differences, their se and df: (K,) each."""
     se = np.where(np.isnan(difference), np.nan, se)
-    usable = usable & (se > 0) & (df > 0)
-    t = quotient(difference, se, where=usable)
-    p = 2 * special.stdtr(np.where(usable, df, 1.0), -np.abs(t))
+    t, p = t_and_p(difference, se, df, testable=usable & (se > 0) & (df > 0))
     low, high = t_interval(difference, se, df, level=level)
     return keys.assign(
         difference=difference,

@@ -6,7 +6,7 @@ Quantiles of measures by domain: Woodruff's limits from the share at or below, u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,15 +21,14 @@ from satisfaction.estimation.sample import Contributions
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, tally
-from satisfaction.sampling.variance import Members
+from satisfaction.sampling.variance import Array, Members
 
-Array = np.ndarray[Any, Any]
 # Ten weights of 0.1 add up to 0.7999999999999999 at the eighth: without the guard the quantile at 0.8 would be the ninth value,
 # and another order of the rows would give another quantile. A step of the distribution this small is no respondent.
 ROUNDING = 1e-12  # of p
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Distribution:
     """Weighted distribution functions of D domains, T' rows with a value and a weight.
 
@@ -45,10 +44,10 @@ class Distribution:
         First row of each domain.
     """
 
-    domain: Array = field(repr=False)
-    value: Array = field(repr=False)
-    share: Array = field(repr=False)
-    start: Array = field(repr=False)
+    domain: Array
+    value: Array
+    share: Array
+    start: Array
 
 
 def distribution(domain: Array, value: Array, weight: Array, *, domains: int) -> Distribution:

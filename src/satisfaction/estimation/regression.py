@@ -43,8 +43,8 @@ from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Family = Literal["linear", "logistic"]
 INTERCEPT = "intercept"
 NULLS = {
@@ -196,11 +196,11 @@ class Regression:
     design : SampleDesign
     """
 
-    table: pd.DataFrame = field(repr=False)
-    cov: Array = field(repr=False)
+    table: pd.DataFrame
+    cov: Array
     covariate: tuple[str, ...]
-    conventions: dict[str, Any] = field(repr=False)
-    design: SampleDesign = field(repr=False)
+    conventions: dict[str, Any]
+    design: SampleDesign
 
     def __post_init__(self) -> None:
         if self.design.selection == "probability":
@@ -320,7 +320,7 @@ def regression(
     0  intercept      70.0  8.660  8.083  0.004
     1   county=B     -15.0  9.129 -1.643  0.199
     """
-    one_of(family, get_args(Family), argument="family", error=EstimatesError, code="E140")
+    one_of(family, Family, argument="family", error=EstimatesError, code="E140")
     check_level(level)
     covariates = [covariates] if isinstance(covariates, str | Measure) else list(covariates)
     categorical = named(categorical)

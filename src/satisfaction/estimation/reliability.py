@@ -35,8 +35,8 @@ from satisfaction.sampling.conditions import SUBPOPULATION
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage, add_columns
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 ROUNDING = 1e-13  # of the mean square: a smaller variance is none
 LARGEST = 2.0**62  # half of what a 64-bit sum holds
 ALL_VALID = "_complete.flag"
@@ -226,6 +226,9 @@ def assess_items(
     table["weighted_sd"] = np.sqrt(of_items * n / (n - 1))
     table["weighted_item_total"] = weighted_item_total(of_items, of_rest, of_sum)
     table["weighted_alpha_without"] = weighted_alpha_without
+    weighted = counted.inside & (sample.weight > 0)
+    respondents = int(counted.n[weighted].sum())
+    conventions = CONVENTIONS | {"level": level} | declared(design, {})
     return Reliability(
         index=name,
         alpha=alpha,
@@ -237,9 +240,9 @@ def assess_items(
         ci_low=ci_low,
         ci_high=ci_high,
         complete=len(scores),
-        respondents=int(counted.n[counted.inside & (sample.weight > 0)].sum()),
+        respondents=respondents,
         table=table,
-        conventions=CONVENTIONS | {"level": level} | declared(design, {}),
+        conventions=conventions,
     )
 
 
@@ -277,7 +280,7 @@ def item_total(scores: Array) -> Array:
     return quotient((item * rest).sum(axis=0), spread, where=spread > 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Variances:
     """Weighted variances of M quantities, linearized over T tally rows.
 
@@ -289,9 +292,9 @@ class Variances:
         Derivative of each variance by the weight of a respondent, summed over a row's respondents.
     """
 
-    mean: Array = field(repr=False)
-    variance: Array = field(repr=False)
-    z: Array = field(repr=False)
+    mean: Array
+    variance: Array
+    z: Array
 
 
 def weighted_variances(weight: Array, *, count: Array, total: Array, squares: Array) -> Variances:
@@ -507,7 +510,8 @@ class IntraclassCorrelation:
     mean_workload, deff, deff_workloads : float
         Respondents a group, and the design effects of interviewing that rho implies (see conventions).
     table : DataFrame (groups, ...)
-        Places, group, n, mean, deviation (from the mean of the place), in the measure's unit.
+        Places, group, n, mean, deviation (from the mean of the place), in the measure's unit; rho_without, the correlation
+        without this group.
     conventions : dict
         null, method, interval, weights, design_effect, confounding, groups_in_several_places, level.
     """
@@ -613,12 +617,15 @@ def intraclass_correlation(
     table = groups.drop(columns=["total", "squares"])
     table["mean"] = mean
     table["deviation"] = mean - centre
+    table["rho_without"] = rho_without(n, total, groups["squares"].to_numpy(float), place=place)
     rho = analysis.rho
-    df_between = analysis.df_between
-    df_within = analysis.df_within
-    mean_workload = float(n.mean())
+    p = special.fdtrc(analysis.df_between, analysis.df_within, analysis.f)
+    variance_between = (analysis.between - analysis.within) / analysis.n0
     respondents = n.sum()
+    mean_workload = float(n.mean())
     workload_of_a_respondent = float(n @ n / respondents)
+    deff = design_effect(rho, mean_workload)
+    deff_workloads = design_effect(rho, workload_of_a_respondent)
     return IntraclassCorrelation(
         measure=chosen.name,
         by=by,
@@ -627,18 +634,18 @@ def intraclass_correlation(
         ci_low=low,
         ci_high=high,
         f=analysis.f,
-        df_between=df_between,
-        df_within=df_within,
-        p=float(special.fdtrc(df_between, df_within, analysis.f)),
-        between=(analysis.between - analysis.within) / analysis.n0,
+        df_between=analysis.df_between,
+        df_within=analysis.df_within,
+        p=float(p),
+        between=variance_between,
         error=analysis.within,
         n0=analysis.n0,
         groups=len(n),
         respondents=int(respondents),
         left_out=left_out,
         mean_workload=mean_workload,
-        deff=design_effect(rho, mean_workload),
-        deff_workloads=design_effect(rho, workload_of_a_respondent),
+        deff=deff,
+        deff_workloads=deff_workloads,
         table=table,
         conventions=conventions,
     )
@@ -663,6 +670,39 @@ def anova(n: Array, total: Array, squares: Array, *, place: Array) -> Anova:
     within = max(float((squares - total * mean).sum()), 0.0) / df_within
     n0 = float(n.sum() - (np.bincount(place, n**2) / size).sum()) / df_between
     return Anova(between, within, df_between, df_within, n0)
+
+
+def rho_without(n: Array, total: Array, squares: Array, *, place: Array) -> Array:
+    """Return the intraclass correlation without each of the groups in turn: (G,), nan where it is not estimable then.
+
+    Parameters
+    ----------
+    n, total, squares : (G,) float
+    place : (G,) int
+        As `anova` takes them.
+    """
+    groups = len(n)
+    size = np.bincount(place, n)
+    sum_of_place = np.bincount(place, total)
+    alone = np.bincount(place)[place] == 1
+    # between groups: groups' totals squared over n, less the same of places; only one place changes
+    of_groups = total**2 / n
+    of_places = sum_of_place**2 / size
+    left = np.where(alone, 1.0, size[place] - n)
+    of_place_left = np.where(alone, 0.0, (sum_of_place[place] - total) ** 2 / left)
+    between = of_groups.sum() - of_groups - (of_places.sum() - of_places[place] + of_place_left)
+    within = (squares - of_groups).sum() - (squares - of_groups)
+    df_between = groups - 1 - (len(size) - alone)
+    df_within = n.sum() - n - (groups - 1)
+    crowding = np.bincount(place, n**2)
+    crowding_left = np.where(alone, 0.0, (crowding[place] - n**2) / left)
+    shares = (crowding / size).sum() - (crowding / size)[place] + crowding_left
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n0 = (n.sum() - n - shares) / df_between
+        mean_square = np.maximum(within, 0.0) / df_within
+        component = (between / df_between - mean_square) / n0
+        rho = component / (component + mean_square)
+    return np.where((df_between > 0) & (df_within > 0), rho, np.nan)
 
 
 def wald_limits(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,8 +17,8 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import Weighting, WeightingStep
 from satisfaction.sampling.replicates import Replayed
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 MOST_UNSOLVED = 0.05  # of the bootstrap's replicates
 
 

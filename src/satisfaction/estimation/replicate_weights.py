@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,9 +24,9 @@ from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, refuse_subpopulation
 from satisfaction.sampling.replicates import Replicates
 from satisfaction.sampling.tally import Tally
+from satisfaction.sampling.variance import Array
 from satisfaction.weighting.final_weights import FINAL
 
-Array = np.ndarray[Any, Any]
 Method = Literal["jkn", "brr", "fay", "rao-wu"]
 ROW_NAME = "row"
 MOST_NUMBERS = 200_000_000  # 1.6 GB
@@ -156,7 +156,7 @@ def replicate_weights(
     >>> out.table["rep_1"].tolist(), round(out.scale, 4), out.rscales.tolist()
     ([0.0, 0.0, 4.5, 4.5], 0.6667, [1.0, 1.0, 1.0])
     """
-    one_of(method, get_args(Method), argument="method", error=EstimatesError, code="E100")
+    one_of(method, Method, argument="method", error=EstimatesError, code="E100")
     refuse_subpopulation(design, _("Writing replicate weights"), error=EstimatesError, code="E520")
     if design.replicates is not None:
         raise EstimatesError(
@@ -166,7 +166,7 @@ def replicate_weights(
             hint=_("Use them as they came."),
         )
     respondents = _respondents(design, identifier)
-    everyone = _one_row_each(design, respondents)
+    everyone = _one_row_each(respondents)
     sample = lay_out(design, everyone)
     options = Options("mean", method, 0.95, "default", "domain", replicates, seed)
     formed = make_replicates(sample, options)
@@ -241,7 +241,7 @@ def _respondents(design: SampleDesign, identifier: str | None) -> pd.DataFrame:
     return rows
 
 
-def _one_row_each(design: SampleDesign, respondents: pd.DataFrame) -> Tally:
+def _one_row_each(respondents: pd.DataFrame) -> Tally:
     """Return the respondents as a tally of one row each, without measures."""
     n = len(respondents)
     nothing = np.zeros((n, 0), dtype=np.int64)

@@ -12,15 +12,20 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.estimation.intervals import satterthwaite_of_blocks, standard_errors, t_interval
+from satisfaction.estimation.intervals import (
+    satterthwaite_of_blocks,
+    standard_errors,
+    t_interval,
+    usable,
+)
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import NO_ERROR, SampleDesign
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 SHOWN = 4  # measures that a repr names
 ERROR = ("se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n_effective")
 COLUMNS = (
@@ -71,14 +76,14 @@ class Estimates:
     0   A - B      15.0  9.13
     """
 
-    table: pd.DataFrame = field(repr=False)
-    cov: Array = field(repr=False)
-    contributions: Contributions = field(repr=False)
+    table: pd.DataFrame
+    cov: Array
+    contributions: Contributions
     by: tuple[str, ...]
     conventions: dict[str, Any]
-    design: SampleDesign = field(repr=False)
-    apart: Mapping[str, Estimates] = field(default_factory=dict, repr=False)
-    drawn: Any = field(default=None, repr=False)
+    design: SampleDesign
+    apart: Mapping[str, Estimates] = field(default_factory=dict)
+    drawn: Any = None
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":
@@ -118,6 +123,22 @@ class Estimates:
     def level(self) -> float:
         """Return the confidence level of the limits."""
         return float(self.conventions["level"])
+
+    @property
+    def testable(self) -> Array:
+        """Tell which rows can be tested against others: (Q,) bool."""
+        value, se, df = self.table[["estimate", "se", "df"]].to_numpy(float).T
+        return usable(value, se, df)
+
+    def satterthwaite(self, matrix: sp.csr_array) -> Array:
+        """Return the degrees of freedom of linear combinations of the rows, (K, Q) coefficients: (K,) float."""
+        return satterthwaite_of_blocks(
+            matrix,
+            self.cov,
+            domain=self.domain,
+            df=self.table["df"].to_numpy(float),
+            members=self.contributions.members,
+        )
 
     def holds(self, measure: str) -> bool:
         """Tell whether a measure was estimated."""
@@ -188,13 +209,7 @@ class Estimates:
         estimate = matrix @ self.table["estimate"].to_numpy(float)
         cov = np.asarray(matrix @ (matrix @ self.cov).T).T
         se = np.where(np.isnan(estimate), np.nan, standard_errors(cov))
-        df = satterthwaite_of_blocks(
-            matrix,
-            self.cov,
-            domain=self.domain,
-            df=self.table["df"].to_numpy(float),
-            members=self.contributions.members,
-        )
+        df = self.satterthwaite(matrix)
         n = self.table["n"].to_numpy()
         smallest_n = [n[matrix.indices[a:b]].min() for a, b in pairwise(matrix.indptr)]
         low, high = t_interval(estimate, se, df, level=self.level)

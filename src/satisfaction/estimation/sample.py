@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from satisfaction.sampling.replicates import GivenReplicates, deviations_of_give
 from satisfaction.sampling.residuals import residual_totals
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
+    Array,
     Clusters,
     LonelyPsu,
     Members,
@@ -29,7 +30,6 @@ from satisfaction.sampling.variance import (
     psu_totals,
 )
 
-Array = np.ndarray[Any, Any]
 Convention = Literal["linearized", "rake"]
 
 

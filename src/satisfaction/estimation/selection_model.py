@@ -18,9 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import expit
 
-from satisfaction.sampling.variance import Clusters, LonelyPsu, contributions, psu_totals
+from satisfaction.sampling.variance import Array, Clusters, LonelyPsu, contributions, psu_totals
 
-Array = np.ndarray[Any, Any]
 Propensity = Literal["calibrated", "likelihood"]
 SelectionMethod = Literal["calibration", "inverse_propensity", "doubly_robust"]
 STEPS = 100
@@ -58,7 +57,7 @@ class ReferenceSample:
         return np.asarray(contributions(np.asarray(totals), self.clusters, self.lonely_psu))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Reference:
     """What is known of the population: totals of K covariates, the constant (so its size) first.
 
@@ -69,8 +68,8 @@ class Reference:
         Where the totals are estimated from one.
     """
 
-    totals: Array = field(repr=False)
-    sample: ReferenceSample | None = field(default=None, repr=False)
+    totals: Array
+    sample: ReferenceSample | None = None
 
     @classmethod
     def of(cls, sample: ReferenceSample) -> Reference:
@@ -96,7 +95,7 @@ class Propensities:
     method: Propensity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelEstimates:
     """Means of M measures under a model.
 
@@ -107,8 +106,8 @@ class ModelEstimates:
         The model's variance: of who answers and of the reference sample, if the model is right.
     """
 
-    mean: Array = field(repr=False)
-    cov: Array = field(repr=False)
+    mean: Array
+    cov: Array
 
     @property
     def se(self) -> Array:
@@ -271,56 +270,6 @@ def model_estimates(
     return _with_covariance(mean, parts)
 
 
-def logistic_estimate(
-    value: Array,
-    x: Array,
-    sample: ReferenceSample,
-    *,
-    fitted: Propensities | None = None,
-) -> ModelEstimates:
-    """Estimate a share by a logistic model of the answer: calibration, or with propensities doubly robust.
-
-    Needs a reference sample: totals of covariates do not give the mean of a curve of them.
-
-    Parameters
-    ----------
-    value : (n,)
-        0 or 1, everybody's valid.
-    x : (n, K)
-    sample : ReferenceSample
-    fitted : Propensities, optional
-    """
-    beta = _logistic(value, x)
-    share = expit(x @ beta)
-    predicted = expit(sample.x @ beta)
-    size = sample.weight.sum()
-    residual = value - share
-    mean = sample.weight @ predicted / size
-    centred = (predicted - mean) / size
-    if fitted is None:
-        slope = (sample.weight * predicted * (1 - predicted)) @ sample.x / size
-        pull = np.linalg.solve((x.T * (share * (1 - share))) @ x, slope)
-        parts = [(residual * (x @ pull))[:, None], sample.deviations(centred[:, None])]
-        return _with_covariance(np.array([mean]), parts)
-    added = residual @ (1 / fitted.chance) / size
-    parts = _weighting_parts(
-        residual[:, None] / size, x, fitted, sample, predicted_values=centred[:, None]
-    )
-    return _with_covariance(np.array([mean + added]), parts)
-
-
-def _logistic(value: Array, x: Array) -> Array:
-    """Fit a logistic regression."""
-    start = np.zeros(x.shape[1])
-
-    def score(beta: Array) -> tuple[Array, Array]:
-        share = expit(x @ beta)
-        return x.T @ share, (x.T * (share * (1 - share))) @ x
-
-    beta = _solve(start, x.T @ value, score)
-    return np.full(x.shape[1], np.nan) if beta is None else beta
-
-
 def _weighting_parts(
     z: Array,
     x: Array,
@@ -328,12 +277,11 @@ def _weighting_parts(
     sample: ReferenceSample | None,
     *,
     predicted: Array | None = None,
-    predicted_values: Array | None = None,
 ) -> list[Array]:
     """Return what respondents, and the units of a reference sample, contribute to weighted sums of z (n, Q).
 
     Persons answer independently, with the fitted chances, whose estimation is credited. `predicted` (K, Q) are the
-    coefficients of an outcome model that is summed over the reference sample, `predicted_values` (R, Q) its values.
+    coefficients of an outcome model that is summed over the reference sample.
     """
     chance = fitted.chance[:, None]
     pull_of_respondent: Array | float = 1 / chance
@@ -352,9 +300,7 @@ def _weighting_parts(
     if fitted.method == "likelihood":
         values = expit(sample.x @ fitted.theta)[:, None] * values
     if predicted is not None:
-        predicted_values = sample.x @ predicted
-    if predicted_values is not None:
-        values = values + predicted_values
+        values = values + sample.x @ predicted
         values = values - sample.weight @ values / sample.weight.sum()
     parts.append(sample.deviations(values))
     return parts

@@ -10,14 +10,14 @@ alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr, ndtr, ndtri
 from scipy.stats import f as f_distribution
 
-Array = np.ndarray[Any, Any]
+from satisfaction.sampling.variance import Array
+
 PHI = (0.0, 0.5, 1.0)
 WEAK = 0.5
 """Correlations below it are called weak: Andridge and Little (2011) take .8 as strong, .5 as moderate, .2 as weak."""

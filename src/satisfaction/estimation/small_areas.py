@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,8 @@ from scipy.optimize import brentq
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import Text, _
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Errors: TypeAlias = Literal["estimated", "smoothed"]
 Likelihood = Literal["reml", "ml"]
 GRID = 80  # points between which the likelihood's highest one is sought: it may have more than one
@@ -123,7 +123,7 @@ class Fit:
     residual: Array = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prediction:
     """Composite estimates of m areas.
 
@@ -133,10 +133,10 @@ class Prediction:
         X beta; gamma x direct + (1 - gamma) x synthetic; its mean squared error; share of the direct estimate (0-1).
     """
 
-    synthetic: Array = field(repr=False)
-    composite: Array = field(repr=False)
-    mse: Array = field(repr=False)
-    gamma: Array = field(repr=False)
+    synthetic: Array
+    composite: Array
+    mse: Array
+    gamma: Array
 
 
 def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
@@ -217,8 +217,8 @@ class SmallAreas:
     1    income       8.6  2.34
     """
 
-    table: pd.DataFrame = field(repr=False)
-    coefficients: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
+    coefficients: pd.DataFrame
     summary: Mapping[str, Any]
 
     def __repr__(self) -> str:
@@ -281,7 +281,7 @@ def fay_herriot(
     3    D    80.0       79.2      79.87
     4    E    90.0       87.8      89.64
     """
-    one_of(errors, get_args(Errors), argument="errors", error=EstimatesError, code="E184")
+    one_of(errors, Errors, argument="errors", error=EstimatesError, code="E184")
     areas = [str(area) for area in covariates.index]
     given = _read_direct(direct)
     x = _read_covariates(covariates)

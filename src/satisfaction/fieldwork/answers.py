@@ -6,7 +6,7 @@ The answers as points, codes and rates that the other checks compare stand here,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.items import MultipleItem, SingleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.fieldwork.findings import USUAL, Fields, Limits, require
+from satisfaction.fieldwork.findings import Fields, require
 from satisfaction.fieldwork.outliers import (
     at_counties,
     at_interviewers,
@@ -25,8 +25,8 @@ from satisfaction.fieldwork.outliers import (
 from satisfaction.foundation.engines import fetch, scan
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.measures import add_columns
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 OUTCOMES = ("answered", "not_applicable", "dont_know", "refused", "no_answer")
 
 
@@ -109,7 +109,6 @@ def open_items(
     questionnaire: Questionnaire,
     *,
     fields: Fields,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Find interviewers who leave more items without an answer, or with don't know, than the others of their county.
 
@@ -122,7 +121,7 @@ def open_items(
     for check in ("no_answer", "dont_know"):
         counts = outcome_counts(respondents, questionnaire, check)
         share = _share_of(counts[check], counts["asked"]).to_numpy(float)
-        tables.append(at_interviewers(check, respondents, share, fields=fields, limits=limits))
+        tables.append(at_interviewers(check, respondents, share, fields=fields))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -197,7 +196,7 @@ def _outcome(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str)
     return outcome.fillna("no_answer").mask(answered, "answered")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Patterns:
     """How each respondent went down a battery of K items. n respondents.
 
@@ -209,19 +208,14 @@ class Patterns:
         Longest run of equal answers in the order of the items; a blank ends it.
     identical : (n,) float
         Share of the answered items that hold the commonest answer; nan without answers.
-    spread : (n,) float
-        Standard deviation of the answers (intra-individual response variability); nan without answers.
     """
 
-    answered: Array = field(repr=False)
-    longest: Array = field(repr=False)
-    identical: Array = field(repr=False)
-    spread: Array = field(repr=False)
+    answered: Array
+    longest: Array
+    identical: Array
 
 
-def straight_lining(
-    rows: pd.DataFrame, battery: Sequence[str], *, fields: Fields, limits: Limits = USUAL
-) -> pd.DataFrame:
+def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Fields) -> pd.DataFrame:
     """Find straight-liners: respondents, and interviewers and counties with more of them than the others.
 
     Respondents are compared by their longest run of equal answers as a share of the battery, with those of other counties;
@@ -234,7 +228,6 @@ def straight_lining(
     battery : sequence of str
         Items of one scale in the order asked; codes, special codes included.
     fields : Fields
-    limits : Limits
 
     Returns
     -------
@@ -247,15 +240,13 @@ def straight_lining(
     run = np.where(enough, patterns.longest / len(battery), np.nan)
     straight = np.where(enough, patterns.identical == 1, np.nan)
     check = "straight_line"
-    respondent = at_respondents(check, rows, run, fields=fields, limits=limits)
-    interviewer = at_interviewers(check, rows, straight, fields=fields, limits=limits)
-    county = at_counties(check, rows, straight, fields=fields, limits=limits)
+    respondent = at_respondents(check, rows, run, fields=fields)
+    interviewer = at_interviewers(check, rows, straight, fields=fields)
+    county = at_counties(check, rows, straight, fields=fields)
     return pd.concat([respondent, interviewer, county], ignore_index=True)
 
 
-def little_variance(
-    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
-) -> pd.DataFrame:
+def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields) -> pd.DataFrame:
     """Find interviewers and counties whose respondents answer too much alike.
 
     The figure is the variance of the answers around the unit's own item means, as a share of the largest variance possible at
@@ -279,9 +270,7 @@ def little_variance(
     tables = []
     for compare, unit in ((at_interviewers, interviewer), (at_counties, county)):
         share = relative_variances(values, unit=unit)
-        tables.append(
-            compare("little_variance", rows, share, fields=fields, limits=limits, side="low")
-        )
+        tables.append(compare("little_variance", rows, share, fields=fields, side="low"))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -297,17 +286,8 @@ def answer_patterns(answers: Array) -> Patterns:
         run = np.where(goes_on, run + 1, known[:, item].astype(int))
         longest = np.maximum(longest, run)
     alike = [(answers == answers[:, [item]]).sum(axis=1) for item in range(items)]
-    divisor = np.maximum(answered, 1)
-    centre = np.where(known, answers, 0).sum(axis=1) / divisor
-    deviations = np.where(known, answers - centre[:, None], 0)
-    identical = np.max(alike, axis=0) / divisor
-    spread = np.sqrt((deviations**2).sum(axis=1) / divisor)
-    return Patterns(
-        answered,
-        longest,
-        np.where(answered > 0, identical, np.nan),
-        np.where(answered > 0, spread, np.nan),
-    )
+    identical = np.max(alike, axis=0) / np.maximum(answered, 1)
+    return Patterns(answered, longest, np.where(answered > 0, identical, np.nan))
 
 
 def relative_variances(values: Array, *, unit: Array) -> Array:

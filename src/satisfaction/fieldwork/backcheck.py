@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
+from satisfaction.fieldwork.findings import LIMITS, Fields, findings, require
 from satisfaction.fieldwork.outliers import at_interviewers, others_known
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 ONE_SIDED = 1.6448536269514722  # normal quantile of 0.95
 
 
@@ -21,7 +20,6 @@ def back_check(
     items: Sequence[str],
     *,
     fields: Fields,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Compare back-checked answers with the first ones, by item and by interviewer.
 
@@ -32,13 +30,12 @@ def back_check(
     items : sequence of str
         Items that do not change between two interviews.
     fields : Fields
-    limits : Limits
-        `kappa`: an item is flagged when Cohen's kappa is below it by more than its error (one-sided 95 %).
 
     Returns
     -------
     DataFrame
-        COLUMNS and agreement (share of equal answers, 0-1). Levels: item (figure kappa), interviewer (figure: share of
+        COLUMNS and agreement (share of equal answers, 0-1). Levels: item (figure Cohen's kappa, flagged when below that of
+        LIMITS by more than its error, one-sided 95 %), interviewer (figure: share of
         answers that differ, flagged when higher than the others' of the county), and, under the check back_check_lost,
         respondent for back-checks whose number no accepted interview has.
 
@@ -58,14 +55,14 @@ def back_check(
     before = pairs[list(items)].to_numpy(float, na_value=np.nan)
     after = again.loc[has_first, list(items)].to_numpy(float, na_value=np.nan)
 
-    by_item = _items(before, after, items=items, limits=limits)
+    by_item = _items(before, after, items=items)
 
     both = np.isfinite(before) & np.isfinite(after)
     answered = both.sum(axis=1)
     different = (both & (before != after)).sum(axis=1)
     share = np.full(len(pairs), np.nan)
     np.divide(different, answered, out=share, where=answered > 0)
-    by_interviewer = at_interviewers("back_check", pairs, share, fields=fields, limits=limits)
+    by_interviewer = at_interviewers("back_check", pairs, share, fields=fields)
     by_interviewer["agreement"] = 1 - by_interviewer["figure"]
 
     lost = checked[~has_first]
@@ -117,7 +114,7 @@ def cohen_kappa(first: Array, second: Array) -> tuple[float, float, float, int]:
     return kappa, se, agreement, n
 
 
-def _items(before: Array, after: Array, *, items: Sequence[str], limits: Limits) -> pd.DataFrame:
+def _items(before: Array, after: Array, *, items: Sequence[str]) -> pd.DataFrame:
     agreements = [cohen_kappa(before[:, at], after[:, at]) for at in range(len(items))]
     table = pd.DataFrame(agreements, columns=["kappa", "se", "agreement", "n"])
     kappa = table["kappa"].to_numpy(float)
@@ -129,6 +126,6 @@ def _items(before: Array, after: Array, *, items: Sequence[str], limits: Limits)
         n=table["n"],
         figure=kappa,
         reference=others_known(kappa),
-        flag=kappa + ONE_SIDED * table["se"] < limits.kappa,
+        flag=kappa + ONE_SIDED * table["se"] < LIMITS.kappa,
     )
     return by_item.assign(agreement=table["agreement"])

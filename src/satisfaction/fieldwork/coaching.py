@@ -12,15 +12,18 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from satisfaction.fieldwork.findings import USUAL, Fields, Limits, require
-from satisfaction.fieldwork.outliers import among, at_counties, at_interviewers, flagged_units
+from satisfaction.fieldwork.findings import Fields, require
+from satisfaction.fieldwork.outliers import (
+    ComparedUnits,
+    among,
+    at_counties,
+    at_interviewers,
+    flagged_units,
+)
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 
-
-def top_box(
-    rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields, limits: Limits = USUAL
-) -> pd.DataFrame:
+def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields) -> pd.DataFrame:
     """Find interviewers and counties where too many respondents give the highest answer to every item.
 
     Parameters
@@ -40,8 +43,8 @@ def top_box(
     known = np.isfinite(answers)
     perfect = ((answers == np.array(list(tops.values()), float)) | ~known).all(axis=1)
     values = np.where(known.sum(axis=1) >= max(1, len(tops) / 2), perfect, np.nan)
-    by_interviewer = at_interviewers("top_box", rows, values, fields=fields, limits=limits)
-    by_county = at_counties("top_box", rows, values, fields=fields, limits=limits)
+    by_interviewer = at_interviewers("top_box", rows, values, fields=fields)
+    by_county = at_counties("top_box", rows, values, fields=fields)
     return pd.concat([by_interviewer, by_county], ignore_index=True)
 
 
@@ -51,7 +54,6 @@ def knowledge_ceiling(
     knowledge: str,
     participation: str,
     fields: Fields,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Find counties that know more than the others without taking part more.
 
@@ -70,7 +72,7 @@ def knowledge_ceiling(
     require(rows, [knowledge, participation])
     known = rows[knowledge].to_numpy(float, na_value=np.nan)
     active = rows[participation].to_numpy(float, na_value=np.nan)
-    found = at_counties("knowledge_ceiling", rows, known - active, fields=fields, limits=limits)
+    found = at_counties("knowledge_ceiling", rows, known - active, fields=fields)
     by_county = rows.groupby(fields.codes(rows, "county"))[[knowledge, participation]]
     means = by_county.mean().reindex(found["unit"])
     found["knowledge"] = means[knowledge].to_numpy(float)
@@ -88,7 +90,6 @@ def mode_gap(
     *,
     modes: tuple[str, str],
     fields: Fields,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Compare the gap between two modes in each county with the other counties' gaps, without a sample design.
 
@@ -126,11 +127,11 @@ def mode_gap(
     variance = both["var_1"] / both["count_1"] + both["var_2"] / both["count_2"]
     gap = (both["mean_1"] - both["mean_2"]).to_numpy(float)
     se = np.sqrt(variance.to_numpy(float))
-    n = both["count_1"] + both["count_2"]
-    return _gaps(both.index, gap, se, n=n, limits=limits)
+    n = (both["count_1"] + both["count_2"]).to_numpy()
+    return _differing("mode_gap", both.index, among(gap, se=se, n=n, side="high"), se)
 
 
-def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.DataFrame:
+def jumps(changes: pd.DataFrame, *, county: str) -> pd.DataFrame:
     """Find counties whose change since the last wave stands out from the other counties' and from sampling error.
 
     Parameters
@@ -152,21 +153,13 @@ def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.D
     require(changes, [county, "difference", "se"])
     change = changes["difference"].to_numpy(float)
     se = changes["se"].to_numpy(float)
-    found = among(change, se=se, side="two")
-    units = changes[county].astype(str)
-    return flagged_units("jump", "county", found, unit=units, county=units, limits=limits).assign(
-        se=se, p=_p_of_zero(change, se)
-    )
+    compared = among(change, se=se, side="two")
+    return _differing("jump", changes[county], compared, se)
 
 
-def _gaps(county: pd.Index, gap: Array, se: Array, *, n: Any, limits: Limits) -> pd.DataFrame:
-    found = among(gap, se=se, n=np.asarray(n), side="high")
+def _differing(check: str, county: Any, compared: ComparedUnits, se: Array) -> pd.DataFrame:
+    """Arrange compared differences, each with its own test of 0 (two-sided normal)."""
     units = county.astype(str)
-    return flagged_units(
-        "mode_gap", "county", found, unit=units, county=units, limits=limits
-    ).assign(se=se, p=_p_of_zero(gap, se))
-
-
-def _p_of_zero(value: Array, se: Array) -> Array:
-    z = np.divide(np.abs(value), se, out=np.full(len(se), np.nan), where=se > 0)
-    return np.asarray(2 * special.ndtr(-z))
+    z = np.divide(np.abs(compared.figure), se, out=np.full(len(se), np.nan), where=se > 0)
+    table = flagged_units(check, "county", compared, unit=units, county=units)
+    return table.assign(se=se, p=2 * special.ndtr(-z))

@@ -12,14 +12,13 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from satisfaction.fieldwork.dispositions import Dispositions
+from satisfaction.fieldwork.dispositions import E_FORMULA, Dispositions
 from satisfaction.fieldwork.findings import (
     CHECKS,
     COLUMNS,
     LEVELS,
-    USUAL,
+    LIMITS,
     Fields,
-    Limits,
     written,
 )
 from satisfaction.fieldwork.progress import by_day
@@ -112,7 +111,6 @@ def daily_workbook(
     fields: Fields,
     day: str,
     mark: str,
-    limits: Limits = USUAL,
     outcomes: Dispositions | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Arrange a day's findings as the sheets of one workbook.
@@ -128,8 +126,6 @@ def daily_workbook(
         The day of the report, ISO text.
     mark : str
         What every output must say about the sample; a column of every sheet.
-    limits : Limits
-        As the checks used them; printed.
     outcomes : Dispositions, optional
 
     Returns
@@ -139,7 +135,7 @@ def daily_workbook(
         column a check), days where the day is recorded, cells where there are quotas, outcomes and rates where given.
     """
     sheets = {
-        "notes": _notes(day, len(rows), limits),
+        "notes": _notes(day, len(rows)),
         "checks": _check_sheet(found),
         "flags": _flags(found, rows, fields),
     }
@@ -153,7 +149,7 @@ def daily_workbook(
     if len(cells):
         sheets["cells"] = cells.drop(columns="level")
     if outcomes is not None:
-        share = pd.DataFrame({"rate": ["e"], "value": [outcomes.e], "formula": [outcomes.e_source]})
+        share = pd.DataFrame({"rate": ["e"], "value": [outcomes.e], "formula": [E_FORMULA]})
         sheets["outcomes"] = outcomes.counts
         sheets["rates"] = pd.concat([outcomes.rates, share], ignore_index=True)
     return _shown(sheets, mark)
@@ -176,10 +172,11 @@ def county_page(
         figure_zh=[title.zh for title in titles], figure_en=[title.en for title in titles]
     )
     level = found["level"]
+    titled = titled.drop(columns=["level", "county"])
     tables = {
-        "figures": titled[level == "county"].drop(columns=["level", "unit", "county"]),
-        "interviewers": titled[level == "interviewer"].drop(columns=["level", "county"]),
-        "cells": titled[level == "cell"].drop(columns=["level", "county"]),
+        "figures": titled[level == "county"].drop(columns="unit"),
+        "interviewers": titled[level == "interviewer"],
+        "cells": titled[level == "cell"],
         "flags": _flags(found[~level.isin(TABULATED)], rows, fields),
     }
     if fields.day:
@@ -188,9 +185,9 @@ def county_page(
     return _shown(tables, mark)
 
 
-def _notes(day: str, interviews: int, limits: Limits) -> pd.DataFrame:
+def _notes(day: str, interviews: int) -> pd.DataFrame:
     lines = {"day": day, "interviews": interviews, "note": NOTE.both}
-    lines |= asdict(limits)
+    lines |= asdict(LIMITS)
     return pd.DataFrame(list(lines.items()), columns=["name", "value"])
 
 
@@ -261,15 +258,17 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
     for code in standing.survey.ranked_areas():
         rows = rows_of.get(code, standing.rows.iloc[:0])
         found = found_of.get(code, standing.found.iloc[:0])
-        level = found["level"]
         tables = county_page(rows, found, code, fields=standing.fields, mark="")
         days = tables.get("days", pd.DataFrame())
         page = file_name(code)
-        values = shared | {
+        head = {
             "across": across(page, language, languages),
             "code": code,
             "name": names[code],
             "cards": _cards(progress.loc[code], found),
+        }
+        level = found["level"]
+        body = {
             "advice": _listed(found[found["flag"] & level.isin(TABULATED)]),
             "figures": _listed(found[level == "county"]),
             "interviewers": _interviewers(found[level == "interviewer"]),
@@ -278,7 +277,7 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
             "days": days.to_dict("records"),
         }
         with use(language):
-            text = fill("county.html", values)
+            text = fill("county.html", shared | head | body)
         yield page_name(page, language, languages), text
 
 
@@ -289,13 +288,15 @@ def checks_index_page(standing: Standing, language: Language) -> str:
     checks = []
     for row in check_table(standing).to_dict("records"):
         checks.append(row | _words(row["check"]) | _level_words(row["level"]))
-    values = _shared(standing) | {
+    of_counties = flagged[flagged["level"] == "county"]
+    elsewhere = flagged[flagged["county"] == ""]
+    values = {
         "across": across("index.html", language, languages),
-        "summary": standing.responses.summary[["rows", "accepted", "rejected"]].sum(),
+        "summary": _counted(standing),
         "interviews": len(standing.rows),
-        "counties": _index_lines(standing, flagged[flagged["level"] == "county"], language),
+        "counties": _index_lines(standing, of_counties, language),
         "checks": checks,
-        "others": _listed(flagged[flagged["county"] == ""]),
+        "others": _listed(elsewhere),
         "outcomes": [],
         "rates": [],
     }
@@ -303,7 +304,12 @@ def checks_index_page(standing: Standing, language: Language) -> str:
         values["outcomes"] = [_named(row) for row in standing.outcomes.counts.to_dict("records")]
         values["rates"] = standing.outcomes.rates.to_dict("records")
     with use(language):
-        return fill("counties.html", values)
+        return fill("counties.html", _shared(standing) | values)
+
+
+def _counted(standing: Standing) -> pd.Series[Any]:
+    """Count the rows read, accepted and rejected."""
+    return standing.responses.summary[["rows", "accepted", "rejected"]].sum()
 
 
 def file_name(code: str) -> str:
@@ -319,7 +325,7 @@ def _shared(standing: Standing) -> dict[str, object]:
         "declared": survey.declared,
         "marks": survey.marks,
         "day": standing.day,
-        "limits": standing.limits,
+        "limits": LIMITS,
         "note": NOTE,
         "left_out": [_left_out(row) for row in standing.left_out.to_dict("records")],
     }
@@ -515,7 +521,6 @@ def workbook(standing: Standing) -> dict[str, pd.DataFrame]:
         fields=standing.fields,
         day=standing.day,
         mark=marked,
-        limits=standing.limits,
         outcomes=standing.outcomes,
     )
     sheets["progress"] = standing.progress.assign(mark=marked)
@@ -536,28 +541,29 @@ def findings_table(standing: Standing) -> pd.DataFrame:
 def record(standing: Standing) -> dict[str, Any]:
     """Return what the files were made from: survey, counts, limits, and which checks ran and flagged what."""
     survey = standing.survey
-    summary = standing.responses.summary
-    counts = summary[["rows", "accepted", "rejected"]].sum()
-    checks = check_table(standing)[["check", "level", "units", "flagged"]]
-    return {
+    about = {
         "survey": survey.name,
         "wave": survey.declared.wave,
         "questionnaire": survey.questionnaire.reference,
         "mark": mark(survey),
         "day": standing.day,
-        "rows": {str(name): int(count) for name, count in counts.items()},
+    }
+    checks = check_table(standing)[["check", "level", "units", "flagged"]]
+    files = standing.responses.summary[["file", "sheet", "sha256"]]
+    return about | {
+        "rows": {str(name): int(count) for name, count in _counted(standing).items()},
         "looked_at": len(standing.rows),
-        "limits": asdict(standing.limits),
+        "limits": asdict(LIMITS),
         "checks": checks.to_dict("records"),
         "left_out": standing.left_out.to_dict("records"),
-        "responses": summary[["file", "sheet", "sha256"]].to_dict("records"),
+        "responses": files.to_dict("records"),
     }
 
 
 def summary_lines(standing: Standing, folder: Path) -> list[Text]:
     """Say in a few lines what was read, what is flagged and what to do, and where the files lie."""
     survey = standing.survey
-    counts = standing.responses.summary[["rows", "accepted", "rejected"]].sum()
+    counts = _counted(standing)
     lines = [survey.declared.title]
     if survey.marks:
         lines.append(_("*** {mark} ***", mark=survey.marks))

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.facts import DISPOSITIONS
-from satisfaction.fieldwork.findings import USUAL, Limits, require
+from satisfaction.fieldwork.findings import require
 from satisfaction.fieldwork.outliers import among, flagged_units, share_error
 from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
 from satisfaction.foundation.language import _, ngettext
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
+E_FORMULA = "eligible / (eligible + not eligible)"
 # rate -> numerator, eligible cases of the denominator, and how much of the unknown (UH + UO) it counts
 ELIGIBLE = ("I", "P", "R", "NC", "O")
 RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
@@ -53,20 +54,15 @@ class Dispositions:
     rates : DataFrame
         rate, value (0-1; nan without cases), numerator, denominator, formula.
     e : float
-        Share eligible that RR3, RR4, REF2 and CON2 use.
-    e_source : str
-        How e was found.
+        Share eligible that RR3, RR4, REF2 and CON2 use (`E_FORMULA`).
     """
 
     counts: pd.DataFrame = field(repr=False)
     rates: pd.DataFrame = field(repr=False)
     e: float
-    e_source: str
 
 
-def dispositions(
-    outcomes: pd.Series[Any], mapping: Mapping[str, str], *, e: float | None = None
-) -> Dispositions:
+def dispositions(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Dispositions:
     """Count dispositions and form the response, cooperation, refusal and contact rates.
 
     Parameters
@@ -75,26 +71,17 @@ def dispositions(
         Final outcome code of every sampled case, the interviewed ones included.
     mapping : mapping
         Code -> one of DISPOSITIONS (see `read_outcomes`).
-    e : float, optional
-        Share eligible among the unknown; computed as eligible / (eligible + not eligible) where not given.
 
     Raises
     ------
     ResponsesError
-        R403 codes that the map does not have; R404 e outside 0-1.
+        R403 codes that the map does not have.
     SurveyError
         S192 an unknown disposition in the map.
     """
     counted = case_counts(outcomes, mapping)
-    share = float(eligible_share(counted[None])[0]) if e is None else e
-    if e is not None and not 0 <= e <= 1:
-        raise ResponsesError(
-            "R404",
-            _("The share eligible e = {e} is not between 0 and 1.", e=e),
-            where="e",
-            hint=_("Write a number from 0 to 1, or leave it out to compute it."),
-        )
-    values, numerators, denominators = outcome_rates(counted[None], e=np.array([share]))
+    share = eligible_share(counted[None])
+    values, numerators, denominators = outcome_rates(counted[None], e=share)
     rates = pd.DataFrame({"rate": list(RATES), "value": values[0]})
     rates["numerator"] = numerators[0]
     rates["denominator"] = denominators[0]
@@ -102,8 +89,7 @@ def dispositions(
     counts = pd.DataFrame(list(DISPOSITIONS.values()), columns=["zh", "en"])
     counts.insert(0, "disposition", list(DISPOSITIONS))
     counts["cases"] = counted
-    source = "eligible / (eligible + not eligible)" if e is None else "given"
-    return Dispositions(counts, rates, share, source)
+    return Dispositions(counts, rates, float(share[0]))
 
 
 def response_rates(
@@ -112,7 +98,6 @@ def response_rates(
     *,
     outcome: str,
     by: str,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Find counties whose RR1 is lower than that of the others.
 
@@ -143,9 +128,7 @@ def response_rates(
     rr1 = values[:, 0]
     n = bases[:, 0]
     compared = among(rr1, se=share_error(rr1, n), n=n.astype(int), side="low")
-    return flagged_units(
-        "response_rate", "county", compared, unit=units, county=units, limits=limits
-    )
+    return flagged_units("response_rate", "county", compared, unit=units, county=units)
 
 
 def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:

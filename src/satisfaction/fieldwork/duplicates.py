@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
+from satisfaction.fieldwork.findings import LIMITS, Fields, require
 from satisfaction.fieldwork.outliers import (
     at_counties,
     at_interviewers,
     at_respondents,
-    others_quartiles,
+    far_out,
+    of_respondents,
 )
-from satisfaction.fieldwork.timing import commonest, quartiles, upper_fence
+from satisfaction.fieldwork.timing import commonest
 from satisfaction.foundation.errors import ResponsesError
 from satisfaction.foundation.language import _
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 BLOCK = 512  # rows compared with all others of the county at a time
 PERSONAL = re.compile(
     r"^\s*(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}|(?:\+?86)?1[3-9]\d{9})\b"
@@ -49,31 +50,19 @@ def duplicate_ids(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     """
     unit = fields.codes(rows, "respondent", needed=True)
     times = unit.groupby(unit).transform("size").where(unit != "").to_numpy(float)
-    return findings(
-        "duplicate_id",
-        "respondent",
-        unit=unit,
-        county=fields.codes(rows, "county"),
-        n=1,
-        figure=times,
-        reference=quartiles(times),
-        flag=times > 1,
-    )
+    return of_respondents("duplicate_id", rows, fields=fields, figure=times, flag=times > 1)
 
 
 def shared_values(
-    rows: pd.DataFrame, *, fields: Fields, field: Literal["device", "ip"], most: int | None = None
+    rows: pd.DataFrame, *, fields: Fields, field: Literal["device", "ip"]
 ) -> pd.DataFrame:
-    """Find devices or network addresses with more interviews than others.
+    """Find devices or network addresses with far more interviews than the others.
 
     Parameters
     ----------
     rows : DataFrame
     fields : Fields
     field : {"device", "ip"}
-    most : int, optional
-        The most that are in order (1 where residents answer on their own devices); without it, those beyond the upper
-        quartile of the others by more than three interquartile ranges are flagged.
 
     Returns
     -------
@@ -108,25 +97,11 @@ def shared_values(
     table["interviewers"] = by_value["interviewer"].nunique()
     order = ["n", "value"]
     table = table.reset_index().sort_values(order, ascending=[False, True], ignore_index=True)
-    figure = table["n"].to_numpy(float)
-    reference = others_quartiles(figure)
-    limit = upper_fence(reference) if most is None else most
-    found = findings(
-        f"shared_{field}",
-        field,
-        unit=table["value"],
-        county=table["county"],
-        n=table["n"],
-        figure=figure,
-        reference=reference,
-        flag=figure > limit,
-    )
+    found = far_out(f"shared_{field}", field, table.rename(columns={"value": "unit"}))
     return found.join(table[["counties", "interviewers"]])
 
 
-def near_duplicates(
-    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
-) -> pd.DataFrame:
+def near_duplicates(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields) -> pd.DataFrame:
     """Find interviews almost equal to another of the county, and interviewers and counties with many of them.
 
     Parameters
@@ -135,8 +110,6 @@ def near_duplicates(
     items : sequence of str
         Answers to compare, as codes, special codes included; ten or more. What is equal by design (county, day) stays out.
     fields : Fields
-    limits : Limits
-        `respondent_rate`; `match` is what counts as near for the shares of interviewers and counties.
 
     Returns
     -------
@@ -157,11 +130,11 @@ def near_duplicates(
         share[interviews], partner = highest_match(codes[interviews], least=least)
         names = respondent[interviews][partner]
         other[interviews] = np.where(partner >= 0, names, "")
-    near = np.where(np.isfinite(share), share >= limits.match, np.nan)
+    near = np.where(np.isfinite(share), share >= LIMITS.match, np.nan)
     check = "near_duplicate"
-    by_respondent = at_respondents(check, rows, share, fields=fields, limits=limits)
-    by_interviewer = at_interviewers(check, rows, near, fields=fields, limits=limits)
-    by_county = at_counties(check, rows, near, fields=fields, limits=limits, together=2)
+    by_respondent = at_respondents(check, rows, share, fields=fields)
+    by_interviewer = at_interviewers(check, rows, near, fields=fields)
+    by_county = at_counties(check, rows, near, fields=fields, together=2)
     by_respondent["other"] = other
     by_interviewer["other"] = ""
     by_county["other"] = ""

@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.foundation.errors import ResponsesError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.errors import ResponsesError, require_names
+from satisfaction.foundation.language import N_, Text, _
 
-Array = np.ndarray[Any, Any]
 # fmt: off
 COLUMNS = (
     "check", "level", "unit", "county", "n", "figure", "median", "q1", "q3", "p_bh", "flag", "zh", "en",
@@ -286,7 +285,7 @@ class Limits:
     progress: float = 0.8
 
 
-USUAL = Limits()
+LIMITS = Limits()
 
 
 def declared_fields(questionnaire: Questionnaire) -> Fields:
@@ -305,16 +304,9 @@ def require(rows: pd.DataFrame, columns: Sequence[str]) -> None:
     ResponsesError
         R401.
     """
-    for name in columns:
-        if name not in rows:
-            raise ResponsesError(
-                "R401",
-                _("A fieldwork check needs column '{name}', which is not there.", name=name),
-                where="fieldwork",
-                available=rows.columns,
-                got=name,
-                hint=_("Add the column, or correct its name in Fields."),
-            )
+    not_there = N_("A fieldwork check needs column '{name}', which is not there.")
+    hint = _("Add the column, or correct its name in Fields.")
+    require_names(columns, rows, ResponsesError, "R401", not_there, where="fieldwork", hint=hint)
 
 
 def findings(

@@ -6,7 +6,7 @@ The reference is always what the *other* units show, because the unit under susp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,29 +16,29 @@ from scipy import special
 from satisfaction.estimation.multiplicity import benjamini_hochberg
 from satisfaction.estimation.reliability import intraclass_correlation
 from satisfaction.fieldwork.findings import (
-    USUAL,
+    LIMITS,
     Fields,
-    Limits,
     findings,
     no_findings,
     require,
 )
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Side = Literal["high", "low", "two"]
 LEAST_OTHERS = 5  # units whose quartiles are a reference at all
 LEAST_ANSWERS = 5  # respondents of an interviewer whose mean is tested at all
 IQR = 1.3489795003921634  # interquartile range of a standard normal
 # of the interquartile range as an estimate of spread, beside the standard deviation
 EFFICIENCY = 0.37
+FENCE = 3.0  # interquartile ranges above the upper quartile: Tukey's far-out values
 MOST_ANSWERS = 5_000  # that a unit's shares of items stand for
 WHOLE = 1e-9  # below a whole number: is one
 ROUNDING = 1e-12  # smaller differences and variances are none
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ComparedUnits:
     """Units beside the others. U units.
 
@@ -53,11 +53,11 @@ class ComparedUnits:
         Respondents with a value.
     """
 
-    figure: Array = field(repr=False)
-    reference: Array = field(repr=False)
-    p: Array = field(repr=False)
-    p_bh: Array = field(repr=False)
-    n: Array = field(repr=False)
+    figure: Array
+    reference: Array
+    p: Array
+    p_bh: Array
+    n: Array
 
 
 def among(
@@ -211,6 +211,14 @@ def beyond_others(values: Array, *, place: Array, rate: float) -> tuple[Array, A
     return np.greater(values, cut), cut, reference
 
 
+def quartiles(figure: Array) -> Array:
+    """Median and quartiles of all figures that are not nan: (U,) -> (3, 1)."""
+    known = figure[np.isfinite(figure)]
+    if not len(known):
+        return np.full((3, 1), np.nan)
+    return np.quantile(known, [0.5, 0.25, 0.75])[:, None]
+
+
 def others_quantile(values: Array, share: float) -> Array:
     """Quantile (linear) of the other values, for each value: (U,) -> (U,); nan without others."""
     size = len(values)
@@ -293,24 +301,55 @@ def _compared(mean: Array, place: Array, p: Array, n: Array, others: Array) -> C
     return ComparedUnits(mean, reference, p, benjamini_hochberg(p), n.astype(int))
 
 
-def at_respondents(
-    check: str, rows: pd.DataFrame, values: Array, *, fields: Fields, limits: Limits
+def of_respondents(
+    check: str,
+    rows: pd.DataFrame,
+    *,
+    fields: Fields,
+    figure: Array,
+    flag: Any,
+    reference: Array | None = None,
 ) -> pd.DataFrame:
-    """Flag respondents whose value lies above what other counties show; one row a respondent, in row order."""
-    county = fields.codes(rows, "county")
-    flag, _, reference = beyond_others(
-        values, place=pd.factorize(county)[0], rate=limits.respondent_rate
-    )
-    unit = fields.codes(rows, "respondent")
+    """Arrange findings of respondents, in row order, beside the quartiles of all figures where no reference is given."""
     return findings(
         check,
         "respondent",
-        unit=unit,
-        county=county,
+        unit=fields.codes(rows, "respondent"),
+        county=fields.codes(rows, "county"),
         n=1,
-        figure=values,
-        reference=reference,
+        figure=figure,
+        reference=quartiles(figure) if reference is None else reference,
         flag=flag,
+    )
+
+
+def at_respondents(
+    check: str, rows: pd.DataFrame, values: Array, *, fields: Fields
+) -> pd.DataFrame:
+    """Flag respondents whose value lies above what other counties show; one row a respondent, in row order."""
+    place, _ = pd.factorize(fields.codes(rows, "county"))
+    flag, _, reference = beyond_others(values, place=place, rate=LIMITS.respondent_rate)
+    return of_respondents(check, rows, fields=fields, figure=values, flag=flag, reference=reference)
+
+
+def far_out(check: str, level: str, units: pd.DataFrame) -> pd.DataFrame:
+    """Flag units whose count `n` is far out of the others' (Tukey 1977); `units` names them in `unit` and `county`.
+
+    Far out is beyond the upper quartile of the others by more than three interquartile ranges. A range below one counts as
+    one, so that equal counts elsewhere do not flag the next number.
+    """
+    count = units["n"].to_numpy(float)
+    reference = others_quartiles(count)
+    fence = reference[2] + FENCE * np.maximum(reference[2] - reference[1], 1)
+    return findings(
+        check,
+        level,
+        unit=units["unit"],
+        county=units["county"],
+        n=units["n"],
+        figure=count,
+        reference=reference,
+        flag=count > fence,
     )
 
 
@@ -320,7 +359,6 @@ def at_interviewers(
     values: Array,
     *,
     fields: Fields,
-    limits: Limits,
     side: Side = "high",
 ) -> pd.DataFrame:
     """Flag interviewers whose mean differs from that of all others of the county; one row an interviewer and county.
@@ -332,15 +370,13 @@ def at_interviewers(
     unit, pairs, place = interviewers(rows, fields)
     values = np.where(unit >= 0, values, np.nan)
     unit = np.maximum(unit, 0)
-    rho = limits.tolerated_rho
+    rho = LIMITS.tolerated_rho
     if side == "high":
         compared = funnel_shares(values, unit=unit, place=place, rho=rho)
     else:
         compared = funnel_means(values, unit=unit, place=place, rho=rho, side=side)
     names = pairs["interviewer"]
-    return flagged_units(
-        check, "interviewer", compared, unit=names, county=pairs["county"], limits=limits
-    )
+    return flagged_units(check, "interviewer", compared, unit=names, county=pairs["county"])
 
 
 def at_counties(
@@ -349,7 +385,6 @@ def at_counties(
     values: Array,
     *,
     fields: Fields,
-    limits: Limits,
     side: Side = "high",
     together: int = 1,
 ) -> pd.DataFrame:
@@ -371,13 +406,11 @@ def at_counties(
         se = table["std"].to_numpy(float) / np.sqrt(n / together)
     mean = np.where(np.isfinite(se), mean, np.nan)
     compared = among(mean, se=se, n=n, side=side)
-    return flagged_units(
-        check, "county", compared, unit=table.index, county=table.index, limits=limits
-    )
+    return flagged_units(check, "county", compared, unit=table.index, county=table.index)
 
 
 def flagged_units(
-    check: str, level: str, compared: ComparedUnits, *, unit: Any, county: Any, limits: Limits
+    check: str, level: str, compared: ComparedUnits, *, unit: Any, county: Any
 ) -> pd.DataFrame:
     """Arrange compared units as findings; those are flagged whose adjusted p-value passes the false discovery level."""
     return findings(
@@ -388,7 +421,7 @@ def flagged_units(
         n=compared.n,
         figure=compared.figure,
         reference=compared.reference,
-        flag=compared.p_bh <= limits.false_discovery,
+        flag=compared.p_bh <= LIMITS.false_discovery,
         p_bh=compared.p_bh,
     )
 
@@ -417,7 +450,6 @@ def interviewer_effects(
     items: Sequence[str],
     *,
     fields: Fields,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Estimate the intraclass correlation of interviewers within counties for each item, and its design effect.
 
@@ -428,14 +460,12 @@ def interviewer_effects(
     items : sequence of str
     fields : Fields
         interviewer; county, whose means are removed where it is declared.
-    limits : Limits
-        Flagged: the adjusted test of 0 and the lower limit (95 %) beyond `tolerated_rho`.
 
     Returns
     -------
     DataFrame
         COLUMNS, check interviewer_effect, one row an item: figure is rho, the reference that of the other items; then
-        ci_low, ci_high, deff, interviewers. An item without enough interviewers or answers keeps its row, nan.
+        ci_low, ci_high, deff, interviewers. Flagged by the adjusted test of 0 and the lower limit (95 %) beyond `tolerated_rho`. An item without enough interviewers or answers keeps its row, nan.
 
     Raises
     ------
@@ -473,7 +503,7 @@ def interviewer_effects(
     table = pd.DataFrame(estimates, columns=columns)
     rho = table["rho"].to_numpy(float)
     p_bh = benjamini_hochberg(table["p"].to_numpy(float))
-    beyond = table["ci_low"] > limits.tolerated_rho
+    beyond = table["ci_low"] > LIMITS.tolerated_rho
     effects = findings(
         "interviewer_effect",
         "item",
@@ -482,15 +512,13 @@ def interviewer_effects(
         n=table["n"],
         figure=rho,
         reference=others_known(rho),
-        flag=(p_bh <= limits.false_discovery) & beyond,
+        flag=(p_bh <= LIMITS.false_discovery) & beyond,
         p_bh=p_bh,
     )
     return effects.join(table[["ci_low", "ci_high", "deff", "interviewers"]])
 
 
-def interviewer_means(
-    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
-) -> pd.DataFrame:
+def interviewer_means(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields) -> pd.DataFrame:
     """Find interviewers whose respondents score higher or lower on average than all others of the county.
 
     A respondent's value is the mean of the valid items. Interviewers of one county may still have worked in different
@@ -505,6 +533,4 @@ def interviewer_means(
     if fields.interviewer is None:
         return no_findings()
     values = rows[list(items)].astype(float).mean(axis=1).to_numpy(float)
-    return at_interviewers(
-        "interviewer_mean", rows, values, fields=fields, limits=limits, side="two"
-    )
+    return at_interviewers("interviewer_mean", rows, values, fields=fields, side="two")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.survey import Survey
-from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
+from satisfaction.fieldwork.findings import LIMITS, Fields, findings, require
 from satisfaction.fieldwork.outliers import others_known
 from satisfaction.foundation.errors import ResponsesError
 from satisfaction.foundation.language import _
@@ -51,7 +51,6 @@ def quota_progress(
     *,
     by: Sequence[str],
     elapsed: float = 1.0,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Compare accepted interviews with a quota table, cell by cell; cells the table does not have are findings too.
 
@@ -65,13 +64,12 @@ def quota_progress(
         Columns of a cell, the area first; compared as text.
     elapsed : float
         Share of the fielding period that has passed (0-1): planned x elapsed interviews are due.
-    limits : Limits
-        `progress`: least share of the due ones.
 
     Returns
     -------
     DataFrame
-        COLUMNS, one row a cell: unit is the cell's codes joined by " x ", figure accepted / due, median and quartiles those
+        COLUMNS, one row a cell, flagged below the `progress` of LIMITS: unit is the cell's codes joined by " x ", figure
+        accepted / due, median and quartiles those
         of the other cells; then planned and accepted. Checks: quota, outside_quota.
 
     Raises
@@ -92,7 +90,7 @@ def quota_progress(
     table["figure"] = (table["accepted"] / due.where(due > 0)).astype(float)
     table[["median", "q1", "q3"]] = others_known(table["figure"].to_numpy()).T
     table["unit"] = table[list(by)].agg(" x ".join, axis=1)
-    table["flag"] = ~in_quota | (table["figure"] < limits.progress)
+    table["flag"] = ~in_quota | (table["figure"] < LIMITS.progress)
     tables = []
     for check, chosen in (("quota", in_quota), ("outside_quota", ~in_quota)):
         part = table[chosen].reset_index(drop=True)

@@ -29,9 +29,7 @@ from satisfaction.fieldwork.duplicates import duplicate_ids, near_duplicates, sh
 from satisfaction.fieldwork.findings import (
     CHECKS,
     COLUMNS,
-    USUAL,
     Fields,
-    Limits,
     declared_fields,
 )
 from satisfaction.fieldwork.outliers import interviewer_effects, interviewer_means
@@ -75,7 +73,6 @@ class Standing:
         ISO text; empty where no day of interview is recorded.
     fields : Fields
         Which columns hold what.
-    limits : Limits
     found : DataFrame
         Findings of every check that ran: COLUMNS, `other`, and planned and accepted of cells.
     left_out : DataFrame
@@ -89,7 +86,6 @@ class Standing:
     responses: Responses = field(repr=False)
     day: str
     fields: Fields
-    limits: Limits
     found: pd.DataFrame = field(repr=False)
     left_out: pd.DataFrame = field(repr=False)
     progress: pd.DataFrame = field(repr=False)
@@ -106,7 +102,6 @@ def stand(
     responses: Responses,
     *,
     day: datetime.date | None = None,
-    limits: Limits = USUAL,
 ) -> Standing:
     """Run every check of the fieldwork that a survey's declarations and paradata allow.
 
@@ -117,7 +112,6 @@ def stand(
         As `load_responses` returns them.
     day : date, optional
         Interviews up to this day are looked at; default: the last day of an accepted one.
-    limits : Limits
 
     Raises
     ------
@@ -127,28 +121,26 @@ def stand(
     """
     recorded_rows, fields = _recorded(responses.accepted, survey)
     rows, until = up_to(recorded_rows, fields, day)
-    tables = [run_checks(rows, survey.questionnaire, fields=fields, limits=limits)]
+    tables = [run_checks(rows, survey.questionnaire, fields=fields)]
     if survey.quota is not None:
         by = [name for name in survey.quota if name != "planned"]
         passed = elapsed(survey, until)
-        tables.append(quota_progress(rows, survey.quota, by=by, elapsed=passed, limits=limits))
+        tables.append(quota_progress(rows, survey.quota, by=by, elapsed=passed))
     outcomes = None
     cases = _cases(survey, responses)
     if survey.outcomes is not None and cases is not None:
         outcomes = dispositions(cases["outcome"], survey.outcomes)
         area = survey.questionnaire.roles.area
-        tables.append(
-            response_rates(cases, survey.outcomes, outcome="outcome", by=area, limits=limits)
-        )
+        tables.append(response_rates(cases, survey.outcomes, outcome="outcome", by=area))
     declared = survey.declared.fieldwork
     if declared.backcheck is not None:
-        tables.append(_back_checks(survey, rows, fields, limits))
+        tables.append(_back_checks(survey, rows, fields))
     if declared.modes is not None and survey.questionnaire.topics:
-        tables.append(_mode_gaps(survey, rows, fields, limits))
+        tables.append(_mode_gaps(survey, rows, fields))
     reasons = {}
     if declared.earlier is not None:
         try:
-            tables.append(_jumps_since(survey, responses, limits))
+            tables.append(_jumps_since(survey, responses))
         except SatisfactionError as reason:
             # a wave in the field may lack strata that its weights need
             reasons["jump"] = reason
@@ -161,7 +153,6 @@ def stand(
         responses_until,
         until,
         fields,
-        limits,
         found.assign(other=found["other"].fillna("")),
         _left_out(set(found["check"]), reasons),
         progress(responses_until, survey),
@@ -174,7 +165,6 @@ def run_checks(
     questionnaire: Questionnaire,
     *,
     fields: Fields,
-    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Run every check that accepted respondents and their paradata allow; a check whose fields are missing is left out.
 
@@ -186,7 +176,6 @@ def run_checks(
         Its topics are the battery; all coded items but those of the sample design are compared for near duplicates.
         Awareness and participation are compared where it has both rates.
     fields : Fields
-    limits : Limits
 
     Returns
     -------
@@ -201,9 +190,9 @@ def run_checks(
     """
     tables = []
     if fields.duration:
-        tables.append(speeders(rows, fields=fields, limits=limits))
+        tables.append(speeders(rows, fields=fields))
     if fields.started:
-        tables.append(odd_hours(rows, fields=fields, limits=limits))
+        tables.append(odd_hours(rows, fields=fields))
     if fields.started and fields.ended:
         tables.append(reversed_times(rows, fields=fields))
         if fields.interviewer:
@@ -215,8 +204,8 @@ def run_checks(
     same_by_design = {roles.area, *roles.strata, *questionnaire.eligibility, fields.mode}
     codes = answer_codes(rows, questionnaire, without=same_by_design)
     coded = rows.assign(**codes)
-    tables.append(near_duplicates(coded, list(codes), fields=fields, limits=limits))
-    tables.append(open_items(rows, questionnaire, fields=fields, limits=limits))
+    tables.append(near_duplicates(coded, list(codes), fields=fields))
+    tables.append(open_items(rows, questionnaire, fields=fields))
 
     battery = questionnaire.topics
     if battery:
@@ -225,12 +214,12 @@ def run_checks(
         for item in battery:
             answers = questionnaire.answers(item).values()
             tops[item] = max(answer.score or 0 for answer in answers)
-        tables.append(straight_lining(rows, battery, fields=fields, limits=limits))
-        tables.append(little_variance(scored, battery, fields=fields, limits=limits))
-        tables.append(top_box(scored, tops, fields=fields, limits=limits))
-        tables.append(interviewer_means(scored, battery, fields=fields, limits=limits))
+        tables.append(straight_lining(rows, battery, fields=fields))
+        tables.append(little_variance(scored, battery, fields=fields))
+        tables.append(top_box(scored, tops, fields=fields))
+        tables.append(interviewer_means(scored, battery, fields=fields))
         if fields.interviewer:
-            tables.append(interviewer_effects(scored, battery, fields=fields, limits=limits))
+            tables.append(interviewer_effects(scored, battery, fields=fields))
 
     tables.append(duplicate_ids(rows, fields=fields))
     if fields.device:
@@ -247,7 +236,6 @@ def run_checks(
                 knowledge=KNOWLEDGE,
                 participation=PARTICIPATION,
                 fields=fields,
-                limits=limits,
             )
         )
     found = pd.concat([table for table in tables if len(table)], ignore_index=True)
@@ -348,29 +336,27 @@ def _cases(survey: Survey, responses: Responses) -> pd.DataFrame | None:
     return pd.DataFrame({area: ranked, "outcome": rows["_outcome"]}).reset_index(drop=True)
 
 
-def _back_checks(
-    survey: Survey, rows: pd.DataFrame, fields: Fields, limits: Limits
-) -> pd.DataFrame:
+def _back_checks(survey: Survey, rows: pd.DataFrame, fields: Fields) -> pd.DataFrame:
     """Compare the declared re-interviews with the first interviews."""
     declared = survey.declared.fieldwork.backcheck
     assert declared is not None
     assert survey.backcheck is not None
     text = survey.backcheck.reindex(columns=list(survey.questionnaire.items), fill_value="")
     again = code_answers(text, survey).table
-    return back_check(rows, again, declared.items, fields=fields, limits=limits)
+    return back_check(rows, again, declared.items, fields=fields)
 
 
-def _mode_gaps(survey: Survey, rows: pd.DataFrame, fields: Fields, limits: Limits) -> pd.DataFrame:
+def _mode_gaps(survey: Survey, rows: pd.DataFrame, fields: Fields) -> pd.DataFrame:
     """Compare the gap between the declared modes in every county; the figure is the mean score of the topics, 0-100."""
     modes = survey.declared.fieldwork.modes
     assert modes is not None
     scores = points(rows, survey.questionnaire, survey.questionnaire.topics)
     rows = rows.assign(**{MEAN: scores.mean(axis=1)})
     first, second = modes.compared
-    return mode_gap(rows, MEAN, modes=(str(first), str(second)), fields=fields, limits=limits)
+    return mode_gap(rows, MEAN, modes=(str(first), str(second)), fields=fields)
 
 
-def _jumps_since(survey: Survey, responses: Responses, limits: Limits) -> pd.DataFrame:
+def _jumps_since(survey: Survey, responses: Responses) -> pd.DataFrame:
     """Compare the ranked measure's change since the declared earlier wave with the other areas'; weights as declared.
 
     Raises
@@ -384,7 +370,7 @@ def _jumps_since(survey: Survey, responses: Responses, limits: Limits) -> pd.Dat
     require_comparable(comparability(survey.questionnaire, earlier.questionnaire, measure))
     later = _ranked(survey, responses)
     before = _ranked(earlier, load_responses(earlier))
-    return jumps(change(later, before).table, county=later.by[0], limits=limits)
+    return jumps(change(later, before).table, county=later.by[0])
 
 
 def _ranked(survey: Survey, responses: Responses) -> Estimates:

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings
-from satisfaction.fieldwork.outliers import others_quartiles
-
-Array = np.ndarray[Any, Any]
-FENCE = 3.0  # interquartile ranges above the upper quartile: Tukey's far-out values
+from satisfaction.fieldwork.findings import LIMITS, Fields
+from satisfaction.fieldwork.outliers import far_out, of_respondents
+from satisfaction.sampling.variance import Array
 
 
-def speeders(rows: pd.DataFrame, *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+def speeders(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     """Find interviews shorter than a share of the median of their mode.
 
     Returns
@@ -33,14 +31,16 @@ def speeders(rows: pd.DataFrame, *, fields: Fields, limits: Limits = USUAL) -> p
     medians_and_quartiles = [by_mode.transform("quantile", part) for part in (0.5, 0.25, 0.75)]
     reference = np.stack(medians_and_quartiles)
     figure = seconds.to_numpy()
-    flag = figure < limits.speed * reference[0]
-    return _at_respondents("speed", rows, fields, figure, flag, reference)
+    flag = figure < LIMITS.speed * reference[0]
+    return of_respondents(
+        "speed", rows, fields=fields, figure=figure, flag=flag, reference=reference
+    )
 
 
 def reversed_times(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     """Find interviews that end no later than they start; figure: end minus start in seconds."""
     seconds = _seconds(rows, fields, "ended") - _seconds(rows, fields, "started")
-    return _at_respondents("reversed_times", rows, fields, seconds, seconds <= 0)
+    return of_respondents("reversed_times", rows, fields=fields, figure=seconds, flag=seconds <= 0)
 
 
 def overlaps(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
@@ -57,26 +57,18 @@ def overlaps(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     for positions in groups.values():
         interviews = compared[positions]
         shared[interviews] = overlap_seconds(start[interviews], end[interviews])
-    return _at_respondents("overlap", rows, fields, shared, shared > 0)
+    return of_respondents("overlap", rows, fields=fields, figure=shared, flag=shared > 0)
 
 
-def odd_hours(rows: pd.DataFrame, *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+def odd_hours(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     """Find interviews that start outside the hours allowed; figure: the hour of the local clock (0-24)."""
     hour = _seconds(rows, fields, "started") % 86400 / 3600
-    outside = (hour < limits.first_hour) | (hour >= limits.last_hour)
-    return _at_respondents("odd_hours", rows, fields, hour, outside)
+    outside = (hour < LIMITS.first_hour) | (hour >= LIMITS.last_hour)
+    return of_respondents("odd_hours", rows, fields=fields, figure=hour, flag=outside)
 
 
-def many_a_day(rows: pd.DataFrame, *, fields: Fields, most: int | None = None) -> pd.DataFrame:
-    """Find interviewers with too many interviews in a day.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    fields : Fields
-    most : int, optional
-        The most that are possible; without it, days beyond the upper quartile of the other interviewer-days by more than
-        three interquartile ranges (at least one interview) are flagged.
+def many_a_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
+    """Find interviewers with far more interviews in a day than on the other interviewer-days.
 
     Returns
     -------
@@ -96,27 +88,8 @@ def many_a_day(rows: pd.DataFrame, *, fields: Fields, most: int | None = None) -
     table = interviews.groupby(keys).size().rename("n").to_frame()
     table["county"] = commonest(interviews, "county", by=keys)
     table = table.reset_index()
-    figure = table["n"].to_numpy(float)
-    reference = others_quartiles(figure)
-    limit = upper_fence(reference) if most is None else most
-    return findings(
-        "many_a_day",
-        "day",
-        unit=table["interviewer"] + " " + table["day"],
-        county=table["county"],
-        n=table["n"],
-        figure=figure,
-        reference=reference,
-        flag=figure > limit,
-    )
-
-
-def upper_fence(reference: Array) -> Array:
-    """Where counts of a unit are far out of the others' (Tukey 1977): (3, U) median and quartiles -> (U,).
-
-    An interquartile range below one counts as one, so that equal counts elsewhere do not flag the next number.
-    """
-    return np.asarray(reference[2] + FENCE * np.maximum(reference[2] - reference[1], 1))
+    table["unit"] = table["interviewer"] + " " + table["day"]
+    return far_out("many_a_day", "day", table)
 
 
 def commonest(parts: pd.DataFrame, column: str, *, by: list[str]) -> pd.Series[Any]:
@@ -162,32 +135,3 @@ def _seconds(rows: pd.DataFrame, fields: Fields, field: str) -> Array:
         times = times.dt.tz_localize(None)
     seconds = (times - pd.Timestamp(0)) / pd.Timedelta(seconds=1)
     return np.asarray(seconds.to_numpy(float, na_value=np.nan))
-
-
-def _at_respondents(
-    check: str,
-    rows: pd.DataFrame,
-    fields: Fields,
-    figure: Array,
-    flag: Array,
-    reference: Array | None = None,
-) -> pd.DataFrame:
-    """Arrange findings of respondents, beside the quartiles of all figures where no reference is given."""
-    return findings(
-        check,
-        "respondent",
-        unit=fields.codes(rows, "respondent"),
-        county=fields.codes(rows, "county"),
-        n=1,
-        figure=figure,
-        reference=quartiles(figure) if reference is None else reference,
-        flag=flag,
-    )
-
-
-def quartiles(figure: Array) -> Array:
-    """Median and quartiles of all figures that are not nan: (U,) -> (3, 1)."""
-    known = figure[np.isfinite(figure)]
-    if not len(known):
-        return np.full((3, 1), np.nan)
-    return np.quantile(known, [0.5, 0.25, 0.75])[:, None]

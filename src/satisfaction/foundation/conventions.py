@@ -183,6 +183,10 @@ VALUES = {
     "table": pgettext(
         "value of a convention", "final weights made elsewhere, taken as fixed for the errors"
     ),
+    "table-replicates": pgettext(
+        "value of a convention",
+        "final weights made elsewhere; the errors come from the replicate weights that belong to them",
+    ),
     "trimming (cell)": pgettext("value of a convention", "trimming, the excess stays in its cell"),
     "trimming (equal)": pgettext(
         "value of a convention", "trimming, the excess shared equally by the other weights"

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import duckdb
 import narwhals as nw
@@ -143,7 +143,7 @@ def unreadable(fault: Exception, *, where: str) -> EngineError:
     )
 
 
-def offenders(respondents: Any, condition: str, *, most: int = 3) -> str:
+def offenders(respondents: Any, condition: str) -> str:
     """Name the files, rows and row groups of Parquet rows that fulfil a condition; empty where respondents are no files."""
     if not isinstance(respondents, str | Path):
         return ""
@@ -152,7 +152,7 @@ def offenders(respondents: Any, condition: str, *, most: int = 3) -> str:
         return ""
     query = (
         f"select filename, file_row_number from read_parquet(?, filename = true, file_row_number = true) where {condition} "
-        f"order by 1, 2 limit {most}"
+        "order by 1, 2 limit 3"
     )
     rows = connection().execute(query, [files]).fetchall()
     return "; ".join(
@@ -401,7 +401,7 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
     EngineError
         G102 for an unknown engine, G103 when the engine is not installed.
     """
-    one_of(engine, get_args(Engine), argument="engine", error=EngineError, code="G102")
+    one_of(engine, Engine, argument="engine", error=EngineError, code="G102")
     if engine == "duckdb":
         connection = duckdb.connect()
         connection.register("respondents", table)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any, get_args
 
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, current, rendered
 
@@ -135,11 +136,6 @@ class ExportError(SatisfactionError):
     """A file set that cannot be written (codes X...)."""
 
 
-def number_of(number: int, one: str, many: str = "") -> str:
-    """Write a number with its noun: 1 problem, 2 problems."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def together(faults: Sequence[SatisfactionError], *, where: str) -> SatisfactionError:
     """Return one error for all that is wrong with the responses: the only fault itself, or R321 that lists them."""
     if len(faults) == 1:
@@ -205,17 +201,47 @@ def shortened_list(words: Iterable[object], most: int = 12) -> Text:
     return _("{words}, ... (+{rest})", words=text, rest=rest)
 
 
-def one_of(
-    value: str, allowed: Iterable[str], *, argument: str, error: type[SatisfactionError], code: str
+def require_names(
+    wanted: Iterable[str],
+    available: Iterable[object],
+    error: type[SatisfactionError],
+    code: str,
+    text: str,
+    *,
+    where: str,
+    hint: Text,
 ) -> None:
-    """Refuse an option that is not one of the allowed names.
+    """Refuse the first name that is not available, a column of a table for instance.
+
+    Parameters
+    ----------
+    text : str
+        A message of the catalogue, with {name}.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given, naming what is not there and what is.
+    """
+    names = list(available)
+    for name in wanted:
+        if name not in names:
+            raise error(
+                code, _(text, name=name), where=where, available=names, got=str(name), hint=hint
+            )
+
+
+def one_of(
+    value: str, allowed: Any, *, argument: str, error: type[SatisfactionError], code: str
+) -> None:
+    """Refuse an option that is not one of the allowed names: those of a `Literal`, or listed.
 
     Raises
     ------
     SatisfactionError
         Of the class given, naming the argument, what was given and what is allowed.
     """
-    allowed = tuple(allowed)
+    allowed = get_args(allowed) or tuple(allowed)
     if value not in allowed:
         raise error(
             code,

@@ -1,8 +1,6 @@
 """Tables from files, every value as text: codes keep their leading digits, nothing is guessed.
 
 Tables to csv, xlsx, Parquet and JSON files: the same table gives the same bytes, whenever and wherever it is written.
-
-SPSS files, written with their labels. pyreadstat stamps the clock, so the bytes differ from run to run.
 """
 
 from __future__ import annotations
@@ -11,13 +9,13 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyreadstat
 import xlsxwriter
 
 from satisfaction.foundation.errors import InputFileError
@@ -37,11 +35,9 @@ class RawTable:
     header : tuple of str
         Column names, stripped.
     columns : list of ndarray of str
-        One array a column of the header; surplus cells are dropped and their record is in `surplus`.
+        One array a column of the header; cells beyond it are dropped.
     numbers : list of int
         The record's row in the file, the header being row 1.
-    surplus : frozenset of int
-        Row numbers that hold more cells than the header.
     """
 
     path: Path
@@ -49,7 +45,6 @@ class RawTable:
     header: tuple[str, ...]
     columns: list[Texts]
     numbers: list[int]
-    surplus: frozenset[int]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -82,17 +77,8 @@ def read_table(path: Path) -> pd.DataFrame:
 def _table(grid: Grid) -> RawTable:
     """Split header from rows."""
     header = _header(grid)
-    surplus: set[int] = set()
-    for column in grid.columns[len(header) :]:
-        surplus.update(
-            number
-            for number, cell in zip(grid.numbers[1:].tolist(), column[1:], strict=True)
-            if cell.strip()
-        )
     columns = [column[1:] for column in grid.columns[: len(header)]]
-    return RawTable(
-        grid.path, grid.sheet, header, columns, grid.numbers[1:].tolist(), frozenset(surplus)
-    )
+    return RawTable(grid.path, grid.sheet, header, columns, grid.numbers[1:].tolist())
 
 
 def _header(grid: Grid) -> tuple[str, ...]:
@@ -109,6 +95,7 @@ def _header(grid: Grid) -> tuple[str, ...]:
     return tuple(names)
 
 
+CHECKSUMS = "SHA256SUMS"
 Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
 IN_MEMORY = {
@@ -194,13 +181,19 @@ def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
 
     Text stays text (codes keep their leading digits), numbers are numbers, dates are dates, missing values empty cells.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(
-        str(path), {"default_date_format": "yyyy-mm-dd", **IN_MEMORY}
-    ) as workbook:
-        workbook.set_properties({"created": CREATED})
+    with new_workbook(path) as workbook:
         for name, table in sheets.items():
             fill_sheet(workbook, workbook.add_worksheet(name), table)
+
+
+@contextmanager
+def new_workbook(path: Path, options: Mapping[str, object] | None = None) -> Iterator[Any]:
+    """Open a workbook to be written, by default in memory; the same content gives the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings = {"default_date_format": "yyyy-mm-dd", **(options or IN_MEMORY)}
+    with xlsxwriter.Workbook(str(path), settings) as workbook:
+        workbook.set_properties({"created": CREATED})
+        yield workbook
 
 
 def fill_sheet(
@@ -243,48 +236,11 @@ def write_text(content: str, path: Path) -> None:
     path.write_bytes(content.encode("utf-8"))
 
 
-def write_checksums(folder: Path, name: str = "SHA256SUMS") -> None:
+def write_checksums(folder: Path) -> None:
     """Write the SHA-256 of every file of a folder, itself apart, as `sha256sum -c` reads it."""
     lines = [
         f"{sha256(path)}  {path.name}\n"
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != name
+        if path.is_file() and path.name != CHECKSUMS
     ]
-    write_text("".join(lines), folder / name)
-
-
-def write_sav(
-    table: pd.DataFrame,
-    path: Path,
-    *,
-    title: str,
-    notes: list[str],
-    labels: Mapping[str, str],
-    value_labels: Mapping[str, dict[int | float, str]],
-    missing: Mapping[str, list[Any]],
-) -> None:
-    """Write a table as an SPSS file.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Float, text and date columns.
-    path : Path
-        Its folder is made where it is not there.
-    title, notes : str, list of str
-        The file's label and notes.
-    labels, value_labels : mapping
-        Of each variable; of each code of a variable.
-    missing : mapping
-        User-missing codes of a variable: at most three, or one {"lo", "hi"}.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pyreadstat.write_sav(
-        table,
-        str(path),
-        file_label=title,
-        note=notes,
-        column_labels=dict(labels),
-        variable_value_labels=dict(value_labels),
-        missing_ranges=dict(missing),
-    )
+    write_text("".join(lines), folder / CHECKSUMS)

@@ -17,7 +17,7 @@ import xlsxwriter
 
 from satisfaction.foundation.figures import text_columns
 from satisfaction.foundation.language import LANGUAGES, Text, _, pgettext
-from satisfaction.foundation.tables import CREATED, FORMULA, IN_MEMORY, fill_sheet
+from satisfaction.foundation.tables import CREATED, FORMULA, fill_sheet, new_workbook
 
 WIDTH = 14
 
@@ -35,9 +35,7 @@ def write_marked(
     marked : collection of (int, int)
         Row and column in the first table, from 0, of the cells in red.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(str(path), IN_MEMORY) as workbook:
-        workbook.set_properties({"created": CREATED})
+    with new_workbook(path) as workbook:
         bold = workbook.add_format({"num_format": "@", "bold": True, "bg_color": "#E8EEF4"})
         text = workbook.add_format({"num_format": "@"})
         red = workbook.add_format({"num_format": "@", "bg_color": "#F8C9C4", "bold": True})
@@ -124,21 +122,12 @@ def write_office_workbook(
 
     Rows are written one after another and leave memory at once; the same tables give the same bytes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # row by row, its temporary files beside it: those of a program that is killed go with the unfinished folder
-    options = {
-        "default_date_format": "yyyy-mm-dd",
-        "constant_memory": True,
-        "tmpdir": str(path.parent),
-    }
-    with xlsxwriter.Workbook(str(path), options) as workbook:
-        workbook.set_properties({"created": CREATED})
+    options = {"constant_memory": True, "tmpdir": str(path.parent)}
+    with new_workbook(path, options) as workbook:
         fill_sheet(workbook, workbook.add_worksheet("data"), data)
         _write_shown(workbook, shown)
-        for name, table in further.items():
-            sheet = workbook.add_worksheet(name)
-            _make_room(sheet, table, workbook.add_format(WRAPPED))
-            fill_sheet(workbook, sheet, table)
+        _add_explaining(workbook, further)
 
 
 def write_explaining(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
@@ -146,12 +135,15 @@ def write_explaining(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
 
     The same tables give the same bytes.
     """
-    with xlsxwriter.Workbook(str(path), IN_MEMORY) as workbook:
-        workbook.set_properties({"created": CREATED})
-        for name, table in sheets.items():
-            sheet = workbook.add_worksheet(name)
-            _make_room(sheet, table, workbook.add_format(WRAPPED))
-            fill_sheet(workbook, sheet, table)
+    with new_workbook(path) as workbook:
+        _add_explaining(workbook, sheets)
+
+
+def _add_explaining(workbook: xlsxwriter.Workbook, sheets: Mapping[str, pd.DataFrame]) -> None:
+    for name, table in sheets.items():
+        sheet = workbook.add_worksheet(name)
+        _make_room(sheet, table, workbook.add_format(WRAPPED))
+        fill_sheet(workbook, sheet, table)
 
 
 def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapped: object) -> None:
@@ -295,10 +287,7 @@ def write_template(
     a column, what it holds and an example, so that no reader takes it for data; the third lists the codes behind the
     drop-downs; the last holds `notes`. The same template gives the same bytes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"default_date_format": "yyyy-mm-dd", **IN_MEMORY}
-    with xlsxwriter.Workbook(str(path), options) as workbook:
-        workbook.set_properties({"created": CREATED})
+    with new_workbook(path) as workbook:
         bold = workbook.add_format({"bold": True, "bg_color": "#E8EEF4", "bottom": 1})
         wrapped = workbook.add_format(WRAPPED)
         data = workbook.add_worksheet(str(DATA))

@@ -36,7 +36,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from satisfaction.foundation.errors import SatisfactionError, closest, shortened
 from satisfaction.foundation.files import decode, read_bytes
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 
 STATE_THE_SOURCE = _("state the source")
 FILL_IN = _("please fill in")
@@ -414,6 +414,21 @@ WANTED = {
 }
 """What a value must be, by the beginning of pydantic's name of the fault."""
 
+WANTED_WITH = {
+    "greater_than": N_("it must be greater than {gt}"),
+    "greater_than_equal": N_("it must be at least {ge}"),
+    "less_than": N_("it must be less than {lt}"),
+    "less_than_equal": N_("it must be at most {le}"),
+    "too_short": N_("it must have at least {min_length} entries"),
+    "too_long": N_("it may have at most {max_length} entries"),
+    "literal_error": N_("it must be one of {expected}"),
+    "string_pattern_mismatch": N_("its form must be {pattern}"),
+    "union_tag_invalid": N_("it must be one of {expected_tags}"),
+    "union_tag_not_found": N_("{discriminator} is missing"),
+    "finite_number": N_("it must be a finite number"),
+}
+"""The same with details, by the name of the fault."""
+
 
 def _invalid(key: str, value: Any, wanted: Text) -> Text:
     if isinstance(value, dict | list):
@@ -423,29 +438,8 @@ def _invalid(key: str, value: Any, wanted: Text) -> Text:
 
 def _wanted(kind: str, context: dict[str, Any]) -> Text:
     """Say what a value must be, from pydantic's name of the fault and its details."""
-    match kind:
-        case "greater_than":
-            return _("it must be greater than {gt}", **context)
-        case "greater_than_equal":
-            return _("it must be at least {ge}", **context)
-        case "less_than":
-            return _("it must be less than {lt}", **context)
-        case "less_than_equal":
-            return _("it must be at most {le}", **context)
-        case "too_short":
-            return _("it must have at least {min_length} entries", **context)
-        case "too_long":
-            return _("it may have at most {max_length} entries", **context)
-        case "literal_error":
-            return _("it must be one of {expected}", **context)
-        case "string_pattern_mismatch":
-            return _("its form must be {pattern}", **context)
-        case "union_tag_invalid":
-            return _("it must be one of {expected_tags}", **context)
-        case "union_tag_not_found":
-            return _("{discriminator} is missing", **context)
-        case "finite_number":
-            return _("it must be a finite number")
+    if kind in WANTED_WITH:
+        return _(WANTED_WITH[kind], **context)
     return WANTED.get(kind.partition("_")[0], _("it is not allowed here"))
 
 

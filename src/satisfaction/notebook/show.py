@@ -14,10 +14,11 @@ from typing import Any
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.language import Language, _
+from satisfaction.foundation.language import Language, Text, _
 from satisfaction.foundation.language import language as speak
 from satisfaction.foundation.pages import TABLE_WRITERS
 from satisfaction.notebook.table_view import Labels, TableView, survey_labels, view
+from satisfaction.notebook.titles import TITLES
 from satisfaction.publication.headings import (
     chosen_columns,
     column_words,
@@ -114,18 +115,23 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from satisfaction.notebook.show import show
     >>> table = pd.DataFrame({"estimate": [0.61234], "se": [0.0123], "p": [1e-9]})
-    >>> "61.2 %" in show(table, kind="rate").html, "&lt; 0.001" in show(table).html
+    >>> shown = sat.show(table, kind="rate")
+    >>> "61.2 %" in shown.html, "&lt; 0.001" in shown.html
     (True, True)
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     plain = _with_plain_columns(_with_index(frame))
     html = view(
-        plain, chosen=chosen_columns(plain), heading=title_of, kind=kind, labels=_LABELS[-1]
+        plain, chosen=chosen_columns(plain), heading=_title_of, kind=kind, labels=_LABELS[-1]
     )
     return TableView(html, repr(in_one_language(frame)))
+
+
+def _title_of(name: Any) -> Text | None:
+    """Return the title of a column: of a published table, of an analysis, or an item of the survey."""
+    labels = _LABELS[-1]
+    return title_of(name) or TITLES.get(name) or labels.measures.get(name) or labels.items.get(name)
 
 
 _LABELS = [Labels()]

@@ -32,15 +32,22 @@ MOST_ROWS = 5000
 """Of a table in a page; beyond, the reader is told."""
 SAID_ONCE = ("mark", "survey", "wave", "selection")
 """Columns that stand above the table where all rows hold the same."""
-ESTIMATES = ("difference", "score", "earlier", "later", "lower", "upper")
+ESTIMATES = (
+    *("difference", "score", "earlier", "later", "lower", "upper", "rest", "before", "after"),
+    *("change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
+)
 """Columns in the unit of the measure, beside those that the published columns declare so."""
-DIFFERENCES = ("se", "difference")
+DIFFERENCES = (
+    *("se", "difference", "change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
+)
 """Of those, the ones that are no level: percentage points, where the level is a percentage."""
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
 ANSWERS = {"yes": _("yes"), "no": _("no")}
+RECIPES = {"declared": _("as declared")}
+MOVES = {"enters": _("enters"), "leaves": _("leaves")}
 UNITS = ("share 0-1", "points 0-100")
 """Of a row's estimate; beside figures that bear their unit it would contradict them."""
-DECIMALS = {"df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "n_effective": 0, "reliability": 2}  # fmt: skip
+DECIMALS = {"df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "effective_n": 0, "n_effective": 0, "reliability": 2}  # fmt: skip
 TRACK = 96  # width of a drawn interval, in pixels
 
 
@@ -76,13 +83,14 @@ class Labels:
     ----------
     kinds : dict of str to str
         "rate", "index" or "score" by measure.
-    measures, areas, levels : dict of str to Text
+    measures, areas, levels, items : dict of str to Text
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     measures: dict[str, Text] = field(default_factory=dict)
     areas: dict[str, Text] = field(default_factory=dict)
     levels: dict[str, Text] = field(default_factory=dict)
+    items: dict[str, Text] = field(default_factory=dict)
 
     def words_of(self, name: Any) -> Mapping[str, Text]:
         """Return what the codes of a column stand for."""
@@ -94,6 +102,8 @@ class Labels:
             "verdict": VERDICT,
             "listed": ANSWERS,
             "model_dependent": ANSWERS,
+            "recipe": RECIPES,
+            "moved": MOVES,
         }
         return words.get(name, {})
 
@@ -107,6 +117,7 @@ def survey_labels(survey: Survey) -> Labels:
         measures={name: label for name, (_kind, label) in measures.items()},
         areas=dict(area_labels(survey)),
         levels={level: level_label(survey, level) for level in levels},
+        items={name: item.text for name, item in survey.questionnaire.items.items()},
     )
 
 

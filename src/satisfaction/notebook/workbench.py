@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from satisfaction.comparison.recipes import DECLARED, LISTED, Recipes, set_side_by_side
-from satisfaction.declarations.facts import read_weights
+from satisfaction.comparison.recipes import (
+    DECLARED,
+    LISTED,
+    Recipes,
+    set_side_by_side,
+    weight_figures,
+)
 from satisfaction.declarations.survey import (
     Survey,
     read_declared,
     read_survey,
+    with_measures,
+    with_ranking_rules,
+    with_tables_of_weights,
     with_weighting,
 )
 from satisfaction.declarations.wave import CalibrationStep, Step, SurveyFile, TrimmingStep
@@ -40,12 +49,20 @@ from satisfaction.declarations.weighting_record import (
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.replicate_weights import Method, replicate_weights
 from satisfaction.foundation.errors import SurveyError, WeightsError
-from satisfaction.foundation.files import dated_folder, locked, new_file, scratch_folder
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.files import (
+    dated_folder,
+    locked,
+    new_file,
+    put_bytes,
+    read_bytes,
+    scratch_folder,
+    sha256,
+)
+from satisfaction.foundation.language import Text, _, comma_list, use
 from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
-from satisfaction.pipeline import Results, reweighted, run
+from satisfaction.pipeline import Ranked, Results, ranked_further, reweighted, run
 from satisfaction.publication.adoption import ListMoves, list_moves
 from satisfaction.publication.labels import mark
 from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
@@ -170,28 +187,41 @@ class Workbench:
         name: str,
         source: str,
         date: datetime.date,
+        replicates: pd.DataFrame | None = None,
+        scale: float | None = None,
+        rscales: Sequence[float] | None = None,
+        mse: bool = False,
+        degrees_of_freedom: int | None = None,
         variance: Variance = "default",
     ) -> WeightingTrial:
         """Run the wave under final weights made elsewhere: in R, or by another office.
 
-        Adopted, the table becomes a file of the wave's folder, hashed like every input; standard errors take the weights as
-        fixed, and the report says so.
+        Adopted, the tables become files of the wave's folder, hashed like every input. Standard errors take the weights as
+        fixed, and the report says so; with replicate weights they are those of R's `svrepdesign`.
 
         Parameters
         ----------
         table : DataFrame
             One row a respondent: the respondent's number, under the name it has in the questionnaire, and `weight`.
         name : str
-            Of the trial, and of the file: letters, digits, - and _.
+            Of the trial, and of the files: letters, digits, - and _.
         source, date
             Where the weights come from, and the day they were made.
+        replicates : DataFrame, optional
+            One row a respondent: the number, and a column a replicate, full weights.
+        scale, rscales, mse
+            V = scale sum_r rscales_r (theta_r - centre)^2, as in R; see `SurveyDesign`. scale is needed with replicates.
+        degrees_of_freedom : int, optional
+            Of the replicates; default their rank minus 1, as in R.
 
         Raises
         ------
         WeightsError
             W521 as `try_weighting`, W527 respondents without a weight, W528 a name that no file can bear.
         SurveyError
-            S131 a column that is not there, S523, S524 weights that are none.
+            S131 a column that is not there, S523, S524, S534 weights that are none.
+        DesignError
+            D527 replicates or scales that cannot be.
         """
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise WeightsError(
@@ -200,14 +230,26 @@ class Workbench:
                 where="name",
                 hint=_("Use letters, digits, - and _."),
             )
-        origin = {"file": f"weights-{name}.csv", "source": source, "date": date.isoformat()}
-        step = {"step": "base", "source": "table", "table": origin}
-        respondent = self.survey.questionnaire.roles.respondent
-        with scratch_folder("satisfaction-weights") as scratch:
-            write_csv(table, scratch / origin["file"])
-            weights = read_weights(scratch / origin["file"], respondent)
+        stem = f"weights-{name}"
+        origin = {"source": source, "date": date.isoformat()}
+        files = {f"{stem}.csv": table}
+        step: dict[str, Any] = {"step": "base", "source": "table"}
+        step["table"] = {"file": f"{stem}.csv", **origin}
+        if replicates is not None:
+            declared = {"file": f"{stem}-replicates.csv", "scale": scale, "mse": mse, **origin}
+            files[f"{stem}-replicates.csv"] = replicates
+            if rscales is not None:
+                declared["rscales"] = f"{stem}-rscales.csv"
+                files[f"{stem}-rscales.csv"] = pd.DataFrame({"rscale": list(rscales)})
+            if degrees_of_freedom is not None:
+                declared["df"] = degrees_of_freedom
+            step["replicates"] = declared
         survey = with_weighting(self.results.survey, [step], name=name)
-        return self._tried(replace(survey, weights=weights), name, variance)
+        with scratch_folder("satisfaction-weights") as scratch:
+            for file, content in files.items():
+                write_csv(content, scratch / file)
+            survey = with_tables_of_weights(survey, scratch)
+        return self._tried(survey, name, variance)
 
     def _tried(self, survey: Survey, name: str, variance: Variance) -> WeightingTrial:
         """Run a trial and keep it."""
@@ -222,10 +264,77 @@ class Workbench:
                 hint=_("Give every trial a name of its own."),
             )
         results = reweighted(self.results, survey, variance=variance)
-        trial = WeightingTrial(name, results, list_moves(results, self.results))
+        tried = self.keep_look(name, results)
+        moves = ListMoves(tuple(tried.entered), tuple(tried.left))
+        trial = WeightingTrial(name, results, moves)
         self._trials[name] = trial
-        self._keep(trial)
         return trial
+
+    def try_rules(self, **changes: object) -> Results:
+        """Rank the wave under other ranking rules; rules.yaml stays as it is.
+
+        Parameters
+        ----------
+        **changes
+            As under `ranking` in rules.yaml: list_size=20, level=0.9.
+
+        Returns
+        -------
+        Results
+            Marked as a trial wherever they are written.
+
+        Raises
+        ------
+        SurveyError
+            For what rules.yaml could not hold.
+        RankingError
+            K160 for a list that is no shorter than the ranking.
+
+        Examples
+        --------
+        >>> wave = sat.open_wave("surveys/wave")
+        >>> trial = wave.try_rules(list_size=2)
+        >>> trial.ranking.summary["listed"]
+        ('990102', '990201')
+        """
+        results = self.results
+        survey = with_ranking_rules(results.survey, changes, name="try_rules")
+        with use(None):
+            return ranked_further(results, survey)
+
+    def try_measures(
+        self,
+        *,
+        dont_know: str | None = None,
+        weights: Mapping[str, float | str] | None = None,
+        variance: Variance = "default",
+    ) -> Results:
+        """Run the wave under another don't-know rule or other index weights; the questionnaire stays as it is.
+
+        Parameters
+        ----------
+        dont_know : {"in", "out"}, optional
+            Whether don't-know stays in the denominator of every rate.
+        weights : mapping, optional
+            Of the ranked index: {"streets": 0.5}, or "1/3"; those left out stay as declared, all add to 1.
+        variance : str, optional
+            As `try_weighting`.
+
+        Returns
+        -------
+        Results
+            Marked as a trial wherever they are written.
+
+        Raises
+        ------
+        QuestionnaireError
+            Q153 for a rule, an index or a component that is none, Q121 for weights that do not add to 1.
+        """
+        results = self.results
+        survey = with_measures(
+            results.survey, dont_know=dont_know, weights=weights, name="try_measures"
+        )
+        return reweighted(results, survey, variance=variance)
 
     def usual_trials(self) -> dict[str, list[Step]]:
         """Return other choices that a reader would ask for, by name; none where no step is declared.
@@ -238,8 +347,7 @@ class Workbench:
         untrimmed = [step for step in steps if not isinstance(step, TrimmingStep)]
         trials: dict[str, list[Step]] = {}
         for multiple in USUAL_BOUNDS if steps else ():
-            cut = TrimmingStep(step="trimming", upper=multiple, relative_to="mean")
-            trials[f"trim {multiple} x mean"] = [*untrimmed, cut, *calibrations[-1:]]
+            trials[f"trim {multiple} x mean"] = trimmed_at(multiple, untrimmed)
         if len(untrimmed) < len(steps):
             trials["no trimming"] = list(untrimmed)
         if not calibrations:
@@ -258,17 +366,30 @@ class Workbench:
             trials[f"{method} [{low:.2f}, {high:.2f}]"] = recipe
         return trials
 
-    def _keep(self, trial: WeightingTrial) -> None:
-        """Add a trial to what was looked at, in the wave's folder of outputs."""
-        row = set_side_by_side({trial.name: trial.results}).table.iloc[0]
+    def keep_look(self, name: str, result: Results | Ranked) -> TriedRecipe:
+        """Note that a recipe's results were looked at, in the wave's folder of outputs; the same one is noted once.
+
+        Parameters
+        ----------
+        name : str
+            Of the trial.
+        result : Results or Ranked
+
+        Returns
+        -------
+        TriedRecipe
+            What the record says of it.
+        """
+        whole = result.whole.of(result.survey.questionnaire.ranked).table.iloc[0]
+        moves = list_moves(result, self.results)
         tried = TriedRecipe(
-            name=trial.name,
-            weighting=trial.steps,
-            estimate=_digits(row["estimate"]),
-            se=_digits(row["se"]),
-            effective_n=float(f"{row['effective_n']:.12g}"),
-            entered=list(trial.moves.entered),
-            left=list(trial.moves.left),
+            name=name,
+            weighting=result.survey.declared.weighting,
+            estimate=_digits(whole["estimate"]),
+            se=_digits(whole["se"]),
+            effective_n=float(f"{weight_figures(result)['effective_n']:.12g}"),
+            entered=list(moves.entered),
+            left=list(moves.left),
         )
         path = self._trials_path
         path.parent.mkdir(exist_ok=True)
@@ -277,6 +398,7 @@ class Workbench:
             more = looked_at.with_trials([tried])
             if len(more.trials) > len(looked_at.trials):
                 write_weighting_record(more, path)
+        return tried
 
     @property
     def side_by_side(self) -> Recipes:
@@ -460,16 +582,24 @@ class Workbench:
 
     def _put_weights(self, trial: WeightingTrial) -> None:
         """Write the weights of a trial that were made elsewhere beside survey.yaml, never over another file."""
-        step = trial.results.survey.declared.base
-        weights = trial.results.survey.weights
-        if step is None or step.table is None or weights is None:
+        survey = trial.results.survey
+        step = survey.declared.base
+        if step is None or step.table is None:
             return
-        path = self.survey.folder / step.table.file
-        respondent = self.survey.questionnaire.roles.respondent
-        if path.is_file() and read_weights(path, respondent).equals(weights):
-            return
-        with new_file(path) as scratch:
-            write_csv(weights, scratch)
+        tables = {step.table.file: survey.weights}
+        if step.replicates is not None:
+            tables[step.replicates.file] = survey.replicate_weights
+            if step.replicates.rscales is not None:
+                tables[step.replicates.rscales] = survey.rscales
+        with scratch_folder("satisfaction-weights") as scratch:
+            for file, table in tables.items():
+                assert table is not None
+                write_csv(table, scratch / file)
+                path = self.survey.folder / file
+                if path.is_file() and sha256(path) == sha256(scratch / file):
+                    continue
+                with new_file(path) as new:
+                    put_bytes(read_bytes(scratch / file), new)
 
     def _trial(self, trial: WeightingTrial | str) -> WeightingTrial:
         name = trial if isinstance(trial, str) else trial.name
@@ -541,6 +671,13 @@ def open_wave(folder: str | Path) -> Workbench:
     1  calibration   raking
     """
     return Workbench(read_survey(in_project(folder)))
+
+
+def trimmed_at(multiple: float, untrimmed: Sequence[Step]) -> list[Step]:
+    """Return steps that also cut weights at a multiple of their mean, and calibrate again as the last calibration does."""
+    cut = TrimmingStep(step="trimming", upper=multiple, relative_to="mean")
+    calibrations = [step for step in untrimmed if isinstance(step, CalibrationStep)]
+    return [*untrimmed, cut, *calibrations[-1:]]
 
 
 def _digits(value: float) -> float | None:

@@ -8,8 +8,7 @@ Several limits at once: interval widths of several measures, for areas and for w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -19,14 +18,21 @@ from satisfaction.foundation.errors import DesignError
 from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results
 from satisfaction.planning import size
-from satisfaction.planning.size import VarianceModel, listing_power, plannable, variance_model
+from satisfaction.planning.size import (
+    ListTerms,
+    VarianceModel,
+    listing_power,
+    plannable,
+    variance_model,
+)
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 STEPS = 20_000
 CLOSE = 1e-10
+GRID_DRAWS = 120  # simulated fields and samples for each share of a grid
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Bethel:
     """An allocation that meets several constraints at least cost.
 
@@ -34,14 +40,12 @@ class Bethel:
     ----------
     n : (H,) float
         Sizes, not rounded.
-    cost : float
     used : (J,)
         Variance over its limit for every constraint: at most 1, and 1 where the constraint binds.
     """
 
-    n: Array = field(repr=False)
-    cost: float
-    used: Array = field(repr=False)
+    n: Array
+    used: Array
 
 
 def equal(total: float, areas: int) -> Array:
@@ -114,7 +118,7 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
     most_used = float((scaled / n).sum(axis=1).max())
     n = np.maximum(n * max(most_used, 1.0), floor)
     used = (scaled / n).sum(axis=1)
-    return Bethel(n, float((cost * n).sum()), used)
+    return Bethel(n, used)
 
 
 def sizes(scaled: Array, weight: Array, *, cost: Array, floor: Array) -> Array:
@@ -122,31 +126,22 @@ def sizes(scaled: Array, weight: Array, *, cost: Array, floor: Array) -> Array:
     return np.maximum(np.sqrt(weight @ scaled / cost), floor)
 
 
-def for_the_cut(
-    model: VarianceModel,
-    total: int,
-    *,
-    per_psu: float,
-    bottom: int,
-    least: int,
-    level: float = 0.95,
-    seed: int = 1,
-) -> Array:
+def for_the_cut(model: VarianceModel, total: int, terms: ListTerms, *, least: int) -> Array:
     """PSUs by area that leave few areas undecided at the cut of a list: more where the area may lie on either side, (A,) int.
 
     Sizes go with sqrt(V p (1 - p)), p the model's probability of the list, mixed with the equal allocation in the share that
     leaves the smallest expected number of undecided areas (simulated, a grid of eleven shares).
     """
-    probability = model.known.probability_bottom(bottom)
-    interest = np.sqrt(model.variance(1.0, per_psu) * probability * (1 - probability)) + 1e-12
+    probability = model.known.probability_bottom(terms.bottom)
+    variance = model.variance(1.0, terms.per_psu)
+    interest = np.sqrt(variance * probability * (1 - probability)) + 1e-12
+    tried = replace(terms, draws=GRID_DRAWS)
     free = total - least * len(model.areas)
     best: tuple[float, Array] | None = None
     for share in np.linspace(0, 1, 11):
         extra = free * (share * interest / interest.sum() + (1 - share) / len(interest))
         psus = least + whole_sizes(extra, free)
-        left = listing_power(
-            model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=120, seed=seed
-        ).undecided
+        left = listing_power(model, psus, tried).undecided
         if best is None or left < best[0] - 1e-12:
             best = (left, psus)
     assert best is not None

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.errors import DesignError, one_of, shortened
-from satisfaction.foundation.language import Text, _, semicolon_list
+from satisfaction.foundation.errors import DesignError, one_of, require_names, shortened
+from satisfaction.foundation.language import N_, Text, _, semicolon_list
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Method: TypeAlias = Literal["systematic", "brewer", "sampford"]
 CERTAIN = 1 - 1e-12
 ATTEMPTS = 100_000  # of Sampford's rejective procedure
@@ -99,9 +99,6 @@ METHODS: dict[Method, Callable[[Array, np.random.Generator], Array]] = {
 }
 
 
-ROLES = ("certain", "main", "reserve")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Draw:
     """A drawn sample of PSUs.
@@ -168,7 +165,7 @@ def draw_sample(
         D121 a column that is not there, D122 codes that stand twice, D123 sizes that are not positive, D124 a stratum with
         too few units for what is asked, D125 options, D441 strata that `take` does not name, or the frame does not have.
     """
-    one_of(method, get_args(Method), argument="method", error=DesignError, code="D125")
+    one_of(method, Method, argument="method", error=DesignError, code="D125")
     if waves < 1 or not 0 <= overlap <= 1 or reserve < 0 or seed < 0:
         raise DesignError(
             "D125",
@@ -268,16 +265,9 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
             where=", ".join(named),
             hint=_("Correct `psu`, `strata` and `size`."),
         )
-    for name in named:
-        if name not in frame:
-            raise DesignError(
-                "D121",
-                _("The frame has no column '{name}'.", name=name),
-                where="frame",
-                available=frame.columns,
-                got=name,
-                hint=_("Add the column, or correct its name."),
-            )
+    not_there = N_("The frame has no column '{name}'.")
+    hint = _("Add the column, or correct its name.")
+    require_names(named, frame, DesignError, "D121", not_there, where="frame", hint=hint)
     twice = frame[psu].duplicated(keep=False)
     _refuse_rows("D122", _("codes that stand twice"), twice)
     keys = frame[[*strata, psu]]

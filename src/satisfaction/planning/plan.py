@@ -6,7 +6,7 @@ The picture of a plan.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,16 @@ from satisfaction.foundation.language import Text, _, comma_list, semicolon_list
 from satisfaction.pipeline import Results
 from satisfaction.planning import allocation, size
 from satisfaction.planning.allocation import Limit, psus_for_limits
-from satisfaction.planning.size import VarianceModel, plannable, variance_model
+from satisfaction.planning.size import ListTerms, VarianceModel, plannable, variance_model
 from satisfaction.publication import plots
 from satisfaction.publication.labels import label_of
 from satisfaction.ranking.rank import require_ranks
 
 COUNTS = ("psus", "psus_low", "psus_high", "interviews")
 NEEDS = ("wish_zh", "wish_en", *COUNTS)
+ALLOCATIONS = (
+    "name_zh", "name_en", "psus", "interviews", "se_median", "se_largest", "established", "excluded", "undecided", "false",
+)  # fmt: skip
 NO_WISH = _(
     "No wish is given, only ways of dividing are compared; wishes: --interval 2 --difference 5 "
     "--reliability 0.7 --establish 0.5, for instance; see plan --help."
@@ -126,9 +129,7 @@ class Plan:
     conventions: Mapping[str, Any]
 
 
-def make_plan(
-    results: Results, wishes: Wishes, *, per_psu: int, budget: int | None = None, draws: int = 200
-) -> Plan:
+def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | None = None) -> Plan:
     """Plan the next wave by the ranked measure of the last one.
 
     Parameters
@@ -140,8 +141,6 @@ def make_plan(
         Interviews a PSU.
     budget : int, optional
         PSUs to divide; default those of the last wave.
-    draws : int
-        Simulated fields and samples for what depends on the list.
 
     Raises
     ------
@@ -180,7 +179,8 @@ def make_plan(
         )
     kish = _kish(results)
     model = variance_model(ranked, strata=strata, kish=kish, areas=known)
-    needs = wish_table(model, wishes, per_psu=per_psu, bottom=bottom, level=level, draws=draws)
+    terms = ListTerms(per_psu, bottom, level)
+    needs = wish_table(model, wishes, terms)
     binding: tuple[str, ...] = ()
     if wishes.limits:
         several = psus_for_limits(
@@ -198,12 +198,8 @@ def make_plan(
     total = budget
     if total is None:
         total = int(model.psus.sum())
-    divided = divisions(
-        results, model, total, per_psu=per_psu, bottom=bottom, level=level, least=strata + 1
-    )
-    allocations = division_table(
-        model, divided, per_psu=per_psu, bottom=bottom, level=level, draws=draws
-    )
+    divided = divisions(results, model, total, terms, least=strata + 1)
+    allocations = division_table(model, divided, terms)
     rows = [need.row(per_psu=per_psu) for need in needs.values()]
     table = pd.DataFrame(rows, columns=list(NEEDS))
     conventions = {
@@ -218,7 +214,7 @@ def make_plan(
         "binding": list(binding),
         "left_out": left_out,
         "tau2": model.known.tau2,
-        "draws": draws,
+        "draws": terms.draws,
         "model": MODEL,
     }
     return Plan(
@@ -253,17 +249,16 @@ def _by_area(
     return pd.DataFrame(columns)
 
 
-def wish_table(
-    model: VarianceModel, wishes: Wishes, *, per_psu: int, bottom: int, level: float, draws: int
-) -> dict[str, Need]:
+def wish_table(model: VarianceModel, wishes: Wishes, terms: ListTerms) -> dict[str, Need]:
     """Return what every wish needs: interval, difference, change, reliability, list."""
     needs = dict[str, Need]()
+    per_psu = terms.per_psu
     if wishes.interval is not None:
+        psus = size.psus_for_interval(model, wishes.interval, per_psu=per_psu, level=terms.level)
         needs["interval"] = Need(
-            _("interval ± {half_width:g}", half_width=wishes.interval),
-            _feasible(size.psus_for_interval(model, wishes.interval, per_psu=per_psu, level=level)),
+            _("interval ± {half_width:g}", half_width=wishes.interval), _feasible(psus)
         )
-    options = {"per_psu": per_psu, "power": wishes.power, "level": level}
+    options = {"per_psu": per_psu, "power": wishes.power, "level": terms.level}
     if wishes.difference is not None:
         psus = size.psus_for_difference(model, wishes.difference, **options)
         needs["difference"] = Need(
@@ -292,9 +287,7 @@ def wish_table(
             _("reliability {reliability:g}", reliability=wishes.reliability), _feasible(psus)
         )
     if wishes.established is not None:
-        decided = size.psus_for_listing(
-            model, wishes.established, per_psu=per_psu, bottom=bottom, level=level, draws=draws
-        )
+        decided = size.psus_for_listing(model, wishes.established, terms)
         everywhere = None
         if decided is not None:
             everywhere = np.full(len(model.areas), decided.psus)
@@ -302,7 +295,7 @@ def wish_table(
             _(
                 "list: {share:.0%} of the true last {bottom} established",
                 share=wishes.established,
-                bottom=bottom,
+                bottom=terms.bottom,
             ),
             _feasible(everywhere),
         )
@@ -317,14 +310,7 @@ def _feasible(psus: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
 
 
 def divisions(
-    results: Results,
-    model: VarianceModel,
-    total: int,
-    *,
-    per_psu: int,
-    bottom: int,
-    level: float,
-    least: int,
+    results: Results, model: VarianceModel, total: int, terms: ListTerms, *, least: int
 ) -> dict[str, Division]:
     """Return ways of dividing the PSUs over the areas.
 
@@ -349,57 +335,37 @@ def divisions(
     shares = {"equal": (_("equal"), allocation.equal(free, areas))}
     population = _population(results, model.areas)
     if population is not None:
-        spread = np.sqrt(model.variance(1.0, per_psu))
-        shares["proportional"] = (
-            _("by population"),
-            allocation.proportional(free, population),
-        )
-        shares["neyman"] = (
-            _("Neyman (most precise for the whole)"),
-            allocation.neyman(free, population, spread),
-        )
+        spread = np.sqrt(model.variance(1.0, terms.per_psu))
+        by_population = allocation.proportional(free, population)
+        precise = allocation.neyman(free, population, spread)
+        shares["proportional"] = (_("by population"), by_population)
+        shares["neyman"] = (_("Neyman (most precise for the whole)"), precise)
     divided = {}
     for key, (name, share) in shares.items():
         divided[key] = Division(name, least + allocation.whole_sizes(share, free))
-    cut = allocation.for_the_cut(
-        model, total, per_psu=per_psu, bottom=bottom, least=least, level=level
-    )
+    cut = allocation.for_the_cut(model, total, terms, least=least)
     divided["cut"] = Division(_("fewest undecided at the cut"), cut)
     return divided
 
 
 def division_table(
-    model: VarianceModel,
-    divided: Mapping[str, Division],
-    *,
-    per_psu: int,
-    bottom: int,
-    level: float,
-    draws: int,
+    model: VarianceModel, divided: Mapping[str, Division], terms: ListTerms
 ) -> pd.DataFrame:
     """Return what every division brings."""
     rows = []
     for division in divided.values():
-        psus = division.psus
-        se = np.sqrt(model.variance(psus, per_psu))
-        power = size.listing_power(
-            model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws
-        )
-        rows.append(
-            {
-                "name_zh": division.name.zh,
-                "name_en": division.name.en,
-                "psus": int(psus.sum()),
-                "interviews": int(psus.sum() * per_psu),
-                "se_median": np.median(se),
-                "se_largest": se.max(),
-                "established": power.established,
-                "excluded": power.excluded,
-                "undecided": power.undecided,
-                "false": power.false,
-            }
-        )
-    return pd.DataFrame(rows)
+        se = np.sqrt(model.variance(division.psus, terms.per_psu))
+        psus = int(division.psus.sum())
+        row = {
+            "name_zh": division.name.zh,
+            "name_en": division.name.en,
+            "psus": psus,
+            "interviews": psus * terms.per_psu,
+            "se_median": np.median(se),
+            "se_largest": se.max(),
+        }
+        rows.append(asdict(size.listing_power(model, division.psus, terms)) | row)
+    return pd.DataFrame(rows, columns=list(ALLOCATIONS))
 
 
 def plan_lines(

@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.errors import DesignError, shortened
+from satisfaction.foundation.errors import DesignError, require_names, shortened
 from satisfaction.foundation.files import dated_folder, new_file, new_folder, refuse_changed
-from satisfaction.foundation.language import LANGUAGES, NOTHING, Language, Text, _, pgettext, use
+from satisfaction.foundation.language import (
+    LANGUAGES,
+    N_,
+    NOTHING,
+    Language,
+    Text,
+    _,
+    pgettext,
+    use,
+)
 from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.foundation.tables import (
     RawTable,
@@ -152,16 +161,9 @@ def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
 
 
 def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
-    for name in wanted:
-        if name not in table:
-            raise DesignError(
-                "D442",
-                _("The table has no column '{name}'.", name=name),
-                where=f"{path} row 1",
-                available=table.columns,
-                got=name,
-                hint=_("Add the column, or correct its name."),
-            )
+    not_there = N_("The table has no column '{name}'.")
+    hint = _("Add the column, or correct its name.")
+    require_names(wanted, table, DesignError, "D442", not_there, where=f"{path} row 1", hint=hint)
 
 
 def _numbers(
@@ -289,12 +291,14 @@ def plan_page(results: Results, plan: Plan, language: Language) -> str:
 
     survey = results.survey
     alt = _("Interviews each wish needs; the values stand in the table below.")
+    needs = [_worded(row, "wish") for row in _records(plan.needs)]
+    allocations = [_worded(row, "name") for row in _records(plan.allocations)]
     values: dict[str, Any] = {
         "declared": survey.declared,
         "marks": survey.marks,
         "plan": plan,
-        "needs": [_worded(row, "wish") for row in _records(plan.needs)],
-        "allocations": [_worded(row, "name") for row in _records(plan.allocations)],
+        "needs": needs,
+        "allocations": allocations,
         "across": across("plan.html", language, survey.declared.languages),
     }
     with use(language):

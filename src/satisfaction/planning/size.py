@@ -17,8 +17,8 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.ranking.membership import bottom_membership
 from satisfaction.ranking.pairs import compare_units
 from satisfaction.ranking.probability import Posterior, fit
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 LARGEST = 4096  # PSUs an area that are looked at
 
 
@@ -98,12 +98,14 @@ def variance_model(
     precision = n / (n + 50.0)  # an area's own variance counts in full from some hundred interviews
     sigma2 = precision * single + (1 - precision) * pooled
     excess = np.average(deff / kish - 1, weights=n) / np.average(per_psu - 1, weights=n)
+    rho = float(max(excess, 0.0))
     estimate = table["estimate"].to_numpy(float)
+    names = tuple(table[estimates.by[0]].astype(str))
     return VarianceModel(
-        areas=tuple(table[estimates.by[0]].astype(str)),
+        areas=names,
         estimate=estimate,
         sigma2=sigma2,
-        rho=float(max(excess, 0.0)),
+        rho=rho,
         kish=kish,
         psus=psus,
         per_psu=per_psu,
@@ -141,11 +143,11 @@ def psus_for_difference(
 ) -> Array:
     """PSUs an area so that a true difference between two such areas is found with the power wanted, (A,) int."""
 
-    def fits(psus: Array) -> Array:
+    def power_of(psus: Array) -> Array:
         variance = 2 * model.variance(psus, per_psu)
-        return np.asarray(_power(difference, variance, 2 * (psus - model.strata), level) >= power)
+        return _power(difference, variance, 2 * (psus - model.strata), level)
 
-    return _least(model, fits)
+    return _least(model, lambda psus: power_of(psus) >= power)
 
 
 def psus_for_change(
@@ -168,11 +170,11 @@ def psus_for_change(
         Of the PSUs' means in both waves: the variance of a change is 2 V (1 - overlap x correlation).
     """
 
-    def fits(psus: Array) -> Array:
+    def power_of(psus: Array) -> Array:
         variance = 2 * model.variance(psus, per_psu) * (1 - overlap * correlation)
-        return np.asarray(_power(change, variance, psus - model.strata, level) >= power)
+        return _power(change, variance, psus - model.strata, level)
 
-    return _least(model, fits)
+    return _least(model, lambda psus: power_of(psus) >= power)
 
 
 def psus_for_reliability(model: VarianceModel, reliability: float, *, per_psu: float) -> Array:
@@ -203,35 +205,49 @@ class Decided:
     false: float
 
 
-def listing_power(
-    model: VarianceModel,
-    psus: Array | int,
-    *,
-    per_psu: float,
-    bottom: int,
-    level: float = 0.95,
-    draws: int = 200,
-    seed: int = 1,
-) -> Decided:
+@dataclass(frozen=True, slots=True)
+class ListTerms:
+    """What is asked of a sample that a list of last areas is made from, and how that is simulated.
+
+    Attributes
+    ----------
+    per_psu : int
+        Interviews a PSU.
+    bottom : int
+        Length of the list.
+    level : float
+    draws, seed : int
+        Simulated fields and samples.
+    """
+
+    per_psu: int
+    bottom: int
+    level: float = 0.95
+    draws: int = 200
+    seed: int = 1
+
+
+def listing_power(model: VarianceModel, psus: Array | int, terms: ListTerms) -> Decided:
     """Simulate what membership tests decide with a sample size; the same seed gives the same true values for every size.
 
     True values come from the posterior of the wave's estimates, so that the field is as spread as the areas are believed to
     be; estimates and their se are drawn with the df that follow.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(terms.seed)
+    bottom = terms.bottom
     known = model.known
     size = np.broadcast_to(np.asarray(psus), (len(model.areas),))
-    variance = model.variance(size, per_psu)
+    variance = model.variance(size, terms.per_psu)
     df = np.maximum(size - model.strata, 1).astype(float)
     counts = np.zeros(5)
-    for _draw in range(draws):
+    for _draw in range(terms.draws):
         truth = rng.normal(known.mean, np.maximum(known.sd, 1e-12))
         listed = np.argsort(np.argsort(truth)) < bottom
         drawn = rng.normal(truth, np.sqrt(variance))
         spread = variance * rng.chisquare(df) / df
         tests = bottom_membership(compare_units(drawn, cov=np.diag(spread), df=df), bottom, "simes")
-        inside = tests.p_in <= 1 - level
-        outside = tests.p_out <= 1 - level
+        inside = tests.p_in <= 1 - terms.level
+        outside = tests.p_out <= 1 - terms.level
         counts += [
             inside[listed].mean(),
             outside[~listed].mean(),
@@ -239,7 +255,7 @@ def listing_power(
             inside[~listed].mean(),
             outside[listed].mean(),
         ]
-    established, excluded, undecided, *false = counts / draws
+    established, excluded, undecided, *false = counts / terms.draws
     return Decided(
         psus=int(np.max(size)),
         established=float(established),
@@ -249,36 +265,21 @@ def listing_power(
     )
 
 
-def psus_for_listing(
-    model: VarianceModel,
-    established: float,
-    *,
-    per_psu: float,
-    bottom: int,
-    level: float = 0.95,
-    draws: int = 200,
-    seed: int = 1,
-) -> Decided | None:
+def psus_for_listing(model: VarianceModel, established: float, terms: ListTerms) -> Decided | None:
     """Smallest equal number of PSUs with which the wanted share of the truly listed is established; None: beyond `LARGEST`."""
-
-    def decided(psus: int) -> Decided:
-        return listing_power(
-            model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws, seed=seed
-        )
-
     high = int(model.strata.max()) + 1
-    while high < LARGEST and decided(high).established < established:
+    while high < LARGEST and listing_power(model, high, terms).established < established:
         high *= 2
     if high >= LARGEST:
         return None
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        if decided(middle).established >= established:
+        if listing_power(model, middle, terms).established >= established:
             high = middle
         else:
             low = middle
-    return decided(high)
+    return listing_power(model, high, terms)
 
 
 def _power(effect: float, variance: Array, df: Array, level: float) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, comma_list
-from satisfaction.pipeline import Results
+from satisfaction.pipeline import Ranked, Results
 from satisfaction.publication.labels import area_labels, measure_labels
 
 
@@ -97,7 +97,7 @@ def adoption_notes(results: Results) -> list[Text]:
     return [adopted, beside]
 
 
-def list_moves(results: Results, before: Results) -> ListMoves:
+def list_moves(results: Results | Ranked, before: Results) -> ListMoves:
     """Compare the list of one recipe with that of another, before it."""
     now = set(map(str, results.ranking.summary.filed))
     then = set(map(str, before.ranking.summary.filed))

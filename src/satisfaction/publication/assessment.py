@@ -1,7 +1,7 @@
 """tests.csv and reliability.csv: what survey.yaml declares under `tests`, each row with its null, df, method and multiplicity.
 
-Everything here is of the whole sample or of areas; no respondent and no interviewer stands in it. A group with fewer answers
-than the suppression rule allows is not tested; areas it withholds have pairs without figures.
+Everything here is of the whole sample or of areas; no respondent stands in it, and interviewers stand under pseudonyms. A
+group with fewer answers than the suppression rule allows is not tested; areas it withholds have rows without figures.
 """
 
 from __future__ import annotations
@@ -12,20 +12,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.collection.identifiers import pseudonyms
 from satisfaction.declarations.items import SingleItem
 from satisfaction.declarations.survey import Survey
-from satisfaction.declarations.wave import Testing
+from satisfaction.declarations.wave import NO_TESTS, Testing
+from satisfaction.estimation.change import NULL, change
 from satisfaction.estimation.contingency import rao_scott
 from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.hypothesis_tests import HypothesisTest
 from satisfaction.estimation.multiplicity import holm
-from satisfaction.estimation.pairs import all_pairs
+from satisfaction.estimation.pairs import against_rest, all_pairs
 from satisfaction.estimation.regression import regression
-from satisfaction.estimation.reliability import intraclass_correlation, reliability
-from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, use
+from satisfaction.estimation.reliability import (
+    IntraclassCorrelation,
+    intraclass_correlation,
+    reliability,
+)
+from satisfaction.foundation.errors import EstimatesError, SatisfactionError
+from satisfaction.foundation.language import Text, _, use
 from satisfaction.pipeline import Results
-from satisfaction.publication.labels import labelled, mark, measure_labels, twelve_digits
+from satisfaction.publication.labels import (
+    labelled,
+    mark,
+    measure_labels,
+    twelve_digits,
+    whole_code,
+)
 
 FEWEST_GROUPS = 2
 MOST_GROUPS = 6
@@ -47,29 +59,36 @@ TESTS = [
 RELIABILITY = [
     *("part", "measure", "measure_zh", "measure_en", "item", "coefficient", "coefficient_low"),
     *("coefficient_high", "weighted_coefficient", "weighted_low", "weighted_high", "alpha_without"),
-    *("df", "p", "n", "null", "method", "note"),
+    *("df", "p", "p_adjusted", "multiplicity", "n", "null", "method", "note"),
 ]
+NO_NULL = _("none: estimated, not tested")
+NO_TEST = _("a coefficient with its limits; no test")
 Row = dict[str, Any]
 
 
 @use(None)
 def assessment_tables(results: Results) -> dict[str, pd.DataFrame]:
-    """Return the tables that `tests` of survey.yaml asks for, by file name; none where it is not declared.
+    """Return the tables that `tests` of survey.yaml asks for, by file name; where it is not declared, the usual ones.
 
-    Without a probability sample nothing can be tested, and there is none either.
+    Without a probability sample nothing can be tested, and there is none.
 
     Parameters
     ----------
     results : Results
     """
     survey = results.survey
-    declared = survey.declared.tests
-    if declared is None or survey.declared.selection != "probability":
+    declared = survey.declared.tested
+    if declared == NO_TESTS:
         return {}
     groups = groups_tested(results)
     rows: list[Row] = []
     if declared.pairs and results.ranking.ranks_any:
         rows += _pairs(results)
+    if declared.against_rest and results.ranking.ranks_any:
+        for measure in measures_tested(results):
+            rows += _adjusted(list(_rest(results, measure)))
+    for family in _changes(results):
+        rows += _adjusted(family)
     for family in _families(results, declared, groups):
         rows += _adjusted(family)
     tables = {
@@ -87,7 +106,7 @@ def groups_tested(results: Results) -> list[str]:
     """
     survey = results.survey
     questionnaire = survey.questionnaire
-    declared = survey.declared.tests or Testing()
+    declared = survey.declared.tested
     people = results.responses.accepted
     rule = survey.rules.suppression
     fewest = rule.minimum_n if rule else 1
@@ -114,7 +133,7 @@ def groups_tested(results: Results) -> list[str]:
 def measures_tested(results: Results) -> list[str]:
     """Return the measures that are tested: as declared, by default the ranked one, or else the first of persons."""
     questionnaire = results.survey.questionnaire
-    declared = results.survey.declared.tests or Testing()
+    declared = results.survey.declared.tested
     if declared.measures is not None:
         return [name for name in declared.measures if name in results.design.measures]
     candidates = [questionnaire.ranked, *questionnaire.indices, *questionnaire.rates]
@@ -141,6 +160,69 @@ def _pairs(results: Results) -> Iterator[Row]:
         figures["statistic"] = row["t"]
         figures["p_adjusted"] = row["p_holm"]
         yield of_all | figures
+
+
+def _rest(results: Results, measure: str) -> Iterator[Row]:
+    """Compare every area of the ranked level with all others together."""
+    head: Row = {"test": "rest", "measure": measure, "variable": results.area}
+    try:
+        compared = against_rest(results.design, measure, by=results.area)
+    except EstimatesError as fault:
+        yield head | {"note": _told(fault)}
+        return
+    head |= {"null": compared.conventions["null"], "method": compared.conventions["test"]}
+    estimates = results.estimates[results.area].of(measure).table
+    notes = dict(zip(estimates[results.area].astype(str), estimates["note"], strict=True))
+    withheld = set(estimates.loc[estimates["estimate"].isna(), results.area].astype(str))
+    for row in compared.table.to_dict("records"):
+        code = str(row["area"])
+        if code in withheld:
+            yield head | {"first": code, "note": notes[code]}
+        else:
+            yield head | {"first": code} | _of_difference(row)
+
+
+def _changes(results: Results) -> Iterator[list[Row]]:
+    """Yield the changes since the wave before: a family of all areas, then all together."""
+    before = results.wave_before
+    if before is None:
+        return
+    survey = results.survey
+    measure = survey.questionnaire.ranked
+    head: Row = {"test": "change", "measure": measure, "second": before.earlier.wave}
+    whole = survey.whole()
+    families = {results.area: None, whole: whole_code(survey)}
+    for level, code in families.items():
+        of_level = head | {"variable": level}
+        fault = before.computed.fault
+        if fault:
+            yield [of_level | {"note": fault.both}]
+            continue
+        later = results.estimates[level].of(measure)
+        try:
+            earlier = before.computed.estimates[level].of(measure)
+            moved = change(later, earlier)
+        except (SatisfactionError, KeyError) as fault_of_change:
+            yield [of_level | {"note": _told(fault_of_change)}]
+            continue
+        of_level |= {"null": NULL, "method": moved.conventions["test"]}
+        rows = []
+        for row in moved.table.to_dict("records"):
+            area = str(row[results.area]) if code is None else code
+            rows.append(of_level | {"first": area} | _of_difference(row))
+        yield rows
+
+
+def _of_difference(row: dict[Any, Any]) -> Row:
+    figures: Row = {name: row[name] for name in ("difference", "se", "df", "p")}
+    return figures | {"statistic": row["t"]}
+
+
+def _told(fault: Exception) -> str:
+    """Return what a row says in place of figures."""
+    if isinstance(fault, SatisfactionError):
+        return Text(f"{fault.code} {fault.zh}", f"{fault.code} {fault.en}").both
+    return _("the wave before has no such level").both
 
 
 def _families(results: Results, declared: Testing, groups: list[str]) -> Iterator[list[Row]]:
@@ -184,7 +266,7 @@ def _one(
     try:
         done = compute(measure, group)
     except EstimatesError as fault:
-        yield head | {"note": f"{fault.code} {fault.zh} {fault.en}"}
+        yield head | {"note": _told(fault)}
         return
     yield head | _figures(done)
 
@@ -202,9 +284,14 @@ def _regression(results: Results, measure: str, groups: list[str]) -> Iterator[l
         fit = regression(results.design, measure, groups, categorical=groups)
         joint = {group: fit.joint_test(group) for group in groups}
     except EstimatesError as fault:
-        note = f"{fault.code} {fault.zh} {fault.en}"
+        variables = " ".join(groups)
         yield [
-            {"test": "regression", "measure": measure, "variable": " ".join(groups), "note": note}
+            {
+                "test": "regression",
+                "measure": measure,
+                "variable": variables,
+                "note": _told(fault),
+            }
         ]
         return
     coefficients = []
@@ -256,14 +343,16 @@ def _reliability(results: Results, declared: Testing) -> Iterator[Row]:
     by = questionnaire.roles.interviewer
     if by is None or results.responses.accepted[by].dropna().nunique() < FEWEST_GROUPS:
         return
+    of_all: list[Row] = []
+    of_each: list[Row] = []
     for measure in measures_tested(results):
         head: Row = {"part": "interviewers", "measure": measure, "item": by}
         try:
             alike = intraclass_correlation(results.design, measure, by=by, level=level)
         except EstimatesError as fault:
-            yield head | {"note": f"{fault.code} {fault.zh} {fault.en}"}
+            of_all.append(head | {"note": _told(fault)})
             continue
-        yield head | {
+        figures = {
             "coefficient": alike.rho,
             "coefficient_low": alike.ci_low,
             "coefficient_high": alike.ci_high,
@@ -273,6 +362,30 @@ def _reliability(results: Results, declared: Testing) -> Iterator[Row]:
             "null": alike.conventions["null"],
             "method": alike.conventions["method"],
         }
+        of_all.append(head | figures)
+        of_each += _interviewers(results, alike)
+    yield from _adjusted(of_all)
+    yield from of_each
+
+
+def _interviewers(results: Results, alike: IntraclassCorrelation) -> Iterator[Row]:
+    """Return what the correlation would be without each interviewer, who stands under a pseudonym."""
+    rule = results.survey.rules.suppression
+    fewest = rule.minimum_n if rule else 1
+    codes = results.responses.accepted[alike.by].dropna().unique()
+    names = pseudonyms((str(code) for code in codes), alike.by)
+    for row in alike.table.to_dict("records"):
+        if row["n"] >= fewest:
+            yield {
+                "part": "interviewer",
+                "measure": alike.measure,
+                "item": names[str(row[alike.by])],
+                "coefficient": row["rho_without"],
+                "n": row["n"],
+                "multiplicity": NO_TEST.both,
+                "null": NO_NULL.both,
+                "method": _("intraclass correlation without this interviewer").both,
+            }
 
 
 def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
@@ -280,11 +393,11 @@ def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
     try:
         found = reliability(results.design, results.survey.questionnaire, index, level=level)
     except EstimatesError as fault:
-        note = f"{fault.code} {fault.zh} {fault.en}"
-        yield {"part": "index", "measure": index, "note": note}
+        yield {"part": "index", "measure": index, "note": _told(fault)}
         return
-    said = {"null": found.conventions["null"], "method": found.conventions["method"]}
-    yield said | {
+    method = {"null": found.conventions["null"], "method": found.conventions["method"]}
+    yield method | {
+        "multiplicity": NO_TEST.both,
         "part": "index",
         "measure": index,
         "coefficient": found.alpha,
@@ -305,6 +418,8 @@ def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
             "weighted_coefficient": row["weighted_item_total"],
             "alpha_without": row["alpha_without"],
             "n": found.complete,
+            "multiplicity": NO_TEST.both,
+            "null": NO_NULL.both,
             "method": _("correlation with the sum of the other items").both,
         }
 

@@ -339,7 +339,10 @@ COLUMNS: dict[str, Column] = {
     "test": _text(
         _("test"),
         _("what is compared, and how"),
-        allowed=("pair", "means", "ranks", "independence", "coefficient", "regression", "joint"),
+        allowed=(
+            *("pair", "rest", "change", "means", "ranks"),
+            *("independence", "coefficient", "regression", "joint"),
+        ),
         filled=True,
     ),
     "variable": _text(
@@ -348,7 +351,12 @@ COLUMNS: dict[str, Column] = {
         filled=True,
     ),
     "first": _text(_("first group"), _("area code or answer; of a regression the baseline")),
-    "second": _text(_("second group"), _("area code or answer that is compared with the first")),
+    "second": _text(
+        _("second group"),
+        _(
+            "area code, answer or earlier wave that is compared with the first; empty: all other areas together"
+        ),
+    ),
     "difference": _number(
         _("difference"),
         _("of the two groups, in the measure's unit or in ranks; of an area from the whole"),
@@ -365,15 +373,19 @@ COLUMNS: dict[str, Column] = {
     "method": _text(_("method"), _("how it is computed")),
     "part": _text(
         _("part"),
-        _("the index as a whole, one of its items, or interviewers"),
-        allowed=("index", "item", "interviewers"),
+        _("the index as a whole, one of its items, all interviewers, or one of them"),
+        allowed=("index", "item", "interviewers", "interviewer"),
         filled=True,
     ),
-    "item": _text(_("item"), _("name of the item in the questionnaire or the assessment")),
+    "item": _text(
+        _("item"),
+        _("name of the item in the questionnaire or the assessment; pseudonym of an interviewer"),
+    ),
     "coefficient": _number(
         _("coefficient"),
         _(
-            "alpha; of an item its correlation with the others; of interviewers the intraclass correlation"
+            "alpha; of an item its correlation with the others; of interviewers the intraclass correlation, "
+            "of one of them that without this one"
         ),
         unit=RATIO,
     ),

@@ -50,7 +50,9 @@ FILES = {
     "indices.parquet, ranking.parquet": _("the same tables with their types"),
     "ranking.csv": _("ranks with their sets and statuses"),
     "ranking_*.csv, covariance.csv": _("what else the rules ask for; sampling covariance"),
-    "tests.*, reliability.*": _("tests and reliability, where survey.yaml declares `tests`"),
+    "tests.*, reliability.*": _(
+        "tests and reliability: as `tests` of survey.yaml declares, else the usual ones"
+    ),
     "report.html, reading.html": _("the report; how to read ranks"),
     "confirm.html": _("names and dates of those who confirm; to be printed"),
     "*-en.*, *-zh.*": _("pages, workbooks and this text in the wave's second language"),

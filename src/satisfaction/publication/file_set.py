@@ -36,7 +36,6 @@ from satisfaction.foundation.tables import (
     write_csv,
     write_json,
     write_text,
-    write_xlsx,
 )
 from satisfaction.pipeline import Results
 from satisfaction.publication.assessment import assessment_tables
@@ -44,10 +43,11 @@ from satisfaction.publication.columns import with_chinese_headings
 from satisfaction.publication.combined import combined_files
 from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
-from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.labels import area_labels, mark, twelve_digits
 from satisfaction.publication.manifest import beside_folder, datapackage, inputs, manifest, plain
 from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.ranking_workbook import (
+    write_assessment_workbook,
     write_indicators_workbook,
     write_indices_workbook,
     write_ranking_workbook,
@@ -70,7 +70,7 @@ def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
 
 
 @use(None)
-def write_indices(
+def _write_indices(
     table: pd.DataFrame, folder: Path, *, languages: Sequence[Language] = LANGUAGES
 ) -> None:
     """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx (one a language) and indices.parquet."""
@@ -82,7 +82,7 @@ def write_indices(
 
 
 @use(None)
-def write_ranking(
+def _write_ranking(
     survey: Survey,
     published: Tables,
     ranking: Ranking,
@@ -225,11 +225,17 @@ def export(
 
 @use(None)
 def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
-    """Write tests.csv and reliability.csv, each also as a workbook, where survey.yaml declares `tests`; returns the tables."""
+    """Write tests.csv and reliability.csv, each also as a workbook (one a language); returns the tables."""
     tables = assessment_tables(results)
+    survey = results.survey
+    languages = survey.declared.languages
+    rates = survey.questionnaire.rates
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
-        write_xlsx({name: table}, folder / f"{name}.xlsx")
+        for language in languages:
+            path = folder / page_name(f"{name}.xlsx", language, languages)
+            with use(language):
+                write_assessment_workbook(table, path, areas=area_labels(survey), rates=rates)
     return tables
 
 
@@ -260,10 +266,10 @@ def export_part(
         return
     published = tables_of(results)
     if part == "indices":
-        write_indices(published.indices, folder, languages=survey.declared.languages)
+        _write_indices(published.indices, folder, languages=survey.declared.languages)
         _write_indicators(results, folder)
     else:
-        write_ranking(
+        _write_ranking(
             survey, published, results.ranking, estimates=results.estimates, folder=folder
         )
         _write_further(results, folder)
@@ -280,8 +286,8 @@ def _write_set(
     write_responses(results.survey, results.responses, scratch)
     published = tables_of(results)
     languages = results.survey.declared.languages
-    write_indices(published.indices, scratch, languages=languages)
-    write_ranking(
+    _write_indices(published.indices, scratch, languages=languages)
+    _write_ranking(
         results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
     )
     tables = {"indices": published.indices, "ranking": published.ranking}
@@ -347,7 +353,7 @@ def _write_further(results: Results, scratch: Path) -> dict[str, pd.DataFrame]:
     for name, other in results.further.items():
         prefix = f"{name}_"
         published = tables_of(other, every_measure=False)
-        write_ranking(
+        _write_ranking(
             other.survey,
             published,
             other.ranking,

@@ -19,6 +19,7 @@ import pandas as pd
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.tested import what_is_tested
 from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
@@ -139,6 +140,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     content["left_out"] = _left_out(results)
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
+    content["tests"] = what_is_tested(survey)
     content["digits"] = DIGITS
     content["versions"] = versions()
     return content
@@ -285,6 +287,8 @@ def inputs(results: Results) -> dict[str, str]:
     study = results.selection_study
     if study is not None and study.reference is not None:
         read |= study.reference.read
+    if results.wave_before is not None:
+        read |= results.wave_before.computed.read
     refuse_changed(read)
     names = _names_in_set(results.survey, read)
     return {names[path]: digest for path, digest in read.items()}

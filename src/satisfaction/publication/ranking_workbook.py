@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from satisfaction.foundation.figures import p_value
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
@@ -25,6 +26,21 @@ LISTED = {
 SETS = {
     "marginal": _("rank set (this unit by itself)"),
     "simultaneous": _("rank set (whole table at once)"),
+}
+ASSESSED = {
+    "pair": _("pair of areas"),
+    "rest": _("against all others together"),
+    "change": _("change since the wave before"),
+    "means": _("means of two groups"),
+    "ranks": _("ranks of groups"),
+    "independence": _("independence"),
+    "coefficient": _("regression coefficient"),
+    "regression": _("regression"),
+    "joint": _("joint test of a group"),
+    "index": _("index as a whole"),
+    "item": _("item of the index"),
+    "interviewers": _("all interviewers"),
+    "interviewer": _("without this interviewer"),
 }
 RANK_NOTE = _("A rank is never quoted without its set and status.")
 
@@ -97,6 +113,40 @@ def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
         columns.append(ShownColumn(str(heading), words, width=16))
     columns.append(_column(table, "importance", "points", width=10))
     lines = _about(table, _("strong and weak topics of every area"))
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
+
+
+def write_assessment_workbook(
+    table: pd.DataFrame, path: Path, *, areas: Mapping[str, Text], rates: Collection[str]
+) -> None:
+    """Write tests or reliability: a sheet for programs, one for people, the dictionary, in the current language.
+
+    `areas`: what areas are called, by code; `rates`: the measures that are shares.
+    """
+    kind = "test" if "test" in table else "part"
+    shares: list[Shown] = ["percent" if one in rates else "points" for one in table["measure"]]
+    kinds = [str(ASSESSED[one]) for one in table[kind]]
+    columns = [
+        ShownColumn(str(COLUMNS[kind].title), kinds, width=24),
+        _named(table, "measure", _("measure"), width=22),
+    ]
+    for name in ("item", "variable", "first", "second"):
+        if name in table:
+            called = [str(areas.get(value, value)) for value in table[name]]
+            columns.append(ShownColumn(str(COLUMNS[name].title), called, width=16))
+    for name in ("difference", "se"):
+        if name in table:
+            columns.append(_column(table, name, shares, width=10))
+    for name in ("coefficient", "coefficient_low", "coefficient_high", "weighted_coefficient"):
+        if name in table:
+            columns.append(_column(table, name, "points", width=10))
+    for name in ("p", "p_adjusted"):
+        probabilities = [p_value(one) for one in table[name]]
+        columns.append(ShownColumn(str(COLUMNS[name].title), probabilities, width=10))
+    for name in ("multiplicity", "null", "method", "note"):
+        words = [str(as_text(one)) for one in table[name]]
+        columns.append(ShownColumn(str(COLUMNS[name].title), words, width=36))
+    lines = _about(table, _("Tests and reliability"))
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
 
 

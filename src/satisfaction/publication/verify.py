@@ -266,7 +266,7 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
     >>> results = sat.run(sat.read_survey("surveys/wave"))
     >>> found = sat.verify(sat.export(results, "published"), survey="surveys/wave")
     >>> found
-    Verification(code 0: 32 files compared, 0 differ; 0 changed by hand, 0 other inputs, 0 other
+    Verification(code 0: 38 files compared, 0 differ; 0 changed by hand, 0 other inputs, 0 other
      versions)
     >>> found.code
     0

@@ -319,13 +319,14 @@ def rolling(
     RankingError
         K141 and K142 for waves that may not be compared, K145 for areas that differ, K147 for
         several measures, K155 for the number of waves, K156 for weights, K157 for a missing
-        effective size.
+        effective size, K370 for drawn scores.
     EstimatesError
         E171, E172 as `combine_waves`.
     """
     declared = require_comparable(comparable)
     one_of(weights, MEANING, argument="weights", error=RankingError, code="K156")
     window = _window(waves, last=last, measure=measure)
+    refuse_drawn(*window.values())
     newest = list(window.values())[-1]
     p = len(newest.table)
     order = []

@@ -16,8 +16,8 @@ from satisfaction.foundation.engines import Lazy, fetch, scan
 from satisfaction.foundation.errors import DesignError, closest, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.measures import flag
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 Condition: TypeAlias = str | Mapping[str, Any] | Sequence[bool] | Array | Any
 SUBPOPULATION = "_subpopulation"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args
 
 import narwhals as nw
@@ -35,9 +35,8 @@ from satisfaction.sampling.conditions import (
 )
 from satisfaction.sampling.measures import Measure, flag
 from satisfaction.sampling.replicates import GivenReplicates, rank_df
-from satisfaction.sampling.variance import LonelyPsu
+from satisfaction.sampling.variance import Array, LonelyPsu
 
-Array = np.ndarray[Any, Any]
 Nesting = Literal["nested", "unique"]
 ROW = "_respondent"
 ONE = "_one"
@@ -159,22 +158,22 @@ class SampleDesign:
         Replicate weights that came with the data; every respondent is then a unit of the tally.
     """
 
-    respondents: Any = field(repr=False)
+    respondents: Any
     strata: tuple[str, ...]
     psu: tuple[str, ...]
     base_weight: str | None
     psu_codes: Nesting
     fpc: tuple[str, ...]
-    collapse: dict[tuple[Any, ...], tuple[Any, ...]] = field(repr=False)
+    collapse: dict[tuple[Any, ...], tuple[Any, ...]]
     lonely_psu: LonelyPsu
     selection: Selection
-    measures: dict[str, Measure] = field(repr=False)
-    codes: dict[str, Mapping[str, Any]] = field(repr=False)
-    table: Lazy = field(repr=False)
-    complete: frozenset[str] = field(repr=False)
-    weighting: Weighting | None = field(default=None, repr=False)
-    subpopulation: str = field(default="", repr=False)
-    replicates: GivenReplicates | None = field(default=None, repr=False)
+    measures: dict[str, Measure]
+    codes: dict[str, Mapping[str, Any]]
+    table: Lazy
+    complete: frozenset[str]
+    weighting: Weighting | None = None
+    subpopulation: str = ""
+    replicates: GivenReplicates | None = None
 
     @property
     def weights(self) -> Array:
@@ -392,9 +391,9 @@ def SurveyDesign(
     >>> sat.estimate(replicated, "y").table[["estimate", "se"]].round(4).to_numpy().tolist()
     [[0.75, 0.25]]
     """
-    one_of(lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100")
-    one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
-    one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
+    one_of(lonely_psu, LonelyPsu, argument="lonely_psu", error=DesignError, code="D100")
+    one_of(psu_codes, Nesting, argument="psu_codes", error=DesignError, code="D100")
+    one_of(selection, Selection, argument="selection", error=DesignError, code="D100")
     if not isinstance(collapse, Mapping | None):
         raise DesignError(
             "D385",
@@ -812,47 +811,3 @@ def refuse_subpopulation(design: SampleDesign, task: Text, *, error: type[Any], 
             where="where",
             hint=_("Use the design without the condition: weight first, then `where`."),
         )
-
-
-def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
-    """Refuse a sample that does not cover its frame: strata of the frame without sample, strata of the sample outside it.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One row a stratum (or a unit) of the frame, with the design's strata columns.
-
-    Raises
-    ------
-    DesignError
-        D109 a strata column that the frame does not have, D110 strata that only one of the two has.
-    """
-    columns = list(design.strata)
-    lacking = [name for name in columns if name not in frame]
-    if lacking:
-        raise DesignError(
-            "D109",
-            _("The frame has no strata columns {lacking}.", lacking=lacking),
-            where="frame",
-            available=frame.columns,
-            got=lacking[0],
-            hint=_("Add these columns."),
-        )
-    sampled = {*fetch(design.rows().select(*columns).unique()).itertuples(index=False, name=None)}
-    listed = {*frame[columns].drop_duplicates().itertuples(index=False, name=None)}
-    not_sampled = _named(listed - sampled)
-    not_framed = _named(sampled - listed)
-    text = _("Strata of the frame have no sample: {strata}.", strata=not_sampled)
-    if not not_sampled:
-        text = _("Strata of the sample are not in the frame: {strata}.", strata=not_framed)
-    if not_sampled or not_framed:
-        raise DesignError(
-            "D110",
-            text,
-            where="frame",
-            hint=_("Sample these strata, merge strata, or correct the frame."),
-        )
-
-
-def _named(strata: set[Any]) -> str:
-    return shortened(" / ".join(map(str, stratum)) for stratum in sorted(strata))

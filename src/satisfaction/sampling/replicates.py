@@ -8,17 +8,15 @@ Sources: Rust and Rao (1996) for JKn, BRR and Fay; Rao and Wu (1988) for the res
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import hadamard, qr
 
-from satisfaction.sampling.variance import DENSE_ABOVE, Clusters, Sparse
+from satisfaction.sampling.variance import DENSE_ABOVE, Array, Clusters, Sparse
 
-Array = np.ndarray[Any, Any]
-Kind = Literal["jkn", "brr", "fay", "rao-wu"]
 LARGEST_CHUNK = 500_000  # numbers held at once
 DEPENDENT = 1e-5  # of the largest column: R's tolerance for the rank of replicate weights
 
@@ -84,7 +82,7 @@ def deviations_of_given(given: GivenReplicates, theta: Array, full: Array) -> Ar
     return np.asarray(away * np.sqrt(given.scale)[:, None])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Replicates:
     """Factors of R replicates on P PSUs: V = sum_r scale_r (theta_r - mean of theta)^2.
 
@@ -99,13 +97,13 @@ class Replicates:
         Replicate numbers (r,) -> factors (P, r).
     """
 
-    scale: Array = field(repr=False)
-    unit: Array | None = field(repr=False)
-    factors: Callable[[Array], Array] = field(repr=False)
-    stratum: Array | None = field(default=None, repr=False)
+    scale: Array
+    unit: Array | None
+    factors: Callable[[Array], Array]
+    stratum: Array | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Replayed:
     """A recipe replayed on c cells in r replicates.
 
@@ -117,8 +115,8 @@ class Replayed:
         Whether no weight left the cells; where it did, the factors are not those of the whole sample.
     """
 
-    factor: Array = field(repr=False)
-    kept: Array = field(repr=False)
+    factor: Array
+    kept: Array
 
 
 class Recipe(Protocol):

@@ -6,15 +6,12 @@ Lumley (2010) for the conventions of R survey.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from satisfaction.sampling.variance import DENSE_ABOVE, Clusters, Sparse, psu_totals
+from satisfaction.sampling.variance import DENSE_ABOVE, Array, Clusters, Sparse, psu_totals
 
-Array = np.ndarray[Any, Any]
 SWEEPS = 10  # of R's `rake` variance
 
 

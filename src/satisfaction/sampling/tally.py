@@ -23,13 +23,13 @@ from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import SUBPOPULATION, require_columns
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns, column_measure, flag
+from satisfaction.sampling.variance import Array
 
 LIMB = 2**20
 NARROW = (nw.Int8, nw.UInt8, nw.Int16, nw.Boolean)  # squares of at most 2**30
 LARGEST = 2**40  # squares of smaller numbers sum over millions of rows within 64 bits
 # of the columns that are counted and summed: valid values, scores, their limbs, products of limbs
 OWN_NAMES = re.compile(r"_n|_(v|t|h|l|hh|hl|ll)\d+")
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -146,7 +146,7 @@ def tally(
     wide = [name for name, kind in kinds.items() if kind in (nw.Int64, nw.UInt64)]
     _refuse_overflow(rows, wide)
     if floating:
-        counts = _count_floats(rows, keys, resolved)
+        whole = _count_floats(rows, keys, resolved)
     else:
         narrow = set()
         complete = set()
@@ -155,17 +155,7 @@ def tally(
                 narrow.add(measure.name)
             if measure.kind == "column" and set(measure.own) <= design.complete and not by_values:
                 complete.add(measure.name)
-        counts = _count_integers(rows, keys, resolved, narrow=narrow, complete=complete)
-    whole = Tally(
-        keys=counts.keys,
-        n=counts.n,
-        valid=counts.valid,
-        total=counts.total,
-        squares=counts.squares,
-        units=np.array([measure.unit for measure in resolved], dtype=np.int64),
-        measures=tuple(measure.name for measure in resolved),
-        exact=not floating,
-    )
+        whole = _count_integers(rows, keys, resolved, narrow=narrow, complete=complete)
     return whole.only(whole.inside) if design.subpopulation else whole
 
 
@@ -325,20 +315,9 @@ def refuse_infinite(values: pd.Series[Any], measure: Measure) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """Keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3), as in Tally."""
-
-    keys: pd.DataFrame
-    n: Array
-    valid: Array
-    total: Array
-    squares: Array
-
-
 def _count_integers(
     rows: Lazy, keys: list[str], measures: list[Measure], *, narrow: set[str], complete: set[str]
-) -> _Counts:
+) -> Tally:
     """Let the engine count.
 
     The values of `complete` columns, which hold no null, are as many as the respondents and need no count of their own.
@@ -380,7 +359,13 @@ def _count_integers(
         for k, product in enumerate((f"_hh{m}", f"_hl{m}", f"_ll{m}")):
             if product in summed:
                 squares[:, m, k] = table[product].to_numpy(np.int64)
-    return _Counts(table[keys], n, valid, total, squares)
+    units, names = _units_and_names(measures)
+    return Tally(table[keys], n, valid, total, squares, units, names, exact=True)
+
+
+def _units_and_names(measures: list[Measure]) -> tuple[Array, tuple[str, ...]]:
+    units = np.array([measure.unit for measure in measures], dtype=np.int64)
+    return units, tuple(measure.name for measure in measures)
 
 
 def _named(expressions: dict[str, nw.Expr]) -> list[nw.Expr]:
@@ -398,7 +383,7 @@ def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
     return counted.select(*keys, *(nw.col(name).cast(nw.Int64) for name in summed))
 
 
-def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> _Counts:
+def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> Tally:
     """Sum floating-point columns here, in sorted order."""
     valid = [f"_v{m}" for m in range(len(measures))]
     scores = [f"_t{m}" for m in range(len(measures))]
@@ -421,10 +406,14 @@ def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> _Coun
 
     squares = np.zeros((size, len(measures), 3))
     squares[:, :, 2] = sums(scores, power=2)
-    return _Counts(
+    units, names = _units_and_names(measures)
+    return Tally(
         keys=table.loc[first, keys].reset_index(drop=True),
         n=np.bincount(group, minlength=size),
         valid=sums(valid).astype(np.int64),
         total=sums(scores),
         squares=squares,
+        units=units,
+        measures=names,
+        exact=False,
     )

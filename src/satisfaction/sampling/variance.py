@@ -6,7 +6,7 @@ Lumley (2010) for the conventions of R survey.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ LonelyPsu = Literal["fail", "adjust", "average", "certainty", "remove"]
 DENSE_ABOVE = 0.1  # a fuller matrix is multiplied faster by the dense routines
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Clusters:
     """Where the tally rows lie in one stage of the design; below the first stage, "stratum" is the unit above.
 
@@ -34,17 +34,17 @@ class Clusters:
         Product of the sampling fractions of the stages above: 1 at the first stage.
     """
 
-    psu: Array = field(repr=False)
-    stratum: Array = field(repr=False)
-    fraction: Array = field(repr=False)
-    share: Array = field(repr=False)
+    psu: Array
+    stratum: Array
+    fraction: Array
+    share: Array
 
     def sizes(self) -> Array:
         """Return n_h, the PSUs of each stratum: (H,) int."""
         return np.bincount(self.stratum, minlength=len(self.fraction))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Members:
     """Which PSUs hold a valid member of each of Q quantities: what their degrees of freedom count.
 
@@ -56,8 +56,8 @@ class Members:
         Stratum of every PSU.
     """
 
-    inside: Sparse = field(repr=False)
-    stratum: Array = field(repr=False)
+    inside: Sparse
+    stratum: Array
 
     def of(self, at: Array) -> Members:
         """Return the members of the quantities numbered `at`."""

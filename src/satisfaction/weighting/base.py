@@ -160,13 +160,18 @@ def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Ser
 def _from_table(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Series:
     """Return the final weights that were made elsewhere, in the order of the respondents."""
     assert step.table is not None
+    assert survey.weights is not None
+    return _of_each(survey, persons, survey.weights, file=step.table.file)["weight"]
+
+
+def _of_each(
+    survey: Survey, persons: pd.DataFrame, table: pd.DataFrame, *, file: str
+) -> pd.DataFrame:
+    """Return the row that a table made elsewhere has for each respondent, in the order of the respondents (W527)."""
     respondent = survey.questionnaire.roles.respondent
+    by_respondent = table.set_index(respondent)
     numbers = persons[respondent].astype(str)
-    known = pd.Series(dtype=float)
-    if survey.weights is not None:
-        known = survey.weights.set_index(respondent)["weight"]
-    weight = numbers.map(known).astype(float)
-    without = persons[weight.isna()]
+    without = persons[~numbers.isin(by_respondent.index)]
     if len(without):
         places = without["_file"].astype(str) + " row " + without["_row"].astype(str)
         raise WeightsError(
@@ -176,10 +181,41 @@ def _from_table(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Ser
                 n=len(without),
                 places=shortened(places),
             ),
-            where=str(survey.folder / step.table.file),
+            where=str(survey.folder / file),
             hint=_("Give every accepted respondent a weight, under the number of the responses."),
         )
-    return weight
+    return by_respondent.loc[numbers].set_index(persons.index)
+
+
+def replicates_of(survey: Survey, persons: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the replicate weights that came with the final weights, as `SurveyDesign` takes them; None without any.
+
+    Parameters
+    ----------
+    survey : Survey
+    persons : DataFrame
+        The respondents in the order of the design.
+
+    Raises
+    ------
+    WeightsError
+        W527 respondents without replicate weights.
+    """
+    step = survey.declared.base
+    table = survey.replicate_weights
+    if step is None or step.replicates is None or table is None:
+        return None
+    declared = step.replicates
+    rscales = None
+    if survey.rscales is not None:
+        rscales = survey.rscales["rscale"].to_numpy()
+    return {
+        "replicate_weights": _of_each(survey, persons, table, file=declared.file).to_numpy(float),
+        "scale": declared.scale,
+        "rscales": rscales,
+        "mse": declared.mse,
+        "df": declared.df,
+    }
 
 
 def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, Any]:
@@ -196,7 +232,13 @@ def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, 
         return record | {"column": step.column}
     if step.table is not None and survey.weights is not None:
         unused = len(survey.weights) - len(persons)
-        return record | {"file": step.table.file, "unused": unused}
+        record |= {"file": step.table.file, "unused": unused}
+        if step.replicates is not None:
+            record["method"] = "table-replicates"
+            record["replicates"] = step.replicates.model_dump(
+                include={"file", "scale", "rscales", "mse", "df"}, exclude_none=True
+            )
+        return record
     taken_as_one = {name: int(persons[name].isna().sum()) for name in step.items}
     columns = survey.questionnaire.roles.strata
     strata = 1

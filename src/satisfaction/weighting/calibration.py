@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Sparse
+from satisfaction.sampling.variance import Array, Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
     Bounds,
+    EquationStep,
     Method,
     Solution,
     SolvedEquation,
@@ -28,7 +29,6 @@ from satisfaction.weighting.solving import (
     newton,
 )
 
-Array = np.ndarray[Any, Any]
 Levels: TypeAlias = Mapping[Any, float]
 Margins: TypeAlias = Mapping[str | tuple[str, ...], Levels | float]
 
@@ -79,7 +79,7 @@ def calibrate(
     >>> design.weights.round(6)
     array([30., 15., 15., 40.])
     """
-    one_of(method, get_args(Method), argument="method", error=WeightsError, code="W100")
+    one_of(method, Method, argument="method", error=WeightsError, code="W100")
     margins = as_margins(margins)
     _check_options(margins, method, bounds)
     columns = margin_columns(margins)
@@ -166,22 +166,19 @@ def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, flo
     return dict(zip(keys, populated["population"].astype(float), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
+@dataclass(frozen=True, slots=True, repr=False)
+class Calibration(EquationStep):
     """Calibration to margins.
 
     Attributes
     ----------
-    equation : SolvedEquation
-        Its matrix are the margins: (C, L).
     targets : (L,) float
     places : tuple of str
         Names of the L levels.
     """
 
-    equation: SolvedEquation = field(repr=False)
-    targets: Array = field(repr=False)
-    places: tuple[str, ...] = field(repr=False)
+    targets: Array
+    places: tuple[str, ...]
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return weights that meet the margins in every replicate; (C, R)."""
@@ -194,15 +191,6 @@ class Calibration:
         scale = np.where(targets != 0, np.abs(targets), 1.0)
         achieved = self.equation.matrix.T @ (count * after)
         return np.asarray(np.abs(achieved - targets) / scale > UNSOLVED)
-
-    def kept(self, count: Array, before: Array, after: Array) -> Array:
-        """Return True for every replicate: a margin is met by its own cells, (R,) bool."""
-        return np.ones(count.shape[1], dtype=bool)
-
-    @property
-    def linked(self) -> Sparse:
-        """Return the margins, which tie their cells together: (C, L)."""
-        return self.equation.matrix
 
     def on(self, index: Array) -> Calibration:
         """Return the step on finer cells."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,8 @@ from satisfaction.foundation.files import new_folder, refuse_existing
 from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import write_text
 from satisfaction.sampling.design import SampleDesign, refuse_subpopulation
+from satisfaction.sampling.variance import Array
 
-Array = np.ndarray[Any, Any]
 FINAL = "final_weight"
 
 

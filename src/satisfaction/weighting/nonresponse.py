@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Sparse
+from satisfaction.sampling.variance import Array, Sparse
 from satisfaction.weighting.recipe import (
     Cells,
     cells_for,
@@ -25,9 +25,8 @@ from satisfaction.weighting.recipe import (
     renumbered,
     summing,
 )
-from satisfaction.weighting.solving import LOGISTIC, SolvedEquation, newton
+from satisfaction.weighting.solving import LOGISTIC, EquationStep, SolvedEquation, newton
 
-Array = np.ndarray[Any, Any]
 ResponseMethod = Literal["classes", "propensity"]
 TOLERANCE = 1e-10
 CERTAIN = 1e-8  # a propensity as near to 0 or 1 as this is a limit that the fit runs to
@@ -68,7 +67,7 @@ def adjust_nonresponse(
     >>> design.weights
     array([2., 2., 0., 0., 1., 1.])
     """
-    one_of(method, get_args(ResponseMethod), argument="method", error=WeightsError, code="W100")
+    one_of(method, ResponseMethod, argument="method", error=WeightsError, code="W100")
     by = named(by)
     require_columns(
         design.table,
@@ -95,7 +94,7 @@ def adjust_nonresponse(
     return extended(design, cells, step, weight=weight, record=record)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Classes:
     """Nonresponse adjustment by classes: respondents carry the weight of the whole class.
 
@@ -108,9 +107,9 @@ class Classes:
         Names of the classes.
     """
 
-    group: Array = field(repr=False)
-    responded: Array = field(repr=False)
-    places: tuple[str, ...] = field(repr=False)
+    group: Array
+    responded: Array
+    places: tuple[str, ...]
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, the class's ratio for respondents; (C, R)."""
@@ -150,22 +149,21 @@ class Classes:
         return Classes(renumbered(self.group[cells]), self.responded[cells], places)
 
 
-@dataclass(frozen=True, slots=True)
-class Propensity:
+@dataclass(frozen=True, slots=True, repr=False)
+class Propensity(EquationStep):
     """Nonresponse adjustment by inverse response propensities from a logistic regression, weighted by base weights.
+
+    The factors of its equation are the propensities; the intercept ties all cells together.
 
     Attributes
     ----------
-    equation : SolvedEquation
-        Its matrix are the covariates: (C, L); its factors are the propensities.
     responded : (C,) bool
     places : tuple of str
         Names of the L covariates and levels, and of the model.
     """
 
-    equation: SolvedEquation = field(repr=False)
-    responded: Array = field(repr=False)
-    places: tuple[str, ...] = field(repr=False)
+    responded: Array
+    places: tuple[str, ...]
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, weight / propensity for respondents; (C, R)."""
@@ -185,15 +183,6 @@ class Propensity:
         ratio = (count * after).sum(axis=0) / size.sum(axis=0)
         far = np.abs(ratio - 1) > FAR_FROM_SAMPLED
         return np.vstack([(sampled > 0) & (answered <= 0), far])
-
-    def kept(self, count: Array, before: Array, after: Array) -> Array:
-        """Return True for every replicate: all cells are tied together, (R,) bool."""
-        return np.ones(count.shape[1], dtype=bool)
-
-    @property
-    def linked(self) -> Sparse:
-        """Return the covariates; the intercept ties all cells together: (C, L)."""
-        return self.equation.matrix
 
     def on(self, index: Array) -> Propensity:
         """Return the step on finer cells."""

@@ -26,11 +26,10 @@ from satisfaction.sampling.design import (
     refuse_subpopulation,
 )
 from satisfaction.sampling.tally import totals
-from satisfaction.sampling.variance import Sparse
+from satisfaction.sampling.variance import Array, Sparse
 from satisfaction.weighting.final_weights import weight_diagnostics
 from satisfaction.weighting.solving import Bounds
 
-Array = np.ndarray[Any, Any]
 UNSOLVED = 1e-6  # a miss this large is no rounding
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,9 +16,8 @@ from scipy import special
 from scipy.optimize import linprog
 
 from satisfaction.sampling.residuals import block_inverse
-from satisfaction.sampling.variance import Sparse
+from satisfaction.sampling.variance import Array, Sparse
 
-Array = np.ndarray[Any, Any]
 Method = Literal["poststratify", "raking", "linear", "logit"]
 Bounds = tuple[float, float]
 MOST_ITERATIONS = 100
@@ -27,7 +26,7 @@ LARGEST_STEP = 5.0  # keeps exp() within range while the start is far from the s
 HALVINGS = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Distance:
     """How a weight's factor depends on u = x'b.
 
@@ -37,8 +36,8 @@ class Distance:
         F(u), with F(0) = 1 for calibrations, and its derivative; any shape.
     """
 
-    curve: Callable[[Array], Array] = field(repr=False)
-    slope: Callable[[Array], Array] = field(repr=False)
+    curve: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
 
 
 # The logistic curve: the equation is then the likelihood equation of a grouped logistic regression.
@@ -230,6 +229,28 @@ class SolvedEquation:
         return solution.factor
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class EquationStep:
+    """A weighting step that solves an equation: margins, or a model of who answers.
+
+    Attributes
+    ----------
+    equation : SolvedEquation
+        Its matrix are the margins or covariates: (C, L).
+    """
+
+    equation: SolvedEquation
+
+    def kept(self, count: Array, before: Array, after: Array) -> Array:
+        """Return True for every replicate: a level is met by its own cells, (R,) bool."""
+        return np.ones(count.shape[1], dtype=bool)
+
+    @property
+    def linked(self) -> Sparse:
+        """Return the margins or covariates, which tie their cells together: (C, L)."""
+        return self.equation.matrix
+
+
 def _inverse(matrix: Sparse, size: Array, distance: Distance, coefficients: Array) -> Sparse:
     slope = size * distance.slope(matrix @ coefficients)
     return block_inverse(matrix.T @ sp.diags_array(slope) @ matrix)
@@ -259,13 +280,15 @@ def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds)
         """Return the tightest other bound, None where there is none; the last unknown is that bound."""
         bound = -sign * np.ones((cells, 1))
         within = sp.hstack([sign * sp.eye_array(cells), bound], format="csr")
+        cost = np.append(np.zeros(cells), sign)
+        limits = [(low, high)] * cells + [(None, None)]
         solved = linprog(
-            np.append(np.zeros(cells), sign),
+            cost,
             A_ub=within,
             b_ub=np.zeros(cells),
             A_eq=equal,
             b_eq=targets / unit,
-            bounds=[(low, high)] * cells + [(None, None)],
+            bounds=limits,
         )
         return _outward(float(solved.x[-1]), sign) if solved.status == 0 else None
 

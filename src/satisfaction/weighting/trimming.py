@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,7 +13,7 @@ from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Sparse
+from satisfaction.sampling.variance import Array, Sparse
 from satisfaction.weighting.recipe import (
     UNSOLVED,
     Cells,
@@ -26,7 +26,6 @@ from satisfaction.weighting.recipe import (
     summing,
 )
 
-Array = np.ndarray[Any, Any]
 Relative = Literal["median", "mean", "none"]
 Spread = Literal["cell", "equal"]
 MOST_ROUNDS = 500
@@ -85,8 +84,8 @@ def trim(
     >>> sat.trim(design, upper=4, relative_to="median", within="county").weights.tolist()
     [2.0, 2.0, 4.0, 4.0, 50.0, 50.0, 60.0, 70.0]
     """
-    one_of(relative_to, get_args(Relative), argument="relative_to", error=WeightsError, code="W100")
-    one_of(spread, get_args(Spread), argument="spread", error=WeightsError, code="W100")
+    one_of(relative_to, Relative, argument="relative_to", error=WeightsError, code="W100")
+    one_of(spread, Spread, argument="spread", error=WeightsError, code="W100")
     groups = named(within)
     if within is None and spread == "cell":
         groups = calibrated_columns(design)
@@ -120,7 +119,7 @@ def trim(
     cell_before = np.bincount(step.group, cells.size)
     cell_after = np.bincount(step.group, cells.count * weight)
     left_its_cell = np.maximum(cell_before - cell_after, 0.0)
-    record = {
+    asked = {
         "step": "trimming",
         "method": f"trimming ({spread})",
         "relative_to": relative_to,
@@ -128,20 +127,22 @@ def trim(
         "upper": _range(high[entering > 0]),
         "within": list(groups),
         "strict": strict,
+    }
+    done = {
         "trimmed": float(cells.count[outside].sum()),
         "share_trimmed": float(share_trimmed),
         "sum_lost": float(left_its_cell.sum() / cells.size.sum()),
         "whole": _wholly_trimmed(step, bounds, cells, weight, groups),
     }
-    return extended(design, cells, step, weight=weight, record=record)
+    return extended(design, cells, step, weight=weight, record=asked | done)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Bounds:
     """Bounds of the weights of C cells in R replicates, (C, R) or (C, 1)."""
 
-    low: Array = field(repr=False)
-    high: Array = field(repr=False)
+    low: Array
+    high: Array
 
 
 @dataclass(frozen=True, slots=True)

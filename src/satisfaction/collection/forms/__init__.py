@@ -1,4 +1,4 @@
-"""A questionnaire as other people need it: an XLSForm, a codebook, a printed page, SPSS labels, and YAML again."""
+"""A questionnaire as other people need it: an XLSForm, a codebook, a printed page, and YAML again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from satisfaction.collection.forms.codebook import (
     codebook_tables,
 )
 from satisfaction.collection.forms.printed import printable_html
-from satisfaction.collection.forms.spss import write_spss_answers
 from satisfaction.collection.forms.xlsform import write_xlsform
 from satisfaction.collection.forms.xlsform_checks import check_xlsform
 from satisfaction.collection.forms.xlsform_reading import (
@@ -40,7 +39,6 @@ __all__ = [
     "read_xlsform",
     "write_forms",
     "write_new",
-    "write_spss_answers",
     "write_xlsform",
     "write_yaml",
 ]

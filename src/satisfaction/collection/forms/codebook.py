@@ -130,18 +130,18 @@ def codebook_html(questionnaire: Questionnaire) -> str:
     for name, table in codebook_tables(questionnaire).items():
         filled = table.astype(object).where(table.notna(), "")
         values[name] = filled.to_dict("records")
-    values |= {
+    values["codes"] = _grouped(values["codes"], "item")
+    values["indices"] = _grouped(values["indices"], "index")
+    words = {
         "_": _,
         "pgettext": pgettext,
         "language": current() or "zh",
-        "questionnaire": questionnaire,
-        "codes": _grouped(values["codes"], "item"),
-        "indices": _grouped(values["indices"], "index"),
-        "levels": {name: index.level for name, index in questionnaire.indices.items()},
         "reasons": REASONS,
         "stays_in": str(WAYS["in"]),
     }
-    return fill("codebook.html", values)
+    values["questionnaire"] = questionnaire
+    values["levels"] = {name: index.level for name, index in questionnaire.indices.items()}
+    return fill("codebook.html", values | words)
 
 
 def _grouped(rows: Iterable[dict[Any, Any]], key: str) -> dict[object, list[dict[Any, Any]]]:
@@ -206,11 +206,12 @@ def _credit(knowledge: Knowledge, correct: list[str]) -> Text:
 def _about(questionnaire: Questionnaire) -> list[tuple[str, str]]:
     name = questionnaire.ranked
     ranked = questionnaire.rates.get(name) or questionnaire.indices[name]
+    eligible = conditions(questionnaire, questionnaire.eligibility)
     entries = {
         _("questionnaire and version"): questionnaire.reference,
         _("title"): questionnaire.title,
         _("universe"): questionnaire.universe,
-        _("eligibility"): conditions(questionnaire, questionnaire.eligibility),
+        _("eligibility"): eligible,
         _("ranked by"): f"{ranked} ({name})",
         pgettext("of a questionnaire", "changes"): semicolon_list(questionnaire.changes),
         _("source"): questionnaire.source,
@@ -228,22 +229,19 @@ def _item_row(questionnaire: Questionnaire, name: str) -> dict[str, object]:
     used += [key for key, index in questionnaire.indices.items() if name in index.weights]
     if name in questionnaire.topics:
         used.append(str(_("topic")))
-    row: dict[str, object] = {
+    wording = item.wording or item
+    cells = {
         "item": name,
-        "label": str(item.text),
-        "wording": str((item.wording or item).text),
-        "type": str(TYPES[item.type]),
-        "values": None,
-        "required": None,
-        "asked_if": conditions(questionnaire, item.asked_if) or None,
-        "roles": "; ".join(roles) or None,
-        "used_in": "; ".join(used) or None,
+        "label": item.text,
+        "wording": wording.text,
+        "type": TYPES[item.type],
+        "values": f"{item.low} – {item.high}" if isinstance(item, NumberItem) else "",
+        "required": _("required") if item.required else "",
+        "asked_if": conditions(questionnaire, item.asked_if),
+        "roles": "; ".join(roles),
+        "used_in": "; ".join(used),
     }
-    if isinstance(item, NumberItem):
-        row["values"] = f"{item.low} – {item.high}"
-    if item.required:
-        row["required"] = str(_("required"))
-    return row
+    return {column: str(cell) or None for column, cell in cells.items()}
 
 
 def _code_rows(questionnaire: Questionnaire, name: str) -> Iterator[dict[str, object]]:

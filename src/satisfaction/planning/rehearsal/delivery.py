@@ -19,6 +19,7 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.files import new_file
 from satisfaction.foundation.tables import read_table, write_csv, write_xlsx
+from satisfaction.planning.rehearsal.residents import Days
 
 FULL_WIDTH_ZERO = 0xFF10
 Shape = Literal["utf-8-sig", "utf-8", "gb18030", "xlsx", "xlsx with dates"]
@@ -103,7 +104,7 @@ def dirty(
     spare: pd.DataFrame,
     *,
     topics: list[str],
-    fielded: tuple[datetime.date, datetime.date],
+    fielded: Days,
     random: np.random.Generator,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add faulty rows and spoil some answers.
@@ -158,7 +159,7 @@ def _faulty(
     kind: str,
     row: pd.Series,
     rows: pd.DataFrame,
-    fielded: tuple[datetime.date, datetime.date],
+    fielded: Days,
     random: np.random.Generator,
 ) -> tuple[pd.Series, Fault]:
     """Give a sound row one fault of a kind."""

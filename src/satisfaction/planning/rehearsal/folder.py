@@ -5,7 +5,6 @@ A poll of any size as Parquet files, with a known truth, written part by part: f
 
 from __future__ import annotations
 
-import datetime
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from satisfaction.foundation.yaml import Document
 from satisfaction.planning.rehearsal import phone
 from satisfaction.planning.rehearsal.answers import ORDER, Population, simulate_population
 from satisfaction.planning.rehearsal.delivery import BAD_ROWS, as_delivered, dirty, write_deliveries
-from satisfaction.planning.rehearsal.residents import generator, read_facts
+from satisfaction.planning.rehearsal.residents import Days, generator, read_facts
 from satisfaction.planning.rehearsal.sampling import (
     TEXTS,
     Drawn,
@@ -101,7 +100,7 @@ def deliveries(
     questionnaire: Questionnaire,
     drawn: Drawn,
     *,
-    fielded: tuple[datetime.date, datetime.date],
+    fielded: Days,
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what the teams deliver for a drawn wave, and the faults in it (see `dirty`)."""
@@ -141,9 +140,7 @@ def _spare(
     return drawn.sample.position[chosen], np.array(other)
 
 
-def _checked(
-    document: Document, declared: SurveyFile, questionnaire: Questionnaire
-) -> tuple[datetime.date, datetime.date]:
+def _checked(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> Days:
     """Refuse what must not or cannot be simulated; return the first and last day of interviews."""
     if declared.simulated is None or declared.fielded is None:
         raise SurveyError(

@@ -8,7 +8,7 @@ this project, estimated from nothing.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from satisfaction.foundation.tables import write_csv
 from satisfaction.planning.draw import systematic
 from satisfaction.planning.rehearsal.answers import Population
 from satisfaction.planning.rehearsal.delivery import as_delivered
-from satisfaction.planning.rehearsal.residents import Residents, generator
+from satisfaction.planning.rehearsal.residents import Days, Residents, generator
 from satisfaction.planning.rehearsal.sampling import Positions, coded_item
 
 INSTRUMENT = "phone-satisfaction"
@@ -46,7 +46,7 @@ UNKNOWN = {
 }  # of respondents, of the others
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Called:
     """What a telephone wave brings back, as text.
 
@@ -59,8 +59,8 @@ class Called:
         group as the contact record has them. An empty text where it is not known.
     """
 
-    respondents: pd.DataFrame = field(repr=False)
-    nonrespondents: pd.DataFrame = field(repr=False)
+    respondents: pd.DataFrame
+    nonrespondents: pd.DataFrame
 
     def write(self, folder: Path) -> None:
         """Write nonrespondents.csv and responses/phone.csv below the wave's folder."""
@@ -76,7 +76,7 @@ def call_wave(
     population: Population,
     questionnaire: Questionnaire,
     *,
-    fielded: tuple[datetime.date, datetime.date],
+    fielded: Days,
     seed: int,
     household_seed: int,
 ) -> Called:
@@ -169,9 +169,7 @@ def _numbers(population: Population, chosen: Positions) -> list[str]:
     return numbers
 
 
-def _days(
-    fielded: tuple[datetime.date, datetime.date], random: np.random.Generator, count: int
-) -> list[str]:
+def _days(fielded: Days, random: np.random.Generator, count: int) -> list[str]:
     days = random.integers(0, (fielded[1] - fielded[0]).days + 1, size=count)
     return [str(fielded[0] + datetime.timedelta(days=int(day))) for day in days]
 

@@ -5,6 +5,7 @@ Who lives where: communities, and model persons who each stand for a number of p
 
 from __future__ import annotations
 
+import datetime
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table
 
 Counts = npt.NDArray[np.int64]
+Days = tuple[datetime.date, datetime.date]  # the first and the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,11 @@ class PopulationFacts:
     ----------
     counties : tuple of str
         Area codes in ascending order, length n.
-    prefectures : tuple of str
-        Code of each county's prefecture, length n.
     residence, sex, age : ndarray of int
         People by urban/rural (n x 2), by sex (n x 2), by age group (n x 4); the three add to the same county totals.
     """
 
     counties: tuple[str, ...]
-    prefectures: tuple[str, ...]
     residence: Counts
     sex: Counts
     age: Counts
@@ -49,7 +48,7 @@ class PopulationFacts:
 
 
 def read_facts(folder: Path, declared: SurveyFile) -> PopulationFacts:
-    """Read the frame, the margins county x sex and county x age_group, and the parents of the counties.
+    """Read the frame, and the margins county x sex and county x age_group.
 
     Raises
     ------
@@ -59,21 +58,16 @@ def read_facts(folder: Path, declared: SurveyFile) -> PopulationFacts:
     files = {tuple(margin.by): margin.file for margin in declared.margins.values()}
     if declared.frame:
         files["county", "residence"] = declared.frame.file
-    if declared.areas is None:
-        raise _absent(folder, ("areas",))
     for by in (("county", "residence"), ("county", "sex"), ("county", "age_group")):
         if by not in files:
             raise _absent(folder, by)
-    areas = read_table(folder / declared.areas.file)
-    parents = dict(zip(areas["code"], areas["parent"], strict=True))
     frame = read_table(folder / files["county", "residence"])
     counties = tuple(sorted(set(frame["county"])))
     residence = _grid(frame, "residence", counties)
     sex = _grid(read_table(folder / files["county", "sex"]), "sex", counties)
     age = _grid(read_table(folder / files["county", "age_group"]), "age_group", counties, levels=4)
     _agree(folder, counties, residence, sex, age)
-    prefectures = tuple(str(parents.get(county, "")) for county in counties)
-    return PopulationFacts(counties, prefectures, residence, sex, age)
+    return PopulationFacts(counties, residence, sex, age)
 
 
 def _grid(table: pd.DataFrame, by: str, counties: tuple[str, ...], levels: int = 2) -> Counts:

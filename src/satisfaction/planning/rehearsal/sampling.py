@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from dataclasses import dataclass, field
 
@@ -16,7 +15,7 @@ from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import _
 from satisfaction.planning.draw import systematic
 from satisfaction.planning.rehearsal.answers import Codes, Population
-from satisfaction.planning.rehearsal.residents import Residents, generator, town_and_country
+from satisfaction.planning.rehearsal.residents import Days, Residents, generator, town_and_country
 
 COUNTY_SAMPLE = 25  # communities
 PER_COMMUNITY = 10  # residents
@@ -87,7 +86,7 @@ def draw_wave(
     population: Population,
     questionnaire: Questionnaire,
     *,
-    fielded: tuple[datetime.date, datetime.date],
+    fielded: Days,
     seed: int,
     sample_seed: int | None = None,
     sample: SampledCommunities | None = None,
@@ -261,7 +260,7 @@ def interviews(
     *,
     community: Positions,
     person: Positions,
-    fielded: tuple[datetime.date, datetime.date],
+    fielded: Days,
     random: np.random.Generator,
 ) -> pd.DataFrame:
     """Return the coded answers of model persons, in the order of the questionnaire's items (see Drawn)."""

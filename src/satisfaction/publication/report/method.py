@@ -11,6 +11,7 @@ from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Escalation
 from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.tested import what_is_tested
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.conventions import (
     KEYS,
@@ -139,6 +140,9 @@ def sections(results: Results) -> list[Section]:
     written.append(_weighting(results))
     written.append(_estimation(results))
     written.append(Section(_("Ranking: conventions and overall results"), ranking))
+    if tests := what_is_tested(survey):
+        entry = Entry(_("tests.csv, reliability.csv"), [tests])
+        written.append(Section(_("Tests and reliability"), [entry]))
     if results.selection_study is not None:
         written.append(_who_answered(results))
     written.append(_rules(survey))
@@ -370,6 +374,8 @@ def _weighting(results: Results) -> Section:
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> Line:
     if step.column:
         return _label(questionnaire, step.column)
+    if step.replicates is not None:
+        return _with_source(VALUES["table-replicates"], step.replicates.source)
     if step.table is not None:
         return _with_source(VALUES["table"], step.table.source)
     if step.source == "inclusion":

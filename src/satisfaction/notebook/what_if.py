@@ -1,0 +1,664 @@
+"""What if: sliders above a table that follows them, and the cell of code that gives the same figures.
+
+The table is a trial, marked as one, and no set is written. It comes from the kernels of a run. Where nobody can move
+anything (papermill, GitHub, nbconvert) the table of the declared rules stands alone.
+
+A setting of the weighting whose figures were shown is a look, and goes into the wave's record like every other trial,
+once. A slider makes looking cheap: a record that kept only the recipe that was taken over would say that one was
+looked at where twenty were, and whoever picks one of twenty while watching ranks can pick the ranks. What a slider only
+passes shows nothing and is not kept: figures follow when it is let go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+from markupsafe import Markup
+
+from satisfaction.comparison.recipes import DECLARED, LISTED, moved_areas, weight_figures
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.survey import (
+    Survey,
+    weighted_as,
+    with_measures,
+    with_ranking_rules,
+    with_weighting,
+)
+from satisfaction.declarations.wave import CalibrationStep, Step, TrimmingStep
+from satisfaction.foundation.errors import SatisfactionError
+from satisfaction.foundation.language import Text, _, comma_list, current, use
+from satisfaction.foundation.pages import fill
+from satisfaction.notebook.actions import fault_as_html
+from satisfaction.notebook.show import known, show
+from satisfaction.notebook.workbench import Workbench, trimmed_at
+from satisfaction.pipeline import (
+    Ranked,
+    Results,
+    base_design,
+    rank_areas,
+    rank_design,
+    ranked_scores,
+    remeasured,
+    weigh,
+)
+from satisfaction.publication.adoption import list_moves
+from satisfaction.publication.labels import measure_labels
+from satisfaction.publication.ranking_table import ranking_table
+from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.tally import Tally, tally
+
+AS_DECLARED = "as declared"
+"""The setting of a control that changes nothing."""
+NO_TRIMMING = "no trimming"
+BOUNDS = (5, 4, 3, 2.5, 2, 1.75, 1.5)  # times the mean weight
+FACTORS = (0, 0.5, 1, 1.5, 2, 3)
+DONT_KNOW = {
+    "in": _("don't-know in the denominator"),
+    "out": _("don't-know out of the denominator"),
+}
+LEVELS = (0.8, 0.9, 0.95, 0.99)
+LIST_FIGURES = ["established_listed", "expected_true_bottom", "list_p", "decidable_share"]
+AREA_COLUMNS = [
+    *("rank", "rank_declared", "moved", "name_zh", "name_en", "estimate", "se"),
+    *("marginal_low", "marginal_high", "status", "status_zh", "probability_bottom"),
+]
+LOOK = _("Every setting whose figures are shown here is a trial that was looked at, and stays in the wave's record.")  # fmt: skip
+NOTHING_WRITTEN = _("A trial: no file set is written, and the official figures stay as they are.")
+STATIC = _("As declared. Open this notebook in JupyterLab and run the cell to move the sliders.")
+CODE_STYLE = "user-select:all;white-space:pre;overflow-x:auto;line-height:1.4"
+Settings: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A control of a what-if.
+
+    Attributes
+    ----------
+    name : str
+        Of the setting.
+    label : Text or str
+    options : dict
+        Words of every value, in order; not for a switch.
+    start : object
+        The value as declared.
+    kind : {"slider", "list", "switch"}
+    """
+
+    name: str
+    label: Text | str
+    options: Mapping[Any, Text | str] = field(default_factory=dict)
+    start: Any = AS_DECLARED
+    kind: Literal["slider", "list", "switch"] = "slider"
+
+    def widget(self, widgets: Any) -> Any:
+        """Return the control itself; figures follow when it is let go."""
+        label = str(self.label)
+        if self.kind == "switch":
+            return widgets.Checkbox(value=self.start, description=label, indent=False)
+        shape = {
+            "options": [(str(words), value) for value, words in self.options.items()],
+            "value": self.start,
+            "description": label,
+            "style": {"description_width": "14rem"},
+            "layout": {"width": "44rem", "max_width": "98%"},
+        }
+        if self.kind == "list":
+            return widgets.Dropdown(**shape)
+        return widgets.SelectionSlider(continuous_update=False, **shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a setting gives.
+
+    Attributes
+    ----------
+    name : Text or str
+        Of the trial; `DECLARED` where nothing was changed.
+    mark : Text or None
+        What every output of it must say.
+    facts : tuple of Text
+    tables : tuple of DataFrame
+    code : str
+        The cell that gives the same figures.
+    """
+
+    name: Text | str
+    mark: Text | None
+    facts: tuple[Text, ...]
+    tables: tuple[pd.DataFrame, ...]
+    code: str
+
+    def html(self, *notes: Text) -> str:
+        """Return it as HTML, in the current language; what is to be noted stands below."""
+        name: Text | str = _("Trial: {name}", name=self.name)
+        if self.name == DECLARED:
+            name = _("As declared")
+        values = {
+            "name": name,
+            "mark": self.mark or "",
+            "facts": self.facts,
+            "tables": [Markup(show(table).html) for table in self.tables],
+            "notes": notes,
+        }
+        return fill("what_if.html", values)
+
+
+class WhatIf:
+    """Controls above tables that follow them; the tables of the declared rules alone where nobody can move anything.
+
+    Attributes
+    ----------
+    controls : dict
+        The widgets by the name of their setting; empty without a front end.
+    shown, code : widget or None
+        The tables, and the cell of code once it was asked for.
+    now : Outcome
+        What is shown.
+    """
+
+    def __init__(
+        self,
+        choices: Sequence[Choice],
+        start: Outcome,
+        answer: Callable[[Settings], Outcome],
+        *,
+        notes: Sequence[Text] = (),
+    ) -> None:
+        self._language = current()
+        self._start = start
+        self.now = start
+        self._answer = answer
+        self._notes = (NOTHING_WRITTEN, *notes)
+        self.controls: dict[str, Any] = {}
+        self.shown: Any = None
+        self.code: Any = None
+        self.button: Any = None
+        self._box: Any = None
+        if somebody_is_there():
+            self._lay_out(choices)
+
+    def _lay_out(self, choices: Sequence[Choice]) -> None:
+        import ipywidgets
+
+        widgets: Any = ipywidgets  # not typed
+        for choice in choices:
+            control = choice.widget(widgets)
+            control.observe(lambda _change: self.follow(), names="value")
+            self.controls[choice.name] = control
+        self.shown = widgets.HTML(self._start.html(*self._notes))
+        self.button = widgets.Button(
+            description=str(_("code of this trial")),
+            layout={"width": "auto", "align_self": "flex-start"},
+        )
+        self.button.on_click(lambda _button: self.give_code())
+        self.code = widgets.HTML()
+        parts = [*self.controls.values(), self.shown, self.button, self.code]
+        self._box = widgets.VBox(parts)
+
+    def follow(self) -> None:
+        """Show what the controls say now; a setting that cannot be is its message."""
+        settings = {name: control.value for name, control in self.controls.items()}
+        self.code.value = ""
+        self.button.disabled = False
+        with use(self._language):
+            try:
+                self.now = self._answer(settings)
+                self.shown.value = self.now.html(*self._notes)
+            except SatisfactionError as fault:
+                self.button.disabled = True
+                self.shown.value = fault_as_html(fault)
+
+    def give_code(self) -> None:
+        """Show the cell of code that gives these figures; a click on it selects it whole."""
+        text = Markup('<pre style="{}">{}</pre>').format(CODE_STYLE, self.now.code)
+        self.code.value = str(text)
+
+    def __repr__(self) -> str:
+        tables = [repr(show(table)) for table in self._start.tables]
+        return "\n".join([str(self._start.name), *map(str, self._start.facts), *tables])
+
+    def _repr_html_(self) -> str:
+        return self._start.html(STATIC)
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, object]:
+        """Return the tables; with the widget before them where there is one, so that a saved notebook still shows them."""
+        bundle: dict[str, object] = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        if self._box is not None:
+            bundle = self._box._repr_mimebundle_() | bundle
+        return bundle
+
+
+def somebody_is_there() -> bool:
+    """Tell whether the cell was run by a front end with a person before it, who could also be asked for input.
+
+    Programs that execute notebooks (papermill, nbconvert) run cells with `allow_stdin` off; the widgets they would leave
+    behind move nothing.
+    """
+    import IPython
+
+    environment: Any = IPython  # not typed
+    kernel = getattr(environment.get_ipython(), "kernel", None)
+    if kernel is None:
+        return False
+    request = kernel.get_parent()
+    return bool(request.get("content", {}).get("allow_stdin", False))
+
+
+def weighting(bench: Workbench) -> WhatIf | None:
+    """Let the trimming bound and the margins be moved; None where no weighting is declared.
+
+    Standard errors of trials are linearized, and the table says so; those of the declared recipe are those of the run.
+
+    Parameters
+    ----------
+    bench : Workbench
+        Named `bench` in the notebook, as the code that is given calls it.
+
+    Examples
+    --------
+    >>> from satisfaction.notebook import what_if
+    >>> wave = sat.open_wave("surveys/wave")
+    >>> print(repr(what_if.weighting(wave)).splitlines()[0])
+    declared
+    """
+    steps = bench.survey.declared.weighting
+    if not steps:
+        return None
+    moved = _Weightings(bench)
+    options: dict[Any, Text | str] = {AS_DECLARED: _("as declared")}
+    if any(isinstance(step, TrimmingStep) for step in steps):
+        options[NO_TRIMMING] = _("no trimming")
+    options |= {bound: f"{bound:g}" for bound in BOUNDS}
+    choices = [Choice("upper", _("weights cut at (times mean)"), options)]
+    for name in _margins(steps):
+        label = _("calibrated to {name}", name=name)
+        choices.append(Choice(name, label, start=True, kind="switch"))
+    return WhatIf(choices, moved.declared(), moved.answer, notes=(LOOK,))
+
+
+def rules(bench: Workbench) -> WhatIf | None:
+    """Let the size of the list and the confidence level of sets and tests be moved; None where nothing is ranked.
+
+    Parameters
+    ----------
+    bench : Workbench
+        Named `bench` in the notebook, as the code that is given calls it.
+    """
+    ranking = bench.results.ranking
+    if not ranking.ranks_any:
+        return None
+    declared = bench.results.survey.rules.ranking
+    sizes = {size: str(size) for size in range(1, int(ranking.summary["p"]))}
+    levels = {level: f"{level:g}" for level in sorted({*LEVELS, declared.level})}
+    choices = [
+        Choice("list_size", _("size of the list"), sizes, declared.list_size),
+        Choice("level", _("level of sets and tests"), levels, declared.level),
+    ]
+    moved = _Rules(bench)
+    return WhatIf(choices, moved.declared(), moved.answer)
+
+
+class _Rules:
+    """Ranking rules near the declared ones, on the same estimates."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+        self._areas = _Areas(bench.results)
+
+    def declared(self) -> Outcome:
+        """Return what stands before anything is moved."""
+        return self._outcome(DECLARED, self.bench.results, "bench.results.ranking.table")
+
+    def answer(self, settings: Settings) -> Outcome:
+        """Return what a setting gives."""
+        results = self.bench.results
+        before = results.survey.rules.ranking
+        changed = {}
+        for name, value in settings.items():
+            if value != getattr(before, name):
+                changed[name] = value
+        if not changed:
+            return self.declared()
+        words = []
+        if "list_size" in changed:
+            words.append(_("list of {size}", size=changed["list_size"]))
+        if "level" in changed:
+            words.append(_("level {level}", level=f"{changed['level']:g}"))
+        arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        survey = with_ranking_rules(results.survey, changed, name="try_rules")
+        with use(None):
+            ranking = rank_areas(survey, results.estimates)
+        trial = Ranked(survey, results.design, results.estimates, ranking, results.combined, {})
+        code = f"trial = bench.try_rules({arguments})\ntables_of(trial).ranking"
+        return self._outcome(comma_list(words), trial, code)
+
+    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
+        rows = [_list_row(DECLARED, self.bench.results)]
+        if name != DECLARED:
+            rows.append(_list_row(name, result))
+        table = pd.DataFrame(rows)
+        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+
+
+def _list_row(name: Text | str, result: Results | Ranked) -> dict[str, object]:
+    """Return what the rules make of the list."""
+    summary = result.ranking.summary
+    row: dict[str, object] = {"recipe": name}
+    row["list_size"] = result.survey.rules.ranking.list_size
+    return row | {figure: summary[figure] for figure in LIST_FIGURES}
+
+
+def measures(bench: Workbench) -> WhatIf | None:
+    """Let the don't-know rule and the weight of a component of the ranked index be moved; None where there is neither.
+
+    The component's weight is multiplied, and all weights are divided by their new sum. Standard errors of trials are
+    linearized, and the table says so.
+
+    Parameters
+    ----------
+    bench : Workbench
+        Named `bench` in the notebook, as the code that is given calls it.
+    """
+    survey = bench.results.survey
+    questionnaire = survey.questionnaire
+    choices = []
+    if _asks_who_does_not_know(questionnaire):
+        options: dict[Any, Text | str] = {
+            AS_DECLARED: _("as declared"),
+            "in": _("in the denominator"),
+            "out": _("out of the denominator"),
+        }
+        choices.append(Choice("dont_know", _("don't-know, in all rates"), options))
+    index = questionnaire.indices.get(survey.ranked)
+    if index is not None and len(index.weights) > 1:
+        labels = _component_labels(questionnaire)
+        components = {name: labels[name] for name in index.weights}
+        first = next(iter(components))
+        choices.append(Choice("component", _("component of the index"), components, first, "list"))
+        factors = {factor: f"{factor:g}" for factor in FACTORS}
+        choices.append(Choice("factor", _("its weight, times the declared one"), factors, 1))
+    if not choices:
+        return None
+    moved = _Measures(bench)
+    return WhatIf(choices, moved.declared(), moved.answer)
+
+
+def _component_labels(questionnaire: Questionnaire) -> dict[str, Text]:
+    """Return the words of everything an index can be made of."""
+    labels = {name: Text(item.zh, item.en) for name, item in questionnaire.items.items()}
+    for name, (_kind, label) in measure_labels(questionnaire).items():
+        labels[name] = label
+    return labels
+
+
+def _asks_who_does_not_know(questionnaire: Questionnaire) -> bool:
+    """Tell whether an item of a rate has an answer for who does not know."""
+    for rate in questionnaire.rates.values():
+        for item in rate.items:
+            reasons = {special.reason for special in questionnaire.special(item).values()}
+            if "dont_know" in reasons:
+                return True
+    return False
+
+
+class _Measures:
+    """Measures near the declared ones: the same answers and weights, counted anew."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+        self._design: SampleDesign | None = None
+        self._areas = _Areas(bench.results)
+
+    def declared(self) -> Outcome:
+        """Return what stands before anything is moved."""
+        return self._outcome(DECLARED, self.bench.results, "bench.results")
+
+    def answer(self, settings: Settings) -> Outcome:
+        """Return what a setting gives."""
+        survey = self.bench.results.survey
+        changes: dict[str, Any] = {}
+        words: list[Text] = []
+        dont_know = settings.get("dont_know", AS_DECLARED)
+        if dont_know != AS_DECLARED:
+            changes["dont_know"] = dont_know
+            words.append(DONT_KNOW[dont_know])
+        factor = settings.get("factor", 1)
+        if factor != 1:
+            component = settings["component"]
+            index = survey.questionnaire.indices[survey.ranked]
+            changes["weights"] = _times(index.weights, component, factor)
+            label = _component_labels(survey.questionnaire)[component]
+            words.append(_("{component}: weight × {factor}", component=label, factor=f"{factor:g}"))
+        if not changes:
+            return self.declared()
+        survey = with_measures(survey, **changes, name="try_measures")
+        arguments = [f"    {name}={value!r}," for name, value in changes.items()]
+        lines = ["trial = bench.try_measures(", *arguments, '    variance="linearized",', ")"]
+        lines.append("indices_table(trial.survey, trial.estimates)")
+        return self._outcome(comma_list(words), self._ranked(survey), "\n".join(lines))
+
+    @use(None)
+    def _ranked(self, survey: Survey) -> Ranked:
+        if self._design is None:
+            results = self.bench.results
+            base = base_design(results.survey, results.responses, engine="pandas")
+            self._design = weigh(results.survey, base)
+        computed = _without_needless(survey)
+        names = [*_measures(computed, self._design), *survey.questionnaire.rates]
+        design = remeasured(survey, self._design, names)
+        counted = tally(design, list(design.measures), by=survey.area_levels())
+        ranked = rank_design(computed, design, counted, variance="linearized")
+        return replace(ranked, survey=survey)
+
+    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
+        rows = []
+        survey = result.survey
+        for measure in dict.fromkeys([*survey.questionnaire.rates, survey.ranked]):
+            rows.append(_whole_row(DECLARED, self.bench.results, measure))
+            if name != DECLARED:
+                rows.append(_whole_row(name, result, measure))
+        table = pd.DataFrame(rows)
+        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+
+
+def _times(weights: Mapping[str, float | str], component: str, factor: float) -> dict[str, str]:
+    """Multiply one weight and divide all by their new sum, exactly."""
+    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
+    exact[component] *= Fraction(str(factor))
+    total = sum(exact.values())
+    changed = {}
+    for name, weight in exact.items():
+        share = weight / total
+        changed[name] = f"{share.numerator}/{share.denominator}"
+    return changed
+
+
+def _without_needless(survey: Survey) -> Survey:
+    """Return the survey without the combined score where no rank rests on it: what-if need not compute it."""
+    if ranked_scores(survey) & survey.composed.keys():
+        return survey
+    return replace(survey, combined=None)
+
+
+def _margins(steps: Sequence[Step]) -> list[str]:
+    """Name the margins of all calibrations, each once."""
+    names: list[str] = []
+    for step in steps:
+        if isinstance(step, CalibrationStep):
+            names += step.margins or ()
+    return list(dict.fromkeys(names))
+
+
+class _Weightings:
+    """Recipes near the declared one: each computed from the steps it shares with those before it, on one tally."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+        self._designs: dict[str, SampleDesign] = {}
+        self._counted: Tally | None = None
+        self._areas = _Areas(bench.results)
+        weights = weight_figures(bench.results)
+        self._effective_n = {DECLARED: weights["effective_n"]}
+
+    def declared(self) -> Outcome:
+        """Return what stands before anything is moved."""
+        return self._outcome(DECLARED, self.bench.results, "bench.results")
+
+    def answer(self, settings: Settings) -> Outcome:
+        """Return what a setting gives, and keep it as looked at."""
+        upper = settings["upper"]
+        steps = self.bench.survey.declared.weighting
+        without = [name for name in _margins(steps) if not settings[name]]
+        name = _recipe_name(upper, without)
+        if name == DECLARED:
+            return self.declared()
+        recipe = _recipe(steps, upper, without)
+        ranked = self._ranked(with_weighting(self.bench.results.survey, recipe, name=name))
+        tried = self.bench.keep_look(name, ranked)
+        self._effective_n[name] = tried.effective_n
+        return self._outcome(name, ranked, _code_of(recipe, name))
+
+    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
+        rows = [self._row(DECLARED, self.bench.results)]
+        if name != DECLARED:
+            rows.append(self._row(name, result))
+        table = pd.DataFrame(rows)
+        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+
+    def _row(self, name: Text | str, result: Results | Ranked) -> dict[str, object]:
+        """Return the ranked measure of all areas together, and what the weights are worth."""
+        row = _whole_row(name, result, result.survey.ranked)
+        if result.survey.declared.selection == "probability":
+            row["effective_n"] = self._effective_n.get(str(name))
+        return row
+
+    @use(None)
+    def _ranked(self, survey: Survey) -> Ranked:
+        design = self._design(survey)
+        computed = _without_needless(survey)
+        chosen = _measures(computed, design)
+        design = replace(design, measures={name: design.measures[name] for name in chosen})
+        if self._counted is None:
+            full = self.bench.results.design.weighting
+            columns = full.columns if full else ()
+            self._counted = tally(design, chosen, by=[*survey.area_levels(), *columns])
+        ranked = rank_design(computed, design, self._counted, variance="linearized")
+        return replace(ranked, survey=survey)
+
+    def _design(self, survey: Survey) -> SampleDesign:
+        """Carry out the steps of a recipe that no recipe before it began with."""
+        steps = survey.declared.weighting
+        key = ""
+        if key not in self._designs:
+            self._designs[key] = base_design(survey, self.bench.results.responses, engine="pandas")
+        design = self._designs[key]
+        for step in steps:
+            key += json.dumps(step.model_dump(mode="json"))
+            if key not in self._designs:
+                self._designs[key] = weigh(weighted_as(survey, [step]), design)
+            design = self._designs[key]
+        return design
+
+
+def _measures(survey: Survey, design: SampleDesign) -> list[str]:
+    """Return the measures that the ranking needs."""
+    if survey.combined is not None:
+        return list(design.measures)
+    needed = ranked_scores(survey) | {survey.questionnaire.ranked}
+    for name, index in survey.questionnaire.indices.items():
+        if name in needed and index.level == "area":
+            needed |= index.weights.keys()
+    return [name for name in design.measures if name in needed]
+
+
+def _recipe(steps: Sequence[Step], upper: Any, without: Sequence[str]) -> list[Step]:
+    """Return the declared steps with other trimming, and without some margins."""
+    recipe: list[Step] = []
+    for step in steps:
+        if isinstance(step, CalibrationStep):
+            names = step.margins or []
+            kept = [name for name in names if name not in without]
+            if not kept:
+                continue
+            if len(kept) < len(names):
+                step = step.model_copy(update={"margins": kept})
+        recipe.append(step)
+    if upper == AS_DECLARED:
+        return recipe
+    untrimmed: list[Step] = [step for step in recipe if not isinstance(step, TrimmingStep)]
+    if upper == NO_TRIMMING:
+        return untrimmed
+    return trimmed_at(upper, untrimmed)
+
+
+def _recipe_name(upper: Any, without: Sequence[str]) -> str:
+    """Name a recipe as `usual_trials` does, so that the same one has one name in the record."""
+    parts = []
+    if upper == NO_TRIMMING:
+        parts.append(NO_TRIMMING)
+    elif upper != AS_DECLARED:
+        parts.append(f"trim {upper:g} x mean")
+    parts += [f"without {name}" for name in without]
+    return ", ".join(parts) or DECLARED
+
+
+def _code_of(recipe: Sequence[Step], name: str) -> str:
+    """Write the cell that tries a recipe: what it gives is what the table shows."""
+    lines = ["steps = ["]
+    for step in recipe:
+        lines.append(f"    {step.model_dump(mode='json', exclude_unset=True)!r},")
+    lines.append("]")
+    lines.append(f'trial = bench.try_weighting(steps, name="{name}", variance="linearized")')
+    lines.append("trial")
+    return "\n".join(lines)
+
+
+def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict[str, object]:
+    """Return a measure of all areas together."""
+    whole = result.whole.of(measure)
+    figures = whole.table.iloc[0]
+    row: dict[str, object] = {"recipe": name, "measure": measure}
+    row |= {column: figures[column] for column in ("estimate", "se", "n")}
+    if result.survey.declared.selection == "probability":
+        row["variance"] = whole.conventions["variance"]
+    return row
+
+
+class _Areas:
+    """The areas on the list under a trial, beside the ranking as declared."""
+
+    def __init__(self, declared: Results) -> None:
+        self._declared = declared
+        with use(None):
+            self._before = ranking_table(declared.survey, declared.estimates, declared.ranking)
+
+    def outcome(
+        self, name: Text | str, result: Results | Ranked, code: str, table: pd.DataFrame
+    ) -> Outcome:
+        """Return a trial as it is shown: a table of its own, then the areas."""
+        facts: tuple[Text, ...] = ()
+        if name != DECLARED:
+            facts = (list_moves(result, self._declared).in_words(result.survey),)
+        with use(None):
+            tables = (table, self._listed(result))
+        return Outcome(name, result.survey.marks, facts, tables, code)
+
+    def _listed(self, result: Results | Ranked) -> pd.DataFrame:
+        """Return the areas that are on the list, or leave it."""
+        areas = moved_areas(result, self._before)
+        shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]
+        before = shown["rank"].astype(float) - shown["rank_shift"]
+        if before.mod(1).eq(0).all():
+            before = before.astype("Int64")
+        shown = shown.assign(rank_declared=before)
+        columns = known(shown, AREA_COLUMNS)
+        if not (shown["moved"] != "").any():
+            columns.remove("moved")
+        return shown[columns].reset_index(drop=True)
