@@ -17,6 +17,7 @@ from satisfaction.pipeline import Results, ranked_further
 from satisfaction.publication.reading_sets import read_indices
 from satisfaction.publication.tables import tables_of
 from satisfaction.publication.verify import verify
+from satisfaction.ranking.escalation import ladder as ladder_rows
 
 ORDER = {"excluded": 0.0, "possible": 0.5, "established": 1.0}
 NAMES = {number: name for name, number in ORDER.items()}
@@ -212,5 +213,31 @@ def test_what_counts_as_exact_establishes_nothing_on_the_ladder(results):
     )
     other = acting(results, [], list_size=1, escalation=ladder)
     options = replace(other.ranking.options, taken_as_exact=("desk",))
-    exact = replace(other, ranking=replace(other.ranking, options=options))
-    assert set(tables_of(exact).ladder["status"]) == {"possible"}
+    exact = replace(other.ranking, options=options)
+    rows = ladder_rows(other.survey, other.estimates, exact)
+    assert {row.trigger for row in rows} == {"rank_from", "listed_in_a_row"}
+    assert {row.status for row in rows} == {"possible"}
+
+
+def test_a_threshold_establishes_what_an_exact_score_cannot(results):
+    """The rank proves nothing then; that an area is below a value does, on the list and on the ladder."""
+    ladder = Escalation.model_validate(
+        {
+            "steps": [
+                {"listed_in_a_row": 1, "zh": "x", "en": "on"},
+                {"rank_from": 4, "zh": "y", "en": "z"},
+            ],
+            "source": "x",
+        }
+    )
+    other = acting(results, [("satisfaction", 0.95, "listed")], list_size=1, escalation=ladder)
+    verdicts = tables_of(other).thresholds.set_index("code")["status"]
+    assert "established" in set(verdicts)
+    options = replace(other.ranking.options, taken_as_exact=("desk",))
+    exact = replace(other.ranking, options=options)
+    rows = [
+        row
+        for row in ladder_rows(other.survey, other.estimates, exact)
+        if row.trigger == "listed_in_a_row"
+    ]
+    assert {row.code: row.status for row in rows} == verdicts.to_dict()

@@ -124,7 +124,8 @@ class EarlierSet:
             return replace(self, measure="", ranking=None, larger=None)
         path = self.folder / f"{prefix}{RANKING}"
         ranking = read_history(path, wave="")
-        if self._summary(name, prefix).get("taken_as_exact"):
+        summary = self._summary(name, prefix)
+        if summary.get("taken_as_exact") and "on_list" not in summary:
             ranking[["p_in", "p_out"]] = float("nan")  # nothing was established by it
         sources = [*self.sources, path]
         larger = None

@@ -115,7 +115,7 @@ def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
     if "p_listed" in table:
         tests = ["p_listed", "p_not_listed"]
     now = table[["rank", *tests]].astype(float)
-    if not _provable(ranking):
+    if not _provable(ranking) and "p_listed" not in table:
         now[tests] = np.nan
     for code, listed in standing(ranking).items():
         path = []

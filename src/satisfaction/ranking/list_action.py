@@ -7,7 +7,7 @@ another matter, and follows from verdicts that are each made by themselves: that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -46,9 +46,9 @@ class ListGround:
     """
 
     name: str
-    holds: Bools
-    p_in: Floats
-    p_out: Floats
+    holds: Bools = field(repr=False)
+    p_in: Floats = field(repr=False)
+    p_out: Floats = field(repr=False)
 
 
 def acting(survey: Survey) -> list[Threshold]:
