@@ -132,8 +132,8 @@ class Outcome:
     name: Text | str
     mark: Text | None
     facts: tuple[Text, ...]
-    tables: tuple[pd.DataFrame, ...]
-    code: str
+    tables: tuple[pd.DataFrame, ...] = field(repr=False)
+    code: str = field(repr=False)
 
     def html(self, *notes: Text) -> str:
         """Return it as HTML, in the current language; what is to be noted stands below."""
