@@ -14,6 +14,7 @@ from satisfaction.comparison.stability_files import export_stability, study_stab
 from satisfaction.comparison.wave_files import export_change, export_rolling
 from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import SatisfactionError
+from satisfaction.foundation.file_sets import SUMS
 from satisfaction.foundation.files import read_json, scratch_folder, sha256
 from satisfaction.pipeline import run
 from satisfaction.publication.verify import (
@@ -43,9 +44,7 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
         F121-F123 as `verify`.
     """
     folder = Path(folder)
-    stamp: dict[str, Any] = {}
-    if (folder / "run.json").is_file():
-        stamp = read_json(folder / "run.json")
+    stamp = _stamp(folder)
     command = stamp.get("command", "")
     if command not in AGAIN:
         return verify(folder, survey=survey)
@@ -66,6 +65,20 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
     inputs = unlike(_inputs(record), _inputs(record_now))
     versions = other_versions(record["versions"], record_now["versions"])
     return Verification(folder, changed, inputs, versions, differing, compared)
+
+
+def _stamp(folder: Path) -> dict[str, Any]:
+    """Return run.json; empty where there is none, or where it is damaged and checksums can say so."""
+    path = folder / "run.json"
+    if not path.is_file():
+        return {}
+    try:
+        stamp: dict[str, Any] = read_json(path)
+    except SatisfactionError:
+        if (folder / SUMS).is_file():
+            return {}
+        raise
+    return stamp
 
 
 def _changed_by_hand(folder: Path, outputs: Mapping[str, str]) -> dict[str, str]:

@@ -51,7 +51,7 @@ class FileSet:
     >>> results = sat.run(sat.read_survey("surveys/wave"))
     >>> published = sat.read_indices(sat.export(results, "published"))
     >>> published
-    FileSet(small-wave, wave 2026T1, small@1, revision 1: 56 figures, 4 ranked areas, 8 tables)
+    FileSet(small-wave, wave 2026T1, small@1, revision 1: 56 figures, 4 ranked areas, 10 tables)
     >>> published.provenance["revision"]
     1
     """
