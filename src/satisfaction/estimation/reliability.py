@@ -39,8 +39,8 @@ from satisfaction.sampling.variance import Array
 
 ROUNDING = 1e-13  # of the mean square: a smaller variance is none
 LARGEST = 2.0**62  # half of what a 64-bit sum holds
-ALL_VALID = "_complete.flag"
-SUM = "_complete.sum"
+ALL_VALID = "_complete_flag"
+SUM = "_complete_sum"
 CONVENTIONS = {
     "null": _("none: estimated, not tested").both,
     "method": "Cronbach (1951); corrected item-total correlations",
