@@ -40,7 +40,7 @@ PAIRS = {
     "首版 first version": "{zh: 首版, en: first version}",
 }
 """Sources and changes, as they stand in the small wave and as a survey declares them for two languages."""
-KEYS = ("fieldwork: backcheck", "fieldwork: modes", "fieldwork: earlier")
+KEYS = ("fieldwork: backcheck", "fieldwork: modes", "fieldwork: earlier", "tests: none")
 """As survey.yaml has them."""
 SIMULATED = "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\n"
 

@@ -154,7 +154,7 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
         correlation = both.cov[first, second] / np.sqrt(variance[first] * variance[second])
     conventions = {
         "null": NULL,
-        "test": "two-sided t; each wave's own design, covariance over shared PSUs",
+        "test": _("two-sided t; each wave's own design, covariance over shared PSUs").both,
         "df": "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union",
         "not_tested": "rows whose se is 0 or whose df is below 1",
         "left_out": len(later.table) + len(earlier.table) - 2 * len(pairs),

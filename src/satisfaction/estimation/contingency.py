@@ -38,11 +38,15 @@ Whole = Literal["all", "row", "column"]
 SHARES: dict[str, Whole] = {"share": "all", "row_share": "row", "column_share": "column"}
 NULL = _("rows and columns are independent in the population").both
 LOOKED_UP = {
-    "F": "Rao-Scott, second order: Pearson X2 / trace in F(d0, d0 df)",
-    "chisq": "Rao-Scott, first order: Pearson X2 / mean design effect in chi-square",
-    "saddlepoint": "Rao-Scott: Pearson X2 in the weighted sum of chi-squares over chi-square(d0 df) / (d0 df), by saddlepoint",
-    "wald": "Wald on the residuals from independence: W / k in F(k, df)",
-    "adjusted_wald": "Wald on the residuals from independence: W (df - k + 1) / (k df) in F(k, df - k + 1)",
+    "F": _("Rao-Scott, second order: Pearson X2 / trace in F(d0, d0 df)").both,
+    "chisq": _("Rao-Scott, first order: Pearson X2 / mean design effect in chi-square").both,
+    "saddlepoint": _(
+        "Rao-Scott: Pearson X2 in the weighted sum of chi-squares over chi-square(d0 df) / (d0 df), by saddlepoint"
+    ).both,
+    "wald": _("Wald on the residuals from independence: W / k in F(k, df)").both,
+    "adjusted_wald": _(
+        "Wald on the residuals from independence: W (df - k + 1) / (k df) in F(k, df - k + 1)"
+    ).both,
 }
 WALD: dict[str, WaldStatistic] = {"wald": "F", "adjusted_wald": "adjusted_F"}
 MISSING = "respondents without both variables are not counted; their PSUs stay in the design"

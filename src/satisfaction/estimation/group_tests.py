@@ -108,7 +108,7 @@ def t_test(
         groups = ["all"]
         code = np.where(valid > 0, 0, -1)
         name = "estimate"
-        test = "two-sided t"
+        test = _("two-sided t").both
         null = GIVEN_MEAN
         df_rule = DF_USED
     else:
@@ -116,7 +116,7 @@ def t_test(
         groups, code = levels(counted.keys[columns[0]], valid > 0)
         require_groups(groups, group_name, where="by", exactly=2)
         name = "difference"
-        test = "two-sided t, regression on the group"
+        test = _("two-sided t, regression on the group").both
         null = EQUAL_MEANS
         df_rule = f"{DF_USED} - 1"
     used = code >= 0
@@ -224,12 +224,12 @@ def rank_test(
     beyond_first = fit.coefficient[1:]
     cov = sample.covariance(sp.csr_array(fit.influence[:, 1:]))
     if k == 1:
-        test = "Wilcoxon: two-sided t"
+        test = _("Wilcoxon: two-sided t").both
         keys = pd.DataFrame(index=[0])
         se = standard_errors(cov)
         table = t_table(keys, beyond_first, se, df=df - 1, name="difference", null=0, level=level)
     else:
-        test = "Kruskal-Wallis: W / k in F(k, df - k)"
+        test = _("Kruskal-Wallis: W / k in F(k, df - k)").both
         table = pd.DataFrame([wald_row(beyond_first, cov, df - k, where="by")])
     conventions = {
         "measure": outcome.name,

@@ -282,7 +282,8 @@ def satterthwaite_of_blocks(
             inside = block_of == block
             quantities = at[inside]
             block_cov = cov[np.ix_(quantities, quantities)]
-            variance = float(coefficient[inside] @ block_cov @ coefficient[inside])
+            with np.errstate(invalid="ignore"):  # of what is not known the df are not known either
+                variance = float(coefficient[inside] @ block_cov @ coefficient[inside])
             variances.append(max(variance, 0.0))
             block_dfs.append(_block_df(quantities, domain, df, members))
         over_blocks = satterthwaite(np.array(variances), np.maximum(block_dfs, 0.0))

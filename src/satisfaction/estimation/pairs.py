@@ -50,7 +50,7 @@ def _null_within(within: str) -> str:
 
 
 CONVENTIONS = {
-    "test": "two-sided t; covariance of the whole sample design",
+    "test": _("two-sided t; covariance of the whole sample design").both,
     "df": "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
     "not_tested": "areas whose se is 0 or whose df is below 1",
 }

@@ -377,7 +377,7 @@ def regression(
     conventions = {
         "outcome": chosen.name,
         "family": family,
-        "test": "two-sided t",
+        "test": _("two-sided t").both,
         "null": NULLS[family],
         "baseline": terms.baseline,
         "df": f"{DF_USED} + 1 - coefficients",

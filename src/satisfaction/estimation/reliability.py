@@ -43,7 +43,7 @@ ALL_VALID = "_complete_flag"
 SUM = "_complete_sum"
 CONVENTIONS = {
     "null": _("none: estimated, not tested").both,
-    "method": "Cronbach (1951); corrected item-total correlations",
+    "method": _("Cronbach (1951); corrected item-total correlations").both,
     "items": "declared scores, each counting alike in alpha whatever its weight in the index",
     "cases": "complete cases: valid answers to all items; the others stay in the design",
     "weights": "final weights for weighted_alpha, se, ci and the columns weighted_*; not used for alpha, mean, sd, item_total, alpha_without: these describe the respondents, not the population",
@@ -445,7 +445,7 @@ INTERVIEWER_CONVENTIONS = {
     "null": _(
         "no variance between groups: answers to one interviewer are no more alike than others"
     ).both,
-    "method": "one-way random effects, ANOVA estimator; F test on df_between and df_within",
+    "method": _("one-way random effects, ANOVA estimator; F test on df_between and df_within").both,
     "interval": "Wald (1940): exact for normal errors and groups of any size; an approximation for rates",
     "weights": "not used: this describes the fieldwork, not the population",
     "design_effect": "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
