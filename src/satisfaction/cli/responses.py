@@ -192,11 +192,10 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         unread_lines,
     )
     from satisfaction.collection.responses import load_responses
+    from satisfaction.declarations.declared_words import population_note, what_is_tested
     from satisfaction.declarations.earlier import earlier_notes
-    from satisfaction.declarations.tested import what_is_tested
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
-    from satisfaction.publication.selection_tables import population_note
 
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     of_design = _fault_of_design(survey, responses) if counts.accepted else None

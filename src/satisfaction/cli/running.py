@@ -138,8 +138,8 @@ def _summary(results: Results) -> None:
         unanswered_areas,
         unread_lines,
     )
+    from satisfaction.declarations.declared_words import what_is_tested
     from satisfaction.declarations.earlier import earlier_notes
-    from satisfaction.declarations.tested import what_is_tested
     from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
@@ -262,10 +262,10 @@ def _tell_ranking(results: Results) -> None:
 
 def _tell_selection(results: Results) -> None:
     """Print what would have to hold of those who did not answer, where respondents were not drawn."""
+    from satisfaction.declarations.declared_words import population_note
     from satisfaction.publication.selection_tables import (
         CAUTION,
         near_the_cut,
-        population_note,
         reference_note,
         selection_tables,
     )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext, use
+from satisfaction.foundation.language import NOTHING, Text, _, ngettext, use
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
 from satisfaction.publication.headings import in_one_language
@@ -159,26 +159,6 @@ def _population_by_name(survey: Survey) -> str:
     if reference is None or model is None:
         return ", ".join(area_margins(survey.declared, survey.questionnaire.roles.area))
     return f"{reference.name} {reference.declared.wave}: {', '.join(model.by or ())}"
-
-
-def population_note(survey: Survey) -> Text:
-    """Say what stands for the population in the declared model of who answers; empty without a model."""
-    model = survey.declared.selection_model
-    if model is None:
-        return NOTHING
-    reference = survey.reference
-    if reference is None:
-        names = area_margins(survey.declared, survey.questionnaire.roles.area)
-        return _("population of the model: margins {margins}", margins=comma_list(names))
-    items = [survey.questionnaire.items[name].text for name in model.by or ()]
-    return _(
-        "population of the model: the respondents of {title} ({name}, wave {wave}), who were drawn, "
-        "with their final weights, by {items}",
-        title=reference.declared.title.text,
-        name=reference.name,
-        wave=reference.declared.wave,
-        items=comma_list(items),
-    )
 
 
 def reference_note(reference: DrawnReference) -> Text:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from satisfaction.declarations.combined import COMBINED
+from satisfaction.declarations.declared_words import population_note
 from satisfaction.foundation import figures
 from satisfaction.foundation.files import dated_folder, refuse_existing
 from satisfaction.foundation.language import Language, Text, _, use
@@ -36,7 +37,6 @@ from satisfaction.publication.selection_tables import (
     CAUTION,
     ODDS,
     SENSITIVITY,
-    population_note,
     satisfied_label,
 )
 from satisfaction.publication.tables import Tables, tables_of

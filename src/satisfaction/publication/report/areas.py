@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from satisfaction.declarations.declared_words import population_note
 from satisfaction.foundation.language import NOTHING, Language, Text, _, as_text, current, use
 from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
@@ -41,7 +42,7 @@ from satisfaction.publication.report.rows import (
     threshold_rows,
     unmarked,
 )
-from satisfaction.publication.selection_tables import CAUTION, SENSITIVITY, population_note
+from satisfaction.publication.selection_tables import CAUTION, SENSITIVITY
 from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
 LISTED = {

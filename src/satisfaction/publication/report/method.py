@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from satisfaction.declarations.declared_words import population_note, what_is_tested
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Escalation
 from satisfaction.declarations.survey import Survey
-from satisfaction.declarations.tested import what_is_tested
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.conventions import (
     KEYS,
@@ -32,7 +32,6 @@ from satisfaction.publication.selection_tables import (
     MODELS,
     ODDS,
     SENSITIVITY,
-    population_note,
     reference_note,
     satisfied_label,
 )

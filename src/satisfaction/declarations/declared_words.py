@@ -1,10 +1,11 @@
-"""What a wave tests, in words: as survey.yaml declares it, or by default."""
+"""What a wave tests, and what stands for its population, in words: as survey.yaml declares it, or by default."""
 
 from __future__ import annotations
 
+from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import NO_TESTS
-from satisfaction.foundation.language import NOTHING, Text, _, semicolon_list
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, semicolon_list
 
 
 def what_is_tested(survey: Survey) -> Text:
@@ -19,6 +20,26 @@ def what_is_tested(survey: Survey) -> Text:
     if declared.tests is not None:
         return _("tests, as survey.yaml declares them: {what}", what=what)
     return _("tests, by default: {what} (`tests: none` in survey.yaml: no tests)", what=what)
+
+
+def population_note(survey: Survey) -> Text:
+    """Say what stands for the population in the declared model of who answers; empty without a model."""
+    model = survey.declared.selection_model
+    if model is None:
+        return NOTHING
+    reference = survey.reference
+    if reference is None:
+        names = area_margins(survey.declared, survey.questionnaire.roles.area)
+        return _("population of the model: margins {margins}", margins=comma_list(names))
+    items = [survey.questionnaire.items[name].text for name in model.by or ()]
+    return _(
+        "population of the model: the respondents of {title} ({name}, wave {wave}), who were drawn, "
+        "with their final weights, by {items}",
+        title=reference.declared.title.text,
+        name=reference.name,
+        wave=reference.declared.wave,
+        items=comma_list(items),
+    )
 
 
 def _parts(survey: Survey) -> list[Text]:
