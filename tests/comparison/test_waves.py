@@ -29,8 +29,10 @@ from satisfaction.comparison.wave_files import export_change
 from satisfaction.comparison.words import change_lines, rank_as_printed, rolling_lines
 from satisfaction.declarations.items import ComparableVersion
 from satisfaction.estimation.change import combine_waves
+from satisfaction.foundation.conventions import in_words
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.files import sha256
+from satisfaction.foundation.language import Text
 from satisfaction.pipeline import run
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.publication.tables import indices_table
@@ -623,3 +625,8 @@ def test_a_rank_is_printed_with_the_set_of_one_named_area_as_run_prints_it(small
     said = rank_as_printed(found.later, "990101")
     assert said.en.endswith(f"(rank set {row.marginal_low}–{row.marginal_high})")
     assert f"名次集合 {row.marginal_low}–{row.marginal_high}" in said.zh
+
+
+def test_why_waves_may_be_compared_is_said_in_the_language_of_the_reader():
+    words = in_words("topic_index: the same in small@1")
+    assert words == Text("topic_index：在 small@1 中相同", "topic_index: the same in small@1")

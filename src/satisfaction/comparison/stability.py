@@ -274,15 +274,19 @@ def combined_components(results: Results, *, draws: int = 512, seed: int = 1) ->
     if not results.ranking.summary.proven:
         draws = 0
     raised = np.any([part.raised for part in parts], axis=0)
+    weights = np.array([part.declared.weight for part in parts])
+    errors = _component_errors(parts, draws=draws, seed=seed)
+    lent = np.array(level.codes)[raised].tolist()
+    scalings = tuple((part.declared.normalise, part.declared.goalposts) for part in parts)
     return Components(
         names=tuple(part.name for part in parts),
         areas=list(level.codes),
-        weights=np.array([part.declared.weight for part in parts]),
+        weights=weights,
         scores=np.array(list(variants.values())),
-        errors=_component_errors(parts, draws=draws, seed=seed),
+        errors=errors,
         variants=tuple(variants),
-        lent=np.array(level.codes)[raised].tolist(),
-        scalings=tuple((part.declared.normalise, part.declared.goalposts) for part in parts),
+        lent=lent,
+        scalings=scalings,
         notes=results.combined.notes(),
     )
 

@@ -10,6 +10,7 @@ import pandas as pd
 from satisfaction.comparison.changes import WaveChange, WaveRolling, rests_on_survey
 from satisfaction.comparison.trial import Trial
 from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.conventions import in_words
 from satisfaction.foundation.figures import (
     Unit,
     p_value,
@@ -78,7 +79,7 @@ def lines_of_change(found: WaveChange) -> list[Text]:
     figure = figures(found.later.survey, found.measure)
     lines = []
     if found.measure not in found.later.survey.composed:
-        lines.append(_("comparable: {comparable}", comparable=summary["comparable"]))
+        lines.append(_("comparable: {comparable}", comparable=in_words(summary["comparable"])))
     if rests_on_survey(found.later):
         lines.append(_("PSUs in both waves: {psus}", psus=summary["shared_psus"]))
     lines += found.notes
@@ -198,7 +199,8 @@ def lines_of_rolling(found: WaveRolling) -> list[Text]:
     if composed:
         lines.append(EACH_AS_PUBLISHED)
     else:
-        lines += [_("comparable: {comparable}", comparable=words) for words in found.comparable]
+        for words in found.comparable:
+            lines.append(_("comparable: {comparable}", comparable=in_words(words)))
     lines += found.notes
     if found.estimates.conventions["selection"] == "probability":
         single = last.estimates[last.area].of(found.measure).table["se"].median()

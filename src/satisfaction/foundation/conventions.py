@@ -272,6 +272,8 @@ TEMPLATES = (
     _("normal empirical Bayes, {between} tau2, se as if known, exact by quadrature"),
     _("partial conjunction, {form}, one unit, one side"),
     _("partial conjunction, {form}, monotone; one unit, one side"),
+    _("{measure}: the same in {questionnaires}"),
+    _("{measure}: {allowed}; differs in {places}"),
 )
 """Values that hold figures or other values."""
 
