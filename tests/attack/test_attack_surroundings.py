@@ -13,11 +13,12 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 
 from satisfaction import cli, read_survey, run
 from satisfaction.cli.options import DAMAGED_SET, READER_GONE, SURROUNDINGS
-from satisfaction.foundation import files
+from satisfaction.foundation import files, grids
 from satisfaction.notebook.launcher import find_waves
 from satisfaction.publication.file_set import export_dated
 
@@ -143,6 +144,43 @@ def test_a_signal_leaves_nothing(small, number):
     _, err = running.communicate()
     assert (running.returncode, "已中断" in err, "Traceback" in err) == (128 + number, True, False)
     assert list(out.iterdir()) == []
+
+
+INTERRUPTED_CLASS = """from satisfaction import cli
+
+def interrupted(*_arguments, **_options):
+    exec("import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(5)")
+
+cli.cli = interrupted
+cli.main()
+"""
+
+
+def test_ctrl_c_while_python_makes_a_class_is_an_exit_code(tmp_path):
+    """Where code that Python has just put together is interrupted, it would kill itself by the signal at its end."""
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_CLASS, encoding="utf-8")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    signal.signal(signal.SIGINT, before)
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False)
+
+
+def test_a_signal_while_a_workbook_is_read_is_no_damage(tmp_path, monkeypatch):
+    def stopped(*_arguments, **_options):
+        raise cli.Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(grids, "check_sheets", stopped)
+    path = tmp_path / "book.xlsx"
+    pd.DataFrame({"a": [1]}).to_excel(path, index=False)
+    with pytest.raises(cli.Stopped) as stop:
+        grids.read_grids(path)
+    assert stop.value.code == 143
 
 
 def test_nohup_is_respected(small):

@@ -89,25 +89,31 @@ KINDS = {
 }
 
 
-class Stopped(BaseException):
-    """The program was asked to end; like Ctrl-C it passes through everything and cleans up."""
+class Stopped(SystemExit):
+    """The program was asked to end: it passes through everything that lets an exit pass, and cleans up."""
+
+    code: int
 
     def __init__(self, number: int) -> None:
-        self.code = 128 + number
-        super().__init__(number)
+        super().__init__(128 + number)
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP (a closed terminal) end the program as Ctrl-C does, unless they are ignored (nohup)."""
+    """Have SIGTERM, SIGHUP (a closed terminal) and Ctrl-C end the program alike, unless they are ignored (nohup).
+
+    A KeyboardInterrupt would not do: where one arises while Python runs code it has just put together (a class of an import),
+    Python kills itself by the signal at its end, whatever the exit code.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
 
     before = {}
-    for name in ("SIGTERM", "SIGHUP"):
+    untouched = (signal.SIG_DFL, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP", "SIGINT"):
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+        if number is not None and signal.getsignal(number) in untouched:
             before[number] = signal.signal(number, stop)
     try:
         yield
