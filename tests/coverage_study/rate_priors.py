@@ -32,7 +32,7 @@ from satisfaction.estimation.intervals import korn_graubard_interval
 from satisfaction.ranking import probability, rates
 from satisfaction.ranking.grades import PROMISED, grade_units
 
-from .rank_scoring import FEW, NOISE, OK, SHOWN, WRONG, markdown
+from .rank_scoring import FEW, NOISE, OK, SHOWN, WRONG, write_tables
 
 ROOT = Path(__file__).parents[2]
 Array = np.ndarray[Any, Any]
@@ -410,21 +410,15 @@ def report(
     if truth:
         tables["Every bin"] = every_bin(total)
     tables["Judging truths together, not flagged"] = together(total, JUDGING)
-    lines = [
-        f"# P(last ten) of rates; simulated; provinces {first}-{first + provinces - 1} a truth"
-    ]
-    for title, table in tables.items():
-        if table.shape[1] < 2:
-            continue
-        lines += ["", f"## {title}", "", *markdown(table)]
     missed = int((judged["verdict"] == WRONG).sum()) if len(judged) else 0
     missed += int(overall > bar)
     kept = FEW if provinces < 2 else OK if overall <= bar else WRONG
-    lines += ["", f"Grades, mean over truths: {overall:.2f} % truly wrong, bar {bar:g} %: {kept}"]
-    lines += ["", f"{missed} bars missed; {time.monotonic() - began:.0f} s; all simulated"]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    closing = [
+        f"Grades, mean over truths: {overall:.2f} % truly wrong, bar {bar:g} %: {kept}",
+        f"{missed} bars missed; {time.monotonic() - began:.0f} s; all simulated",
+    ]
+    heading = f"P(last ten) of rates; simulated; provinces {first}-{first + provinces - 1} a truth"
+    write_tables(out, heading, tables, closing=closing)
     return missed
 
 

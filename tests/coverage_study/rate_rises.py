@@ -28,7 +28,7 @@ from satisfaction.ranking.probability import rank_draws
 from satisfaction.ranking.rate_rises import rate_rises
 from satisfaction.ranking.waves import Waves, waves_from_arrays
 
-from .rank_scoring import WRONG, markdown
+from .rank_scoring import WRONG, write_tables
 from .rate_priors import (
     BINS,
     COUNTIES,
@@ -179,19 +179,17 @@ def _farthest(total: Total, model: str, k: int) -> dict[str, Any]:
 def report(*, first: int, provinces: int, out: Path) -> int:
     """Run the study, print and write its tables, return how many bars were missed."""
     began = time.process_time()
-    lines = [
-        f"# P(rise >= {PLACES}) of rates; simulated; provinces {first}-{first + provinces - 1}"
-    ]
+    tables = {}
     missed = 0
     for title, truths in (("Judging truths", JUDGING), ("Choosing truths", CHOOSING)):
         table = together(study(truths, first=first, provinces=provinces))
-        lines += ["", f"## {title}", "", *markdown(table)]
+        tables[title] = table
         if truths == JUDGING and len(table):
             missed = int((table["verdict"] == WRONG).sum())
-    lines += ["", f"{missed} bars missed; {time.process_time() - began:.0f} s CPU; all simulated"]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    heading = f"P(rise >= {PLACES}) of rates; simulated; provinces {first}-{first + provinces - 1}"
+    seconds = time.process_time() - began
+    closing = [f"{missed} bars missed; {seconds:.0f} s CPU; all simulated"]
+    write_tables(out, heading, tables, closing=closing)
     return missed
 
 
