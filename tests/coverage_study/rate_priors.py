@@ -73,6 +73,12 @@ def outliers(random: np.random.Generator) -> Array:
     return level + random.normal(0, 0.015, COUNTIES)
 
 
+def by_chance(random: np.random.Generator) -> Array:
+    """Two levels, one county in five on the lower one."""
+    level = np.where(random.random(COUNTIES) < 0.2, 0.9, 0.97)
+    return level + random.normal(0, 0.006, COUNTIES)
+
+
 def heavy_tails(random: np.random.Generator) -> Array:
     """Logits with tails of a t distribution with 3 df."""
     return special.expit(special.logit(0.96) + 0.35 * random.standard_t(3, COUNTIES))
@@ -101,7 +107,17 @@ JUDGING: dict[str, Draw] = {
     "three groups 85, 93, 98 %": three_groups,
     "heavy tails 96 %": heavy_tails,
 }
-TRUTHS = CHOOSING | JUDGING
+LATER: dict[str, Draw] = {
+    "all equal 90 %": normal(0.9, 1e-7),
+    "all equal 98 %": normal(0.98, 1e-7),
+    "beta 94 %": lambda random: random.beta(47, 3, COUNTIES),
+    "uniform 88-99 %": lambda random: random.uniform(0.88, 0.99, COUNTIES),
+    "two groups by chance 90, 97 %": by_chance,
+    "long upper tail 80 %": lambda random: 0.74 + random.exponential(0.05, COUNTIES),
+}
+"""Judging truths that came later, when what the first six had shown was known."""
+EQUAL = tuple(truth for truth in LATER if truth.startswith("all equal"))
+TRUTHS = CHOOSING | JUDGING | LATER
 
 
 @dataclass(frozen=True)

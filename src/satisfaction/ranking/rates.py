@@ -30,8 +30,9 @@ DEFAULT: Prior = "logit"
 """For rates, by the simulations of tests/coverage_study/rate_priors.py."""
 DISAGREE = 0.1
 """Where priors give probabilities farther apart than this, the probability depends on the model."""
-EQUAL_LEVEL = 0.01
-"""Where a test of equal true rates does not reject at this level, that they are equal is compared too."""
+EQUAL_LEVEL = 0.001
+"""Where a test of equal true rates does not reject at this level, that they are equal is compared too.
+One in a thousand, since the provinces it wrongly takes for different all state too high probabilities."""
 DISAGREE_WITH_EQUAL = 0.05
 """Then a probability this far above that of equal rates depends on the model."""
 
