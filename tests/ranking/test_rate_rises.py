@@ -131,9 +131,12 @@ def test_shared_error_is_no_change():
 
 def test_the_study_counts_every_county_once():
     counts = study.province(study.Case("normal 97 %", 0.4, "few PSUs"), 1)
-    for of_model in counts.values():
-        assert of_model[:, 0].sum() == study.COUNTIES
-        assert (of_model[:, 2] <= of_model[:, 0]).all()
+    everyone = counts[study.RATES]
+    unflagged = counts[study.UNFLAGGED]
+    assert everyone[:, 0].sum() == study.COUNTIES
+    assert (unflagged <= everyone).all()
+    for by_bin in counts.values():
+        assert (by_bin[:, 2] <= by_bin[:, 0]).all()
 
 
 def test_estimates_of_a_rate_have_the_model_of_rates_and_say_so():
