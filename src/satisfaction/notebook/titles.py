@@ -90,6 +90,8 @@ TITLES = {
     "all_high": _("places gained, at most (whole table)"),
     "expected_rise": _("places gained, expected"),
     "probability_rise": _("P(places gained or more)"),
+    "probability_rise_low": _("P(places gained or more), lowest"),
+    "probability_rise_high": _("P(places gained or more), highest"),
     "places": pgettext("a heading", "places"),
     "shared_psus": _("PSUs in both waves"),
     "raw_order": _("order by places gained"),

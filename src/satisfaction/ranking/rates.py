@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ EQUAL_LEVEL = 0.001
 One in a thousand, since the provinces it wrongly takes for different all state too high probabilities."""
 DISAGREE_WITH_EQUAL = 0.05
 """Then a probability this far above that of equal rates depends on the model."""
+
+RANGE = ("probability_low", "probability_high", "model_dependent")
+"""Columns beside a probability where models are compared."""
 
 SCALES: dict[str, tuple[float, float]] = {
     "identity": (1e-5, 1 - 1e-5),
@@ -148,6 +151,10 @@ class Compared:
     low: Floats
     high: Floats
     depends: NDArray[np.bool_]
+
+    def columns(self, names: Sequence[str] = RANGE) -> dict[str, NDArray[Any]]:
+        """Columns of a table, (p,) each: lowest, highest, whether it depends."""
+        return dict(zip(names, (self.low, self.high, self.depends), strict=True))
 
     def __repr__(self) -> str:
         return f"Compared({len(self.low)} units, {int(self.depends.sum())} depend on the prior)"
