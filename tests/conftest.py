@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from golden_values import expected, province_population, province_rows
+from remembered_pictures import remembered_pictures
 from satisfaction import SurveyDesign, read_survey
 from satisfaction.foundation.language import Text, rendered
 from satisfaction.sampling.design import SampleDesign
@@ -175,6 +176,21 @@ def call(monkeypatch, capsys):
         return code, *capsys.readouterr()
 
     return run_cli
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pictures():
+    """Pages draw a picture once in a process; what is the same twice is not drawn twice."""
+    with remembered_pictures() as remembered:
+        yield remembered
+
+
+@pytest.fixture
+def drawn_anew(pictures):
+    """Every picture is drawn, for tests of what is the same at every writing."""
+    pictures.anew = True
+    yield
+    pictures.anew = False
 
 
 @pytest.fixture(scope="session")
