@@ -18,7 +18,7 @@ import pytest
 from hypothesis import settings
 
 from golden_values import expected, province_population, province_rows
-from remembered_pictures import remembered_pictures
+from remembered_pictures import remember_pictures
 from satisfaction import SurveyDesign, read_survey
 from satisfaction.foundation.language import Text, rendered
 from satisfaction.sampling.design import SampleDesign
@@ -181,8 +181,7 @@ def call(monkeypatch, capsys):
 @pytest.fixture(scope="session", autouse=True)
 def pictures():
     """Pages draw a picture once in a process; what is the same twice is not drawn twice."""
-    with remembered_pictures() as remembered:
-        yield remembered
+    return remember_pictures()
 
 
 @pytest.fixture
@@ -210,6 +209,26 @@ def small(small_template, tmp_path) -> SmallSurvey:
     """A copy of the small survey that the test may change."""
     root = tmp_path / "small"
     shutil.copytree(small_template, root)
+    return SmallSurvey(root)
+
+
+@pytest.fixture(scope="session")
+def published_template(small_template, tmp_path_factory) -> Path:
+    """The small survey with a set in out/, as `satisfaction run` leaves it; run once in a process."""
+    from satisfaction.pipeline import run
+    from satisfaction.publication.file_set import export_dated
+
+    root = tmp_path_factory.mktemp("published") / "small"
+    shutil.copytree(small_template, root)
+    export_dated(run(SmallSurvey(root).read()))
+    return root
+
+
+@pytest.fixture
+def published(published_template, tmp_path) -> SmallSurvey:
+    """A copy of the small survey and of its set, which the test may change."""
+    root = tmp_path / "small"
+    shutil.copytree(published_template, root, symlinks=True)
     return SmallSurvey(root)
 
 

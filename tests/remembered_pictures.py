@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 import pickle
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -64,16 +63,11 @@ def type_of_picture():
     return Picture
 
 
-@contextmanager
-def remembered_pictures():
-    """Let the pages of a wave remember what they have drawn."""
+def remember_pictures() -> RememberedPictures:
+    """Let the pages of this process remember what they have drawn."""
     modules = [importlib.import_module(f"satisfaction.publication.{name}") for name in PAGES]
     remembered = RememberedPictures(modules[0].plots, modules[0].picture)
-    before = [(module, module.plots, module.picture) for module in modules]
     for module in modules:
         module.plots = remembered
         module.picture = remembered.picture
-    yield remembered
-    for module, plots, picture in before:
-        module.plots = plots
-        module.picture = picture
+    return remembered
