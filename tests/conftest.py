@@ -160,19 +160,25 @@ def table_rows(page: str) -> list[list[str]]:
     return rows
 
 
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the program as the shell would, in English unless told; returns exit code, standard output, standard error."""
+def run_program(patch: pytest.MonkeyPatch, *arguments, language="en") -> int:
+    """Call the program as the shell would, in English unless told; returns the exit code."""
     from satisfaction import cli
 
+    patch.setenv("SATISFACTION_LANG", language)
+    patch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the program as the shell would; returns exit code, standard output, standard error."""
+
     def run_cli(*arguments, language="en"):
-        monkeypatch.setenv("SATISFACTION_LANG", language)
-        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
+        code = run_program(monkeypatch, *arguments, language=language)
         return code, *capsys.readouterr()
 
     return run_cli
