@@ -1,7 +1,8 @@
 """Pictures of pages, drawn once in a process: half the work of a file set is drawing, and most sets of the tests show the same.
 
 A picture is remembered by what it is drawn from: the function, its tables to the last bit, the language. Other tables, another
-mark or another language are drawn anew. `drawn_anew` in conftest.py switches it off for tests of "the same text twice".
+mark or another language are drawn anew. `drawn_anew` in conftest.py switches it off for tests of "the same text twice", and
+`left_out` leaves pictures out where a set is there for its tables alone.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import functools
 import importlib
 import pickle
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
 from satisfaction.foundation.language import current
 
+BLANK = ("", "", b"")
 PAGES = ("report", "report.areas", "report.reading")
 
 
@@ -31,8 +34,9 @@ class RememberedPictures:
     def __init__(self, plots: ModuleType, picture) -> None:
         self.plots = plots
         self.draw_in = picture
-        self.addresses: dict[tuple[str, str, bytes], object] = {}
+        self.addresses: dict[tuple[str, str, bytes], object] = {BLANK: "data:,"}
         self.anew = False
+        self.blank = False
 
     def __getattr__(self, name: str):
         drawing = getattr(self.plots, name)
@@ -43,11 +47,20 @@ class RememberedPictures:
         def draw(*tables, **words):
             if self.anew:
                 return drawing(*tables, **words)
+            if self.blank:
+                return Drawn(BLANK, None)
             key = (name, str(current()), pickle.dumps((tables, words)))
             figure = None if key in self.addresses else drawing(*tables, **words)
             return Drawn(key, figure)
 
         return draw
+
+    @contextmanager
+    def left_out(self):
+        """Write pages without pictures, for sets of which nobody reads the pages."""
+        self.blank = True
+        yield
+        self.blank = False
 
     def picture(self, drawn, alt):
         if not isinstance(drawn, Drawn):
