@@ -59,8 +59,10 @@ class RememberedPictures:
     def left_out(self):
         """Write pages without pictures, for sets of which nobody reads the pages."""
         self.blank = True
-        yield
-        self.blank = False
+        try:
+            yield
+        finally:
+            self.blank = False
 
     def picture(self, drawn, alt):
         if not isinstance(drawn, Drawn):
