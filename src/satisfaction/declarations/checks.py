@@ -53,7 +53,7 @@ def check_declarations(
         raise SurveyError(
             "S123",
             _("Item '{area}' is an area code; an `areas` table is needed.", area=roles.area),
-            where=str(document.path),
+            where=document.path,
             hint=_("Declare an `areas` table."),
         )
     if declared.sample is not None and roles.psu is None:
@@ -185,7 +185,7 @@ def check_reference(survey: Survey, reference: Survey, document: Document) -> No
             "S529",
             _("Reference {name} holds simulated data, this wave real ones.", name=reference.name),
             where=where,
-            got=str(model.reference),
+            got=model.reference,
             hint=_("Name another wave, or use margins."),
         )
     if not declared.weighting:
@@ -193,7 +193,7 @@ def check_reference(survey: Survey, reference: Survey, document: Document) -> No
             "S530",
             _("Reference {name} declares no weighting.", name=reference.name),
             where=where,
-            got=str(model.reference),
+            got=model.reference,
             hint=_("Declare `weighting` there: its respondents must stand for all residents."),
         )
     for position, item in enumerate(model.by or ()):

@@ -106,7 +106,7 @@ def _refuse(
         raise SurveyError(
             code,
             _("{text} (rows {numbers}).", text=text, numbers=numbers),
-            where=str(path),
+            where=path,
             available=available,
             hint=_("Correct these rows."),
         )
@@ -192,7 +192,7 @@ def check_areas(areas: pd.DataFrame, ranked: str, path: Path) -> None:
         raise SurveyError(
             "S146",
             _("The table of areas is not right: {text}.", text=text),
-            where=str(path),
+            where=path,
             available=sorted(levels),
             hint=_("Correct `level` and `parent` in the table of areas."),
         )
@@ -271,7 +271,7 @@ def check_frame_and_sample(
             raise SurveyError(
                 code,
                 _("{text}: {listed}.", text=text, listed=listed),
-                where=str(incomplete),
+                where=incomplete,
                 hint=_(
                     "Complete these strata in {name}, or correct the other table.",
                     name=incomplete.name,

@@ -36,6 +36,7 @@ from satisfaction.declarations.meanings import schema_of
 from satisfaction.foundation.errors import QuestionnaireError, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
+from satisfaction.foundation.shipped import questionnaires_in
 from satisfaction.foundation.yaml import (
     Code,
     Location,
@@ -439,8 +440,7 @@ def questionnaires_above(path: Path) -> dict[str, Path]:
     """
     files: dict[str, Path] = {}
     for folder in path.resolve().parents:
-        for file in sorted((folder / "questionnaires").glob("*/*.yaml")):
-            files.setdefault(f"{file.parent.name}@{file.stem}", file)
+        files = questionnaires_in(folder / "questionnaires") | files
     return files
 
 

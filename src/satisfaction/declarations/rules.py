@@ -24,7 +24,7 @@ def _digits(value: Any) -> Any:
         "S183",
         _("round_before_ranking is `off` or a whole number from 0 to 6."),
         available=("off", *DIGITS),
-        got=str(value),
+        got=value,
         hint=_("Write `off`, or the number of decimal places."),
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from xlsxwriter.utility import xl_col_to_name
 
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.language import _
@@ -72,9 +73,8 @@ def check_sheets(content: bytes, *, where: str) -> bool:
         names = _sheet_names(archive)
         for info in archive.infolist():
             if info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml"):
-                _check_sheet(
-                    archive, info, where=f"{where} {names.get(info.filename, info.filename)}"
-                )
+                sheet = names.get(info.filename, info.filename)
+                _check_sheet(archive, info, where=f"{where} {sheet}")
         return any(info.filename == "xl/workbook.xml" for info in archive.infolist())
 
 
@@ -87,7 +87,8 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
         F441.
     """
     area = rows * columns
-    if columns <= MOST_COLUMNS and (area <= MOST_SPREAD or area <= SPARSE * cells):
+    mostly_empty = area > MOST_SPREAD and area > SPARSE * cells
+    if columns <= MOST_COLUMNS and not mostly_empty:
         return
     size = _(
         "The table has {rows:,} rows and {columns:,} columns, nearly all of them empty or the "
@@ -126,7 +127,8 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
             last = np.maximum(last, places.max(axis=0))
     if cells:
         columns, rows = (last - first + 1).tolist()
-        check_spread(rows, columns, cells, where=where, corner=f"{_letters(int(last[0]))}{last[1]}")
+        corner = f"{xl_col_to_name(int(last[0]) - 1)}{last[1]}"
+        check_spread(rows, columns, cells, where=where, corner=corner)
 
 
 def _references(piece: bytes) -> npt.NDArray[np.int64]:
@@ -167,20 +169,11 @@ def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     yield rest
 
 
-def _letters(column: int) -> str:
-    letters = ""
-    while column:
-        column, last = divmod(column - 1, 26)
-        letters = chr(ord("A") + last) + letters
-    return letters
-
-
 def _sheet_names(archive: zipfile.ZipFile) -> dict[str, str]:
     """Return the names of the sheets by the member they stand in, as far as the workbook says."""
-    targets = {
-        one.get("Id"): one.get("Target", "")
-        for one in _tags(archive, "xl/_rels/workbook.xml.rels", "Relationship")
-    }
+    targets = {}
+    for relation in _tags(archive, "xl/_rels/workbook.xml.rels", "Relationship"):
+        targets[relation.get("Id")] = relation.get("Target", "")
     names = {}
     for sheet in _tags(archive, "xl/workbook.xml", "sheet"):
         target = targets.get(sheet.get("r:id"), "")
@@ -196,9 +189,10 @@ def _tags(archive: zipfile.ZipFile, member: str, name: str) -> list[dict[str, st
         return []
     with archive.open(member) as stream:
         text = stream.read(CHUNK).decode("utf-8", errors="replace")
-    found = re.findall(rf"<(?:\w+:)?{name}\b([^>]*)>", text)
     tags = []
-    for tag in found:
-        attributes = re.findall(r'([\w:]+)="([^"]*)"', tag)
-        tags.append({key: html.unescape(value) for key, value in attributes})
+    for tag in re.findall(rf"<(?:\w+:)?{name}\b([^>]*)>", text):
+        attributes = {}
+        for key, value in re.findall(r'([\w:]+)="([^"]*)"', tag):
+            attributes[key] = html.unescape(value)
+        tags.append(attributes)
     return tags

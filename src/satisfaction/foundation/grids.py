@@ -107,7 +107,7 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
         raise InputFileError(
             "F106",
             _("Files of type '{kind}' are not read.", kind=kind),
-            where=str(path),
+            where=path,
             available=(*READ, ".sav"),
             hint=_("Save it as csv or xlsx."),
         )
@@ -187,9 +187,8 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
         grids = []
         for name, before, ranges, records in sheets:
             merged = []
-            for (first_row, first_column), (last_row, last_column) in ranges:
-                columns = first_column - before, last_column - before
-                merged.append((first_row + 1, columns[0], last_row + 1, columns[1]))
+            for (top, left), (bottom, right) in ranges:
+                merged.append((top + 1, left - before, bottom + 1, right - before))
             label = f"{member}/{name}" if member else name
             grids.append(_grid(path, label, records, merged=tuple(merged)))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
@@ -274,11 +273,13 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
                 name = _member_name(info)
                 kind = Path(info.filename).suffix.lower()
-                of_system = name.startswith("__MACOSX/") or Path(name).name.startswith(PASSED_OVER)
-                if info.is_dir() or of_system:
+                hidden = Path(name).name.startswith(PASSED_OVER)
+                if info.is_dir() or hidden or name.startswith("__MACOSX/"):
                     continue
                 times[name] += 1  # two members may have one name
-                label = name if times[name] == 1 else f"{name}#{times[name]}"
+                label = name
+                if times[name] > 1:
+                    label = f"{name}#{times[name]}"
                 if kind in (*DELIMITED, *WORKBOOKS) and info.file_size:
                     grids += _grids(path, kind, archive.read(info), member=label)
                 else:
@@ -291,7 +292,7 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
         raise InputFileError(
             "F112",
             _("The zip file is damaged or has a password ({fault}).", fault=fault),
-            where=str(path),
+            where=path,
             hint=_("Unpack it and use the csv or xlsx files."),
         ) from None
     if not grids:
@@ -310,11 +311,12 @@ def _member_name(info: zipfile.ZipInfo) -> str:
 
 
 def _parquet(path: Path) -> Grid:
-    size = len(read_bytes(path))
+    most_cells = len(read_bytes(path)) * ANSWERS_A_BYTE
     with parquet_file(path) as file:
-        check_spread(file.n_rows, len(file.types), size * ANSWERS_A_BYTE, where=str(path))
-        nested = tuple(name for name, kind in file.types.items() if NESTED.search(kind))
-        return replace(_grid(path, "", _parquet_records(file)), nested=nested)
+        check_spread(file.n_rows, len(file.types), most_cells, where=str(path))
+        nested = [name for name, kind in file.types.items() if NESTED.search(kind)]
+        grid = _grid(path, "", _parquet_records(file))
+        return replace(grid, nested=tuple(nested))
 
 
 def _parquet_records(file: ParquetFile) -> Iterator[Sequence[object]]:
@@ -349,7 +351,8 @@ def _grid(
         width = max(map(len, block))
         filled += sum(map(len, block))
         check_spread(read + len(block), max(width, len(columns)), filled, where=where)
-        columns += [[""] * len(numbers) for _unused in range(width - len(columns))]
+        while len(columns) < width:
+            columns.append([""] * len(numbers))
         kept, cells = _block(block, width, texts)
         numbers += [read + 1 + position for position in kept]
         for place, column in enumerate(columns):
@@ -376,14 +379,18 @@ def _block(
         for place, cell in enumerate(cells):
             if isinstance(cell, bool):
                 cells[place] = str(cell).upper()
-    found = list(map(texts.__getitem__, cells))
+    written = list(map(texts.__getitem__, cells))
     if len(texts) > REMEMBERED:
         texts.clear()
-    starts = range(0, len(found), width) if width else ()
-    kept = [i for i, start in enumerate(starts) if "".join(found[start : start + width]).strip()]
-    if len(kept) < len(starts):
-        found = [text for i in kept for text in found[i * width : (i + 1) * width]]
-    return kept, found
+    kept = []
+    of_kept: list[str] = []
+    starts = range(0, len(written), width) if width else ()
+    for position, start in enumerate(starts):
+        record = written[start : start + width]
+        if "".join(record).strip():
+            kept.append(position)
+            of_kept += record
+    return kept, of_kept
 
 
 class _Memory(dict[object, str]):
@@ -427,6 +434,6 @@ def _empty(path: Path) -> InputFileError:
     return InputFileError(
         "F104",
         _("The file holds no data."),
-        where=str(path),
+        where=path,
         hint=_("Export the file again, or take it out of `files`."),
     )

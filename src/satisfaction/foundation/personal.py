@@ -38,12 +38,15 @@ ADDRESS = re.compile(r"@|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")  # mail or
 
 def is_personal(value: str) -> bool:
     """Tell whether a text holds a telephone, identity or bank card number, or a mail or IP address."""
-    if (len(value) < DIGITS and MARKS.isdisjoint(value)) or not SUSPECT.search(value):
+    too_short = len(value) < DIGITS and MARKS.isdisjoint(value)
+    if too_short or not SUSPECT.search(value):
         return False
     plain = _plain(value)
-    if any(pattern.search(plain) for pattern in (ADDRESS, NUMBER, GROUPED, *_spelt(plain))):
+    patterns = (ADDRESS, NUMBER, GROUPED, *_spelt(plain))
+    if any(pattern.search(plain) for pattern in patterns):
         return True
-    return bool(_cards(plain) or NUMBER.search(re.sub(r"[\s\-()./]", "", plain)))
+    without_gaps = re.sub(r"[\s\-()./]", "", plain)
+    return bool(_cards(plain) or NUMBER.search(without_gaps))
 
 
 def masked(value: object) -> str:
@@ -104,16 +107,18 @@ def _plain(text: str) -> str:
     """Return a text with full-width characters as plain ones, and without those that nobody sees."""
     if text.isascii():
         return text
-    seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
-    return unicodedata.normalize("NFKC", seen)
+    visible = [sign for sign in text if unicodedata.category(sign) != "Cf"]
+    return unicodedata.normalize("NFKC", "".join(visible))
 
 
 def _cards(text: str) -> list[str]:
     """Return the numbers of bank cards in a text: as long as one, and with the right check digit (Luhn)."""
-    found = []
+    cards = []
     for number in CARD.findall(text):
         digits = [int(sign) for sign in reversed(number) if sign.isdigit()]
-        doubled = [2 * digit for digit in digits[1::2]]
-        if (sum(digits[::2]) + sum(one // 10 + one % 10 for one in doubled)) % 10 == 0:
-            found.append(number)
-    return found
+        checked = sum(digits[::2])
+        for digit in digits[1::2]:
+            checked += sum(divmod(2 * digit, 10))
+        if checked % 10 == 0:
+            cards.append(number)
+    return cards

@@ -138,7 +138,7 @@ def _misfit(path: Path, platform: str) -> InputFileError:
     return InputFileError(
         "F116",
         _("A {suffix} file is not read as '{platform}'.", suffix=path.suffix, platform=platform),
-        where=str(path),
+        where=path,
         available=available,
         hint=_("Change `platform`, or remove it to have it recognised."),
     )
@@ -148,7 +148,7 @@ def _only_repeats(path: Path, passed: list[str]) -> InputFileError:
     return InputFileError(
         "F117",
         _("The file holds only repeat groups or audits, no table of respondents."),
-        where=str(path),
+        where=path,
         available=passed,
         hint=_("Export the main table, one row a respondent."),
     )
