@@ -18,7 +18,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import Text, _
-from satisfaction.foundation.recognised import AUTONOMOUS, ORDINARY
+from satisfaction.foundation.personal import AUTONOMOUS, ORDINARY
 from satisfaction.foundation.tables import read_table
 
 

@@ -32,7 +32,6 @@ from satisfaction.declarations.items import (
     Special,
     option_column,
 )
-from satisfaction.declarations.meanings import schema_of
 from satisfaction.foundation.errors import QuestionnaireError, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
@@ -46,6 +45,7 @@ from satisfaction.foundation.yaml import (
     Words,
     fault,
     read_yaml,
+    schema_of,
     validated,
 )
 

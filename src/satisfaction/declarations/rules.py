@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from satisfaction.declarations.items import AtLeastOne
 from satisfaction.declarations.wave import AreaCode, Level, Reference, Wave
 from satisfaction.foundation.language import N_, NOTHING, Text, _
-from satisfaction.foundation.recognised import NO_ANSWER
+from satisfaction.foundation.personal import NO_ANSWER
 from satisfaction.foundation.yaml import Name, Record, Statement, fault
 
 Side = Literal["last", "first"]

@@ -1,6 +1,9 @@
 """YAML 1.2 files that know their own line numbers, validated into frozen records.
 
-Plain data as YAML 1.2 text that `io.yaml` reads back as the same data.
+Plain data as YAML 1.2 text that is read back as the same data.
+
+What a key of a declaration means stands in the code as `Field(description=N_("..."))`, its Chinese in the catalogue: one
+description, for the JSON Schema and for the comments of a new wave's files.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from satisfaction.foundation.errors import SatisfactionError, closest, shortened
 from satisfaction.foundation.files import decode, read_bytes
-from satisfaction.foundation.language import LANGUAGES, N_, Text, _
+from satisfaction.foundation.language import LANGUAGES, N_, NOTHING, Text, _
 
 STATE_THE_SOURCE = _("state the source")
 FILL_IN = _("please fill in")
@@ -509,3 +512,43 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_ordered(entry) for entry in value]
     return value
+
+
+def meaning_of(model: type[Record], key: str) -> Text:
+    """Return what a key means; nothing where its record does not say.
+
+    Parameters
+    ----------
+    model : type of Record
+        The declaration: `SurveyFile`, `Rules`.
+    key : str
+
+    Examples
+    --------
+    >>> from satisfaction.declarations.wave import SurveyFile
+    >>> meaning_of(SurveyFile, "level").in_language("en")
+    'confidence level'
+    """
+    description = model.model_fields[key].description
+    return _(description) if description else NOTHING
+
+
+def schema_of(model: type[Record]) -> dict[str, Any]:
+    """Return the JSON Schema of a declaration, with its descriptions in the current language."""
+    schema: dict[str, Any] = _translated(model.model_json_schema())
+    return schema
+
+
+def _translated(part: Any) -> Any:
+    """Put the descriptions of a part of a schema into the current language; docstrings have no Chinese and stay."""
+    if isinstance(part, list):
+        return [_translated(entry) for entry in part]
+    if not isinstance(part, dict):
+        return part
+    translated = {}
+    for key, value in part.items():
+        if key == "description" and isinstance(value, str):
+            translated[key] = str(_(value))
+        else:
+            translated[key] = _translated(value)
+    return translated

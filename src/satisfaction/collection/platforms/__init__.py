@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from satisfaction.collection.platforms import by_name, wjx
 from satisfaction.collection.platforms import kobo as xlsform
-from satisfaction.collection.platforms import limesurvey, plain, tencent, wjx
 from satisfaction.collection.platforms import spss as sav
-from satisfaction.collection.platforms import telephone as cati
 from satisfaction.collection.platforms.export import (
     EMPTY,
     NOTES,
@@ -48,7 +47,7 @@ __all__ = [
 SHAPES = {
     shape.name: shape
     for shape in (
-        wjx.CODED, wjx.TEXT, tencent.SHAPE, xlsform.KOBO_SHAPE, xlsform.ODK_SHAPE, limesurvey.SHAPE, cati.SHAPE, plain.SHAPE,
+        wjx.CODED, wjx.TEXT, by_name.TENCENT, xlsform.KOBO_SHAPE, xlsform.ODK_SHAPE, by_name.LIMESURVEY, by_name.CATI, by_name.PLAIN,
     )
 }  # fmt: skip
 PLATFORMS = (*SHAPES, "sav")
