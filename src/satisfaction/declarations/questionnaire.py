@@ -145,6 +145,11 @@ class Questionnaire(Record):
         """Return the names of the items of some kinds, in the questionnaire's order."""
         return [name for name, item in self.items.items() if isinstance(item, kinds)]
 
+    @property
+    def measures(self) -> list[str]:
+        """Return the names of all rates, indices and topics."""
+        return [*self.rates, *self.indices, *self.topics]
+
     def answers(self, item: str) -> dict[int, Answer]:
         """Return the answers of a single item by code, from its scale or its own."""
         declared = self.items[item]
