@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ from satisfaction.foundation.files import (
     sha256,
     tell,
 )
-from satisfaction.foundation.language import LANGUAGES, Language, Text, _, comma_list, use
+from satisfaction.foundation.language import Text, _, comma_list, use
 from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import (
     write_checksums,
@@ -51,8 +52,8 @@ from satisfaction.publication.ranking_workbook import (
     write_indicators_workbook,
     write_indices_workbook,
     write_ranking_workbook,
+    write_selection_workbook,
 )
-from satisfaction.publication.selection_tables import write_selection_workbook
 from satisfaction.publication.tables import Tables, spoken, tables_of, topics_table
 from satisfaction.ranking.rank import Ranking
 
@@ -60,24 +61,28 @@ from satisfaction.ranking.rank import Ranking
 @use(None)
 def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct (one a language)."""
-    languages = survey.declared.languages
-    for language in languages:
-        path = folder / page_name("rejected.xlsx", language, languages)
-        with use(language):
-            write_rejected(responses, survey.questionnaire, path, mark=str(survey.marks or ""))
+
+    def write(path: Path) -> None:
+        write_rejected(responses, survey.questionnaire, path, mark=str(survey.marks or ""))
+
+    _write_each(survey, folder / "rejected.xlsx", write)
     write_csv(responses.rejected.assign(mark=mark(survey)), folder / "rejected.csv")
     write_csv(responses.log.assign(mark=mark(survey)), folder / "log.csv")
 
 
-@use(None)
-def _write_indices(
-    table: pd.DataFrame, folder: Path, *, languages: Sequence[Language] = LANGUAGES
-) -> None:
-    """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx (one a language) and indices.parquet."""
-    _write_both(table, folder / "indices.csv")
+def _write_each(survey: Survey, path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file once in each of the survey's languages, under the name that it has in that one."""
+    languages = survey.declared.languages
     for language in languages:
         with use(language):
-            write_indices_workbook(table, folder / page_name("indices.xlsx", language, languages))
+            write(path.with_name(page_name(path.name, language, languages)))
+
+
+@use(None)
+def _write_indices(survey: Survey, table: pd.DataFrame, folder: Path) -> None:
+    """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx (one a language) and indices.parquet."""
+    _write_both(table, folder / "indices.csv")
+    _write_each(survey, folder / "indices.xlsx", partial(write_indices_workbook, table))
     write_parquet(table, folder / "indices.parquet")
 
 
@@ -105,15 +110,15 @@ def _write_ranking(
     """
     kind, measure = spoken(survey)
     _write_both(published.ranking, folder / f"{prefix}ranking.csv")
-    languages = survey.declared.languages
-    for language in languages:
-        path = folder / page_name(f"{prefix}ranking.xlsx", language, languages)
-        with use(language):
-            notes = _notes(survey, published, ranking)
-            write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
-            if published.selection.anything and not prefix:
-                path = folder / page_name("selection.xlsx", language, languages)
-                write_selection_workbook(published.selection, path)
+
+    def write(path: Path) -> None:
+        notes = _notes(survey, published, ranking)
+        write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
+
+    _write_each(survey, folder / f"{prefix}ranking.xlsx", write)
+    if published.selection.anything and not prefix:
+        write_selection = partial(write_selection_workbook, published.selection)
+        _write_each(survey, folder / "selection.xlsx", write_selection)
     write_parquet(published.ranking, folder / f"{prefix}ranking.parquet")
     for name, table in further_tables(survey, published, estimates).items():
         write_csv(table, folder / f"{prefix}{name}.csv")
@@ -228,14 +233,11 @@ def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
     """Write tests.csv and reliability.csv, each also as a workbook (one a language); returns the tables."""
     tables = assessment_tables(results)
     survey = results.survey
-    languages = survey.declared.languages
-    rates = survey.questionnaire.rates
+    called = {"areas": area_labels(survey), "rates": survey.questionnaire.rates}
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
-        for language in languages:
-            path = folder / page_name(f"{name}.xlsx", language, languages)
-            with use(language):
-                write_assessment_workbook(table, path, areas=area_labels(survey), rates=rates)
+        write = partial(write_assessment_workbook, table, **called)
+        _write_each(survey, folder / f"{name}.xlsx", write)
     return tables
 
 
@@ -266,7 +268,7 @@ def export_part(
         return
     published = tables_of(results)
     if part == "indices":
-        _write_indices(published.indices, folder, languages=survey.declared.languages)
+        _write_indices(survey, published.indices, folder)
         _write_indicators(results, folder)
     else:
         _write_ranking(
@@ -286,7 +288,7 @@ def _write_set(
     write_responses(results.survey, results.responses, scratch)
     published = tables_of(results)
     languages = results.survey.declared.languages
-    _write_indices(published.indices, scratch, languages=languages)
+    _write_indices(results.survey, published.indices, scratch)
     _write_ranking(
         results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
     )
@@ -327,11 +329,8 @@ def _write_indicators(results: Results, folder: Path) -> dict[str, pd.DataFrame]
     topics = topics_table(results)
     if topics is None:
         return {}
-    languages = results.survey.declared.languages
-    for language in languages:
-        path = folder / page_name("indicators.xlsx", language, languages)
-        with use(language):
-            write_indicators_workbook(topics, path)
+    write = partial(write_indicators_workbook, topics)
+    _write_each(results.survey, folder / "indicators.xlsx", write)
     write_csv(topics, folder / "indicators.csv")
     return {"indicators": topics}
 

@@ -229,6 +229,21 @@ def new_canvas(
     return figure, grid
 
 
+def row_canvas(
+    heading: Heading,
+    names: Sequence[str],
+    least: float,
+    *,
+    right: float = 0.15,
+    columns: tuple[float, ...] = (1,),
+    legend: Sequence[Artist] = (),
+) -> tuple[Figure, Grid]:
+    """Lay axes out for one row a name, each at least so many inches high; `right`: the inches beside the rows."""
+    height = row_height(names, least) * len(names) + 0.1
+    body = Body(height, left=breadth(names), right=right, columns=columns)
+    return new_canvas(heading, body, legend=legend)
+
+
 def _room(text: str, below: float) -> float:
     """Return the inches that the lines of a text and the space below them take; a text without words takes little."""
     if not text:
@@ -257,7 +272,7 @@ def legend_columns(entries: Sequence[str]) -> int:
     return 1
 
 
-def row_height(names: list[str], least: float) -> float:
+def row_height(names: Sequence[str], least: float) -> float:
     """Return the inches a row needs so that no name touches the next one."""
     return max(least, 0.155 * max(map(lines, names)) + 0.02)
 
@@ -317,10 +332,8 @@ def bars(
 ) -> Figure:
     """Draw one bar a name with its number, and a line to compare with."""
     written = [str(name) for name in names]
-    legend = [Line2D([], [], label=f"{line_label}: {line:,.0f}", **CUT)]
-    height = row_height(written, 0.42) * len(written) + 0.1
-    body = Body(height, left=breadth(written), right=0.8)
-    figure, grid = new_canvas(heading, body, legend=legend)
+    legend = [legend_line(f"{line_label}: {line:,.0f}", **CUT)]
+    figure, grid = row_canvas(heading, written, 0.42, right=0.8, legend=legend)
     axes = grid[0, 0]
     axes.barh(range(len(values)), values, height=0.6, color=ACCENT, edgecolor=INK, linewidth=0.5)
     for row, value in enumerate(values):
@@ -388,6 +401,7 @@ LEGEND: dict[str, Any] = {
 }
 INTERVAL_LINE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
 BESIDE_BAR: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points"}
+MARKER: dict[str, Any] = {"linestyle": "", "markeredgecolor": INK, "markersize": 5}
 POINT: dict[str, Any] = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
 
 
@@ -404,17 +418,8 @@ def used(looks: dict[str, Look], words: Iterable[str], *, always: int = 3) -> li
 
 def dot(look: Look) -> Line2D:
     """Return a marker for a legend."""
-    return Line2D(
-        [],
-        [],
-        color=look.colour,
-        marker=look.marker,
-        linestyle="",
-        markeredgecolor=INK,
-        markeredgewidth=0.6,
-        markersize=5,
-        label=str(look.label),
-    )
+    style = MARKER | {"color": look.colour, "marker": look.marker, "markeredgewidth": 0.6}
+    return legend_line(look.label, **style)
 
 
 def bar(look: Look) -> Patch:
@@ -423,9 +428,14 @@ def bar(look: Look) -> Patch:
     return Patch(facecolor=look.colour, edgecolor=INK, linewidth=0.5, hatch=look.hatch, label=label)
 
 
+def legend_line(label: Text | str, **style: Any) -> Line2D:
+    """Return a line, or a marker without one, for a legend."""
+    return Line2D([], [], label=str(label), **style)
+
+
 def cut_line() -> Line2D:
     """Return the line of the cut for a legend."""
-    return Line2D([], [], label=str(_("cut of the list")), **CUT)
+    return legend_line(_("cut of the list"), **CUT)
 
 
 def cuts(rows: pd.DataFrame) -> list[float]:
@@ -508,12 +518,20 @@ class DrawnUnit:
 
 IN_PERCENT = DrawnUnit(100, pgettext("unit of an axis", "percentage points"))
 IN_POINTS = DrawnUnit(1, _("points"))
+AS_RATE = DrawnUnit(100, Text("%"))
 
 
 def drawn_in(table: pd.DataFrame) -> DrawnUnit:
     """Return how the figures of a table are drawn, by its column `unit`; points where there is none."""
     if "unit" in table and table["unit"].iloc[0] == "share 0-1":
         return IN_PERCENT
+    return IN_POINTS
+
+
+def drawn_by_kind(rows: pd.DataFrame) -> DrawnUnit:
+    """Return how the levels of one measure are drawn, by the column `kind`."""
+    if rows["kind"].iloc[0] == "rate":
+        return AS_RATE
     return IN_POINTS
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from satisfaction.foundation.figures import estimate_text, p_value, text_columns
 from satisfaction.foundation.language import Text, _, comma_list, semicolon_list
@@ -32,6 +31,7 @@ from satisfaction.publication.plots.canvas import (
     draw_points,
     has_intervals,
     label_rows,
+    legend_line,
     lines,
     mark_of,
     name,
@@ -157,7 +157,7 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
         gap=head + 0.55,
         head=head,
     )
-    line = Line2D([], [], label=str(_("threshold")), **LINE)
+    line = legend_line(_("threshold"), **LINE)
     figure, grid = new_canvas(
         Heading(title, mark_of(thresholds)),
         body,

@@ -22,6 +22,7 @@ from satisfaction.publication.plots.canvas import (
     INK,
     LATIN,
     MARGINAL_SET,
+    MARKER,
     NOT_RANKED,
     ON_LIST,
     OPEN,
@@ -35,6 +36,7 @@ from satisfaction.publication.plots.canvas import (
     draw_points,
     drawn_in,
     label_rows,
+    legend_line,
     lines,
     mark_of,
     name,
@@ -42,7 +44,7 @@ from satisfaction.publication.plots.canvas import (
     new_canvas,
     rank_or_not,
     rank_ticks,
-    row_height,
+    row_canvas,
     stacked,
     themed,
     used,
@@ -223,10 +225,9 @@ def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
     handles = [dot(look) for look in used(ON_LIST, drawn["listed"], always=0)]
     has_set = drawn["marginal_low"].notna()
     if has_set.any():
-        handles.append(Line2D([], [], label=str(MARGINAL_SET), **MARGINAL))
+        handles.append(legend_line(MARGINAL_SET, **MARGINAL))
     if (drawn["rank"].notna() & ~has_set).any():
-        label = _("hollow: a rank published without a set")
-        handles.append(Line2D([], [], label=str(label), **HOLLOW))
+        handles.append(legend_line(_("hollow: a rank published without a set"), **HOLLOW))
     return handles
 
 
@@ -258,22 +259,10 @@ def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
     unit = _("change ({unit})", unit=drawn.unit)
     if relative:
         unit = _("change relative to the mean of all units ({unit})", unit=drawn.unit)
-    diamond = Line2D(
-        [],
-        [],
-        label=str(_("shrunk change")),
-        color="white",
-        marker="d",
-        linestyle="",
-        markeredgecolor=INK,
-        markersize=5,
-    )
-    height = row_height(names, 0.185) * len(rows) + 0.1
-    figure, grid = new_canvas(
-        Heading(title, mark_of(rows)),
-        Body(height, left=breadth(names), right=breadth(numbers)),
-        legend=[*(dot(look) for look in CHANGED.values()), diamond],
-    )
+    diamond = legend_line(_("shrunk change"), color="white", marker="d", **MARKER)
+    legend = [*(dot(look) for look in CHANGED.values()), diamond]
+    heading = Heading(title, mark_of(rows))
+    figure, grid = row_canvas(heading, names, 0.185, right=breadth(numbers), legend=legend)
     axes = grid[0, 0]
     draw_intervals(axes, rows, scale=drawn.factor)
     beyond_error = rows["significant"].to_numpy(bool)
@@ -324,14 +313,11 @@ def trial_plot(differences: pd.DataFrame, *, mark: Text) -> Figure:
     word = rows["beyond_error"].to_numpy(object)
     word = np.where((word == "yes") & (difference > 0), "up", word)
     word = np.where(word == "yes", "down", word)
-    commissioned = Line2D([], [], label=str(_("official survey")), **HOLLOW)
-    figure, grid = new_canvas(
-        Heading(
-            _("{name}: trial beside the official survey", name=label_of(rows.iloc[0], "name")), mark
-        ),
-        Body(row_height(names, 0.3) * len(rows) + 0.1, left=breadth(names), right=breadth(written)),
-        legend=[commissioned, *(dot(look) for look in used(BESIDE_OFFICIAL, word, always=0))],
-    )
+    area = label_of(rows.iloc[0], "name")
+    heading = Heading(_("{name}: trial beside the official survey", name=area), mark)
+    legend = [legend_line(_("official survey"), **HOLLOW)]
+    legend += [dot(look) for look in used(BESIDE_OFFICIAL, word, always=0)]
+    figure, grid = row_canvas(heading, names, 0.3, right=breadth(written), legend=legend)
     axes = grid[0, 0]
     axes.hlines(rows.index, official, trial, color=FAINT, linewidth=1.2, zorder=1)
     axes.scatter(official, rows.index, marker="o", **(POINT | {"color": "white"}))

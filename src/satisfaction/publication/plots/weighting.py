@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from satisfaction.foundation.language import Text, _
 from satisfaction.publication.plots.canvas import (
@@ -25,6 +24,7 @@ from satisfaction.publication.plots.canvas import (
     breadth,
     dot,
     label_rows,
+    legend_line,
     mark_of,
     name,
     new_canvas,
@@ -111,7 +111,7 @@ def rank_sets_plot(areas: pd.DataFrame, *, codes: list[str]) -> Figure:
     colours = _shades(len(recipes))
     legend = []
     for label, colour in zip(_recipe_names(recipes), colours, strict=True):
-        legend.append(Line2D([], [], color=colour, marker="o", markersize=4, label=label))
+        legend.append(legend_line(label, color=colour, marker="o", markersize=4))
     title = _("Ranks and their sets under {n} weighting recipes", n=len(recipes))
     note = _("Line: rank set for one named area. Top to bottom of a block: in the order above.")
     figure, grid = new_canvas(
