@@ -91,7 +91,7 @@ def _wave(folder: Path) -> Wave:
         before = (folder / checking.earlier).resolve()
     return Wave(
         folder,
-        title=Text(declared.title.zh, declared.title.en),
+        title=declared.title.text,
         wave=declared.wave,
         questionnaire=declared.questionnaire,
         selection=declared.selection,

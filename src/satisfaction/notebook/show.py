@@ -14,12 +14,11 @@ from typing import Any
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.language import Language, Text, _
+from satisfaction.foundation.language import Language, Text, _, current, use
 from satisfaction.foundation.language import language as speak
 from satisfaction.foundation.pages import TABLE_WRITERS
 from satisfaction.notebook.table_view import Labels, TableView, survey_labels, view
 from satisfaction.publication.headings import (
-    chosen_columns,
     column_words,
     in_one_language,
     title_of,
@@ -158,9 +157,8 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     plain = _with_plain_columns(_with_index(frame))
-    html = view(
-        plain, chosen=chosen_columns(plain), heading=_title_of, kind=kind, labels=_LABELS[-1]
-    )
+    with use(current() or "zh"):
+        html = view(plain, heading=_title_of, kind=kind, labels=_LABELS[-1])
     return TableView(html, repr(in_one_language(frame)))
 
 

@@ -96,7 +96,7 @@ def _significant(value: Any, digits: int = 6) -> str:
     return f"{value:.{digits}g}"
 
 
-FILTERS: Mapping[str, Callable[..., object]] = {
+FILTERS: dict[str, Callable[..., object]] = {
     "estimate": estimate_text,
     "label": lambda row: Text.of(row["zh"], row["en"]),
     "points": _points,
@@ -131,7 +131,7 @@ def overview_page(
             "lost_by_department": _lost_by_area(one.tables["departments"], "department"),
         }
         sections.append(section)
-    values = {
+    values: dict[str, object] = {
         "lines": [line for line in lines if line != survey.marks],  # the mark stands above the page
         "sections": sections,
         "drawn": _by_rank(drawn),
@@ -149,7 +149,7 @@ def area_page(
     language: Language,
 ) -> str:
     """Write the page of an area: what it has got, where it loses, what can be won, the ledger, and what the survey decides."""
-    values = {
+    values: dict[str, object] = {
         "code": code,
         "sections": [_area_section(one, drawn_trees.get(one.name), code) for one in trees],
         "drawn": [row for row in _by_rank(drawn) if row["code"] == code],
@@ -158,7 +158,7 @@ def area_page(
 
 
 def _filled(
-    template: str, file: str, survey: Survey, values: Mapping[str, object], language: Language
+    template: str, file: str, survey: Survey, values: dict[str, object], language: Language
 ) -> str:
     """Fill the template of a page with its own values and with what all pages read."""
     languages = survey.declared.languages
@@ -166,17 +166,18 @@ def _filled(
     def page_of(code: str) -> str:
         return page_name(f"{code}.html", language, languages)
 
-    shared = {
+    shared: dict[str, object] = {
         "declared": survey.declared,
         "marks": survey.marks,
         "proven": survey.declared.selection == "probability",
         "names": survey.area_names(),
         "words": WORDS,
         "classes": LOST_BY_CLASS,
+        "index": page_of("index"),
         "across": across(file, language, languages),
     }
     with use(language):
-        return fill(template, shared | values, filters=FILTERS | {"page_of": page_of})
+        return fill(template, shared | values, filters={**FILTERS, "page_of": page_of})
 
 
 def _by_area(drawn: pd.DataFrame | None) -> dict[str, Row]:

@@ -23,8 +23,7 @@ def weighted_sum(declared: CombinedFile) -> Text:
     """Write the components with their weights as a sum."""
     summands = []
     for component in declared.components.values():
-        name = Text(component.zh, component.en)
-        summands.append(_("{weight:g} {component}", weight=component.weight, component=name))
+        summands.append(_("{weight:g} {component}", weight=component.weight, component=component))
     return rendered(lambda: " + ".join(map(str, summands)))
 
 

@@ -120,7 +120,7 @@ def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
     labels = {}
     for kind, group in groups.items():
         for name, declared in group.items():
-            labels[name] = (kind, Text(zh=declared.zh, en=declared.en))
+            labels[name] = (kind, declared.text)
     return labels
 
 

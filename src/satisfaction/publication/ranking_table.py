@@ -347,7 +347,7 @@ def escalation_table(
         table = table.iloc[:0]
     else:
         for number, step in enumerate(escalation.steps):
-            labels[number] = Text(zh=step.zh, en=step.en)
+            labels[number] = step.text
     reached = [labels.get(number, NO_STEP) for number in table["step"]]
     table = table.assign(
         step_zh=[label.zh for label in reached],

@@ -23,7 +23,7 @@ from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.combined import scores_table, weighted_sum
-from satisfaction.publication.labels import score_labels
+from satisfaction.publication.labels import STATUS, score_labels
 from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.ranking_table import by_rank_alone
@@ -89,7 +89,7 @@ def render(
         "proven": summary["selection"] == "probability",
         "confidence": f"{100 * survey.declared.level:g} %",
         "shapes": rows.SHAPES,
-        "words": rows.WORDS,
+        "words": STATUS,
         "kind": kind,
         "across": across(
             f"{name}_ranking.html" if name else "report.html",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.labels import (
+    STATUS,
     area_labels,
     label_of,
     score_labels,
@@ -30,7 +31,6 @@ from satisfaction.publication.report.rows import (
     FILTERS,
     SHAPES,
     SIDES,
-    WORDS,
     Row,
     Verdict,
     escalation_rows,
@@ -117,7 +117,7 @@ class Source:
             "marks": survey.marks,
             "proven": survey.declared.selection == "probability",
             "shapes": SHAPES,
-            "words": WORDS,
+            "words": STATUS,
         }
 
 
@@ -128,12 +128,6 @@ def _verdicts(published: Tables) -> list[Verdict]:
         *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
         *(ladder_rows(published.ladder) or escalation_rows(published.escalation)),
     ]
-
-
-class Figures(NamedTuple):
-    """One measure: the published rows of the area, of those above it, of all together."""
-
-    areas: list[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +265,7 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     values = source.shared()
     values |= {
         "code": code,
-        "name": Text.of(names[code].zh, names[code].en),
+        "name": names[code],
         "level": level_label(survey, level),
         "parent": parent,
         "parent_name": names.get(parent),
@@ -342,11 +336,12 @@ def _same_answers(source: Source, above: str, code: str) -> bool:
     return answering[above] == answering.get(code, of_ranked)
 
 
-def _figures(indices: pd.DataFrame, codes: list[str]) -> list[Figures]:
+def _figures(indices: pd.DataFrame, codes: list[str]) -> list[list[Row | None]]:
+    """Return, for every measure, the published rows of the area, of those above it, of all together; None where there is none."""
     shown = indices[(indices["kind"] != "score") & indices["code"].isin(codes)]
     by_place = {(row["measure"], row["code"]): row for row in records(shown)}
     measures = shown.loc[shown["code"] == codes[0], "measure"]
-    return [Figures([by_place[measure, code] for code in codes]) for measure in measures]
+    return [[by_place.get((measure, code)) for code in codes] for measure in measures]
 
 
 def _ranks(source: Source, level: str, code: str) -> Ranks:

@@ -197,7 +197,7 @@ def _rate(questionnaire: Questionnaire, rate: Rate) -> Section:
         entries.append(Entry(_("fewest valid items"), [str(rate.min_valid_items)]))
     if rate.source:
         entries.append(Entry(_("source"), [rate.source]))
-    return Section(Text.of(rate.zh, rate.en), entries)
+    return Section(rate.text, entries)
 
 
 def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[Entry]:
@@ -267,7 +267,7 @@ def _index(questionnaire: Questionnaire, index: Index, *, proven: bool) -> Secti
     if index.level == "person":
         entries.append(Entry(_("fewest valid items"), [str(index.min_valid_items)]))
     entries.append(Entry(_("source"), [index.source]))
-    return Section(Text.of(index.zh, index.en), entries)
+    return Section(index.text, entries)
 
 
 def _scores(questionnaire: Questionnaire) -> Section:
@@ -511,7 +511,7 @@ def _label(questionnaire: Questionnaire, name: str) -> Text:
         or questionnaire.rates.get(name)
         or questionnaire.indices[name]
     )
-    return _("{label} ({name})", label=Text.of(declared.zh, declared.en), name=name)
+    return _("{label} ({name})", label=declared.text, name=name)
 
 
 def _answers(questionnaire: Questionnaire, item: str, codes: Iterable[int]) -> Text:

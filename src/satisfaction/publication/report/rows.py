@@ -16,13 +16,12 @@ from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
-from satisfaction.publication.labels import STATUS, label_of, published_levels
+from satisfaction.publication.labels import label_of, published_levels
 from satisfaction.publication.selection_tables import MODELS, SelectionTables
 
 Row: TypeAlias = dict[str, Any]
 
 SHAPES = {"established": "■", "possible": "◆", "excluded": "●", "not ranked": "✕"}
-WORDS = {status: Text.of(label.zh, label.en) for status, label in STATUS.items()}
 SIDES = {"last": _("last"), "first": _("first")}
 LEVELS = {
     "province": _("province"),
@@ -176,7 +175,9 @@ def level_label(survey: Survey, level: str) -> Text:
     if level in LEVELS:
         return LEVELS[level]
     item = survey.questionnaire.items.get(level)
-    return Text.of(item.zh, item.en) if item else Text(level)
+    if item is None:
+        return Text(level)
+    return item.text
 
 
 def ranked_kind(indices: pd.DataFrame, ranking: pd.DataFrame) -> str:
@@ -234,9 +235,8 @@ def ranking_findings(summary: Mapping[str, Any]) -> list[Text]:
 def reasons(log: pd.DataFrame) -> list[tuple[str, Text, Text, str]]:
     """Count the log's entries by rule: rule, action, message, entries."""
     counted = []
-    for (rule, action, zh, en), number in (
-        log.groupby(["rule", "action", "zh", "en"]).size().items()
-    ):
+    entries = log.groupby(["rule", "action", "zh", "en"]).size()
+    for (rule, action, zh, en), number in entries.items():
         what = ACTIONS.get(action, Text(action))
         counted.append((rule, what, Text.of(zh, en), figures.count(number)))
     return counted
@@ -311,11 +311,8 @@ def target_rows(targets: pd.DataFrame) -> list[Verdict]:
         rank = f"{figures.rank_with_set(row)} / {row['of']}"
         ps = p_value(row["p_met"]), p_value(row["p_not_met"])
         asked = Text(row["target_zh"], row["target"])
-        basis = Text.of(row["basis_zh"], row["basis"])
-        verdict = Text.of(row["verdict_zh"], row["verdict"])
-        rows.append(
-            Verdict(row, asked, basis, verdict, (rank, *ps, probability(row["probability"])))
-        )
+        sure = (rank, *ps, probability(row["probability"]))
+        rows.append(Verdict(row, asked, words_of(row, "basis"), words_of(row, "verdict"), sure))
     return rows
 
 
@@ -332,7 +329,8 @@ def threshold_rows(thresholds: pd.DataFrame) -> list[Verdict]:
             estimate = _("{estimate} ({interval})", estimate=estimate, interval=limits_of_it)
         asked = Text(row["consequence_zh"], row["consequence_en"])
         ps = p_value(row["p_below"]), p_value(row["p_not_below"])
-        rows.append(Verdict(row, asked, estimate, _status(row), (*ps, figures.count(row["n"]))))
+        sure = (*ps, figures.count(row["n"]))
+        rows.append(Verdict(row, asked, estimate, words_of(row, "status"), sure))
     return rows
 
 
@@ -344,7 +342,7 @@ def escalation_rows(escalation: pd.DataFrame) -> list[Verdict]:
         step = Text(row["step_zh"] or ABSENT, row["step_en"])
         in_a_row = _("{times} in a row", times=times)
         sure = p_value(row["p_in"]), probability(row["probability_bottom"])
-        rows.append(Verdict(row, step, in_a_row, _status(row), sure))
+        rows.append(Verdict(row, step, in_a_row, words_of(row, "status"), sure))
     return rows
 
 
@@ -364,15 +362,11 @@ def ladder_rows(ladder: pd.DataFrame) -> list[Verdict]:
         verdict = _(
             "by rule: {reached}; by the data: {status}",
             reached=REACHED[row["reached"]],
-            status=_status(row),
+            status=words_of(row, "status"),
         )
         sure = p_value(row["p_established"]), p_value(row["p_excluded"])
         rows.append(Verdict(row, step, basis, verdict, sure))
     return rows
-
-
-def _status(row: Row) -> Text:
-    return Text.of(row["status_zh"], row["status"])
 
 
 def within_tables(survey: Survey, within: pd.DataFrame, kind: str) -> list[Within]:
