@@ -88,17 +88,11 @@ def _write_indices(survey: Survey, table: pd.DataFrame, folder: Path) -> None:
 
 @use(None)
 def _write_ranking(
-    survey: Survey,
-    published: Tables,
-    ranking: Ranking,
-    *,
-    estimates: dict[str, Estimates],
-    folder: Path,
-    prefix: str = "",
-) -> None:
+    results: Results, published: Tables, folder: Path, *, prefix: str = ""
+) -> dict[str, pd.DataFrame]:
     """Write the ranking and what follows from it; tables that nothing is declared for are left out.
 
-    The names of the files of another ranking of the wave begin with `prefix`.
+    The names of the files of another ranking of the wave begin with `prefix`. Returns the tables by these names.
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
@@ -108,6 +102,8 @@ def _write_ranking(
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
     sample there is no covariance and there are no sets to read: neither file is written.
     """
+    survey = results.survey
+    ranking = results.ranking
     kind, measure = spoken(survey)
     _write_both(published.ranking, folder / f"{prefix}ranking.csv")
 
@@ -120,10 +116,12 @@ def _write_ranking(
         write_selection = partial(write_selection_workbook, published.selection)
         _write_each(survey, folder / "selection.xlsx", write_selection)
     write_parquet(published.ranking, folder / f"{prefix}ranking.parquet")
-    for name, table in further_tables(survey, published, estimates).items():
+    tables = {f"{prefix}ranking": published.ranking}
+    for name, table in further_tables(survey, published, results.estimates).items():
+        tables[f"{prefix}{name}"] = table
         write_csv(table, folder / f"{prefix}{name}.csv")
     if prefix or not ranking.ranks_any or ranking.summary["selection"] != "probability":
-        return
+        return tables
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.report.reading import render_reading
 
@@ -138,6 +136,7 @@ def _write_ranking(
             languages=languages,
         )
         write_text(page, folder / page_name("reading.html", language, languages))
+    return tables
 
 
 def _notes(survey: Survey, published: Tables, ranking: Ranking) -> list[str]:
@@ -272,9 +271,7 @@ def export_part(
         _write_indices(survey, published.indices, folder)
         _write_indicators(results, folder)
     else:
-        _write_ranking(
-            survey, published, results.ranking, estimates=results.estimates, folder=folder
-        )
+        _write_ranking(results, published, folder)
         _write_further(results, folder)
         _write_combined(results, folder)
 
@@ -290,11 +287,8 @@ def _write_set(
     published = tables_of(results)
     languages = results.survey.declared.languages
     _write_indices(results.survey, published.indices, scratch)
-    _write_ranking(
-        results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
-    )
-    tables = {"indices": published.indices, "ranking": published.ranking}
-    tables |= further_tables(results.survey, published, results.estimates)
+    tables = {"indices": published.indices}
+    tables |= _write_ranking(results, published, scratch)
     tables |= _write_further(results, scratch)
     tables |= _write_combined(results, scratch)
     tables |= _write_indicators(results, scratch)
@@ -348,25 +342,14 @@ def _write_further(results: Results, scratch: Path) -> dict[str, pd.DataFrame]:
     """Write the wave's other rankings, each with a page; return their tables by the names of their files."""
     from satisfaction.publication.report import render  # brings matplotlib
 
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
     languages = results.survey.declared.languages
     for name, other in results.further.items():
-        prefix = f"{name}_"
         published = tables_of(other, every_measure=False)
-        _write_ranking(
-            other.survey,
-            published,
-            other.ranking,
-            estimates=other.estimates,
-            folder=scratch,
-            prefix=prefix,
-        )
+        tables |= _write_ranking(other, published, scratch, prefix=f"{name}_")
         for language in languages:
             page = render(other, published, language, name=name)
-            write_text(page, scratch / page_name(f"{prefix}ranking.html", language, languages))
-        tables[f"{prefix}ranking"] = published.ranking
-        for kind, table in further_tables(other.survey, published, other.estimates).items():
-            tables[f"{prefix}{kind}"] = table
+            write_text(page, scratch / page_name(f"{name}_ranking.html", language, languages))
     return tables
 
 

@@ -15,7 +15,7 @@ from satisfaction.declarations.rules import Escalation, Target
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.figures import unit_of
-from satisfaction.foundation.language import Text, _, comma_list, ngettext
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 from satisfaction.publication.labels import (
     BELOW,
     STATUS,
@@ -204,7 +204,6 @@ def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
 
 
 SET = ["rank", "marginal_low", "marginal_high"]
-NO_STEP = Text(zh="", en="")
 TARGETS = [
     *(*AREA, "target", "target_zh", "verdict", "verdict_zh", "p_met", "p_not_met", "probability"),
     *("basis", "basis_zh", *SET, "of", "source"),
@@ -333,6 +332,8 @@ def escalation_table(
         With `estimates` the step is the last one of the whole ladder, else of waves on the list alone.
     """
     escalation = survey.rules.escalation
+    if escalation is None:
+        return published(survey, pd.DataFrame(columns=ESCALATION), ESCALATION)
     rows = None
     if estimates is not None:
         rows = ladder(survey, estimates, ranking)
@@ -342,18 +343,13 @@ def escalation_table(
         of_units = of_units.assign(status=of_units["list_status"], p_in=of_units["p_listed"])
         of_units = of_units.drop(columns="listed")
     table = table.merge(of_units, left_on="code", right_on="unit", how="left")
-    labels: dict[int, Text] = {}
-    if escalation is None:
-        table = table.iloc[:0]
-    else:
-        for number, step in enumerate(escalation.steps):
-            labels[number] = step.text
-    reached = [labels.get(number, NO_STEP) for number in table["step"]]
+    labels = {number: step.text for number, step in enumerate(escalation.steps)}
+    reached = [labels.get(number, NOTHING) for number in table["step"]]
     table = table.assign(
         step_zh=[label.zh for label in reached],
         step_en=[label.en for label in reached],
         status_zh=_in_chinese(table["status"], STATUS),
-        source=escalation.source.both if escalation else "",
+        source=escalation.source.both,
     )
     table = table.sort_values(
         ["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True

@@ -315,9 +315,14 @@ class Picture:
 
 
 def picture(figure: Figure, alt: Text) -> Picture:
+    """Put a figure beside the words for those who cannot see it."""
+    return Picture(alt, address(figure))
+
+
+def address(figure: Figure) -> Markup:
     """Put a figure into an address of its own: same figure, same text."""
     encoded = base64.b64encode(svg(figure).encode()).decode("ascii")
-    return Picture(alt, Markup("data:image/svg+xml;base64," + encoded))
+    return Markup("data:image/svg+xml;base64," + encoded)
 
 
 @themed
@@ -354,7 +359,7 @@ class Look(NamedTuple):
     label: Text
     colour: str
     marker: str
-    hatch: str
+    hatch: str = ""
 
 
 WORSE = (BAD, "s", "")
@@ -378,14 +383,14 @@ VERDICT = {
     "not ranked": Look(labels.VERDICT["not ranked"], *NONE),
 }
 COMPARED = {
-    "better": Look(_("proven better"), GOOD, "o", ""),
-    "undecided": Look(_("not decidable"), OPEN, "D", ""),
-    "worse": Look(_("proven worse"), BAD, "s", ""),
+    "better": Look(_("proven better"), GOOD, "o"),
+    "undecided": Look(_("not decidable"), OPEN, "D"),
+    "worse": Look(_("proven worse"), BAD, "s"),
 }
 ON_LIST = {
-    "yes": Look(_("on the list"), LISTED, "s", ""),
+    "yes": Look(_("on the list"), LISTED, "s"),
     "tied": Look(_("tied at the cut"), *UNDECIDED),
-    "no": Look(_("not on the list"), NEUTRAL, "o", ""),
+    "no": Look(_("not on the list"), NEUTRAL, "o"),
 }
 NOT_RANKED = labels.STATUS["not ranked"]
 MARGINAL_SET = _("marginal set")

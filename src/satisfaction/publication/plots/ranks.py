@@ -304,9 +304,9 @@ _HOLDS = {
 
 
 RUNS = {
-    "choices": Look(_("choices only"), OPEN, "s", ""),
-    "sampling": Look(_("sampling error only"), NEUTRAL, "o", ""),
-    "both": Look(_("choices and sampling error"), ACCENT, "D", ""),
+    "choices": Look(_("choices only"), OPEN, "s"),
+    "sampling": Look(_("sampling error only"), NEUTRAL, "o"),
+    "both": Look(_("choices and sampling error"), ACCENT, "D"),
 }
 
 
@@ -497,16 +497,20 @@ def difference_table(
     difference = -ahead
     if ranking.options.higher_is_better:
         difference = ahead
-    table = pd.DataFrame({"code": names, "difference": difference})
-    table["low"] = difference - half
-    table["high"] = difference + half
-    table["verdict"] = np.select([proven & (ahead > 0), proven], ["better", "worse"], "undecided")
-    table["against"] = against
-    table["interval"] = interval
-    table["level"] = level
-    table["method"] = method
-    table["unit"] = unit
-    return table
+    verdict = np.select([proven & (ahead > 0), proven], ["better", "worse"], "undecided")
+    table = {
+        "code": names,
+        "difference": difference,
+        "low": difference - half,
+        "high": difference + half,
+        "verdict": verdict,
+        "against": against,
+        "interval": interval,
+        "level": level,
+        "method": method,
+        "unit": unit,
+    }
+    return pd.DataFrame(table)
 
 
 def reach(pairs: Pairs, chosen: int, *, alpha: float, interval: Interval) -> tuple[Floats, str]:

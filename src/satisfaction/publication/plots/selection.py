@@ -28,8 +28,8 @@ from satisfaction.publication.plots.canvas import (
 from satisfaction.ranking.answering_odds import LARGEST
 
 TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-ALONE = Look(_("in this area alone"), ACCENT, "o", "")
-ALIKE = Look(_("in all areas alike"), NEUTRAL, "D", "")
+ALONE = Look(_("in this area alone"), ACCENT, "o")
+ALIKE = Look(_("in all areas alike"), NEUTRAL, "D")
 SHOWN = 30
 """Areas of a picture: those nearest the cut."""
 

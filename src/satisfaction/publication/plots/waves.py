@@ -58,9 +58,9 @@ ACROSS = 3
 PANEL = 2.1  # inches of a panel's width
 PANEL_COLUMNS = 30
 CHANGED = {
-    "up": Look(_("up, beyond sampling error (BH)"), GOOD, "^", ""),
-    "no": Look(_("not beyond sampling error"), OPEN, "o", ""),
-    "down": Look(_("down, beyond sampling error (BH)"), BAD, "v", ""),
+    "up": Look(_("up, beyond sampling error (BH)"), GOOD, "^"),
+    "no": Look(_("not beyond sampling error"), OPEN, "o"),
+    "down": Look(_("down, beyond sampling error (BH)"), BAD, "v"),
 }
 SHRUNK: dict[str, Any] = {
     "marker": "d",
@@ -278,10 +278,10 @@ def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
 
 
 BESIDE_OFFICIAL = {
-    "up": Look(_("trial, higher beyond sampling error (BH)"), GOOD, "^", ""),
-    "no": Look(_("trial, not beyond sampling error"), OPEN, "o", ""),
-    "down": Look(_("trial, lower beyond sampling error (BH)"), BAD, "v", ""),
-    "not tested": Look(_("trial, not tested"), OPEN, "D", ""),
+    "up": Look(_("trial, higher beyond sampling error (BH)"), GOOD, "^"),
+    "no": Look(_("trial, not beyond sampling error"), OPEN, "o"),
+    "down": Look(_("trial, lower beyond sampling error (BH)"), BAD, "v"),
+    "not tested": Look(_("trial, not tested"), OPEN, "D"),
 }
 
 

@@ -35,9 +35,9 @@ from satisfaction.publication.plots.canvas import (
 )
 
 MOVED = {
-    "enters": Look(_("enters the list"), BAD, "s", ""),
-    "leaves": Look(_("leaves the list"), GOOD, "o", ""),
-    "": Look(_("as before"), NEUTRAL, "o", ""),
+    "enters": Look(_("enters the list"), BAD, "s"),
+    "leaves": Look(_("leaves the list"), GOOD, "o"),
+    "": Look(_("as before"), NEUTRAL, "o"),
 }
 RANGE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
 MOST_NAMED = 4  # areas written beside a recipe
