@@ -121,8 +121,9 @@ def since(earlier: Path, later: Path, language: Language) -> Answer:
     change = run_change(earlier, later)
     written = export_change(change)
     with use(language), readable_cards(change.later.survey):
-        table = card(str(_("change")), tables={_("areas"): change.table})
-        return _lines(change_lines(change)) + linked(results_in(written, language)) + table
+        links = linked(results_in(written, language))
+        tables: dict[Text | str, pd.DataFrame] = {_("areas"): change.table}
+        return _lines(change_lines(change)) + links + card(str(_("change")), tables=tables)
 
 
 def plan_of_next(
@@ -244,7 +245,8 @@ def results_in(folder: Path, language: Language) -> list[tuple[Text, Path]]:
             continue
         spoken = path.with_stem(f"{path.stem}-{language}")
         shown = spoken if spoken.is_file() else path
-        links.append((FILES.get(path.stem, Text(path.stem)), shown))
+        label = FILES.get(path.stem, Text(path.stem))
+        links.append((label, shown))
     return links
 
 

@@ -69,7 +69,8 @@ class Wave:
 
 def find_waves(root: Path) -> list[Wave]:
     """List the survey folders by name."""
-    return [_wave(path.parent) for path in sorted((root / "surveys").glob("*/survey.yaml"))]
+    declared = (root / "surveys").glob("*/survey.yaml")
+    return [_wave(path.parent) for path in sorted(declared)]
 
 
 def find_questionnaires(root: Path) -> list[str]:
@@ -255,9 +256,10 @@ class Form:
 
     def choose(self) -> None:
         """Propose the wave before the one chosen to be compared with, and show what was made of it."""
+        folders = [folder for _title, folder in self.earlier.options]
         for wave in find_waves(self.root):
-            folders = [folder for _title, folder in self.earlier.options]
-            if wave.folder == self.wave.value and wave.before in folders:
+            is_chosen = wave.folder == self.wave.value
+            if is_chosen and wave.before in folders:
                 self.earlier.value = wave.before
         self.refresh()
 
@@ -343,7 +345,8 @@ class Form:
             fresh.on_click(lambda _button: self.fresh(folder, language))
             names = comma_list(edited)
             asked = _("You have edited {names}; your copies stay as they are.", names=names)
-            self.question.children = (self.widgets.Label(str(asked)), fresh)
+            question = self.widgets.Label(str(asked))
+            self.question.children = (question, fresh)
         return opened(folder, language)
 
     def fresh(self, folder: Path, language: Language) -> None:

@@ -252,7 +252,7 @@ def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
         del chosen[name]
         value = held[0]
         if not pd.isna(value) and value != "":
-            facts.append(str(mark_as_text(value) if name == "mark" else as_text(value)))
+            facts.append(str(mark_as_text(value)))
     return facts
 
 

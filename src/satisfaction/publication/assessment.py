@@ -54,6 +54,7 @@ RELIABILITY = [
     *("coefficient_high", "weighted_coefficient", "weighted_low", "weighted_high", "alpha_without"),
     *("df", "p", "p_adjusted", "multiplicity", "n", "null", "method", "note"),
 ]
+OF_DIFFERENCE = ("difference", "se", "df", "p")
 NO_NULL = _("none: estimated, not tested")
 NO_TEST = _("a coefficient with its limits; no test")
 Row = dict[str, Any]
@@ -130,7 +131,8 @@ def measures_tested(results: Results) -> list[str]:
     if declared.measures is not None:
         return [name for name in declared.measures if name in results.design.measures]
     candidates = [questionnaire.ranked, *questionnaire.indices, *questionnaire.rates]
-    return [name for name in candidates if name in results.design.measures][:1]
+    of_persons = [name for name in candidates if name in results.design.measures]
+    return of_persons[:1]
 
 
 def _pairs(results: Results) -> Iterator[Row]:
@@ -202,7 +204,7 @@ def _changes(results: Results) -> Iterator[list[Row]]:
 
 
 def _of_difference(row: dict[Any, Any]) -> Row:
-    figures: Row = {name: row[name] for name in ("difference", "se", "df", "p")}
+    figures: Row = {name: row[name] for name in OF_DIFFERENCE}
     return figures | {"statistic": row["t"]}
 
 
@@ -268,7 +270,8 @@ def _regression(results: Results, measure: str, groups: list[str]) -> Iterator[l
         return
     head = {"test": "coefficient", "measure": measure, **_conventions(fit.conventions)}
     coefficients = []
-    for row in fit.table.rename(columns={"estimate": "difference"}).iloc[1:].to_dict("records"):
+    table = fit.table.rename(columns={"estimate": "difference"})
+    for row in table.iloc[1:].to_dict("records"):
         group, _equals, level = str(row["term"]).partition("=")
         baseline = str(fit.conventions["baseline"][group])
         compared = {"variable": group, "first": baseline, "second": level}

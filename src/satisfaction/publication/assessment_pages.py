@@ -271,12 +271,11 @@ def workbook_sheets(
 
 def _shown(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table under headings of the current language, with names of areas and words for codes."""
-    names = survey.area_names()
     shown = table.copy()
     for column, words in WORDS.items():
         if column in shown:
             shown[column] = shown[column].map(words)
-    shown.insert(1, "name", [names[code] for code in shown["code"]])
+    shown.insert(1, "name", shown["code"].map(survey.area_names()))
     if survey.marks:
         shown["mark"] = str(survey.marks)
     return in_one_language(shown, HEADINGS_OF_ASSESSMENT)

@@ -63,7 +63,8 @@ def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct (one a language)."""
 
     def write(path: Path) -> None:
-        write_rejected(responses, survey.questionnaire, path, mark=str(survey.marks or ""))
+        marks = str(survey.marks or "")
+        write_rejected(responses, survey.questionnaire, path, mark=marks)
 
     _write_each(survey, folder / "rejected.xlsx", write)
     write_csv(responses.rejected.assign(mark=mark(survey)), folder / "rejected.csv")
@@ -169,13 +170,18 @@ def further_tables(
 def covariance_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
     """Return the sampling covariance of the ranked measure between areas: entries that are neither zero nor withheld."""
     ranked = estimates[survey.ranked_level].of(survey.ranked)
-    codes = ranked.table[ranked.by[0]].astype(str).to_numpy()
-    row, column = np.nonzero(np.triu(np.nan_to_num(ranked.cov)))
-    table = pd.DataFrame({"code": codes[row], "other_code": codes[column]})
-    table["covariance"] = ranked.cov[row, column]
-    table["measure"] = survey.ranked
-    table["mark"] = mark(survey)
-    return twelve_digits(table)
+    domain = ranked.by[0]
+    codes = ranked.table[domain].astype(str).to_numpy()
+    known = np.nan_to_num(ranked.cov)
+    row, column = np.nonzero(np.triu(known))
+    table = {
+        "code": codes[row],
+        "other_code": codes[column],
+        "covariance": ranked.cov[row, column],
+        "measure": survey.ranked,
+        "mark": mark(survey),
+    }
+    return twelve_digits(pd.DataFrame(table))
 
 
 def _write_both(table: pd.DataFrame, path: Path) -> None:
@@ -372,7 +378,8 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
 def export_as_trial(results: Results) -> Path:
     """Export a trial to a new folder <time>-trial below the survey's `out/`; `out/latest` stays what it is."""
     results = beside_folder(results)
-    with dated_folder(results.survey.folder / "out" / f"{_stamp()}-trial") as made:
+    folder = results.survey.folder / "out" / f"{_stamp()}-trial"
+    with dated_folder(folder) as made:
         _write_set(results, made.scratch, made.target, handover=False, revision=1)
     return made.target
 
@@ -401,7 +408,8 @@ def revision_of(folder: Path) -> int:
 
 
 def _revision(run: dict[str, Any]) -> int:
-    return int(run["revision"]) if str(run.get("revision", "")).isdigit() else 1
+    revision = str(run.get("revision", ""))
+    return int(revision) if revision.isdigit() else 1
 
 
 def _next_revision(results: Results, latest: Path) -> int:

@@ -76,7 +76,9 @@ def _several(design: SampleDesign) -> bool:
 
 def svydesign_call(design: SampleDesign, rows: Rows) -> str:
     """Return the call of R's `svydesign` that declares the design."""
-    ids = "1" if rows.ids == (NUMBER,) else " + ".join(rows.ids)
+    ids = " + ".join(rows.ids)
+    if rows.ids == (NUMBER,):
+        ids = "1"
     arguments = [f"ids = ~{ids}"]
     if rows.strata:
         strata = rows.strata[0]
@@ -232,7 +234,9 @@ class About:
     @property
     def heading(self) -> list[str | Text]:
         """Title, and mark where there is one."""
-        return [self.title, mark_as_text(self.mark)] if self.mark else [self.title]
+        if not self.mark:
+            return [self.title]
+        return [self.title, mark_as_text(self.mark)]
 
 
 def _column(column: RespondentColumn, about: About, measures: Mapping[str, Measure]) -> str:

@@ -79,8 +79,9 @@ def _partial(survey: Survey, name: Text, have: int, of: int, *, is_whole: bool) 
     if not have:
         return _("{name} (none of {of} {unit} has answers)", name=name, of=of, unit=unit)
     # Chinese names the whole once more: by its kind, where the name ends in one
-    if name.zh[-1] in KINDS:
-        total = _("all {of} {unit} of the {kind}", of=of, unit=unit, kind=name.zh[-1])
+    kind = name.zh[-1]
+    if kind in KINDS:
+        total = _("all {of} {unit} of the {kind}", of=of, unit=unit, kind=kind)
     else:
         total = _("{of} {unit} of {name} in all", of=of, unit=unit, name=name)
     of_all = Text(total.zh, str(of))

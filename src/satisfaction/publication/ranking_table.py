@@ -518,5 +518,6 @@ def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
 
 def _over_waves(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Return ranks of several waves as published: whole numbers, each under its own wave."""
-    table = table.assign(**table[[*SET, "n"]].convert_dtypes())
+    whole = table[[*SET, "n"]].convert_dtypes()
+    table = table.assign(**whole)
     return published(survey, table, columns).assign(wave=table["wave"])

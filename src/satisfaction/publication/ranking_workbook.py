@@ -230,7 +230,8 @@ def _named(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> Sh
 def _about(table: pd.DataFrame, what: Text) -> list[str]:
     """Say which wave it is and what must be said of the data."""
     first = table.iloc[0]
-    lines = [f"{first['survey']}  {first['wave']}  {what}"]
+    wave = f"{first['survey']}  {first['wave']}"
+    lines = [f"{wave}  {what}"]
     if first["mark"]:
         lines.append(str(mark_as_text(first["mark"])))
     return lines

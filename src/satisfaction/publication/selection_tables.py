@@ -186,7 +186,8 @@ def near_the_cut(odds: pd.DataFrame) -> list[Text]:
     """Return the sentences of the areas that the smallest odds move across the cut: one that is listed, one that is not."""
     sentences = []
     for listed in ("yes", "no"):
-        rows = odds[(odds["listed"] == listed) & odds["odds_alone"].notna()]
+        of_side = odds[odds["listed"] == listed]
+        rows = of_side.dropna(subset="odds_alone")
         if len(rows):
             distance = np.log(rows["odds_alone"].astype(float)).abs()
             nearest = rows.loc[distance.idxmin()]

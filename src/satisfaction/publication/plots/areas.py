@@ -37,7 +37,7 @@ from satisfaction.publication.plots.canvas import (
     Look,
     breadth,
     columns_in,
-    dot,
+    dots,
     draw_intervals,
     drawn_by_kind,
     has_intervals,
@@ -261,7 +261,7 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
     figure, grid = new_canvas(
         Heading(title, mark_of(rows)),
         Body(4.2, left=0.75, right=0.25),
-        legend=[dot(look) for look in VERDICTS.values()],
+        legend=dots(VERDICTS.values()),
     )
     axes = grid[0, 0]
     axes.hlines(

@@ -267,7 +267,8 @@ def legend_columns(entries: Sequence[str]) -> int:
     """Return how many columns of a legend fit beside one another, at most four."""
     for ncols in range(min(4, len(entries)), 1, -1):
         columns = np.array_split(np.array(entries), ncols)  # as matplotlib fills them
-        if sum(0.26 + breadth(column.tolist()) for column in columns) <= WIDTH:
+        widths = [0.26 + breadth(column.tolist()) for column in columns]
+        if sum(widths) <= WIDTH:
             return ncols
     return 1
 
@@ -412,7 +413,9 @@ POINT: dict[str, Any] = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 
 
 def status_looks(ranking: pd.DataFrame) -> dict[str, Look]:
     """Return how statuses look: to belong to the list is bad, unless it is one of the first units."""
-    return STATUS_FIRST if "side" in ranking and (ranking["side"] == "first").all() else STATUS
+    if "side" in ranking and (ranking["side"] == "first").all():
+        return STATUS_FIRST
+    return STATUS
 
 
 def used(looks: dict[str, Look], words: Iterable[str], *, always: int = 3) -> list[Look]:
@@ -425,6 +428,11 @@ def dot(look: Look) -> Line2D:
     """Return a marker for a legend."""
     style = MARKER | {"color": look.colour, "marker": look.marker, "markeredgewidth": 0.6}
     return legend_line(look.label, **style)
+
+
+def dots(looks: Iterable[Look]) -> list[Line2D]:
+    """Return a marker a look for a legend."""
+    return [dot(look) for look in looks]
 
 
 def bar(look: Look) -> Patch:

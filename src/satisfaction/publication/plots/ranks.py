@@ -41,7 +41,7 @@ from satisfaction.publication.plots.canvas import (
     breadth,
     cut_line,
     cuts,
-    dot,
+    dots,
     draw_cuts,
     draw_intervals,
     draw_points,
@@ -90,7 +90,7 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     rows = ranking.merge(estimates, on="code", how="left")
     names = names_of(rows)
     places = rank_labels(rows)
-    legend: list[Artist] = [dot(look) for look in used(status_looks(rows), rows["status"])]
+    legend: list[Artist] = [*dots(used(status_looks(rows), rows["status"]))]
     title = _("Ranks by the estimates alone; how certain they are is unknown")
     if rows["marginal_low"].notna().any():
         title = _("Ranking ladder: every rank with its sets")
@@ -167,8 +167,10 @@ def draw_ladder(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw ranks with both of their sets, by status."""
     ranked = rows.dropna(subset="rank")
     known = ranked.dropna(subset="marginal_low")
-    axes.hlines(known.index, known["simultaneous_low"], known["simultaneous_high"], **SIMULTANEOUS)
-    axes.hlines(known.index, known["marginal_low"], known["marginal_high"], **MARGINAL)
+    for kind, style in {"simultaneous": SIMULTANEOUS, "marginal": MARGINAL}.items():
+        low = known[f"{kind}_low"]
+        high = known[f"{kind}_high"]
+        axes.hlines(known.index, low, high, **style)
     draw_points(axes, ranked["rank"], ranked["status"], status_looks(rows))
     edge = 0.7 + 0.012 * len(ranked)  # room for the markers of the first and the last rank
     axes.set_xlim(1 - edge, len(ranked) + edge)
@@ -346,7 +348,7 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
         " / ".join(probability(row[f"{kind}_list"]) for kind in known)
         for row in rows.to_dict("records")
     ]
-    legend = [dot(look) for look in known.values()]
+    legend = dots(known.values())
     figure, grid = row_canvas(heading, names, 0.24, right=breadth(written), legend=legend)
     axes = grid[0, 0]
     for kind, look in known.items():
@@ -550,15 +552,17 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     chosen = int(np.flatnonzero(is_chosen)[0])
     zero = legend_line(_("chosen unit"), color=INK, linewidth=0.9, marker="*", markersize=9)
     heading = _heading_of_differences(rows.iloc[chosen])
-    legend = [*(dot(look) for look in COMPARED.values()), zero, cut_line()]
-    figure, grid = row_canvas(heading, names, 0.185, right=breadth(places), legend=legend)
+    legend = [*dots(COMPARED.values()), zero, cut_line()]
+    right = breadth(places)
+    figure, grid = row_canvas(heading, names, 0.185, right=right, legend=legend)
     axes = grid[0, 0]
     drawn = drawn_in(rows)
     others = rows[~is_chosen]
     low = others["low"] * drawn.factor
     high = others["high"] * drawn.factor
     axes.hlines(others.index, low, high, **INTERVAL_LINE)
-    draw_points(axes, others["difference"] * drawn.factor, others["verdict"], COMPARED)
+    difference = others["difference"] * drawn.factor
+    draw_points(axes, difference, others["verdict"], COMPARED)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.scatter(0, chosen, marker="*", s=80, color=INK, zorder=4)
     label_rows(axes, names)

@@ -26,7 +26,7 @@ from satisfaction.publication.plots.canvas import (
     Look,
     breadth,
     columns_in,
-    dot,
+    dots,
     draw_intervals,
     draw_points,
     has_intervals,
@@ -81,7 +81,7 @@ def target_board(targets: pd.DataFrame) -> Figure:
         left=breadth(names),
         right=breadth(verdicts) + BESIDE + 0.1,
     )
-    legend = [dot(look) for look in used(VERDICT, rows["verdict"])]
+    legend = dots(used(VERDICT, rows["verdict"]))
     figure, grid = new_canvas(Heading(title, mark_of(rows)), body, legend=legend)
     axes = grid[0, 0]
     looks = [VERDICT[verdict] for verdict in rows["verdict"]]
@@ -161,7 +161,7 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
     figure, grid = new_canvas(
         Heading(title, mark_of(thresholds)),
         body,
-        legend=[*(dot(look) for look in BELOW.values()), line],
+        legend=[*dots(BELOW.values()), line],
     )
     for axes, panel, head_of_panel in zip(grid[:, 0], panels, titles, strict=True):
         draw_threshold(axes, panel)

@@ -31,7 +31,7 @@ from satisfaction.publication.plots.canvas import (
     Heading,
     Look,
     breadth,
-    dot,
+    dots,
     draw_intervals,
     draw_points,
     drawn_in,
@@ -175,7 +175,8 @@ def path_head(path: pd.DataFrame, wave: str) -> str:
         return f"{unit}\n{NOT_RANKED}"
     row = in_wave.iloc[0]
     rank = rank_or_not(row)
-    if pd.notna(row["rank"]) and pd.isna(row["marginal_low"]):
+    has_set = pd.notna(row["marginal_low"])
+    if pd.notna(row["rank"]) and not has_set:
         rank = str(_("{rank} (no set)", rank=rank))
     return f"{unit}\n{rank}"
 
@@ -222,7 +223,7 @@ def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: 
 
 def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
     """Explain the marks of the panels; waves without sets are named where there are any."""
-    handles = [dot(look) for look in used(ON_LIST, drawn["listed"], always=0)]
+    handles = dots(used(ON_LIST, drawn["listed"], always=0))
     has_set = drawn["marginal_low"].notna()
     if has_set.any():
         handles.append(legend_line(MARGINAL_SET, **MARGINAL))
@@ -251,24 +252,27 @@ def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
     numbers = []
     for raw, towards_whole in zip(change, shrunk, strict=True):
         numbers.append(f"{signed(raw)} → {signed(towards_whole)}")
+    beyond = int(rows["significant"].sum())
     title = _(
         "Change of score: {beyond} of {n} units beyond sampling error (Benjamini-Hochberg)",
-        beyond=int(rows["significant"].sum()),
+        beyond=beyond,
         n=len(rows),
     )
     unit = _("change ({unit})", unit=drawn.unit)
     if relative:
         unit = _("change relative to the mean of all units ({unit})", unit=drawn.unit)
     diamond = legend_line(_("shrunk change"), color="white", marker="d", **MARKER)
-    legend = [*(dot(look) for look in CHANGED.values()), diamond]
+    legend = [*dots(CHANGED.values()), diamond]
     heading = Heading(title, mark_of(rows))
-    figure, grid = row_canvas(heading, names, 0.185, right=breadth(numbers), legend=legend)
+    right = breadth(numbers)
+    figure, grid = row_canvas(heading, names, 0.185, right=right, legend=legend)
     axes = grid[0, 0]
     draw_intervals(axes, rows, scale=drawn.factor)
     beyond_error = rows["significant"].to_numpy(bool)
     is_up = beyond_error & (rows["change"] > 0)
     is_down = beyond_error & (rows["change"] < 0)
-    draw_points(axes, change, np.select([is_up, is_down], ["up", "down"], "no"), CHANGED)
+    way = np.select([is_up, is_down], ["up", "down"], "no")
+    draw_points(axes, change, way, CHANGED)
     axes.scatter(shrunk, rows.index, **SHRUNK)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     label_rows(axes, names)
@@ -316,7 +320,7 @@ def trial_plot(differences: pd.DataFrame, *, mark: Text) -> Figure:
     area = label_of(rows.iloc[0], "name")
     heading = Heading(_("{name}: trial beside the official survey", name=area), mark)
     legend = [legend_line(_("official survey"), **HOLLOW)]
-    legend += [dot(look) for look in used(BESIDE_OFFICIAL, word, always=0)]
+    legend += dots(used(BESIDE_OFFICIAL, word, always=0))
     figure, grid = row_canvas(heading, names, 0.3, right=breadth(written), legend=legend)
     axes = grid[0, 0]
     axes.hlines(rows.index, official, trial, color=FAINT, linewidth=1.2, zorder=1)

@@ -22,7 +22,7 @@ from satisfaction.publication.plots.canvas import (
     Heading,
     Look,
     breadth,
-    dot,
+    dots,
     label_rows,
     legend_line,
     mark_of,
@@ -64,7 +64,7 @@ def recipes_plot(table: pd.DataFrame, areas: pd.DataFrame) -> Figure:
     figure, grid = new_canvas(
         Heading(title, _mark(areas), note),
         Body(height, left=breadth(names), right=breadth(beside), columns=(1, 0.6, 1.2)),
-        legend=[dot(look) for look in MOVED.values()],
+        legend=dots(MOVED.values()),
     )
     rows = np.arange(len(table))
     spread, size, shifts = grid[0]

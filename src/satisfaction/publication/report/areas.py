@@ -90,7 +90,8 @@ class Source:
     def codes(self, level: str) -> list[str]:
         """Return the areas of a level."""
         indices = self.published.indices
-        return list(indices.loc[indices["level"] == level, "code"].unique())
+        of_level = indices[indices["level"] == level]
+        return list(of_level["code"].unique())
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -164,7 +165,7 @@ class Ranks:
     @property
     def path_has_sets(self) -> bool:
         """Whether any wave published a set."""
-        return any(not pd.isna(row["marginal_low"]) for row in self.path)
+        return any(pd.notna(row["marginal_low"]) for row in self.path)
 
 
 @dataclass(frozen=True, slots=True)

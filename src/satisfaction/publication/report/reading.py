@@ -149,10 +149,14 @@ def _whole_sets(text: str) -> Markup:
 
 def _widest(ground: Ground, shown: Rows) -> Row:
     """Return the unit whose set reaches farthest away from the listed end, one on the list if there is any."""
-    listed = [row for row in shown if row["listed"] != "no"] or shown
-    if ground.end.side == "last":
-        return max(listed, key=lambda row: float(row["rank"] - row["marginal_low"]))
-    return max(listed, key=lambda row: float(row["marginal_high"] - row["rank"]))
+
+    def reach(row: Row) -> float:
+        if ground.end.side == "last":
+            return float(row["rank"] - row["marginal_low"])
+        return float(row["marginal_high"] - row["rank"])
+
+    listed = [row for row in shown if row["listed"] != "no"]
+    return max(listed or shown, key=reach)
 
 
 def _about(ground: Ground, ranking: pd.DataFrame) -> Text:

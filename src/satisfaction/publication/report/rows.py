@@ -134,7 +134,8 @@ def of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
 def areas_below_the_whole(indices: pd.DataFrame) -> int:
     """Count the areas of the level just below the whole."""
     below = published_levels(indices)[-2]
-    return int(indices.loc[indices["level"] == below, "code"].nunique())
+    areas_below = indices[indices["level"] == below]
+    return int(areas_below["code"].nunique())
 
 
 def topics(indices: pd.DataFrame) -> list[Row]:
@@ -198,7 +199,8 @@ def target_rows(targets: pd.DataFrame) -> list[Verdict]:
     rows = []
     for row in records(targets):
         asked = Text(row["target_zh"], row["target"])
-        rows.append(Verdict(row, asked, words_of(row, "basis"), words_of(row, "verdict")))
+        verdict = words_of(row, "verdict")
+        rows.append(Verdict(row, asked, words_of(row, "basis"), verdict))
     return rows
 
 
@@ -242,11 +244,9 @@ def ladder_rows(ladder: pd.DataFrame) -> list[Verdict]:
     for row in records(ladder):
         step = Text(row["step_zh"], row["step_en"])
         basis = Text(row["basis_zh"], row["basis"])
-        verdict = _(
-            "by rule: {reached}; by the data: {status}",
-            reached=REACHED[row["reached"]],
-            status=words_of(row, "status"),
-        )
+        reached = REACHED[row["reached"]]
+        status = words_of(row, "status")
+        verdict = _("by rule: {reached}; by the data: {status}", reached=reached, status=status)
         rows.append(Verdict(row, step, basis, verdict))
     return rows
 
