@@ -76,7 +76,8 @@ def pages_of_fieldwork(folder: Path, language: Language) -> Answer:
     standing = stand(survey, load_responses(survey))
     written = write_fieldwork(standing)
     with use(language):
-        return _lines(summary_lines(standing, written)[:-3]) + linked(results_in(written, language))
+        lines = summary_lines(standing, written)[:-3]
+        return _lines(lines) + linked(results_in(written, language))
 
 
 def ran(folder: Path, language: Language, *, notebooks: bool, tell: Tell = _silent) -> Answer:
@@ -111,9 +112,8 @@ def written_report(folder: Path, language: Language, *, tell: Tell = _silent) ->
     tell(_("writing the pages"))
     written = write_report(results)
     with use(language):
-        return _lines([_("Pages: {folder}", folder=written.name)]) + linked(
-            results_in(written, language)
-        )
+        lines = [_("Pages: {folder}", folder=written.name)]
+        return _lines(lines) + linked(results_in(written, language))
 
 
 def since(earlier: Path, later: Path, language: Language) -> Answer:
@@ -163,7 +163,8 @@ def _lines(lines: Iterable[Text]) -> str:
 def edited_notebooks(folder: Path, language: Language) -> list[str]:
     """Name the notebooks of a wave that somebody has edited."""
     shelf = folder / "out" / shelf_of(language)
-    return [path.name for path in sorted(shelf.glob("0*.ipynb")) if _is_edited(_read(path))]
+    numbered = sorted(shelf.glob("0*.ipynb"))
+    return [path.name for path in numbered if _is_edited(_read(path))]
 
 
 def opened(folder: Path, language: Language, *, fresh: bool = False) -> Answer:

@@ -280,9 +280,9 @@ class Form:
             self.notebooks.description = str(_("notebooks too"))
             for name, button in self.buttons.items():
                 button.description = str(name)
-        self.overview.value = overview(
-            find_waves(self.root), find_questionnaires(self.root), language=language
-        )
+        waves = find_waves(self.root)
+        questionnaires = find_questionnaires(self.root)
+        self.overview.value = overview(waves, questionnaires, language=language)
         if self.wave.value is not None:
             page = runs_list(self.wave.value, language=language)
             self.runs.outputs = (

@@ -107,7 +107,7 @@ def acted_statement(survey: Survey, statement: Statement, ranking: pd.DataFrame)
                 areas=areas,
             )
         )
-    said = join_sentences([Text(statement.zh, statement.en), *parts])
+    said = join_sentences([statement.text, *parts])
     return replace(
         statement,
         zh=said.zh,

@@ -36,7 +36,7 @@ from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     labelled,
     mark,
-    measure_labels,
+    names_of_scores,
     twelve_digits,
     whole_code,
 )
@@ -253,7 +253,7 @@ def _family(
 
 def _figures(done: HypothesisTest) -> Row:
     figures = done.table.iloc[0].to_dict()
-    row = {name: figures.get(name, np.nan) for name in ("difference", "se", "df", "ddf", "p")}
+    row = {name: figures.get(name, np.nan) for name in (*OF_DIFFERENCE, "ddf")}
     row["statistic"] = figures.get("statistic", figures.get("t", np.nan))
     return row | _conventions(done.conventions)
 
@@ -386,9 +386,8 @@ def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
 
 def _published(survey: Survey, rows: list[Row], columns: list[str]) -> pd.DataFrame:
     """Put rows into the columns of a file, with survey, wave, labels and mark; texts that are missing are empty."""
-    labels = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
     table = pd.DataFrame(rows).reindex(columns=columns)
-    table = labelled(table, labels, key="measure", into="measure")
+    table = labelled(table, names_of_scores(survey), key="measure", into="measure")
     for name in ("variable", "first", "second", "item", "multiplicity", "null", "method", "note"):
         if name in table:
             table[name] = table[name].astype(object).fillna("")

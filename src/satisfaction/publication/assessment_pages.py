@@ -196,7 +196,8 @@ def _by_rank(drawn: pd.DataFrame) -> list[Row]:
 def _lost_by_area(table: pd.DataFrame, columns: str) -> pd.DataFrame:
     """Set the points lost by area beside one another, in the table's order."""
     wide = table.pivot(index="code", columns=columns, values="lost")  # noqa: PD010 -- a sum of nothing would be 0
-    return wide.loc[table["code"].unique(), table[columns].unique()]
+    order = table[columns].unique()
+    return wide.loc[table["code"].unique(), order]
 
 
 def _area_section(one: AssessedTree, drawn: pd.DataFrame | None, code: str) -> dict[str, object]:

@@ -30,7 +30,7 @@ from satisfaction.foundation.files import (
     sha256,
     tell,
 )
-from satisfaction.foundation.language import Text, _, comma_list, use
+from satisfaction.foundation.language import _, comma_list, use
 from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import (
     write_checksums,
@@ -142,8 +142,8 @@ def _write_ranking(
 
 def _notes(survey: Survey, published: Tables, ranking: Ranking) -> list[str]:
     """Return what must be said of a ranking, in the current language."""
-    statement = Text(published.statement.zh, published.statement.en)
-    return [str(note) for note in (survey.marks, *ranking.summary["notes"], statement) if note]
+    notes = (survey.marks, *ranking.summary["notes"], published.statement.text)
+    return [str(note) for note in notes if note]
 
 
 def further_tables(

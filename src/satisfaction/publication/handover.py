@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, starmap
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from satisfaction.publication.handover_rows import (
     text_of,
     unique_name,
 )
-from satisfaction.publication.labels import mark, mark_as_text
+from satisfaction.publication.labels import answer_with_code, mark, mark_as_text
 from satisfaction.sampling.design import ONE, SampleDesign, named, refuse_subpopulation
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import resolve
@@ -531,8 +531,8 @@ def _labels(questionnaire: Questionnaire) -> Mapping[str, Text]:
         labels[name] = item.text
         if isinstance(item, SingleItem):
             answers = questionnaire.answers(name) | questionnaire.special(name)
-            listed = [_("{code} {answer}", code=code, answer=answers[code]) for code in answers]
-            labels[name] = _("{label} ({name})", label=item.text, name=semicolon_list(listed))
+            listed = semicolon_list(starmap(answer_with_code, answers.items()))
+            labels[name] = _("{label} ({name})", label=item.text, name=listed)
     return labels
 
 

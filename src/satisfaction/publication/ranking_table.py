@@ -23,6 +23,7 @@ from satisfaction.publication.labels import (
     VERDICT,
     area_labels,
     labelled,
+    names_of_scores,
     published,
     score_labels,
     whole_code,
@@ -91,7 +92,7 @@ def ranking_table(
     table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
     table["listed"] = list(standing(ranking).values())
-    status_zh = table["status"].map({status: label.zh for status, label in STATUS.items()})
+    status_zh = _in_chinese(table["status"], STATUS)
     has_answers = ranked.table["n"] > 0
     status_zh = status_zh.mask(table["estimate"].isna() & has_answers, WITHHELD.zh)
     barred = ranked.conventions.get("barred", {})
@@ -125,8 +126,8 @@ def by_rank_alone(ranking: pd.DataFrame) -> pd.DataFrame:
 
 def exact_words(survey: Survey, summary: Mapping[str, Any]) -> str:
     """Say in both languages which components are taken as exact; empty where none is."""
-    labels = score_labels(survey)
-    components = [labels[name][1] for name in summary.get("taken_as_exact", ())]
+    labels = names_of_scores(survey)
+    components = [labels[name] for name in summary.get("taken_as_exact", ())]
     if not components:
         return ""
     return _("taken as exact: {components}", components=comma_list(components)).both
@@ -313,8 +314,8 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {name: label for name, (_kind, label) in score_labels(survey).items()}
-    return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
+    table = labelled(table, names_of_scores(survey), key="measure", into="measure")
+    return published(survey, table, columns)
 
 
 def escalation_table(

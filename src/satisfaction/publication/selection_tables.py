@@ -86,7 +86,8 @@ class SelectionTables:
     @property
     def anything(self) -> bool:
         """Tell whether one of them has rows."""
-        return bool(len(self.model) or len(self.sensitivity) or len(self.odds))
+        tables = (self.model, self.sensitivity, self.odds)
+        return any(len(table) for table in tables)
 
     def of_ranked(self, level: str, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the rows of one level and measure of model and sensitivity."""

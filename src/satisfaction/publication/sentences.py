@@ -48,6 +48,11 @@ class Statement:
     not_excluded: tuple[str, ...]
     expected: float
 
+    @property
+    def text(self) -> Text:
+        """The paragraph."""
+        return Text(self.zh, self.en)
+
 
 def unit_sentences(
     ranking: pd.DataFrame,

@@ -115,7 +115,7 @@ def render(
         "ranks_any": ranks_any,
         "size": int(summary["bottom"]),
         "side": rows.SIDES[summary["side"]],
-        "statement": rows.unmarked(published.statement.zh, published.statement.en, survey.marks),
+        "statement": rows.unmarked(published.statement.text, survey.marks),
         "listed": rows.records(ranking[ranking["listed"] != "no"]),
         "ranked": rows.records(ranking),
         "near": rows.sentences(published.near_cut, survey.marks),

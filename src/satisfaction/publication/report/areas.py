@@ -356,7 +356,8 @@ def _ranks(source: Source, level: str, code: str) -> Ranks:
     sentence = NOTHING
     if len(sentences):
         marks = source.results.survey.marks
-        sentence = unmarked(sentences["zh"].iloc[0], sentences["en"].iloc[0], marks)
+        first = sentences.iloc[0]
+        sentence = unmarked(Text(first["zh"], first["en"]), marks)
     ranks_any = source.results.ranking.ranks_any
     return Ranks(
         among_all=records(ranking) if ranks_any else [],
@@ -382,7 +383,7 @@ def _others(source: Source, level: str, code: str) -> list[Row]:
             sentence = as_text(row.get("note") or "")
             if code in sentences.index:
                 words = sentences.loc[code]
-                sentence = unmarked(words["zh"], words["en"], marks)
+                sentence = unmarked(Text(words["zh"], words["en"]), marks)
             kind = score_labels(source.results.further[name].survey)[row["measure"]][0]
             others.append(row | {"by": source.score_of(name), "sentence": sentence, "kind": kind})
     return others

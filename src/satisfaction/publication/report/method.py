@@ -24,7 +24,7 @@ from satisfaction.foundation.conventions import (
 from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
 from satisfaction.pipeline import Results, lonely_note, weighting_log
-from satisfaction.publication.labels import measure_labels
+from satisfaction.publication.labels import answer_with_code, measure_labels
 from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
 from satisfaction.publication.selection_tables import (
@@ -211,7 +211,7 @@ def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[Entr
         counted = _answers(questionnaire, item, counting)
     codes: dict[str, Text] = {}
     for code, special in questionnaire.special(item).items():
-        codes[special.reason] = _("{code} {answer}", code=code, answer=special)
+        codes[special.reason] = answer_with_code(code, special)
     lines: list[Line] = []
     for reason, way in questionnaire.denominator(item, rate).items():
         named = REASONS[reason]
@@ -226,9 +226,7 @@ def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[Entr
 
 
 def _chosen(item: MultipleItem, rate: Rate) -> Text:
-    options = [
-        _("{code} {answer}", code=code, answer=item.options[code]) for code in rate.counts or ()
-    ]
+    options = [answer_with_code(code, item.options[code]) for code in rate.counts or ()]
     return _("chose any of these options: {options}", options=semicolon_list(options))
 
 
@@ -236,9 +234,7 @@ def _knowledge(item: MultipleItem) -> Text:
     rule = item.knowledge
     assert rule is not None
     right = [
-        _("{code} {answer}", code=code, answer=option)
-        for code, option in item.options.items()
-        if option.correct
+        answer_with_code(code, option) for code, option in item.options.items() if option.correct
     ]
     if rule.credit == "all":
         credit = _("all correct and none wrong: 1")
@@ -516,4 +512,4 @@ def _label(questionnaire: Questionnaire, name: str) -> Text:
 
 def _answers(questionnaire: Questionnaire, item: str, codes: Iterable[int]) -> Text:
     answers = questionnaire.answers(item)
-    return semicolon_list(_("{code} {answer}", code=code, answer=answers[code]) for code in codes)
+    return semicolon_list(answer_with_code(code, answers[code]) for code in codes)

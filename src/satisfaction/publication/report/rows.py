@@ -98,15 +98,17 @@ def records(table: pd.DataFrame) -> list[Row]:
 
 def sentences(table: pd.DataFrame, marks: Text | None) -> list[Text]:
     """Return the sentences of a table without the mark in front."""
-    return [unmarked(row["zh"], row["en"], marks) for row in records(table)]
+    said = [Text(row["zh"], row["en"]) for row in records(table)]
+    return [unmarked(words, marks) for words in said]
 
 
-def unmarked(zh: str, en: str, marks: Text | None) -> Text:
+def unmarked(words: Text, marks: Text | None) -> Text:
     """Return a sentence without the mark in front, which a page carries on top."""
     if marks is None:
-        return Text(zh, en)
+        return words
     mark = mark_in_brackets(marks)
-    return Text(zh.removeprefix(mark.zh), en.removeprefix(mark.en).lstrip())
+    english = words.en.removeprefix(mark.en)
+    return Text(words.zh.removeprefix(mark.zh), english.lstrip())
 
 
 def not_read(table: pd.DataFrame) -> list[tuple[str, Text]]:
