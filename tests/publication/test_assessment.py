@@ -12,7 +12,7 @@ import pytest
 from tests.comparison.test_cycle import publish, quarter
 
 import satisfaction as sat
-from satisfaction.declarations.declared_words import what_is_tested
+from satisfaction.declarations.survey import what_is_tested
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.file_sets import mark_handed_over
