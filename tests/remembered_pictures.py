@@ -18,23 +18,24 @@ from satisfaction.foundation.language import current
 
 BLANK = ("", "", b"")
 PAGES = ("report", "report.areas", "report.reading")
+"""Modules below publication/ that draw with `plots`."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, or None where its address is remembered."""
+    """What stands for a figure in a page: its key, and the figure itself where its SVG is not remembered."""
 
     key: tuple[str, str, bytes]
     figure: object
 
 
 class RememberedPictures:
-    """What stands in a page's module in place of `plots` and `picture`."""
+    """What stands in a page's module in place of `plots`, and in the canvas in place of `svg`."""
 
-    def __init__(self, plots: ModuleType, picture) -> None:
+    def __init__(self, plots: ModuleType, svg) -> None:
         self.plots = plots
-        self.draw_in = picture
-        self.addresses: dict[tuple[str, str, bytes], object] = {BLANK: "data:,"}
+        self.svg_of = svg
+        self.texts = {BLANK: "<svg xmlns='http://www.w3.org/2000/svg'/>"}
         self.anew = False
         self.blank = False
 
@@ -50,10 +51,17 @@ class RememberedPictures:
             if self.blank:
                 return Drawn(BLANK, None)
             key = (name, str(current()), pickle.dumps((tables, words)))
-            figure = None if key in self.addresses else drawing(*tables, **words)
+            figure = None if key in self.texts else drawing(*tables, **words)
             return Drawn(key, figure)
 
         return draw
+
+    def svg(self, figure) -> str:
+        if not isinstance(figure, Drawn):
+            return self.svg_of(figure)
+        if figure.key not in self.texts:
+            self.texts[figure.key] = self.svg_of(figure.figure)
+        return self.texts[figure.key]
 
     @contextmanager
     def left_out(self):
@@ -64,25 +72,16 @@ class RememberedPictures:
         finally:
             self.blank = False
 
-    def picture(self, drawn, alt):
-        if not isinstance(drawn, Drawn):
-            return self.draw_in(drawn, alt)
-        if drawn.key not in self.addresses:
-            self.addresses[drawn.key] = self.draw_in(drawn.figure, alt).address
-        return type_of_picture()(alt, self.addresses[drawn.key])
-
-
-def type_of_picture():
-    from satisfaction.publication.plots.canvas import Picture
-
-    return Picture
-
 
 def remember_pictures() -> RememberedPictures:
     """Let the pages of this process remember what they have drawn."""
-    modules = [importlib.import_module(f"satisfaction.publication.{name}") for name in PAGES]
-    remembered = RememberedPictures(modules[0].plots, modules[0].picture)
-    for module in modules:
-        module.plots = remembered
-        module.picture = remembered.picture
+    from satisfaction.publication import plots
+    from satisfaction.publication.plots import canvas
+
+    remembered = RememberedPictures(plots, canvas.svg)
+    canvas.svg = remembered.svg
+    for name in PAGES:
+        module = importlib.import_module(f"satisfaction.publication.{name}")
+        if hasattr(module, "plots"):
+            module.plots = remembered
     return remembered
