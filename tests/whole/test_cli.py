@@ -189,3 +189,23 @@ def test_a_command_loads_no_library_it_does_not_need(small, arguments, unwanted)
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
     )
     assert done.stderr.splitlines()[-1:] == ["[]"], done.stderr
+
+
+def test_check_says_what_was_done_to_an_answer_in_the_readers_language(call, small):
+    rows = small.rows().astype(str)
+    rows.loc[rows.index[0], "streets"] = "还行"
+    small.write(rows)
+    _code, said, _err = call("check", small.folder, language="zh")
+    assert "blank_item" not in said
+    assert "该题置空" in said
+    assert "不认识的答案" in said
+    assert "stops" not in said
+
+
+def test_new_writes_its_comments_in_the_language_asked_for(call, small, tmp_path):
+    arguments = ["new", small.folder.parent / "next", "--like", small.folder]
+    code, _said, _err = call(*arguments, "--lang", "zh", language="en")
+    assert code == 0
+    assert "# 标题，出现在每个输出中" in (small.folder.parent / "next" / "survey.yaml").read_text(
+        "utf-8"
+    )

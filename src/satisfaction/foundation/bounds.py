@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, ngettext
 
 MOST_MEMBERS = 10_000  # of an archive: pictures of a wave's interviews may lie beside its tables
 MOST_UNPACKED = 500 << 20  # bytes: some five million interviews as csv, a million as xlsx
@@ -24,6 +24,9 @@ SPARSE = 4  # times the cells there are: from here on most hold nothing
 CHUNK = 1 << 20
 LONGEST = 24  # bytes of a cell's reference
 BEYOND = 10**9  # no sheet has as many columns or rows
+FORMULA_WITHOUT_VALUE = re.compile(
+    rb"<c\b(?![^>]*\bt=.str)([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v>\s*</v>|<v\s*/>)?\s*</c>"
+)  # Excel writes t="str" where the result is an empty text
 
 
 def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
@@ -63,7 +66,7 @@ def check_sheets(content: bytes, *, where: str) -> bool:
     Raises
     ------
     InputFileError
-        F440 from `check_archive`, F441 for a far cell.
+        F440 from `check_archive`, F441 for a far cell, F443 for a formula without its value.
     """
     if not content.startswith(b"PK"):
         return False
@@ -119,6 +122,7 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
     first = np.full(2, np.iinfo(np.int64).max)
     last = np.zeros(2, dtype=np.int64)
     for piece in _pieces(archive, info):
+        _refuse_formulas_without_values(piece, where=where)
         places = _references(piece)
         if len(places):
             cells += len(places)
@@ -127,6 +131,25 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
     if cells:
         columns, rows = (last - first + 1).tolist()
         check_spread(rows, columns, cells, where=where, corner=f"{_letters(int(last[0]))}{last[1]}")
+
+
+def _refuse_formulas_without_values(piece: bytes, *, where: str) -> None:
+    """Refuse what would be read as empty although Excel shows a figure there."""
+    without = FORMULA_WITHOUT_VALUE.findall(piece)
+    if not without:
+        return
+    place = re.search(rb"\br=.(\w+)", without[0])
+    cell = place[1].decode("ascii", "replace") if place else ""
+    raise InputFileError(
+        "F443",
+        ngettext(
+            "{n} cell holds a formula without its result.",
+            "{n} cells hold formulas without their results.",
+            len(without),
+        ),
+        where=f"{where} {cell}".rstrip(),
+        hint=_("Open the workbook in Excel or WPS, let it calculate, and save it."),
+    )
 
 
 def _references(piece: bytes) -> npt.NDArray[np.int64]:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from python_calamine import CalamineWorkbook
+from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from satisfaction.foundation.bounds import check_archive, check_sheets, check_spread
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
@@ -74,6 +74,8 @@ class Grid:
         Ranges of merged cells: first row (from 1), first column (from 0), last row, last column.
     nested : tuple of str
         Columns of lists or records, whose cells are not read.
+    hidden : bool
+        Whether the workbook hides the sheet.
     """
 
     path: Path
@@ -84,6 +86,7 @@ class Grid:
     dates: frozenset[str]
     merged: tuple[Range, ...]
     nested: tuple[str, ...] = ()
+    hidden: bool = False
 
     def record(self, position: int) -> list[str]:
         """Return the cells of one record."""
@@ -185,13 +188,14 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
         checked = check_sheets(content, where=where)
         sheets = _sheets(content) if checked else _old_sheets(content)
         grids = []
-        for name, before, ranges, records in sheets:
+        for name, before, ranges, records, hidden in sheets:
             merged = []
             for (first_row, first_column), (last_row, last_column) in ranges:
                 columns = first_column - before, last_column - before
                 merged.append((first_row + 1, columns[0], last_row + 1, columns[1]))
             label = f"{member}/{name}" if member else name
-            grids.append(_grid(path, label, records, merged=tuple(merged)))
+            grid = _grid(path, label, records, merged=tuple(merged))
+            grids.append(replace(grid, hidden=hidden))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except (
@@ -206,13 +210,14 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
     return grids
 
 
-def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]]]]:
-    """Give name, empty columns before the table, merged cells and rows of every sheet."""
+def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]], bool]]:
+    """Give name, empty columns before the table, merged cells and rows of every sheet, and whether it is hidden."""
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-    for place, name in enumerate(workbook.sheet_names):
+    for place, about in enumerate(workbook.sheets_metadata):
         sheet = workbook.get_sheet_by_index(place)
-        _unused, before = sheet.start or (0, 0)
-        yield name, before, sheet.merged_cell_ranges or (), sheet.iter_rows()
+        before = (sheet.start or (0, 0))[1]
+        hidden = about.visible != SheetVisibleEnum.Visible
+        yield about.name, before, sheet.merged_cell_ranges or (), sheet.iter_rows(), hidden
 
 
 CHILD_MEMORY = 1_300_000_000  # bytes; the largest .xls sheet, 65,536 x 256 cells, needs 1.1 GB
@@ -226,14 +231,16 @@ try:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 except ImportError:
     pass  # Windows has no such limits
-from python_calamine import CalamineWorkbook
+from python_calamine import CalamineWorkbook, SheetVisibleEnum
 sheets = []
 try:
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
-    for place, name in enumerate(workbook.sheet_names):
+    for place, about in enumerate(workbook.sheets_metadata):
         sheet = workbook.get_sheet_by_index(place)
         before = (sheet.start or (0, 0))[1]
-        sheets.append((name, before, sheet.merged_cell_ranges or (), list(sheet.iter_rows())))
+        hidden = about.visible != SheetVisibleEnum.Visible
+        merged = sheet.merged_cell_ranges or ()
+        sheets.append((about.name, before, merged, list(sheet.iter_rows()), hidden))
     answer = sheets
 except Exception as fault:
     answer = str(fault)
@@ -241,7 +248,7 @@ sys.stdout.buffer.write(pickle.dumps(answer))
 """
 
 
-def _old_sheets(content: bytes) -> list[tuple[str, int, Any, list[list[object]]]]:
+def _old_sheets(content: bytes) -> list[tuple[str, int, Any, list[list[object]], bool]]:
     """Return what `_sheets` gives, of an .xls, .xlsb or .ods workbook.
 
     It is read in a process of its own: a damaged one may abort it or take all memory it can get.
