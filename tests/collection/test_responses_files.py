@@ -405,5 +405,7 @@ def test_formulas_without_their_results_are_no_empty_answers(small, workbook):
     rows.iloc[0, -1] = "=1+1"
     rows.iloc[1, -1] = "=2+1"
     workbook({"甲": with_names(rows)})
-    with pytest.raises(InputFileError, match="F443.*\n.*2 cells hold formulas without"):
+    with pytest.raises(InputFileError) as stop:
         load_responses(small.read())
+    assert "F443" in str(stop.value)
+    assert "2 cells hold formulas without" in str(stop.value)

@@ -209,3 +209,20 @@ def test_new_writes_its_comments_in_the_language_asked_for(call, small, tmp_path
     assert "# 标题，出现在每个输出中" in (small.folder.parent / "next" / "survey.yaml").read_text(
         "utf-8"
     )
+
+
+def test_check_refuses_the_weighting_that_a_run_would_refuse(call, small):
+    margins = small.folder / small.read().declared.margins["county_sex"].file
+    lines = margins.read_text(encoding="utf-8").splitlines()
+    margins.write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
+    code, said, err = call("check", small.folder)
+    assert code == 2
+    assert said.startswith("cannot be run: 1 problem")
+    assert "W104" in err
+
+
+def test_a_run_names_what_is_not_declared_in_the_readers_language(call, small):
+    calibration = "  - {step: calibration, method: raking, margins: [county_sex, county_age], "
+    small.edit("survey.yaml", f"{calibration}tolerance: 1.0e-10}}\n", "")
+    _code, said, _err = call("run", small.folder, language="zh")
+    assert "未声明: 校准\n" in said

@@ -259,17 +259,14 @@ def _faulty(account: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fault_of_design(survey: Survey, responses: Responses) -> SatisfactionError | None:
-    """Return what a run would refuse of strata with a single PSU; only where there are some is the design made."""
-    roles = survey.questionnaire.roles
-    psu = responses.accepted[roles.psu or roles.respondent]
-    strata = [responses.accepted[name] for name in roles.strata] or [psu.map(lambda _psu: "all")]
-    if psu.groupby(strata).nunique().min() > 1:
-        return None
+    """Return what a run would refuse of the sample and of the weighting; weights wait until every file can be read."""
     from satisfaction.foundation.errors import SatisfactionError
-    from satisfaction.pipeline import base_design, lonely_note
+    from satisfaction.pipeline import base_design, lonely_note, weigh
 
     try:
         design = base_design(survey, responses, engine="pandas")
+        if not responses.problems:
+            weigh(survey, design)
     except SatisfactionError as fault:
         return fault
     if note := lonely_note(survey, design):
