@@ -5,7 +5,6 @@ The formulas stand in `composite`; the ranking is the one that `run` makes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparison.wave_files import Command, write_set
+from satisfaction.comparison.wave_files import Command, way_to, write_set
 from satisfaction.composite.scores import (
     INCOMPLETE,
     VETOED,
@@ -215,14 +214,14 @@ def export_combined(results: Results, found: Combination, folder: Path | None = 
         "combined_inputs": inputs,
         "ranking": dict(found.ranking.summary),
     }
-    way = os.path.relpath(found.scores.inputs.path, results.survey.folder)
+    way = way_to(found.scores.inputs.path, results.survey.folder)
     return write_set(
         [results],
         "combined",
         tables=tables,
         lines=combined_lines(results, found),
         record=record,
-        command=Command("combined", {"declared": Path(way).as_posix()}),
+        command=Command("combined", {"declared": way}),
         folder=folder,
     )
 

@@ -5,20 +5,24 @@ What verify and compare print.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+import datetime
+import os
+from collections.abc import Hashable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from satisfaction.comparison.wave_files import way_to, write_folder
 from satisfaction.foundation.file_sets import read_manifest
-from satisfaction.foundation.files import check_new_file, new_file
+from satisfaction.foundation.files import check_new_file, new_file, recorded, refuse_existing
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
 from satisfaction.publication.columns import typed
-from satisfaction.publication.labels import STATUS, twelve_digits
+from satisfaction.publication.labels import STATUS, mark_as_text, twelve_digits
+from satisfaction.publication.manifest import versions
 from satisfaction.publication.verify import (
     Difference,
     Verification,
@@ -54,6 +58,7 @@ ABSENT = NOT_THERE.both
 """What the columns `old` and `new` hold where a file is not there."""
 CAUSES = ["kind", "what", "old", "new"]
 WRITTEN = (".csv", ".xlsx")
+"""Endings of a file; a name without one is a folder's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,10 @@ class Comparison:
     tests : DataFrame
         file, row, column, old, new: figures of tests.csv and reliability.csv that changed, appeared or went, where both sets
         hold the table.
+    mark : str
+        What every use of either set must say.
+    inputs : mapping of str to str
+        SHA-256 of the files that were read, as "old: indices.csv".
     """
 
     old: Path
@@ -85,6 +94,8 @@ class Comparison:
     ranks: pd.DataFrame = field(repr=False)
     compared: int
     tests: pd.DataFrame = field(repr=False)
+    mark: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def nothing(self) -> bool:
@@ -100,16 +111,25 @@ def compare(old: str | Path, new: str | Path) -> Comparison:
     InputFileError
         F121 and F122 for a folder that is no file set of this format, F422 and F423 for a damaged one.
     """
-    sides = Path(old), Path(new)
-    with damage_said(*sides):
-        return _compared(sides)
+    before = Path(old)
+    after = Path(new)
+    with damage_said(before, after), recorded() as read:
+        found = _compared(before, after)
+    inputs = {}
+    for side, folder in (("old", before), ("new", after)):
+        for path, digest in read.items():
+            if os.path.dirname(path) == os.path.abspath(folder):
+                inputs[f"{side}: {os.path.basename(path)}"] = digest
+    return replace(found, inputs=inputs)
 
 
-def _compared(sides: tuple[Path, Path]) -> Comparison:
-    old, new = sides
-    causes = [*_from_manifests(read_manifest(old), read_manifest(new)), *_corrections(old, new)]
+def _compared(old: Path, new: Path) -> Comparison:
+    made_before = read_manifest(old)
+    made_after = read_manifest(new)
+    causes = [*_from_manifests(made_before, made_after), *_corrections(old, new)]
     before = _table(old, "indices")
     after = _table(new, "indices")
+    marks = dict.fromkeys(filter(None, (made_before["mark"], made_after["mark"])))
     return Comparison(
         old=old,
         new=new,
@@ -118,27 +138,86 @@ def _compared(sides: tuple[Path, Path]) -> Comparison:
         ranks=_changed_in_rankings(old, new),
         compared=len(before.merge(after, on=CELL)),
         tests=_changed_tests(old, new),
+        mark="; ".join(marks),
     )
 
 
-def write_comparison(found: Comparison, path: Path) -> Path:
-    """Write the changed estimates as csv, or causes, estimates and ranks as the sheets of a workbook.
+def check_written(path: Path) -> None:
+    """Refuse the name under which a comparison is to be written, before anything is computed: a folder, .csv or .xlsx.
 
     Raises
     ------
     ExportError
         X102 for another ending, X420 where something lies there.
     """
-    check_new_file(path, WRITTEN, argument="--out")
+    if path.suffix:
+        check_new_file(path, WRITTEN, argument="--out")
+    else:
+        refuse_existing(path)
+
+
+def write_comparison(found: Comparison, path: Path) -> Path:
+    """Write the changed estimates as csv; causes, estimates and ranks as the sheets of a workbook; or all as a set to verify.
+
+    Raises
+    ------
+    ExportError
+        X102 for another ending, X420 where something lies there.
+    """
+    check_written(path)
+    if not path.suffix:
+        return export_comparison(found, path)
+    tables = _tables(found)
     with new_file(path) as scratch:
         if path.suffix == ".csv":
-            write_csv(found.figures, scratch)
+            write_csv(tables["figures"], scratch)
         else:
-            sheets = {"causes": found.causes, "figures": found.figures, "ranks": found.ranks}
-            if len(found.tests):
-                sheets["tests"] = found.tests
-            write_xlsx(sheets, scratch)
+            first = tables.pop("causes")
+            if not len(found.tests):
+                del tables["tests"]
+            write_xlsx({"causes": first, **tables}, scratch)
     return path
+
+
+def _tables(found: Comparison) -> dict[str, pd.DataFrame]:
+    """Return the tables of a comparison; every row says what the samples are."""
+    tables = {
+        "figures": found.figures,
+        "causes": found.causes,
+        "ranks": found.ranks,
+        "tests": found.tests,
+    }
+    return {name: table.assign(mark=found.mark) for name, table in tables.items()}
+
+
+def export_comparison(found: Comparison, folder: Path) -> Path:
+    """Write figures.csv, .xlsx and .json, causes.csv, ranks.csv, tests.csv and run.json; returns the folder.
+
+    run.json holds the clock, and the ways to both sets, so that the comparison can be verified.
+    """
+    sets = [found.old.resolve(), found.new.resolve()]
+    named = replace(found, old=Path(sets[0].name), new=Path(sets[1].name))
+    finished = datetime.datetime.now(datetime.UTC)
+    record = {
+        "old": sets[0].name,
+        "new": sets[1].name,
+        "compared": found.compared,
+        "inputs": found.inputs,
+        "waves": [],
+        "versions": versions(),
+    }
+    return write_folder(
+        folder,
+        tables=_tables(found),
+        notes=[line.both for line in comparison_lines(named)],
+        mark=found.mark,
+        record=record,
+        stamp={
+            "finished": finished.isoformat(timespec="seconds"),
+            "command": "compare",
+            "sets": [way_to(one, folder.resolve()) for one in sets],
+        },
+    )
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
@@ -381,12 +460,13 @@ def _recomputed_lines(found: Verification) -> list[Text]:
         ]
     lines = [
         _(
-            "differs: {differing} of {compared} files; the first difference:",
+            "differs: {differing} of {compared} files; the first difference of each:",
             differing=len(found.differing),
             compared=found.compared,
         ),
-        _difference_line(found.differing[0]),
     ]
+    lines += [_difference_line(one) for one in found.differing[:MOST]]
+    lines += _rest(found.differing)
     explained = found.files or found.inputs or found.versions or found.trial
     if not explained:
         lines.append(NOT_FROM_INPUTS)
@@ -407,6 +487,8 @@ def _difference_line(difference: Difference) -> Text:
 def comparison_lines(found: Comparison) -> list[Text]:
     """Say which figures changed between two file sets, and why."""
     lines = [_("compare: {old} → {new}", old=found.old, new=found.new)]
+    if found.mark:
+        lines.append(_("*** {mark} ***", mark=mark_as_text(found.mark)))
     if found.nothing:
         lines.append(
             _(
@@ -479,7 +561,7 @@ def _shown(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _rest(rows: pd.DataFrame) -> list[Text]:
+def _rest(rows: Sized) -> list[Text]:
     """Say how many further rows there are."""
     if len(rows) <= MOST:
         return []

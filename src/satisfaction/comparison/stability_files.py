@@ -161,7 +161,7 @@ USUAL = _(
 
 def export_stability(
     studied: Mapping[str, StudiedRanking],
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any],
     folder: Path | None = None,
 ) -> Path:
     """Write stability.csv, sources.csv, .xlsx, .json, a page in every language and run.json; returns the folder.
@@ -172,8 +172,8 @@ def export_stability(
     ----------
     studied : mapping
         As `study_stability` returns it.
-    options : mapping, optional
-        What it was made with, so that the set can be written again.
+    options : mapping
+        Those of `study_stability` that it was made with, so that the set can be written again.
     folder : Path, optional
         Default: <survey>/out/<time>-stability/.
     """
@@ -186,9 +186,6 @@ def export_stability(
     record = _record_of(first)
     if further:
         record["further"] = further
-    command = None
-    if options is not None:
-        command = Command("stability", options)
     return write_set(
         [first.results],
         "stability",
@@ -196,7 +193,7 @@ def export_stability(
         lines=stability_lines(studied),
         record=record,
         pages=stability_pages(studied),
-        command=command,
+        command=Command("stability", options),
         folder=folder,
     )
 
