@@ -41,6 +41,13 @@ class PageTable(NamedTuple):
     rows: list[Cells]
 
 
+class OutlinedLine(NamedTuple):
+    """A line, and those that are set in below it."""
+
+    words: Text
+    below: list[Text]
+
+
 class RankingSection(NamedTuple):
     """What a page says of one ranking: its score, sentences, pictures and tables."""
 
@@ -48,6 +55,17 @@ class RankingSection(NamedTuple):
     lines: list[Text]
     pictures: list[Any]
     tables: list[PageTable]
+
+    @property
+    def outline(self) -> list[OutlinedLine]:
+        """Return the lines, with those that begin with a blank below the line that they belong to."""
+        outlined: list[OutlinedLine] = []
+        for line in self.lines:
+            if outlined and line.zh.startswith(" "):
+                outlined[-1].below.append(line)
+            else:
+                outlined.append(OutlinedLine(line, []))
+        return outlined
 
 
 def pages_of(
