@@ -88,14 +88,16 @@ def _stamp(folder: Path) -> dict[str, Any]:
 
 def _changed_by_hand(folder: Path, outputs: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are not what run.json lists: "changed", "missing" or "unlisted"."""
-    present = {name: sha256(folder / name) for name in sorted(set_names(folder))}
+    names = sorted(set_names(folder))
+    present = {name: sha256(folder / name) for name in names}
     states = {}
     for name, digest in outputs.items():
         if name not in present:
             states[name] = "missing"
         elif present[name] != digest:
             states[name] = "changed"
-    return states | dict.fromkeys(sorted(present.keys() - outputs.keys()), "unlisted")
+    unlisted = [name for name in names if name not in outputs]
+    return states | dict.fromkeys(unlisted, "unlisted")
 
 
 def _record(folder: Path, outputs: Mapping[str, str]) -> dict[str, Any]:

@@ -257,12 +257,12 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
 
 def _list_title(ranked: Mapping[str, Any]) -> Text:
     """Say how long the list is, and how sure the sets behind the ranks are, where there are any."""
+    size = {"bottom": ranked["bottom"], "p": ranked["p"]}
     if ranked["selection"] != "probability":
-        return _("listed: last {bottom} of {p}", bottom=ranked["bottom"], p=ranked["p"])
+        return _("listed: last {bottom} of {p}", **size)
     return _(
         "listed: last {bottom} of {p}; rank sets at {level:.0%} confidence",
-        bottom=ranked["bottom"],
-        p=ranked["p"],
+        **size,
         level=ranked["level"],
     )
 
@@ -294,11 +294,8 @@ def _alone(row: Mapping[Hashable, Any]) -> Text:
         return Text("—")
     if pd.isna(row["rank_survey_low"]):
         return Text(f"{row['rank_survey']:g}")
-    return _(
-        "{rank:g}, rank set {rank_set}",
-        rank=row["rank_survey"],
-        rank_set=rank_set(row["rank_survey_low"], row["rank_survey_high"]),
-    )
+    of_survey = rank_set(row["rank_survey_low"], row["rank_survey_high"])
+    return _("{rank:g}, rank set {rank_set}", rank=row["rank_survey"], rank_set=of_survey)
 
 
 def _lost_points(component: Text, assessed: TreeScores) -> list[Text]:

@@ -181,13 +181,8 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 
 def _tables(found: Comparison) -> dict[str, pd.DataFrame]:
     """Return the tables of a comparison; every row says what the samples are."""
-    tables = {
-        "figures": found.figures,
-        "causes": found.causes,
-        "ranks": found.ranks,
-        "tests": found.tests,
-    }
-    return {name: table.assign(mark=found.mark) for name, table in tables.items()}
+    names = ("figures", "causes", "ranks", "tests")
+    return {name: getattr(found, name).assign(mark=found.mark) for name in names}
 
 
 def export_comparison(found: Comparison, folder: Path) -> Path:
@@ -297,8 +292,10 @@ def _corrections(old: Path, new: Path) -> Iterator[tuple[str, str, str, str]]:
     before = _corrected(old)
     after = _corrected(new)
     for place in before | after:
-        if before.get(place) != after.get(place):
-            yield "corrections", place, before.get(place, ""), after.get(place, "")
+        was = before.get(place, "")
+        becomes = after.get(place, "")
+        if was != becomes:
+            yield "corrections", place, was, becomes
 
 
 def _corrected(folder: Path) -> dict[str, str]:
@@ -330,11 +327,18 @@ def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
 
 def _changed_in_rankings(old: Path, new: Path) -> pd.DataFrame:
     """Return the changed ranks of the wave's ranking, and of every further one that both sets hold."""
-    parts = [_changed_ranks(_table(old, "ranking"), _table(new, "ranking")).assign(ranking="")]
-    for path in sorted(old.glob("*_ranking.csv")):
-        if (new / path.name).is_file():
-            changed = _changed_ranks(_table(old, path.stem), _table(new, path.stem))
-            parts.append(changed.assign(ranking=path.stem.removesuffix("_ranking")))
+    parts = []
+    for path in [old / "ranking.csv", *sorted(old.glob("*_ranking.csv"))]:
+        if not (new / path.name).is_file() and parts:
+            continue
+        changed = _changed_ranks(_table(old, path.stem), _table(new, path.stem))
+        name = path.stem.removesuffix("ranking").rstrip("_")
+        parts.append(changed.assign(ranking=name))
+    return _together(parts)
+
+
+def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Put the rows of tables of the same columns below one another; the first one where all are empty."""
     filled = [part for part in parts if len(part)]
     return pd.concat(filled or parts[:1], ignore_index=True)
 
@@ -357,7 +361,8 @@ def _changed_tests(old: Path, new: Path) -> pd.DataFrame:
     """Return the changed figures of tests and of reliability."""
     parts = [pd.DataFrame(columns=["file", "row", "column", "old", "new"])]
     for name, keys in TESTED.items():
-        if not all((folder / f"{name}.csv").is_file() for folder in (old, new)):
+        file = f"{name}.csv"
+        if not (old / file).is_file() or not (new / file).is_file():
             continue
         before = _table(old, name)
         after = _table(new, name)
@@ -366,11 +371,12 @@ def _changed_tests(old: Path, new: Path) -> pd.DataFrame:
         for column in TESTED_FIGURES:
             if column not in before or column not in after:
                 continue
-            unlike = _unlike(both[f"{column}_old"], both[f"{column}_new"])
-            changed = both[[f"{column}_old", f"{column}_new"]].set_axis(["old", "new"], axis=1)
-            parts.append(changed.assign(file=name, row=row, column=column)[unlike])
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled or parts[:1], ignore_index=True)[list(parts[0])]
+            was = both[f"{column}_old"]
+            becomes = both[f"{column}_new"]
+            changed = pd.DataFrame({"file": name, "row": row, "column": column})
+            changed = changed.assign(old=was, new=becomes)
+            parts.append(changed[_unlike(was, becomes)])
+    return _together(parts)
 
 
 def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
@@ -384,7 +390,8 @@ def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
 def _largest_first(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Put the largest change first; what appeared or went, before all."""
     size = table[by].astype("Float64").to_numpy(float, na_value=np.inf)
-    return table.iloc[np.argsort(-np.abs(size), kind="stable")].reset_index(drop=True)
+    order = np.argsort(-np.abs(size), kind="stable")
+    return table.iloc[order].reset_index(drop=True)
 
 
 MOST = 20
@@ -476,9 +483,10 @@ def _recomputed_lines(found: Verification) -> list[Text]:
 def _difference_line(difference: Difference) -> Text:
     """Write a difference in one line."""
     words = [difference.file, difference.place, difference.unit, difference.column]
+    place = " ".join(filter(None, words))
     return _(
         "  {place}: file {old!r}, recomputed {new!r}",
-        place=" ".join(filter(None, words)),
+        place=place,
         old=difference.old,
         new=difference.new,
     )

@@ -78,7 +78,9 @@ class ThresholdDraws:
 
     def of(self, areas: Array) -> ThresholdDraws:
         """Return the draws of some areas, (p,) bool."""
-        return ThresholdDraws(self.listing[..., areas], self.sparing[..., areas])
+        listing = self.listing[..., areas]
+        sparing = self.sparing[..., areas]
+        return ThresholdDraws(listing, sparing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def picks(points: Array, counts: dict[str, int]) -> list[dict[str, int]]:
     """Turn points of the unit cube, (n, number of factors), into picks."""
     sizes = np.array(list(counts.values()))
     places = np.minimum((points * sizes).astype(int), sizes - 1)
-    return [dict(zip(counts, map(int, row), strict=True)) for row in places]
+    return [dict(zip(counts, row, strict=True)) for row in places.tolist()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +179,15 @@ class Runs:
 
 def run_all(world: World, wanted: list[dict[str, int]], *, bottom: int, side: Side) -> Runs:
     """Rank in every wanted way, and make the list as the rules do."""
-    ranks = np.array([ranks_of(combined_score(world, one)) for one in wanted])
+    scores = [combined_score(world, one) for one in wanted]
+    ranks = np.array([ranks_of(score) for score in scores])
     listed = on_list(ranks, bottom, side)
     lines = world.lines
     if lines is not None:
         variant = [one["variant"] for one in wanted]
         draw = [one["sampling"] for one in wanted]
-        spared = lines.sparing[variant, draw]
-        listed = (listed & ~spared) | lines.listing[variant, draw]
+        listed &= ~lines.sparing[variant, draw]
+        listed |= lines.listing[variant, draw]
     return Runs(ranks, listed)
 
 
@@ -671,7 +674,8 @@ def on_list(ranks: Array, bottom: int, side: Side) -> Array:
     """Tell which of the p areas (last axis) are listed."""
     if side == "first":
         return np.asarray(ranks <= bottom)
-    return np.asarray(ranks > ranks.shape[-1] - bottom)
+    spared = ranks.shape[-1] - bottom
+    return np.asarray(ranks > spared)
 
 
 def _spread(kind: str, runs: Runs | None) -> dict[str, Any]:
@@ -756,9 +760,11 @@ def _with_left_out(table: pd.DataFrame, left_out: Sequence[str]) -> pd.DataFrame
 
 def _shift(runs: Runs, nominal: Array) -> Array:
     """Mean absolute change of rank in every run, (runs,)."""
-    return np.asarray(np.abs(runs.ranks - nominal).mean(axis=1))
+    moved = np.abs(runs.ranks - nominal)
+    return np.asarray(moved.mean(axis=1))
 
 
 def _changed(runs: Runs, listed: Array) -> Array:
     """How many of the declared list are not in it in every run, (runs,)."""
-    return np.asarray((listed & ~runs.listed).sum(axis=1).astype(float))
+    gone = listed & ~runs.listed
+    return np.asarray(gone.sum(axis=1, dtype=float))

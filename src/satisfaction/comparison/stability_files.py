@@ -209,7 +209,8 @@ def _tables_of(one: StudiedRanking) -> dict[str, pd.DataFrame]:
     factor_zh = found.sources["factor"].map(lambda factor: FACTOR[factor].zh)
     table = found.table.assign(name_zh=name_zh, mark=marked)
     sources = found.sources.assign(factor_zh=factor_zh, mark=marked)
-    return {"stability": twelve_digits(table), "sources": twelve_digits(sources)}
+    tables = {"stability": table, "sources": sources}
+    return {title: twelve_digits(one) for title, one in tables.items()}
 
 
 def _record_of(one: StudiedRanking) -> dict[str, Any]:

@@ -210,8 +210,9 @@ def _by_mode(results: Results, item: str) -> pd.DataFrame:
     questionnaire = results.survey.questionnaire
     mean = points(rows, questionnaire, questionnaire.topics).mean(axis=1)
     area = rows[results.area].astype(str)
-    parts = pd.DataFrame({"code": area, MODE: rows[item], "mean": mean}).dropna()
-    return parts.groupby(["code", MODE])["mean"].agg(n="count", mean="mean")
+    parts = pd.DataFrame({"code": area, MODE: rows[item], "mean": mean})
+    means = parts.dropna().groupby(["code", MODE])["mean"]
+    return means.agg(n="count", mean="mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +509,8 @@ def _differences_of(official: Results, trial: Results, measure: str) -> pd.DataF
     except EstimatesError:  # the areas of the two have nothing in common
         return pd.DataFrame()
     table = table.rename(columns={level: "code", "later": "trial", "earlier": "official"})
-    table["n_trial"] = table["code"].map(ours.table.set_index(level)["n"])
-    table["n_official"] = table["code"].map(theirs.table.set_index(level)["n"])
-    return table[(table["n_trial"] > 0) & (table["n_official"] > 0)]
+    for side, estimates in (("trial", ours), ("official", theirs)):
+        answers = estimates.table.set_index(level)["n"]
+        table[f"n_{side}"] = table["code"].map(answers)
+    fewer = table[["n_trial", "n_official"]].min(axis=1)
+    return table[fewer > 0]

@@ -66,11 +66,12 @@ def other_areas(found: WaveChange) -> list[Text]:
 
 def change_lines(found: WaveChange) -> list[Text]:
     """Say what changed between two waves beyond sampling error, and what the largest jump is worth; ranking by ranking."""
-    surveys = [found.earlier.survey, found.later.survey]
-    lines = heading(surveys, found.measure) + lines_of_change(found)
+    last = found.later.survey
+    lines = heading([found.earlier.survey, last], found.measure)
+    lines += lines_of_change(found)
     for one in found.further.values():
         lines += [label_of_score(one.later.survey), *lines_of_change(one)]
-    return [*lines, *left_out_lines(found.later.survey, found.left_out), HONEST]
+    return [*lines, *left_out_lines(last, found.left_out), HONEST]
 
 
 def lines_of_change(found: WaveChange) -> list[Text]:
@@ -107,9 +108,12 @@ def change_sentences(found: WaveChange) -> pd.DataFrame:
     rows = []
     for row in found.table.to_dict("records"):
         sentence = _sentence(found, row)
-        about = {name: row[name] for name in ("code", "name_zh", "name_en", "measure")}
-        rows.append({**about, "zh": sentence.zh, "en": sentence.en, "mark": row["mark"]})
-    return pd.DataFrame(rows)
+        about = [row[name] for name in ABOUT]
+        rows.append([*about, sentence.zh, sentence.en, row["mark"]])
+    return pd.DataFrame(rows, columns=[*ABOUT, "zh", "en", "mark"])
+
+
+ABOUT = ("code", "name_zh", "name_en", "measure")
 
 
 def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
@@ -136,7 +140,8 @@ def _chance(found: WaveChange, row: Any) -> Text:
     """Say how probable a true rise of so many places is, or a true fall where the published rank fell."""
     places = found.ranks.summary.places
     if row["rise"] < 0:
-        chance = 1 - found.ranks.probability_rise(1 - places)[row["code"]]
+        less = found.ranks.probability_rise(1 - places)  # a smaller fall, or none
+        chance = 1 - less[row["code"]]
         likely = _("true fall of {places} or more", places=places)
     else:
         chance = found.ranks.probability_rise(places)[row["code"]]

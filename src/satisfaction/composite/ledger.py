@@ -125,7 +125,8 @@ def ledger(waves: Sequence[WavePoints], *, day: str = "") -> pd.DataFrame:
     earlier waves are known. mended: clean now, lost when last looked at. mended earlier: clean when last looked at. not looked at
     again: lost when last looked at, and nobody looked in the last wave; that the area says it is mended does not change it.
     """
-    table = _standing(followed(waves), [one.wave for one in waves])
+    names = [one.wave for one in waves]
+    table = _standing(followed(waves), names)
     table = table.merge(_latest_words(waves), how="left", on=KEY)
     is_open = table["state"].isin(STILL_OPEN)
     has_due = (table["due"] != "") & (day != "")

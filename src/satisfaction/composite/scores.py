@@ -90,7 +90,8 @@ class LevelScores:
     @property
     def excluded(self) -> Array:
         """Tell which areas a veto takes out, (p,) bool."""
-        return np.asarray(np.any([part.excluded for part in self.parts], axis=0))
+        by_part = [part.excluded for part in self.parts]
+        return np.asarray(np.any(by_part, axis=0))
 
     @property
     def taken_as_exact(self) -> tuple[str, ...]:
@@ -318,7 +319,8 @@ def _on_scale(part: ComponentScores, values: Array) -> Array:
     if seen.any():
         by_area = values[:, seen].T
         declared = part.declared
-        scaled[:, seen] = normalised(by_area, declared.normalise, posts=declared.goalposts).T
+        by_area = normalised(by_area, declared.normalise, posts=declared.goalposts)
+        scaled[:, seen] = by_area.T
     return scaled
 
 

@@ -264,12 +264,14 @@ class TreeScores:
     @property
     def total(self) -> float:
         """Return the points of the whole tree, bonus items apart."""
-        return float(sum(leaf.points or 0.0 for leaf in self.items if not leaf.bonus))
+        ordinary = [leaf.points for leaf in self.items if not leaf.bonus]
+        return float(sum(filter(None, ordinary)))
 
     @property
     def lost(self) -> Array:
         """Return the points lost, (p, L); 0 of bonus items, NaN where an item is awaited."""
-        return np.asarray(np.where(self.ordinary, self.based - self.got, 0.0))
+        missed = self.based - self.got
+        return np.where(self.ordinary, missed, 0.0)
 
     @property
     def scores(self) -> Array:
