@@ -53,7 +53,9 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
     of_sets = command == "compare"
     ways = "sets" if of_sets else "surveys"
     stamp = read_json(folder / "run.json", ["outputs", ways])
-    start = folder.resolve() if of_sets else survey_folder(folder, survey)
+    start = folder.resolve()
+    if not of_sets:
+        start = survey_folder(folder, survey)
     waves = [(start / way).resolve() for way in stamp[ways]]
     changed = _changed_by_hand(folder, stamp["outputs"])
     try:

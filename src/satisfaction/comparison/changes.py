@@ -281,7 +281,8 @@ def change_table(
 def _published_ranks(results: Results, column: str) -> pd.DataFrame:
     """Return a wave's ranks by code, with their sets for one named area."""
     ranks = results.ranking.table[["unit", "rank", "marginal_low", "marginal_high"]]
-    return ranks.set_axis(["code", column, f"{column}_low", f"{column}_high"], axis="columns")
+    titles = ["code", column, f"{column}_low", f"{column}_high"]
+    return ranks.set_axis(titles, axis="columns")
 
 
 def rests_on_survey(results: Results) -> bool:

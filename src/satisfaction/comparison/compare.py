@@ -181,8 +181,10 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 
 def _tables(found: Comparison) -> dict[str, pd.DataFrame]:
     """Return the tables of a comparison; every row says what the samples are."""
-    names = ("figures", "causes", "ranks", "tests")
-    return {name: getattr(found, name).assign(mark=found.mark) for name in names}
+    tables = {}
+    for name in ("figures", "causes", "ranks", "tests"):
+        tables[name] = getattr(found, name).assign(mark=found.mark)
+    return tables
 
 
 def export_comparison(found: Comparison, folder: Path) -> Path:
@@ -228,17 +230,18 @@ def _from_manifests(
         after = _short(new["inputs"].get(name))
         if before != after:
             yield "inputs", name, before, after
-    yield from _differing(
-        "questionnaire",
-        {"questionnaire": old["questionnaire"]},
-        {"questionnaire": new["questionnaire"]},
-    )
+    yield from _differing("questionnaire", _only(old, "questionnaire"), _only(new, "questionnaire"))
     yield from _differing("rules", old["rules"], new["rules"])
-    yield from _differing("trial", {"trial": old.get("trial", [])}, {"trial": new.get("trial", [])})
+    yield from _differing("trial", _only(old, "trial"), _only(new, "trial"))
     yield from _differing("rules", _further_rules(old), _further_rules(new))
     yield from _differing("program", old["versions"], new["versions"])
     yield from _differing("responses", _counts(old), _counts(new))
     yield from _differing("conventions", _conventions(old), _conventions(new))
+
+
+def _only(record: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return one key of a manifest; an empty list where it is not there."""
+    return {key: record.get(key, [])}
 
 
 def _short(digest: str | None) -> str:
@@ -327,11 +330,13 @@ def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
 
 def _changed_in_rankings(old: Path, new: Path) -> pd.DataFrame:
     """Return the changed ranks of the wave's ranking, and of every further one that both sets hold."""
-    parts = []
+    parts: list[pd.DataFrame] = []
     for path in [old / "ranking.csv", *sorted(old.glob("*_ranking.csv"))]:
         if not (new / path.name).is_file() and parts:
             continue
-        changed = _changed_ranks(_table(old, path.stem), _table(new, path.stem))
+        before = _table(old, path.stem)
+        after = _table(new, path.stem)
+        changed = _changed_ranks(before, after)
         name = path.stem.removesuffix("ranking").rstrip("_")
         parts.append(changed.assign(ranking=name))
     return _together(parts)
@@ -346,7 +351,8 @@ def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def _changed_ranks(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     both = old.merge(new, on="code", how="outer", suffixes=("_old", "_new"), sort=False)
     other_status = both["status_old"] != both["status_new"]
-    both = both[_unlike(both["rank_old"], both["rank_new"]) | other_status]
+    other_rank = _unlike(both["rank_old"], both["rank_new"])
+    both = both[other_rank | other_status]
     table = both[["code"]].copy()
     table["name_zh"] = both["name_zh_new"].fillna(both["name_zh_old"])
     table["old"] = both["rank_old"]
@@ -389,8 +395,9 @@ def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
 
 def _largest_first(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Put the largest change first; what appeared or went, before all."""
-    size = table[by].astype("Float64").to_numpy(float, na_value=np.inf)
-    order = np.argsort(-np.abs(size), kind="stable")
+    numbers = table[by].astype("Float64")
+    size = np.abs(numbers.to_numpy(float, na_value=np.inf))
+    order = np.argsort(-size, kind="stable")
     return table.iloc[order].reset_index(drop=True)
 
 

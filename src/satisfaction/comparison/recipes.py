@@ -119,10 +119,10 @@ def _level(result: Results, declared: Results) -> dict[str, float]:
     measure = result.survey.questionnaire.ranked
     row = result.whole.of(measure).table.iloc[0]
     before = declared.whole.of(measure).table.iloc[0]
-    figures = {"estimate": row["estimate"], "se": row["se"], "shift": np.nan}
+    shift = np.nan
     if before["se"] > 0:
-        figures["shift"] = (row["estimate"] - before["estimate"]) / before["se"]
-    return figures
+        shift = (row["estimate"] - before["estimate"]) / before["se"]
+    return {"estimate": row["estimate"], "se": row["se"], "shift": shift}
 
 
 def moved_areas(result: Results | Ranked, before: pd.DataFrame) -> pd.DataFrame:

@@ -161,8 +161,8 @@ def ranks_of(score: Array) -> Array:
 def picks(points: Array, counts: dict[str, int]) -> list[dict[str, int]]:
     """Turn points of the unit cube, (n, number of factors), into picks."""
     sizes = np.array(list(counts.values()))
-    places = np.minimum((points * sizes).astype(int), sizes - 1)
-    return [dict(zip(counts, row, strict=True)) for row in places.tolist()]
+    places = np.minimum((points * sizes).astype(int), sizes - 1).tolist()
+    return [dict(zip(counts, row, strict=True)) for row in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +315,8 @@ DECIMALS = 12  # scores that differ by less are the same as published
 
 def _by_measures(survey: Survey) -> bool:
     """Tell whether all thresholds that act on the list are of measures of the questionnaire."""
-    return all(one.measure not in survey.composed for one in acting(survey))
+    measures = {one.measure for one in acting(survey)}
+    return measures.isdisjoint(survey.composed)
 
 
 def list_notes(results: Results, *, carried: bool = True) -> tuple[Text, ...]:
@@ -697,8 +698,9 @@ def _sources(outputs: Array, counts: Mapping[str, int], *, seed: int) -> pd.Data
     sources = pd.DataFrame({"factor": FACTORS, "values": list(counts.values())})
     for at, output in enumerate(("shift", "list")):
         for order, kind in enumerate(("first", "total")):
-            sources[f"{kind}_{output}"] = indices[order, at]
-            sources[f"{kind}_{output}_se"] = errors[order, at]
+            title = f"{kind}_{output}"
+            sources[title] = indices[order, at]
+            sources[f"{title}_se"] = errors[order, at]
     return sources
 
 

@@ -205,8 +205,8 @@ def _tables_of(one: StudiedRanking) -> dict[str, pd.DataFrame]:
     names = one.results.survey.area_names()
     marked = mark(one.results.survey)
     found = one.found
-    name_zh = found.table["area"].map(lambda code: names[code].zh)
-    factor_zh = found.sources["factor"].map(lambda factor: FACTOR[factor].zh)
+    name_zh = [names[code].zh for code in found.table["area"]]
+    factor_zh = [FACTOR[factor].zh for factor in found.sources["factor"]]
     table = found.table.assign(name_zh=name_zh, mark=marked)
     sources = found.sources.assign(factor_zh=factor_zh, mark=marked)
     tables = {"stability": table, "sources": sources}

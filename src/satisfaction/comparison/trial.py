@@ -210,8 +210,8 @@ def _by_mode(results: Results, item: str) -> pd.DataFrame:
     questionnaire = results.survey.questionnaire
     mean = points(rows, questionnaire, questionnaire.topics).mean(axis=1)
     area = rows[results.area].astype(str)
-    parts = pd.DataFrame({"code": area, MODE: rows[item], "mean": mean})
-    means = parts.dropna().groupby(["code", MODE])["mean"]
+    parts = pd.DataFrame({"code": area, MODE: rows[item], "mean": mean}).dropna()
+    means = parts.groupby(["code", MODE])["mean"]
     return means.agg(n="count", mean="mean")
 
 
@@ -272,7 +272,8 @@ class Trial:
             marks = mark_as_text(official.mark) if official.mark else None
             return OfficialSide(official.survey, official.wave, _selection(official), marks)
         survey = official.survey
-        return OfficialSide(survey.name, survey.declared.wave, _selection(official), survey.marks)
+        selection = _selection(official)
+        return OfficialSide(survey.name, survey.declared.wave, selection, survey.marks)
 
 
 def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "duckdb") -> Trial:
@@ -468,8 +469,8 @@ def trial_differences(official: Results, trial: Results, measures: list[str]) ->
             part = _differences_of(official, trial, measure)
             if len(part):
                 parts.append(part.assign(unit=UNITS[labels[measure][0]]))
-    areas = official.estimates[official.area].table[official.area].astype(str)
-    return _table_of(official, trial, parts, areas=sorted(areas))
+    areas = official.estimates[official.area].table[official.area]
+    return _table_of(official, trial, parts, areas=sorted(areas.astype(str)))
 
 
 def _table_of(

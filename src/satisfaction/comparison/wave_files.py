@@ -215,11 +215,13 @@ def write_folder(
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
         write_xlsx(sheets, scratch / f"{name}.xlsx")
-        write_json(plain({"mark": mark, "notes": notes, **record}), scratch / f"{name}.json")
+        record = plain({"mark": mark, "notes": notes, **record})
+        write_json(record, scratch / f"{name}.json")
         for title, page in (pages or {}).items():
             write_text(page, scratch / title)
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
-        write_json({"mark": mark, "outputs": outputs, **stamp}, scratch / "run.json")
+        stamp = {"mark": mark, "outputs": outputs, **stamp}
+        write_json(stamp, scratch / "run.json")
     return made.target
 
 

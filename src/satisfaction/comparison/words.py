@@ -108,12 +108,10 @@ def change_sentences(found: WaveChange) -> pd.DataFrame:
     rows = []
     for row in found.table.to_dict("records"):
         sentence = _sentence(found, row)
-        about = [row[name] for name in ABOUT]
-        rows.append([*about, sentence.zh, sentence.en, row["mark"]])
-    return pd.DataFrame(rows, columns=[*ABOUT, "zh", "en", "mark"])
-
-
-ABOUT = ("code", "name_zh", "name_en", "measure")
+        rows.append({"zh": sentence.zh, "en": sentence.en})
+    about = found.table[["code", "name_zh", "name_en", "measure"]]
+    said = pd.DataFrame(rows, index=about.index)
+    return about.join(said).assign(mark=found.table["mark"])
 
 
 def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
@@ -274,9 +272,8 @@ def beyond_error(found: WaveChange, figure: Unit) -> list[Text]:
         )
     lines = [title]
     for _row, row in changed.iterrows():
-        lines.append(
-            _("  {area}  {change}", area=area_of(row), change=relative_change(row, figure))
-        )
+        moved = relative_change(row, figure)
+        lines.append(_("  {area}  {change}", area=area_of(row), change=moved))
     return lines
 
 
@@ -329,7 +326,8 @@ def other_ranks(table: pd.DataFrame) -> list[Text]:
 
 def area_of(row: Any) -> Text:
     """Name an area."""
-    return _("{code} {name}", code=row["code"], name=Text(row["name_zh"], row["name_en"]))
+    name = Text(row["name_zh"], row["name_en"])
+    return _("{code} {name}", code=row["code"], name=name)
 
 
 def rank_as_printed(results: Results, code: str) -> Text:

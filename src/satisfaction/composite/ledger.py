@@ -48,9 +48,10 @@ def points_lost_at_sites(sites: pd.DataFrame, points: pd.Series) -> pd.DataFrame
     """
     share = 1 - sites["score"] / sites["possible"]
     part = share * site_weights(sites)
-    lost = sites.assign(points=part * sites["item"].map(points).astype(float))
-    lost = lost[lost["points"] > 0]
-    return lost[[*KEY, "points", "reason"]].assign(points_class="", due="", mended="")
+    of_item = sites["item"].map(points).astype(float)
+    lost = sites.assign(points=part * of_item)
+    lost = lost.loc[lost["points"] > 0, [*KEY, "points", "reason"]]
+    return lost.assign(points_class="", due="", mended="")
 
 
 def followed(waves: Sequence[WavePoints]) -> pd.DataFrame:

@@ -20,8 +20,8 @@ def minmax(x: Array) -> Array:
     lowest = x.min(axis=0)
     spread = x.max(axis=0) - lowest
     differ = spread > 0
-    scaled = (x - lowest) / np.where(differ, spread, 1) * 100
-    return np.where(differ, scaled, 50.0)
+    share = (x - lowest) / np.where(differ, spread, 1)
+    return np.where(differ, share * 100, 50.0)
 
 
 def zscore(x: Array) -> Array:
