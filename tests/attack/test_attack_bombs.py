@@ -169,5 +169,5 @@ def test_a_formula_over_the_edge_of_two_pieces_is_seen(tmp_path, monkeypatch):
         for row in range(40):
             sheet.write_row(row, 0, [f"respondent {row}", row])
         sheet.write_formula(40, 1, "=SUM(B1:B40)+AVERAGE(B1:B40)", value="")
-    with pytest.raises(InputFileError, match="F443.*B41"):
+    with pytest.raises(InputFileError, match=r"F443.*B41"):
         read_grids(path)

@@ -93,7 +93,7 @@ def test_a_fault_ends_with_one_clear_message(call, published, fault):
     _, _, in_chinese = call("run", published.folder, language="zh")
     assert in_chinese.startswith(f"[{FAULTS[fault]}]")
     assert CHINESE.search(in_chinese)
-    assert "  处理: " in in_chinese
+    assert "  处理：" in in_chinese
     assert "Next" not in in_chinese
     assert ((out / "latest").resolve(), sorted(p.name for p in out.iterdir())) == before
 
@@ -131,7 +131,7 @@ def test_wrong_usage_is_explained_in_both_languages(call):
     assert code == cli.USER_FAULT
     assert "The command is not right: No such command 'rum'." in message
     _, _, in_chinese = call("rum", language="zh")
-    assert "命令有误: 没有命令 'rum'。" in in_chinese
+    assert "命令有误：没有命令 'rum'。" in in_chinese
 
 
 def test_check_prints_the_account_without_writing(call, small):

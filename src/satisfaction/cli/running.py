@@ -494,16 +494,15 @@ def verify(folder: Path, survey: Path | None, mark: bool) -> None:
     "--out",
     type=FOLDER,
     default=None,
-    words=_("also write an .xlsx or .csv file"),
+    words=_("also write an .xlsx or .csv file, or a folder that `verify` can recompute"),
 )
 def compare(old: Path, new: Path, out: Path | None) -> None:
     """Which figures changed between two file sets, and why."""
-    from satisfaction.comparison.compare import WRITTEN, comparison_lines, write_comparison
+    from satisfaction.comparison.compare import check_written, comparison_lines, write_comparison
     from satisfaction.comparison.compare import compare as compare_sets
-    from satisfaction.foundation.files import check_new_file
 
     if out is not None:
-        check_new_file(out, WRITTEN, argument="--out")
+        check_written(out)
     found = compare_sets(old, new)
     for line in comparison_lines(found):
         tell(line)
