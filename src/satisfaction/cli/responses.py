@@ -52,7 +52,6 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     responses = load_responses(survey, purpose="check")
     problems = _tell_verdict(survey, responses)
     log = responses.log
-    by_rule = log.groupby(["rule", "action", "zh", "en"]).size().rename("events").reset_index()
     columns = responses.columns
     tell(
         _(
@@ -67,7 +66,7 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
         ],
         _("interviewers with faults"): _faulty(responses.by_interviewer),
         _("areas with faults"): _faulty(responses.by_area),
-        _("rules"): by_rule,
+        _("rules"): responses.by_rule,
         _("wordings read as answers or as empty"): log.loc[
             log["rule"].isin(WORDINGS), ["file", "column", "value", "zh", "en"]
         ],
