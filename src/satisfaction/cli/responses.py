@@ -61,8 +61,8 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     responses = load_responses(survey, purpose="check")
     problems = _tell_verdict(survey, responses)
     log = responses.log
-    by_rule = log.groupby(["rule", "action", "zh", "en"]).size().rename("events").reset_index()
-    by_rule["action"] = by_rule["action"].map(ACTIONS)
+    by_rule = responses.by_rule
+    by_rule = by_rule.assign(action=by_rule["action"].map(ACTIONS))
     columns = responses.columns
     tell(
         _(
