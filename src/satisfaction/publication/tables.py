@@ -20,7 +20,6 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.figures import Kind
 from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
-from satisfaction.publication.acted_list import acted_statement, with_acted_sentences
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
@@ -43,7 +42,14 @@ from satisfaction.publication.ranking_table import (
     within_table,
 )
 from satisfaction.publication.selection_tables import SelectionTables, selection_tables
-from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
+from satisfaction.publication.sentences import (
+    Statement,
+    acted_statement,
+    list_statement,
+    near_cut,
+    unit_sentences,
+    with_acted_sentences,
+)
 
 INDICES = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
