@@ -410,7 +410,7 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadC
         for at in picked:
             texts[at] = _between(low[at] * scale, high[at] * scale, digits, sign)
             drawn[at] = _drawn(low[at], high[at], center[at], first, last)
-    keys = ["" if np.isnan(one) else f"{one:.9g}" for one in low]
+    keys = ["" if np.isnan(limit) else f"{limit:.9g}" for limit in low]
     columns = [ReadColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
     if len(low) > 1 and any(drawn):
         shared = len(groups) == 1 or groups[-1].kind != ""

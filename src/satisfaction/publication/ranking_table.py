@@ -503,7 +503,7 @@ def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
         holds such ranks.
     """
     columns = [*AREA, *SET, "n"]
-    earlier = [one.larger for one in survey.earlier if one.larger is not None]
+    earlier = [wave.larger for wave in survey.earlier if wave.larger is not None]
     now = within[within["level"] != survey.ranked_level]
     if not earlier or not len(now):
         return published(survey, now.iloc[:0], columns)

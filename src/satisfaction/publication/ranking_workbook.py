@@ -125,7 +125,7 @@ def write_assessment_workbook(
     """
     kind = "test" if "test" in table else "part"
     shares = _percent_or_points(table["measure"].isin(list(rates)))
-    kinds = [str(ASSESSED[one]) for one in table[kind]]
+    kinds = [str(ASSESSED[value]) for value in table[kind]]
     columns = [
         ShownColumn(str(COLUMNS[kind].title), kinds, width=24),
         _named(table, "measure", _("measure"), width=22),
@@ -141,10 +141,10 @@ def write_assessment_workbook(
         if name in table:
             columns.append(_column(table, name, "points", width=10))
     for name in ("p", "p_adjusted"):
-        probabilities = [p_value(one) for one in table[name]]
+        probabilities = [p_value(value) for value in table[name]]
         columns.append(ShownColumn(str(COLUMNS[name].title), probabilities, width=10))
     for name in ("multiplicity", "null", "method", "note"):
-        words = [str(as_text(one)) for one in table[name]]
+        words = [str(as_text(value)) for value in table[name]]
         columns.append(ShownColumn(str(COLUMNS[name].title), words, width=36))
     lines = _about(table, _("Tests and reliability"))
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))

@@ -104,10 +104,10 @@ def unit_sentences(
     for row in ground.rows:
         if is_ranked(row):
             level_with = tied[row["rank"]] - 1
-            said = clauses.ranked_unit(ground, row, level_with=level_with)
+            sentence = clauses.ranked_unit(ground, row, level_with=level_with)
         else:
-            said = clauses.unranked_unit(ground, row, minimum_n)
-        rows.append((row["code"], said.zh, said.en))
+            sentence = clauses.unranked_unit(ground, row, minimum_n)
+        rows.append((row["code"], sentence.zh, sentence.en))
     return pd.DataFrame(rows, columns=["code", "zh", "en"], dtype=str)
 
 
@@ -128,8 +128,8 @@ def list_statement(
     expected = float(sum(row["probability_bottom"] for row in listed))
     parts = [ground.mark, clauses.members(ground, listed, tied)]
     if not ground.p:
-        said = join_sentences(parts)
-        return Statement(said.zh, said.en, (), (), (), (), expected)
+        paragraph = join_sentences(parts)
+        return Statement(paragraph.zh, paragraph.en, (), (), (), (), expected)
     parts += [
         clauses.tie_at_cut(ground, listed, tied),
         clauses.established(ground, listed, established),
@@ -138,10 +138,10 @@ def list_statement(
         clauses.expected_members(ground, listed, expected),
         clauses.not_excluded(ground, off, open_off),
     ]
-    said = join_sentences(parts)
+    paragraph = join_sentences(parts)
     return Statement(
-        said.zh,
-        said.en,
+        paragraph.zh,
+        paragraph.en,
         _codes(listed),
         _codes(tied),
         _codes(established),
@@ -177,10 +177,18 @@ def near_cut(
     near = []
     for row in ground.ranked():
         if reason := _reason(ground, row, closest):
-            said = clauses.step_from_cut(ground, row)
+            sentence = clauses.step_from_cut(ground, row)
             chance = float(row["probability_bottom"])
             near.append(
-                (row["code"], row["listed"], reason, ground.gap(row), chance, said.zh, said.en)
+                (
+                    row["code"],
+                    row["listed"],
+                    reason,
+                    ground.gap(row),
+                    chance,
+                    sentence.zh,
+                    sentence.en,
+                )
             )
     texts = dict.fromkeys(("code", "listed", "reason", "zh", "en"), str)
     table = pd.DataFrame(
@@ -241,16 +249,16 @@ def _of_area(survey: Survey, row: Mapping[Any, Any], thresholds: pd.DataFrame) -
     """Say by which thresholds an area is listed or spared, and what is proven of that."""
     labels = score_labels(survey)
     parts = []
-    for one in thresholds.to_dict("records"):
-        kind, measure = labels[one["measure"]]
+    for threshold in thresholds.to_dict("records"):
+        kind, measure = labels[threshold["measure"]]
         unit = unit_of(kind)
         values = {
             "measure": measure,
-            "estimate": unit.level(one["estimate"]),
-            "below": unit.level(one["threshold"]),
-            "status": BELOW[one["status"]],
+            "estimate": unit.level(threshold["estimate"]),
+            "below": unit.level(threshold["threshold"]),
+            "status": BELOW[threshold["status"]],
         }
-        if one["on_list"] == "listed" and one["measure"] in row["listed_by"].split():
+        if threshold["on_list"] == "listed" and threshold["measure"] in row["listed_by"].split():
             parts.append(
                 _(
                     "By rule it is listed whatever its rank: {measure} {estimate}, below {below} "
@@ -258,7 +266,7 @@ def _of_area(survey: Survey, row: Mapping[Any, Any], thresholds: pd.DataFrame) -
                     **values,
                 )
             )
-        if one["on_list"] == "spared" and one["measure"] in row["spared_by"].split():
+        if threshold["on_list"] == "spared" and threshold["measure"] in row["spared_by"].split():
             parts.append(
                 _(
                     "By rule it is spared the list: {measure} {estimate}, not below {below} (that "
@@ -298,11 +306,11 @@ def acted_statement(survey: Survey, statement: Statement, ranking: pd.DataFrame)
                 areas=areas,
             )
         )
-    said = join_sentences([statement.text, *parts])
+    paragraph = join_sentences([statement.text, *parts])
     return replace(
         statement,
-        zh=said.zh,
-        en=said.en,
+        zh=paragraph.zh,
+        en=paragraph.en,
         listed=tuple(on_list["code"]),
         tied=tuple(tied["code"]),
         established=tuple(sure["code"]),

@@ -141,9 +141,9 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
     shown = estimates
     if not every_measure:
         shown = {
-            level: one.of(survey.ranked)
-            for level, one in estimates.items()
-            if one.holds(survey.ranked)
+            level: of_level.of(survey.ranked)
+            for level, of_level in estimates.items()
+            if of_level.holds(survey.ranked)
         }
     first = results.ranking
     summary = first.summary

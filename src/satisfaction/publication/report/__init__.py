@@ -267,8 +267,8 @@ def write_report(
     wanted = source.levels() if levels is None else levels
     languages = languages or results.survey.declared.languages
     count = sum(len(source.codes(level)) for level in wanted) * len(languages)
-    with dated_folder(folder or first) as made:
-        scratch = made.scratch
+    with dated_folder(folder or first) as dated:
+        scratch = dated.scratch
         for language in languages:
             (scratch / language).mkdir()
             report = render(results, published, language, languages=languages)
@@ -285,4 +285,4 @@ def write_report(
             write_text(text, scratch / name)
         if browser is not None:
             print_pages(browser, sorted(scratch.rglob("*.html")))
-    return made.target
+    return dated.target

@@ -232,9 +232,9 @@ def _area_page(
     """Fill an area's page in the current language."""
     language = current() or "zh"
     other = [
-        OtherLanguage(f"../{one}/{page_of(code)}", one, follows=False)
-        for one in languages
-        if one != language
+        OtherLanguage(f"../{second}/{page_of(code)}", second, follows=False)
+        for second in languages
+        if second != language
     ]
     shared = {
         "picture": _picture(source, code, language) if values["compared"] else None,
@@ -428,13 +428,13 @@ def _index_values(source: Source) -> dict[str, Any]:
     ranks = {row["code"]: row for row in records(published.ranking)}
     names = survey.area_names()
     parents = survey.parents()
-    own = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]
+    of_ranked = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]
     areas = []
-    for row in records(own):
+    for row in records(of_ranked):
         code = row["code"]
         above = names.get(parents.get(code, ""))
         areas.append(row | {"within": above, "ranked": ranks.get(code)})
-    measure = label_of(own.iloc[0], "measure")
+    measure = label_of(of_ranked.iloc[0], "measure")
     alt = _("Tiles of {measure} by area; the values stand in the table below.", measure=measure)
     drawn = plots.tile_map(with_parent_names(survey, indices), ranked)
     return source.shared() | {"areas": areas, "picture": picture(drawn, alt)}

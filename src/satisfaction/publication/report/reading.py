@@ -144,7 +144,7 @@ def stretch_of(p: int, side: str) -> tuple[int, int]:
 
 def _whole_sets(text: str) -> Markup:
     """Keep a set of ranks on one line."""
-    return Markup(SET.sub(lambda found: f'<span class="set">{found[0]}</span>', str(escape(text))))
+    return Markup(SET.sub(lambda match: f'<span class="set">{match[0]}</span>', str(escape(text))))
 
 
 def _widest(ground: Ground, shown: Rows) -> Row:
@@ -352,17 +352,17 @@ def why_ranks_jump(ground: Ground, row: Row, no_change: NoChange | None) -> Part
     )
 
 
-def _simulated(found: NoChange) -> Text:
-    low, high = found.largest
+def _simulated(no_change: NoChange) -> Text:
+    low, high = no_change.largest
     most = f"{low:g}" if low == high else f"{low:g}–{high:g}"
     return _(
         'Simulated without any true change, {percent} of the units "rise" {places} '
         "places or more between two waves; the largest change is {most} places "
         "({source}).",
-        percent=percent(found.share, 0),
-        places=found.places,
+        percent=percent(no_change.share, 0),
+        places=no_change.places,
         most=most,
-        source=found.source,
+        source=no_change.source,
     )
 
 
@@ -387,15 +387,15 @@ def standings(ground: Ground) -> list[StatusCount]:
         "excluded": _("a test proves that it is not {member}", member=member),
         "not ranked": _("the figures stay; no rank, no verdict"),
     }
-    found: dict[str, list[Row]] = {status: [] for status in meanings}
+    by_status: dict[str, list[Row]] = {status: [] for status in meanings}
     for row in ground.rows:
         status = "not ranked"
         if is_ranked(row):
             status = ground.status(row)
-        found[status].append(row)
+        by_status[status].append(row)
     counts = []
     for status, meaning in meanings.items():
-        rows = found[status]
+        rows = by_status[status]
         if rows or status != "not ranked":
             word = STATUS[status]
             counts.append(StatusCount(status, word, meaning, len(rows), _example(rows)))
@@ -417,9 +417,9 @@ def right(ground: Ground) -> list[Text]:
     near = min(listed or ground.ranked(), key=lambda row: abs(ground.gap(row)))
     sure = [row for row in listed if ground.status(row) == "established"]
     expected = float(sum(row["probability_bottom"] for row in listed))
-    said = [
+    sentences = [
         step_from_cut(ground, near),
         established(ground, listed, sure),
         expected_members(ground, listed, expected),
     ]
-    return [one for one in said if one]
+    return [sentence for sentence in sentences if sentence]

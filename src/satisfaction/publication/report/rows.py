@@ -98,8 +98,8 @@ def records(table: pd.DataFrame) -> list[Row]:
 
 def sentences(table: pd.DataFrame, marks: Text | None) -> list[Text]:
     """Return the sentences of a table without the mark in front."""
-    said = [Text(row["zh"], row["en"]) for row in records(table)]
-    return [unmarked(words, marks) for words in said]
+    texts = [Text(row["zh"], row["en"]) for row in records(table)]
+    return [unmarked(words, marks) for words in texts]
 
 
 def unmarked(words: Text, marks: Text | None) -> Text:
