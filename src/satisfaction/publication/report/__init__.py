@@ -24,7 +24,7 @@ from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.combined import scores_table, weighted_sum
-from satisfaction.publication.labels import STATUS, score_labels
+from satisfaction.publication.labels import score_labels
 from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.plots.canvas import address
 from satisfaction.publication.ranking_table import by_rank_alone
@@ -34,12 +34,7 @@ from satisfaction.publication.report.areas import (
     index_page,
     source_of,
 )
-from satisfaction.publication.selection_tables import (
-    CAUTION,
-    ODDS,
-    SENSITIVITY,
-    satisfied_label,
-)
+from satisfaction.publication.selection_tables import satisfied_label
 from satisfaction.publication.tables import Tables, tables_of
 from satisfaction.ranking.units import UNDECLARED
 
@@ -83,26 +78,19 @@ def render(
     area_tables = rows.areas(survey, indices)
     if not ranks_any:  # the totals of one area are its figures again
         area_tables = area_tables[-1:]
-    values = {
-        "survey": survey,
-        "declared": survey.declared,
-        "marks": survey.marks,
+    languages = languages or survey.declared.languages
+    file = "report.html"
+    if name:
+        file = f"{name}_ranking.html"
+    values = rows.shared_values(survey, summary)
+    values |= {
         "proven": summary["selection"] == "probability",
-        "confidence": f"{100 * survey.declared.level:g} %",
-        "shapes": rows.SHAPES,
-        "words": STATUS,
         "kind": kind,
-        "across": across(
-            f"{name}_ranking.html" if name else "report.html",
-            language,
-            languages or survey.declared.languages,
-        ),
+        "across": across(file, language, languages),
         "alone": bool(name),
         "undeclared": summary["selection"] == UNDECLARED,
         "formula": _formula(results),
-        "others": _others(results, language, languages or survey.declared.languages),
-    }
-    values |= {
+        "others": _others(results, language, languages),
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
@@ -110,11 +98,9 @@ def render(
         "summary": summary,
         "units": int(ranking["rank"].notna().sum()),
         "many": rows.areas_below_the_whole(indices),
+        "ranks_any": ranks_any,
     }
     values |= {
-        "ranks_any": ranks_any,
-        "size": int(summary["bottom"]),
-        "side": rows.SIDES[summary["side"]],
         "statement": rows.unmarked(published.statement.text, survey.marks),
         "listed": rows.records(ranking[ranking["listed"] != "no"]),
         "ranked": rows.records(ranking),
@@ -136,7 +122,6 @@ def render(
         "selection": selection,
         "selected": rows.selection_rows(selection, results.area, ranked_measure),
         "odds_rows": rows.records(selection.odds),
-        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY, "odds": ODDS},
         "satisfied": satisfied_label(survey),
     }
     model = survey.declared.selection_model

@@ -19,7 +19,6 @@ from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.labels import (
-    STATUS,
     area_labels,
     label_of,
     score_labels,
@@ -29,8 +28,6 @@ from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report.method import SELECTION
 from satisfaction.publication.report.rows import (
     FILTERS,
-    SHAPES,
-    SIDES,
     Row,
     Verdict,
     escalation_rows,
@@ -38,11 +35,11 @@ from satisfaction.publication.report.rows import (
     level_label,
     ranked_kind,
     records,
+    shared_values,
     target_rows,
     threshold_rows,
     unmarked,
 )
-from satisfaction.publication.selection_tables import CAUTION, SENSITIVITY
 from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
 LISTED = {
@@ -112,14 +109,8 @@ class Source:
     def shared(self) -> dict[str, Any]:
         """Return what the templates of all pages read."""
         survey = self.results.survey
-        return {
-            "survey": survey,
-            "declared": survey.declared,
-            "marks": survey.marks,
-            "proven": survey.declared.selection == "probability",
-            "shapes": SHAPES,
-            "words": STATUS,
-        }
+        values = shared_values(survey, self.results.ranking.summary)
+        return values | {"proven": survey.declared.selection == "probability"}
 
 
 def _verdicts(published: Tables) -> list[Verdict]:
@@ -249,7 +240,6 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     results = source.results
     published = source.published
     survey = results.survey
-    summary = results.ranking.summary
     names = area_labels(survey)
     parent = survey.parents().get(code, "")
     if survey.levels().get(parent) not in source.levels():
@@ -270,7 +260,6 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "level": level_label(survey, level),
         "parent": parent,
         "parent_name": names.get(parent),
-        "confidence": f"{100 * survey.declared.level:g} %",
         "kind": ranked_kind(indices, published.ranking),
     }
     values |= {
@@ -279,10 +268,7 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "ranks": _ranks(source, level, code),
         "others": _others(source, level, code),
         "answering": _answering(source, level, code),
-        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY},
         "population": population_note(survey),
-        "side": SIDES[summary["side"]],
-        "size": int(summary["bottom"]),
         "listed": LISTED,
         "verdicts": [verdict for verdict in source.verdicts if verdict.row["code"] == code],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, NamedTuple
@@ -103,7 +103,6 @@ def render_reading(
     with use(language):
         drawn = _picture(ground, [ground.ranked()[0], example, wide])
     parts = [
-        what_a_set_is(ground, example),
         why_so_wide(ground, shown, wide),
         why_ranks_jump(ground, example, no_change),
     ]
@@ -114,7 +113,9 @@ def render_reading(
         "about": _about(ground, ranking),
         "parts": parts,
         "picture": drawn,
-        "standings": standings(ground),
+        "example": example,
+        "standings": _standings(ground),
+        "words": STATUS,
         "shapes": SHAPES,
         "ground": ground,
         "by_draws": ground.basis is not MODEL,
@@ -128,7 +129,7 @@ def render_reading(
         "side": ground.end.side,
     }
     with use(language):
-        return fill("reading.html", values, filters={"whole_sets": _whole_sets})
+        return fill("reading.html", values, filters=FILTERS)
 
 
 def stretch_of(p: int, side: str) -> tuple[int, int]:
@@ -222,16 +223,6 @@ class Part(NamedTuple):
     text: Text
 
 
-class StatusCount(NamedTuple):
-    """One status: its word and meaning, how many units have it, one of them."""
-
-    status: str
-    word: Text
-    meaning: Text
-    many: int
-    example: Text
-
-
 def with_set(row: Row) -> Text:
     """Write a unit with its rank and set, as short as can be."""
     unit = name(row)
@@ -244,33 +235,6 @@ def span(row: Row, which: str = "marginal") -> str:
     low = row[f"{which}_low"]
     high = row[f"{which}_high"]
     return f"{low:g}" if low == high else rank_set(low, high)
-
-
-def what_a_set_is(ground: Ground, row: Row) -> Part:
-    """Explain the rank set of one unit."""
-    written = with_set(row)
-    alone = span(row)
-    table = span(row, "simultaneous")
-    score = amount(row["estimate"], ground.kind)
-    measure = ground.measure
-    level = ground.level
-    title = _('What "{alone}" behind a rank means', alone=alone)
-    text = _(
-        'The report writes "{written}". {rank:g} is the place by {measure} of this '
-        "wave ({score}); {alone} is the rank set: at the {level} confidence level "
-        "the true rank of this one unit lies within it. When all {p} units are "
-        "compared at once, the set is {table}. The wider the set, the less this wave "
-        "knows about the rank.",
-        written=written,
-        rank=row["rank"],
-        measure=measure,
-        score=score,
-        alone=alone,
-        level=level,
-        p=ground.p,
-        table=table,
-    )
-    return Part(title, text)
 
 
 def why_so_wide(ground: Ground, shown: Rows, row: Row) -> Part:
@@ -378,37 +342,33 @@ def after_one_se(ground: Ground, row: Row) -> tuple[int, int]:
     return best, worst
 
 
-def standings(ground: Ground) -> list[StatusCount]:
-    """Say what each status means and how many units have it; "not ranked" only where there are such."""
-    member = ground.end.member
-    meanings = {
-        "established": _("a test proves that it is {member}", member=member),
-        "possible": _("proven neither to be {member} nor not to be", member=member),
-        "excluded": _("a test proves that it is not {member}", member=member),
-        "not ranked": _("the figures stay; no rank, no verdict"),
-    }
-    by_status: dict[str, list[Row]] = {status: [] for status in meanings}
+def _standings(ground: Ground) -> dict[str, list[Row]]:
+    """Return the units by their status."""
+    by_status: dict[str, list[Row]] = {}
     for row in ground.rows:
         status = "not ranked"
         if is_ranked(row):
             status = ground.status(row)
-        by_status[status].append(row)
-    counts = []
-    for status, meaning in meanings.items():
-        rows = by_status[status]
-        if rows or status != "not ranked":
-            word = STATUS[status]
-            counts.append(StatusCount(status, word, meaning, len(rows), _example(rows)))
-    return counts
+        by_status.setdefault(status, []).append(row)
+    return by_status
 
 
-def _example(rows: Rows) -> Text:
+def _least_clear(rows: Rows) -> Text:
     """Return the unit whose probability is least clear, with its rank and set."""
     if not rows:
         return _("none in this wave")
     if not is_ranked(rows[0]):
         return name(rows[0])
     return with_set(min(rows, key=lambda row: abs(row["probability_bottom"] - 0.5)))
+
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "amount": amount,
+    "least_clear": _least_clear,
+    "span": span,
+    "whole_sets": _whole_sets,
+    "with_set": with_set,
+}
 
 
 def right(ground: Ground) -> list[Text]:

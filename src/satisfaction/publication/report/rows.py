@@ -5,7 +5,7 @@ Templates read the published columns and write them with `FILTERS`. No rank leav
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -16,8 +16,14 @@ from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
 from satisfaction.foundation.language import Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
-from satisfaction.publication.labels import label_of, published_levels
-from satisfaction.publication.selection_tables import MODELS, SelectionTables
+from satisfaction.publication.labels import STATUS, label_of, published_levels
+from satisfaction.publication.selection_tables import (
+    CAUTION,
+    MODELS,
+    ODDS,
+    SENSITIVITY,
+    SelectionTables,
+)
 
 Row: TypeAlias = dict[str, Any]
 
@@ -88,6 +94,21 @@ class Within(NamedTuple):
 
     title: Text
     rows: list[Row]
+
+
+def shared_values(survey: Survey, summary: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the templates of the report and of all pages of areas read of a wave and its ranking."""
+    return {
+        "survey": survey,
+        "declared": survey.declared,
+        "marks": survey.marks,
+        "confidence": f"{100 * survey.declared.level:g} %",
+        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY, "odds": ODDS},
+        "shapes": SHAPES,
+        "words": STATUS,
+        "side": SIDES[summary["side"]],
+        "size": int(summary["bottom"]),
+    }
 
 
 def records(table: pd.DataFrame) -> list[Row]:
