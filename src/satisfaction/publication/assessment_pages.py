@@ -211,11 +211,13 @@ def _area_section(
     standards = tables["standards"]
     losing = standards[standards["lost"] > 0]
     nothing = pd.DataFrame()
-    return {
+    section = {
         "tree": assessed.tree,
         "leaves": assessed.tree.leaves(),
         "scores": records(tables["scores"])[0],
         "drawn": _by_area(drawn).get(code),
+    }
+    return section | {
         "sums": records(sums[sums["level"] <= 2]),
         "departments": _most_lost_first(tables["departments"]),
         "losing": _most_lost_first(losing),

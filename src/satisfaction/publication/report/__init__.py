@@ -91,6 +91,8 @@ def render(
         "undeclared": summary["selection"] == UNDECLARED,
         "formula": _formula(results),
         "others": _others(results, language, languages),
+    }
+    values |= {
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),

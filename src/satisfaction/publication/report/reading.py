@@ -106,7 +106,7 @@ def render_reading(
         why_so_wide(ground, shown, wide),
         why_ranks_jump(ground, example, no_change),
     ]
-    values = {
+    values: dict[str, object] = {
         "across": across("reading.html", language, languages),
         "mark": marked.mark,
         "ranks": places(first, last),
@@ -117,6 +117,8 @@ def render_reading(
         "standings": _standings(ground),
         "words": STATUS,
         "shapes": SHAPES,
+    }
+    values |= {
         "ground": ground,
         "by_draws": ground.basis is not MODEL,
         "right": right(ground),
