@@ -109,12 +109,17 @@ def ranking_table(
     if notes:
         table["note"] = [notes.get(code, "") for code in table["code"]]
     if "model_dependent" in table:
-        depends = table["model_dependent"].map({True: "yes", False: "no"})
-        table["model_dependent"] = depends.astype(object).where(depends.notna(), "")
+        table["model_dependent"] = yes_or_no(table["model_dependent"])
     table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
+
+
+def yes_or_no(flags: pd.Series) -> pd.Series:
+    """Write flags as they are published; a missing one is empty."""
+    words = flags.map({True: "yes", False: "no"})
+    return words.astype(object).where(words.notna(), "")
 
 
 def by_rank_alone(ranking: pd.DataFrame) -> pd.DataFrame:

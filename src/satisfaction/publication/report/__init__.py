@@ -14,7 +14,7 @@ from markupsafe import Markup
 from tqdm import tqdm
 
 from satisfaction.declarations.combined import COMBINED
-from satisfaction.declarations.declared_words import population_note
+from satisfaction.declarations.survey import population_note
 from satisfaction.foundation import figures
 from satisfaction.foundation.files import dated_folder, refuse_existing
 from satisfaction.foundation.language import Language, Text, _, use

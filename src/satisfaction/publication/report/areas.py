@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.declarations.declared_words import population_note
+from satisfaction.declarations.survey import population_note
 from satisfaction.foundation.language import NOTHING, Language, Text, _, as_text, current, use
 from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results

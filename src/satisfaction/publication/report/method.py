@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from satisfaction.declarations.declared_words import population_note, what_is_tested
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Escalation
-from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.survey import Survey, population_note, what_is_tested
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.conventions import (
     KEYS,
