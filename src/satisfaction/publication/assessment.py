@@ -33,6 +33,7 @@ from satisfaction.estimation.reliability import (
 from satisfaction.foundation.errors import EstimatesError, SatisfactionError
 from satisfaction.foundation.language import Text, _, use
 from satisfaction.pipeline import Results
+from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import (
     labelled,
     mark,
@@ -388,12 +389,12 @@ def _published(survey: Survey, rows: list[Row], columns: list[str]) -> pd.DataFr
     """Put rows into the columns of a file, with survey, wave, labels and mark; texts that are missing are empty."""
     table = pd.DataFrame(rows).reindex(columns=columns)
     table = labelled(table, names_of_scores(survey), key="measure", into="measure")
-    for name in ("variable", "first", "second", "item", "multiplicity", "null", "method", "note"):
-        if name in table:
+    for name in columns:
+        if COLUMNS[name].type == "string":
             table[name] = table[name].astype(object).fillna("")
-    for name in ("difference", "se", "statistic", "df", "ddf", "p", "p_adjusted", "n"):
-        if name in table:
-            table[name] = table[name].astype(float).replace([np.inf, -np.inf], np.nan)
+        else:
+            numbers = table[name].astype(float)
+            table[name] = numbers.where(np.isfinite(numbers))
     if "n" in table:
         table["n"] = table["n"].astype("Int64")
     table = table.assign(survey=survey.name, wave=survey.declared.wave, mark=mark(survey))

@@ -122,7 +122,8 @@ def render(
     ranked_measure = survey.questionnaire.ranked
     values |= {
         "selection": selection,
-        "selected": rows.selection_rows(selection, results.area, ranked_measure),
+        "sensitivity": rows.of_measure(selection.sensitivity, results.area, ranked_measure),
+        "models": rows.of_measure(selection.model, results.area, ranked_measure),
         "odds_rows": rows.records(selection.odds),
         "satisfied": satisfied_label(survey),
     }

@@ -22,7 +22,6 @@ from satisfaction.publication.selection_tables import (
     MODELS,
     ODDS,
     SENSITIVITY,
-    SelectionTables,
 )
 
 Row: TypeAlias = dict[str, Any]
@@ -287,17 +286,9 @@ def within_tables(survey: Survey, within: pd.DataFrame) -> list[Within]:
     return tables[::-1]
 
 
-class SelectionRow(NamedTuple):
-    """One area where nobody was drawn: its sensitivity row, and the rows of every model."""
-
-    sensitivity: Row
-    models: list[Row]
-
-
-def selection_rows(tables: SelectionTables, level: str, measure: str) -> list[SelectionRow]:
-    """Return the ranked measure of every ranked area: sensitivity, with the models beside it."""
-    model, sensitivity = tables.of_ranked(level, measure)
-    by_area: dict[str, list[Row]] = {}
-    for row in records(model):
-        by_area.setdefault(row["code"], []).append(row)
-    return [SelectionRow(row, by_area.get(row["code"], [])) for row in records(sensitivity)]
+def of_measure(table: pd.DataFrame, level: str, measure: str) -> list[Row]:
+    """Return the rows of one level and measure of a table that may have no rows."""
+    if not len(table):
+        return []
+    of_level = table[table["level"] == level]
+    return records(of_level[of_level["measure"] == measure])
