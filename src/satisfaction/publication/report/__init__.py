@@ -106,8 +106,8 @@ def render(
         "statement": rows.unmarked(published.statement.text, survey.marks),
         "listed": rows.records(ranking[ranking["listed"] != "no"]),
         "ranked": rows.records(ranking),
-        "near": rows.sentences(published.near_cut, survey.marks),
-        "sentences": rows.sentences(published.sentences, survey.marks),
+        "near": rows.rows_in_words(rows.records(published.near_cut), survey.marks),
+        "sentences": rows.rows_in_words(rows.records(published.sentences), survey.marks),
     }
     values |= {
         "targets": rows.target_rows(published.targets),

@@ -35,6 +35,7 @@ from satisfaction.publication.report.rows import (
     level_label,
     ranked_kind,
     records,
+    rows_in_words,
     shared_values,
     target_rows,
     threshold_rows,
@@ -116,8 +117,8 @@ class Source:
 def _verdicts(published: Tables) -> list[Verdict]:
     """Return what the rules of one ranking make of the wave, of all areas."""
     return [
-        *(target_rows(published.targets) if len(published.targets) else []),
-        *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
+        *target_rows(published.targets),
+        *threshold_rows(published.thresholds),
         *(ladder_rows(published.ladder) or escalation_rows(published.escalation)),
     ]
 
@@ -272,20 +273,14 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "listed": LISTED,
         "verdicts": [verdict for verdict in source.verdicts if verdict.row["code"] == code],
     }
-    below = []
-    if len(within):
-        below = records(within[within["within"] == code])
-    of_account = None
-    if account:
-        of_account = account[0]
     return values | {
         "topics": topics,
         "is_whole": is_whole,
         "compared": bool(topics) and not is_whole,
         "asked": bool(survey.questionnaire.topics),
         "whole": label_of(indices.iloc[-1], "name"),
-        "below": below,
-        "account": of_account,
+        "below": records(within[within["within"] == code]),
+        "account": next(iter(account), None),
         "selection": SELECTION[survey.declared.selection],
         "rules": survey.rules.ranking,
     }
@@ -333,24 +328,22 @@ def _figures(indices: pd.DataFrame, codes: list[str]) -> list[list[Row | None]]:
 
 def _ranks(source: Source, level: str, code: str) -> Ranks:
     published = source.published
-    ranking, within, paths, sentences = (
-        table[table["code"] == code] if len(table) else table
-        for table in (published.ranking, published.within, published.paths, published.sentences)
-    )
-    if len(within):
-        within = within[(within["level"] == level) & within["rank"].notna()]
-    sentence = NOTHING
-    if len(sentences):
-        marks = source.results.survey.marks
-        first = sentences.iloc[0]
-        sentence = unmarked(Text(first["zh"], first["en"]), marks)
-    ranks_any = source.results.ranking.ranks_any
+
+    def of_area(table: pd.DataFrame) -> list[Row]:
+        return records(table[table["code"] == code])
+
+    within = of_area(published.within)
+    path = of_area(published.paths)
+    sentences = rows_in_words(of_area(published.sentences), source.results.survey.marks)
+    among_all = []
+    if source.results.ranking.ranks_any:
+        among_all = of_area(published.ranking)
     return Ranks(
-        among_all=records(ranking) if ranks_any else [],
-        within=records(within),
-        path=records(paths) if len(set(paths["wave"])) > 1 else [],
-        sentence=sentence,
-        move=_move(paths),
+        among_all=among_all,
+        within=[row for row in within if row["level"] == level and pd.notna(row["rank"])],
+        path=path if len({row["wave"] for row in path}) > 1 else [],
+        sentence=next(iter(sentences), NOTHING),
+        move=_move(path),
     )
 
 
@@ -375,16 +368,19 @@ def _others(source: Source, level: str, code: str) -> list[Row]:
     return others
 
 
-def _move(path: pd.DataFrame) -> Text:
+def _move(path: list[Row]) -> Text:
     """Say what the difference between the last two published ranks is worth."""
-    rows = path[path["rank"].notna()].tail(2)
-    if len(rows) < 2:
+    ranked = [row for row in path if pd.notna(row["rank"])]
+    if len(ranked) < 2:
         return NOTHING
-    sets = rows[["marginal_low", "marginal_high"]]
-    if sets.isna().any(axis=None):
+    before, now = ranked[-2:]
+    if pd.isna(before["marginal_low"]) or pd.isna(now["marginal_low"]):
         return UNKNOWN
-    (low, high), (later_low, later_high) = sets.to_numpy()
-    return SAME if low <= later_high and later_low <= high else APART
+    overlap = (
+        before["marginal_low"] <= now["marginal_high"]
+        and now["marginal_low"] <= before["marginal_high"]
+    )
+    return SAME if overlap else APART
 
 
 def _picture(source: Source, code: str, language: Language) -> Picture | None:

@@ -116,9 +116,9 @@ def records(table: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def sentences(table: pd.DataFrame, marks: Text | None) -> list[Text]:
-    """Return the sentences of a table without the mark in front."""
-    texts = [Text(row["zh"], row["en"]) for row in records(table)]
+def rows_in_words(rows: list[Row], marks: Text | None) -> list[Text]:
+    """Return the sentences of rows without the mark in front."""
+    texts = [Text(row["zh"], row["en"]) for row in rows]
     return [unmarked(words, marks) for words in texts]
 
 
@@ -275,9 +275,7 @@ def ladder_rows(ladder: pd.DataFrame) -> list[Verdict]:
 
 def within_tables(survey: Survey, within: pd.DataFrame) -> list[Within]:
     """Return the rankings within larger areas, the highest level first."""
-    tables: list[Within] = []
-    if not len(within):
-        return tables
+    tables = []
     for (level, _area), part in within.groupby(["level", "within"], sort=False):
         among = label_of(part.iloc[0], "within")
         label = level_label(survey, str(level))
