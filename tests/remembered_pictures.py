@@ -26,11 +26,11 @@ class Drawn:
 
 
 class RememberedPictures:
-    """What stands in a page's module in place of `plots` and `picture`."""
+    """What stands in a page's module in place of `plots`, `address` and `picture`."""
 
-    def __init__(self, plots: ModuleType, picture) -> None:
+    def __init__(self, plots: ModuleType, address) -> None:
         self.plots = plots
-        self.draw_in = picture
+        self.draw_in = address
         self.addresses: dict[tuple[str, str, bytes], object] = {}
         self.anew = False
 
@@ -49,12 +49,15 @@ class RememberedPictures:
 
         return draw
 
-    def picture(self, drawn, alt):
+    def address(self, drawn):
         if not isinstance(drawn, Drawn):
-            return self.draw_in(drawn, alt)
+            return self.draw_in(drawn)
         if drawn.key not in self.addresses:
-            self.addresses[drawn.key] = self.draw_in(drawn.figure, alt).address
-        return type_of_picture()(alt, self.addresses[drawn.key])
+            self.addresses[drawn.key] = self.draw_in(drawn.figure)
+        return self.addresses[drawn.key]
+
+    def picture(self, drawn, alt):
+        return type_of_picture()(alt, self.address(drawn))
 
 
 def type_of_picture():
@@ -66,8 +69,10 @@ def type_of_picture():
 def remember_pictures() -> RememberedPictures:
     """Let the pages of this process remember what they have drawn."""
     modules = [importlib.import_module(f"satisfaction.publication.{name}") for name in PAGES]
-    remembered = RememberedPictures(modules[0].plots, modules[0].picture)
+    remembered = RememberedPictures(modules[0].plots, modules[0].address)
     for module in modules:
         module.plots = remembered
-        module.picture = remembered.picture
+        for name in ("address", "picture"):
+            if hasattr(module, name):
+                setattr(module, name, getattr(remembered, name))
     return remembered
