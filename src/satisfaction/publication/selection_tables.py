@@ -89,6 +89,15 @@ class SelectionTables:
         tables = (self.model, self.sensitivity, self.odds)
         return any(len(table) for table in tables)
 
+    def of_ranked(self, level: str, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the rows of one level and measure of model and sensitivity."""
+        tables = []
+        for table in (self.model, self.sensitivity):
+            if len(table):
+                table = table[(table["level"] == level) & (table["measure"] == measure)]
+            tables.append(table)
+        return tables[0], tables[1]
+
 
 @use(None)
 def selection_tables(survey: Survey, study: SelectionStudy | None) -> SelectionTables:

@@ -119,11 +119,11 @@ def render(
         "topics": rows.topics(indices),
     }
     selection = published.selection
-    ranked_measure = survey.questionnaire.ranked
+    models, sensitivity = selection.of_ranked(results.area, survey.questionnaire.ranked)
     values |= {
         "selection": selection,
-        "sensitivity": rows.of_measure(selection.sensitivity, results.area, ranked_measure),
-        "models": rows.of_measure(selection.model, results.area, ranked_measure),
+        "sensitivity": rows.records(sensitivity),
+        "models": rows.records(models),
         "odds_rows": rows.records(selection.odds),
         "satisfied": satisfied_label(survey),
     }

@@ -282,11 +282,3 @@ def within_tables(survey: Survey, within: pd.DataFrame) -> list[Within]:
         title = _("{area}: ranking by {level}", area=among, level=label)
         tables.append(Within(title, records(part)))
     return tables[::-1]
-
-
-def of_measure(table: pd.DataFrame, level: str, measure: str) -> list[Row]:
-    """Return the rows of one level and measure of a table that may have no rows."""
-    if not len(table):
-        return []
-    of_level = table[table["level"] == level]
-    return records(of_level[of_level["measure"] == measure])
