@@ -103,8 +103,7 @@ class CrossTable:
             table[name] = self.shares(of).ravel()
             table[f"{name}_se"] = standard_errors(self.covariance(of))
         if self.selection != "probability":
-            errors = [name for name in table if str(name).endswith("_se")]
-            table[errors] = np.nan
+            table[[f"{name}_se" for name in ("total", *SHARES)]] = np.nan
         return table
 
     def shares(self, of: Whole = "all") -> Array:
@@ -243,9 +242,8 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     total = np.bincount(cell, (sample.weight * sample.n)[at], cells)
     n = np.bincount(cell, counted.n[at], cells).astype(np.int64)
     members = sp.csr_array((sample.n[at], (at, cell)), shape=(len(both), cells))
-    names = pd.MultiIndex.from_product(
-        [row_levels, column_levels], names=[name_of(rows), name_of(columns)]
-    )
+    titles = [name_of(rows), name_of(columns)]
+    names = pd.MultiIndex.from_product([row_levels, column_levels], names=titles)
     return CrossTable(
         names.to_frame(index=False),
         total.reshape(shape),
@@ -264,7 +262,8 @@ def _independent(share: Array) -> Array:
 def pearson(share: Array, n: float) -> float:
     """Return n sum (p_ij - p_i. p_.j)^2 / (p_i. p_.j) for shares (R, C) of total 1."""
     independent = _independent(share)
-    return float(n * ((share - independent) ** 2 / independent).sum())
+    distance = (share - independent) ** 2 / independent
+    return float(n * distance.sum())
 
 
 def design_effects(share: Array, cov: Array, n: float) -> Array:
@@ -305,7 +304,8 @@ def design_effects(share: Array, cov: Array, n: float) -> Array:
 def share_jacobian(total: Array) -> Array:
     """Derivatives of the shares by the totals of the cells: (R*C, R*C)."""
     size = total.sum()
-    return np.asarray((np.eye(total.size) - total.ravel()[:, None] / size) / size)
+    share = total.ravel()[:, None] / size
+    return np.asarray((np.eye(total.size) - share) / size)
 
 
 def residual_jacobian(total: Array) -> Array:
@@ -339,7 +339,8 @@ def weighted_chisq_tail(x: float, weights: Array, ddf: float) -> float:
     times = np.append(np.ones(len(weights)), ddf)
 
     def slope(at: float) -> float:
-        return float((times * a / (1 - 2 * at * a)).sum())
+        slopes = times * a / (1 - 2 * at * a)
+        return float(slopes.sum())
 
     edge = 1 - 1e-12
     at = optimize.brentq(slope, edge / (2 * a.min()), edge / (2 * a.max()), xtol=1e-15, rtol=1e-14)

@@ -56,7 +56,7 @@ WEAK_PROXY = _(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OpenSample:
     """Respondents who were not drawn, and the totals of their covariates in the population.
 
@@ -76,13 +76,13 @@ class OpenSample:
         The probability sample that the totals come from, where they do.
     """
 
-    value: Array = field(repr=False)
-    valid: Array = field(repr=False)
-    x: Array = field(repr=False)
-    totals: Array = field(repr=False)
+    value: Array
+    valid: Array
+    x: Array
+    totals: Array
     fault: Text = NOTHING
-    kept: Array = field(default_factory=lambda: np.zeros(0, dtype=int), repr=False)
-    drawn: ReferenceSample | None = field(default=None, repr=False)
+    kept: Array = field(default_factory=lambda: np.zeros(0, dtype=int))
+    drawn: ReferenceSample | None = None
 
     @property
     def reference(self) -> Reference:
@@ -201,7 +201,7 @@ def lay_over_reference(
     return lay_over_people(respondents, measures, drawn_people(reference, by), by)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DrawnPeople:
     """Persons of a probability sample, R of them, with a weight above 0.
 
@@ -215,9 +215,9 @@ class DrawnPeople:
     lonely_psu : str
     """
 
-    table: pd.DataFrame = field(repr=False)
-    weight: Array = field(repr=False)
-    clusters: Clusters = field(repr=False)
+    table: pd.DataFrame
+    weight: Array
+    clusters: Clusters
     lonely_psu: LonelyPsu = "fail"
 
     def within(self, inside: Array) -> DrawnPeople:

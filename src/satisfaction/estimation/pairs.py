@@ -43,12 +43,6 @@ NULLS = {
 }
 
 
-def _null_within(within: str) -> str:
-    return _(
-        "an area and all others of its {within} have equal population values", within=within
-    ).both
-
-
 CONVENTIONS = {
     "test": _("two-sided t; covariance of the whole sample design").both,
     "df": "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
@@ -75,7 +69,8 @@ class Comparisons:
     conventions: dict[str, Any]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "table", without_error(self.table, self.conventions["selection"]))
+        table = without_error(self.table, self.conventions["selection"])
+        object.__setattr__(self, "table", table)
 
     def __repr__(self) -> str:
         return f"Comparisons({len(self.table):,} differences: {self.conventions['test']})"
@@ -85,13 +80,10 @@ class Comparisons:
         """Return how many of the tested differences are significant at 1 - level, by adjustment."""
         columns = [column for column in ADJUSTMENTS if column in self.table]
         p = self.table[columns]
-        table = pd.DataFrame(
-            {
-                "adjustment": [ADJUSTMENTS[column] for column in columns],
-                "differ": (p <= 1 - self.conventions["level"]).sum().to_numpy(),
-                "tested": p.notna().sum().to_numpy(),
-            }
-        )
+        significant = p <= 1 - self.conventions["level"]
+        table = pd.DataFrame({"adjustment": [ADJUSTMENTS[column] for column in columns]})
+        table["differ"] = significant.sum().to_numpy()
+        table["tested"] = p.notna().sum().to_numpy()
         return table.assign(share=table["differ"] / table["tested"])
 
 
@@ -233,7 +225,10 @@ def against_rest(
     if within is not None:
         larger = _larger(counted, by, within, areas)
         keys["within"] = larger
-        conventions |= {"null": _null_within(within), "within": within}
+        null = _(
+            "an area and all others of its {within} have equal population values", within=within
+        )
+        conventions |= {"null": null.both, "within": within}
     total, count = totals.table["estimate"].to_numpy(float).reshape(-1, 2).T
     own, rest, slope = mean_and_rest(total, count, group=larger)
     compared = np.isfinite(rest)
@@ -290,7 +285,8 @@ def mean_and_rest(
         group_total = np.bincount(number, total)[number]
         group_count = np.bincount(number, count)[number]
     itself = np.eye(areas)
-    beside = (group[:, None] == group) - itself
+    same_group = group[:, None] == group
+    beside = same_group - itself
     with np.errstate(divide="ignore", invalid="ignore"):
         others = group_count - count
         own = total / count
@@ -298,7 +294,8 @@ def mean_and_rest(
         inside = itself / count[:, None]
         outside = beside / others[:, None]
         by_total = inside - outside
-        by_count = rest[:, None] * outside - own[:, None] * inside
+        by_count = rest[:, None] * outside
+        by_count -= own[:, None] * inside
     slope = np.stack([by_total, by_count], axis=2).reshape(areas, -1)
     slope[others == 0] = 0.0  # nothing to compare with
     return own, rest, slope
@@ -334,7 +331,8 @@ def tested(
 ) -> pd.DataFrame:
     """Add tests and limits to differences, their se and df: (K,) each."""
     se = np.where(np.isnan(difference), np.nan, se)
-    t, p = t_and_p(difference, se, df, testable=usable & (se > 0) & (df > 0))
+    testable = usable & (se > 0) & (df > 0)
+    t, p = t_and_p(difference, se, df, testable=testable)
     low, high = t_interval(difference, se, df, level=level)
     return keys.assign(
         difference=difference,

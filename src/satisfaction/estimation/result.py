@@ -23,7 +23,7 @@ from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
-from satisfaction.sampling.design import NO_ERROR, SampleDesign
+from satisfaction.sampling.design import NO_ERROR, SampleDesign, level_tuples
 from satisfaction.sampling.variance import Array
 
 SHOWN = 4  # measures that a repr names
@@ -142,7 +142,7 @@ class Estimates:
 
     def holds(self, measure: str) -> bool:
         """Tell whether a measure was estimated."""
-        return measure in self.apart or bool((self.table["measure"] == measure).any())
+        return measure in self.apart or measure in set(self.table["measure"])
 
     def of(self, measure: str) -> Estimates:
         """Return the estimates of one measure, with their covariance.
@@ -184,7 +184,7 @@ class Estimates:
             of domains that share PSUs.
         """
         _check_combinations(combinations)
-        keys = self.table[[*self.by, "measure"]].itertuples(index=False, name=None)
+        keys = level_tuples(self.table, [*self.by, "measure"])
         rows = {key: i for i, key in enumerate(keys)}
         matrix = np.zeros((len(combinations), len(self.table)))
         for i, terms in enumerate(combinations.values()):
@@ -211,7 +211,8 @@ class Estimates:
         se = np.where(np.isnan(estimate), np.nan, standard_errors(cov))
         df = self.satterthwaite(matrix)
         n = self.table["n"].to_numpy()
-        smallest_n = [n[matrix.indices[a:b]].min() for a, b in pairwise(matrix.indptr)]
+        bounds = pairwise(matrix.indptr)
+        smallest_n = [n[matrix.indices[start:end]].min() for start, end in bounds]
         low, high = t_interval(estimate, se, df, level=self.level)
         unknown = np.full(len(estimate), np.nan)
         figures = {
@@ -256,7 +257,8 @@ def result_table(keys: pd.DataFrame, figures: Mapping[str, Array]) -> pd.DataFra
     """Put the columns of a table of estimates in order; figures are (Q,) arrays, keys (Q, ...) domains and measure."""
     with np.errstate(divide="ignore", invalid="ignore"):
         cv = figures["se"] / np.abs(figures["estimate"])
-        effective = np.where(figures["deff_wr"] > 0, figures["n"] / figures["deff_wr"], np.nan)
+        deff = figures["deff_wr"]
+        effective = np.where(deff > 0, figures["n"] / deff, np.nan)
     table = keys.assign(**figures, cv=cv, n_effective=effective)
     domains = [column for column in keys if column != "measure"]
     return table[[*domains, *COLUMNS]]

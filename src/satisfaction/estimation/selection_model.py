@@ -12,7 +12,7 @@ and scipy alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ MET = 1e-9
 """Largest |achieved / wanted - 1| of the propensities' equations that counts as solved."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ReferenceSample:
     """A probability sample of the same population, R persons.
 
@@ -41,9 +41,9 @@ class ReferenceSample:
     lonely_psu : str
     """
 
-    x: Array = field(repr=False)
-    weight: Array = field(repr=False)
-    clusters: Clusters = field(repr=False)
+    x: Array
+    weight: Array
+    clusters: Clusters
     lonely_psu: LonelyPsu = "fail"
 
     @property
@@ -77,7 +77,7 @@ class Reference:
         return cls(sample.totals, sample)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Propensities:
     """Fitted chances of having answered.
 
@@ -90,8 +90,8 @@ class Propensities:
     method : {"calibrated", "likelihood"}
     """
 
-    theta: Array = field(repr=False)
-    chance: Array = field(repr=False)
+    theta: Array
+    chance: Array
     method: Propensity
 
 

@@ -9,7 +9,7 @@ alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -26,7 +26,7 @@ CERTAIN = 0.05
 GRID = np.linspace(-0.99, 0.99, 67)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Moments:
     """What is known of the covariates (without the constant) among those who did not answer.
 
@@ -40,11 +40,11 @@ class Moments:
     """
 
     size: float
-    mean: Array = field(repr=False)
-    cov: Array = field(repr=False)
+    mean: Array
+    cov: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sensitivity:
     """A mean or share, and what it would be for phi of `PHI`.
 
@@ -62,7 +62,7 @@ class Sensitivity:
 
     mean: float
     correlation: float
-    adjusted: Array = field(repr=False)
+    adjusted: Array
     p: float
 
     @property

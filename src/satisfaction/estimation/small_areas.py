@@ -8,7 +8,7 @@ towards one mean, X a constant.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -103,7 +103,7 @@ def _around_the_top(direct: Array, variance: Array, x: Array) -> tuple[float, fl
     return float(grid[max(top - 1, 0)]), float(grid[min(top + 1, GRID)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fit:
     """A fitted model of p areas and k coefficients.
 
@@ -118,9 +118,9 @@ class Fit:
     """
 
     between: float
-    beta: Array = field(repr=False)
-    beta_cov: Array = field(repr=False)
-    residual: Array = field(repr=False)
+    beta: Array
+    beta_cov: Array
+    residual: Array
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -8,7 +8,7 @@ Several limits at once: interval widths of several measures, for areas and for w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -178,7 +178,7 @@ class Limit:
         return f"{self.measure}@{self.level}={self.half_width:g}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Several:
     """PSUs by area that keep all limits.
 
@@ -189,7 +189,7 @@ class Several:
         The limits that decide, with the unit where they do.
     """
 
-    psus: Array = field(repr=False)
+    psus: Array
     binding: tuple[str, ...]
 
 

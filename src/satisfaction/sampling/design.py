@@ -501,6 +501,11 @@ def named(columns: str | Sequence[str] | None) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else tuple(columns or ())
 
 
+def level_tuples(table: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the values of some columns, a tuple a row."""
+    return list(table[list(columns)].itertuples(index=False, name=None))
+
+
 def _level(stratum: Any) -> tuple[Any, ...]:
     return stratum if isinstance(stratum, tuple) else (stratum,)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from satisfaction.foundation.language import _
 RESPONDED = "responded"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SampledPersons:
     """Everybody who was sampled.
 
@@ -30,7 +30,7 @@ class SampledPersons:
         What the base step did, for the log of steps; None where 1 / inclusion probability says it all.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     record: dict[str, Any] | None
 
 

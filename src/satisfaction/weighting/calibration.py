@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -203,7 +203,7 @@ class Calibration(EquationStep):
         return Calibration(self.equation.part(cells), self.targets[levels], places)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Laid:
     """Margins laid over C cells. L levels and numeric totals.
 
@@ -216,9 +216,9 @@ class Laid:
         A numeric total's level is 'total'.
     """
 
-    matrix: Sparse = field(repr=False)
-    targets: Array = field(repr=False)
-    margin_of: Array = field(repr=False)
+    matrix: Sparse
+    targets: Array
+    margin_of: Array
     names: tuple[tuple[str, Any], ...]
 
 

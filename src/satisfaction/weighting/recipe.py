@@ -9,7 +9,7 @@ C cells, R replicates. A cell holds `count` respondents (a replicate's count nee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from satisfaction.weighting.solving import Bounds
 UNSOLVED = 1e-6  # a miss this large is no rounding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Cells:
     """Cells of a design's respondents, before a further step. C cells, K rows of equal cell and base weight.
 
@@ -57,15 +57,15 @@ class Cells:
     """
 
     columns: tuple[str, ...]
-    table: pd.DataFrame = field(repr=False)
-    count: Array = field(repr=False)
-    start: Array = field(repr=False)
-    entering: Array = field(repr=False)
-    steps: tuple[WeightingStep, ...] = field(repr=False)
-    index: Array = field(repr=False)
-    people: Array = field(repr=False)
-    base: Array = field(repr=False)
-    cell: Array = field(repr=False)
+    table: pd.DataFrame
+    count: Array
+    start: Array
+    entering: Array
+    steps: tuple[WeightingStep, ...]
+    index: Array
+    people: Array
+    base: Array
+    cell: Array
 
     @property
     def size(self) -> Array:

@@ -7,7 +7,7 @@ sum_c size_c F(x_c'b) x_c = targets. C cells, L margin levels (or numeric totals
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -44,7 +44,7 @@ class Distance:
 LOGISTIC = Distance(special.expit, lambda u: special.expit(u) * special.expit(-u))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Solution:
     """Factors of C cells.
 
@@ -58,9 +58,9 @@ class Solution:
         max |achieved / target - 1|.
     """
 
-    coefficients: Array = field(repr=False)
-    factor: Array = field(repr=False)
-    achieved: Array = field(repr=False)
+    coefficients: Array
+    factor: Array
+    achieved: Array
     iterations: int
     discrepancy: float
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -145,7 +145,7 @@ class Bounds:
     high: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trimming:
     """Weights cut to bounds; the excess goes to the untrimmed weights.
 
@@ -167,8 +167,8 @@ class Trimming:
         In the full sample weight goes from one group to the others, so that no group can be replayed alone.
     """
 
-    group: Array = field(repr=False)
-    unit_of: Array = field(repr=False)
+    group: Array
+    unit_of: Array
     lower: float
     upper: float
     relative_to: Relative

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +118,7 @@ TOWN_BY_AGE = np.array([[1.25, 1.1, 0.9, 0.75], [0.8, 0.95, 1.1, 1.25]])
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Residents:
     """Who lives where; the same in every wave.
 
@@ -136,11 +136,11 @@ class Residents:
     """
 
     facts: PopulationFacts
-    county: npt.NDArray[np.int64] = field(repr=False)
-    residence: npt.NDArray[np.int64] = field(repr=False)
-    community: npt.NDArray[np.str_] = field(repr=False)
-    sex: npt.NDArray[np.int8] = field(repr=False)
-    age: npt.NDArray[np.int8] = field(repr=False)
+    county: npt.NDArray[np.int64]
+    residence: npt.NDArray[np.int64]
+    community: npt.NDArray[np.str_]
+    sex: npt.NDArray[np.int8]
+    age: npt.NDArray[np.int8]
     people: Counts
 
     @property

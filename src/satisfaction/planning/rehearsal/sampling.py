@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ Positions = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SampledCommunities:
     """The sampled communities of one wave.
 
@@ -45,9 +45,9 @@ class SampledCommunities:
     """
 
     position: Positions
-    psu_probability: Floats = field(repr=False)
-    person_probability: Floats = field(repr=False)
-    panel: npt.NDArray[np.bool_] = field(repr=False)
+    psu_probability: Floats
+    person_probability: Floats
+    panel: npt.NDArray[np.bool_]
 
     def table(self, residents: Residents) -> pd.DataFrame:
         """Return the sample as the table a survey keeps, probabilities with 12 significant digits."""
@@ -63,7 +63,7 @@ class SampledCommunities:
         return table
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Drawn:
     """One draw of a wave.
 
@@ -79,7 +79,7 @@ class Drawn:
 
     sample: SampledCommunities
     person: Positions
-    respondents: pd.DataFrame = field(repr=False)
+    respondents: pd.DataFrame
 
 
 def draw_wave(
