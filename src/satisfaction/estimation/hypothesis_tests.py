@@ -148,10 +148,9 @@ def joint_row(
     form: float, statistic: float, *, df: float, ddf: float, name: str
 ) -> dict[str, float]:
     """Look a joint statistic up: in F on (df, ddf), or in chi-square on df where ddf is inf."""
+    p = special.fdtrc(df, ddf, statistic)
     if np.isinf(ddf):
         p = special.chdtrc(df, statistic)
-    else:
-        p = special.fdtrc(df, ddf, statistic)
     return {name: form, "statistic": statistic, "df": df, "ddf": ddf, "p": float(p)}
 
 

@@ -31,13 +31,14 @@ class Unsolved:
 
     def note(self, missed: Array, places: tuple[str, ...]) -> None:
         """Count the replicates that failed at each place: (K, r) bool."""
-        for k in np.flatnonzero(missed.any(axis=1)):
-            self.places[places[k]] += int(missed[k].sum())
+        counts = missed.sum(axis=1)
+        for k in np.flatnonzero(counts):
+            self.places[places[k]] += int(counts[k])
 
     @property
     def failed(self) -> Array:
         """Return which replicates failed, in the order of the replays: (R,) bool."""
-        return np.concatenate(self.chunks) if self.chunks else np.zeros(0, dtype=bool)
+        return np.concatenate([np.zeros(0, dtype=bool), *self.chunks])
 
     @property
     def count(self) -> int:

@@ -53,8 +53,8 @@ class ReferenceSample:
 
     def deviations(self, values: Array) -> Array:
         """Return what its sampling units contribute to weighted sums of values (R, Q): D, so that V = D'D."""
-        totals = psu_totals(values, self.weight, self.clusters)
-        return np.asarray(contributions(np.asarray(totals), self.clusters, self.lonely_psu))
+        totals = np.asarray(psu_totals(values, self.weight, self.clusters))
+        return np.asarray(contributions(totals, self.clusters, self.lonely_psu))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -153,8 +153,9 @@ def propensities(
 def _expected(theta: Array, sample: ReferenceSample) -> tuple[Array, Array]:
     """Return the weighted sums of chance x x over a reference sample, and their slope."""
     chance = expit(sample.x @ theta)
-    slope = sample.weight * chance * (1 - chance)
-    return sample.x.T @ (sample.weight * chance), (sample.x.T * slope) @ sample.x
+    expected = sample.weight * chance
+    slope = expected * (1 - chance)
+    return sample.x.T @ expected, (sample.x.T * slope) @ sample.x
 
 
 def _represented(theta: Array, x: Array) -> tuple[Array, Array]:
@@ -168,7 +169,8 @@ def _solve(theta: Array, wanted: Array, equations: Any) -> Array | None:
     scale = np.where(wanted != 0, np.abs(wanted), 1.0)
 
     def distance(achieved: Array) -> float:
-        return float(np.max(np.abs(achieved - wanted) / scale))
+        gap = np.abs(achieved - wanted)
+        return float(np.max(gap / scale))
 
     achieved, slope = equations(theta)
     for _step in range(STEPS):
@@ -204,7 +206,8 @@ class _Outcomes:
 
     @classmethod
     def of(cls, value: Array, valid: Array, x: Array) -> _Outcomes:
-        return cls(np.where(valid, value, 0.0), valid.astype(float), x, np.linalg.inv(x.T @ x))
+        inverse = np.linalg.inv(x.T @ x)
+        return cls(np.where(valid, value, 0.0), valid.astype(float), x, inverse)
 
     def coefficients(self, values: Array) -> Array:
         return np.asarray(self.inverse @ (self.x.T @ values))
