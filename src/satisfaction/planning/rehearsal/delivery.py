@@ -20,6 +20,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.files import new_file
 from satisfaction.foundation.tables import read_table, write_csv, write_xlsx
 from satisfaction.planning.rehearsal.residents import Days
+from satisfaction.sampling.variance import Array
 
 FULL_WIDTH_ZERO = 0xFF10
 Shape = Literal["utf-8-sig", "utf-8", "gb18030", "xlsx", "xlsx with dates"]
@@ -95,7 +96,7 @@ def as_delivered(coded: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFr
     return pd.DataFrame(columns)
 
 
-def _ticked(column: pd.Series, code: int) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+def _ticked(column: pd.Series, code: int) -> Array:
     return np.where(column.fillna(0).to_numpy(dtype=bool), str(code), "").astype(object)
 
 

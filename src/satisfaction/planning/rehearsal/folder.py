@@ -26,12 +26,12 @@ from satisfaction.planning.rehearsal.residents import Days, generator, read_fact
 from satisfaction.planning.rehearsal.sampling import (
     TEXTS,
     Drawn,
-    Positions,
     draw_wave,
     given_sample,
     interviews,
 )
 from satisfaction.planning.rehearsal.truth import true_values
+from satisfaction.sampling.variance import Array
 
 PROVINCE_SEED = 2026  # communities, people and lasting leanings are the province's, not a wave's
 INSTRUMENT = "civilised-city"
@@ -132,7 +132,7 @@ def deliveries(
 
 def _spare(
     drawn: Drawn, population: Population, count: int, random: np.random.Generator
-) -> tuple[Positions, Positions]:
+) -> tuple[Array, Array]:
     """Choose people of the sampled communities who were not interviewed, one a community."""
     chosen = random.choice(drawn.sample.position.size, count, replace=False)
     persons = np.arange(population.residents.sex.shape[1])
