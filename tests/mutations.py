@@ -137,26 +137,26 @@ FAULTS = (
     ),
     Fault(
         "weights: raking's slope",
-        "Distance(np.exp, np.exp) if",
-        "Distance(np.exp, np.ones_like) if",
+        "distance = Distance(np.exp, np.exp)",
+        "distance = Distance(np.exp, np.ones_like)",
         WEIGHTS,
     ),
     Fault(
         "weights: bounds not kept",
-        "lambda u: np.clip(curve(u), low, high)",
-        "lambda u: curve(u)",
+        "np.clip(free.curve(u), low, high)",
+        "free.curve(u)",
         WEIGHTS,
     ),
     Fault(
         "weights: logit's range",
-        "lambda u: low + (high - low) * share(u)",
-        "lambda u: low + (high - 1) * share(u)",
+        "np.asarray(low + (high - low) * special",
+        "np.asarray(low + (high - 1) * special",
         WEIGHTS,
     ),
     Fault(
         "weights: target of zero",
-        "np.where(targets != 0, np.abs(targets), np.where(sums",
-        "np.where(targets >= 0, np.abs(targets), np.where(sums",
+        "np.where(targets != 0, np.abs(targets), instead",
+        "np.where(targets >= 0, np.abs(targets), instead",
         WEIGHTS,
     ),
     Fault(
@@ -173,8 +173,8 @@ FAULTS = (
     ),
     Fault(
         "weights: cells at a bound not counted",
-        "near = (factor <= bounds[0] * (1 + 1e-6))",
-        "near = (factor < 0 * bounds[0])",
+        "at_low = factor <= low * (1 + 1e-6)",
+        "at_low = factor < 0 * low",
         WEIGHTS,
     ),
     Fault(

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from satisfaction.foundation.engines import fetch, matched, ordered
 from satisfaction.foundation.errors import WeightsError
@@ -76,11 +75,14 @@ class Cells:
         """Number the combinations of some columns: (C,) int, all 0 without columns."""
         if not columns:
             return np.zeros(len(self.table), dtype=int)
-        return np.asarray(self.table.groupby(list(columns), dropna=False).ngroup())
+        grouped = self.table.groupby(list(columns), dropna=False)
+        return np.asarray(grouped.ngroup())
 
     def after(self, step: WeightingStep) -> Array:
         """Return the weights after a step: (C,)."""
-        return step.reweight(self.count[:, None], self.entering[:, None])[:, 0]
+        count = self.count[:, None]
+        weight = step.reweight(count, self.entering[:, None])
+        return weight[:, 0]
 
 
 def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool = False) -> Cells:
@@ -211,14 +213,6 @@ def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
     return columns
 
 
-def summing(group: Array) -> Sparse:
-    """Return the (G, C) matrix that sums cells by group."""
-    cells = len(group)
-    ones = np.ones(cells)
-    shape = (int(group.max()) + 1, cells)
-    return sp.csr_array((ones, (group, np.arange(cells))), shape=shape)
-
-
 def renumbered(group: Array) -> Array:
     """Number groups 0..G-1 in the same order."""
     return np.asarray(np.unique(group, return_inverse=True)[1])
@@ -233,5 +227,8 @@ def ratio_or(numerator: Array, denominator: Array, otherwise: float) -> Array:
 def place(margin: str, level: Any, bounds: Bounds | None = None) -> str:
     """Name a level of a margin or class, and the bounds that weights keep there."""
     values = level if isinstance(level, tuple) else (level,)
-    within = f" (bounds {bounds[0]:g}, {bounds[1]:g})" if bounds else ""
-    return f"{margin} = {' x '.join(map(str, values))}{within}"
+    name = f"{margin} = {' x '.join(map(str, values))}"
+    if bounds is None:
+        return name
+    low, high = bounds
+    return f"{name} (bounds {low:g}, {high:g})"
