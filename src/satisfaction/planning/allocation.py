@@ -108,7 +108,8 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
         n = sizes(scaled, weight, cost=cost, floor=floor)
         used = (scaled / n).sum(axis=1)
         new = weight * used**2
-        step = np.abs(new / max(new.sum(), 1e-300) - weight / weight.sum()).max()
+        moved = new / max(new.sum(), 1e-300) - weight / weight.sum()
+        step = np.abs(moved).max()
         if step < CLOSE and used.max() <= 1 + 1e-9:
             weight = new
             break
@@ -123,7 +124,8 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
 
 def sizes(scaled: Array, weight: Array, *, cost: Array, floor: Array) -> Array:
     """Sizes that the multipliers ask for: sqrt(sum_j weight_j a_jh / c_h), at least the floor, (H,)."""
-    return np.maximum(np.sqrt(weight @ scaled / cost), floor)
+    optimal = np.sqrt(weight @ scaled / cost)
+    return np.maximum(optimal, floor)
 
 
 def for_the_cut(model: VarianceModel, total: int, terms: ListTerms, *, least: int) -> Array:
@@ -134,12 +136,14 @@ def for_the_cut(model: VarianceModel, total: int, terms: ListTerms, *, least: in
     """
     probability = model.known.probability_bottom(terms.bottom)
     variance = model.variance(1.0, terms.per_psu)
-    interest = np.sqrt(variance * probability * (1 - probability)) + 1e-12
+    undecided = variance * probability * (1 - probability)
+    interest = np.sqrt(undecided) + 1e-12
     tried = replace(terms, draws=GRID_DRAWS)
     free = total - least * len(model.areas)
     best: tuple[float, Array] | None = None
     for share in np.linspace(0, 1, 11):
-        extra = free * (share * interest / interest.sum() + (1 - share) / len(interest))
+        mixed = share * interest / interest.sum() + (1 - share) / len(interest)
+        extra = free * mixed
         psus = least + whole_sizes(extra, free)
         left = listing_power(model, psus, tried).undecided
         if best is None or left < best[0] - 1e-12:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from satisfaction.estimation.intervals import t_quantile
 from satisfaction.estimation.result import Estimates
 from satisfaction.ranking.membership import bottom_membership
 from satisfaction.ranking.pairs import compare_units
@@ -57,14 +58,16 @@ class VarianceModel:
     def variance(self, psus: Array | float, per_psu: float) -> Array:
         """Return the planned variance of every area's estimate: (A,), or (..., A) for PSUs of that shape."""
         n = np.asarray(psus, float) * per_psu
-        return np.asarray(self.sigma2 * self.kish * (1 + (per_psu - 1) * self.rho) / n)
+        deff_of_psus = 1 + (per_psu - 1) * self.rho
+        return np.asarray(self.sigma2 * self.kish * deff_of_psus / n)
 
 
 def plannable(estimates: Estimates, measures: Sequence[str]) -> list[str]:
     """Areas with a design effect of every one of the measures: what a wave says nothing of cannot be planned with."""
     table = estimates.table[estimates.table["measure"].isin(measures)]
     known = np.isfinite(table["deff"].astype(float)) & (table["se"] > 0)
-    every = known.groupby(table[estimates.by[0]].astype(str), sort=False).all()
+    area = table[estimates.by[0]].astype(str)
+    every = known.groupby(area, sort=False).all()
     return list(every.index[every])
 
 
@@ -118,7 +121,8 @@ def psus_for_variance(model: VarianceModel, wanted: float, *, per_psu: float) ->
     """PSUs an area so that the variance is at most `wanted`, (A,) int; LARGEST where none does (no differences between areas)."""
     if wanted <= 0:
         return np.full(len(model.areas), LARGEST)
-    return np.minimum(np.ceil(model.variance(1.0, per_psu) / wanted - 1e-9), LARGEST).astype(int)
+    psus = np.ceil(model.variance(1.0, per_psu) / wanted - 1e-9)
+    return np.minimum(psus, LARGEST).astype(int)
 
 
 def psus_for_interval(
@@ -127,8 +131,9 @@ def psus_for_interval(
     """PSUs an area so that the interval's expected half width is at most `half_width`, (A,) int; t with the df that follow."""
 
     def fits(psus: Array) -> Array:
-        t = special.stdtrit(np.maximum(psus - model.strata, 1), (1 + level) / 2)
-        return np.asarray(t * np.sqrt(model.variance(psus, per_psu)) <= half_width)
+        t = t_quantile(psus - model.strata, level)
+        half = t * np.sqrt(model.variance(psus, per_psu))
+        return np.asarray(half <= half_width)
 
     return _least(model, fits)
 
@@ -285,12 +290,15 @@ def psus_for_listing(model: VarianceModel, established: float, terms: ListTerms)
 def _power(effect: float, variance: Array, df: Array, level: float) -> Array:
     """Power of the two-sided t test of a true effect (non-central t, the far tail left out)."""
     df = np.maximum(df, 1)
-    critical = special.stdtrit(df, (1 + level) / 2)
-    return np.asarray(1 - special.nctdtr(df, effect / np.sqrt(variance), critical))
+    critical = t_quantile(df, level)
+    shift = effect / np.sqrt(variance)
+    return np.asarray(1 - special.nctdtr(df, shift, critical))
 
 
 def _least(model: VarianceModel, fits: Any) -> Array:
     """Smallest number of PSUs, at least one more than the strata, that fits each area: (A,) int; LARGEST where none does."""
-    sizes = np.arange(2, LARGEST + 1)[:, None] * np.ones(len(model.areas))
+    numbers = np.arange(2, LARGEST + 1)
+    sizes = numbers[:, None] * np.ones(len(model.areas))
     enough = fits(sizes) & (sizes > model.strata)
-    return np.where(enough.any(axis=0), sizes[enough.argmax(axis=0), 0], LARGEST).astype(int)
+    smallest = numbers[enough.argmax(axis=0)]
+    return np.where(enough.any(axis=0), smallest, LARGEST)

@@ -31,10 +31,9 @@ def true_values(population: Population, questionnaire: Questionnaire) -> pd.Data
         county, measure, value. Rates: share 0-1. Topics and indices: points 0-100. Sums are whole numbers, so exact;
         area-level indices are then combined in floating point.
     """
-    values = {
-        name: _of_rate(population, questionnaire, rate)
-        for name, rate in questionnaire.rates.items()
-    }
+    values = {}
+    for name, rate in questionnaire.rates.items():
+        values[name] = _of_rate(population, questionnaire, rate)
     points = {name: 100 * value for name, value in values.items()}
     for item in questionnaire.topics:
         values[item] = points[item] = _mean(population, *_points(population, questionnaire, item))
@@ -55,21 +54,26 @@ def true_values(population: Population, questionnaire: Questionnaire) -> pd.Data
 
 def _mean(population: Population, valid: Array, value: Array, unit: int = 1) -> Array:
     """Return each county's mean over the people whose value is valid; `value` is counted in 1/unit."""
-    people = np.where(valid, population.residents.people, 0)
-    start = np.searchsorted(
-        population.residents.county, np.arange(len(population.residents.facts.counties))
-    )
-    above = np.add.reduceat((people * value).sum(axis=1), start)
+    residents = population.residents
+    people = np.where(valid, residents.people, 0)
+    counties = np.arange(len(residents.facts.counties))
+    start = np.searchsorted(residents.county, counties)
+    of_communities = (people * value).sum(axis=1)
+    above = np.add.reduceat(of_communities, start)
     below = np.add.reduceat(people.sum(axis=1), start)
     mean: Array = above / below / unit
     return mean
 
 
 def _of_rate(population: Population, questionnaire: Questionnaire, rate: Rate) -> Array:
-    parts = [_credit(population, questionnaire, item, rate) for item in rate.items]
-    answered = np.sum([inside for inside, _credit in parts], axis=0)
-    earned = np.sum([np.where(inside, credit, 0) for inside, credit in parts], axis=0)
-    return _mean(population, answered >= rate.min_valid_items, _divided(earned, answered), BILLION)
+    answered = np.zeros(population.residents.people.shape, dtype=np.int64)
+    earned = np.zeros_like(answered)
+    for item in rate.items:
+        inside, credit = _credit(population, questionnaire, item, rate)
+        answered += inside
+        earned += np.where(inside, credit, 0)
+    share = _divided(earned, answered)
+    return _mean(population, answered >= rate.min_valid_items, share, BILLION)
 
 
 def _of_index(population: Population, questionnaire: Questionnaire, index: Index) -> Array:
@@ -92,10 +96,9 @@ def _of_area(
     points: dict[str, Array],
 ) -> Array:
     whole = index.whole_weights()
-    parts = {name: points.get(name) for name in whole}
     total = np.zeros(len(population.residents.facts.counties))
     for name, weight in whole.items():
-        part = parts[name]
+        part = points.get(name)
         if part is None:
             part = _mean(population, *_points(population, questionnaire, name))
         total = total + weight * part
