@@ -84,7 +84,8 @@ class CrossTable:
     def __repr__(self) -> str:
         rows, columns = self.total.shape
         names = " x ".join(map(str, self.cells))
-        return f"CrossTable({names}: {rows} x {columns} cells, {self.n.sum():,} respondents, df {self.df})"
+        respondents = f"{self.n.sum():,} respondents"
+        return f"CrossTable({names}: {rows} x {columns} cells, {respondents}, df {self.df})"
 
     @property
     def share(self) -> Array:
@@ -194,8 +195,8 @@ def rao_scott(
         independent=_independent(crossed.share).ravel(),
         n=crossed.n.ravel(),
     )
-    own = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
-    return HypothesisTest(pd.DataFrame([row]), cells, declared(design, own))
+    of_test = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
+    return HypothesisTest(pd.DataFrame([row]), cells, declared(design, of_test))
 
 
 def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> CrossTable:

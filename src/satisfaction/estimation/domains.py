@@ -274,8 +274,7 @@ def _given_contributions(
 ) -> Contributions:
     """Estimate the statistic under the replicate weights that came with the data, a row of the tally being a respondent."""
     sample = on.sample
-    given = on.design.replicates
-    assert given is not None
+    assert sample.replicates is not None
     assert sample.replicate_weights is not None
     values = _summands(counted, options)
     size = len(on.keys)
@@ -285,7 +284,7 @@ def _given_contributions(
     blocks = (values.shape[1], size, -1)
     theta = _from_sums(options.kind, sums.reshape(blocks))
     centre = _from_sums(options.kind, full.reshape(blocks))[0]
-    matrix = deviations_of_given(given, theta, centre)
+    matrix = deviations_of_given(sample.replicates, theta, centre)
     units = pd.DataFrame(index=range(len(theta)))
     return Contributions(units, matrix, members)
 

@@ -257,12 +257,13 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
 
 def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
     """Return the variance method, the design's default where none is asked for (E523)."""
-    given = design.replicates is not None
+    has_replicates = design.replicates is not None
     if variance == "default":
+        if has_replicates:
+            return "replicates"
         several_steps = design.weighting is not None and design.weighting.several
-        variance = "jkn" if several_steps else "linearized"
-        return "replicates" if given else variance
-    if given != (variance == "replicates"):
+        return "jkn" if several_steps else "linearized"
+    if has_replicates != (variance == "replicates"):
         raise EstimatesError(
             "E523",
             _(
@@ -270,7 +271,9 @@ def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
                 variance=variance,
             ),
             where="variance",
-            available=("default", "replicates") if given else ("default", "linearized", "jkn"),
+            available=("default", "replicates")
+            if has_replicates
+            else ("default", "linearized", "jkn"),
             hint=_("Leave `variance` out: the design decides."),
         )
     return variance
@@ -534,7 +537,8 @@ def read_estimates(folder: str | Path) -> Estimates:
 
 
 def _places(listed: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[int]]:
-    return listed["unit"].astype(int), listed["quantity"].astype(int)
+    places = listed.astype({"unit": int, "quantity": int})
+    return places["unit"], places["quantity"]
 
 
 def _kinds(table: pd.DataFrame) -> list[tuple[str, str]]:

@@ -79,21 +79,17 @@ class HypothesisTest:
 
     def __repr__(self) -> str:
         figures = self.table.iloc[0].to_dict()
-        written = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        return f"HypothesisTest({self.conventions['test']}: {written})"
+        written = [f"{name} {value:.4g}" for name, value in figures.items()]
+        return f"HypothesisTest({self.conventions['test']}: {', '.join(written)})"
 
     def _repr_html_(self) -> str:
         null = self.conventions.get("null")
-        tables: dict[Text | str, pd.DataFrame] = {
-            _("table"): self.table,
-            _("details"): self.details,
-            _("conventions"): conventions_table(self.conventions),
-        }
-        return card(
-            str(_("test: {test}", test=in_words(self.conventions.get("test", "")))),
-            facts={_("null hypothesis"): in_words(null) if null else None},
-            tables=tables,
-        )
+        tables: dict[Text | str, pd.DataFrame] = {_("table"): self.table}
+        tables[_("details")] = self.details
+        tables[_("conventions")] = conventions_table(self.conventions)
+        title = _("test: {test}", test=in_words(self.conventions.get("test", "")))
+        facts = {_("null hypothesis"): in_words(null) if null else None}
+        return card(str(title), facts=facts, tables=tables)
 
     @property
     def p(self) -> float:
@@ -101,14 +97,14 @@ class HypothesisTest:
         return float(self.table["p"].iloc[0])
 
 
-def declared(design: SampleDesign, own: Mapping[str, Any]) -> dict[str, Any]:
+def declared(design: SampleDesign, of_test: Mapping[str, Any]) -> dict[str, Any]:
     """Return a test's own conventions and those of the design it used."""
     variance = "linearized"
     if design.weighting is not None and design.weighting.several:
         variance += "; of several weighting steps only the last calibration is credited"
     if design.replicates is not None:
         variance = "replicates, of the linearized statistic"
-    conventions = dict(own)
+    conventions = dict(of_test)
     if design.subpopulation:
         conventions["subpopulation"] = design.subpopulation
     conventions["selection"] = design.selection
@@ -364,13 +360,10 @@ def wald(
         )
         df = min(df_of_design, df_of_domains)
         row = wald_row(value, cov, df, statistic=statistic, where="contrasts")
-    own = {
-        "test": f"Wald: {LOOKED_UP[statistic]}",
-        "null": NULL,
-        "df": DF,
-        "level": estimates.level,
-    }
-    conventions = declared(estimates.design, own) | {"variance": estimates.conventions["variance"]}
+    test = f"Wald: {LOOKED_UP[statistic]}"
+    of_test = {"test": test, "null": NULL, "df": DF, "level": estimates.level}
+    conventions = declared(estimates.design, of_test)
+    conventions["variance"] = estimates.conventions["variance"]
     return HypothesisTest(pd.DataFrame([row]), combined.table, conventions)
 
 

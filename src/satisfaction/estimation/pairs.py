@@ -230,17 +230,17 @@ def against_rest(
         )
         conventions |= {"null": null.both, "within": within}
     total, count = totals.table["estimate"].to_numpy(float).reshape(-1, 2).T
-    own, rest, slope = mean_and_rest(total, count, group=larger)
+    mean, rest, slope = mean_and_rest(total, count, group=larger)
     compared = np.isfinite(rest)
     slope = slope[compared]
-    difference_se = np.full(len(own), np.nan)
-    difference_df = np.full(len(own), np.nan)
+    difference_se = np.full(len(mean), np.nan)
+    difference_df = np.full(len(mean), np.nan)
     variance = np.einsum("kq,kq->k", slope @ totals.cov, slope)
     difference_se[compared] = np.sqrt(np.maximum(variance, 0))
     difference_df[compared] = totals.satterthwaite(sp.csr_array(slope))
     table = tested(
-        keys.assign(estimate=own, rest=rest),
-        difference=own - rest,
+        keys.assign(estimate=mean, rest=rest),
+        difference=mean - rest,
         se=difference_se,
         df=difference_df,
         usable=means.testable & compared,
@@ -270,10 +270,10 @@ def mean_and_rest(
 
     Returns
     -------
-    own, rest : (A,)
+    mean, rest : (A,)
         rest is nan where there are no others (or none with a valid value).
     slope : (A, 2A)
-        Of own - rest, by (total, count) of area 1, area 2, ...; 0 where rest is nan.
+        Of mean - rest, by (total, count) of area 1, area 2, ...; 0 where rest is nan.
     """
     areas = len(total)
     if group is None:
@@ -289,16 +289,16 @@ def mean_and_rest(
     beside = same_group - itself
     with np.errstate(divide="ignore", invalid="ignore"):
         others = group_count - count
-        own = total / count
+        mean = total / count
         rest = (group_total - total) / others
         inside = itself / count[:, None]
         outside = beside / others[:, None]
         by_total = inside - outside
         by_count = rest[:, None] * outside
-        by_count -= own[:, None] * inside
+        by_count -= mean[:, None] * inside
     slope = np.stack([by_total, by_count], axis=2).reshape(areas, -1)
     slope[others == 0] = 0.0  # nothing to compare with
-    return own, rest, slope
+    return mean, rest, slope
 
 
 def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Array:
@@ -323,7 +323,8 @@ def _size_of(measure: Measure) -> Measure:
     name = f"_size__{measure.name}"
     valid = nw.col(measure.valid_column)
     stage = {f"_valid__{name}": valid, f"_score__{name}": valid}
-    return replace(measure, name=name, kind="score", unit=1, stages=(*measure.stages, stage))
+    stages = (*measure.stages, stage)
+    return replace(measure, name=name, kind="score", unit=1, stages=stages)
 
 
 def tested(
@@ -334,17 +335,9 @@ def tested(
     testable = usable & (se > 0) & (df > 0)
     t, p = t_and_p(difference, se, df, testable=testable)
     low, high = t_interval(difference, se, df, level=level)
-    return keys.assign(
-        difference=difference,
-        se=se,
-        df=df,
-        t=t,
-        p=p,
-        p_holm=holm(p),
-        p_bh=benjamini_hochberg(p),
-        ci_low=low,
-        ci_high=high,
-    )
+    tests = keys.assign(difference=difference, se=se, df=df, t=t, p=p)
+    adjusted = {"p_holm": holm(p), "p_bh": benjamini_hochberg(p)}
+    return tests.assign(**adjusted, ci_low=low, ci_high=high)
 
 
 def _declared(estimates: Estimates, null: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from satisfaction.estimation.intervals import (
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import NO_ERROR, SampleDesign, level_tuples
 from satisfaction.sampling.variance import Array
@@ -88,36 +88,41 @@ class Estimates:
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":
             return
-        unknown = dict.fromkeys(ERROR, np.nan)
         unused = dict.fromkeys(("variance", "interval", "df", "deff"), NO_ERROR)
-        object.__setattr__(self, "table", self.table.assign(**unknown))
-        object.__setattr__(self, "cov", np.full(np.shape(self.cov), np.nan))
-        object.__setattr__(self, "contributions", self.contributions.without_values())
-        object.__setattr__(self, "conventions", self.conventions | unused)
+        without_error = {
+            "table": self.table.assign(**dict.fromkeys(ERROR, np.nan)),
+            "cov": np.full(np.shape(self.cov), np.nan),
+            "contributions": self.contributions.without_values(),
+            "conventions": self.conventions | unused,
+        }
+        for name, value in without_error.items():
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         measures = list(self.table["measure"].unique())
         named = ", ".join(measures[:SHOWN])
         if len(measures) > SHOWN:
             named = f"{named}, ... ({len(measures)} measures)"
-        by = f" by {', '.join(self.by)}" if self.by else ""
+        rows = f"{len(self.table):,} rows"
+        if self.by:
+            rows = f"{rows} by {', '.join(self.by)}"
         how = f"{self.conventions['statistic']}, {self.conventions['variance']}"
-        return f"Estimates({len(self.table):,} rows{by}: {named}; {how}, level {self.level:g})"
+        return f"Estimates({rows}: {named}; {how}, level {self.level:g})"
 
     def _repr_html_(self) -> str:
         shown = self.table.dropna(axis=1, how="all")
-        return card(
-            str(_("estimates")),
-            tables={_("table"): shown, _("conventions"): conventions_table(self.conventions)},
-            note=str(in_words(self.conventions["selection"])),
-        )
+        tables: dict[Text | str, pd.DataFrame] = {_("table"): shown}
+        tables[_("conventions")] = conventions_table(self.conventions)
+        note = str(in_words(self.conventions["selection"]))
+        return card(str(_("estimates")), tables=tables, note=note)
 
     @property
     def domain(self) -> Array:
         """Return the number of each row's domain: (Q,) int."""
         if not self.by:
             return np.zeros(len(self.table), dtype=int)
-        return np.asarray(self.table.groupby(list(self.by)).ngroup())
+        domains = self.table.groupby(list(self.by))
+        return np.asarray(domains.ngroup())
 
     @property
     def level(self) -> float:
@@ -132,13 +137,9 @@ class Estimates:
 
     def satterthwaite(self, matrix: sp.csr_array) -> Array:
         """Return the degrees of freedom of linear combinations of the rows, (K, Q) coefficients: (K,) float."""
-        return satterthwaite_of_blocks(
-            matrix,
-            self.cov,
-            domain=self.domain,
-            df=self.table["df"].to_numpy(float),
-            members=self.contributions.members,
-        )
+        df = self.table["df"].to_numpy(float)
+        members = self.contributions.members
+        return satterthwaite_of_blocks(matrix, self.cov, domain=self.domain, df=df, members=members)
 
     def holds(self, measure: str) -> bool:
         """Tell whether a measure was estimated."""

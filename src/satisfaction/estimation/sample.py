@@ -99,7 +99,7 @@ class Sample:
     lonely : str
     inside : (T,) bool
         Which rows belong to the design's subpopulation.
-    given : GivenReplicates or None
+    replicates : GivenReplicates or None
         Replicate weights that came with the data.
     replicate_weights : (T, R) float, or None
         The final weight of each row under them: a row is then a respondent.
@@ -115,7 +115,7 @@ class Sample:
     margin_of: Array
     lonely: LonelyPsu
     inside: Array
-    given: GivenReplicates | None = None
+    replicates: GivenReplicates | None = None
     replicate_weights: Array | None = None
 
     @property
@@ -126,8 +126,8 @@ class Sample:
     @property
     def df(self) -> int:
         """Return the design's degrees of freedom: PSUs minus strata, of a subpopulation those with a member."""
-        if self.given is not None:
-            return self.given.df if self.inside.all() else self._replicate_df(self.inside)
+        if self.replicates is not None:
+            return self.replicates.df if self.inside.all() else self._replicate_df(self.inside)
         return psus_minus_strata(self.clusters.psu[self.inside], self.clusters.stratum)
 
     def domain_df(self, domain: Array, valid: Array, *, domains: int) -> Array:
@@ -136,7 +136,7 @@ class Sample:
         PSUs with valid members minus their strata; under replicate weights the rank of the members' weights minus 1 (as R's
         `degf` of a subset), at most the design's.
         """
-        if self.given is None:
+        if self.replicates is None:
             return domain_df(domain, valid, self.clusters, domains=domains)
         df = np.zeros((domains, valid.shape[1]), dtype=np.int64)
         for m in range(valid.shape[1]):
@@ -155,7 +155,7 @@ class Sample:
         Replicate weights do not say who shares a PSU: there the domains count as nested in each other, so that a combination
         of several has the largest df among them.
         """
-        if self.given is None:
+        if self.replicates is None:
             return domain_members(domain, valid, self.clusters, domains=domains)
         units = self.domain_df(domain, valid, domains=domains).ravel() + 1
         numbers = np.arange(units.max(initial=1))
@@ -165,10 +165,10 @@ class Sample:
 
     def _replicate_df(self, inside: Array) -> int:
         """Return the df of the respondents marked, under replicate weights."""
-        assert self.given is not None
+        assert self.replicates is not None
         assert self.replicate_weights is not None
         of_members = rank_df(self.replicate_weights[inside])
-        return max(min(of_members, self.given.df), 0)
+        return max(min(of_members, self.replicates.df), 0)
 
     def deviations(self, z: Sparse, *, raked: bool = False) -> Sparse | Array:
         """Turn linearized variables into what the sampling units contribute: D (P', Q), so that V = D'D.
@@ -181,11 +181,11 @@ class Sample:
             The last calibration is credited by R's `rake` sweeps, not by residuals from the regression weighted by the
             weights entering it (R's `calibrate`). Replicate weights that came with the data stand in for both.
         """
-        if self.given is not None:
+        if self.replicates is not None:
             assert self.replicate_weights is not None
             theta = np.asarray((z.T @ self.replicate_weights).T)
             full = np.asarray(z.T @ self.weight)
-            return deviations_of_given(self.given, theta, full)
+            return deviations_of_given(self.replicates, theta, full)
         sweeps = self.margin_of if raked else None
         parts = []
         for clusters in self.stages:
@@ -238,7 +238,7 @@ def lay_out(design: SampleDesign, counted: Tally) -> Sample:
         margin_of=margin_of,
         lonely=design.lonely_psu,
         inside=counted.inside,
-        given=design.replicates,
+        replicates=design.replicates,
         replicate_weights=_replicate_weights(design, keys),
     )
 

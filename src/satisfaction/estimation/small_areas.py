@@ -286,19 +286,19 @@ def fay_herriot(
     """
     one_of(errors, Errors, argument="errors", error=EstimatesError, code="E184")
     areas = [str(area) for area in covariates.index]
-    given = _read_direct(direct)
+    observed = _read_direct(direct)
     x = _read_covariates(covariates)
-    lost = given.index.difference(areas)
+    lost = observed.index.difference(areas)
     if len(lost):
         raise _fault("E182", _("Covariates lack areas that have a direct estimate."), lost)
-    given = given.reindex(areas)
-    estimate = given["estimate"].to_numpy(float)
-    variance = given["se"].to_numpy(float) ** 2
+    observed = observed.reindex(areas)
+    estimate = observed["estimate"].to_numpy(float)
+    variance = observed["se"].to_numpy(float) ** 2
     seen = np.isfinite(estimate) & np.isfinite(variance)
     if errors == "smoothed":
-        if "n" not in given:
-            raise _fault("E181", _("errors='smoothed' needs the column n."), given)
-        n = given["n"].to_numpy(float)
+        if "n" not in observed:
+            raise _fault("E181", _("errors='smoothed' needs the column n."), observed)
+        n = observed["n"].to_numpy(float)
         variance[seen] = smoothed_variance(variance[seen], n[seen])
     direct_seen = estimate[seen]
     variance_seen = variance[seen]
@@ -330,9 +330,9 @@ def fay_herriot(
     half = special.ndtri((1 + level) / 2) * rmse
     residual = np.full(len(seen), np.nan)
     residual[seen] = model.residual
-    columns = {"area": areas, "direct": estimate, "direct_se": given["se"].to_numpy()}
-    if "n" in given:
-        columns["n"] = given["n"].to_numpy()
+    columns = {"area": areas, "direct": estimate, "direct_se": observed["se"].to_numpy()}
+    if "n" in observed:
+        columns["n"] = observed["n"].to_numpy()
     table = pd.DataFrame(columns).assign(
         synthetic=predicted.synthetic,
         composite=composite,

@@ -226,7 +226,7 @@ def _wanted(
     take: int | Mapping[tuple[str, ...], int], frame: pd.DataFrame, strata: Sequence[str]
 ) -> dict[Any, int]:
     """Return the PSUs wanted of every stratum of the frame; refuse strata without a number and numbers without a stratum."""
-    in_frame = list(frame.groupby(list(strata), sort=True).groups)
+    in_frame = [stratum for stratum, _units in frame.groupby(list(strata), sort=True)]
     wanted = dict.fromkeys(in_frame, take) if isinstance(take, int) else dict(take)
     missing = [_slashed(stratum) for stratum in in_frame if stratum not in wanted]
     unknown = [_slashed(stratum) for stratum in wanted if stratum not in in_frame]

@@ -64,7 +64,7 @@ def rank_df(weights: Array) -> int:
     return int(independent.sum()) - 1
 
 
-def deviations_of_given(given: GivenReplicates, theta: Array, full: Array) -> Array:
+def deviations_of_given(replicates: GivenReplicates, theta: Array, full: Array) -> Array:
     """Scale the deviations of given replicates from their centre, so that V = D'D: (R, Q).
 
     Parameters
@@ -76,13 +76,13 @@ def deviations_of_given(given: GivenReplicates, theta: Array, full: Array) -> Ar
     """
     known = np.isfinite(theta)
     centre = full
-    if not given.mse:
+    if not replicates.mse:
         # as R: a replicate of scale 0 is not part of the mean
-        part = known & (given.scale > 0)[:, None]
+        part = known & (replicates.scale > 0)[:, None]
         counted = np.maximum(part.sum(axis=0), 1)
         centre = np.where(part, theta, 0.0).sum(axis=0) / counted
     away = np.where(known, theta - centre, 0.0)
-    root = np.sqrt(given.scale)
+    root = np.sqrt(replicates.scale)
     return np.asarray(away * root[:, None])
 
 

@@ -258,13 +258,13 @@ def _one_column(margin: str | tuple[str, ...], table: pd.DataFrame) -> Any:
     return table.iloc[:, 0] if table.shape[1] == 1 else table
 
 
-def _other_form(where: str, given: Any) -> WeightsError:
+def _other_form(where: str, levels: Any) -> WeightsError:
     return WeightsError(
         "W381",
         _(
             "The margin '{where}' is written in a form that is not known: {name}.",
             where=where,
-            name=type(given).__name__,
+            name=type(levels).__name__,
         ),
         where=f"margins: {where}",
         available=("{level: population}", "Series", "DataFrame with one column", "total"),
