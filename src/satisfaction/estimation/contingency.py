@@ -98,13 +98,15 @@ class CrossTable:
 
         Shares 0-1: of all cells (R's `svymean(~interaction(rows, columns))`), of the cell's row (R's `svyby`), of its column.
         """
-        table = self.cells.assign(n=self.n.ravel(), total=self.total.ravel())
+        table = self.cells.assign(n=self.n.ravel())
+        table["total"] = self.total.ravel()
         table["total_se"] = standard_errors(self.cov)
         for name, of in SHARES.items():
             table[name] = self.shares(of).ravel()
             table[f"{name}_se"] = standard_errors(self.covariance(of))
         if self.selection != "probability":
-            table[[f"{name}_se" for name in ("total", *SHARES)]] = np.nan
+            errors = [f"{name}_se" for name in ("total", *SHARES)]
+            table[errors] = np.nan
         return table
 
     def shares(self, of: Whole = "all") -> Array:
@@ -130,7 +132,8 @@ class CrossTable:
         one_of(of, Whole, argument="of", error=EstimatesError, code="E140")
         if of == "all":
             return np.asarray(self.total.sum())
-        return np.asarray(self.total.sum(axis=1 if of == "row" else 0, keepdims=True))
+        over = 1 if of == "row" else 0
+        return np.asarray(self.total.sum(axis=over, keepdims=True))
 
 
 def rao_scott(
@@ -306,7 +309,8 @@ def share_jacobian(total: Array) -> Array:
     """Derivatives of the shares by the totals of the cells: (R*C, R*C)."""
     size = total.sum()
     share = total.ravel()[:, None] / size
-    return np.asarray((np.eye(total.size) - share) / size)
+    slope = np.eye(total.size) - share
+    return np.asarray(slope / size)
 
 
 def residual_jacobian(total: Array) -> Array:
@@ -340,8 +344,8 @@ def weighted_chisq_tail(x: float, weights: Array, ddf: float) -> float:
     times = np.append(np.ones(len(weights)), ddf)
 
     def slope(at: float) -> float:
-        slopes = times * a / (1 - 2 * at * a)
-        return float(slopes.sum())
+        left = 1 - 2 * at * a
+        return float((times * a / left).sum())
 
     edge = 1 - 1e-12
     at = optimize.brentq(slope, edge / (2 * a.min()), edge / (2 * a.max()), xtol=1e-15, rtol=1e-14)
@@ -361,7 +365,8 @@ def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
     """Look Pearson's X2 up, corrected by the design effects."""
     n = float(crossed.n.sum())
     jacobian = share_jacobian(crossed.total)
-    effects = design_effects(crossed.share, jacobian @ crossed.cov @ jacobian.T, n)
+    cov = jacobian @ crossed.cov @ jacobian.T
+    effects = design_effects(crossed.share, cov, n)
     x2 = pearson(crossed.share, n)
     trace = float(effects.sum())
     if trace <= NEGLIGIBLE:
@@ -376,7 +381,8 @@ def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
         )
     k = len(effects)
     if statistic == "chisq":
-        return joint_row(x2, x2 / (trace / k), df=k, ddf=np.inf, name="pearson")
+        mean_effect = trace / k
+        return joint_row(x2, x2 / mean_effect, df=k, ddf=np.inf, name="pearson")
     d0 = trace**2 / float((effects**2).sum())
     ddf = d0 * crossed.df
     row = joint_row(x2, x2 / trace, df=d0, ddf=ddf, name="pearson")

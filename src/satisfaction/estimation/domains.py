@@ -163,7 +163,8 @@ def ratio_measures(numerators: Sequence[Measure], denominator: Measure) -> list[
 def _where_both(measure: Measure, other: Measure) -> Measure:
     """Return a measure that is valid only where another is valid too."""
     name = f"{measure.name} | {other.name}"
-    both = nw.col(measure.valid_column) * nw.col(other.valid_column)
+    valid = nw.col(measure.valid_column)
+    both = valid * nw.col(other.valid_column)
     score = nw.col(measure.score_column)
     restricted = {f"_valid__{name}": both, f"_score__{name}": score * both}
     stages: list[Stage] = []
@@ -198,8 +199,10 @@ class Domains:
 
     def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
         """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
-        valid = counted.valid[:, : z.shape[1] // len(self.keys)]
-        members = self.sample.members(self.domain, valid, domains=len(self.keys))
+        domains = len(self.keys)
+        measures = z.shape[1] // domains
+        valid = counted.valid[:, :measures]
+        members = self.sample.members(self.domain, valid, domains=domains)
         if options.variance == "replicates":
             return _given_contributions(self, counted, members, options)
         if not options.linearized:
@@ -219,10 +222,13 @@ def cut(
         E384 values listed of another kind than the column, E385 columns without a value.
     """
     if columns:
-        present = counted.keys.loc[counted.inside, list(columns)].drop_duplicates().dropna()
+        inside = counted.keys.loc[counted.inside, list(columns)]
+        present = inside.drop_duplicates().dropna()
         if listed is not None:
-            _refuse_other_kind(present[columns[0]], listed)
-            present = pd.concat([present, pd.DataFrame({columns[0]: list(listed)})])
+            column = columns[0]
+            _refuse_other_kind(present[column], listed)
+            asked_for = pd.DataFrame({column: list(listed)})
+            present = pd.concat([present, asked_for])
         if present.empty:
             raise EstimatesError(
                 "E385",
@@ -278,7 +284,8 @@ def _given_contributions(
     assert sample.replicate_weights is not None
     values = _summands(counted, options)
     size = len(on.keys)
-    into_domains = sp.vstack([summing(on.domain, size, of_all) for of_all in values.T])
+    blocks_of_domains = [summing(on.domain, size, column) for column in values.T]
+    into_domains = sp.vstack(blocks_of_domains)
     full = into_domains @ sample.weight
     sums = into_domains @ sample.replicate_weights
     blocks = (values.shape[1], size, -1)

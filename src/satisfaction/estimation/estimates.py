@@ -10,6 +10,7 @@ contrasts and the change between waves that share PSUs go on from there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -211,18 +212,6 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     else:
         df = np.full(se.shape, sample.df)
 
-    def effects(replacement: bool) -> Array:
-        return design_effects(
-            options.kind,
-            counted,
-            domain,
-            sample.weight,
-            se=se,
-            size=full.size,
-            n=n,
-            replacement=replacement,
-        )
-
     def overall_deff() -> Array:
         """Return the measures' design effects over all domains together, at least 1: (M,)."""
         if not on.columns:
@@ -236,15 +225,24 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
         chosen, options, value=full.value, se=se, df=df, n=n, overall_deff=overall_deff
     )
     known_se = np.where(np.isnan(full.value), np.nan, se)
-    deff = effects(on.design.base_weight is None)
+    effects = partial(
+        design_effects,
+        options.kind,
+        counted,
+        domain,
+        sample.weight,
+        se=se,
+        size=full.size,
+        n=n,
+    )
     figures = {
         "estimate": full.value,
         "se": known_se,
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": deff,
-        "deff_wr": effects(True),
+        "deff": effects(replacement=on.design.base_weight is None),
+        "deff_wr": effects(replacement=True),
         "n": n,
         "note": _noted(note, on, options, held),
     }

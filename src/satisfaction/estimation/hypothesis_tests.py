@@ -30,7 +30,7 @@ from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, level_tuples
-from satisfaction.sampling.measures import Measure, add_columns, aliased
+from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.sampling.tally import tally
 from satisfaction.sampling.variance import Array
 
@@ -126,7 +126,8 @@ def t_and_p(value: Array, se: Array, df: Array, *, testable: Array) -> tuple[Arr
     """Return t = value / se and its two-sided p-value, (K,) each; nan where not testable."""
     t = quotient(value, se, where=testable)
     df = np.where(testable, df, 1.0)
-    return t, 2 * special.stdtr(df, -np.abs(t))
+    tail = special.stdtr(df, -np.abs(t))
+    return t, 2 * tail
 
 
 def t_table(
@@ -209,8 +210,9 @@ def with_values(
     require_columns(design.table, plain, argument=where, error=EstimatesError, code="E141")
     if values:
         table = add_columns(design.table, list(values.values()))
-        shown = {column: _value(measure) for column, measure in values.items()}
-        design = design.over(table.with_columns(*aliased(shown)).to_native())
+        for column, measure in values.items():
+            table = table.with_columns(_value(measure).alias(column))
+        design = design.over(table.to_native())
     return design, columns
 
 
@@ -233,8 +235,9 @@ def _value(measure: Measure) -> nw.Expr:
 def levels(values: pd.Series[Any], used: Array) -> tuple[list[Any], Array]:
     """Return the sorted levels among the rows used and the level of every row, -1 where not used or missing: (T,) int."""
     known = used & values.notna().to_numpy()
+    codes_of_known, sorted_levels = pd.factorize(values[known], sort=True)
     code = np.full(len(values), -1)
-    code[known], sorted_levels = pd.factorize(values[known], sort=True)
+    code[known] = codes_of_known
     names = []
     for level in sorted_levels.tolist():
         whole = isinstance(level, float) and level.is_integer()
@@ -420,7 +423,8 @@ def quadratic_form(value: Array, cov: Array) -> tuple[float, int, float]:
     """
     se = standard_errors(cov)
     scale = np.where(se > 0, se, 1.0)
-    spread, axes = np.linalg.eigh(cov / np.outer(scale, scale))
+    correlation = cov / np.outer(scale, scale)
+    spread, axes = np.linalg.eigh(correlation)
     along = axes.T @ (value / scale)
     varies = spread > RANK * max(spread.max(), 0.0)
     squares = along[varies] ** 2 / spread[varies]
@@ -471,7 +475,9 @@ def _rows_used(estimates: Estimates, contrasts: Contrasts | None) -> Array:
         return np.ones(len(estimates.table), dtype=bool)
     with_coefficient: set[Any] = set()
     for terms in contrasts.values():
-        with_coefficient.update(key for key, coefficient in terms.items() if coefficient)
+        for key, coefficient in terms.items():
+            if coefficient:
+                with_coefficient.add(key)
     used = []
     for i, key in enumerate(level_tuples(estimates.table, [*estimates.by, "measure"])):
         used.append(key in with_coefficient or i in with_coefficient)

@@ -56,17 +56,20 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     keys = pd.DataFrame(index=[0])
     if estimates.by:
         keys = estimates.table[[*estimates.by]].drop_duplicates()
-    keys = keys.loc[keys.index.repeat(len(names))].reset_index(drop=True)
+    repeated = keys.index.repeat(len(names))
+    keys = keys.loc[repeated].reset_index(drop=True)
     keys["measure"] = names * domains
     each_domain = sp.eye_array(domains)
     matrix = sp.kron(each_domain, block, format="csr")
     added = estimates.combined(matrix, keys, by=estimates.by)
     with_measures = sp.vstack([sp.eye_array(len(measures)), block])
     whole = sp.kron(each_domain, with_measures, format="csr")
-    cov = np.asarray(whole @ (whole @ estimates.cov).T).T
+    half = whole @ estimates.cov
+    cov = np.asarray(whole @ half.T).T
     of_measures = np.repeat(np.arange(domains), len(measures))
     of_indices = np.repeat(np.arange(domains), len(names))
-    order = np.argsort(np.concatenate([of_measures, of_indices]), kind="stable")
+    domain_of_row = np.concatenate([of_measures, of_indices])
+    order = np.argsort(domain_of_row, kind="stable")
     rows = pd.concat([estimates.table, added.table], ignore_index=True)
     table = rows.iloc[order].reset_index(drop=True)
     contributions = estimates.contributions.combined(whole)

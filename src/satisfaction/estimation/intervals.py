@@ -80,7 +80,8 @@ def t_quantile(df: Array | float, level: float) -> Array:
 
 def t_interval(estimate: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
     """Return estimate -/+ t se; unbounded where df < 1."""
-    t = np.where(df >= 1, t_quantile(df, level), np.inf)
+    t = t_quantile(df, level)
+    t = np.where(df >= 1, t, np.inf)
     with np.errstate(invalid="ignore"):
         half = t * se
     return estimate - half, estimate + half
@@ -96,7 +97,9 @@ def logit_interval(share: Array, se: Array, df: Array, *, level: float) -> tuple
     with np.errstate(over="ignore"):
         low_share = 1 / (1 + np.exp(-low))
         high_share = 1 / (1 + np.exp(-high))
-    return np.where(inside, low_share, share), np.where(inside, high_share, share)
+    low = np.where(inside, low_share, share)
+    high = np.where(inside, high_share, share)
+    return low, high
 
 
 def korn_graubard_interval(
@@ -236,7 +239,8 @@ def effective_size(
     known : bool
         Whether the se gave it.
     """
-    known = (se > NO_ERROR) & (share > 0) & (share < 1)
+    inside = (share > 0) & (share < 1)
+    known = inside & (se > NO_ERROR)
     safe_se = np.where(known, se, 1.0)
     from_se = share * (1 - share) / safe_se**2
     otherwise = n if n_effective is None else n_effective
@@ -247,7 +251,8 @@ def effective_size(
 def usable(value: Array, se: Array, df: Array) -> Array:
     """Tell which estimates can be tested: known, with a spread and at least one degree of freedom."""
     rounding = 1e-12 * np.maximum(np.abs(value), 1)
-    return np.isfinite(value) & (se > rounding) & (df >= 1)
+    with_spread = np.isfinite(value) & (se > rounding)
+    return with_spread & (df >= 1)
 
 
 def satterthwaite(variance: Array, df: Array) -> Array:
@@ -257,8 +262,8 @@ def satterthwaite(variance: Array, df: Array) -> Array:
     """
     total = variance.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.where(variance > 0, variance**2 / df, 0.0)
-    error = errors.sum(axis=-1)
+        errors = variance**2 / df
+    error = np.where(variance > 0, errors, 0.0).sum(axis=-1)
     return quotient(total**2, error, where=error > 0, otherwise=np.inf)
 
 
@@ -324,17 +329,19 @@ def _blocks(linked: sp.csr_array | None, domain: Array, at: Array) -> Array:
     """Number the blocks of the quantities `at` by the first domain of each."""
     if linked is None:
         return np.asarray(domain[at])
-    _unused, part = connected_components(linked[at][:, at], directed=False)
-    first = np.full(part.max(initial=0) + 1, np.iinfo(np.int64).max)
+    among = linked[at][:, at]
+    parts, part = connected_components(among, directed=False)
+    first = np.full(parts, domain.max(initial=0))
     np.minimum.at(first, part, domain[at])
     return np.asarray(first[part])
 
 
 def _block_df(at: Array, domain: Array, df: Array, members: Members) -> float:
     """Return the df of one block: the domain's own, or those of the union; never below the largest of its domains."""
+    of_domains = df[at]
     if (domain[at] == domain[at[0]]).all():
-        return float(df[at].min())
-    return float(max(members.df(at), df[at].max()))
+        return float(of_domains.min())
+    return float(max(members.df(at), of_domains.max()))
 
 
 def limits(

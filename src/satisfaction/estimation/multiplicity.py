@@ -197,8 +197,9 @@ def normal_scores(t: Array, df: Array) -> Array:
 def square_root(cov: Array) -> Array:
     """Return the symmetric root, or the standard errors (A,) where areas are independent."""
     se = standard_errors(cov)
-    beside = np.abs(cov - np.diag(np.diag(cov)))
-    rounding = INDEPENDENT * se[:, None] * se
+    of_each = np.diag(np.diag(cov))
+    beside = np.abs(cov - of_each)
+    rounding = INDEPENDENT * np.outer(se, se)
     independent = (beside <= rounding).all()
     return se if independent else symmetric_root(cov)
 

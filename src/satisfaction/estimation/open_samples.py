@@ -247,8 +247,8 @@ def drawn_people(reference: SampleDesign, columns: Sequence[str]) -> DrawnPeople
             got=reference.selection,
             hint=_("Use margins, or a wave that was drawn."),
         )
-    units = [*reference.strata, *reference.psu[:1]]
-    rows = fetch(reference.rows().select(*dict.fromkeys([*units, *columns])))
+    wanted = dict.fromkeys([*reference.strata, *reference.psu[:1], *columns])
+    rows = fetch(reference.rows().select(*wanted))
     clusters = _clusters(reference, rows)
     everybody = DrawnPeople(rows, reference.weights, clusters, reference.lonely_psu)
     return everybody.within(reference.weights > 0)
@@ -268,7 +268,8 @@ def lay_over_people(
     margins: dict[str | tuple[str, ...], Any] = {}
     for name in by:
         level = people.table[name].to_numpy()
-        margins[name] = pd.Series(weight).groupby(level).sum().to_dict()
+        population = pd.Series(weight).groupby(level).sum()
+        margins[name] = population.to_dict()
     sample = lay_out_open_sample(respondents, measures, margins)
     if sample.fault:
         return sample
@@ -351,7 +352,8 @@ def _follows(x: Array, totals: Array, kept: Array) -> bool:
         return True
     left_out = np.setdiff1d(np.arange(x.shape[1]), kept)
     slopes = np.linalg.lstsq(x[:, kept], x[:, left_out], rcond=None)[0]
-    return bool(np.allclose(totals[kept] @ slopes, totals[left_out], rtol=AGREE))
+    following = totals[kept] @ slopes
+    return bool(np.allclose(following, totals[left_out], rtol=AGREE))
 
 
 def _check_columns(respondents: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -414,7 +416,8 @@ def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> 
         return np.nan, np.nan
     centre = np.log(mean / (1 - mean))
     width = z * se / (mean * (1 - mean))
-    return float(expit(centre - width)), float(expit(centre + width))
+    low, high = expit([centre - width, centre + width])
+    return float(low), float(high)
 
 
 @one_blas_thread

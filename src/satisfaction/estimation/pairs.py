@@ -73,7 +73,8 @@ class Comparisons:
         object.__setattr__(self, "table", table)
 
     def __repr__(self) -> str:
-        return f"Comparisons({len(self.table):,} differences: {self.conventions['test']})"
+        test = self.conventions["test"]
+        return f"Comparisons({len(self.table):,} differences: {test})"
 
     @property
     def summary(self) -> pd.DataFrame:

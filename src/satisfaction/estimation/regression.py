@@ -162,7 +162,8 @@ def _influence(x: Array, residual: Array, r: Array) -> Array:
 
 def _triangle(x: Array) -> Array:
     """Return the triangular root of x'x: (K, K)."""
-    return np.asarray(linalg.qr(x, mode="r")[0][: x.shape[1]])
+    r = linalg.qr(x, mode="r")[0]
+    return np.asarray(r[: x.shape[1]])
 
 
 def _newton(
@@ -172,12 +173,14 @@ def _newton(
     share = special.expit(x @ coefficient)
     information = weight * valid * share * (1 - share)
     root = np.sqrt(information)
-    return total - valid * share, _triangle(root[:, None] * x)
+    residual = total - valid * share
+    return residual, _triangle(root[:, None] * x)
 
 
 def _deviance(predictor: Array, weight: Array, valid: Array, total: Array) -> float:
     log_likelihood = total * predictor - valid * np.logaddexp(0, predictor)
-    return float(-2 * (weight * log_likelihood).sum())
+    weighted = weight * log_likelihood
+    return float(-2 * weighted.sum())
 
 
 def _descend(x: Array, start: Array, step: Array, *parts: Array) -> Array:

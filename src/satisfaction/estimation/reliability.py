@@ -268,7 +268,8 @@ def feldt_interval(alpha: float, *, n: int, items: int, level: float) -> tuple[f
     As in pingouin, which rounds its limits to three decimals.
     """
     tails = np.array([(1 + level) / 2, (1 - level) / 2])
-    low, high = 1 - (1 - alpha) * special.fdtri(n - 1, (n - 1) * (items - 1), tails)
+    f = special.fdtri(n - 1, (n - 1) * (items - 1), tails)
+    low, high = 1 - (1 - alpha) * f
     return float(low), float(high)
 
 
@@ -319,7 +320,8 @@ def weighted_variances(weight: Array, *, count: Array, total: Array, squares: Ar
     variance = square - mean**2
     variance = np.where(variance <= ROUNDING * square, 0.0, variance)
     constant = (mean**2 - variance) * count[:, None]
-    z = (squares - 2 * mean * total + constant) / size
+    derivative = squares - 2 * mean * total + constant
+    z = derivative / size
     return Variances(mean, variance, z)
 
 
@@ -344,8 +346,8 @@ def _alpha_influence(of: Variances, items: int) -> Array:
     of_items = of.variance[:items].sum()
     total = of.variance[items]
     z_items = of.z[:, :items].sum(axis=1)
-    z_total = of.z[:, items]
-    slope = z_items / total - of_items / total**2 * z_total
+    of_total = of_items / total**2 * of.z[:, items]
+    slope = z_items / total - of_total
     return np.asarray(-items / (items - 1) * slope)
 
 
@@ -355,7 +357,8 @@ def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[f
         return float("nan"), float("nan")
     half = np.inf
     if df >= 1:
-        half = float(t_quantile(df, level)) * se / (1 - alpha)
+        t = float(t_quantile(df, level))
+        half = t * se / (1 - alpha)
     with np.errstate(over="ignore"):
         low = 1 - (1 - alpha) * np.exp(half)
         high = 1 - (1 - alpha) * np.exp(-half)
@@ -748,7 +751,8 @@ def wald_limits(
 
     def statistic(ratio: float) -> float:
         weight = 1 / (ratio + 1 / n)
-        centre = (np.bincount(place, weight * mean) / np.bincount(place, weight))[place]
+        sums = np.bincount(place, weight * mean)
+        centre = (sums / np.bincount(place, weight))[place]
         between = float(weight @ (mean - centre) ** 2)
         return between / (analysis.df_between * analysis.within)
 
@@ -783,11 +787,11 @@ def _ratio_at(statistic: Callable[[float], float], quantile: float, *, least: fl
 
 def _places(design: SampleDesign, within: tuple[str, ...]) -> tuple[str, ...]:
     """Name the units above a PSU too where its codes are used again in other strata."""
+    columns = list(within)
     stages = [stage for stage, column in enumerate(design.stages) if column in within]
-    if not stages or design.psu_codes == "unique":
-        return tuple(dict.fromkeys(within))
-    above = (*design.strata, *design.stages[: max(stages)])
-    return tuple(dict.fromkeys((*above, *within)))
+    if stages and design.psu_codes != "unique":
+        columns = [*design.strata, *design.stages[: max(stages)], *within]
+    return tuple(dict.fromkeys(columns))
 
 
 def _groups(counted: Tally, places: list[str], by: str) -> tuple[pd.DataFrame, int]:

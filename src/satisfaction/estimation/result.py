@@ -143,7 +143,8 @@ class Estimates:
 
     def holds(self, measure: str) -> bool:
         """Tell whether a measure was estimated."""
-        return measure in self.apart or measure in set(self.table["measure"])
+        estimated = set(self.table["measure"])
+        return measure in estimated or measure in self.apart
 
     def of(self, measure: str) -> Estimates:
         """Return the estimates of one measure, with their covariance.

@@ -127,7 +127,9 @@ class Sample:
     def df(self) -> int:
         """Return the design's degrees of freedom: PSUs minus strata, of a subpopulation those with a member."""
         if self.replicates is not None:
-            return self.replicates.df if self.inside.all() else self._replicate_df(self.inside)
+            if self.inside.all():
+                return self.replicates.df
+            return self._replicate_df(self.inside)
         return psus_minus_strata(self.clusters.psu[self.inside], self.clusters.stratum)
 
     def domain_df(self, domain: Array, valid: Array, *, domains: int) -> Array:

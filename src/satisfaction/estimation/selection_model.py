@@ -154,14 +154,15 @@ def _expected(theta: Array, sample: ReferenceSample) -> tuple[Array, Array]:
     """Return the weighted sums of chance x x over a reference sample, and their slope."""
     chance = expit(sample.x @ theta)
     expected = sample.weight * chance
-    slope = expected * (1 - chance)
-    return sample.x.T @ expected, (sample.x.T * slope) @ sample.x
+    slope = (sample.x.T * (expected * (1 - chance))) @ sample.x
+    return sample.x.T @ expected, slope
 
 
 def _represented(theta: Array, x: Array) -> tuple[Array, Array]:
     """Return the sums of x / chance over the respondents, and their slope."""
     over = np.exp(np.clip(-(x @ theta), -700, 700))
-    return x.T @ (1 + over), -(x.T * over) @ x
+    slope = -(x.T * over) @ x
+    return x.T @ (1 + over), slope
 
 
 def _solve(theta: Array, wanted: Array, equations: Any) -> Array | None:

@@ -97,8 +97,9 @@ def sensitivity_of_mean(value: Array, z: Array, population_mean: Array) -> Sensi
     if np.ptp(proxy) < 1e-12 * max(abs(mean), 1.0):
         return Sensitivity(mean, 0.0, np.array([mean, np.nan, np.nan]), 1.0)
     correlation = float(np.corrcoef(proxy, value)[0, 1])
-    gap = mean - float(np.append(1.0, population_mean) @ beta)
-    shift = gap / np.std(proxy, ddof=1) * np.std(value, ddof=1)
+    predicted = np.append(1.0, population_mean) @ beta
+    gap = mean - float(predicted)
+    shift = gap / proxy.std(ddof=1) * value.std(ddof=1)
     factors = [smub_factor(phi, correlation) for phi in PHI]
     adjusted = mean - np.array(factors) * shift
     return Sensitivity(mean, correlation, _bounded(adjusted, p), p)

@@ -65,7 +65,8 @@ def weighted_least_squares(direct: Array, total: Array, x: Array) -> tuple[Array
     r = np.linalg.qr(x / root[:, None], mode="r")
     inverse = np.linalg.inv(r)
     cov = inverse @ inverse.T
-    return cov @ (x.T @ (direct / total)), cov
+    moments = x.T @ (direct / total)
+    return cov @ moments, cov
 
 
 def restricted_likelihood(between: float, direct: Array, variance: Array, x: Array) -> float:
@@ -184,8 +185,9 @@ def smoothed_variance(variance: Array, n: Array) -> Array:
 
     A variance from a few PSUs is itself uncertain; taken as known, areas that happen to look exact would count too much.
     """
-    x = np.column_stack([np.ones(len(n)), np.log(n)])
-    slopes = np.linalg.lstsq(x, np.log(variance), rcond=None)[0]
+    x = np.stack([np.ones(len(n)), np.log(n)], axis=1)
+    logarithm = np.log(variance)
+    slopes = np.linalg.lstsq(x, logarithm, rcond=None)[0]
     line = np.exp(x @ slopes)
     total = variance.sum()
     return np.asarray(line * total / line.sum())

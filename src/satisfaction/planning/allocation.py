@@ -108,7 +108,8 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
         n = sizes(scaled, weight, cost=cost, floor=floor)
         used = (scaled / n).sum(axis=1)
         new = weight * used**2
-        moved = new / max(new.sum(), 1e-300) - weight / weight.sum()
+        share = weight / weight.sum()
+        moved = new / max(new.sum(), 1e-300) - share
         step = np.abs(moved).max()
         if step < CLOSE and used.max() <= 1 + 1e-9:
             weight = new
@@ -142,8 +143,8 @@ def for_the_cut(model: VarianceModel, total: int, terms: ListTerms, *, least: in
     free = total - least * len(model.areas)
     best: tuple[float, Array] | None = None
     for share in np.linspace(0, 1, 11):
-        mixed = share * interest / interest.sum() + (1 - share) / len(interest)
-        extra = free * mixed
+        equal_part = (1 - share) / len(interest)
+        extra = free * (share * interest / interest.sum() + equal_part)
         psus = least + whole_sizes(extra, free)
         left = listing_power(model, psus, tried).undecided
         if best is None or left < best[0] - 1e-12:
@@ -310,6 +311,8 @@ def _shared(
 
 def _populations(results: Results, areas: tuple[str, ...]) -> Array:
     """Residents of the areas as the final weights have them."""
-    rows = results.responses.accepted[results.survey.questionnaire.roles.area].to_numpy()
-    weights = pd.Series(results.design.weights[: len(rows)]).groupby(rows).sum()
-    return np.asarray(weights.reindex(list(areas)), dtype=float)
+    area = results.survey.questionnaire.roles.area
+    area_of_respondent = results.responses.accepted[area].to_numpy()
+    weights = pd.Series(results.design.weights[: len(area_of_respondent)])
+    residents = weights.groupby(area_of_respondent).sum()
+    return np.asarray(residents.reindex(list(areas)), dtype=float)

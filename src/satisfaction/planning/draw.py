@@ -280,7 +280,8 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
     empty = (keys.isna() | (written == "")).any(axis=1)
     _refuse_rows("D121", _("no stratum or code"), empty)
     sizes = pd.to_numeric(frame[size], errors="coerce")
-    _refuse_rows("D123", _("sizes that are not positive"), ~(sizes > 0) | np.isinf(sizes))
+    unusable = ~(sizes > 0) | np.isinf(sizes)
+    _refuse_rows("D123", _("sizes that are not positive"), unusable)
 
 
 def _refuse_rows(code: str, fault: Text, wrong: pd.Series) -> None:

@@ -338,7 +338,8 @@ def divisions(
         shares["neyman"] = (_("Neyman (most precise for the whole)"), precise)
     divided = {}
     for key, (name, share) in shares.items():
-        divided[key] = Division(name, least + allocation.whole_sizes(share, free))
+        beyond_least = allocation.whole_sizes(share, free)
+        divided[key] = Division(name, least + beyond_least)
     cut = allocation.for_the_cut(model, total, terms, least=least)
     divided["cut"] = Division(_("fewest undecided at the cut"), cut)
     return divided
@@ -434,7 +435,8 @@ def _strata(results: Results) -> int:
 
 def _kish(results: Results) -> float:
     """Design effect of unequal weights within the areas, the median over them."""
-    areas = results.responses.accepted[results.survey.questionnaire.roles.area].to_numpy()
+    area = results.survey.questionnaire.roles.area
+    areas = results.responses.accepted[area].to_numpy()
     weights = pd.Series(results.design.weights[: len(areas)])
     n = weights.groupby(areas).size()
     total = weights.groupby(areas).sum()

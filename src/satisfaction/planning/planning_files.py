@@ -199,7 +199,8 @@ def sample_table(rows: pd.DataFrame, *, size: str, persons: int | pd.Series) -> 
     """Return a wave's sample as survey.yaml declares it."""
     table = rows.drop(columns=["wave", "probability", "order"])
     table["psu_probability"] = rows["probability"]
-    table["person_probability"] = np.minimum(persons / rows[size].astype(float), 1.0)
+    probability = persons / rows[size].astype(float)
+    table["person_probability"] = np.minimum(probability, 1.0)
     table["planned"] = persons
     return twelve_digits(table)
 

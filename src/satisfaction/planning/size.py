@@ -59,13 +59,15 @@ class VarianceModel:
         """Return the planned variance of every area's estimate: (A,), or (..., A) for PSUs of that shape."""
         n = np.asarray(psus, float) * per_psu
         deff_of_psus = 1 + (per_psu - 1) * self.rho
-        return np.asarray(self.sigma2 * self.kish * deff_of_psus / n)
+        of_person = self.sigma2 * self.kish * deff_of_psus
+        return np.asarray(of_person / n)
 
 
 def plannable(estimates: Estimates, measures: Sequence[str]) -> list[str]:
     """Areas with a design effect of every one of the measures: what a wave says nothing of cannot be planned with."""
     table = estimates.table[estimates.table["measure"].isin(measures)]
-    known = np.isfinite(table["deff"].astype(float)) & (table["se"] > 0)
+    with_deff = np.isfinite(table["deff"].astype(float))
+    known = with_deff & (table["se"] > 0)
     area = table[estimates.by[0]].astype(str)
     every = known.groupby(area, sort=False).all()
     return list(every.index[every])
@@ -121,7 +123,8 @@ def psus_for_variance(model: VarianceModel, wanted: float, *, per_psu: float) ->
     """PSUs an area so that the variance is at most `wanted`, (A,) int; LARGEST where none does (no differences between areas)."""
     if wanted <= 0:
         return np.full(len(model.areas), LARGEST)
-    psus = np.ceil(model.variance(1.0, per_psu) / wanted - 1e-9)
+    exact = model.variance(1.0, per_psu) / wanted
+    psus = np.ceil(exact - 1e-9)
     return np.minimum(psus, LARGEST).astype(int)
 
 
@@ -176,7 +179,8 @@ def psus_for_change(
     """
 
     def power_of(psus: Array) -> Array:
-        variance = 2 * model.variance(psus, per_psu) * (1 - overlap * correlation)
+        both_waves = 2 * model.variance(psus, per_psu)
+        variance = both_waves * (1 - overlap * correlation)
         return _power(change, variance, psus - model.strata, level)
 
     return _least(model, lambda psus: power_of(psus) >= power)

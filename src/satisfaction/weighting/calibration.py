@@ -255,7 +255,9 @@ def _one_column(margin: str | tuple[str, ...], table: pd.DataFrame) -> Any:
     columns = list(named(margin))
     if set(columns) <= set(table):
         table = table.set_index(columns)
-    return table.iloc[:, 0] if table.shape[1] == 1 else table
+    if table.shape[1] != 1:
+        return table
+    return table.iloc[:, 0]
 
 
 def _other_form(where: str, levels: Any) -> WeightsError:

@@ -38,7 +38,8 @@ def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
     figures = {"respondents": count, "sum": total}
     figures["low"] = float(weight.min())
     figures["high"] = float(weight.max())
-    figures["cv"] = float(np.sqrt(max(kish - 1, 0.0)))
+    variation = max(kish - 1, 0.0)
+    figures["cv"] = float(np.sqrt(variation))
     figures["kish_deff"] = kish
     figures["effective_n"] = count / kish
     return figures

@@ -117,10 +117,10 @@ class Classes:
         sampled = classes @ size
         responded = self.responded[:, None]
         answered = classes @ (size * responded)
-        ratio = ratio_or(sampled, answered, 0.0)
+        ratio = ratio_or(sampled, answered, 0.0)[self.group]
         carried = np.where(answered > 0, sampled, 0.0).sum(axis=0)
         rest = ratio_or(sampled.sum(axis=0), carried, 1.0)
-        return np.asarray(weight * ratio[self.group] * responded * rest)
+        return np.asarray(weight * ratio * responded * rest)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which class has no respondents, so that its weight went to those of all classes: (classes, R) bool."""
@@ -183,7 +183,8 @@ class Propensity(EquationStep):
         covariates = abs(self.equation.matrix).T
         sampled = covariates @ size
         answered = covariates @ (size * self.responded[:, None])
-        ratio = (count * after).sum(axis=0) / size.sum(axis=0)
+        adjusted = (count * after).sum(axis=0)
+        ratio = adjusted / size.sum(axis=0)
         far = np.abs(ratio - 1) > FAR_FROM_SAMPLED
         return np.vstack([(sampled > 0) & (answered <= 0), far])
 
@@ -228,8 +229,8 @@ def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
     group = cells.groups(by)
     silent = np.bincount(group, answered * cells.size) <= 0
     if silent.any():
-        classes = cells.table.loc[silent[group], list(by)].drop_duplicates()
-        names = classes.to_numpy().tolist()
+        rows = cells.table.loc[silent[group], list(by)]
+        names = rows.drop_duplicates().to_numpy().tolist()
         raise WeightsError(
             "W120",
             _("Weighting classes have no respondents: {names}.", names=shortened(names)),

@@ -279,7 +279,8 @@ def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds)
     weighted = sp.csr_array(matrix.T @ sp.diags_array(size))
     unit = abs(weighted).sum(axis=1)
     no_bound = sp.csr_array((len(targets), 1))
-    equal = sp.hstack([sp.diags_array(1 / unit) @ weighted, no_bound], format="csr")
+    scaled = sp.diags_array(1 / unit) @ weighted
+    equal = sp.hstack([scaled, no_bound], format="csr")
     cells = len(size)
 
     def tightest(sign: float, low: float, high: float | None) -> float | None:
@@ -329,7 +330,8 @@ def _logit(low: float, high: float) -> Distance:
 
     def slope(u: Array) -> Array:
         share = special.expit(rate * u + shift)
-        return np.asarray((high - low) * rate * share * (1 - share))
+        steepest = (high - low) * rate
+        return np.asarray(steepest * share * (1 - share))
 
     return Distance(curve, slope)
 

@@ -373,7 +373,8 @@ def _refuse_bounds(step: Trimming, bounds: Bounds, cells: Cells, columns: Sequen
 def _no_bounds(bounds: Bounds, cells: Cells) -> WeightsError:
     low = float(bounds.low.min())
     high = float(bounds.high.max())
-    mean = float(cells.size.sum() / cells.count[cells.entering > 0].sum())
+    respondents = cells.count[cells.entering > 0].sum()
+    mean = float(cells.size.sum() / respondents)
     return WeightsError(
         "W130",
         _(

@@ -111,7 +111,8 @@ def answer(residents: Residents, *, seed: int, wave: str) -> dict[str, Array]:
     leaning = _leanings(residents, seed, wave)
     talk = generator(seed, "talk", wave)
     shape = residents.sex.shape
-    reticence = np.where(talk.random(shape) < RETICENT, RETICENCE, 0.8).astype(np.float32)
+    reticent = talk.random(shape) < RETICENT
+    reticence = np.where(reticent, RETICENCE, 0.8).astype(np.float32)
     evasive = DONT_KNOW_BY_AGE[residents.age] * reticence
     codes = {}
     for scale in SCALES:
@@ -137,7 +138,8 @@ def county_leanings(counties: int, *, seed: int, wave: str) -> Array:
     huddles = random.random(counties) < 0.35
     effect = np.where(huddles[:, None], huddle, spread)
     moved = generator(seed, "counties", wave).standard_normal((counties, TRAITS))
-    return np.asarray(effect + moved * np.array(LEANING.moved))
+    moved = moved * np.array(LEANING.moved)
+    return np.asarray(effect + moved)
 
 
 def _leanings(residents: Residents, seed: int, wave: str) -> list[Array]:
@@ -219,7 +221,8 @@ def _core_values(leaning: Array, evasive: Array, random: np.random.Generator) ->
         if pull <= 0:
             knowing = -leaning
         chance = random.standard_normal(leaning.shape, dtype=np.float32)
-        ticks = np.float32(0.9) * knowing + chance + pull > 0
+        leaning_to_option = np.float32(0.9) * knowing + chance + pull
+        ticks = leaning_to_option > 0
         chosen |= ticks.astype(np.int16) << option
     chosen[chosen == 0] = -DONT_KNOW
     _evade(chosen, evasive * np.float32(0.05), 0.0, random, sign=-1)
@@ -233,8 +236,8 @@ def _activities(took_part: Array, random: np.random.Generator) -> Array:
         ticks = random.random(took_part.shape, dtype=np.float32) < share
         chosen |= ticks.astype(np.int16) << option
     chosen[chosen == 0] = 1
-    refusing = random.random(took_part.shape, dtype=np.float32) < np.float32(0.006)
-    chosen[refusing] = -REFUSED
+    draw = random.random(took_part.shape, dtype=np.float32)
+    chosen[draw < np.float32(0.006)] = -REFUSED
     took_any = (took_part == 1) | (took_part == 2)
     return np.where(took_any, chosen, NO_ANSWER).astype(np.int16)
 

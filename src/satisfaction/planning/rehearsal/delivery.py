@@ -238,7 +238,8 @@ def write_deliveries(
         Rows written by file name, a workbook's total row included.
     """
     written = {}
-    prefecture_of_row = rows["respondent_id"].str.split("-").str[1].str[:4]
+    community = rows["respondent_id"].str.split("-").str[1]
+    prefecture_of_row = community.str[:4]
     for prefecture, team in TEAMS.items():
         mine = rows[prefecture_of_row == prefecture[:4]]
         if mine.empty:

@@ -64,7 +64,8 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
     population = simulate_population(facts, seed=PROVINCE_SEED, wave=declared.wave)
     truth = true_values(population, questionnaire)
     with new_file(folder / "truth.csv", replace=True) as scratch:
-        write_csv(truth.assign(value=[f"{value:.12g}" for value in truth["value"]]), scratch)
+        twelve_digits = [f"{value:.12g}" for value in truth["value"]]
+        write_csv(truth.assign(value=twelve_digits), scratch)
     assert declared.simulated is not None
     draw_seed = declared.simulated.seed if seed is None else seed
     if questionnaire.questionnaire == phone.INSTRUMENT:
@@ -205,7 +206,8 @@ def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 
         queries = {}
         for part, first in enumerate(range(0, rows, PART)):
             path = scratch / "rows" / f"part-{part:05d}.parquet"
-            queries[path] = part_query(first, min(rows, first + PART), items=items, seed=seed)
+            last = min(rows, first + PART)
+            queries[path] = part_query(first, last, items=items, seed=seed)
         write_queries(queries, tables={"cuts": _cuts()}, mark=MARK)
         write_csv(truth(items).assign(mark=MARK), scratch / "truth.csv")
         write_json(
@@ -238,10 +240,11 @@ def _cuts() -> pd.DataFrame:
     """Return for every county the numbers from which on answers are 2, 3, 4 and 5; counties differ by up to a point."""
     number = np.arange(COUNTIES)
     power = 0.7 + 0.6 * ((number * 37) % COUNTIES) / COUNTIES
-    table = pd.DataFrame({"number": number, "county": [f"{520100 + c}" for c in number]})
+    table = pd.DataFrame({"number": number})
+    table["county"] = [f"{520100 + c}" for c in number]
     for c in range(1, 5):
-        cut = np.rint((c / 5) ** (1 / power) * SCALE)
-        table[f"cut{c}"] = cut.astype(np.int64)
+        share_below = (c / 5) ** (1 / power)
+        table[f"cut{c}"] = np.rint(share_below * SCALE).astype(np.int64)
     return table
 
 

@@ -128,8 +128,8 @@ def call_wave(
 def _contact_record(people: pd.DataFrame) -> pd.DataFrame:
     """Return what is known of those who were not interviewed, as text; see `Called`."""
     listed = people[["county", "sex", "age_group", "household_adults", "phone_lines"]]
-    texts = listed.astype(object).where(listed.notna(), "").astype(str)
-    return texts.reset_index(drop=True)
+    texts = listed.astype(object).where(listed.notna(), "")
+    return texts.astype(str).reset_index(drop=True)
 
 
 def households(residents: Residents, *, seed: int) -> tuple[Array, Array]:

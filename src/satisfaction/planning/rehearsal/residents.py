@@ -191,8 +191,10 @@ def population_cells(facts: PopulationFacts) -> Array:
 
     Only the margins are facts; how they cross is estimated by iterative proportional fitting from a usual shape.
     """
-    by_cell = _crossed(SEX_BY_AGE, facts.sex, facts.age).reshape(-1, 8)
-    return _crossed(np.tile(TOWN_BY_AGE, 2), facts.residence, by_cell).reshape(-1, 2, 2, 4)
+    sex_by_age = _crossed(SEX_BY_AGE, facts.sex, facts.age)
+    by_cell = sex_by_age.reshape(-1, 8)
+    shape = np.tile(TOWN_BY_AGE, 2)
+    return _crossed(shape, facts.residence, by_cell).reshape(-1, 2, 2, 4)
 
 
 def _crossed(shape: Array, rows: Array, columns: Array) -> Array:
@@ -208,8 +210,9 @@ def _crossed(shape: Array, rows: Array, columns: Array) -> Array:
 
 def _whole(table: Array, rows: Array, columns: Array) -> Array:
     """Round two-row tables to whole people without moving a total: largest remainders in row 0, the rest in row 1."""
-    floor = np.floor(table[:, 0]).astype(np.int64)
-    order = np.argsort(floor - table[:, 0], axis=1, kind="stable")
+    exact = table[:, 0]
+    floor = np.floor(exact).astype(np.int64)
+    order = np.argsort(floor - exact, axis=1, kind="stable")
     place = np.argsort(order, axis=1, kind="stable")
     missing = rows[:, 0] - floor.sum(axis=1)
     first = floor + (place < missing[:, None])
@@ -225,7 +228,8 @@ def _communities(facts: PopulationFacts) -> Array:
 def town_and_country(facts: PopulationFacts, total: Array | int, least: int) -> Array:
     """Divide a number of communities of each county by its people in town and country, at least `least` where any live, n x 2."""
     town, country = facts.residence.T
-    urban = np.rint(total * town / facts.population).astype(np.int64)
+    share = total * town / facts.population
+    urban = np.rint(share).astype(np.int64)
     urban = np.clip(urban, least, total - least)
     urban = np.where(town == 0, 0, urban)
     urban = np.where(country == 0, total, urban)

@@ -312,11 +312,13 @@ def _draw_persons(residents: Residents, position: Array, random: np.random.Gener
     ready = READY_BY_SEX[residents.sex[position]]
     ready = ready * READY_BY_AGE[residents.age[position]]
     order = np.argsort(random.random(ready.shape), axis=1)
-    share = np.take_along_axis(ready * residents.people[position], order, axis=1)
+    ready = ready * residents.people[position]
+    share = np.take_along_axis(ready, order, axis=1)
     running = PER_COMMUNITY * np.cumsum(share, axis=1)
     upto = running / share.sum(axis=1, keepdims=True)
     upto[:, -1] = PER_COMMUNITY
-    upto = np.floor(upto + random.random((position.size, 1)))
+    start = random.random((position.size, 1))
+    upto = np.floor(upto + start)
     picked = np.diff(upto, axis=1, prepend=0) > 0
     persons: Array = order[picked].reshape(position.size, PER_COMMUNITY)
     return persons
