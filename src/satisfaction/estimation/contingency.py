@@ -116,6 +116,11 @@ class CrossTable:
 
     def covariance(self, of: Whole = "all") -> Array:
         """Return the covariance of the shares `of` all, row or column: (R*C, R*C), linearized, rows first."""
+        jacobian = self.jacobian(of)
+        return np.asarray(jacobian @ self.cov @ jacobian.T)
+
+    def jacobian(self, of: Whole = "all") -> Array:
+        """Return the derivatives of the shares by the totals of the cells: (R*C, R*C)."""
         whole = np.broadcast_to(self._whole(of), self.total.shape).ravel()
         share = np.nan_to_num(self.shares(of)).ravel()
         row, column = np.indices(self.total.shape).reshape(2, -1)
@@ -125,8 +130,8 @@ class CrossTable:
         elif of == "column":
             together = column[:, None] == column
         slope = np.eye(self.total.size) - share[:, None] * together
-        jacobian = quotient(slope, whole[:, None], where=whole[:, None] > 0, otherwise=0.0)
-        return np.asarray(jacobian @ self.cov @ jacobian.T)
+        size = whole[:, None]
+        return quotient(slope, size, where=size > 0, otherwise=0.0)
 
     def _whole(self, of: Whole) -> Array:
         one_of(of, Whole, argument="of", error=EstimatesError, code="E140")
@@ -190,14 +195,10 @@ def rao_scott(
     crossed = cross_table(design, rows, columns)
     require_df(crossed.df, 1, where="rows, columns")
     row = _wald(crossed, WALD[statistic]) if statistic in WALD else _rao_scott(crossed, statistic)
-    jacobian = share_jacobian(crossed.total)
-    variance = np.einsum("ij,jk,ik->i", jacobian, crossed.cov, jacobian)
-    cells = crossed.cells.assign(
-        share=crossed.share.ravel(),
-        se=np.sqrt(np.maximum(variance, 0)),
-        independent=_independent(crossed.share).ravel(),
-        n=crossed.n.ravel(),
-    )
+    cells = crossed.cells.assign(share=crossed.share.ravel())
+    cells["se"] = standard_errors(crossed.covariance())
+    cells["independent"] = _independent(crossed.share).ravel()
+    cells["n"] = crossed.n.ravel()
     of_test = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
     return HypothesisTest(pd.DataFrame([row]), cells, declared(design, of_test))
 
@@ -305,14 +306,6 @@ def design_effects(share: Array, cov: Array, n: float) -> Array:
     return np.asarray(effects)
 
 
-def share_jacobian(total: Array) -> Array:
-    """Derivatives of the shares by the totals of the cells: (R*C, R*C)."""
-    size = total.sum()
-    share = total.ravel()[:, None] / size
-    slope = np.eye(total.size) - share
-    return np.asarray(slope / size)
-
-
 def residual_jacobian(total: Array) -> Array:
     """Derivatives of N_ij - N_i. N_.j / N by the totals of the cells: (R*C, R*C)."""
     size = total.sum()
@@ -364,9 +357,7 @@ def weighted_chisq_tail(x: float, weights: Array, ddf: float) -> float:
 def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
     """Look Pearson's X2 up, corrected by the design effects."""
     n = float(crossed.n.sum())
-    jacobian = share_jacobian(crossed.total)
-    cov = jacobian @ crossed.cov @ jacobian.T
-    effects = design_effects(crossed.share, cov, n)
+    effects = design_effects(crossed.share, crossed.covariance(), n)
     x2 = pearson(crossed.share, n)
     trace = float(effects.sum())
     if trace <= NEGLIGIBLE:

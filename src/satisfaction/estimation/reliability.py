@@ -95,9 +95,13 @@ class Reliability:
     @property
     def summary(self) -> pd.Series[Any]:
         """Return what holds for the items as a whole, conventions included."""
-        figures = [name for name in self.__slots__ if name not in ("table", "conventions")]
-        head = {name: getattr(self, name) for name in figures}
-        return pd.Series(head | self.conventions, name="reliability")
+        return pd.Series(_figures(self) | self.conventions, name="reliability")
+
+
+def _figures(record: Reliability | IntraclassCorrelation) -> dict[str, Any]:
+    """Return the fields of a record but for its table and conventions."""
+    fields = [name for name in record.__slots__ if name not in ("table", "conventions")]
+    return {name: getattr(record, name) for name in fields}
 
 
 def reliability(
@@ -561,11 +565,10 @@ class IntraclassCorrelation:
     @property
     def summary(self) -> pd.Series[Any]:
         """Return all but the table, conventions included."""
-        figures = [name for name in self.__slots__ if name not in ("table", "conventions")]
-        head = {name: getattr(self, name) for name in figures}
-        del head["within"]
-        head["within"] = ", ".join(self.within)
-        return pd.Series(head | self.conventions, name="intraclass correlation")
+        figures = _figures(self)
+        del figures["within"]
+        figures["within"] = ", ".join(self.within)
+        return pd.Series(figures | self.conventions, name="intraclass correlation")
 
 
 def intraclass_correlation(

@@ -6,9 +6,8 @@ variance between persons, kish what unequal weights cost, rho how alike persons 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy import special
@@ -150,12 +149,9 @@ def psus_for_difference(
     level: float = 0.95,
 ) -> Array:
     """PSUs an area so that a true difference between two such areas is found with the power wanted, (A,) int."""
-
-    def power_of(psus: Array) -> Array:
-        variance = 2 * model.variance(psus, per_psu)
-        return _power(difference, variance, 2 * (psus - model.strata), level)
-
-    return _least(model, lambda psus: power_of(psus) >= power)
+    return _psus_for_power(
+        model, difference, per_psu=per_psu, power=power, level=level, differing=1.0, samples=2
+    )
 
 
 def psus_for_change(
@@ -177,13 +173,10 @@ def psus_for_change(
     correlation : float
         Of the PSUs' means in both waves: the variance of a change is 2 V (1 - overlap x correlation).
     """
-
-    def power_of(psus: Array) -> Array:
-        both_waves = 2 * model.variance(psus, per_psu)
-        variance = both_waves * (1 - overlap * correlation)
-        return _power(change, variance, psus - model.strata, level)
-
-    return _least(model, lambda psus: power_of(psus) >= power)
+    differing = 1 - overlap * correlation
+    return _psus_for_power(
+        model, change, per_psu=per_psu, power=power, level=level, differing=differing, samples=1
+    )
 
 
 def psus_for_reliability(model: VarianceModel, reliability: float, *, per_psu: float) -> Array:
@@ -291,15 +284,37 @@ def psus_for_listing(model: VarianceModel, established: float, terms: ListTerms)
     return listing_power(model, high, terms)
 
 
-def _power(effect: float, variance: Array, df: Array, level: float) -> Array:
-    """Power of the two-sided t test of a true effect (non-central t, the far tail left out)."""
-    df = np.maximum(df, 1)
-    critical = t_quantile(df, level)
-    shift = effect / np.sqrt(variance)
-    return np.asarray(1 - special.nctdtr(df, shift, critical))
+def _psus_for_power(
+    model: VarianceModel,
+    effect: float,
+    *,
+    per_psu: float,
+    power: float,
+    level: float,
+    differing: float,
+    samples: int,
+) -> Array:
+    """PSUs an area so that the two-sided t test finds a true effect (non-central t, the far tail left out), (A,) int.
+
+    Parameters
+    ----------
+    differing : float
+        Share of the two estimates' variance that does not cancel in their difference.
+    samples : int
+        How many samples give degrees of freedom.
+    """
+
+    def finds(psus: Array) -> Array:
+        variance = 2 * model.variance(psus, per_psu) * differing
+        df = np.maximum(samples * (psus - model.strata), 1)
+        shift = effect / np.sqrt(variance)
+        reached = 1 - special.nctdtr(df, shift, t_quantile(df, level))
+        return np.asarray(reached >= power)
+
+    return _least(model, finds)
 
 
-def _least(model: VarianceModel, fits: Any) -> Array:
+def _least(model: VarianceModel, fits: Callable[[Array], Array]) -> Array:
     """Smallest number of PSUs, at least one more than the strata, that fits each area: (A,) int; LARGEST where none does."""
     numbers = np.arange(2, LARGEST + 1)
     sizes = numbers[:, None] * np.ones(len(model.areas))
