@@ -29,9 +29,9 @@ def weighted_sum(declared: CombinedFile) -> Text:
 
 def results_by(results: Results, score: str) -> Results | None:
     """Return the wave ranked by a score, None where it is not ranked by it."""
-    for one in (results, *results.further.values()):
-        if one.survey.ranked == score:
-            return one
+    for ranked in (results, *results.further.values()):
+        if ranked.survey.ranked == score:
+            return ranked
     return None
 
 
