@@ -6,7 +6,10 @@ Each is read as text, and refused where it does not fit the questionnaire or ano
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -163,6 +166,60 @@ def current_areas(areas: pd.DataFrame, level: str | None = None) -> pd.DataFrame
     """Return the rows of areas that are valid today, of one level or of all."""
     current = areas[areas["valid_to"] == ""]
     return current if level is None else current[current["level"] == level]
+
+
+@dataclass(frozen=True, eq=False)
+class AreaTree:
+    """How the areas of a table lie in one another.
+
+    Attributes
+    ----------
+    table : DataFrame
+        As `read_areas` returns it.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+
+    @cached_property
+    def level_of(self) -> dict[str, str]:
+        """Return the level of every area by its code."""
+        return self._by_code("level")
+
+    @cached_property
+    def parent_of(self) -> dict[str, str]:
+        """Return the code of the area that each area lies in, by its code; empty of the top."""
+        return self._by_code("parent")
+
+    @cached_property
+    def whole(self) -> str:
+        """Return the level of the top."""
+        return str(self.table.loc[self.table["parent"] == "", "level"].iloc[0])
+
+    @cached_property
+    def current(self) -> dict[str, list[str]]:
+        """Return the codes of the areas that are valid today by level, in order."""
+        table = current_areas(self.table).sort_values("code")
+        codes: dict[str, list[str]] = {}
+        for code, level in zip(table["code"], table["level"], strict=True):
+            codes.setdefault(level, []).append(code)
+        return codes
+
+    def _by_code(self, column: str) -> dict[str, str]:
+        current_last = self.table.sort_values("valid_to", ascending=False, kind="stable")
+        return dict(zip(current_last["code"], current_last[column], strict=True))
+
+
+_LAST_TREES: deque[AreaTree] = deque(maxlen=8)
+
+
+def tree_of(areas: pd.DataFrame) -> AreaTree:
+    """Return the tree of a table of areas; the same one while the table is that very one."""
+    for tree in _LAST_TREES.copy():
+        if tree.table is areas:
+            return tree
+    tree = AreaTree(areas)
+    _LAST_TREES.append(tree)
+    return tree
 
 
 def names_of_areas(areas: pd.DataFrame) -> dict[str, Text]:
