@@ -6,7 +6,6 @@ Each is read as text, and refused where it does not fit the questionnaire or ano
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +21,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.recognised import AUTONOMOUS, ORDINARY
-from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.tables import Kept, read_table
 
 
 def read_fact_table(path: Path, wanted: Collection[str]) -> pd.DataFrame:
@@ -209,16 +208,12 @@ class AreaTree:
         return dict(zip(current_last["code"], current_last[column], strict=True))
 
 
-_LAST_TREES: deque[AreaTree] = deque(maxlen=8)
+_LAST_TREES = Kept(8)
 
 
 def tree_of(areas: pd.DataFrame) -> AreaTree:
     """Return the tree of a table of areas; the same one while the table is that very one."""
-    for tree in _LAST_TREES.copy():
-        if tree.table is areas:
-            return tree
-    tree = AreaTree(areas)
-    _LAST_TREES.append(tree)
+    tree: AreaTree = _LAST_TREES.of(areas, "tree", lambda: AreaTree(areas))
     return tree
 
 

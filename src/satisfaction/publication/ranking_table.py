@@ -68,9 +68,11 @@ WITHHELD = _("withheld by the suppression rule; not ranked")
 
 
 def ranking_table(
-    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking
+    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking, *, graded: bool = True
 ) -> pd.DataFrame:
     """Return the ranking as published, in rank order: no rank without its sets, status and probability.
+
+    Without `graded` nobody has a grade: finding grades takes as long as the ranks.
 
     Returns
     -------
@@ -110,7 +112,9 @@ def ranking_table(
     if "model_dependent" in table:
         depends = table["model_dependent"].map({True: "yes", False: "no"})
         table["model_dependent"] = depends.astype(object).where(depends.notna(), "")
-    table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
+    table["grade"] = pd.array([pd.NA] * len(table), dtype="Int64")
+    if graded:
+        table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
