@@ -9,11 +9,13 @@ import datetime
 import json
 import math
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from weakref import ReferenceType, ref
 
 import pandas as pd
 import xlsxwriter
@@ -68,6 +70,25 @@ def read_tables(path: Path) -> list[RawTable]:
     """
     grids, _not_tables = read_grids(path)
     return [_table(grid) for grid in grids]
+
+
+class Kept:
+    """What was computed from the last tables, kept while these very tables are there.
+
+    For tables that nobody changes in place.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._kept: deque[tuple[ReferenceType[pd.DataFrame], object, Any]] = deque(maxlen=size)
+
+    def of(self, table: pd.DataFrame, asked: object, compute: Callable[[], Any]) -> Any:
+        """Return what is asked of a table; computed where it is not kept."""
+        for of_table, question, answer in self._kept.copy():
+            if of_table() is table and question == asked:
+                return answer
+        answer = compute()
+        self._kept.append((ref(table), asked, answer))
+        return answer
 
 
 def read_table(path: Path) -> pd.DataFrame:
