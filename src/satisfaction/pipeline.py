@@ -16,6 +16,7 @@ from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.earlier import EarlierSet, comparable_questionnaires
 from satisfaction.declarations.facts import read_fact_table
 from satisfaction.declarations.items import AreaItem, SingleItem
+from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import (
     RankedBy,
     Survey,
@@ -49,7 +50,7 @@ from satisfaction.ranking.selection_study import (
     study_selection,
 )
 from satisfaction.ranking.suppression import withhold
-from satisfaction.sampling.counted_answers import compile_measures
+from satisfaction.sampling.counted_answers import changed_measures, compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
@@ -637,13 +638,22 @@ def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
     return materialize(rows)
 
 
-def remeasured(survey: Survey, design: SampleDesign, names: Collection[str]) -> SampleDesign:
-    """Return a design with the measures of another questionnaire on the same answers: those of the names alone."""
+def remeasured(
+    survey: Survey, design: SampleDesign, names: Collection[str], *, before: Questionnaire
+) -> SampleDesign:
+    """Return a design with the measures of another questionnaire on the same answers: those of the names alone.
+
+    Counted anew are those that `before`, the questionnaire of the design's own, does not declare the same.
+    """
     chosen = []
+    anew = []
+    changed = changed_measures(survey.questionnaire, before)
     for measure in compile_measures(survey.questionnaire):
         if measure.name in names:
             chosen.append(measure)
-    design = design.over(_measured(design.table, chosen))
+            if measure.name in changed or measure.name not in design.measures:
+                anew.append(measure)
+    design = design.over(_measured(design.table, anew))
     return replace(design, measures={measure.name: measure for measure in stored(chosen)})
 
 

@@ -7,6 +7,7 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
+from tests.ranking.test_rankings import RANKINGS, prepare
 
 from satisfaction import run
 from satisfaction.foundation import pages as pdf
@@ -148,6 +149,21 @@ def test_figures_are_the_published_ones(results, pages):
     assert f"{row['ci_low']:.1f}–{row['ci_high']:.1f}" in pages["en/990101.html"]
 
 
+def test_a_score_that_the_whole_lacks_leaves_its_cell_empty(small):
+    rankings = RANKINGS.replace("- score: combined\n", "- score: combined\n    main: true\n")
+    prepare(small, rankings=rankings)
+    results = run(small.read())
+    source = source_of(results, tables_of(results))
+    assert "combined" not in set(results.whole.table["measure"])
+    figures = area_values(source, "county", "990101")["figures"]
+    of_whole = {row[0]["measure"]: row[-1] for row in figures}
+    lacking = {name for name, row in of_whole.items() if row is None}
+    assert lacking == {"combined", "onsite", "desk"}
+    pages = [page for _file, page in area_pages(source, levels=["county"], languages=["en"])]
+    (row,) = re.findall(r"<tr><th scope=\"row\">Combined assessment</th>.*</tr>", pages[0])[:1]
+    assert row.count('<td class="number">–</td>') == 1
+
+
 def test_a_mark_stands_on_every_page(small):
     small.edit("survey.yaml", "selection: probability", "selection: open_link")
     results = run(small.read())
@@ -177,7 +193,7 @@ def test_what_an_earlier_rank_is_worth(small):
     assert "Not both ranks have a set" in said["990201"]
 
 
-def test_the_folder_is_written_in_one_step_and_gives_the_same_bytes(results, tmp_path):
+def test_the_folder_is_written_in_one_step_and_gives_the_same_bytes(results, tmp_path, drawn_anew):
     one, two = (
         write_report(results, folder=tmp_path / name, levels=["county"]) for name in ("one", "two")
     )

@@ -23,7 +23,7 @@ from satisfaction.foundation.language import Text, _, ngettext, use
 if TYPE_CHECKING:
     import pandas as pd
 
-    from satisfaction.collection.forms.xlsform_reading import Draft
+    from satisfaction.collection.forms.xlsform import Draft
 
 
 @command(_("Write an example project: questionnaire, a simulated wave, tables, notebooks."))
@@ -86,10 +86,10 @@ def schema(kind: str) -> None:
     """Print the JSON Schema of a YAML file, for editors."""
     import json
 
-    from satisfaction.declarations.meanings import schema_of
     from satisfaction.declarations.questionnaire import json_schema
     from satisfaction.declarations.rules import Rules
     from satisfaction.declarations.wave import SurveyFile
+    from satisfaction.foundation.yaml import schema_of
 
     with use(reader()):
         if kind == "survey":
@@ -122,9 +122,10 @@ def new(
     from satisfaction.declarations.new_wave import new_wave
 
     only = [name.strip() for name in counties.replace("，", ",").split(",") if name.strip()]
-    written = new_wave(
-        folder, questionnaire=questionnaire, areas=areas, like=like, only=only, tell=tell
-    )
+    with use(reader()):
+        written = new_wave(
+            folder, questionnaire=questionnaire, areas=areas, like=like, only=only, tell=tell
+        )
     tell(_("written: {path}", path=written))
     tell(_("1. Fill in {path}", path=written / "responses" / "responses.xlsx"))
     tell(_("2. Complete sources and dates (YYYY-MM-DD) in {path}", path=written / "survey.yaml"))

@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
-from satisfaction.foundation.language import Text, _, as_text, current, use
+from satisfaction.foundation.language import Text, _, as_text
 from satisfaction.foundation.pages import fill
 from satisfaction.publication.columns import COLUMNS, SHARE_OR_POINTS
+from satisfaction.publication.headings import chosen_columns
 from satisfaction.publication.labels import (
     STATUS,
     VERDICT,
@@ -168,7 +169,6 @@ class TableView:
 def view(
     table: pd.DataFrame,
     *,
-    chosen: Mapping[Any, Any],
     heading: Callable[[Any], Text | None],
     kind: str | None,
     labels: Labels,
@@ -179,30 +179,21 @@ def view(
     ----------
     table : DataFrame
         With columns that are unique.
-    chosen : dict
-        The columns to show, by the name they are shown under.
     heading : function
-        From that name to its title, if it has one.
+        From the name that a column is shown under to its title, if it has one.
     kind : {"rate", "score", "index"} or None
         What all estimates are; None: as columns of the table and `labels` say of each row.
     labels : Labels
     """
-    with use(current() or "zh"):
-        return _view(table, dict(chosen), heading, kind, labels)
-
-
-def _view(
-    table: pd.DataFrame,
-    chosen: dict[Any, Any],
-    heading: Callable[[Any], Text | None],
-    kind: str | None,
-    labels: Labels,
-) -> str:
+    chosen = chosen_columns(table)
     facts = _said_once(table, chosen)
     if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
         del chosen["unit"]
     rows = table.head(MOST_ROWS)
     groups = _groups(rows, kind, labels)
+    areas = labels.areas
+    if "name" in chosen:  # a code then needs no name behind it
+        areas = {}
     columns = []
     for name, source in chosen.items():
         pair = _pair_of(name, chosen)
@@ -210,17 +201,9 @@ def _view(
             columns += _limits(rows, pair, groups)
         elif pair is None:
             title = labels.levels.get(name) or heading(name)
-            named = "name" in chosen  # a code then needs no name behind it
-            areas = {} if named else labels.areas
             columns.append(_column(name, rows[source], title, groups, labels.words_of(name), areas))
-    cells = [
-        [_Cell(column.texts[at], column.keys[at], column.number) for column in columns]
-        for at in range(len(rows))
-    ]
-    return fill(
-        "table_view.html",
-        {"columns": columns, "rows": cells, "facts": facts, "of": len(table), "most": MOST_ROWS},
-    )
+    values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
+    return fill("table_view.html", values | {"shown": len(rows)})
 
 
 def _pair_of(name: Any, chosen: Mapping[Any, Any]) -> Pair | None:
@@ -228,12 +211,6 @@ def _pair_of(name: Any, chosen: Mapping[Any, Any]) -> Pair | None:
         if name in (pair.low, pair.high) and pair.low in chosen and pair.high in chosen:
             return pair
     return None
-
-
-class _Cell(NamedTuple):
-    text: str
-    key: str
-    number: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +252,7 @@ def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
         del chosen[name]
         value = held[0]
         if not pd.isna(value) and value != "":
-            facts.append(str(mark_as_text(value) if name == "mark" else as_text(value)))
+            facts.append(str(mark_as_text(value)))
     return facts
 
 
@@ -326,9 +303,18 @@ def _column(
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         texts = _words(values, words_of, areas)
         return ReadColumn(words, below, texts, texts, number=False)
-    numbers = values.to_numpy(float, na_value=np.nan)
-    keys = ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
-    return ReadColumn(words, below, _figures(name, values, numbers, groups), keys, number=True)
+    numbers = _numbers(values)
+    texts = _figures(name, values, numbers, groups)
+    return ReadColumn(words, below, texts, _keys(numbers), number=True)
+
+
+def _numbers(values: pd.Series[Any]) -> np.ndarray:
+    return values.to_numpy(float, na_value=np.nan)
+
+
+def _keys(numbers: np.ndarray) -> list[str]:
+    """Return what rows are sorted by; nothing where there is no number."""
+    return ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
 
 
 def _words(
@@ -406,12 +392,12 @@ def _fixed(number: float, digits: int) -> str:
 
 def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadColumn]:
     """Write two limits as one column, and draw them in another where there is more than one row to look along."""
-    low = table[pair.low].to_numpy(float, na_value=np.nan)
-    high = table[pair.high].to_numpy(float, na_value=np.nan)
+    low = _numbers(table[pair.low])
+    high = _numbers(table[pair.high])
+    center = np.full(len(low), np.nan)
     names = [name for name in pair.centers if name in table]
-    center = (
-        table[names[0]].to_numpy(float, na_value=np.nan) if names else np.full(len(low), np.nan)
-    )
+    if names:
+        center = _numbers(table[names[0]])
     of_measure = _in_unit_of_measure(pair.low)
     level = "difference" if names[:1] == ["difference"] else pair.low
     texts = [""] * len(low)
@@ -433,7 +419,7 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadC
         for at in picked:
             texts[at] = _between(low[at] * scale, high[at] * scale, digits, sign)
             drawn[at] = _drawn(low[at], high[at], center[at], first, last)
-    keys = ["" if np.isnan(one) else f"{one:.9g}" for one in low]
+    keys = _keys(low)
     columns = [ReadColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
     if len(low) > 1 and any(drawn):
         shared = len(groups) == 1 or groups[-1].kind != ""

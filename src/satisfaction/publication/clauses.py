@@ -404,7 +404,9 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
     if not pd.isna(row["estimate"]):
         score = amount(row["estimate"], ground.kind)
         figure = _("{measure} is {score}; ", measure=measure, score=score)
-    n = 0 if pd.isna(row["n"]) else int(row["n"])
+    n = 0
+    if not pd.isna(row["n"]):
+        n = int(row["n"])
     if not ground.p:
         why = _("it has no other area with answers beside it")
     elif minimum_n is not None and n < minimum_n:
@@ -718,7 +720,7 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
         compared = across.compared(ground.kind)
         distance = _("; {measure} {compared}", measure=ground.measure, compared=compared)
     if not ground.proven:
-        said = _(
+        sentence = _(
             "{unit} (rank {rank:g} by the estimate) is {where} of {end}{distance}; {proof}.",
             unit=unit,
             rank=row["rank"],
@@ -727,10 +729,10 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
             distance=distance,
             proof=proof,
         )
-        return join_sentences([ground.mark, said])
+        return join_sentences([ground.mark, sentence])
     sets = places(row["marginal_low"], row["marginal_high"])
     chance = probability_in_words(row["probability_bottom"])
-    said = _(
+    sentence = _(
         "{unit} (rank {rank:g}, rank set {sets} at the {level} confidence level) is "
         "{where} of {end}{distance}; {proof}, and {basis} the probability is {chance}.",
         basis=ground.basis,
@@ -744,4 +746,4 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
         proof=proof,
         chance=chance,
     )
-    return join_sentences([ground.mark, said])
+    return join_sentences([ground.mark, sentence])

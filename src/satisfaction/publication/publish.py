@@ -57,12 +57,13 @@ def publish(results: Results) -> Path:
     if not survey.departures():
         with scratch_folder("satisfaction-publish") as scratch:
             _run_afresh(survey.sources[0], scratch / "declared")
-            given = export(results, scratch / "given")
-            differing = set_differences(scratch / "declared", given)
+            at_hand = export(results, scratch / "given")
+            differing = set_differences(scratch / "declared", at_hand)
         if not differing:
             return export_dated(results)
         first = differing[0]
-        where = " ".join(filter(None, (first.file, first.place, first.unit, first.column)))
+        place = (first.file, first.place, first.unit, first.column)
+        where = " ".join(filter(None, place))
         results = replace(results, survey=replace(survey, altered=(f"results: {where}",)))
     return export_as_trial(results)
 

@@ -15,7 +15,7 @@ from satisfaction.declarations.rules import Escalation, Target
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.figures import unit_of
-from satisfaction.foundation.language import Text, _, comma_list, ngettext
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 from satisfaction.publication.labels import (
     BELOW,
     STATUS,
@@ -23,6 +23,7 @@ from satisfaction.publication.labels import (
     VERDICT,
     area_labels,
     labelled,
+    names_of_scores,
     published,
     score_labels,
     whole_code,
@@ -68,9 +69,11 @@ WITHHELD = _("withheld by the suppression rule; not ranked")
 
 
 def ranking_table(
-    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking
+    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking, *, graded: bool = True
 ) -> pd.DataFrame:
     """Return the ranking as published, in rank order: no rank without its sets, status and probability.
+
+    Without `graded` nobody has a grade: finding grades takes as long as the ranks.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def ranking_table(
     table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
     table["listed"] = list(standing(ranking).values())
-    status_zh = table["status"].map({status: label.zh for status, label in STATUS.items()})
+    status_zh = _in_chinese(table["status"], STATUS)
     has_answers = ranked.table["n"] > 0
     status_zh = status_zh.mask(table["estimate"].isna() & has_answers, WITHHELD.zh)
     barred = ranked.conventions.get("barred", {})
@@ -109,7 +112,9 @@ def ranking_table(
         table["note"] = [notes.get(code, "") for code in table["code"]]
     if "model_dependent" in table:
         table["model_dependent"] = yes_or_no(table["model_dependent"])
-    table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
+    table["grade"] = pd.array([pd.NA] * len(table), dtype="Int64")
+    if graded:
+        table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
@@ -130,8 +135,8 @@ def by_rank_alone(ranking: pd.DataFrame) -> pd.DataFrame:
 
 def exact_words(survey: Survey, summary: Mapping[str, Any]) -> str:
     """Say in both languages which components are taken as exact; empty where none is."""
-    labels = score_labels(survey)
-    components = [labels[name][1] for name in summary.get("taken_as_exact", ())]
+    labels = names_of_scores(survey)
+    components = [labels[name] for name in summary.get("taken_as_exact", ())]
     if not components:
         return ""
     return _("taken as exact: {components}", components=comma_list(components)).both
@@ -209,7 +214,6 @@ def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
 
 
 SET = ["rank", "marginal_low", "marginal_high"]
-NO_STEP = Text(zh="", en="")
 TARGETS = [
     *(*AREA, "target", "target_zh", "verdict", "verdict_zh", "p_met", "p_not_met", "probability"),
     *("basis", "basis_zh", *SET, "of", "source"),
@@ -319,8 +323,8 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {name: label for name, (_kind, label) in score_labels(survey).items()}
-    return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
+    table = labelled(table, names_of_scores(survey), key="measure", into="measure")
+    return published(survey, table, columns)
 
 
 def escalation_table(
@@ -338,6 +342,8 @@ def escalation_table(
         With `estimates` the step is the last one of the whole ladder, else of waves on the list alone.
     """
     escalation = survey.rules.escalation
+    if escalation is None:
+        return published(survey, pd.DataFrame(columns=ESCALATION), ESCALATION)
     rows = None
     if estimates is not None:
         rows = ladder(survey, estimates, ranking)
@@ -347,18 +353,13 @@ def escalation_table(
         of_units = of_units.assign(status=of_units["list_status"], p_in=of_units["p_listed"])
         of_units = of_units.drop(columns="listed")
     table = table.merge(of_units, left_on="code", right_on="unit", how="left")
-    labels: dict[int, Text] = {}
-    if escalation is None:
-        table = table.iloc[:0]
-    else:
-        for number, step in enumerate(escalation.steps):
-            labels[number] = Text(zh=step.zh, en=step.en)
-    reached = [labels.get(number, NO_STEP) for number in table["step"]]
+    labels = {number: step.text for number, step in enumerate(escalation.steps)}
+    reached = [labels.get(number, NOTHING) for number in table["step"]]
     table = table.assign(
         step_zh=[label.zh for label in reached],
         step_en=[label.en for label in reached],
         status_zh=_in_chinese(table["status"], STATUS),
-        source=escalation.source.both if escalation else "",
+        source=escalation.source.both,
     )
     table = table.sort_values(
         ["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True
@@ -490,11 +491,9 @@ def paths_table(
     now = ranking_table(survey, estimates, ranking)[["wave", *columns]]
     if survey.history is None:
         return published(survey, now, columns)
-    earlier = survey.history[survey.history["code"].isin(now["code"])]
-    earlier = earlier.sort_values(["rank", "code"], na_position="last")
-    waves = [earlier[earlier["wave"] == wave] for wave in survey.earlier_waves()]
-    table = pd.concat([*waves, now.astype(dict.fromkeys([*SET, "n"], float))], ignore_index=True)
-    return _over_waves(survey, table, columns)
+    history = survey.history
+    earlier = [history[history["wave"] == wave] for wave in survey.earlier_waves()]
+    return _over_waves(survey, earlier, now, columns)
 
 
 def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
@@ -513,19 +512,23 @@ def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
         holds such ranks.
     """
     columns = [*AREA, *SET, "n"]
-    earlier = [one.larger for one in survey.earlier if one.larger is not None]
+    earlier = [wave.larger for wave in survey.earlier if wave.larger is not None]
     now = within[within["level"] != survey.ranked_level]
     if not earlier or not len(now):
         return published(survey, now.iloc[:0], columns)
+    return _over_waves(survey, earlier, now[["wave", *columns]], columns)
+
+
+def _over_waves(
+    survey: Survey, earlier: list[pd.DataFrame], now: pd.DataFrame, columns: list[str]
+) -> pd.DataFrame:
+    """Return this wave's ranks behind earlier ones of its areas, as published: whole numbers, each under its own wave."""
     parts = []
     for table in earlier:
         known = table[table["code"].isin(now["code"])]
         parts.append(known.sort_values(["rank", "code"], na_position="last"))
-    parts.append(now[["wave", *columns]].astype(dict.fromkeys([*SET, "n"], float)))
-    return _over_waves(survey, pd.concat(parts, ignore_index=True), columns)
-
-
-def _over_waves(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Return ranks of several waves as published: whole numbers, each under its own wave."""
-    table = table.assign(**table[[*SET, "n"]].convert_dtypes())
+    parts.append(now.astype(dict.fromkeys([*SET, "n"], float)))
+    table = pd.concat(parts, ignore_index=True)
+    whole = table[[*SET, "n"]].convert_dtypes()
+    table = table.assign(**whole)
     return published(survey, table, columns).assign(wave=table["wave"])

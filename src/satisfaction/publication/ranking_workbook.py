@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,9 @@ from satisfaction.foundation.figures import p_value
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
+from satisfaction.publication.headings import in_one_language
 from satisfaction.publication.labels import label_of, mark_as_text
+from satisfaction.publication.selection_tables import ODDS, SENSITIVITY, SelectionTables
 
 LEVELS = {
     "county": _("county level"),
@@ -47,9 +50,7 @@ RANK_NOTE = _("A rank is never quoted without its set and status.")
 
 def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
     """Write a sheet for programs (data), one for people and the dictionary, in the current language."""
-    figures: list[Shown] = []
-    for unit in table["unit"]:
-        figures.append("percent" if unit == "share 0-1" else "points")
+    figures = _percent_or_points(table["unit"] == "share 0-1")
     levels = [str(LEVELS.get(level, level)) for level in table["level"]]
     columns = [
         ShownColumn(str(_("level")), levels, width=12),
@@ -61,7 +62,7 @@ def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
         columns.append(_column(table, name, figures, width=10))
     columns.append(_column(table, "n", "count", width=10))
     notes = [str(as_text(note)) for note in table["note"]]
-    columns.append(ShownColumn(str(COLUMNS["note"].title), notes, width=40))
+    columns.append(_under_title("note", notes, width=40))
     lines = _about(table, _("every figure of every level"))
     lines.append(str(_("Rates in percent, the rest in points 0-100.")))
     for_people = _sheet_for_people(lines, columns)
@@ -81,14 +82,15 @@ def write_ranking_workbook(
     columns = [_column(table, "rank", "count", width=6)]
     for kind, heading in SETS.items():
         columns.append(ShownColumn(str(heading), _sets(table, kind)))
-    columns.append(_statuses(table))
+    # may say more than the English word: why a unit is not ranked
+    columns.append(_in_words(table, "status", pgettext("for people", "status"), width=22))
     columns.append(_column(table, "code", width=9))
     columns.append(_named(table, "name", _("area"), width=26))
     for name in ("estimate", "se"):
         columns.append(_column(table, name, figure, width=9))
     columns.append(_column(table, "n", "count", width=10))
     listed = [str(LISTED.get(word, "")) for word in table["listed"]]
-    columns.append(ShownColumn(str(COLUMNS["listed"].title), listed, width=11))
+    columns.append(_under_title("listed", listed, width=11))
     columns.append(_column(table, "probability_bottom", "probability", width=10))
     columns.append(_column(table, "grade", "count", width=6))
     lines = [*_about(table, _("ranking")), str(RANK_NOTE)]
@@ -109,8 +111,7 @@ def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
     columns.append(_column(table, "p_holm", "probability", width=10))
     headings = {"verdict": pgettext("for people", "verdict"), "quadrant": _("advice")}
     for what, heading in headings.items():
-        words = [str(Text.of(row[f"{what}_zh"], row[what])) for row in table.to_dict("records")]
-        columns.append(ShownColumn(str(heading), words, width=16))
+        columns.append(_in_words(table, what, heading, width=16))
     columns.append(_column(table, "importance", "points", width=10))
     lines = _about(table, _("strong and weak topics of every area"))
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
@@ -124,16 +125,16 @@ def write_assessment_workbook(
     `areas`: what areas are called, by code; `rates`: the measures that are shares.
     """
     kind = "test" if "test" in table else "part"
-    shares: list[Shown] = ["percent" if one in rates else "points" for one in table["measure"]]
-    kinds = [str(ASSESSED[one]) for one in table[kind]]
+    shares = _percent_or_points(table["measure"].isin(list(rates)))
+    kinds = [str(ASSESSED[value]) for value in table[kind]]
     columns = [
-        ShownColumn(str(COLUMNS[kind].title), kinds, width=24),
+        _under_title(kind, kinds, width=24),
         _named(table, "measure", _("measure"), width=22),
     ]
     for name in ("item", "variable", "first", "second"):
         if name in table:
             called = [str(areas.get(value, value)) for value in table[name]]
-            columns.append(ShownColumn(str(COLUMNS[name].title), called, width=16))
+            columns.append(_under_title(name, called, width=16))
     for name in ("difference", "se"):
         if name in table:
             columns.append(_column(table, name, shares, width=10))
@@ -141,21 +142,67 @@ def write_assessment_workbook(
         if name in table:
             columns.append(_column(table, name, "points", width=10))
     for name in ("p", "p_adjusted"):
-        probabilities = [p_value(one) for one in table[name]]
-        columns.append(ShownColumn(str(COLUMNS[name].title), probabilities, width=10))
+        probabilities = [p_value(value) for value in table[name]]
+        columns.append(_under_title(name, probabilities, width=10))
     for name in ("multiplicity", "null", "method", "note"):
-        words = [str(as_text(one)) for one in table[name]]
-        columns.append(ShownColumn(str(COLUMNS[name].title), words, width=36))
+        words = [str(as_text(value)) for value in table[name]]
+        columns.append(_under_title(name, words, width=36))
     lines = _about(table, _("Tests and reliability"))
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
 
 
-def _statuses(table: pd.DataFrame) -> ShownColumn:
-    """Show the status of every unit, which may say more than the English word: why it is not ranked."""
-    statuses = []
-    for zh, en in zip(table["status_zh"], table["status"], strict=True):
-        statuses.append(str(Text.of(zh, en)))
-    return ShownColumn(str(pgettext("for people", "status")), statuses, width=22)
+def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
+    """Write one sheet for people, and the tables as they are, in the current language.
+
+    The sheet for people holds the answering odds; where nothing is ranked, the sensitivity.
+    """
+    if len(tables.odds):
+        data = tables.odds
+        what = ODDS
+        columns = _odds_columns(data)
+    else:
+        data = tables.sensitivity
+        what = SENSITIVITY
+        columns = _sensitivity_columns(data)
+    wave = f"{data['survey'].iloc[0]}  {data['wave'].iloc[0]}"
+    lines = [wave, str(mark_as_text(data["mark"].iloc[0])), str(what)]
+    further = {}
+    if len(tables.model):
+        further[str(_("estimates under the model"))] = in_one_language(tables.model)
+    if len(tables.sensitivity):
+        further[str(_("sensitivity"))] = in_one_language(tables.sensitivity)
+    names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
+    further[str(_("dictionary"))] = dictionary_table(names)
+    write_office_workbook(path, data, ShownSheet(str(_("for people")), lines, columns), further)
+
+
+def _odds_columns(odds: pd.DataFrame) -> list[ShownColumn]:
+    sentences = [str(Text(row["zh"], row["en"])) for row in odds.to_dict("records")]
+    return [
+        _column(odds, "rank", "count", width=6),
+        _named(odds, "name", _("area"), width=22),
+        _column(odds, "satisfied_share", "percent", width=10),
+        _column(odds, "odds_alone", "points", width=10),
+        _column(odds, "odds_alike", "points", width=10),
+        ShownColumn(str(_("sentence")), sentences, width=60),
+    ]
+
+
+def _sensitivity_columns(table: pd.DataFrame) -> list[ShownColumn]:
+    figures = _percent_or_points(table["kind"] == "rate")
+    columns = [
+        _named(table, "name", _("area"), width=22),
+        _named(table, "measure", _("measure"), width=22),
+    ]
+    for name in ("estimate_answered", "phi_0", "phi_05", "phi_1"):
+        columns.append(_column(table, name, figures, width=10))
+    columns.append(_column(table, "proxy_correlation", "points", width=10))
+    return columns
+
+
+def _percent_or_points(is_share: pd.Series) -> list[Shown]:
+    """Return how the figures of every row are shown: shares in percent."""
+    return ["percent" if share else "points" for share in is_share]
 
 
 def _sheet_for_people(lines: Sequence[str], columns: Sequence[ShownColumn]) -> ShownSheet:
@@ -172,7 +219,14 @@ def _column(
     table: pd.DataFrame, name: str, shown: Shown | list[Shown] = "text", *, width: float
 ) -> ShownColumn:
     """Show a published column under its heading."""
-    return ShownColumn(str(COLUMNS[name].title), table[name].tolist(), shown=shown, width=width)
+    return _under_title(name, table[name].tolist(), shown, width=width)
+
+
+def _under_title(
+    name: str, values: Sequence[Any], shown: Shown | list[Shown] = "text", *, width: float
+) -> ShownColumn:
+    """Show values under the heading of a published column."""
+    return ShownColumn(str(COLUMNS[name].title), values, shown=shown, width=width)
 
 
 def _named(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> ShownColumn:
@@ -184,10 +238,17 @@ def _named(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> Sh
 def _about(table: pd.DataFrame, what: Text) -> list[str]:
     """Say which wave it is and what must be said of the data."""
     first = table.iloc[0]
-    lines = [f"{first['survey']}  {first['wave']}  {what}"]
+    wave = f"{first['survey']}  {first['wave']}"
+    lines = [f"{wave}  {what}"]
     if first["mark"]:
         lines.append(str(mark_as_text(first["mark"])))
     return lines
+
+
+def _in_words(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> ShownColumn:
+    """Show a column of English words, whose Chinese stands in a column beside it."""
+    pairs = zip(table[f"{what}_zh"], table[what], strict=True)
+    return ShownColumn(str(heading), [str(Text.of(zh, en)) for zh, en in pairs], width=width)
 
 
 def _sets(table: pd.DataFrame, kind: str) -> list[str]:

@@ -20,12 +20,11 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.figures import Kind
 from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
-from satisfaction.publication.acted_list import acted_statement, with_acted_sentences
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
-    measure_labels,
     measures_named,
+    names_of_scores,
     published,
     score_labels,
     whole_code,
@@ -43,7 +42,14 @@ from satisfaction.publication.ranking_table import (
     within_table,
 )
 from satisfaction.publication.selection_tables import SelectionTables, selection_tables
-from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
+from satisfaction.publication.sentences import (
+    Statement,
+    acted_statement,
+    list_statement,
+    near_cut,
+    unit_sentences,
+    with_acted_sentences,
+)
 
 INDICES = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
@@ -135,9 +141,9 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
     shown = estimates
     if not every_measure:
         shown = {
-            level: one.of(survey.ranked)
-            for level, one in estimates.items()
-            if one.holds(survey.ranked)
+            level: of_level.of(survey.ranked)
+            for level, of_level in estimates.items()
+            if of_level.holds(survey.ranked)
         }
     first = results.ranking
     summary = first.summary
@@ -220,9 +226,8 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
         name), difference, se, df, ci_low, ci_high, p, p_holm, verdict, verdict_zh, importance (percentage points of the
         overall rate for 25 points), high, quadrant, quadrant_zh, mark.
     """
-    names = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
     whole = area_labels(survey)[whole_code(survey)]
-    table = labelled(indicators.table, names, key="topic", into="topic")
+    table = labelled(indicators.table, names_of_scores(survey), key="topic", into="topic")
     table = table.assign(whole_zh=whole.zh, whole_en=whole.en)
     table = labelled(table, VERDICTS, key="verdict", into="verdict")
     table = labelled(table, QUADRANTS, key="quadrant", into="quadrant")

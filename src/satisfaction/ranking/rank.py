@@ -8,7 +8,7 @@ Reading order: `pairs` (all comparisons), `critical_values` and `sets` (guarante
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -575,6 +575,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     model = models[options.prior]
     if pairs.drawn is not None:
         model = DrawnModel(pairs.drawn.draws.scores)
+    listed = _listed(model, options)
     columns: dict[str, NDArray[Any]] = {
         "rank": tied_rank(pairs, options.ties),
         "marginal_low": marginal.low,
@@ -586,7 +587,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
         ),
         "p_in": tests.p_in,
         "p_out": tests.p_out,
-        "probability_bottom": _listed(model, options),
+        "probability_bottom": listed,
         "expected_rank": model.expected_rank(),
         "reliability": normal.reliability,
     }
@@ -598,10 +599,21 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
     if options.compares_priors:
-        columns |= _range(models, pairs, options)
-    rows = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
-    rows["se"] = np.sqrt(np.diag(units.cov))
-    rows = rows.assign(**spread_out(columns, units))
+        chances = []
+        for fitted in models.values():
+            of_prior = listed
+            if fitted is not model:
+                of_prior = _listed(fitted, options)
+            chances.append(of_prior)
+        columns |= _range(chances, pairs, options)
+    rows = pd.DataFrame(
+        {
+            "unit": list(units.names),
+            "estimate": units.estimate,
+            "se": np.sqrt(np.diag(units.cov)),
+            **spread_out(columns, units),
+        }
+    )
     summary = summarise(
         units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=normal
     )
@@ -651,7 +663,7 @@ def _listed(model: Known, options: RankOptions) -> Floats:
 
 
 def _range(
-    models: Mapping[str, Known], pairs: Pairs, options: RankOptions
+    chances: Sequence[Floats], pairs: Pairs, options: RankOptions
 ) -> dict[str, NDArray[Any]]:
     """Smallest and largest probability of the listed end over the priors, and where they differ by
     more than 0.1. Where the true rates are not shown to differ, every unit may be as likely as any.
@@ -660,7 +672,7 @@ def _range(
     rate = options.sign * pairs.score
     se = np.maximum(pairs.se, TIE)
     bounded = rates.fit_bounded(rate, se, pairs.df, sign=options.sign)
-    chances = [_listed(model, options) for model in (*models.values(), bounded)]
+    chances = [*chances, _listed(bounded, options)]
     equal = None
     if rates.may_be_equal(rate, se, pairs.df):
         equal = min(options.bottom, p) / p

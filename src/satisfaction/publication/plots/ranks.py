@@ -1,4 +1,4 @@
-"""Pictures of one ranking: the ladder of ranks with their sets, and the probability of the list."""
+"""Pictures of one ranking: the ladder of ranks with their sets, the probability of the list, the odds of answering at its cut."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from scipy import special
 
 from satisfaction.declarations.combined import COMBINED
@@ -43,22 +42,28 @@ from satisfaction.publication.plots.canvas import (
     cut_line,
     cuts,
     dot,
+    dots,
     draw_cuts,
     draw_intervals,
     draw_points,
+    drawn_by_kind,
     drawn_in,
     label_rows,
+    legend_line,
     mark_of,
     names_of,
     new_canvas,
     rank_labels,
     rank_ticks,
+    row_canvas,
     row_height,
+    stacked,
     status_looks,
     themed,
     used,
     write_right,
 )
+from satisfaction.ranking.answering_odds import LARGEST
 from satisfaction.ranking.critical_values import critical_value, t_critical
 from satisfaction.ranking.drawn import drawn_reach
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Order, Pairs, spread_of
@@ -88,16 +93,16 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     rows = ranking.merge(estimates, on="code", how="left")
     names = names_of(rows)
     places = rank_labels(rows)
-    legend: list[Artist] = [dot(look) for look in used(status_looks(rows), rows["status"])]
+    legend: list[Artist] = [*dots(used(status_looks(rows), rows["status"]))]
     title = _("Ranks by the estimates alone; how certain they are is unknown")
     if rows["marginal_low"].notna().any():
         title = _("Ranking ladder: every rank with its sets")
-        legend.append(Line2D([], [], label=str(MARGINAL_SET), **MARGINAL))
-        legend.append(Line2D([], [], label=str(SIMULTANEOUS_SET), **SIMULTANEOUS))
+        legend.append(legend_line(MARGINAL_SET, **MARGINAL))
+        legend.append(legend_line(SIMULTANEOUS_SET, **SIMULTANEOUS))
     legend.append(cut_line())
-    height = row_height(names, 0.185) * len(rows) + 0.1
-    body = Body(height, left=breadth(names), right=breadth(places), columns=(1, 1.5))
-    figure, grid = new_canvas(Heading(title, mark_of(ranking)), body, legend=legend)
+    heading = Heading(title, mark_of(ranking))
+    right = breadth(places)
+    figure, grid = row_canvas(heading, names, 0.185, right=right, columns=(1, 1.5), legend=legend)
     scores, ladder = grid[0]
     draw_scores(scores, rows)
     draw_ladder(ladder, rows)
@@ -134,11 +139,9 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             Look(label, str(round(float(grey), 3)), "", HATCHES[len(looks) % len(HATCHES)])
         )
     title = _("Combined score: what each component contributes")
-    body = Body(
-        row_height(names, 0.185) * len(rows) + 0.1, left=breadth(names), right=breadth(places)
-    )
+    heading = Heading(title, mark_of(ranking))
     legend = [*(bar(look) for look in looks), cut_line()]
-    figure, grid = new_canvas(Heading(title, mark_of(ranking)), body, legend=legend)
+    figure, grid = row_canvas(heading, names, 0.185, right=breadth(places), legend=legend)
     axes = grid[0, 0]
     start = np.zeros(len(rows))
     for row, look in zip(shown, looks, strict=True):
@@ -155,24 +158,22 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
 
 def draw_scores(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw estimates with their intervals, by status."""
-    scale = 1
-    unit: Text | str = IN_POINTS.unit
-    if rows["kind"].iloc[0] == "rate":
-        scale = 100
-        unit = "%"
-    draw_intervals(axes, rows, scale=scale)
-    draw_points(axes, rows["estimate"] * scale, rows["status"], status_looks(rows))
+    drawn = drawn_by_kind(rows)
+    draw_intervals(axes, rows, scale=drawn.factor)
+    draw_points(axes, rows["estimate"] * drawn.factor, rows["status"], status_looks(rows))
     axes.set_xlim(*axes.get_xlim())
     measure = label_of(rows.iloc[0], "measure")
-    axes.set_xlabel(str(_("{measure} ({unit})", measure=measure, unit=unit)))
+    axes.set_xlabel(str(_("{measure} ({unit})", measure=measure, unit=drawn.unit)))
 
 
 def draw_ladder(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw ranks with both of their sets, by status."""
     ranked = rows.dropna(subset="rank")
     known = ranked.dropna(subset="marginal_low")
-    axes.hlines(known.index, known["simultaneous_low"], known["simultaneous_high"], **SIMULTANEOUS)
-    axes.hlines(known.index, known["marginal_low"], known["marginal_high"], **MARGINAL)
+    for kind, style in {"simultaneous": SIMULTANEOUS, "marginal": MARGINAL}.items():
+        low = known[f"{kind}_low"]
+        high = known[f"{kind}_high"]
+        axes.hlines(known.index, low, high, **style)
     draw_points(axes, ranked["rank"], ranked["status"], status_looks(rows))
     edge = 0.7 + 0.012 * len(ranked)  # room for the markers of the first and the last rank
     axes.set_xlim(1 - edge, len(ranked) + edge)
@@ -247,12 +248,9 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     names = names_of(rows)
     beside = [f"{name}  {place}" for name, place in zip(names, rank_labels(rows), strict=True)]
     looks = status_looks(rows)
-    height = row_height(beside, 0.24) * len(rows) + 0.1
-    figure, grid = new_canvas(
-        _heading_of_probabilities(ranked, rows, side=side),
-        Body(height, left=breadth(beside), right=0.55),
-        legend=[*(bar(look) for look in used(looks, ())), cut_line()],
-    )
+    heading = _heading_of_probabilities(ranked, rows, side=side)
+    legend = [*(bar(look) for look in used(looks, ())), cut_line()]
+    figure, grid = row_canvas(heading, beside, 0.24, right=0.55, legend=legend)
     axes = grid[0, 0]
     draw_probabilities(
         axes, rows["probability_bottom"], [looks[status] for status in rows["status"]]
@@ -311,9 +309,9 @@ _HOLDS = {
 
 
 RUNS = {
-    "choices": Look(_("choices only"), OPEN, "s", ""),
-    "sampling": Look(_("sampling error only"), NEUTRAL, "o", ""),
-    "both": Look(_("choices and sampling error"), ACCENT, "D", ""),
+    "choices": Look(_("choices only"), OPEN, "s"),
+    "sampling": Look(_("sampling error only"), NEUTRAL, "o"),
+    "both": Look(_("choices and sampling error"), ACCENT, "D"),
 }
 
 
@@ -340,6 +338,8 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
     places = _("the last {n}", n=summary["bottom"])
     if summary["side"] == "first":
         places = _("the first {n}", n=summary["bottom"])
+    if "on_list" in summary:
+        places = _("those on the list that the rules make")
     heading = Heading(
         _(
             "How often among {places}: the {n} areas that are there most often",
@@ -353,10 +353,8 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
         " / ".join(probability(row[f"{kind}_list"]) for kind in known)
         for row in rows.to_dict("records")
     ]
-    body = Body(
-        row_height(names, 0.24) * len(rows) + 0.1, left=breadth(names), right=breadth(written)
-    )
-    figure, grid = new_canvas(heading, body, legend=[dot(look) for look in known.values()])
+    legend = dots(known.values())
+    figure, grid = row_canvas(heading, names, 0.24, right=breadth(written), legend=legend)
     axes = grid[0, 0]
     for kind, look in known.items():
         values = rows[f"{kind}_list"] * 100
@@ -506,16 +504,20 @@ def difference_table(
     difference = -ahead
     if ranking.options.higher_is_better:
         difference = ahead
-    table = pd.DataFrame({"code": names, "difference": difference})
-    table["low"] = difference - half
-    table["high"] = difference + half
-    table["verdict"] = np.select([proven & (ahead > 0), proven], ["better", "worse"], "undecided")
-    table["against"] = against
-    table["interval"] = interval
-    table["level"] = level
-    table["method"] = method
-    table["unit"] = unit
-    return table
+    verdict = np.select([proven & (ahead > 0), proven], ["better", "worse"], "undecided")
+    table = {
+        "code": names,
+        "difference": difference,
+        "low": difference - half,
+        "high": difference + half,
+        "verdict": verdict,
+        "against": against,
+        "interval": interval,
+        "level": level,
+        "method": method,
+        "unit": unit,
+    }
+    return pd.DataFrame(table)
 
 
 def reach(pairs: Pairs, chosen: int, *, alpha: float, interval: Interval) -> tuple[Floats, str]:
@@ -553,28 +555,19 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     places = rank_labels(rows)
     is_chosen = rows["code"] == rows["against"]
     chosen = int(np.flatnonzero(is_chosen)[0])
-    zero = Line2D(
-        [],
-        [],
-        label=str(_("chosen unit")),
-        color=INK,
-        linewidth=0.9,
-        marker="*",
-        markersize=9,
-    )
-    height = row_height(names, 0.185) * len(rows) + 0.1
-    figure, grid = new_canvas(
-        _heading_of_differences(rows.iloc[chosen]),
-        Body(height, left=breadth(names), right=breadth(places)),
-        legend=[*(dot(look) for look in COMPARED.values()), zero, cut_line()],
-    )
+    zero = legend_line(_("chosen unit"), color=INK, linewidth=0.9, marker="*", markersize=9)
+    heading = _heading_of_differences(rows.iloc[chosen])
+    legend = [*dots(COMPARED.values()), zero, cut_line()]
+    right = breadth(places)
+    figure, grid = row_canvas(heading, names, 0.185, right=right, legend=legend)
     axes = grid[0, 0]
     drawn = drawn_in(rows)
     others = rows[~is_chosen]
     low = others["low"] * drawn.factor
     high = others["high"] * drawn.factor
     axes.hlines(others.index, low, high, **INTERVAL_LINE)
-    draw_points(axes, others["difference"] * drawn.factor, others["verdict"], COMPARED)
+    difference = others["difference"] * drawn.factor
+    draw_points(axes, difference, others["verdict"], COMPARED)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.scatter(0, chosen, marker="*", s=80, color=INK, zorder=4)
     label_rows(axes, names)
@@ -594,3 +587,55 @@ def _heading_of_differences(chosen: pd.Series) -> Heading:
         method=chosen["method"],
     )
     return Heading(title, mark_as_text(chosen["mark"]), note)
+
+
+TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+ALONE = Look(_("in this area alone"), ACCENT, "o")
+ALIKE = Look(_("in all areas alike"), NEUTRAL, "D")
+SHOWN = 30
+"""Areas of a picture: those nearest the cut."""
+
+
+def nearest_to_the_cut(odds: pd.DataFrame, most: int = SHOWN) -> pd.DataFrame:
+    """Return the areas that the smallest odds move, in rank order; those that nothing moves come last."""
+    distance = np.log(odds["odds_alone"]).abs()
+    nearest = distance.sort_values(kind="stable").index[:most]
+    return odds.loc[sorted(nearest)].reset_index(drop=True)
+
+
+@themed
+def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
+    """Draw for each area the odds of answering at which it leaves or enters the list: alone, and all alike.
+
+    Parameters
+    ----------
+    odds : DataFrame
+        code, name_zh, name_en, listed, odds_alone, odds_alike (missing: none from 1/10 to 10), mark; in rank order. At least
+        one row; of many areas those nearest the cut are drawn.
+    """
+    rows = nearest_to_the_cut(odds)
+    names = []
+    for name, listed in zip(names_of(rows), rows["listed"], strict=True):
+        names.append(str(_("{name} (on the list)", name=name)) if listed == "yes" else name)
+    title = _("How much likelier must the satisfied be to answer for an area to cross the cut?")
+    note = _("Right of 1 the satisfied are likelier to answer, left of 1 all others are.")
+    legend = [dot(ALONE), dot(ALIKE)]
+    figure, grid = row_canvas(Heading(title, mark_of(rows), note), names, 0.2, legend=legend)
+    axes = grid[0, 0]
+    label_rows(axes, names)
+    _draw(axes, rows["odds_alone"], ALONE)
+    _draw(axes, rows["odds_alike"], ALIKE)
+    axes.axvline(1.0, color=INK, linewidth=1.0, zorder=1)
+    axes.set_xscale("log")
+    axes.set_xlim(1 / LARGEST / 1.1, LARGEST * 1.1)
+    axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    axes.minorticks_off()
+    of_axis = _("odds of answering, the satisfied over all others")
+    axes.set_xlabel(stacked(of_axis, _("without a mark: nothing from 1/10 to 10 moves the area")))
+    return figure
+
+
+def _draw(axes: Axes, odds: pd.Series[Any], look: Look) -> None:
+    known = odds.notna().to_numpy()
+    rows = np.flatnonzero(known)
+    axes.scatter(odds[known], rows, marker=look.marker, color=look.colour, **POINT)

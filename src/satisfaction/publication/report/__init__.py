@@ -7,13 +7,14 @@ its tables, `method` lists what was declared; what it looks like stands in templ
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from markupsafe import Markup
 from tqdm import tqdm
 
 from satisfaction.declarations.combined import COMBINED
-from satisfaction.declarations.declared_words import population_note
+from satisfaction.declarations.survey import population_note
 from satisfaction.foundation import figures
 from satisfaction.foundation.files import dated_folder, refuse_existing
 from satisfaction.foundation.language import Language, Text, _, use
@@ -25,7 +26,7 @@ from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.combined import scores_table, weighted_sum
 from satisfaction.publication.labels import score_labels
 from satisfaction.publication.manifest import beside_folder
-from satisfaction.publication.plots.canvas import Picture, picture
+from satisfaction.publication.plots.canvas import address
 from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
@@ -33,12 +34,7 @@ from satisfaction.publication.report.areas import (
     index_page,
     source_of,
 )
-from satisfaction.publication.selection_tables import (
-    CAUTION,
-    ODDS,
-    SENSITIVITY,
-    satisfied_label,
-)
+from satisfaction.publication.selection_tables import satisfied_label
 from satisfaction.publication.tables import Tables, tables_of
 from satisfaction.ranking.units import UNDECLARED
 
@@ -82,58 +78,53 @@ def render(
     area_tables = rows.areas(survey, indices)
     if not ranks_any:  # the totals of one area are its figures again
         area_tables = area_tables[-1:]
-    values = {
-        "survey": survey,
-        "declared": survey.declared,
-        "marks": survey.marks,
+    languages = languages or survey.declared.languages
+    file = "report.html"
+    if name:
+        file = f"{name}_ranking.html"
+    values = rows.shared_values(survey, summary)
+    values |= {
         "proven": summary["selection"] == "probability",
-        "confidence": f"{100 * survey.declared.level:g} %",
-        "shapes": rows.SHAPES,
-        "words": rows.WORDS,
         "kind": kind,
-        "across": across(
-            f"{name}_ranking.html" if name else "report.html",
-            language,
-            languages or survey.declared.languages,
-        ),
+        "across": across(file, language, languages),
         "alone": bool(name),
         "undeclared": summary["selection"] == UNDECLARED,
         "formula": _formula(results),
-        "others": _others(results, language, languages or survey.declared.languages),
+        "others": _others(results, language, languages),
     }
     values |= {
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
         "notes": [*adoption_notes(results), *summary["notes"]],
-        "findings": rows.ranking_findings(summary) if ranks_any else [],
+        "summary": summary,
+        "units": int(ranking["rank"].notna().sum()),
+        "many": rows.areas_below_the_whole(indices),
+        "ranks_any": ranks_any,
     }
     values |= {
-        "ranks_any": ranks_any,
-        "size": int(summary["bottom"]),
-        "side": rows.SIDES[summary["side"]],
-        "statement": rows.unmarked(published.statement.zh, published.statement.en, survey.marks),
+        "statement": rows.unmarked(published.statement.text, survey.marks),
         "listed": rows.records(ranking[ranking["listed"] != "no"]),
         "ranked": rows.records(ranking),
-        "near": rows.sentences(published.near_cut, survey.marks),
-        "sentences": rows.sentences(published.sentences, survey.marks),
+        "near": rows.rows_in_words(rows.records(published.near_cut), survey.marks),
+        "sentences": rows.rows_in_words(rows.records(published.sentences), survey.marks),
     }
     values |= {
         "targets": rows.target_rows(published.targets),
         "thresholds": rows.threshold_rows(published.thresholds),
         "escalation": rows.escalation_rows(published.escalation),
         "ladder": rows.ladder_rows(published.ladder),
-        "within": rows.within_tables(survey, published.within, kind),
+        "within": rows.within_tables(survey, published.within),
         "areas": area_tables,
         "topics": rows.topics(indices),
     }
     selection = published.selection
-    ranked_measure = survey.questionnaire.ranked
+    models, sensitivity = selection.of_ranked(results.area, survey.questionnaire.ranked)
     values |= {
         "selection": selection,
-        "selected": rows.selection_rows(selection, results.area, ranked_measure),
+        "sensitivity": rows.records(sensitivity),
+        "models": rows.records(models),
         "odds_rows": rows.records(selection.odds),
-        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY, "odds": ODDS},
         "satisfied": satisfied_label(survey),
     }
     model = survey.declared.selection_model
@@ -148,7 +139,7 @@ def render(
         "method": method.sections(results),
     }
     with use(language):
-        values["pictures"] = dict(_pictures(results, published, alone=bool(name)))
+        values["pictures"] = _pictures(results, published, alone=bool(name))
         return fill("report.html", values, filters=rows.FILTERS)
 
 
@@ -191,7 +182,7 @@ def _others(results: Results, language: Language, languages: Sequence[Language])
     return others
 
 
-def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[tuple[str, Picture]]:
+def _pictures(results: Results, published: Tables, *, alone: bool) -> dict[str, Markup]:
     """Draw the figures that the tables have something for."""
     indices = published.indices
     ranking = by_rank_alone(published.ranking)
@@ -219,13 +210,7 @@ def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[t
         drawn["topics"] = plots.topics(indices)
     if len(published.selection.odds):
         drawn["odds"] = plots.odds_at_the_cut(published.selection.odds)
-    alt = rows.alternatives(indices, ranking, results.ranking.summary)
-    alt["contributions"] = _(
-        "What each component contributes to the combined score, in rank order; combined_scores.csv "
-        "holds the numbers."
-    )
-    for name, figure in drawn.items():
-        yield name, picture(figure, alt[name])
+    return {name: address(figure) for name, figure in drawn.items()}
 
 
 def write_report(
@@ -270,8 +255,8 @@ def write_report(
     wanted = source.levels() if levels is None else levels
     languages = languages or results.survey.declared.languages
     count = sum(len(source.codes(level)) for level in wanted) * len(languages)
-    with dated_folder(folder or first) as made:
-        scratch = made.scratch
+    with dated_folder(folder or first) as dated:
+        scratch = dated.scratch
         for language in languages:
             (scratch / language).mkdir()
             report = render(results, published, language, languages=languages)
@@ -288,4 +273,4 @@ def write_report(
             write_text(text, scratch / name)
         if browser is not None:
             print_pages(browser, sorted(scratch.rglob("*.html")))
-    return made.target
+    return dated.target
