@@ -199,7 +199,13 @@ def new_workbook(path: Path, options: Mapping[str, object] | None = None) -> Ite
 def fill_sheet(
     workbook: xlsxwriter.Workbook, sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame
 ) -> None:
-    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row."""
+    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row.
+
+    It prints as wide as a page, its header on every one.
+    """
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
     quoted = workbook.add_format({"quote_prefix": True})
     for column, title in enumerate(table):
         sheet.write_string(0, column, str(title))

@@ -43,6 +43,8 @@ def write_marked(
             sheet = workbook.add_worksheet(name)
             sheet.set_column(0, max(len(table.columns) - 1, 0), WIDTH, text)
             sheet.freeze_panes(1, 0)
+            sheet.set_landscape()
+            sheet.repeat_rows(0)
             if place:
                 sheet.hide()
             for column, title in enumerate(table):
@@ -155,8 +157,6 @@ def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapp
     for row, record in enumerate(sizes.itertuples(index=False, name=None), start=1):
         lines = max(-(-size // (width - 2)) for size, width in zip(record, widths, strict=True))
         sheet.set_row(row, LINE * max(lines, 1))
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
     sheet.freeze_panes(1, 0)
 
 
