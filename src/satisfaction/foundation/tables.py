@@ -70,8 +70,28 @@ def read_tables(path: Path) -> list[RawTable]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read the first table of a file as a DataFrame of text."""
-    return read_tables(path)[0].frame()
+    """Read the first table of a file as a DataFrame of text.
+
+    Raises
+    ------
+    InputFileError
+        What `read_tables` raises; F444 where another sheet goes on with rows under the same column names.
+    """
+    first, *others = read_tables(path)
+    for other in others:
+        if other.header == first.header and other.numbers:
+            raise InputFileError(
+                "F444",
+                _(
+                    "The sheet has the same columns as '{first}', and only the first sheet is read.",
+                    first=first.sheet,
+                ),
+                where=f"{path} {other.sheet}",
+                hint=_(
+                    "Put the rows of all sheets below one another in the first, or take it away."
+                ),
+            )
+    return first.frame()
 
 
 def _table(grid: Grid) -> RawTable:
