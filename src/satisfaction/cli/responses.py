@@ -61,8 +61,8 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     responses = load_responses(survey, purpose="check")
     problems = _tell_verdict(survey, responses)
     log = responses.log
-    by_rule = log.groupby(["rule", "action", "zh", "en"]).size().rename("events").reset_index()
-    by_rule["action"] = by_rule["action"].map(ACTIONS)
+    by_rule = responses.by_rule
+    by_rule = by_rule.assign(action=by_rule["action"].map(ACTIONS))
     columns = responses.columns
     tell(
         _(
@@ -203,8 +203,8 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         unread_lines,
     )
     from satisfaction.collection.responses import load_responses
-    from satisfaction.declarations.declared_words import population_note, what_is_tested
     from satisfaction.declarations.earlier import earlier_notes
+    from satisfaction.declarations.survey import population_note, what_is_tested
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
 

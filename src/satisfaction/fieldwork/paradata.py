@@ -1,15 +1,96 @@
-"""Timing: interviews too fast, ending before they start, two at once, at odd hours, too many in a day."""
+"""What was recorded beside the answers: numbers, devices and network addresses that stand again; times.
+
+Timing: interviews too fast, ending before they start, two at once, at odd hours, too many in a day.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.fieldwork.findings import LIMITS, Fields
-from satisfaction.fieldwork.outliers import far_out, of_respondents
+from satisfaction.fieldwork.outliers import (
+    far_out,
+    of_respondents,
+)
+from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.language import _
 from satisfaction.sampling.variance import Array
+
+PERSONAL = re.compile(
+    r"^\s*(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}|(?:\+?86)?1[3-9]\d{9})\b"
+)
+
+
+def duplicate_ids(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
+    """Find respondents whose number stands more than once.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, check duplicate_id, one row a respondent in row order; figure: times the number stands. A missing number is
+        not compared.
+
+    Raises
+    ------
+    ResponsesError
+        R401.
+    """
+    unit = fields.codes(rows, "respondent", needed=True)
+    times = unit.groupby(unit).transform("size")
+    times = times.where(unit != "").to_numpy(float)
+    return of_respondents("duplicate_id", rows, fields=fields, figure=times, flag=times > 1)
+
+
+def shared_values(
+    rows: pd.DataFrame, *, fields: Fields, field: Literal["device", "ip"]
+) -> pd.DataFrame:
+    """Find devices or network addresses with far more interviews than the others.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    fields : Fields
+    field : {"device", "ip"}
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS and counties, interviewers (numbers of different ones); one row a device or address, the largest first; county
+        is the commonest. Checks: shared_device, shared_ip.
+
+    Raises
+    ------
+    ResponsesError
+        R401; R405 for values that are a network address or telephone number as it stands: hash them before.
+    """
+    value = fields.codes(rows, field, needed=True)
+    if value.str.match(PERSONAL).any():
+        raise ResponsesError(
+            "R405",
+            _(
+                "The column of '{field}' holds network addresses or telephone numbers as they are.",
+                field=field,
+            ),
+            where="fieldwork",
+            hint=_("Hash the column with a key before the check."),
+        )
+    interviews = pd.DataFrame({"value": value})
+    for name in ("county", "interviewer"):
+        interviews[name] = fields.codes(rows, name)
+    interviews = interviews[interviews["value"] != ""]
+    by_value = interviews.groupby("value")
+    table = by_value.size().rename("n").to_frame()
+    table["county"] = commonest(interviews, "county", by=["value"])
+    table["counties"] = by_value["county"].nunique()
+    table["interviewers"] = by_value["interviewer"].nunique()
+    order = ["n", "value"]
+    table = table.reset_index().sort_values(order, ascending=[False, True], ignore_index=True)
+    found = far_out(f"shared_{field}", field, table.rename(columns={"value": "unit"}))
+    return found.join(table[["counties", "interviewers"]])
 
 
 def speeders(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
@@ -26,7 +107,8 @@ def speeders(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     ResponsesError
         R401.
     """
-    seconds = pd.to_numeric(fields.column(rows, "duration"), errors="coerce").astype(float)
+    durations = fields.column(rows, "duration")
+    seconds = pd.to_numeric(durations, errors="coerce").astype(float)
     by_mode = seconds.groupby(fields.codes(rows, "mode"))
     medians_and_quartiles = [by_mode.transform("quantile", part) for part in (0.5, 0.25, 0.75)]
     reference = np.stack(medians_and_quartiles)
@@ -83,8 +165,8 @@ def many_a_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     interviews = pd.DataFrame({"county": fields.codes(rows, "county")})
     for name in ("interviewer", "day"):
         interviews[name] = fields.codes(rows, name, needed=True)
-    interviews = interviews[(interviews["interviewer"] != "") & (interviews["day"] != "")]
     keys = ["interviewer", "day"]
+    interviews = interviews[(interviews[keys] != "").all(axis=1)]
     table = interviews.groupby(keys).size().rename("n").to_frame()
     table["county"] = commonest(interviews, "county", by=keys)
     table = table.reset_index()
@@ -94,7 +176,8 @@ def many_a_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
 
 def commonest(parts: pd.DataFrame, column: str, *, by: list[str]) -> pd.Series[Any]:
     """Return the commonest value of a column in each group, the first in order of several."""
-    counted = parts.groupby([*by, column]).size().rename("n").reset_index()
+    counts = parts.groupby([*by, column]).size()
+    counted = counts.rename("n").reset_index()
     order = ["n", column]
     ranked = counted.sort_values(order, ascending=[False, True], kind="stable")
     return ranked.drop_duplicates(by).set_index(by)[column].sort_index()
@@ -105,14 +188,17 @@ def overlap_seconds(start: Array, end: Array) -> Array:
     order = np.argsort(start, kind="stable")
     start = start[order]
     end = end[order]
-    latest_end = np.concatenate([[-np.inf], np.maximum.accumulate(end)[:-1]])
+    ends = np.maximum.accumulate(end)
+    latest_end = np.concatenate([[-np.inf], ends[:-1]])
     with_earlier = np.minimum(end, latest_end) - start
     with_later = np.zeros(len(start))
     for step in range(1, len(start)):
-        if not (end[:-step] > start[step:]).any():
+        earlier = slice(None, -step)
+        later_start = start[step:]
+        if not (end[earlier] > later_start).any():
             break
-        shared = np.minimum(end[:-step], end[step:]) - start[step:]
-        with_later[:-step] = np.maximum(with_later[:-step], shared)
+        shared = np.minimum(end[earlier], end[step:]) - later_start
+        with_later[earlier] = np.maximum(with_later[earlier], shared)
     seconds = np.empty(len(start))
     seconds[order] = np.maximum(np.maximum(with_earlier, with_later), 0)
     return seconds
