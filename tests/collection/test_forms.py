@@ -12,9 +12,15 @@ from pyxform import xls2xform
 
 from conftest import ROOT
 from satisfaction.collection.forms import questionnaire_yaml, write_forms, write_yaml
-from satisfaction.collection.forms.xlsform import condition, write_xlsform, xlsform_sheets
+from satisfaction.collection.forms.xlsform import (
+    condition,
+    draft_xlsform,
+    is_foreign,
+    read_xlsform,
+    write_xlsform,
+    xlsform_sheets,
+)
 from satisfaction.collection.forms.xlsform_checks import check_xlsform
-from satisfaction.collection.forms.xlsform_reading import draft_xlsform, is_foreign, read_xlsform
 from satisfaction.declarations.questionnaire import RESERVED, Questionnaire, read_questionnaire
 from satisfaction.foundation.errors import ExportError, QuestionnaireError
 from satisfaction.foundation.tables import write_xlsx

@@ -13,8 +13,8 @@ from satisfaction.collection.forms.codebook import (
     codebook_html,
     codebook_sheets,
     codebook_tables,
+    printable_html,
 )
-from satisfaction.collection.forms.printed import printable_html
 from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
 from satisfaction.foundation.language import use
 

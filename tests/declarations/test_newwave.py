@@ -13,7 +13,6 @@ from ruamel.yaml import YAML
 from tests.item_trees import write_files
 
 from conftest import small_rows, small_tables
-from satisfaction.declarations.meanings import schema_of
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.declarations.new_wave_files import COMMENTS, RULE_COMMENTS
 from satisfaction.declarations.rules import Rules
@@ -23,6 +22,7 @@ from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.language import use
 from satisfaction.foundation.tables import read_table, read_tables, write_xlsx
 from satisfaction.foundation.workbooks import is_template_sheet
+from satisfaction.foundation.yaml import schema_of
 
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 

@@ -15,7 +15,9 @@ from satisfaction import SurveyDesign, estimate
 from satisfaction.estimation.reliability import intraclass_correlation
 from satisfaction.fieldwork.answers import (
     answer_patterns,
+    highest_match,
     little_variance,
+    near_duplicates,
     relative_variances,
     straight_lining,
 )
@@ -26,23 +28,19 @@ from satisfaction.fieldwork.coaching import (
     mode_gap,
     top_box,
 )
-from satisfaction.fieldwork.duplicates import (
-    duplicate_ids,
-    highest_match,
-    near_duplicates,
-    shared_values,
-)
 from satisfaction.fieldwork.findings import CHECKS, COLUMNS
 from satisfaction.fieldwork.outliers import interviewer_effects, interviewer_means
-from satisfaction.fieldwork.progress import by_day, quota_progress
-from satisfaction.fieldwork.timing import (
+from satisfaction.fieldwork.paradata import (
+    duplicate_ids,
     many_a_day,
     odd_hours,
     overlap_seconds,
     overlaps,
     reversed_times,
+    shared_values,
     speeders,
 )
+from satisfaction.fieldwork.progress import by_day, quota_progress
 from satisfaction.foundation.errors import ResponsesError
 
 TOPS = dict.fromkeys(ITEMS, 5)
@@ -245,7 +243,7 @@ def test_the_highest_match_equals_all_pairs(given_answers):
 def test_blocks_do_not_change_the_match(monkeypatch):
     codes = np.random.default_rng(5).integers(-1, 4, (100, 9))
     whole = highest_match(codes, least=4)
-    monkeypatch.setattr("satisfaction.fieldwork.duplicates.BLOCK", 7)
+    monkeypatch.setattr("satisfaction.fieldwork.answers.BLOCK", 7)
     for first, second in zip(whole, highest_match(codes, least=4), strict=True):
         np.testing.assert_array_equal(first, second)
 

@@ -12,18 +12,17 @@ import pytest
 from satisfaction.collection.responses import load_responses
 from satisfaction.fieldwork.answers import (
     answer_codes,
+    near_duplicates,
     open_items,
     outcome_counts,
     points,
     rate_values,
 )
 from satisfaction.fieldwork.daily import county_page, daily_workbook
-from satisfaction.fieldwork.dispositions import dispositions
-from satisfaction.fieldwork.duplicates import duplicate_ids, near_duplicates, shared_values
 from satisfaction.fieldwork.findings import CHECKS, COLUMNS, Fields, declared_fields
-from satisfaction.fieldwork.progress import by_day, quota_progress
+from satisfaction.fieldwork.paradata import duplicate_ids, many_a_day, shared_values
+from satisfaction.fieldwork.progress import by_day, dispositions, quota_progress
 from satisfaction.fieldwork.standing import run_checks
-from satisfaction.fieldwork.timing import many_a_day
 from satisfaction.foundation.tables import read_tables, write_xlsx
 from satisfaction.pipeline import run
 

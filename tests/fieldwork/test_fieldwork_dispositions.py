@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satisfaction.declarations.facts import DISPOSITIONS, read_outcomes
-from satisfaction.fieldwork.dispositions import (
+from satisfaction.fieldwork.progress import (
     RATES,
     dispositions,
     eligible_share,

@@ -28,12 +28,11 @@ def test_run_writes_a_dated_folder_and_says_where(call, small):
     }
 
 
-def test_second_run_overwrites_nothing(call, small):
-    call("run", small.folder)
-    first = (small.folder / "out" / "latest").resolve()
+def test_second_run_overwrites_nothing(call, published):
+    first = (published.folder / "out" / "latest").resolve()
     before = {p.name: p.read_bytes() for p in first.iterdir()}
-    call("run", small.folder)
-    assert (small.folder / "out" / "latest").resolve() != first
+    call("run", published.folder)
+    assert (published.folder / "out" / "latest").resolve() != first
     assert {p.name: p.read_bytes() for p in first.iterdir()} == before
 
 
@@ -80,19 +79,18 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_fault_ends_with_one_clear_message(call, small, fault):
-    call("run", small.folder)
-    out = small.folder / "out"
+def test_a_fault_ends_with_one_clear_message(call, published, fault):
+    out = published.folder / "out"
     before = (out / "latest").resolve(), sorted(p.name for p in out.iterdir())
-    fault(small)
-    code, shown, message = call("run", small.folder)
+    fault(published)
+    code, shown, message = call("run", published.folder)
     assert code == cli.USER_FAULT
     assert shown == ""
     assert message.startswith(f"[{FAULTS[fault]}]")
     assert ENGLISH.search(message)
     assert "  Next: " in message
     assert "Traceback" not in message
-    _, _, in_chinese = call("run", small.folder, language="zh")
+    _, _, in_chinese = call("run", published.folder, language="zh")
     assert in_chinese.startswith(f"[{FAULTS[fault]}]")
     assert CHINESE.search(in_chinese)
     assert "  处理：" in in_chinese

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import click
 
 from satisfaction.cli.before import draw, form, init, new, next_sample, plan, schema, simulate
-from satisfaction.cli.checking import compare, lab, verify
 from satisfaction.cli.options import (
     DAMAGED_SET,
     EXIT_CODES,
@@ -38,11 +37,14 @@ from satisfaction.cli.running import (
     assessment,
     change,
     combined,
+    compare,
+    lab,
     report,
     rolling,
     run,
     stability,
     trial,
+    verify,
 )
 from satisfaction.foundation.errors import DamagedSetError, SatisfactionError
 from satisfaction.foundation.language import Text, _, readers_language, use

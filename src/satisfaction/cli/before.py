@@ -23,7 +23,7 @@ from satisfaction.foundation.language import Text, _, ngettext, use
 if TYPE_CHECKING:
     import pandas as pd
 
-    from satisfaction.collection.forms.xlsform_reading import Draft
+    from satisfaction.collection.forms.xlsform import Draft
 
 
 @command(_("Write an example project: questionnaire, a simulated wave, tables, notebooks."))
@@ -86,10 +86,10 @@ def schema(kind: str) -> None:
     """Print the JSON Schema of a YAML file, for editors."""
     import json
 
-    from satisfaction.declarations.meanings import schema_of
     from satisfaction.declarations.questionnaire import json_schema
     from satisfaction.declarations.rules import Rules
     from satisfaction.declarations.wave import SurveyFile
+    from satisfaction.foundation.yaml import schema_of
 
     with use(reader()):
         if kind == "survey":

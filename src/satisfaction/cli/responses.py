@@ -192,8 +192,8 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         unread_lines,
     )
     from satisfaction.collection.responses import load_responses
-    from satisfaction.declarations.declared_words import population_note, what_is_tested
     from satisfaction.declarations.earlier import earlier_notes
+    from satisfaction.declarations.survey import population_note, what_is_tested
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
 

@@ -44,7 +44,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.recognised import NO_ANSWER
+from satisfaction.foundation.personal import NO_ANSWER
 
 BLANKS = " \t\r\n\u3000\u00a0"
 SERIAL = re.compile(

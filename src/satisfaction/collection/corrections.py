@@ -374,7 +374,7 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
                 "The workbook lacks {lacking}; its rows cannot be found again.",
                 lacking=shortened(lacking),
             ),
-            where=str(path),
+            where=path,
             available=list(sheets),
             hint=_(
                 "Correct the workbook that `satisfaction check --rejected` wrote; keep its "

@@ -192,7 +192,7 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
                     len(left),
                     files=semicolon_list(files),
                 ),
-                where=str(survey.folder / FOLDER),
+                where=survey.folder / FOLDER,
                 hint=_(
                     "List them under `files` in survey.yaml (or delete `files`: every table is "
                     "read); save them as xlsx; take away what holds no responses, or name it "

@@ -143,7 +143,7 @@ def _repeats(pair: pd.Series, survey: Survey) -> ResponsesError:
             one=pair["table_x"],
             differ=pair["differ"],
         ),
-        where=str(survey.folder / pair["table_y"]),
+        where=survey.folder / pair["table_y"],
         hint=_(
             "Take the old file away (or name it under `ignore` in survey.yaml); if they "
             "are other people, write `numbering: area` (every area counts for itself) or "
@@ -163,7 +163,7 @@ def _numbered_alike(pairs: pd.DataFrame, survey: Survey) -> ResponsesError:
             shared=ngettext("{n:,} pair", "{n:,} pairs", shared),
             tables=shortened(tables),
         ),
-        where=str(survey.folder),
+        where=survey.folder,
         hint=_(
             "Write `numbering: area` in survey.yaml (numbers are unique within an area), "
             "or correct the numbers."

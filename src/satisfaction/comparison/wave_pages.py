@@ -185,7 +185,11 @@ def _change_cells(found: WaveChange, row: Mapping[Hashable, Any], *, tested: boo
         guaranteed = f"{_places(row['rise_low'])} … {_places(row['rise_high'])}"
     limits = unit.change_limits(row["ci_low"], row["ci_high"])
     relative = _or_dash(row["relative_change"], unit.change) + limits
-    cells += [guaranteed, probability(row["probability_rise"]), relative, p_value(row["p_bh"])]
+    rise = probability(row["probability_rise"])
+    if row.get("model_dependent") == "yes":
+        ends = (row["probability_rise_low"], row["probability_rise_high"])
+        rise = f"{rise} ({' – '.join(map(probability, ends))})"
+    cells += [guaranteed, rise, relative, p_value(row["p_bh"])]
     return [*cells, SIGNIFICANT[row["significant"]]]
 
 

@@ -137,14 +137,27 @@ def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
 def _chance(found: WaveChange, row: Any) -> Text:
     """Say how probable a true rise of so many places is, or a true fall where the published rank fell."""
     places = found.ranks.summary.places
-    if row["rise"] < 0:
-        less = found.ranks.probability_rise(1 - places)  # a smaller fall, or none
-        chance = 1 - less[row["code"]]
+    code = row["code"]
+    falls = row["rise"] < 0
+    gained = 1 - places if falls else places
+    chance = found.ranks.probability_rise(gained)[code]
+    likely = _("true rise of {places} or more", places=places)
+    if falls:
+        chance = 1 - chance
         likely = _("true fall of {places} or more", places=places)
-    else:
-        chance = found.ranks.probability_rise(places)[row["code"]]
-        likely = _("true rise of {places} or more", places=places)
-    return _("P({likely}) {probability}", likely=likely, probability=probability(chance))
+    stated = _("P({likely}) {probability}", likely=likely, probability=probability(chance))
+    under = found.ranks.rise_range(gained)
+    if code not in under.index or not under.loc[code, "model_dependent"]:
+        return stated
+    ends = under.loc[code, ["probability_rise_low", "probability_rise_high"]].tolist()
+    if falls:
+        ends = [1 - end for end in reversed(ends)]
+    return _(
+        "{chance} (it depends on the model: between {low:.2f} and {high:.2f} under other assumptions)",
+        chance=stated,
+        low=ends[0],
+        high=ends[1],
+    )
 
 
 def _places_gained(rise: int) -> Text:

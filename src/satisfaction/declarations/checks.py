@@ -24,7 +24,7 @@ from satisfaction.declarations.wave import (
     TrimmingStep,
 )
 from satisfaction.foundation.errors import SurveyError, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.yaml import Document, Location
 
 if TYPE_CHECKING:
@@ -49,11 +49,12 @@ def check_declarations(
         S163 an item of a weighting step or of a check of the fieldwork, S522 a model of who answers without margins of areas, S168 a stratum to be collapsed that is none, S340 an overall rate that is none.
     """
     roles = questionnaire.roles
-    if declared.areas is None and isinstance(questionnaire.items[roles.area], AreaItem):
+    area_item = questionnaire.items[roles.area]
+    if declared.areas is None and isinstance(area_item, AreaItem):
         raise SurveyError(
             "S123",
             _("Item '{area}' is an area code; an `areas` table is needed.", area=roles.area),
-            where=str(document.path),
+            where=document.path,
             hint=_("Declare an `areas` table."),
         )
     if declared.sample is not None and roles.psu is None:
@@ -84,10 +85,11 @@ def check_declarations(
     _check_selection_model(document, declared, roles.area)
     merged = [pair.stratum for pair in declared.collapse]
     for position, pair in enumerate(declared.collapse):
-        complete = len(pair.stratum) == len(pair.into) == len(roles.strata)
+        values = (len(pair.stratum), len(pair.into))
+        complete = set(values) == {len(roles.strata)}
         chained = pair.into in merged
         twice = merged.count(pair.stratum) > 1
-        if not complete or pair.stratum == pair.into or chained or twice:
+        if not complete or chained or twice:
             raise SurveyError(
                 "S168",
                 _(
@@ -120,14 +122,16 @@ def area_margins(declared: SurveyFile, area: str) -> list[str]:
     model = declared.selection_model
     if model is not None and model.reference is not None:
         return []
-    names = list(declared.margins)
+    usable = _margins_dividing(declared, area)
     if model is not None and model.margins is not None:
-        names = model.margins
-    return [name for name in names if _divides(declared.margins[name].by, area)]
+        usable = [name for name in model.margins if name in usable]
+    return usable
 
 
-def _divides(by: list[str], area: str) -> bool:
-    return area in by and len(by) > 1
+def _margins_dividing(declared: SurveyFile, area: str) -> list[str]:
+    """Return the margins by the area and at least one item."""
+    margins = declared.margins.items()
+    return [name for name, margin in margins if area in margin.by and len(margin.by) > 1]
 
 
 def _check_selection_model(document: Document, declared: SurveyFile, area: str) -> None:
@@ -142,7 +146,7 @@ def _check_selection_model(document: Document, declared: SurveyFile, area: str) 
     if model is None or model.reference is not None:
         return
     usable = area_margins(declared, area)
-    unusable = [name for name in model.margins or () if name not in usable]
+    unusable = next((name for name in model.margins or () if name not in usable), "")
     if usable and not unusable:
         return
     raise SurveyError(
@@ -152,8 +156,8 @@ def _check_selection_model(document: Document, declared: SurveyFile, area: str) 
             area=area,
         ),
         where=document.place(("selection_model",)),
-        available=[name for name, margin in declared.margins.items() if _divides(margin.by, area)],
-        got=unusable[0] if unusable else "",
+        available=_margins_dividing(declared, area),
+        got=unusable,
         hint=_("Declare such a margin: by: [{area}, sex], for instance.", area=area),
     )
 
@@ -185,7 +189,7 @@ def check_reference(survey: Survey, reference: Survey, document: Document) -> No
             "S529",
             _("Reference {name} holds simulated data, this wave real ones.", name=reference.name),
             where=where,
-            got=str(model.reference),
+            got=model.reference,
             hint=_("Name another wave, or use margins."),
         )
     if not declared.weighting:
@@ -193,7 +197,7 @@ def check_reference(survey: Survey, reference: Survey, document: Document) -> No
             "S530",
             _("Reference {name} declares no weighting.", name=reference.name),
             where=where,
-            got=str(model.reference),
+            got=model.reference,
             hint=_("Declare `weighting` there: its respondents must stand for all residents."),
         )
     for position, item in enumerate(model.by or ()):
@@ -219,11 +223,8 @@ def _check_common_item(survey: Survey, reference: Survey, item: str, where: str)
     """Refuse an item that is not a single item with the same answers in both questionnaires."""
     ours = survey.questionnaire
     theirs = reference.questionnaire
-    asked = ours.items_of(SingleItem)
-    common = []
-    for name in theirs.items_of(SingleItem):
-        if name in asked and _answers_in_words(ours, name) == _answers_in_words(theirs, name):
-            common.append(name)
+    asked = _single_items(ours)
+    common = [name for name, answers in _single_items(theirs).items() if asked.get(name) == answers]
     if item in common:
         return
     raise SurveyError(
@@ -241,11 +242,13 @@ def _check_common_item(survey: Survey, reference: Survey, item: str, where: str)
     )
 
 
-def _answers_in_words(questionnaire: Questionnaire, item: str) -> dict[str, tuple[str, str]]:
-    words = {}
-    for code, answer in questionnaire.answers(item).items():
-        words[str(code)] = (answer.zh, answer.en)
-    return words
+def _single_items(questionnaire: Questionnaire) -> dict[str, dict[int, Text]]:
+    """Return the answers of every single item in words, by their codes."""
+    items = {}
+    for name in questionnaire.items_of(SingleItem):
+        answers = questionnaire.answers(name)
+        items[name] = {code: answer.text for code, answer in answers.items()}
+    return items
 
 
 def with_default_margins(
@@ -282,11 +285,8 @@ def default_margins(declared: SurveyFile, questionnaire: Questionnaire) -> list[
         by = set(margin.by)
         if by & asked and by <= {roles.area, *asked}:
             usable[name] = by
-    finest = []
-    for name, by in usable.items():
-        if not any(by < other for other in usable.values()):
-            finest.append(name)
-    return finest
+    sets = usable.values()
+    return [name for name, by in usable.items() if not any(by < other for other in sets)]
 
 
 def _require_every_item(
@@ -297,11 +297,8 @@ def _require_every_item(
     names: list[str],
 ) -> None:
     """Refuse default margins that leave an item of `roles.calibration` out, or of a questionnaire without any (S520)."""
-    roles = questionnaire.roles
-    held: set[str] = set()
-    for name in names:
-        held.update(declared.margins[name].by)
-    lacking = [item for item in roles.calibration if item not in held]
+    held = set().union(*(declared.margins[name].by for name in names))
+    lacking = [item for item in questionnaire.roles.calibration if item not in held]
     if names and not lacking:
         return
     items = ", ".join(lacking) or "-"
@@ -378,9 +375,8 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
     singles = questionnaire.items_of(SingleItem)
     tests = declared.tests
     if tests is not None:
-        measures = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics]
         check(("tests", "groups"), tests.groups or [], singles, SINGLES)
-        check(("tests", "measures"), tests.measures or [], measures, MEASURES)
+        check(("tests", "measures"), tests.measures or [], questionnaire.measures, MEASURES)
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         check(("fieldwork", "backcheck", "items"), backcheck.items, singles, SINGLES)
@@ -400,10 +396,11 @@ def check_rules(survey: Survey, document: Document) -> None:
         between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings, S373 a
         wave that differs, S377 one whose set does not hold the ranking, S375 and S376 steps that cannot be decided.
     """
+    lists_first = survey.rules.ranking.side == "first"
     for position, threshold in enumerate(survey.rules.thresholds):
         of_threshold = ("thresholds", position)
         _check_threshold(survey, document, of_threshold, threshold)
-        if threshold.on_list is not None and survey.rules.ranking.side == "first":
+        if threshold.on_list is not None and lists_first:
             raise SurveyError(
                 "S378",
                 _("A threshold acts on a list of the last areas only."),
@@ -415,7 +412,7 @@ def check_rules(survey: Survey, document: Document) -> None:
     _check_history(survey, document)
     ranked = survey.ranked_areas()
     below_whole = survey.area_levels()[-1]
-    larger = [str(code) for code in survey.domain_values(below_whole)]
+    larger = list(map(str, survey.domain_values(below_whole)))
     for code, targets in survey.rules.targets.items():
         peers = ranked
         if code not in ranked and code in larger:
@@ -444,15 +441,15 @@ def check_rules(survey: Survey, document: Document) -> None:
                         hint=_("Lower `{kind}`.", kind=kind),
                     )
             if target.first_in is not None:
-                _check_first_in(survey, document.place((*at, "first_in")), target.first_in, code)
+                where = document.place((*at, "first_in"))
+                _check_first_in(survey, where, target.first_in, code)
             if target.rise is not None:
                 _check_rise(survey, document, (*at, "rise"), target, code)
 
 
 def check_scores(survey: Survey, document: Document, score: str, tie_break: str | None) -> None:
     """Refuse to rank by, or to break ties by, what is no score of the wave; S390."""
-    questionnaire = survey.questionnaire
-    known = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics, *survey.composed]
+    known = [*survey.questionnaire.measures, *survey.composed]
     for key, name in (("score", score), ("tie_break", tie_break)):
         if name is not None and name not in known:
             raise SurveyError(
@@ -469,13 +466,13 @@ def check_scores(survey: Survey, document: Document, score: str, tie_break: str 
 
 def check_names(further: Sequence[RankedBy], document: Document) -> None:
     """Refuse two rankings whose files would have one name, and two that are *the* ranking; S391, S392."""
-    names = [one.name for one in further]
-    for one in further:
-        if names.count(one.name) > 1:
+    names = [ranked.name for ranked in further]
+    for ranked in further:
+        if names.count(ranked.name) > 1:
             raise SurveyError(
                 "S391",
-                _("Two rankings are called '{name}'.", name=one.name),
-                where=document.place(one.at),
+                _("Two rankings are called '{name}'.", name=ranked.name),
+                where=document.place(ranked.at),
                 hint=_("Give one of them another `name`."),
             )
     main = [ranking for ranking in document.data.get("rankings", []) if ranking.get("main")]
@@ -513,13 +510,12 @@ def _check_rise(
     where = document.place(at)
     earlier = survey.earlier_waves()
     since = target.since or next(reversed(earlier), "")
-    lacking = lacking_sets(survey)
+    counted = [published.wave for published in survey.earlier]
     if target.since is not None:
-        lacking = [one for one in lacking if one.wave == target.since]
-    elif since:
-        waves = [one.wave for one in survey.earlier]
-        after = waves.index(since) + 1 if since in waves else 0
-        lacking = [one for one in lacking if one.wave in waves[after:]]
+        counted = [since]
+    elif since in counted:
+        counted = counted[counted.index(since) + 1 :]
+    lacking = [published for published in lacking_sets(survey) if published.wave in counted]
     _require_held(survey, document, lacking)
     if since not in earlier:
         problem = _("There is no published ranking of an earlier wave to rise from.")
@@ -543,9 +539,8 @@ def _check_rise(
             hint=_("Name another wave in `since`, or remove the target."),
         )
     history = survey.rules.history
-    from_set = [one for one in survey.earlier if one.wave == since]
-    if from_set:
-        _require_alike(survey, document, from_set)
+    from_set = [published for published in survey.earlier if published.wave == since]
+    _require_alike(survey, document, from_set)
     if target.since is None:
         _check_gaps(survey, document, [since, survey.declared.wave])
     if from_set or history is None or history.questionnaire is None:
@@ -575,8 +570,7 @@ def _check_threshold(
     questionnaire = survey.questionnaire
     measure = threshold.measure
     below = threshold.below
-    measures = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics]
-    measures += survey.composed
+    measures = [*questionnaire.measures, *survey.composed]
     if measure not in measures:
         raise SurveyError(
             "S173",
@@ -586,24 +580,15 @@ def _check_threshold(
             got=measure,
             hint=_("Use a rate, index or topic of the questionnaire."),
         )
+    top = 100
+    form = N_("A threshold of '{measure}' is points 0-100, which {below:g} is not.")
     if measure in questionnaire.rates:
         top = 1
-        problem = _(
-            "A threshold of '{measure}' is a share 0-1, which {below:g} is not.",
-            measure=measure,
-            below=below,
-        )
-    else:
-        top = 100
-        problem = _(
-            "A threshold of '{measure}' is points 0-100, which {below:g} is not.",
-            measure=measure,
-            below=below,
-        )
+        form = N_("A threshold of '{measure}' is a share 0-1, which {below:g} is not.")
     if not 0 < below < top:
         raise SurveyError(
             "S174",
-            problem,
+            _(form, measure=measure, below=below),
             where=document.place((*at, "below")),
             hint=_("Write a number between 0 and {top}.", top=top),
         )
@@ -646,10 +631,11 @@ def _check_steps(survey: Survey, document: Document) -> None:
 def _check_history(survey: Survey, document: Document) -> None:
     """Refuse rankings of areas that nobody knows, and escalation that cannot count waves in a row."""
     escalation = survey.rules.escalation
-    if escalation and escalation.counts_earlier:
+    counts_earlier = escalation is not None and escalation.counts_earlier
+    if counts_earlier:
         _require_held(survey, document, lacking_sets(survey))
     if survey.history is None:
-        if escalation and escalation.counts_earlier:
+        if counts_earlier:
             raise SurveyError(
                 "S181",
                 _("Escalation counts earlier waves; it needs their rankings."),
@@ -662,7 +648,7 @@ def _check_history(survey: Survey, document: Document) -> None:
     known: Collection[str] = survey.area_names()
     if survey.areas is not None:
         known = sorted(set(survey.areas["code"]))
-    unknown = sorted(set(survey.history["code"]) - set(known))
+    unknown = sorted(set(survey.history["code"]).difference(known))
     if unknown:
         raise SurveyError(
             "S178",
@@ -673,29 +659,31 @@ def _check_history(survey: Survey, document: Document) -> None:
             hint=_("Correct the code; an area that ended stays in the table of areas."),
         )
     if escalation:
-        _check_gaps(survey, document, [*survey.earlier_waves(), survey.declared.wave])
-        if escalation.counts_earlier:
-            _require_alike(survey, document, survey.earlier)
+        waves = [*survey.earlier_waves(), survey.declared.wave]
+        _check_gaps(survey, document, waves)
+    if counts_earlier:
+        _require_alike(survey, document, survey.earlier)
 
 
 def _require_held(survey: Survey, document: Document, lacking: Sequence[EarlierSet]) -> None:
     """Refuse to count on a wave whose file set holds no ranking of this name, unless that is declared."""
-    history = survey.rules.history
-    gaps = [gap.wave for gap in (history.gaps if history is not None else None) or ()]
-    for one in lacking:
-        if one.wave in gaps:
+    gaps = _declared_gaps(survey) or []
+    ranking = survey.ranking_name or survey.ranked
+    for published in lacking:
+        wave = published.wave
+        if wave in gaps:
             continue
-        example = f"gaps: [{{wave: {one.wave}, source: ...}}]"
+        example = f"gaps: [{{wave: {wave}, source: ...}}]"
         raise SurveyError(
             "S377",
             _(
                 "A step or target counts on {wave}, whose file set holds no ranking '{ranking}'.",
-                wave=one.wave,
-                ranking=survey.ranking_name or survey.ranked,
+                wave=wave,
+                ranking=ranking,
             ),
             where=document.place(("history",)),
-            available=one.prefixes,
-            got=one.folder.name,
+            available=published.prefixes,
+            got=published.folder.name,
             hint=_(
                 "Give its ranks in the file of this ranking's `history`; or write {example} "
                 "there if no such ranking was published.",
@@ -704,20 +692,28 @@ def _require_held(survey: Survey, document: Document, lacking: Sequence[EarlierS
         )
 
 
+def _declared_gaps(survey: Survey) -> list[str] | None:
+    """Return the waves that `history` says did not take place; None where it does not say."""
+    history = survey.rules.history
+    if history is None or history.gaps is None:
+        return None
+    return [gap.wave for gap in history.gaps]
+
+
 def _require_alike(survey: Survey, document: Document, earlier: Iterable[EarlierSet]) -> None:
     """Refuse to count on a wave with another questionnaire or other areas, unless its entry says by what it is accepted."""
-    for one in earlier:
-        if one.ranking is None or one.declared.accepted:
+    for published in earlier:
+        if published.ranking is None or published.declared.accepted:
             continue
-        different = differences_from(survey, one)
+        different = differences_from(survey, published)
         if different is None:
             continue
-        example = f"{{survey: {one.declared.survey}, accepted: ...}}"
+        example = f"{{survey: {published.declared.survey}, accepted: ...}}"
         raise SurveyError(
             "S373",
             _(
                 "A step or target counts on {wave}, which differs from this wave: {different}.",
-                wave=one.wave,
+                wave=published.wave,
                 different=different,
             ),
             where=document.place(("escalation",)),
@@ -730,8 +726,7 @@ def _require_alike(survey: Survey, document: Document, earlier: Iterable[Earlier
 
 def _check_gaps(survey: Survey, document: Document, waves: list[str]) -> None:
     """Refuse to count over a wave that is missing from the earlier rankings, unless that is declared."""
-    history = survey.rules.history
-    gaps = history.gaps if history is not None else None
+    gaps = _declared_gaps(survey)
     whole_history = waves[0] == survey.earlier_waves()[0]
     missing: list[str] = []
     for earlier, later in pairwise(waves):
@@ -752,8 +747,8 @@ def _check_gaps(survey: Survey, document: Document, waves: list[str]) -> None:
                 ),
             )
         missing += between or []
-    declared = [gap.wave for gap in gaps or []]
-    explained = {period_of(wave) for wave in declared}
+    declared = gaps or []
+    explained = set(map(period_of, declared))
     unexplained = [wave for wave in missing if period_of(wave) not in explained]
     if unexplained:
         lacking = shortened(unexplained)
@@ -773,9 +768,9 @@ def _check_gaps(survey: Survey, document: Document, waves: list[str]) -> None:
             ),
         )
     gaps_between = {None, *map(period_of, missing)}  # None: a name that does not tell
-    lacking_waves = [one.wave for one in lacking_sets(survey)]
-    for wave in declared if whole_history else ():
-        if wave in lacking_waves:
+    lacking_waves = [published.wave for published in lacking_sets(survey)]
+    for wave in declared:
+        if not whole_history or wave in lacking_waves:
             continue
         if wave in waves or period_of(wave) not in gaps_between:
             raise SurveyError(

@@ -556,7 +556,7 @@ def _read_assessment(path: Path, component: Component) -> Assessment:
                 "table of them.",
                 item=sites[0],
             ),
-            where=str(path),
+            where=path,
             hint=_("Add `sites` to the component."),
         )
     return tree

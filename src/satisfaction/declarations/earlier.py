@@ -100,16 +100,8 @@ class EarlierSet:
         prefixes = {name: f"{name}_" for name in further}
         main = self.manifest.get("ranking_name")
         if main is None:
-            main = read_fact_table(self.folder / RANKING, ("measure",))["measure"].iloc[0]
+            main = _measure_of(self.folder / RANKING)
         return prefixes | {str(main): ""}
-
-    def _summary(self, name: str, prefix: str) -> Mapping[str, Any]:
-        """Return the manifest's summary of a ranking."""
-        record = self.manifest
-        if prefix:
-            record = self.manifest["rankings"][name]
-        summary: Mapping[str, Any] = record["ranking"]
-        return summary
 
     def ranked_as(self, name: str) -> EarlierSet:
         """Return the same set with its ranking of a name, where it holds one.
@@ -124,7 +116,10 @@ class EarlierSet:
             return replace(self, measure="", ranking=None, larger=None)
         path = self.folder / f"{prefix}{RANKING}"
         ranking = read_history(path, wave="")
-        summary = self._summary(name, prefix)
+        record = self.manifest
+        if prefix:
+            record = self.manifest["rankings"][name]
+        summary = record["ranking"]
         if summary.get("taken_as_exact") and "on_list" not in summary:
             ranking[["p_in", "p_out"]] = float("nan")  # nothing was established by it
         sources = [*self.sources, path]
@@ -135,11 +130,15 @@ class EarlierSet:
             sources.append(within)
         return replace(
             self,
-            measure=str(read_fact_table(path, ("measure",))["measure"].iloc[0]),
+            measure=_measure_of(path),
             ranking=ranking,
             larger=larger,
             sources=tuple(dict.fromkeys(sources)),
         )
+
+
+def _measure_of(ranking: Path) -> str:
+    return str(read_fact_table(ranking, ("measure",))["measure"].iloc[0])
 
 
 def read_earlier(folder: Path, declared: SurveyFile, *, where: str) -> tuple[EarlierSet, ...]:
@@ -190,17 +189,19 @@ def history_of(
     of_table = {}
     if table is not None:
         of_table = dict(list(table.groupby("wave", sort=False)))
-    lacking = [one.wave for one in sets if one.ranking is None]
-    parts = [rows for name, rows in of_table.items() if name not in lacking]
-    for one in sets:
-        if one.ranking is not None:
-            parts.append(one.ranking)
-        elif one.wave in of_table:
-            parts.append(of_table[one.wave])
+    lacking = [published.wave for published in sets if published.ranking is None]
+    parts = [ranks for name, ranks in of_table.items() if name not in lacking]
+    for published in sets:
+        if published.ranking is not None:
+            parts.append(published.ranking)
+        elif published.wave in of_table:
+            parts.append(of_table[published.wave])
     if not parts:
         return None
-    check_order(where, [str(part["wave"].iloc[0]) for part in parts], wave)
-    return pd.concat(parts, ignore_index=True)
+    history = pd.concat(parts, ignore_index=True)
+    waves = [str(part["wave"].iloc[0]) for part in parts]
+    check_order(where, waves, wave)
+    return history
 
 
 def _read_set(
@@ -210,11 +211,11 @@ def _read_set(
     published, date = _published_set(place, earlier, where=where)
     with unrecorded():
         refuse_changed_set(published)
-    made = read_manifest(published)
+    manifest = read_manifest(published)
     problem = None
-    if made.get("trial"):
+    if manifest.get("trial"):
         problem = _("The file set {name} is a trial, not an official result.", name=published.name)
-    elif made.get("simulated_seed") is not None and declared.simulated is None:
+    elif manifest.get("simulated_seed") is not None and declared.simulated is None:
         problem = _(
             "The file set {name} holds simulated data, this wave real ones.", name=published.name
         )
@@ -228,12 +229,12 @@ def _read_set(
     return EarlierSet(
         declared=earlier,
         folder=published,
-        survey=made["survey"],
-        wave=made["wave"],
-        questionnaire=made["questionnaire"],
-        revision=int(made["revision"]),
+        survey=manifest["survey"],
+        wave=manifest["wave"],
+        questionnaire=manifest["questionnaire"],
+        revision=int(manifest["revision"]),
         handed_over=date,
-        manifest=made,
+        manifest=manifest,
         sources=tuple(sources),
         survey_folder=_survey_folder(place, published),
     )
@@ -339,8 +340,11 @@ def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
         differences.append(
             _("ranked by {before}, now by {now}", before=earlier.measure, now=survey.ranked)
         )
-    elif survey.ranked == COMBINED and _parts_now(survey) != _parts_then(earlier):
-        differences.append(_("combined score of other components, weights or scales"))
+    elif survey.ranked == COMBINED:
+        assert survey.combined is not None
+        now_declared = survey.combined.declared.model_dump(mode="json", exclude_none=True)
+        if _parts(now_declared) != _parts(earlier.manifest.get("combined", {})):
+            differences.append(_("combined score of other components, weights or scales"))
     assert earlier.ranking is not None
     before = set(earlier.ranking["code"])
     now = set(survey.ranked_areas())
@@ -363,31 +367,20 @@ def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
     return semicolon_list(differences) if differences else None
 
 
-def _parts_now(survey: Survey) -> dict[str, Any]:
-    """Return how the combined score is put together."""
-    assert survey.combined is not None
-    return _parts(survey.combined.declared.model_dump(mode="json", exclude_none=True))
-
-
-def _parts_then(earlier: EarlierSet) -> dict[str, Any]:
-    """Return how the combined score of an earlier wave was put together."""
-    return _parts(earlier.manifest.get("combined", {}))
-
-
 def _parts(combined: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides a combined score beside the data: of every component weight, scale and measure."""
     parts: dict[str, Any] = {"aggregation": combined.get("aggregation")}
+    decisive = ("weight", "normalise", "goalposts", "measure")
     for name, component in combined.get("components", {}).items():
-        parts[name] = [
-            component.get(key) for key in ("weight", "normalise", "goalposts", "measure")
-        ]
+        parts[name] = list(map(component.get, decisive))
     return parts
 
 
 def lacking_sets(survey: Survey) -> list[EarlierSet]:
     """Return the earlier waves that hold no ranking of this name, and whose ranks no table gives."""
     waves = survey.earlier_waves()
-    return [one for one in survey.earlier if one.ranking is None and one.wave not in waves]
+    without_ranking = [published for published in survey.earlier if published.ranking is None]
+    return [published for published in without_ranking if published.wave not in waves]
 
 
 def earlier_notes(survey: Survey) -> list[Text]:
@@ -395,7 +388,7 @@ def earlier_notes(survey: Survey) -> list[Text]:
 
     Of the wave's other rankings only what is not the same for all of them.
     """
-    notes = [_("earlier wave {words}", words=one.words) for one in survey.earlier]
+    notes = [_("earlier wave {words}", words=published.words) for published in survey.earlier]
     notes += _particular_notes(survey)
     for other in survey.further:
         for note in _particular_notes(survey.ranked_by(other)):
@@ -408,17 +401,17 @@ def _particular_notes(survey: Survey) -> list[Text]:
     """Say of the earlier waves of one ranking in what they differ from this wave, and which of them do not hold it."""
     notes = []
     lacking = lacking_sets(survey)
-    for one in survey.earlier:
-        if one in lacking:
-            note = _("{wave}: its file set holds no ranking of this name", wave=one.wave)
-            notes.append(note)
-        if one.ranking is None:
+    for published in survey.earlier:
+        wave = published.wave
+        if published in lacking:
+            notes.append(_("{wave}: its file set holds no ranking of this name", wave=wave))
+        if published.ranking is None:
             continue
-        different = differences_from(survey, one)
+        different = differences_from(survey, published)
         if different is None:
             continue
-        note = _("{wave} differs: {different}", wave=one.wave, different=different)
-        if one.declared.accepted:
-            note = _("{note}; accepted by: {source}", note=note, source=one.declared.accepted)
+        note = _("{wave} differs: {different}", wave=wave, different=different)
+        if source := published.declared.accepted:
+            note = _("{note}; accepted by: {source}", note=note, source=source)
         notes.append(note)
     return notes

@@ -18,7 +18,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import Text, _
-from satisfaction.foundation.recognised import AUTONOMOUS, ORDINARY
+from satisfaction.foundation.personal import AUTONOMOUS, ORDINARY
 from satisfaction.foundation.tables import read_table
 
 
@@ -33,13 +33,16 @@ def read_fact_table(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     table = read_table(path)
     missing = [column for column in wanted if column not in table]
     if missing:
-        quoted = ", ".join(f"'{column}'" for column in missing)
+        quoted = [f"'{column}'" for column in missing]
+        meant = ""
+        if len(missing) == 1:
+            meant = missing[0]
         raise SurveyError(
             "S131",
-            _("Column {quoted} not found.", quoted=quoted),
+            _("Column {quoted} not found.", quoted=", ".join(quoted)),
             where=f"{path} row 1",
             available=table.columns,
-            got=missing[0] if len(missing) == 1 else "",
+            got=meant,
             hint=_("Add the column or correct its name."),
         )
     return table.map(str.strip)
@@ -55,7 +58,8 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     """
     table = read_fact_table(path, (respondent, "weight"))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
-    _refuse(path, ~(np.isfinite(weight) & (weight > 0)), "S523", _("Weights must be positive"))
+    positive = np.isfinite(weight) & (weight > 0)
+    _refuse(path, ~positive, "S523", _("Weights must be positive"))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
     return table.assign(weight=weight)
@@ -92,7 +96,8 @@ def read_rscales(path: Path) -> pd.DataFrame:
         S131 without that column, S534 a scale that is no number of 0 or more.
     """
     scales = pd.to_numeric(read_fact_table(path, ("rscale",))["rscale"], errors="coerce")
-    _refuse(path, ~(np.isfinite(scales) & (scales >= 0)), "S534", _("Scales must be numbers"))
+    usable = np.isfinite(scales) & (scales >= 0)
+    _refuse(path, ~usable, "S534", _("Scales must be numbers"))
     return scales.astype(float).to_frame()
 
 
@@ -106,7 +111,7 @@ def _refuse(
         raise SurveyError(
             code,
             _("{text} (rows {numbers}).", text=text, numbers=numbers),
-            where=str(path),
+            where=path,
             available=available,
             hint=_("Correct these rows."),
         )
@@ -169,17 +174,16 @@ def names_of_areas(areas: pd.DataFrame) -> dict[str, Text]:
     """Return the names of areas by their codes: `name`, and `name_en` where the table has it and it is not empty."""
     english = areas["name"]
     if "name_en" in areas:
-        english = areas["name_en"].where(areas["name_en"] != "", areas["name"])
-    names = {}
-    for code, zh, en in zip(areas["code"], areas["name"], english, strict=True):
-        names[str(code)] = Text(zh, en)
-    return names
+        english = areas["name_en"].where(areas["name_en"] != "", english)
+    words = map(Text, areas["name"], english)
+    return dict(zip(map(str, areas["code"]), words, strict=True))
 
 
 def lowest_level(areas: pd.DataFrame) -> str:
     """Return the level of the areas that no other area lies in; empty where they are of several levels."""
     current = current_areas(areas)
-    levels = current.loc[~current["code"].isin(current["parent"]), "level"].unique()
+    with_areas_below = current["code"].isin(current["parent"])
+    levels = current["level"][~with_areas_below].unique()
     return str(levels[0]) if len(levels) == 1 else ""
 
 
@@ -192,23 +196,21 @@ def check_areas(areas: pd.DataFrame, ranked: str, path: Path) -> None:
         raise SurveyError(
             "S146",
             _("The table of areas is not right: {text}.", text=text),
-            where=str(path),
+            where=path,
             available=sorted(levels),
             hint=_("Correct `level` and `parent` in the table of areas."),
         )
 
     tops = int((current["parent"] == "").sum())
     if tops != 1:
-        refuse(
-            _("exactly one area has no parent (found {tops})", tops=tops),
-        )
+        refuse(_("exactly one area has no parent (found {tops})", tops=tops))
     parents = dict(zip(current["code"], current["parent"], strict=True))
-    lost = shortened(above for above in current["parent"] if above and above not in parents)
+    lost = [above for above in current["parent"] if above and above not in parents]
     if lost:
-        refuse(_("parents that do not exist: {lost}", lost=lost))
-    circular = shortened(code for code in parents if not _reaches_top(code, parents))
+        refuse(_("parents that do not exist: {lost}", lost=shortened(lost)))
+    circular = [code for code in parents if not _reaches_top(code, parents)]
     if circular:
-        refuse(_("parents in a circle: {circular}", circular=circular))
+        refuse(_("parents in a circle: {circular}", circular=shortened(circular)))
     if ranked not in levels:
         refuse(_("there is no level '{ranked}'", ranked=ranked))
     if len(parents) < len(current):
@@ -241,8 +243,8 @@ def short_names(name: str) -> set[str]:
     without the names of its peoples.
     """
     if autonomous := AUTONOMOUS.fullmatch(name):
-        stem = autonomous["stem"]
-        return {stem, stem + autonomous["kind"], stem + autonomous["autonomous"]} - {name}
+        stem, kind, in_full = autonomous.group("stem", "kind", "autonomous")
+        return {stem, stem + kind, stem + in_full} - {name}
     if ordinary := ORDINARY.fullmatch(name):
         return {ordinary["stem"]}
     return set()
@@ -271,25 +273,17 @@ def check_frame_and_sample(
             raise SurveyError(
                 code,
                 _("{text}: {listed}.", text=text, listed=listed),
-                where=str(incomplete),
+                where=incomplete,
                 hint=_(
                     "Complete these strata in {name}, or correct the other table.",
                     name=incomplete.name,
                 ),
             )
 
-    refuse(
-        "S144",
-        framed - sampled,
-        _("Strata of the frame have no sample"),
-        sample_path,
-    )
-    refuse(
-        "S145",
-        sampled - framed,
-        _("Strata of the sample are not in the frame"),
-        frame_path,
-    )
+    without_sample = _("Strata of the frame have no sample")
+    refuse("S144", framed - sampled, without_sample, sample_path)
+    not_framed = _("Strata of the sample are not in the frame")
+    refuse("S145", sampled - framed, not_framed, frame_path)
 
 
 # ---- margins and quota
@@ -406,11 +400,12 @@ def read_nonrespondents(
         column = values.astype(object)
         is_weight = base is not None and name == base.column
         is_optional = base is not None and name in (*base.multiply, *base.divide)
-        wrong = (values == "") & (not is_optional)
+        empty = values == ""
+        wrong = empty & (not is_optional)
         known = _known_codes(name, questionnaire, areas)
         if isinstance(item, NumberItem):
             column = pd.to_numeric(values, errors="coerce")
-            wrong |= (values != "") & ~item.allows(column, weight=is_weight)
+            wrong |= ~empty & ~item.allows(column, weight=is_weight)
             known = [f"{item.low}-{item.high}"]
         elif known:
             wrong |= ~values.isin(known)
@@ -536,8 +531,8 @@ def read_larger(path: Path, *, without: set[str]) -> pd.DataFrame:
         Codes of the areas that are ranked among all.
     """
     text = read_fact_table(path, ("wave", "code", "rank"))
-    text = text[~text["code"].isin(without)].reset_index(drop=True)
-    return _history(path, text.assign(listed="no"), "")
+    larger = text[~text["code"].isin(without)].assign(listed="no")
+    return _history(path, larger.reset_index(drop=True), "")
 
 
 def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
@@ -552,53 +547,55 @@ def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
     for name in ("rank", "marginal_low", "marginal_high", "n", "p_in", "p_out"):
         if name not in text:
             text[name] = ""
-        table[name] = pd.to_numeric(text[name], errors="coerce").where(text[name] != "")
+        table[name] = pd.to_numeric(text[name], errors="coerce")
     table["listed"] = text["listed"]
+    stated = text != ""
 
     def refuse(wrong: pd.Series, name: str, text: Text) -> None:
         _refuse(path, wrong, "S175", _("`{name}` {text}", name=name, text=text))
 
     def below_one(name: str) -> pd.Series:
-        return (text[name] != "") & ~(table[name] >= 1)
+        return stated[name] & ~(table[name] >= 1)
 
     rank = table["rank"]
     low = table["marginal_low"]
     high = table["marginal_high"]
-    refuse(text["wave"] == "", "wave", _("is empty"))
-    refuse(text["code"] == "", "code", _("is empty"))
+    refuse(~stated["wave"], "wave", _("is empty"))
+    refuse(~stated["code"], "code", _("is empty"))
     no_half = rank.notna() & (rank * 2 % 1 != 0)
-    refuse(below_one("rank") | no_half | np.isinf(rank), "rank", _("is no rank"))
+    no_rank = below_one("rank") | no_half | np.isinf(rank)
+    refuse(no_rank, "rank", _("is no rank"))
     refuse(below_one("marginal_low"), "marginal_low", _("is no rank"))
-    no_set = (low.isna() != high.isna()) | (low > high) | (low.notna() & rank.isna())
-    refuse(
-        below_one("marginal_high") | no_set,
-        "marginal_high",
-        _("is no set (low, high and rank go together)"),
-    )
-    whole = (table["n"] >= 0) & (table["n"] % 1 == 0)
-    refuse((text["n"] != "") & ~whole, "n", _("is no count"))
+    half_a_set = low.isna() != high.isna()
+    no_set = half_a_set | (low > high) | (low.notna() & rank.isna())
+    incomplete = _("is no set (low, high and rank go together)")
+    refuse(below_one("marginal_high") | no_set, "marginal_high", incomplete)
+    n = table["n"]
+    no_count = stated["n"] & ~((n >= 0) & (n % 1 == 0))
+    refuse(no_count, "n", _("is no count"))
     for name in ("p_in", "p_out"):
-        refuse((text[name] != "") & ~table[name].between(0, 1), name, _("is no probability"))
+        no_share = stated[name] & ~table[name].between(0, 1)
+        refuse(no_share, name, _("is no probability"))
+    listed = text["listed"]
     values = ", ".join(LISTED)
-    refuse(~text["listed"].isin(LISTED), "listed", _("is one of {values}", values=values))
-    refuse(
-        (text["listed"] != "no") & rank.isna(),
-        "listed",
-        _("needs a rank where it is yes or tied"),
-    )
+    refuse(~listed.isin(LISTED), "listed", _("is one of {values}", values=values))
+    without_rank = (listed != "no") & rank.isna()
+    refuse(without_rank, "listed", _("needs a rank where it is yes or tied"))
     twice = table.duplicated(["wave", "code"])
     _refuse(path, twice, "S176", _("An area stands twice in a wave"))
     waves = table["wave"]
     if wave:
-        check_order(str(path), list(waves[waves != waves.shift()]), wave)
+        in_order = waves[waves != waves.shift()]
+        check_order(str(path), list(in_order), wave)
     return table
 
 
 def check_order(where: str, earlier: list[str], wave: str) -> None:
     """Refuse a wave in two places, this wave itself, and names alike but for numbers that do not rise (2026Q3, 2026Q2)."""
-    in_order = wave not in earlier and len(set(earlier)) == len(earlier)
+    names = [*earlier, wave]
+    in_order = len(set(names)) == len(names)
     last_numbers: dict[str, list[int]] = {}
-    for name in (*earlier, wave):
+    for name in names:
         shape = re.sub(r"\d+", "#", name)
         numbers = [int(digits) for digits in re.findall(r"\d+", name)]
         if numbers < last_numbers.get(shape, numbers):
@@ -646,7 +643,8 @@ def period_of(wave: str) -> Period | None:
     number = int(named["month"] or named["number"] or 1)
     if not 1 <= number <= a_year:
         return None
-    return Period(a_year, int(named["year"]) * a_year + number - 1)
+    before_this_year = int(named["year"]) * a_year
+    return Period(a_year, before_this_year + number - 1)
 
 
 def missing_between(earlier: str, later: str) -> list[str] | None:
@@ -655,14 +653,9 @@ def missing_between(earlier: str, later: str) -> list[str] | None:
     after = period_of(later)
     if before is None or after is None or before.a_year != after.a_year:
         return None
+    form = {1: "{}", 2: "{}H{}", 4: "{}Q{}", 12: "{}-{:02d}"}[before.a_year]
     missing = []
     for number in range(before.number + 1, after.number):
         year, place = divmod(number, before.a_year)
-        names = {
-            1: f"{year}",
-            2: f"{year}H{place + 1}",
-            4: f"{year}Q{place + 1}",
-            12: f"{year}-{place + 1:02d}",
-        }
-        missing.append(names[before.a_year])
+        missing.append(form.format(year, place + 1))
     return missing

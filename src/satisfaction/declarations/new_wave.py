@@ -111,7 +111,7 @@ def _new_wave(
         raise SurveyError(
             "S196",
             _("'{name}' cannot name a survey.", name=folder.name),
-            where=str(folder),
+            where=folder,
             hint=_("Use a-z, 0-9 and hyphens: guizhou-2026q4."),
         )
     tables: dict[str, pd.DataFrame] = {}
@@ -196,7 +196,7 @@ def _questionnaire_path(folder: Path, reference: str | None) -> Path:
     raise SurveyError(
         "S197",
         problem,
-        where=str(folder),
+        where=folder,
         available=sorted(questionnaires),
         got=reference or "",
         hint=_("Use --questionnaire name@version, or --like an earlier survey."),

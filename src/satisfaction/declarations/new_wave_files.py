@@ -14,7 +14,6 @@ import pandas as pd
 
 from satisfaction.declarations.facts import DISPOSITIONS, current_areas, names_of_areas
 from satisfaction.declarations.items import AreaItem, DateItem, MultipleItem, NumberItem, SingleItem
-from satisfaction.declarations.meanings import meaning_of
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import DEFAULT_FILES, SurveyFile
@@ -27,7 +26,7 @@ from satisfaction.foundation.workbooks import (
     TemplateColumn,
     write_template,
 )
-from satisfaction.foundation.yaml import FILL_IN, STATE_THE_SOURCE, Record, yaml_text
+from satisfaction.foundation.yaml import FILL_IN, STATE_THE_SOURCE, Record, meaning_of, yaml_text
 
 OPTIONAL = "#: "  # in front of every line of a block that is not declared yet
 TO_FILL = "YYYY-MM-DD"

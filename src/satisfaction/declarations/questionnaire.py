@@ -32,10 +32,10 @@ from satisfaction.declarations.items import (
     Special,
     option_column,
 )
-from satisfaction.declarations.meanings import schema_of
 from satisfaction.foundation.errors import QuestionnaireError, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
+from satisfaction.foundation.shipped import questionnaires_in
 from satisfaction.foundation.yaml import (
     Code,
     Location,
@@ -45,6 +45,7 @@ from satisfaction.foundation.yaml import (
     Words,
     fault,
     read_yaml,
+    schema_of,
     validated,
 )
 
@@ -143,6 +144,11 @@ class Questionnaire(Record):
     def items_of(self, *kinds: type[ItemBase]) -> list[str]:
         """Return the names of the items of some kinds, in the questionnaire's order."""
         return [name for name, item in self.items.items() if isinstance(item, kinds)]
+
+    @property
+    def measures(self) -> list[str]:
+        """Return the names of all rates, indices and topics."""
+        return [*self.rates, *self.indices, *self.topics]
 
     def answers(self, item: str) -> dict[int, Answer]:
         """Return the answers of a single item by code, from its scale or its own."""
@@ -439,8 +445,7 @@ def questionnaires_above(path: Path) -> dict[str, Path]:
     """
     files: dict[str, Path] = {}
     for folder in path.resolve().parents:
-        for file in sorted((folder / "questionnaires").glob("*/*.yaml")):
-            files.setdefault(f"{file.parent.name}@{file.stem}", file)
+        files = questionnaires_in(folder / "questionnaires") | files
     return files
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from satisfaction.declarations.items import AtLeastOne
 from satisfaction.declarations.wave import AreaCode, Level, Reference, Wave
 from satisfaction.foundation.language import N_, NOTHING, Text, _
-from satisfaction.foundation.recognised import NO_ANSWER
+from satisfaction.foundation.personal import NO_ANSWER
 from satisfaction.foundation.yaml import Name, Record, Statement, fault
 
 Side = Literal["last", "first"]
@@ -24,7 +24,7 @@ def _digits(value: Any) -> Any:
         "S183",
         _("round_before_ranking is `off` or a whole number from 0 to 6."),
         available=("off", *DIGITS),
-        got=str(value),
+        got=value,
         hint=_("Write `off`, or the number of decimal places."),
     )
 

@@ -1,15 +1,19 @@
-"""One fielding of a questionnaire: survey.yaml, rules.yaml and the tables beside them, read into one frozen record."""
+"""One fielding of a questionnaire: survey.yaml, rules.yaml and the tables beside them, read into one frozen record.
+
+What a wave tests, and what stands for its population, is said in words: as survey.yaml declares it, or by default.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pandas as pd
 
 from satisfaction.declarations.checks import (
+    area_margins,
     check_declarations,
     check_names,
     check_reference,
@@ -44,7 +48,7 @@ from satisfaction.declarations.questionnaire import (
     read_questionnaire,
 )
 from satisfaction.declarations.rules import RankingRules, Rules
-from satisfaction.declarations.wave import BaseStep, Step, SurveyFile
+from satisfaction.declarations.wave import NO_TESTS, BaseStep, Step, SurveyFile
 from satisfaction.declarations.weighting_record import (
     RECORD_FILE,
     WeightingRecord,
@@ -59,7 +63,7 @@ from satisfaction.foundation.errors import (
     one_of,
 )
 from satisfaction.foundation.files import recorded
-from satisfaction.foundation.language import Text, _, semicolon_list
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, semicolon_list
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import Document, Location, Record, read_yaml, validated
 
@@ -279,7 +283,8 @@ class Survey:
         """Return the same survey without some of its rankings; the next one is *the* ranking where the first is left out."""
         if not names:
             return self
-        first, *others = [by for by in self.all_rankings if by.name not in names]
+        kept = [ranked for ranked in self.all_rankings if ranked.name not in names]
+        first, *others = kept
         as_read = self.as_read
         if as_read is not None and as_read is not self:
             as_read = as_read.without_rankings(names)
@@ -348,23 +353,24 @@ class Survey:
         for name in TABLES:
             if not _same(getattr(self, name), getattr(original, name)):
                 yield name
-        for name in sorted(self.margins.keys() | original.margins.keys()):
-            if not _same(self.margins.get(name), original.margins.get(name)):
-                yield f"margins: {name}"
-        if [(one.name, one.score, one.rules) for one in self.further] != [
-            (one.name, one.score, one.rules) for one in original.further
-        ]:
+        for name in sorted(_different(self.margins, original.margins)):
+            yield f"margins: {name}"
+        if self._further_rules() != original._further_rules():
             yield f"{declared.rules}: rankings"
         if not _same_combined(self.combined, original.combined):
             yield COMBINED_FILE
         if self.files != original.files:
             yield "responses"
 
+    def _further_rules(self) -> list[tuple[str, str, Rules]]:
+        return [(ranked.name, ranked.score, ranked.rules) for ranked in self.further]
+
     def whole(self) -> str:
         """Return the name of the level of all areas together: the table's top level, else 'all'."""
         if self.areas is None:
             return "all"
-        return str(self.areas.loc[self.areas["parent"] == "", "level"].iloc[0])
+        tops = self.areas[self.areas["parent"] == ""]
+        return str(tops["level"].iloc[0])
 
     @property
     def ranked_level(self) -> str:
@@ -401,21 +407,25 @@ class Survey:
 
     def earlier_waves(self) -> list[str]:
         """Return the waves with a published ranking, oldest first."""
-        return [] if self.history is None else list(dict.fromkeys(self.history["wave"]))
+        if self.history is None:
+            return []
+        return list(self.history["wave"].unique())
 
     def published_rank(self, code: str, wave: str) -> float | None:
         """Return the rank an area was published with, None where it has none; of a larger area that among its like."""
-        for table in (self.history, *(one.larger for one in self.earlier)):
+        tables = [self.history, *(published.larger for published in self.earlier)]
+        for table in tables:
             if table is None:
                 continue
-            ranks = table.loc[(table["wave"] == wave) & (table["code"] == code), "rank"]
-            if ranks.notna().any():
-                return float(ranks.iloc[0])
+            published = table[(table["wave"] == wave) & (table["code"] == code)]
+            if published["rank"].notna().any():
+                return float(published["rank"].iloc[0])
         return None
 
     def ranked_areas(self) -> list[str]:
         """Return the codes of the areas that are ranked."""
-        return [str(code) for code in self.domain_values(self.questionnaire.roles.area)]
+        area = self.questionnaire.roles.area
+        return list(map(str, self.domain_values(area)))
 
     def domain_values(self, level: str) -> list[str] | list[int]:
         """Return the areas of a level as the respondents' column holds them: codes as text, or an item's own codes."""
@@ -435,7 +445,8 @@ class Survey:
         answering = areas_within(covered, self.parents())
         in_all = areas_within(ranked, self.parents())
         if "units_in_all" in self.areas:
-            for code, units in zip(self.areas["code"], self.areas["units_in_all"], strict=True):
+            declared = self.areas.set_index("code")["units_in_all"]
+            for code, units in declared.items():
                 if code in in_all and units.isdigit():
                     in_all[code] = max(in_all[code], int(units))
         return {code: (answering.get(code, 0), units) for code, units in in_all.items()}
@@ -445,7 +456,7 @@ class Survey:
         if self.areas is not None:
             return names_of_areas(current_areas(self.areas))
         answers = self.questionnaire.answers(self.questionnaire.roles.area)
-        return {str(code): Text(answer.zh, answer.en) for code, answer in answers.items()}
+        return {str(code): answer.text for code, answer in answers.items()}
 
 
 def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Survey:
@@ -464,11 +475,7 @@ def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Sur
     SurveyError
         As `read_survey`.
     """
-    content = []
-    for step in steps:
-        if isinstance(step, Record):
-            step = step.model_dump(mode="json", exclude_unset=True)
-        content.append(step)
+    content = [_as_written(step) if isinstance(step, Record) else step for step in steps]
     written = read_yaml(survey.sources[0], SurveyError)
     document = Document(Path(name), {}, written.data | {"weighting": content})
     declared = validated(document, SurveyFile, SurveyError)
@@ -493,7 +500,7 @@ def with_ranking_rules(survey: Survey, changes: Mapping[str, object], *, name: s
     SurveyError
         As `read_survey`.
     """
-    content = survey.rules.ranking.model_dump(mode="json", exclude_unset=True) | dict(changes)
+    content = _as_written(survey.rules.ranking) | dict(changes)
     ranking = validated(Document(Path(name), {}, content), RankingRules, SurveyError)
     return replace(survey, rules=survey.rules.model_copy(update={"ranking": ranking}))
 
@@ -527,9 +534,9 @@ def with_measures(
     if dont_know is not None:
         allowed = get_args(Denominator)
         one_of(dont_know, allowed, argument="dont_know", error=QuestionnaireError, code="Q153")
-        rates = {}
-        for rate_name, rate in questionnaire.rates.items():
-            denominator = dict(rate.denominator) | {"dont_know": dont_know}
+        rates = dict(questionnaire.rates)
+        for rate_name, rate in rates.items():
+            denominator = rate.denominator | {"dont_know": dont_know}
             rates[rate_name] = rate.model_copy(update={"denominator": denominator})
         changes["rates"] = rates
     if weights:
@@ -540,11 +547,16 @@ def with_measures(
             one_of(
                 component, index.weights, argument="weights", error=QuestionnaireError, code="Q153"
             )
-        content = index.model_dump(mode="json", exclude_unset=True)
-        content["weights"] = {**content["weights"], **weights}
+        content = _as_written(index)
+        content["weights"] |= weights
         changed = validated(Document(Path(name), {}, content), Index, QuestionnaireError)
-        changes["indices"] = dict(indices) | {survey.ranked: changed}
+        changes["indices"] = indices | {survey.ranked: changed}
     return replace(survey, questionnaire=questionnaire.model_copy(update=changes))
+
+
+def _as_written(record: Record) -> dict[str, Any]:
+    """Return a declaration as a file holds it, without its defaults."""
+    return record.model_dump(mode="json", exclude_unset=True)
 
 
 def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:
@@ -584,19 +596,26 @@ def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
 
 
 def _same(used: object, written: object) -> bool:
+    if used is written:
+        return True
     if isinstance(used, pd.DataFrame) and isinstance(written, pd.DataFrame):
-        return used is written or used.equals(written)
-    return used is written or bool(type(used) is type(written) and used == written)
+        return bool(used.equals(written))
+    return type(used) is type(written) and bool(used == written)
+
+
+def _different(used: Mapping[str, object], written: Mapping[str, object]) -> set[str]:
+    """Return the names under which two sets of tables do not hold the same."""
+    names = used.keys() | written.keys()
+    return {name for name in names if not _same(used.get(name), written.get(name))}
 
 
 def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) -> bool:
     if used is None or written is None or used is written:
         return used is written
-    same = used.declared == written.declared and used.assessments == written.assessments
-    for one, other in ((used.tables, written.tables), (used.sites, written.sites)):
-        names = one.keys() | other.keys()
-        same = same and all(_same(one.get(name), other.get(name)) for name in names)
-    return same
+    if used.declared != written.declared or used.assessments != written.assessments:
+        return False
+    tables_differ = _different(used.tables, written.tables)
+    return not tables_differ and not _different(used.sites, written.sites)
 
 
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
@@ -696,7 +715,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         where = document.place(("earlier",))
         try:
             earlier = read_earlier(folder, declared, where=where)
-            rankings = [_with_earlier(one, earlier, where, declared.wave) for one in rankings]
+            rankings = [_with_earlier(by, earlier, where, declared.wave) for by in rankings]
         except SatisfactionError as fault:
             if ranking:
                 raise
@@ -724,20 +743,17 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     for base in bases:
         if base is not None:
             files += base.files
-    for one in (first, *further):
-        if one.rules.history is not None and one.rules.history.file is not None:
-            files.append(one.rules.history.file)
+    histories = [ranked.rules.history for ranked in rankings]
+    files += [history.file for history in histories if history is not None and history.file]
     beside = (CORRECTIONS_FILE, WORDINGS_FILE, RECORD_FILE)
     files += [name for name in beside if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
         files.append(declared.outcomes.cases)
     if declared.fieldwork.backcheck is not None:
         files.append(declared.fieldwork.backcheck.file)
-    sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
-    sources = list(dict.fromkeys(sources))
-    for one in (first, *further):
-        for published in one.earlier:
-            sources += published.sources
+    sources = [document.path, instrument]
+    sources += [folder / name for name in (declared.rules, *files)]
+    sources = [*dict.fromkeys(sources), *_sources_of(rankings)]
 
     survey = Survey(
         folder=folder,
@@ -764,11 +780,11 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     survey = survey.led_by(first)
     try:
         survey = _with_combined(survey, document.place(("earlier",)))
-        for one in (first, *further):
-            place = rules_document.below(one.at)
-            check_rules(survey.ranked_by(one), place)
-            check_scores(survey, place, one.score, one.rules.ranking.tie_break)
-        check_names((first, *further), rules_document)
+        for ranked in rankings:
+            place = rules_document.below(ranked.at)
+            check_rules(survey.ranked_by(ranked), place)
+            check_scores(survey, place, ranked.score, ranked.rules.ranking.tie_break)
+        check_names(rankings, rules_document)
     except SatisfactionError as fault:
         if ranking:
             raise
@@ -811,26 +827,35 @@ def _rankings(
 ) -> list[RankedBy]:
     """Return the rankings that rules.yaml declares, *the* ranking of the wave first."""
     general = rules.model_copy(update={"rankings": []})
-    rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general)]
+    declared_rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general)]
     for position, further in enumerate(rules.rankings):
-        at = ("rankings", position)
-        rankings.append(RankedBy(further.title, further.score, rules.of(further), at=at))
-    with_history = []
-    for one in rankings:
-        of_ranking = one.rules.history
-        if of_ranking is not None and of_ranking.file is not None:
-            table = read_history(folder / of_ranking.file, wave=declared.wave)
-            one = replace(one, history=table)
-        with_history.append(one)
+        of_further = RankedBy(further.title, further.score, rules.of(further))
+        declared_rankings.append(replace(of_further, at=("rankings", position)))
+    rankings = []
+    for ranked in declared_rankings:
+        history = ranked.rules.history
+        if history is not None and history.file is not None:
+            table = read_history(folder / history.file, wave=declared.wave)
+            ranked = replace(ranked, history=table)
+        rankings.append(ranked)
     main = [further.main for further in rules.rankings]
     if True in main:
-        with_history.insert(0, with_history.pop(1 + main.index(True)))
-    return with_history
+        rankings.insert(0, rankings.pop(1 + main.index(True)))
+    return rankings
+
+
+def _sources_of(rankings: Iterable[RankedBy]) -> list[Path]:
+    """Return the files of earlier waves that rankings rest on."""
+    sources: list[Path] = []
+    for ranked in rankings:
+        for published in ranked.earlier:
+            sources += published.sources
+    return sources
 
 
 def _with_earlier(ranked: RankedBy, sets: Sequence[EarlierSet], where: str, wave: str) -> RankedBy:
     """Return a ranking with the ranks that earlier waves published under its name."""
-    earlier = tuple(one.ranked_as(ranked.name) for one in sets)
+    earlier = tuple(published.ranked_as(ranked.name) for published in sets)
     history = history_of(earlier, ranked.history, where=where, wave=wave)
     return replace(ranked, earlier=earlier, history=history)
 
@@ -859,16 +884,69 @@ def _with_combined(survey: Survey, where: str) -> Survey:
         return survey
     combined = read_combined_inputs(path)
     further = survey.further
-    if COMBINED not in (survey.score, *(one.score for one in further)):
+    scores = [ranked.score for ranked in further]
+    if COMBINED not in (survey.score, *scores):
         general = survey.rules
         if survey.score != survey.questionnaire.ranked:
-            general = next(one.rules for one in further if not one.at)
+            general = next(ranked.rules for ranked in further if not ranked.at)
         ranked = RankedBy(COMBINED, COMBINED, general.alone())
         ranked = _with_earlier(ranked, survey.earlier, where, survey.declared.wave)
         further = (*further, ranked)
-    sources = list(survey.sources) + list(combined.sources)
-    for one in further:
-        for published in one.earlier:
-            sources += published.sources
-    unique = tuple(dict.fromkeys(sources))
-    return replace(survey, combined=combined, further=further, sources=unique)
+    sources = dict.fromkeys([*survey.sources, *combined.sources, *_sources_of(further)])
+    return replace(survey, combined=combined, further=further, sources=tuple(sources))
+
+
+def what_is_tested(survey: Survey) -> Text:
+    """Say what is tested and written to tests.csv and reliability.csv; nothing where respondents were not drawn."""
+    declared = survey.declared
+    if declared.selection != "probability":
+        return NOTHING
+    parts = _tested_parts(survey)
+    if declared.tested == NO_TESTS or not parts:
+        return _("tests: none")
+    what = semicolon_list(parts)
+    if declared.tests is not None:
+        return _("tests, as survey.yaml declares them: {what}", what=what)
+    return _("tests, by default: {what} (`tests: none` in survey.yaml: no tests)", what=what)
+
+
+def population_note(survey: Survey) -> Text:
+    """Say what stands for the population in the declared model of who answers; empty without a model."""
+    model = survey.declared.selection_model
+    if model is None:
+        return NOTHING
+    reference = survey.reference
+    if reference is None:
+        names = area_margins(survey.declared, survey.questionnaire.roles.area)
+        return _("population of the model: margins {margins}", margins=comma_list(names))
+    items = [survey.questionnaire.items[name].text for name in model.by or ()]
+    return _(
+        "population of the model: the respondents of {title} ({name}, wave {wave}), who were drawn, "
+        "with their final weights, by {items}",
+        title=reference.declared.title.text,
+        name=reference.name,
+        wave=reference.declared.wave,
+        items=comma_list(items),
+    )
+
+
+def _tested_parts(survey: Survey) -> list[Text]:
+    tested = survey.declared.tested
+    parts = []
+    if tested.pairs:
+        parts.append(_("all pairs of areas"))
+    if tested.against_rest:
+        parts.append(_("every area against all others together"))
+    if tested.change and survey.earlier:
+        before = survey.earlier[-1]
+        part = _("change since {wave}", wave=before.wave)
+        if before.survey_folder is None:
+            part = _("no change since {wave}: its respondents are not there", wave=before.wave)
+        parts.append(part)
+    if tested.groups is None or tested.groups:
+        parts.append(_("groups of respondents"))
+        if tested.regression:
+            parts.append(_("regression on the groups"))
+    if tested.reliability:
+        parts.append(_("reliability of the indices, interviewers"))
+    return parts

@@ -183,7 +183,7 @@ class StepLines:
 def step_lines(document: Document) -> StepLines:
     """Find the lines of survey.yaml that declare the weighting steps; comments before the next key are not among them."""
     content = read_bytes(document.path)
-    encoding: str = encoding_of(content, where=str(document.path))
+    encoding: str = encoding_of(content, where=document.path)
     if encoding == "utf-8-sig" and not content.startswith(BYTE_ORDER_MARK):
         encoding = "utf-8"
     lines = tuple(content.decode(encoding).splitlines(keepends=True))

@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from satisfaction.fieldwork.dispositions import E_FORMULA, Dispositions
 from satisfaction.fieldwork.findings import (
     CHECKS,
     COLUMNS,
@@ -21,7 +20,7 @@ from satisfaction.fieldwork.findings import (
     Fields,
     written,
 )
-from satisfaction.fieldwork.progress import by_day
+from satisfaction.fieldwork.progress import E_FORMULA, Dispositions, by_day
 from satisfaction.fieldwork.standing import Standing
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Language, Text, _, pgettext, semicolon_list, use

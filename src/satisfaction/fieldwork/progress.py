@@ -1,17 +1,27 @@
-"""How far the fieldwork is: the sample table by area, quotas by cell, interviews by day."""
+"""How far the fieldwork is: the sample table by area, quotas by cell, interviews by day, what became of the cases.
+
+Final dispositions and outcome rates follow AAPOR's Standard Definitions (9th ed.); formulas as in R's outcomerate.
+I complete, P partial interview, R refusal, NC non-contact, O other eligible, UH and UO of unknown eligibility (household,
+other), NE not eligible. Rates marked "e" count the unknown by e, the share eligible among the resolved cases.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from satisfaction.collection.responses import Responses
+from satisfaction.declarations.facts import DISPOSITIONS
 from satisfaction.declarations.survey import Survey
 from satisfaction.fieldwork.findings import LIMITS, Fields, findings, require
-from satisfaction.fieldwork.outliers import others_known
-from satisfaction.foundation.errors import ResponsesError
-from satisfaction.foundation.language import _
+from satisfaction.fieldwork.outliers import among, flagged_units, others_known, share_error
+from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
+from satisfaction.foundation.language import _, ngettext
+from satisfaction.sampling.variance import Array
 
 
 def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
@@ -149,3 +159,190 @@ def _by_area(counts: pd.Series, codes: list[str]) -> pd.Series:
     if counts.empty:
         return pd.Series(pd.NA, index=range(len(codes)), dtype="Int64")
     return counts.reindex(codes, fill_value=0).astype("Int64").reset_index(drop=True)
+
+
+E_FORMULA = "eligible / (eligible + not eligible)"
+# rate -> numerator, eligible cases of the denominator, and how much of the unknown (UH + UO) it counts
+ELIGIBLE = ("I", "P", "R", "NC", "O")
+RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    "RR1": (("I",), ELIGIBLE, "all"),
+    "RR2": (("I", "P"), ELIGIBLE, "all"),
+    "RR3": (("I",), ELIGIBLE, "e"),
+    "RR4": (("I", "P"), ELIGIBLE, "e"),
+    "RR5": (("I",), ELIGIBLE, "none"),
+    "RR6": (("I", "P"), ELIGIBLE, "none"),
+    "COOP1": (("I",), ("I", "P", "R", "O"), "none"),
+    "COOP2": (("I", "P"), ("I", "P", "R", "O"), "none"),
+    "COOP3": (("I",), ("I", "P", "R"), "none"),
+    "COOP4": (("I", "P"), ("I", "P", "R"), "none"),
+    "REF1": (("R",), ELIGIBLE, "all"),
+    "REF2": (("R",), ELIGIBLE, "e"),
+    "REF3": (("R",), ELIGIBLE, "none"),
+    "CON1": (("I", "P", "R", "O"), ELIGIBLE, "all"),
+    "CON2": (("I", "P", "R", "O"), ELIGIBLE, "e"),
+    "CON3": (("I", "P", "R", "O"), ELIGIBLE, "none"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dispositions:
+    """Cases by disposition and the rates that follow.
+
+    Attributes
+    ----------
+    counts : DataFrame
+        disposition, zh, en, cases; one row each of DISPOSITIONS.
+    rates : DataFrame
+        rate, value (0-1; nan without cases), numerator, denominator, formula.
+    e : float
+        Share eligible that RR3, RR4, REF2 and CON2 use (`E_FORMULA`).
+    """
+
+    counts: pd.DataFrame = field(repr=False)
+    rates: pd.DataFrame = field(repr=False)
+    e: float
+
+
+def dispositions(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Dispositions:
+    """Count dispositions and form the response, cooperation, refusal and contact rates.
+
+    Parameters
+    ----------
+    outcomes : Series
+        Final outcome code of every sampled case, the interviewed ones included.
+    mapping : mapping
+        Code -> one of DISPOSITIONS (see `read_outcomes`).
+
+    Raises
+    ------
+    ResponsesError
+        R403 codes that the map does not have.
+    SurveyError
+        S192 an unknown disposition in the map.
+    """
+    counted = case_counts(outcomes, mapping)
+    share = eligible_share(counted[None])
+    values, numerators, denominators = outcome_rates(counted[None], e=share)
+    rates = pd.DataFrame({"rate": list(RATES), "value": values[0]})
+    rates["numerator"] = numerators[0]
+    rates["denominator"] = denominators[0]
+    rates["formula"] = [_formula(rate) for rate in RATES]
+    counts = pd.DataFrame(list(DISPOSITIONS.values()), columns=["zh", "en"])
+    counts.insert(0, "disposition", list(DISPOSITIONS))
+    counts["cases"] = counted
+    return Dispositions(counts, rates, float(share[0]))
+
+
+def response_rates(
+    cases: pd.DataFrame,
+    mapping: Mapping[str, str],
+    *,
+    outcome: str,
+    by: str,
+) -> pd.DataFrame:
+    """Find counties whose RR1 is lower than that of the others.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        One row a sampled case.
+    outcome, by : str
+        Columns of the outcome code and of the county.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, check response_rate; n is the number of cases that RR1 counts.
+
+    Raises
+    ------
+    ResponsesError
+        R401, R403.
+    """
+    require(cases, [outcome, by])
+    units = sorted(cases[by].dropna().astype(str).unique())
+    grouped = dict(list(cases[outcome].groupby(cases[by].astype(str))))
+    counts = np.empty((len(units), len(DISPOSITIONS)), int)
+    for row, unit in enumerate(units):
+        counts[row] = case_counts(grouped[unit], mapping)
+    values, _unused, bases = outcome_rates(counts, e=eligible_share(counts))
+    rr1 = values[:, 0]
+    n = bases[:, 0]
+    compared = among(rr1, se=share_error(rr1, n), n=n.astype(int), side="low")
+    return flagged_units("response_rate", "county", compared, unit=units, county=units)
+
+
+def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
+    """Count cases in the order of DISPOSITIONS: (8,) int."""
+    if strange := sorted(set(mapping.values()) - set(DISPOSITIONS)):
+        raise SurveyError(
+            "S192",
+            _("`disposition` is none of AAPOR's: {strange}.", strange=shortened(strange)),
+            where="outcomes",
+            available=DISPOSITIONS,
+            got=strange[0],
+            hint=_("Use one of the categories listed."),
+        )
+    codes = outcomes.astype(object).where(outcomes.notna(), "").map(lambda code: str(code).strip())
+    if unmapped := sorted(set(codes) - set(mapping)):
+        rows = int(codes.isin(unmapped).sum())
+        raise ResponsesError(
+            "R403",
+            _(
+                "Outcome codes {quoted} are not in the map ({rows}).",
+                quoted=_quoted(unmapped),
+                rows=ngettext("{n:,} case", "{n:,} cases", rows),
+            ),
+            where="outcomes",
+            available=mapping,
+            got=unmapped[0],
+            hint=_("Add them to the survey folder's table of outcome codes."),
+        )
+    counts = codes.map(mapping).value_counts().reindex(list(DISPOSITIONS), fill_value=0)
+    return np.asarray(counts.to_numpy(int))
+
+
+def eligible_share(counts: Array) -> Array:
+    """Share eligible among the resolved cases, (U, 8) -> (U,); nan without resolved cases."""
+    eligible = counts[:, :5].sum(axis=1)
+    resolved = eligible + counts[:, 7]
+    share = np.full(len(counts), np.nan)
+    return np.asarray(np.divide(eligible, resolved, out=share, where=resolved > 0))
+
+
+def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
+    """Form the RATES of units.
+
+    Parameters
+    ----------
+    counts : (U, 8) int
+        In the order of DISPOSITIONS.
+    e : (U,) float
+        nan: no case is resolved; only the rates with e are then nan.
+
+    Returns
+    -------
+    value, numerator, denominator : (U, 16) float
+        In the order of RATES.
+    """
+    of = dict(zip(DISPOSITIONS, counts.T.astype(float), strict=True))
+    unknown = of["UH"] + of["UO"]
+    weight = {"all": unknown, "e": np.where(unknown > 0, e * unknown, 0.0), "none": 0 * unknown}
+    tops = []
+    bases = []
+    for numerator, known, part in RATES.values():
+        tops.append(sum(of[name] for name in numerator))
+        bases.append(sum(of[name] for name in known) + weight[part])
+    top = np.stack(tops, axis=1)
+    base = np.stack(bases, axis=1)
+    return np.divide(top, base, out=np.full(top.shape, np.nan), where=base > 0), top, base
+
+
+def _formula(rate: str) -> str:
+    numerator, known, part = RATES[rate]
+    unknown = {"all": " + UH + UO", "e": " + e (UH + UO)", "none": ""}[part]
+    return f"({' + '.join(numerator)}) / ({' + '.join(known)}{unknown})"
+
+
+def _quoted(codes: list[str]) -> str:
+    return shortened(f"'{code}'" for code in codes)

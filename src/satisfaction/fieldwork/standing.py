@@ -17,6 +17,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.fieldwork.answers import (
     answer_codes,
     little_variance,
+    near_duplicates,
     open_items,
     points,
     rate_values,
@@ -24,8 +25,6 @@ from satisfaction.fieldwork.answers import (
 )
 from satisfaction.fieldwork.backcheck import back_check
 from satisfaction.fieldwork.coaching import jumps, knowledge_ceiling, mode_gap, top_box
-from satisfaction.fieldwork.dispositions import Dispositions, dispositions, response_rates
-from satisfaction.fieldwork.duplicates import duplicate_ids, near_duplicates, shared_values
 from satisfaction.fieldwork.findings import (
     CHECKS,
     COLUMNS,
@@ -33,14 +32,22 @@ from satisfaction.fieldwork.findings import (
     declared_fields,
 )
 from satisfaction.fieldwork.outliers import interviewer_effects, interviewer_means
-from satisfaction.fieldwork.progress import progress, quota_progress
-from satisfaction.fieldwork.timing import (
+from satisfaction.fieldwork.paradata import (
+    duplicate_ids,
     many_a_day,
     moments,
     odd_hours,
     overlaps,
     reversed_times,
+    shared_values,
     speeders,
+)
+from satisfaction.fieldwork.progress import (
+    Dispositions,
+    dispositions,
+    progress,
+    quota_progress,
+    response_rates,
 )
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.foundation.language import _

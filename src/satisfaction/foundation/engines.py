@@ -74,7 +74,7 @@ def _files(path: Path) -> list[Path]:
             raise EngineError(
                 "G107",
                 _("The folder has not been written to its end."),
-                where=str(path),
+                where=path,
                 hint=_("Wait until it is finished, or make it again."),
             )
         below = [file for file in path.rglob("*") if not file.name.startswith(("_", "."))]
@@ -86,14 +86,13 @@ def _files(path: Path) -> list[Path]:
     kinds = {file.suffix.lower() for file in files}
     if len(kinds) == 1 and kinds <= set(SUFFIXES):
         return files
+    problem = _("There is no Parquet or csv file to read.")
     if files:
-        zh, en = _("The folder holds files of different kinds.")
-    else:
-        zh, en = _("There is no Parquet or csv file to read.")
+        problem = _("The folder holds files of different kinds.")
     raise EngineError(
         "G104",
-        Text(zh, en),
-        where=str(path),
+        problem,
+        where=path,
         available=sorted(kinds) or SUFFIXES,
         hint=_("Check the path."),
     )
@@ -103,7 +102,7 @@ def _opened(query: str, names: list[str], *, where: Path) -> Any:
     try:
         return connection().from_query(query, params=[names])
     except duckdb.Error as fault:
-        raise unreadable(fault, where=str(where)) from None
+        raise unreadable(fault, where=where) from None
 
 
 def _check_schemas(names: list[str]) -> None:
@@ -130,7 +129,7 @@ def _check_schemas(names: list[str]) -> None:
             )
 
 
-def unreadable(fault: Exception, *, where: str) -> EngineError:
+def unreadable(fault: Exception, *, where: object) -> EngineError:
     """Say that a file cannot be read."""
     return EngineError(
         "G104",
@@ -155,9 +154,8 @@ def offenders(respondents: Any, condition: str) -> str:
         "order by 1, 2 limit 3"
     )
     rows = connection().execute(query, [files]).fetchall()
-    return "; ".join(
-        f"{name} row {row + 1} (row group {_row_group(name, row)})" for name, row in rows
-    )
+    places = [f"{name} row {row + 1} (row group {_row_group(name, row)})" for name, row in rows]
+    return "; ".join(places)
 
 
 def _row_group(name: str, row: int) -> int:
@@ -212,7 +210,7 @@ def parquet_file(path: Path) -> Iterator[ParquetFile]:
         raise InputFileError(
             "F114",
             _("Not a valid Parquet file ({splitlines}).", splitlines=str(fault).splitlines()[0]),
-            where=str(path),
+            where=path,
             hint=_("Export it again, or save it as csv."),
         ) from None
 
@@ -313,7 +311,7 @@ def to_spark(table: pd.DataFrame) -> Any:
     return started.createDataFrame(rows, types.StructType(fields))
 
 
-def _values(column: pd.Series[Any]) -> list[Any]:
+def _values(column: pd.Series) -> list[Any]:
     """Return a column as plain Python values, None for the missing ones."""
     values: list[Any] = []
     for value, missing in zip(column.tolist(), column.isna(), strict=True):
@@ -363,7 +361,9 @@ def scan(table: Any) -> Lazy:
         )
     is_large = isinstance(table, pd.DataFrame) and len(table) >= LARGE
     if is_large and all(map(_is_plain, table.dtypes)):
-        table = _in_place(table)
+        repeated = [name for name in table if _repeats(table[name])]
+        coded = table.astype(dict.fromkeys(repeated, "category"))
+        table = duckdb.from_df(coded, connection=connection())
     try:
         lazy: Lazy = nw.from_native(table).lazy()
     except TypeError:
@@ -387,10 +387,11 @@ def never_null(table: Any) -> frozenset[str]:
     """Return the columns of a table that cannot hold a null, as far as their type says: numpy's whole numbers."""
     if not isinstance(table, pd.DataFrame):
         return frozenset()
-    whole = table.dtypes[
-        [isinstance(kind, np.dtype) and kind.kind in "biu" for kind in table.dtypes]
-    ]
-    return frozenset(map(str, whole.index))
+    names = []
+    for name, kind in table.dtypes.items():
+        if isinstance(kind, np.dtype) and kind.kind in "biu":
+            names.append(str(name))
+    return frozenset(names)
 
 
 def hold(table: pd.DataFrame, engine: Engine) -> Any:
@@ -440,7 +441,11 @@ def fetch(lazy: Lazy) -> pd.DataFrame:
     if lazy.implementation.is_pyspark():
         return _collected(lazy)
     try:
-        return _fetched(lazy)
+        if lazy.implementation.is_polars():  # polars to pandas would ask for pyarrow
+            native = lazy.collect()
+            columns = {name: native[name].to_list() for name in native.columns}
+            return pd.DataFrame(columns)
+        return _spelt(lazy.collect(backend="pandas").to_pandas())
     except duckdb.Error as fault:
         raise unreadable(fault, where="respondents") from None
 
@@ -467,13 +472,6 @@ OF_SPARK = {
     "double": "float64",
     "string": "str",
 }
-
-
-def _fetched(lazy: Lazy) -> pd.DataFrame:
-    if lazy.implementation.is_polars():  # polars to pandas would ask for pyarrow
-        native = lazy.collect()
-        return pd.DataFrame({name: native[name].to_list() for name in native.columns})
-    return _spelt(lazy.collect(backend="pandas").to_pandas())
 
 
 def joined(
@@ -509,16 +507,17 @@ def joined(
         weights = np.empty(len(columns["weighted"]))
         weights[columns["_place"] - 1] = columns["weighted"]
         return weights
-    rows = fetch(lazy.select(*dict.fromkeys((*on, weight))))
-    met = rows[list(on)].merge(lookup, on=list(on), how="left")
-    return np.asarray(rows[weight].to_numpy(float) * met["factor"].to_numpy(float))
+    needed = dict.fromkeys((*on, weight))
+    rows = fetch(lazy.select(*needed))
+    keys = list(on)
+    factors = rows[keys].merge(lookup, on=keys, how="left")["factor"]
+    return np.asarray(rows[weight].to_numpy(float) * factors.to_numpy(float))
 
 
 def _same(names: Sequence[str]) -> str:
     """Return the SQL condition that a row and the lookup agree in some columns."""
-    return (
-        " and ".join(f'r."{name}" is not distinct from lookup."{name}"' for name in names) or "true"
-    )
+    conditions = [f'r."{name}" is not distinct from lookup."{name}"' for name in names]
+    return " and ".join(conditions) or "true"
 
 
 def write_joined(
@@ -556,15 +555,16 @@ def _write_spark(
 ) -> None:
     from pyspark.sql import functions
 
-    names = {name: f"_on_{i}" for i, name in enumerate(on)}
-    renamed = lookup.rename(columns=names)[[*names.values(), "factor"]]
+    names = {name: f"_on_{place}" for place, name in enumerate(on)}
+    renamed = lookup[[*on, "factor"]].rename(columns=names)
     small = functions.broadcast(to_spark(renamed))
     same = functions.lit(True)
     for name, other in names.items():
         same = same & native[name].eqNullSafe(small[other])
-    met = native.join(small, on=same, how="left")
+    joined = native.join(small, on=same, how="left")
     weighted = functions.col(weight) * functions.col("factor")
-    met.select(*native.columns, weighted.alias(into)).write.parquet(folder)
+    written = joined.select(*native.columns, weighted.alias(into))
+    written.write.parquet(folder)
 
 
 def counter(lazy: Lazy) -> Any:
@@ -599,17 +599,19 @@ def ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         return table.reset_index(drop=True)
     whole = []
     for name in keys:
-        if pd.api.types.is_integer_dtype(table[name].dtype) and not table[name].hasnans:
+        values = table[name]
+        if pd.api.types.is_integer_dtype(values.dtype) and not values.hasnans:
             whole.append(name)
     code = np.zeros(len(table), dtype=np.int64)
     room = 2**62  # left in the code's 64 bits
     for name in whole:
         values = table[name].to_numpy(np.int64)
-        span = int(values.max()) - int(values.min()) + 1
+        least = int(values.min())
+        span = int(values.max()) - least + 1
         room //= span
         if not room:
             break
-        code = code * span + (values - values.min())
+        code = code * span + (values - least)
     order = np.argsort(code, kind="stable")
     if room and (np.diff(code[order]) > 0).all():
         return table.iloc[order].reset_index(drop=True)
@@ -670,13 +672,11 @@ def _is_plain(kind: Any) -> bool:
     return isinstance(kind, pd.StringDtype) or kind.kind in "biuf"
 
 
-def _in_place(table: pd.DataFrame) -> Any:
-    coded = {name: table[name].astype("category") for name in table if _repeats(table[name])}
-    return duckdb.from_df(table.assign(**coded), connection=connection())
-
-
-def _repeats(values: pd.Series[Any]) -> bool:
-    return isinstance(values.dtype, pd.StringDtype) and values.head(FIRST).nunique() < FEW
+def _repeats(values: pd.Series) -> bool:
+    """Tell a column of texts that holds few different ones."""
+    if not isinstance(values.dtype, pd.StringDtype):
+        return False
+    return int(values.head(FIRST).nunique()) < FEW
 
 
 def _spelt(table: pd.DataFrame) -> pd.DataFrame:

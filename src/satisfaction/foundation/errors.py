@@ -23,11 +23,11 @@ class SatisfactionError(ValueError):
         Stable identifier, a letter for the stage and three digits.
     text : Text
         What is wrong, in a sentence.
-    where : str
-        File and line, file and row, or the name of the argument.
+    where : object
+        File and line, file and row, or the name of the argument; its text is kept.
     available : iterable of str
         What could have stood there instead.
-    got : str
+    got : object
         What stood there; the nearest available name is proposed.
     hint : Text
         What to do next.
@@ -47,15 +47,15 @@ class SatisfactionError(ValueError):
         code: str,
         text: Text,
         *,
-        where: str = "",
+        where: object = "",
         available: Iterable[object] = (),
-        got: str = "",
+        got: object = "",
         hint: Text = NOTHING,
     ) -> None:
         self.code = code
         self.text = text
-        self.where = where
-        self.got = got
+        self.where = str(where)
+        self.got = str(got)
         self.hint = hint
         self.available = tuple(name if isinstance(name, Text) else str(name) for name in available)
         super().__init__(code, text)
@@ -226,9 +226,7 @@ def require_names(
     names = list(available)
     for name in wanted:
         if name not in names:
-            raise error(
-                code, _(text, name=name), where=where, available=names, got=str(name), hint=hint
-            )
+            raise error(code, _(text, name=name), where=where, available=names, got=name, hint=hint)
 
 
 def one_of(
@@ -248,6 +246,6 @@ def one_of(
             _("{argument}={value!r} is not an option.", argument=argument, value=value),
             where=argument,
             available=allowed,
-            got=str(value),
+            got=value,
             hint=_("Use one of the values listed."),
         )

@@ -50,7 +50,9 @@ class Unit:
 
     def limits(self, low: float, high: float) -> str:
         """Write the limits of a figure in brackets."""
-        return f"  ({low * self.scale:.2f} – {high * self.scale:.2f})"
+        lowest = low * self.scale
+        highest = high * self.scale
+        return f"  ({lowest:.2f} – {highest:.2f})"
 
     def change(self, value: float) -> str:
         """Write a difference, with its sign."""
@@ -97,7 +99,8 @@ def interval(low: Any, high: Any, kind: str) -> str:
         return ABSENT
     if np.isinf(low) or np.isinf(high):
         return str(_("unbounded"))
-    return f"{estimate_text(low, kind).removesuffix(' %')}–{estimate_text(high, kind)}"
+    lowest = estimate_text(low, kind).removesuffix(" %")
+    return f"{lowest}–{estimate_text(high, kind)}"
 
 
 def digits_of(errors: np.ndarray) -> int | None:
@@ -138,7 +141,9 @@ def signed(value: float) -> str:
 
 def signed_limits(low: float, high: float) -> str:
     """Write the limits of a difference, each with its sign."""
-    return ABSENT if pd.isna(low) else f"{signed(low)} – {signed(high)}"
+    if pd.isna(low):
+        return ABSENT
+    return f"{signed(low)} – {signed(high)}"
 
 
 def probability(value: Any) -> str:
@@ -223,7 +228,8 @@ def rank_with_set(row: Any) -> str:
     """Write the rank of a table's row with its marginal set, where there is one: "7 [3–12]"."""
     if pd.isna(row["marginal_low"]):
         return rank_text(row["rank"])
-    return f"{rank_text(row['rank'])} [{rank_set(row['marginal_low'], row['marginal_high'])}]"
+    marginal = rank_set(row["marginal_low"], row["marginal_high"])
+    return f"{rank_text(row['rank'])} [{marginal}]"
 
 
 def rank_set_in_words(row: Any) -> Text:
@@ -259,7 +265,9 @@ def numeral(number: int) -> str:
 
 def in_english(number: int) -> str:
     """Write a small number in words, others in digits."""
-    return ENGLISH[number] if 0 <= number < len(ENGLISH) else str(number)
+    if number in range(len(ENGLISH)):
+        return ENGLISH[number]
+    return str(number)
 
 
 def text_columns(text: str) -> int:

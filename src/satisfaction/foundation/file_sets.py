@@ -52,7 +52,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 version=version,
                 FORMAT=FORMAT,
             ),
-            where=str(folder / "manifest.json"),
+            where=folder / "manifest.json",
             available=[FORMAT],
             hint=_("Read it with the version that wrote it, or run the survey again."),
         )
@@ -67,16 +67,14 @@ def lacking_refused(folder: Path) -> None:
     InputFileError
         F121.
     """
-    lacking = [
-        name for name in ("manifest.json", "run.json", SUMS) if not (folder / name).is_file()
-    ]
-    if lacking:
-        raise InputFileError(
-            "F121",
-            _("This is no complete file set: {lacking} is not there.", lacking=lacking[0]),
-            where=str(folder),
-            hint=_("Name a folder that `satisfaction run` wrote."),
-        )
+    for name in ("manifest.json", "run.json", SUMS):
+        if not (folder / name).is_file():
+            raise InputFileError(
+                "F121",
+                _("This is no complete file set: {lacking} is not there.", lacking=name),
+                where=folder,
+                hint=_("Name a folder that `satisfaction run` wrote."),
+            )
 
 
 def refuse_changed_set(folder: Path) -> None:
@@ -87,18 +85,16 @@ def refuse_changed_set(folder: Path) -> None:
     InputFileError
         F124.
     """
-    faults = {
-        name: state
-        for name, state in changed_since(folder, folder / SUMS).items()
-        if state != "unlisted"
-    }
-    if faults:
-        name, state = next(iter(faults.items()))
-        words = _("is missing") if state == "missing" else _("was changed after it was written")
+    for name, state in changed_since(folder, folder / SUMS).items():
+        if state == "unlisted":
+            continue
+        words = _("was changed after it was written")
+        if state == "missing":
+            words = _("is missing")
         raise InputFileError(
             "F124",
             Text(f"文件 {name} {words[0]}。", f"File {name} {words[1]}."),
-            where=str(folder),
+            where=folder,
             hint=_("Ask for the whole set again; do not change files by hand."),
         )
 
@@ -134,7 +130,7 @@ def mark_handed_over(folder: Path) -> HandedOver:
         raise ExportError(
             "X430",
             _("Only a file set in a survey's out/ can be marked as handed over."),
-            where=str(folder),
+            where=folder,
             hint=_("A set elsewhere is named itself under `earlier` in survey.yaml."),
         )
     note = {
@@ -170,7 +166,7 @@ def handed_over(shelf: Path) -> HandedOver | None:
         raise InputFileError(
             "F124",
             _("The file set {name} is not the one that was handed over.", name=folder.name),
-            where=str(shelf / HANDED_OVER),
+            where=shelf / HANDED_OVER,
             hint=_("Ask for the whole set again; do not change files by hand."),
         )
     return HandedOver(folder, int(note["revision"]), str(note["date"]))
@@ -200,7 +196,8 @@ def sets_of(shelf: Path, revision: int | None = None) -> list[Path]:
     sets = []
     for path in sorted(shelf.glob("*Z*/run.json")):
         folder = path.parent
-        if not (folder / "ranking.csv").is_file() or not (folder / "manifest.json").is_file():
+        of_a_set = (folder / "ranking.csv", folder / "manifest.json")
+        if not all(map(Path.is_file, of_a_set)):
             continue
         if revision in (None, read_json(folder / "manifest.json").get("revision")):
             sets.append(folder)

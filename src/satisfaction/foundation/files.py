@@ -20,7 +20,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,7 +86,7 @@ def locked(path: Path, *, patience: float = PATIENCE) -> Iterator[None]:
     scratch = unfinished(path.parent, ".lock")
     scratch.write_text(f"{_host()} {os.getpid()}", encoding="ascii")
     try:
-        _wait_for(lock, scratch, patience)
+        _wait_for(path, lock, scratch, patience=patience)
         yield
         lock.unlink(missing_ok=True)
     except BaseException:
@@ -97,7 +96,8 @@ def locked(path: Path, *, patience: float = PATIENCE) -> Iterator[None]:
         raise
 
 
-def _wait_for(lock: Path, scratch: Path, patience: float) -> None:
+def _wait_for(path: Path, lock: Path, scratch: Path, *, patience: float) -> None:
+    """Make the finished file `scratch` the lock of a path as soon as nobody else holds it."""
     waited_since = time.monotonic()
     while True:
         try:
@@ -114,7 +114,7 @@ def _wait_for(lock: Path, scratch: Path, patience: float) -> None:
                     "Another program is changing this file ({value}); nothing was written.",
                     value=held or "?",
                 ),
-                where=str(lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))),
+                where=path,
                 hint=_(
                     "Run again when it has ended; if it is gone, delete {name}.", name=lock.name
                 ),
@@ -149,9 +149,9 @@ def _take_over(lock: Path, held: str) -> None:
                 name_finished(aside, lock)
 
 
-def tell(said: str) -> None:
+def tell(words: str) -> None:
     """Say something that is no error and no result."""
-    print(said, file=sys.stderr)
+    print(words, file=sys.stderr)
 
 
 def _host() -> str:
@@ -212,7 +212,7 @@ def read_bytes(path: Path) -> bytes:
         raise InputFileError(
             "F102",
             _("The file cannot be read: {strerror}.", strerror=fault.strerror),
-            where=str(path),
+            where=path,
             hint=_("Close the program that holds it; check permissions."),
         ) from None
     for read in _READ.get():
@@ -233,7 +233,7 @@ def _no_file(path: Path) -> InputFileError:
     return InputFileError(
         "F101",
         text,
-        where=str(path),
+        where=path,
         available=names,
         got=path.name,
         hint=_("Check the path, or put the file there."),
@@ -302,10 +302,10 @@ def put_bytes(content: bytes, target: Path) -> None:
 
 def decode(path: Path) -> str:
     """Return a text file's content; see `decode_bytes`."""
-    return decode_bytes(read_bytes(path), where=str(path))
+    return decode_bytes(read_bytes(path), where=path)
 
 
-def decode_bytes(content: bytes, *, where: str) -> str:
+def decode_bytes(content: bytes, *, where: object) -> str:
     """Return bytes as text, strictly and always the whole content; see `encoding_of`.
 
     Raises
@@ -325,7 +325,7 @@ def decode_bytes(content: bytes, *, where: str) -> str:
         ) from None
 
 
-def encoding_of(content: bytes, *, where: str) -> Literal["utf-16", "utf-8-sig", "gb18030"]:
+def encoding_of(content: bytes, *, where: object) -> Literal["utf-16", "utf-8-sig", "gb18030"]:
     """Name the encoding of bytes: by byte order mark, then UTF-8 where all of it is, else GB18030, which is not tried here.
 
     GB18030 accepts nearly any bytes, so content that is UTF-8 but for a few bytes is refused instead of being read as
@@ -353,7 +353,7 @@ def encoding_of(content: bytes, *, where: str) -> Literal["utf-16", "utf-8-sig",
     return "utf-8-sig"
 
 
-def _refuse_damaged(content: bytes, start: int, *, where: str) -> None:
+def _refuse_damaged(content: bytes, start: int, *, where: object) -> None:
     """Refuse content that is UTF-8 with some bytes damaged.
 
     Chinese text in GB18030 holds next to no valid three-byte sequence of UTF-8: under 3 for every 100 bytes that are
@@ -362,8 +362,11 @@ def _refuse_damaged(content: bytes, start: int, *, where: str) -> None:
     marked = content.startswith(BOM)
     if marked:
         start += len(BOM)  # the decoder counts from behind the mark
-    lenient = content[max(start - AROUND, 0) : start + AROUND].decode("utf-8", errors="replace")
-    if marked or 4 * len(WIDE.findall(lenient)) > lenient.count("\ufffd"):
+    around = content[max(start - AROUND, 0) : start + AROUND]
+    lenient = around.decode("utf-8", errors="replace")
+    valid = len(WIDE.findall(lenient))
+    damaged = lenient.count("\ufffd")
+    if marked or 4 * valid > damaged:
         line = content.count(b"\n", 0, start) + 1
         raise InputFileError(
             "F110",
@@ -382,18 +385,16 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
-def is_system_file(path: Path) -> bool:
-    """Tell a file that a system or an office program leaves beside those of people: locks, folder views, thumbnails."""
-    return (
-        path.name.startswith(PASSED_OVER)
-        or path.name.lower() in SYSTEM_FILES
-        or "__MACOSX" in path.parts
-    )
+def _is_of_people(path: Path) -> bool:
+    """Tell a file that people put there: none that a system or an office program leaves (locks, folder views, thumbnails)."""
+    if path.name.startswith(PASSED_OVER) or path.name.lower() in SYSTEM_FILES:
+        return False
+    return "__MACOSX" not in path.parts and path.is_file()
 
 
 def files_below(folder: Path) -> list[Path]:
     """List all files below a folder that people put there, in name order."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not is_system_file(path))
+    return sorted(filter(_is_of_people, folder.rglob("*")))
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
@@ -405,7 +406,7 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     no_pattern = InputFileError(
         "F442",
         _("{pattern!r} is no pattern of file names.", pattern=pattern),
-        where=str(folder),
+        where=folder,
         available=("responses/*.csv", "responses/**/*.xlsx"),
         hint=_("Correct `files` in survey.yaml."),
     )
@@ -414,9 +415,7 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     if "**" in name or any("**" in part for part in folders if part != "**"):
         raise no_pattern
     try:
-        return sorted(
-            path for path in folder.glob(pattern) if path.is_file() and not is_system_file(path)
-        )
+        return sorted(filter(_is_of_people, folder.glob(pattern)))
     except (ValueError, LookupError, NotImplementedError):
         raise no_pattern from None
 
@@ -426,7 +425,7 @@ def no_match(folder: Path, pattern: str) -> InputFileError:
     return InputFileError(
         "F103",
         _("No file matches '{pattern}'.", pattern=pattern),
-        where=str(folder),
+        where=folder,
         available=[path.relative_to(folder).as_posix() for path in files_below(folder)],
         got=pattern,
         hint=_("Check the file name, or correct `files` in survey.yaml."),
@@ -443,21 +442,25 @@ def changed_since(folder: Path, sums: Path) -> dict[str, str]:
 
     A list that cannot be read as one is itself "changed".
     """
-    there = {
-        path.name: sha256(path) for path in folder.iterdir() if path.is_file() and path != sums
-    }
+    present = {}
+    for path in folder.iterdir():
+        if path.is_file() and path != sums:
+            present[path.name] = sha256(path)
+    listed = {}
     try:
-        pairs = [line.split(maxsplit=1) for line in decode(sums).splitlines() if line.strip()]
-        listed = {name.lstrip("*"): f"{int(digest, 16):064x}" for digest, name in pairs}
+        for line in filter(str.strip, decode(sums).splitlines()):
+            digest, name = line.split(maxsplit=1)
+            listed[name.lstrip("*")] = f"{int(digest, 16):064x}"
     except ValueError:
         return {sums.name: "changed"}
     states = {}
     for name, digest in listed.items():
-        if name not in there:
+        if name not in present:
             states[name] = "missing"
-        elif there[name] != digest:
+        elif present[name] != digest:
             states[name] = "changed"
-    return states | dict.fromkeys(sorted(there.keys() - listed.keys()), "unlisted")
+    unlisted = sorted(present.keys() - listed.keys())
+    return states | dict.fromkeys(unlisted, "unlisted")
 
 
 def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
@@ -469,8 +472,8 @@ def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
         F422 where it is no JSON, or lacks one of the keys `wanted`.
     """
     try:
-        found = json.loads(decode(path))
-        return {name: found[name] for name in wanted} | dict(found.items())
+        content = json.loads(decode(path))
+        return {name: content[name] for name in wanted} | dict(content.items())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise DamagedSetError(
             "F422",
@@ -479,7 +482,7 @@ def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
                 name=path.name,
                 name2=type(fault).__name__,
             ),
-            where=str(path),
+            where=path,
             hint=_(
                 "`satisfaction verify` names the files that were changed; restore them, or "
                 "run the survey again."
@@ -507,7 +510,7 @@ def _existing(
     return error(
         code,
         _("{name} is there already; nothing is overwritten.", name=target.name),
-        where=str(target),
+        where=target,
         hint=_("Choose another name, or move it away first."),
     )
 
@@ -581,10 +584,12 @@ class DatedFolder:
 def dated_folder(first: Path) -> Iterator[DatedFolder]:
     """Give a temporary folder that in the end becomes `first`, or that with a number behind it where something lies there."""
     with _growing(first.parent) as scratch:
-        made = DatedFolder(scratch, first)
-        yield made
-        further = (first.with_name(f"{first.name}-{number}") for number in count(2))
-        made.target = next(path for path in chain([first], further) if _moved(scratch, path))
+        folder = DatedFolder(scratch, first)
+        yield folder
+        number = 1
+        while not _moved(scratch, folder.target):
+            number += 1
+            folder.target = first.with_name(f"{first.name}-{number}")
 
 
 @contextmanager
@@ -664,7 +669,8 @@ def flush_output() -> None:
             sys.stdout.flush()
     except OSError as fault:
         with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
         raise OSError(fault.errno, fault.strerror, "stdout") from None
 
 

@@ -1,12 +1,15 @@
 """Files to grids: every record of every sheet as text, before a header is found; nothing is guessed about a cell.
 
 Equal texts are one object, because answers repeat: a hundred thousand interviews hold a few hundred different texts.
+
+What a file may unpack to is bounded: a few kilobytes can stand for more memory than any machine has.
 """
 
 from __future__ import annotations
 
 import csv
 import datetime
+import html
 import io
 import pickle
 import re
@@ -24,12 +27,195 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from python_calamine import CalamineWorkbook
+from xlsxwriter.utility import xl_col_to_name
 
-from satisfaction.foundation.bounds import check_archive, check_sheets, check_spread
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
 from satisfaction.foundation.language import _
+
+MOST_MEMBERS = 10_000  # of an archive: pictures of a wave's interviews may lie beside its tables
+MOST_UNPACKED = 500 << 20  # bytes: some five million interviews as csv, a million as xlsx
+MOST_RATIO = 400  # unpacked to packed, from LARGE bytes on; answers, which repeat, reach 50 to 200
+LARGE = 20 << 20
+MOST_COLUMNS = 16_384  # what a sheet of Excel has
+MOST_SPREAD = 20_000_000  # cells a table is laid out to when most of them hold nothing; at 32 bytes each 640 MB
+SPARSE = 4  # times the cells there are: from here on most hold nothing
+CHUNK = 1 << 20
+LONGEST = 24  # bytes of a cell's reference
+BEYOND = 10**9  # no sheet has as many columns or rows
+
+
+def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
+    """Refuse an archive that unpacks to too much, by what its directory declares; `zipfile` reads no more than that.
+
+    Raises
+    ------
+    InputFileError
+        F440.
+    """
+    members = archive.infolist()
+    unpacked = sum(info.file_size for info in members)
+    packed = max(sum(info.compress_size for info in members), 1)
+    is_bomb = unpacked > LARGE and unpacked > MOST_RATIO * packed
+    if len(members) <= MOST_MEMBERS and unpacked <= MOST_UNPACKED and not is_bomb:
+        return
+    size = f"{unpacked >> 20:,} MB"
+    most = f"{MOST_UNPACKED >> 20} MB"
+    raise InputFileError(
+        "F440",
+        _(
+            "It unpacks to {n:,} parts of {size} in all; {MOST_MEMBERS:,} and {most} are "
+            "read at most.",
+            n=len(members),
+            size=size,
+            MOST_MEMBERS=MOST_MEMBERS,
+            most=most,
+        ),
+        where=where,
+        hint=_("Make sure that it is the right file; unpack it, or split it, and save it as csv."),
+    )
+
+
+def check_sheets(content: bytes, *, where: str) -> bool:
+    """Refuse a workbook (xlsx, xlsm) with a cell far from all others; return whether it is one.
+
+    Raises
+    ------
+    InputFileError
+        F440 from `check_archive`, F441 for a far cell.
+    """
+    if not content.startswith(b"PK"):
+        return False
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        check_archive(archive, where=where)
+        names = _sheet_names(archive)
+        for info in archive.infolist():
+            if info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml"):
+                sheet = names.get(info.filename, info.filename)
+                _check_sheet(archive, info, where=f"{where} {sheet}")
+        return any(info.filename == "xl/workbook.xml" for info in archive.infolist())
+
+
+def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str = "") -> None:
+    """Refuse a table that is laid out to far more cells than there are.
+
+    Raises
+    ------
+    InputFileError
+        F441.
+    """
+    area = rows * columns
+    mostly_empty = area > MOST_SPREAD and area > SPARSE * cells
+    if columns <= MOST_COLUMNS and not mostly_empty:
+        return
+    size = _(
+        "The table has {rows:,} rows and {columns:,} columns, nearly all of them empty or the "
+        "same.",
+        rows=rows,
+        columns=columns,
+    )
+    if corner:
+        size = _(
+            "The table has {rows:,} rows and {columns:,} columns (as far as {corner}), nearly all "
+            "of them empty or the same.",
+            rows=rows,
+            columns=columns,
+            corner=corner,
+        )
+    raise InputFileError(
+        "F441",
+        size,
+        where=f"{where} {corner}".rstrip(),
+        hint=_(
+            "Delete the cells far from the data, or the row that is too long, or copy "
+            "the data to a new sheet and save it."
+        ),
+    )
+
+
+def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> None:
+    cells = 0
+    first = np.full(2, np.iinfo(np.int64).max)
+    last = np.zeros(2, dtype=np.int64)
+    for piece in _pieces(archive, info):
+        places = _references(piece)
+        if len(places):
+            cells += len(places)
+            first = np.minimum(first, places.min(axis=0))
+            last = np.maximum(last, places.max(axis=0))
+    if cells:
+        columns, rows = (last - first + 1).tolist()
+        corner = f"{xl_col_to_name(int(last[0]) - 1)}{last[1]}"
+        check_spread(rows, columns, cells, where=where, corner=corner)
+
+
+def _references(piece: bytes) -> npt.NDArray[np.int64]:
+    """Return column and row of every cell, (n, 2), from what stands in r="..."; numbers beyond any sheet are cut."""
+    signs = np.frombuffer(piece + bytes(LONGEST), dtype=np.uint8)
+    here = signs[:-LONGEST]
+    quoted = (here[3:] == ord('"')) | (here[3:] == ord("'"))
+    named = (here[:-3] <= ord(" ")) & (here[1:-2] == ord("r")) & (here[2:-1] == ord("="))
+    at = np.flatnonzero(named & quoted) + len(' r="')
+    column = np.zeros(len(at), dtype=np.int64)
+    row = np.zeros(len(at), dtype=np.int64)
+    going_on = np.ones(len(at), dtype=bool)
+    for sign in range(LONGEST):
+        value = signs[at + sign].astype(np.int64)
+        letter = going_on & (value >= ord("A")) & (value <= ord("Z"))
+        digit = going_on & (value >= ord("0")) & (value <= ord("9"))
+        going_on = letter | digit
+        if not going_on.any():
+            break
+        column = np.where(letter & (column < BEYOND), 26 * column + value - ord("A") + 1, column)
+        row = np.where(digit & (row < BEYOND), 10 * row + value - ord("0"), row)
+    return np.column_stack([column, row])[column > 0]
+
+
+def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield a member in pieces, each cell's reference whole in one of them."""
+    rest = b""
+    with archive.open(info) as stream:
+        while piece := stream.read(CHUNK):
+            piece = rest + piece
+            end = piece.rfind(b"<", max(len(piece) - CHUNK, 0))
+            if end >= 0:
+                rest = piece[end:]
+                yield piece[:end]
+            else:
+                rest = piece[-LONGEST:]
+                yield piece
+    yield rest
+
+
+def _sheet_names(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the names of the sheets by the member they stand in, as far as the workbook says."""
+    targets = {}
+    for relation in _tags(archive, "xl/_rels/workbook.xml.rels", "Relationship"):
+        targets[relation.get("Id")] = relation.get("Target", "")
+    names = {}
+    for sheet in _tags(archive, "xl/workbook.xml", "sheet"):
+        target = targets.get(sheet.get("r:id"), "")
+        member = f"xl/{target}"
+        if target.startswith("/"):
+            member = target.lstrip("/")
+        names[member] = sheet.get("name", "")
+    return names
+
+
+def _tags(archive: zipfile.ZipFile, member: str, name: str) -> list[dict[str, str]]:
+    if member not in archive.namelist():
+        return []
+    with archive.open(member) as stream:
+        text = stream.read(CHUNK).decode("utf-8", errors="replace")
+    tags = []
+    for tag in re.findall(rf"<(?:\w+:)?{name}\b([^>]*)>", text):
+        attributes = {}
+        for key, value in re.findall(r'([\w:]+)="([^"]*)"', tag):
+            attributes[key] = html.unescape(value)
+        tags.append(attributes)
+    return tags
+
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
 
@@ -107,7 +293,7 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
         raise InputFileError(
             "F106",
             _("Files of type '{kind}' are not read.", kind=kind),
-            where=str(path),
+            where=path,
             available=(*READ, ".sav"),
             hint=_("Save it as csv or xlsx."),
         )
@@ -187,9 +373,8 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
         grids = []
         for name, before, ranges, records in sheets:
             merged = []
-            for (first_row, first_column), (last_row, last_column) in ranges:
-                columns = first_column - before, last_column - before
-                merged.append((first_row + 1, columns[0], last_row + 1, columns[1]))
+            for (top, left), (bottom, right) in ranges:
+                merged.append((top + 1, left - before, bottom + 1, right - before))
             label = f"{member}/{name}" if member else name
             grids.append(_grid(path, label, records, merged=tuple(merged)))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
@@ -274,11 +459,13 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
                 name = _member_name(info)
                 kind = Path(info.filename).suffix.lower()
-                of_system = name.startswith("__MACOSX/") or Path(name).name.startswith(PASSED_OVER)
-                if info.is_dir() or of_system:
+                hidden = Path(name).name.startswith(PASSED_OVER)
+                if info.is_dir() or hidden or name.startswith("__MACOSX/"):
                     continue
                 times[name] += 1  # two members may have one name
-                label = name if times[name] == 1 else f"{name}#{times[name]}"
+                label = name
+                if times[name] > 1:
+                    label = f"{name}#{times[name]}"
                 if kind in (*DELIMITED, *WORKBOOKS) and info.file_size:
                     grids += _grids(path, kind, archive.read(info), member=label)
                 else:
@@ -291,7 +478,7 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
         raise InputFileError(
             "F112",
             _("The zip file is damaged or has a password ({fault}).", fault=fault),
-            where=str(path),
+            where=path,
             hint=_("Unpack it and use the csv or xlsx files."),
         ) from None
     if not grids:
@@ -310,11 +497,12 @@ def _member_name(info: zipfile.ZipInfo) -> str:
 
 
 def _parquet(path: Path) -> Grid:
-    size = len(read_bytes(path))
+    most_cells = len(read_bytes(path)) * ANSWERS_A_BYTE
     with parquet_file(path) as file:
-        check_spread(file.n_rows, len(file.types), size * ANSWERS_A_BYTE, where=str(path))
-        nested = tuple(name for name, kind in file.types.items() if NESTED.search(kind))
-        return replace(_grid(path, "", _parquet_records(file)), nested=nested)
+        check_spread(file.n_rows, len(file.types), most_cells, where=str(path))
+        nested = [name for name, kind in file.types.items() if NESTED.search(kind)]
+        grid = _grid(path, "", _parquet_records(file))
+        return replace(grid, nested=tuple(nested))
 
 
 def _parquet_records(file: ParquetFile) -> Iterator[Sequence[object]]:
@@ -349,7 +537,8 @@ def _grid(
         width = max(map(len, block))
         filled += sum(map(len, block))
         check_spread(read + len(block), max(width, len(columns)), filled, where=where)
-        columns += [[""] * len(numbers) for _unused in range(width - len(columns))]
+        while len(columns) < width:
+            columns.append([""] * len(numbers))
         kept, cells = _block(block, width, texts)
         numbers += [read + 1 + position for position in kept]
         for place, column in enumerate(columns):
@@ -376,14 +565,18 @@ def _block(
         for place, cell in enumerate(cells):
             if isinstance(cell, bool):
                 cells[place] = str(cell).upper()
-    found = list(map(texts.__getitem__, cells))
+    written = list(map(texts.__getitem__, cells))
     if len(texts) > REMEMBERED:
         texts.clear()
-    starts = range(0, len(found), width) if width else ()
-    kept = [i for i, start in enumerate(starts) if "".join(found[start : start + width]).strip()]
-    if len(kept) < len(starts):
-        found = [text for i in kept for text in found[i * width : (i + 1) * width]]
-    return kept, found
+    kept = []
+    of_kept: list[str] = []
+    starts = range(0, len(written), width) if width else ()
+    for position, start in enumerate(starts):
+        record = written[start : start + width]
+        if "".join(record).strip():
+            kept.append(position)
+            of_kept += record
+    return kept, of_kept
 
 
 class _Memory(dict[object, str]):
@@ -427,6 +620,6 @@ def _empty(path: Path) -> InputFileError:
     return InputFileError(
         "F104",
         _("The file holds no data."),
-        where=str(path),
+        where=path,
         hint=_("Export the file again, or take it out of `files`."),
     )

@@ -144,9 +144,9 @@ def semicolon_list(clauses: Iterable[object]) -> Text:
 
 def _listed(words: Iterable[object], between_zh: str, between_en: str) -> Text:
     words = list(words)
-    zh = between_zh.join(str(_in_one(word, "zh")) for word in words)
-    en = between_en.join(str(_in_one(word, "en")) for word in words)
-    return Text(zh, en)
+    zh = [str(_in_one(word, "zh")) for word in words]
+    en = [str(_in_one(word, "en")) for word in words]
+    return Text(between_zh.join(zh), between_en.join(en))
 
 
 def current() -> Language | None:
@@ -232,7 +232,8 @@ def _filled(zh: str, en: str, values: dict[str, object]) -> Text:
 
 
 def _in_language(template: str, values: dict[str, object], language: Language) -> str:
-    return template.format(**{name: _in_one(value, language) for name, value in values.items()})
+    words = {name: _in_one(value, language) for name, value in values.items()}
+    return template.format(**words)
 
 
 def _in_one(value: object, language: Language) -> object:

@@ -115,7 +115,7 @@ def css_text(text: str) -> Markup:
     """Return a text as a string of a style sheet, where HTML's escapes mean nothing."""
     escaped = re.sub(
         r"[^\w .,;:·()\u3010\u3011\uff08\uff09\uff0c\uff1b\u3001-]",
-        lambda found: f"\\{ord(found[0]):x} ",
+        lambda sign: f"\\{ord(sign[0]):x} ",
         str(text),
     )
     return Markup(f'"{escaped}"')
@@ -150,23 +150,19 @@ def card(
         heading: Text | str = name
         if more > 0:
             heading = ngettext("{name} ({n} more row)", "{name} ({n} more rows)", more, name=name)
-        shown[heading] = Markup(_html(table.head(MOST_ROWS)))
-    kept = {name: value for name, value in (facts or {}).items() if value not in (None, "", ())}
-    return fill(
-        "card.html", {"title": title, "facts": kept, "tables": shown, "mark": mark, "note": note}
-    )
+        first_rows = table.head(MOST_ROWS)
+        digits = f"{{:.{DIGITS}g}}".format
+        html = first_rows.to_html(
+            index=False, escape=True, border=0, na_rep="", float_format=digits
+        )
+        shown[heading] = Markup(html)
+    known = {name: value for name, value in (facts or {}).items() if value not in (None, "", ())}
+    values = {"title": title, "facts": known, "tables": shown, "mark": mark, "note": note}
+    return fill("card.html", values)
 
 
 TABLE_WRITERS: list[Callable[[pd.DataFrame], str]] = []
 """What writes the tables of cards instead, as escaped HTML; the last one does."""
-
-
-def _html(table: pd.DataFrame) -> str:
-    return str(
-        table.to_html(
-            index=False, escape=True, border=0, na_rep="", float_format=f"{{:.{DIGITS}g}}".format
-        )
-    )
 
 
 NAMES = (
@@ -198,21 +194,19 @@ def find_browser() -> str:
     ExportError
         X141 where there is none.
     """
-    found = next(filter(None, map(shutil.which, NAMES)), None) or next(
-        filter(os.path.isfile, PLACES), None
+    for browser in (*map(shutil.which, NAMES), *filter(os.path.isfile, PLACES)):
+        if browser:
+            return browser
+    raise ExportError(
+        "X141",
+        _("There is no browser to print PDF with."),
+        where="--pdf",
+        available=NAMES,
+        hint=_(
+            "Install Chromium, Chrome or Edge; or leave out --pdf and print the pages "
+            "from a browser."
+        ),
     )
-    if found is None:
-        raise ExportError(
-            "X141",
-            _("There is no browser to print PDF with."),
-            where="--pdf",
-            available=NAMES,
-            hint=_(
-                "Install Chromium, Chrome or Edge; or leave out --pdf and print the pages "
-                "from a browser."
-            ),
-        )
-    return found
 
 
 def print_pages(browser: str, pages: Sequence[Path]) -> None:
@@ -231,7 +225,7 @@ def print_pages(browser: str, pages: Sequence[Path]) -> None:
         as_root = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
         for page in tqdm(pages, desc="PDF", disable=None, leave=False):
             target = page.with_suffix(".pdf")
-            asked = [
+            command = [
                 browser,
                 *QUIET,
                 *as_root,
@@ -241,7 +235,7 @@ def print_pages(browser: str, pages: Sequence[Path]) -> None:
             ]
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 subprocess.run(
-                    asked, env=environment, timeout=PATIENCE, check=False, capture_output=True
+                    command, env=environment, timeout=PATIENCE, check=False, capture_output=True
                 )
             if not target.is_file():
                 raise ExportError(

@@ -13,10 +13,9 @@ from satisfaction.foundation.files import decode
 from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import write_text
 
-FACTS = "surveys/guizhou-2026q3"
+FACTS = "surveys/guizhou-2026q3"  # the wave that the notebooks work on, too
 NOTEBOOKS = "0*.ipynb"
 SHELVES = ("notebooks", "notebooks/en")
-SURVEY_OF_NOTEBOOKS = "surveys/guizhou-2026q3"
 # the modules that show whether an extra is installed
 EXTRAS = {
     "lab": (
@@ -48,7 +47,12 @@ def shipped(name: str) -> Path:
 
 def shipped_questionnaires() -> dict[str, Path]:
     """Return the questionnaires that the program brings along, by name@version."""
-    files = sorted(shipped("questionnaires").glob("*/*.yaml"))
+    return questionnaires_in(shipped("questionnaires"))
+
+
+def questionnaires_in(folder: Path) -> dict[str, Path]:
+    """Return the questionnaires of a folder (NAME/VERSION.yaml) by name@version."""
+    files = sorted(folder.glob("*/*.yaml"))
     return {f"{file.parent.name}@{file.stem}": file for file in files}
 
 
@@ -69,7 +73,7 @@ def write_notebooks(root: Path, *, survey: str) -> list[Path]:
             target = root / shelf / notebook.name
             if target.exists():
                 continue
-            text = decode(notebook).replace(SURVEY_OF_NOTEBOOKS, f"surveys/{survey}")
+            text = decode(notebook).replace(FACTS, f"surveys/{survey}")
             write_text(text, target)
             written.append(target)
     return written
@@ -90,7 +94,7 @@ def require_extra(extra: str, purpose: str) -> None:
     InstallationError
         Z430 names what is not installed, and how to install it.
     """
-    absent = [module for module in EXTRAS[extra] if find_spec(module) is None]
+    absent = [module for module in EXTRAS[extra] if not find_spec(module)]
     if absent:
         raise InstallationError(
             "Z430",

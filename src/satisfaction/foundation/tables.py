@@ -66,7 +66,8 @@ def read_tables(path: Path) -> list[RawTable]:
     InputFileError
         What `io.grids.read_grids` raises; F108 for a column name that stands twice.
     """
-    return [_table(grid) for grid in read_grids(path)[0]]
+    grids, _not_tables = read_grids(path)
+    return [_table(grid) for grid in grids]
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -77,8 +78,10 @@ def read_table(path: Path) -> pd.DataFrame:
 def _table(grid: Grid) -> RawTable:
     """Split header from rows."""
     header = _header(grid)
-    columns = [column[1:] for column in grid.columns[: len(header)]]
-    return RawTable(grid.path, grid.sheet, header, columns, grid.numbers[1:].tolist())
+    named = grid.columns[: len(header)]
+    columns = [column[1:] for column in named]
+    numbers = grid.numbers[1:].tolist()
+    return RawTable(grid.path, grid.sheet, header, columns, numbers)
 
 
 def _header(grid: Grid) -> tuple[str, ...]:
@@ -121,7 +124,8 @@ def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-si
         The default carries the byte order mark Excel needs to show Chinese.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_ended(_csv_text(guarded(table)), "\n").encode(encoding))
+    text = _ended(_csv_text(guarded(table)), "\n")
+    path.write_bytes(text.encode(encoding))
 
 
 def _csv_text(table: pd.DataFrame, **how: Any) -> str:
@@ -134,7 +138,8 @@ def _csv_text(table: pd.DataFrame, **how: Any) -> str:
 def _ended(text: str, end: str) -> str:
     """Exchange the ends of the records; what stands between quotation marks stays."""
     pieces = text.split('"')
-    pieces[::2] = [piece.replace("\r\n", end) for piece in pieces[::2]]
+    for outside in range(0, len(pieces), 2):
+        pieces[outside] = pieces[outside].replace("\r\n", end)
     return '"'.join(pieces)
 
 
@@ -143,7 +148,11 @@ def guarded(table: pd.DataFrame) -> pd.DataFrame:
 
     Text that begins with apostrophes before such a sign gets one more, so that `unguarded` gives back every text.
     """
-    return _with_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
+
+    def with_apostrophe(text: str) -> str:
+        return f"'{text}" if FORMULA.match(text) else text
+
+    return _with_texts(table, with_apostrophe)
 
 
 def unguarded(table: pd.DataFrame) -> pd.DataFrame:
@@ -160,9 +169,9 @@ def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFra
     changed = table.copy()
     for place, kind in enumerate(table.dtypes):
         if pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind):
-            cells = [
-                change(cell) if isinstance(cell, str) else cell for cell in table.iloc[:, place]
-            ]
+            cells = []
+            for cell in table.iloc[:, place]:
+                cells.append(change(cell) if isinstance(cell, str) else cell)
             changed.isetitem(place, pd.Series(cells, index=table.index, dtype=object))
     return changed
 
@@ -225,10 +234,8 @@ def _write_cell(
 
 def write_json(content: object, path: Path) -> None:
     """Write JSON with sorted keys; Chinese stays readable."""
-    path.write_text(
-        json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str) + "\n",
-        encoding="utf-8",
-    )
+    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def write_text(content: str, path: Path) -> None:
@@ -238,9 +245,8 @@ def write_text(content: str, path: Path) -> None:
 
 def write_checksums(folder: Path) -> None:
     """Write the SHA-256 of every file of a folder, itself apart, as `sha256sum -c` reads it."""
-    lines = [
-        f"{sha256(path)}  {path.name}\n"
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != CHECKSUMS
-    ]
-    write_text("".join(lines), folder / CHECKSUMS)
+    lines = ""
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name != CHECKSUMS:
+            lines += f"{sha256(path)}  {path.name}\n"
+    write_text(lines, folder / CHECKSUMS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import xlsxwriter
 
@@ -41,7 +42,8 @@ def write_marked(
         red = workbook.add_format({"num_format": "@", "bg_color": "#F8C9C4", "bold": True})
         for place, (name, table) in enumerate(sheets.items()):
             sheet = workbook.add_worksheet(name)
-            sheet.set_column(0, max(len(table.columns) - 1, 0), WIDTH, text)
+            last = max(len(table.columns) - 1, 0)
+            sheet.set_column(0, last, WIDTH, text)
             sheet.freeze_panes(1, 0)
             if place:
                 sheet.hide()
@@ -97,7 +99,8 @@ class ShownColumn:
     @property
     def holds_anything(self) -> bool:
         """Tell whether any cell is filled."""
-        return any(not pd.isna(cell) and cell != "" for cell in self.cells)
+        cells = pd.Series(self.cells, dtype=object)
+        return bool((cells.notna() & (cells != "")).any())
 
     def at(self, row: int) -> Shown:
         """Return how the cell of a row is written."""
@@ -149,22 +152,28 @@ def _add_explaining(workbook: xlsxwriter.Workbook, sheets: Mapping[str, pd.DataF
 def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapped: object) -> None:
     """Make columns and rows of a sheet that explains as large as their texts; no program does it when it opens the file."""
     sizes = table.map(lambda cell: 0 if pd.isna(cell) else text_columns(str(cell)))
-    widths = [min(max(text_columns(name), *sizes[name], 1) + 2, WIDEST) for name in table]
-    for place, width in enumerate(widths):
+    lines = np.ones(len(table), int)
+    for place, name in enumerate(table):
+        longest = max(text_columns(name), *sizes[name], 1)
+        width = min(longest + 2, WIDEST)
         sheet.set_column(place, place, width, wrapped)
-    for row, record in enumerate(sizes.itertuples(index=False, name=None), start=1):
-        lines = max(-(-size // (width - 2)) for size, width in zip(record, widths, strict=True))
-        sheet.set_row(row, LINE * max(lines, 1))
+        of_column = -(-sizes[name].to_numpy(int) // (width - 2))
+        lines = np.maximum(lines, of_column)
+    for row, needed in enumerate(lines.tolist(), start=1):
+        sheet.set_row(row, LINE * needed)
+    _one_page_wide(sheet)
+    sheet.freeze_panes(1, 0)
+
+
+def _one_page_wide(sheet: Any) -> None:
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
-    sheet.freeze_panes(1, 0)
 
 
 def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:
     sheet = workbook.add_worksheet(shown.name)
     sheet.activate()
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
+    _one_page_wide(sheet)
     for place, column in enumerate(shown.columns):
         sheet.set_column(place, place, column.width)
     bold = workbook.add_format({"bold": True, "font_color": "#8F1818"})
@@ -178,18 +187,22 @@ def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:
         sheet.write_string(top, place, column.title, header)
     sheet.freeze_panes(top + 1, 0)
     sheet.repeat_rows(0, top)
-    sheet.autofilter(top, 0, top + max(rows, 1), len(shown.columns) - 1)
-    formats = {name: workbook.add_format({"num_format": code}) for name, code in SHOWN_AS.items()}
+    last_row = top + max(rows, 1)
+    sheet.autofilter(top, 0, last_row, len(shown.columns) - 1)
+    formats = {}
+    for name, code in SHOWN_AS.items():
+        formats[name] = workbook.add_format({"num_format": code})
     text = workbook.add_format({"num_format": "@", **APART})
     quoted = workbook.add_format({"num_format": "@", "quote_prefix": True, **APART})
     for row in range(rows):
+        below = top + 1 + row
         for place, column in enumerate(shown.columns):
             value = column.cells[row]
             if isinstance(value, str):
                 kept = quoted if FORMULA.match(value) else text
-                sheet.write_string(top + 1 + row, place, value, kept)
+                sheet.write_string(below, place, value, kept)
             elif not pd.isna(value):
-                sheet.write_number(top + 1 + row, place, value, formats[column.at(row)])
+                sheet.write_number(below, place, value, formats[column.at(row)])
 
 
 DATA = pgettext("name of a sheet", "data")
@@ -251,7 +264,8 @@ class TemplateColumn:
     @property
     def meanings(self) -> dict[str, str]:
         """Return the codes with their meaning in the current language."""
-        return {code: str(meaning) for code, meaning in (self.choices or {}).items()}
+        choices = self.choices or {}
+        return {code: str(meaning) for code, meaning in choices.items()}
 
     @property
     def allowed(self) -> str:
@@ -265,8 +279,8 @@ class TemplateColumn:
     @property
     def prompt(self) -> str:
         """Return what is shown beside a cell that is being filled in, at the length a workbook keeps."""
-        meanings = "; ".join(f"{code} {meaning}" for code, meaning in self.meanings.items())
-        text = f"{self.text}\n{meanings}".strip()
+        meanings = [f"{code} {meaning}" for code, meaning in self.meanings.items()]
+        text = f"{self.text}\n{'; '.join(meanings)}".strip()
         if len(text) <= LONGEST_PROMPT:
             return text
         where = str(_("The codes stand in sheet {codes}.", codes=CODES))
@@ -347,8 +361,7 @@ def _rule(column: TemplateColumn, source: str | None) -> dict[str, Any]:
 
 def _write_head(sheet: Any, titles: Mapping[Text, int], bold: Any) -> None:
     """Write the titles of a sheet that explains, each with the width of its column; printed it is one page wide."""
-    sheet.set_landscape()
-    sheet.fit_to_pages(1, 0)
+    _one_page_wide(sheet)
     sheet.freeze_panes(1, 0)
     for place, (title, width) in enumerate(titles.items()):
         sheet.write_string(0, place, str(title), bold)
@@ -369,7 +382,8 @@ def _write_codes(sheet: Any, columns: Sequence[TemplateColumn], bold: Any) -> di
             sheet.write_string(row, 2, meaning)
             row += 1
         if column.kind in ("code", "key") and row > first:
-            sources[column.name] = f"={CODES}!$B${first + 1}:$B${row}"
+            cells = f"$B${first + 1}:$B${row}"
+            sources[column.name] = f"={CODES}!{cells}"
     return sources
 
 
@@ -390,6 +404,6 @@ def _write_example(sheet: Any, columns: Sequence[TemplateColumn], bold: Any, wra
     }
     _write_head(sheet, titles, bold)
     for row, column in enumerate(columns, start=1):
-        cells = (column.name, str(column.text), str(column.example), column.allowed)
-        for place, text in enumerate(cells):
-            sheet.write_string(row, place, text, wrapped)
+        cells = (column.name, column.text, column.example, column.allowed)
+        for place, words in enumerate(cells):
+            sheet.write_string(row, place, str(words), wrapped)

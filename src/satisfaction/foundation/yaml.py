@@ -1,11 +1,14 @@
 """YAML 1.2 files that know their own line numbers, validated into frozen records.
 
-Plain data as YAML 1.2 text that `io.yaml` reads back as the same data.
+Plain data as YAML 1.2 text that is read back as the same data.
+
+What a key of a declaration means stands in the code as `Field(description=N_("..."))`, its Chinese in the catalogue: one
+description, for the JSON Schema and for the comments of a new wave's files.
 """
 
 from __future__ import annotations
 
-import calendar
+import datetime
 import functools
 import io
 import re
@@ -36,7 +39,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from satisfaction.foundation.errors import SatisfactionError, closest, shortened
 from satisfaction.foundation.files import decode, read_bytes
-from satisfaction.foundation.language import N_, Text, _
+from satisfaction.foundation.language import LANGUAGES, N_, NOTHING, Text, _
 
 STATE_THE_SOURCE = _("state the source")
 FILL_IN = _("please fill in")
@@ -68,15 +71,17 @@ class Record(BaseModel):
                     raise PydanticCustomError(
                         "unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)}
                     )
-        return _in_both_languages(data) if {"zh", "en"} <= set(cls.model_fields) else data
+        return _in_both_languages(data) if {*LANGUAGES} <= cls.model_fields.keys() else data
 
 
 def _in_both_languages(data: Any) -> Any:
     """Let a text of one language stand for the other one, which is not given."""
-    given = [language for language in ("zh", "en") if isinstance(data, dict) and language in data]
-    if len(given) == 1:
-        return {**dict.fromkeys(("zh", "en"), data[given[0]]), **data}
-    return data
+    if not isinstance(data, dict):
+        return data
+    written = [language for language in LANGUAGES if language in data]
+    if len(written) != 1:
+        return data
+    return dict.fromkeys(LANGUAGES, data[written[0]]) | data
 
 
 class Label(Record):
@@ -217,7 +222,7 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
         raise error(
             "Y440",
             _("{fault}.", fault=fault.text),
-            where=str(path),
+            where=path,
             hint=_("Correct the file."),
         ) from None
 
@@ -248,11 +253,10 @@ def _fault_line(fault: Exception, text: str) -> int:
     if isinstance(fault, ReaderError):
         return text.count("\n", 0, fault.position) + 1
     for line, content in enumerate(text.splitlines(), start=1):
-        for year, month, day in re.findall(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b", content):
-            if (
-                int(day) > calendar.monthrange(int(year) or 1, min(max(int(month), 1), 12))[1]
-                or not 1 <= int(month) <= 12
-            ):
+        for parts in re.findall(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b", content):
+            try:
+                datetime.date(*map(int, parts))
+            except ValueError:
                 return line
     return 1
 
@@ -369,16 +373,16 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         name = str(context["key"])
         available = context["available"]
         near = closest(name, available)
-        advice = _("Remove the key.")
+        hint = _("Remove the key.")
         if near:
-            advice = _("Write '{near}', or remove it.", near=near)
+            hint = _("Write '{near}', or remove it.", near=near)
         return {
             "code": "Y201",
             "text": _("Unknown key '{name}'.", name=name),
             "got": name,
             "available": available,
             "where": document.place((*location, context["key"])),
-            "hint": advice,
+            "hint": hint,
         }
     if kind == "missing":
         return {
@@ -388,10 +392,8 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
             "hint": _("Add the key."),
         }
     if kind == "declared":
-        at = context["at"]
-        return {key: value for key, value in context.items() if key != "at"} | {
-            "where": document.place((*location, *at))
-        }
+        at = context.pop("at")
+        return context | {"where": document.place((*location, *at))}
     return {
         "code": "Y203",
         "text": _invalid(key, detail["input"], _wanted(kind, context)),
@@ -448,8 +450,8 @@ def fault(
     text: Text,
     *,
     at: Location = (),
-    available: Any = (),
-    got: str = "",
+    available: Iterable[object] = (),
+    got: object = "",
     hint: Text,
 ) -> PydanticCustomError:
     """Build a fault that a record's own validator raises; the reader adds file and line."""
@@ -460,7 +462,7 @@ def fault(
             "code": code,
             "text": text,
             "at": at,
-            "available": [str(a) for a in available],
+            "available": tuple(available),
             "got": got,
             "hint": hint,
         },
@@ -473,21 +475,18 @@ NO_FOLDING = 10_000  # characters a line: a line of a person's own file stays on
 
 def yaml_text(data: dict[str, Any]) -> str:
     """Return data as YAML: one key a line, the innermost mappings and lists in brackets, Chinese as it is."""
-    yaml = YAML()
-    yaml.default_flow_style = None
-    yaml.width = LONGEST_LINE
-    yaml.allow_unicode = True
     top = _ordered(data)
     top.fa.set_block_style()
-    stream = io.StringIO()
-    yaml.dump(top, stream)
-    return stream.getvalue()
+    return node_text(top, width=LONGEST_LINE, flow_style=None)
 
 
-def node_text(node: CommentedMap) -> str:
+def node_text(
+    node: CommentedMap, *, width: int = NO_FOLDING, flow_style: bool | None = False
+) -> str:
     """Return the node tree of a YAML file as text, with its comments."""
     yaml = YAML()
-    yaml.width = NO_FOLDING
+    yaml.default_flow_style = flow_style
+    yaml.width = width
     yaml.allow_unicode = True
     stream = io.StringIO()
     yaml.dump(node, stream)
@@ -497,8 +496,10 @@ def node_text(node: CommentedMap) -> str:
 def _ordered(value: Any) -> Any:
     """Put mappings into ruamel's own type: the innermost in one line, unless that would be longer than a line."""
     if isinstance(value, dict):
-        mapping = CommentedMap((key, _ordered(one)) for key, one in value.items())
-        nested = any(isinstance(one, dict) for one in value.values())
+        mapping = CommentedMap()
+        for key, content in value.items():
+            mapping[key] = _ordered(content)
+        nested = any(isinstance(content, dict) for content in value.values())
         if value and not nested and len(str(value)) < LONGEST_LINE:
             mapping.fa.set_flow_style()
         else:
@@ -509,5 +510,45 @@ def _ordered(value: Any) -> Any:
             value
         )  # plain, ruamel folds line breaks that are not "\n" and misreads "[?"
     if isinstance(value, list | tuple):
-        return [_ordered(one) for one in value]
+        return [_ordered(entry) for entry in value]
     return value
+
+
+def meaning_of(model: type[Record], key: str) -> Text:
+    """Return what a key means; nothing where its record does not say.
+
+    Parameters
+    ----------
+    model : type of Record
+        The declaration: `SurveyFile`, `Rules`.
+    key : str
+
+    Examples
+    --------
+    >>> from satisfaction.declarations.wave import SurveyFile
+    >>> meaning_of(SurveyFile, "level").in_language("en")
+    'confidence level'
+    """
+    description = model.model_fields[key].description
+    return _(description) if description else NOTHING
+
+
+def schema_of(model: type[Record]) -> dict[str, Any]:
+    """Return the JSON Schema of a declaration, with its descriptions in the current language."""
+    schema: dict[str, Any] = _translated(model.model_json_schema())
+    return schema
+
+
+def _translated(part: Any) -> Any:
+    """Put the descriptions of a part of a schema into the current language; docstrings have no Chinese and stay."""
+    if isinstance(part, list):
+        return [_translated(entry) for entry in part]
+    if not isinstance(part, dict):
+        return part
+    translated = {}
+    for key, value in part.items():
+        if key == "description" and isinstance(value, str):
+            translated[key] = str(_(value))
+        else:
+            translated[key] = _translated(value)
+    return translated

@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.collection.account import unanswered_areas
-from satisfaction.declarations.declared_words import what_is_tested
 from satisfaction.declarations.earlier import earlier_notes
-from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.survey import Survey, read_survey, what_is_tested
 from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text

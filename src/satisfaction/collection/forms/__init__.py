@@ -8,16 +8,16 @@ from satisfaction.collection.forms.codebook import (
     codebook_html,
     codebook_sheets,
     codebook_tables,
+    printable_html,
 )
-from satisfaction.collection.forms.printed import printable_html
-from satisfaction.collection.forms.xlsform import write_xlsform
-from satisfaction.collection.forms.xlsform_checks import check_xlsform
-from satisfaction.collection.forms.xlsform_reading import (
+from satisfaction.collection.forms.xlsform import (
     Draft,
     draft_xlsform,
     is_foreign,
     read_xlsform,
+    write_xlsform,
 )
+from satisfaction.collection.forms.xlsform_checks import check_xlsform
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.files import check_new_file, new_file, new_folder
 from satisfaction.foundation.language import LANGUAGES, use

@@ -3,14 +3,19 @@
 Sheets survey, choices and settings are the form. What an XLSForm has no word for stands in `sat::` columns of survey and in
 the sheet `sat_items` (path, value), which those tools ignore; `read_xlsform` puts the two together again. Choices get no
 columns of ours: tools copy such columns into the form, scores and correct answers with them.
+
+Back into a questionnaire: what was edited in the form counts. From an XLSForm of other people: a draft of a questionnaire,
+what the form says, and a list of what it cannot say.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -27,7 +32,16 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
 from satisfaction.foundation.language import Text, _
-from satisfaction.foundation.tables import write_xlsx
+from satisfaction.foundation.tables import RawTable, read_tables, write_xlsx
+from satisfaction.foundation.yaml import (
+    FILL_IN,
+    STATE_THE_SOURCE,
+    Document,
+    Location,
+    checked,
+    validated,
+    yaml_text,
+)
 
 LANGUAGES = {"zh": "中文 (zh)", "en": "English (en)"}
 CORE = (
@@ -268,3 +282,412 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return text == ""
     return True
+
+
+KINDS = {
+    "select_one": "single",
+    "select_multiple": "multiple",
+    "integer": "number",
+    "date": "date",
+    "text": "text",
+}
+NOT_ASKED = {
+    "start", "end", "today", "deviceid", "phonenumber", "username", "email", "audit", "note", "calculate", "hidden",
+    "begin_group", "end_group", "begin group", "end group",
+}  # fmt: skip
+RANGE = re.compile(r"\s*\.\s*>=\s*(-?\d+)\s+and\s+\.\s*<=\s*(-?\d+)\s*")
+CHOSEN = re.compile(
+    r"\s*(?:selected\(\s*\$\{(\w+)\}\s*,\s*'?(-?\d+)'?\s*\)|\$\{(\w+)\}\s*=\s*'?(-?\d+)'?)\s*"
+)
+LANGUAGE_MARKS = {"zh": ("zh", "中文", "chinese"), "en": ("(en", "english")}
+FIXED = ("sat::type", "sat::scale", "sat::short_zh", "sat::short_en")
+Row = Mapping[str, str]
+Places = dict[tuple[str, ...], str]  # where a part of the questionnaire stands: "survey row 7"
+Choices = dict[str, tuple[str, dict[str, Any]]]  # by code: its place and its labels
+
+
+@dataclass(frozen=True, slots=True)
+class _Form(Document):
+    """The questionnaire's data; `node` holds the sheet and row of every part."""
+
+    def place(self, location: Location) -> str:
+        """Return 'file sheet row n' of a part, or of the nearest one around it that has a row."""
+        parts = [str(key) for key in location]
+        for most in range(len(parts), 0, -1):
+            if place := self.node.get(tuple(parts[:most])):
+                return f"{self.path} {place}"
+        return str(self.path)
+
+
+def read_xlsform(path: str | Path) -> Questionnaire:
+    """Read an XLSForm workbook as a questionnaire.
+
+    Parameters
+    ----------
+    path : str or Path
+        A workbook that `write_xlsform` wrote, edited or not. Questions, labels, choices, skip rules and ranges are
+        taken from the form; scores, rates, indices and roles from the `sat::` columns and the sheet `sat_items`.
+
+    Raises
+    ------
+    InputFileError
+        For a file that cannot be read.
+    QuestionnaireError
+        Q202 a sheet or column is missing, Q203 a type or expression that a questionnaire has no word for, Q204 a value of
+        `sat_items` that is not JSON, Q205 a name or code that stands twice; otherwise as for a YAML file, with sheet and row.
+    """
+    path = Path(path)
+    sheets = {table.sheet.strip().lower(): table for table in read_tables(path)}
+    places: Places = {}
+    data: dict[str, Any] = {}
+    for place, row in _rows(sheets.get("sat_items"), "path", "value"):
+        _put(data, _pointer(row["path"]), _json(row["value"], f"{path} {place}"))
+        places[_pointer(row["path"])] = place
+    settings = _settings(sheets)
+    if settings.get("form_id"):
+        data["questionnaire"] = settings["form_id"]
+    if settings.get("version"):
+        data["version"] = settings["version"]
+    choices = _lists_of_choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
+    survey = _sheet(sheets, "survey", ("type", "name"), path)
+    data["items"], of_items = _items(survey, choices, data.get("items", {}), places, path)
+    kept = data.get("scales", {})
+    data["scales"] = _scales(choices, kept, places, without=of_items)
+    return validated(_Form(path, places, data), Questionnaire, QuestionnaireError)
+
+
+def _settings(sheets: Mapping[str, RawTable]) -> Row:
+    for _place, row in _rows(sheets.get("settings")):
+        return row
+    return {}
+
+
+def _scales(
+    choices: Mapping[str, Choices], kept: Mapping[str, Any], places: Places, *, without: set[str]
+) -> dict[str, Any]:
+    """Return the scales, which are the lists of choices that are no item's own; their places are added."""
+    scales = {}
+    for name, listed in choices.items():
+        if name not in without:
+            scales[name] = _coded(listed, kept.get(name, {}), "answers")
+            places |= _choice_places(("scales", name), scales[name], listed)
+    return scales
+
+
+def _items(
+    table: RawTable,
+    choices: Mapping[str, Choices],
+    kept: Mapping[str, Any],
+    places: Places,
+    path: Path,
+    *,
+    left: list[QuestionnaireError] | None = None,
+) -> tuple[dict[str, Any], set[str]]:
+    """Return the items of the survey sheet, and the lists of choices that are an item's own; their places are added.
+
+    With `left` what cannot be read is added to it and left out; without, it is refused.
+    """
+    items: dict[str, Any] = {}
+    of_items = set()
+    for place, row in _rows(table):
+        name = row["name"].strip()
+        kind, chosen = _kind(row)
+        if not kind or kind in NOT_ASKED:
+            continue
+        if name in items:
+            raise _refusal(
+                "Q205",
+                _("The name '{name}' stands twice.", name=name),
+                f"{path} {place}",
+            )
+        if left is None:
+            item: dict[str, Any] | None = _item(row, f"{path} {place}")
+        else:
+            item = _item_or_less(row, f"{path} {place}", left)
+        if item is None:
+            continue
+        items[name] = item
+        places["items", name] = place
+        if "scale" not in item and kind.startswith("select"):
+            of_items.add(chosen)
+            listed = choices.get(chosen, {})
+            main = "options" if item["type"] == "multiple" else "answers"
+            item |= _coded(listed, kept.get(name, {}), main)
+            places |= _choice_places(("items", name), item, listed)
+    return items, of_items
+
+
+def _choice_places(at: tuple[str, ...], coded: Mapping[str, Any], choices: Choices) -> Places:
+    places = {}
+    for part in CODED:
+        for code in coded.get(part, ()):
+            places[*at, part, code] = choices[code][0]
+    return places
+
+
+def _kind(row: Row) -> tuple[str, str]:
+    """Return a question's type and the list it chooses from."""
+    text = row["type"].strip()
+    if text in NOT_ASKED:
+        return text, ""
+    kind, _blank, chosen = text.partition(" ")
+    return kind, chosen.strip()
+
+
+def _item(row: Row, where: str) -> dict[str, Any]:
+    """Return what one row of the survey sheet says of an item."""
+    kind, chosen = _kind(row)
+    if kind not in KINDS:
+        raise _refusal(
+            "Q203",
+            _("Type '{type}' cannot be read.", type=row["type"]),
+            where,
+            available=KINDS,
+        )
+    item: dict[str, Any] = {"type": KINDS[kind], **_label(row)}
+    if kind == "text" and row.get("sat::type") == "area":
+        item["type"] = "area"
+    if row.get("sat::short_zh"):
+        item["zh"] = _value(row["sat::short_zh"])
+        item["en"] = _value(row.get("sat::short_en", ""))
+        item["wording"] = _label(row)
+    if row.get("required", "").strip().lower() in ("yes", "true", "true()"):
+        item["required"] = True
+    if row.get("relevant"):
+        item["asked_if"] = _asked_if(row["relevant"], where)
+    limits = RANGE.match(row.get("constraint", ""))
+    if kind == "integer" and limits:
+        item["low"] = int(limits[1])
+        item["high"] = int(limits[2])
+    if row.get("sat::scale"):
+        item["scale"] = chosen
+    for column, value in row.items():
+        key = column.removeprefix("sat::")
+        if column.startswith("sat::") and column not in FIXED and value and key not in SHOWN:
+            item[key] = _value(value)
+    return item
+
+
+def _item_or_less(row: Row, where: str, left: list[QuestionnaireError]) -> dict[str, Any] | None:
+    """Return what a row says of an item, without a skip rule that cannot be read; None for a type that cannot."""
+    for readable in (row, {**row, "relevant": ""}):
+        try:
+            return _item(readable, where)
+        except QuestionnaireError as fault:
+            if fault.text not in [other.text for other in left]:
+                left.append(fault)
+    return None
+
+
+def _label(row: Row) -> dict[str, str]:
+    """Return a row's label in both languages; in a form of other people one that is there stands for one that is not."""
+    columns = {language: f"label::{name}" for language, name in LANGUAGES.items()}
+    if all(column in row for column in columns.values()):
+        return {language: row[column] for language, column in columns.items()}
+    written = [column for column in row if column.split("::")[0] == "label" and row[column]]
+    labels = {}
+    for language, marks in LANGUAGE_MARKS.items():
+        named = [column for column in written if _has_one_of(marks, column.lower())]
+        best = [*named, *written]
+        labels[language] = row[best[0]] if best else ""
+    return labels
+
+
+def _has_one_of(marks: Iterable[str], heading: str) -> bool:
+    return any(mark in heading for mark in marks)
+
+
+def _lists_of_choices(table: RawTable, path: Path) -> dict[str, Choices]:
+    """Return the labels of every list's codes, with their places."""
+    lists: dict[str, Choices] = {}
+    for place, row in _rows(table):
+        name = row["list_name"].strip()
+        code = row["name"].strip()
+        if code in lists.setdefault(name, {}):
+            raise _refusal(
+                "Q205",
+                _("The code '{code}' stands twice.", code=code),
+                f"{path} {place}",
+            )
+        lists[name][code] = (place, _label(row))
+    lists.pop("", None)
+    return lists
+
+
+def _coded(choices: Choices, kept: Mapping[str, Any], main: str) -> dict[str, Any]:
+    """Part a list into answers (or options) and the codes `sat_items` calls special, each with what is kept there."""
+    coded: dict[str, Any] = {main: {}}
+    for code, (_place, label) in choices.items():
+        part = "special" if code in kept.get("special", {}) else main
+        coded.setdefault(part, {})[code] = label | kept.get(part, {}).get(code, {})
+    return coded
+
+
+def _asked_if(condition: str, where: str) -> dict[str, list[int]]:
+    """Read a skip rule: clauses joined by `and`, each of them codes of one item joined by `or`."""
+    rule: dict[str, list[int]] = {}
+    for clause in re.split(r"\band\b", condition):
+        inside = clause.strip()
+        if inside.startswith("(") and inside.endswith(")"):
+            inside = inside[1:-1]
+        alternatives = re.split(r"\bor\b", inside)
+        chosen = [match for text in alternatives if (match := CHOSEN.fullmatch(text))]
+        names = {match[1] or match[3] for match in chosen}
+        if len(chosen) < len(alternatives) or len(names) != 1 or names & set(rule):
+            raise _refusal(
+                "Q203",
+                _("The condition '{text}' cannot be read.", text=condition),
+                where,
+                available=["(${a} = '1' or ${a} = '2') and (${b} = '1')"],
+            )
+        rule[names.pop()] = [int(match[2] or match[4]) for match in chosen]
+    return rule
+
+
+def _sheet(
+    sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], path: Path
+) -> RawTable:
+    if name not in sheets:
+        raise _refusal(
+            "Q202",
+            _("There is no sheet '{name}'.", name=name),
+            str(path),
+            available=sheets,
+        )
+    for column in columns:
+        if column not in sheets[name].header:
+            raise _refusal(
+                "Q202",
+                _("Sheet '{name}' has no column '{column}'.", name=name, column=column),
+                f"{path} {name} row 1",
+                available=sheets[name].header,
+            )
+    return sheets[name]
+
+
+def _rows(table: RawTable | None, *columns: str) -> Iterator[tuple[str, Row]]:
+    """Yield the rows of a sheet, by column name, with their place; none where the sheet or a column is not there."""
+    if table is not None and set(columns) <= set(table.header):
+        for number, record in zip(table.numbers, table.rows, strict=True):
+            yield f"{table.sheet} row {number}", dict(zip(table.header, record, strict=True))
+
+
+def _pointer(path: str) -> tuple[str, ...]:
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in path.strip().split("/")[1:])
+
+
+def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
+    for key in keys[:-1]:
+        data = data.setdefault(key, {})
+    if keys:
+        data[keys[-1]] = value
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise _refusal("Q204", _("'{text}' is not valid JSON.", text=text), where) from None
+
+
+def _value(text: str) -> Any:
+    """Read a cell as `xlsform` writes it."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _refusal(code: str, text: Text, where: str, *, available: Any = ()) -> QuestionnaireError:
+    hint = _("Correct it there, or change the YAML questionnaire and export again.")
+    return QuestionnaireError(code, text, where=where, available=available, hint=hint)
+
+
+OPEN = FILL_IN._asdict()
+
+
+class Lacking(NamedTuple):
+    """What is to be declared or corrected in a draft, and the sheet and row it is about."""
+
+    where: str
+    text: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft.
+
+    Attributes
+    ----------
+    text : str
+        YAML; what the form does not say stands there as words to be replaced.
+    lacking : tuple of Lacking
+        What is to be declared or corrected, each once.
+    """
+
+    text: str
+    lacking: tuple[Lacking, ...]
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Return whether a workbook lacks the sheet `sat_items`, which every form written here has."""
+    return "sat_items" not in {table.sheet.strip().lower() for table in read_tables(Path(path))}
+
+
+def draft_xlsform(path: str | Path) -> Draft:
+    """Read an XLSForm of other people as a draft of a questionnaire.
+
+    Texts and codes are the form's; codes that are no numbers are numbered and kept as aliases. What a questionnaire has no word
+    for is left out and listed.
+
+    Raises
+    ------
+    InputFileError
+        For a file that cannot be read.
+    QuestionnaireError
+        Q202 a sheet or column is missing, Q205 a name or code that stands twice.
+    """
+    path = Path(path)
+    sheets = {table.sheet.strip().lower(): table for table in read_tables(path)}
+    settings = _settings(sheets)
+    lists = _lists_of_choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
+    choices = {name: _numbered(listed) for name, listed in lists.items()}
+    places: Places = {}
+    left: list[QuestionnaireError] = []
+    survey = _sheet(sheets, "survey", ("type", "name"), path)
+    items, of_items = _items(survey, choices, {}, places, path, left=left)
+    scales = _scales(choices, {}, places, without=of_items)
+    known: dict[str, Any] = {"scales": scales, "items": items}
+    identifier = re.sub("[^a-z0-9]+", "-", settings.get("form_id", "").lower()).strip("-")
+    if identifier:
+        known["questionnaire"] = identifier
+    if settings.get("version"):
+        known["version"] = settings["version"]
+    if settings.get("form_title"):
+        known["title"] = dict.fromkeys(OPEN, settings["form_title"])
+    _record, faults = checked(_Form(path, places, known), Questionnaire)
+    lacking = [Lacking(fault.where, fault.text) for fault in left]
+    lacking += [Lacking(fault["where"], fault["text"]) for fault in faults]
+    defaults: dict[str, Any] = {
+        "questionnaire": "new",
+        "version": "1",
+        "title": OPEN,
+        "source": STATE_THE_SOURCE._asdict(),
+        "universe": OPEN,
+        "changes": [_("first version")._asdict()],
+        "ranked": OPEN["zh"],
+        "roles": {"respondent": OPEN["zh"], "area": OPEN["zh"]},
+    }
+    draft = defaults | known
+    ordered = {key: draft[key] for key in Questionnaire.model_fields if key in draft}
+    return Draft(yaml_text(ordered), tuple(dict.fromkeys(lacking)))
+
+
+def _numbered(choices: Choices) -> Choices:
+    """Number the codes of a list of which one is no number; the form's own become other spellings."""
+    if all(re.fullmatch(r"-?\d+", code) for code in choices):
+        return choices
+    numbered: Choices = {}
+    for number, (code, (place, label)) in enumerate(choices.items(), start=1):
+        numbered[str(number)] = (place, label | {"aliases": [code]})
+    return numbered

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from satisfaction.collection.forms.xlsform import LANGUAGES
-from satisfaction.collection.forms.xlsform_reading import NOT_ASKED
+from satisfaction.collection.forms.xlsform import LANGUAGES, NOT_ASKED
 from satisfaction.foundation.errors import closest
 from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import RawTable, read_tables

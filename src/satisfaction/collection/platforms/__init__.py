@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from satisfaction.collection.platforms import by_name, wjx
 from satisfaction.collection.platforms import kobo as xlsform
-from satisfaction.collection.platforms import limesurvey, plain, tencent, wjx
 from satisfaction.collection.platforms import spss as sav
-from satisfaction.collection.platforms import telephone as cati
 from satisfaction.collection.platforms.export import (
     EMPTY,
     NOTES,
@@ -48,7 +47,7 @@ __all__ = [
 SHAPES = {
     shape.name: shape
     for shape in (
-        wjx.CODED, wjx.TEXT, tencent.SHAPE, xlsform.KOBO_SHAPE, xlsform.ODK_SHAPE, limesurvey.SHAPE, cati.SHAPE, plain.SHAPE,
+        wjx.CODED, wjx.TEXT, by_name.TENCENT, xlsform.KOBO_SHAPE, xlsform.ODK_SHAPE, by_name.LIMESURVEY, by_name.CATI, by_name.PLAIN,
     )
 }  # fmt: skip
 PLATFORMS = (*SHAPES, "sav")
@@ -138,7 +137,7 @@ def _misfit(path: Path, platform: str) -> InputFileError:
     return InputFileError(
         "F116",
         _("A {suffix} file is not read as '{platform}'.", suffix=path.suffix, platform=platform),
-        where=str(path),
+        where=path,
         available=available,
         hint=_("Change `platform`, or remove it to have it recognised."),
     )
@@ -148,7 +147,7 @@ def _only_repeats(path: Path, passed: list[str]) -> InputFileError:
     return InputFileError(
         "F117",
         _("The file holds only repeat groups or audits, no table of respondents."),
-        where=str(path),
+        where=path,
         available=passed,
         hint=_("Export the main table, one row a respondent."),
     )

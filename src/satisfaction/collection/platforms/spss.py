@@ -74,7 +74,7 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
     raise InputFileError(
         "F113",
         _("Not a valid SPSS file ({fault}).", fault=fault),
-        where=str(path),
+        where=path,
         hint=_("Open it in SPSS and save it again, or save it as csv."),
     )
 

@@ -1,15 +1,95 @@
-"""Timing: interviews too fast, ending before they start, two at once, at odd hours, too many in a day."""
+"""What was recorded beside the answers: numbers, devices and network addresses that stand again; times.
+
+Timing: interviews too fast, ending before they start, two at once, at odd hours, too many in a day.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.fieldwork.findings import LIMITS, Fields
-from satisfaction.fieldwork.outliers import far_out, of_respondents
+from satisfaction.fieldwork.outliers import (
+    far_out,
+    of_respondents,
+)
+from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.language import _
 from satisfaction.sampling.variance import Array
+
+PERSONAL = re.compile(
+    r"^\s*(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}|(?:\+?86)?1[3-9]\d{9})\b"
+)
+
+
+def duplicate_ids(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
+    """Find respondents whose number stands more than once.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, check duplicate_id, one row a respondent in row order; figure: times the number stands. A missing number is
+        not compared.
+
+    Raises
+    ------
+    ResponsesError
+        R401.
+    """
+    unit = fields.codes(rows, "respondent", needed=True)
+    times = unit.groupby(unit).transform("size").where(unit != "").to_numpy(float)
+    return of_respondents("duplicate_id", rows, fields=fields, figure=times, flag=times > 1)
+
+
+def shared_values(
+    rows: pd.DataFrame, *, fields: Fields, field: Literal["device", "ip"]
+) -> pd.DataFrame:
+    """Find devices or network addresses with far more interviews than the others.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    fields : Fields
+    field : {"device", "ip"}
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS and counties, interviewers (numbers of different ones); one row a device or address, the largest first; county
+        is the commonest. Checks: shared_device, shared_ip.
+
+    Raises
+    ------
+    ResponsesError
+        R401; R405 for values that are a network address or telephone number as it stands: hash them before.
+    """
+    value = fields.codes(rows, field, needed=True)
+    if value.str.match(PERSONAL).any():
+        raise ResponsesError(
+            "R405",
+            _(
+                "The column of '{field}' holds network addresses or telephone numbers as they are.",
+                field=field,
+            ),
+            where="fieldwork",
+            hint=_("Hash the column with a key before the check."),
+        )
+    interviews = pd.DataFrame({"value": value})
+    for name in ("county", "interviewer"):
+        interviews[name] = fields.codes(rows, name)
+    interviews = interviews[interviews["value"] != ""]
+    by_value = interviews.groupby("value")
+    table = by_value.size().rename("n").to_frame()
+    table["county"] = commonest(interviews, "county", by=["value"])
+    table["counties"] = by_value["county"].nunique()
+    table["interviewers"] = by_value["interviewer"].nunique()
+    order = ["n", "value"]
+    table = table.reset_index().sort_values(order, ascending=[False, True], ignore_index=True)
+    found = far_out(f"shared_{field}", field, table.rename(columns={"value": "unit"}))
+    return found.join(table[["counties", "interviewers"]])
 
 
 def speeders(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
