@@ -149,6 +149,7 @@ def _summary(results: Results) -> None:
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import area_labels, score_labels, whole_code
+    from satisfaction.publication.report.method import ABSENT_STEPS
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -181,7 +182,8 @@ def _summary(results: Results) -> None:
     if tests := what_is_tested(survey):
         tell(tests)
     if results.absent:
-        tell(_("not declared: {absent}", absent=comma_list(results.absent)))
+        absent_steps = [ABSENT_STEPS[step] for step in results.absent]
+        tell(_("not declared: {absent}", absent=comma_list(absent_steps)))
     for note in (*adoption_notes(results), *trimming_notes(results)):
         tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
