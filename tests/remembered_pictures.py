@@ -26,11 +26,11 @@ class Drawn:
 
 
 class RememberedPictures:
-    """What stands in a page's module in place of `plots`, `address` and `picture`."""
+    """What stands in a page's module in place of `plots`, and in place of `address`."""
 
     def __init__(self, plots: ModuleType, address) -> None:
         self.plots = plots
-        self.draw_in = address
+        self.address_of = address
         self.addresses: dict[tuple[str, str, bytes], object] = {}
         self.anew = False
 
@@ -51,28 +51,19 @@ class RememberedPictures:
 
     def address(self, drawn):
         if not isinstance(drawn, Drawn):
-            return self.draw_in(drawn)
+            return self.address_of(drawn)
         if drawn.key not in self.addresses:
-            self.addresses[drawn.key] = self.draw_in(drawn.figure)
+            self.addresses[drawn.key] = self.address_of(drawn.figure)
         return self.addresses[drawn.key]
-
-    def picture(self, drawn, alt):
-        return type_of_picture()(alt, self.address(drawn))
-
-
-def type_of_picture():
-    from satisfaction.publication.plots.canvas import Picture
-
-    return Picture
 
 
 def remember_pictures() -> RememberedPictures:
     """Let the pages of this process remember what they have drawn."""
-    modules = [importlib.import_module(f"satisfaction.publication.{name}") for name in PAGES]
-    remembered = RememberedPictures(modules[0].plots, modules[0].address)
-    for module in modules:
+    report, *pages = [importlib.import_module(f"satisfaction.publication.{name}") for name in PAGES]
+    canvas = importlib.import_module("satisfaction.publication.plots.canvas")
+    remembered = RememberedPictures(report.plots, canvas.address)
+    for module in (report, *pages):
         module.plots = remembered
-        for name in ("address", "picture"):
-            if hasattr(module, name):
-                setattr(module, name, getattr(remembered, name))
+    for module in (report, canvas):
+        module.address = remembered.address
     return remembered

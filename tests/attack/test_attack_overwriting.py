@@ -178,7 +178,7 @@ def test_two_runs_in_the_same_second_both_succeed(small, tmp_path):
     assert [run.returncode for run in runs] == [0, 0], told
     names = sorted(path.name for path in (small.folder / "out").iterdir())
     assert names == ["20260420T000000Z", "20260420T000000Z-2", "latest"]
-    assert {out.split("结果: ")[1].split("\n")[0].split("/")[-1] for out, _ in told} == set(
+    assert {out.split("结果：")[1].split("\n")[0].split("/")[-1] for out, _ in told} == set(
         names[:2]
     )
 

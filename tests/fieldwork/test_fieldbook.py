@@ -458,7 +458,7 @@ def test_what_is_flagged_is_told_in_one_language(flagged):
     with use("en"):
         english = [str(line) for line in lines]
     assert "读入 120 = 有效 120 + 无效 0" in chinese
-    assert "  不知道: 1 / 12 访问员" in chinese
+    assert "  不知道：1 / 12 访问员" in chinese
     assert f"    {CHECKS['dont_know'].advice.zh}" in chinese
     assert "  don't know: 1 / 12 interviewers" in english
     assert not re.search("[\u4e00-\u9fff]", "".join(english))

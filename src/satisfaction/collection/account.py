@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -66,6 +66,16 @@ RULES: dict[str, Usual] = {
     "R302": Usual("note", _("read as wordings.csv of the wave says")),
     "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),
     "R304": Usual("note", _("options of a question in columns of their own; read as one question")),
+}
+ACTIONS = {
+    "reject_row": _("row rejected"),
+    "blank_item": _("item blanked"),
+    "normalised": _("normalised"),
+    "warn": _("warned"),
+    "corrected": _("corrected"),
+    "recoded": _("recoded"),
+    "masked": _("masked"),
+    "note": _("note"),
 }
 NEGATION = frozenset("不没未")
 LONGEST = 40
@@ -206,13 +216,14 @@ class ReadTables:
         """Build one entry a table and word: what it was read as and how often it stands there."""
         concerned = words.isin(list(meanings)).to_numpy() & self.looked_at
         texts = words[concerned].astype(object)
-        counts = texts.groupby([self.number[concerned], texts], sort=False).size()
+        table_of_text = self.number[concerned]
+        counts = texts.groupby([table_of_text, texts], sort=False).size()
         text = RULES[rule].text
         notes = []
         for (table, word), count in counts.items():
-            file, sheet = self.places[table]
             meaning = f" → {meanings[word]}" if meanings[word] else ""
             value = f"{masked(word)}{meaning} × {count}"
+            file, sheet = self.places[table]
             notes.append(TableNote(file, sheet, 0, column, value, rule, text))
         return log_notes(notes)
 
@@ -220,7 +231,9 @@ class ReadTables:
 def shown(value: object) -> str:
     """Return a value as a log or message may show it: what may be personal data is masked, what is long is cut."""
     text = masked(value)
-    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    if len(text) <= LONGEST:
+        return text
+    return text[:LONGEST] + "…"
 
 
 def ordered_log(entries: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -230,7 +243,8 @@ def ordered_log(entries: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def rejected_rows(log: pd.DataFrame) -> pd.Index:
     """Return the places of rejected rows in the raw table."""
-    return pd.Index(log.index[log["action"] == "reject_row"].unique())
+    rejecting = log[log["action"] == "reject_row"]
+    return pd.Index(rejecting.index.unique())
 
 
 def refuse_nothing_accepted(raw: pd.DataFrame, log: pd.DataFrame) -> None:
@@ -261,63 +275,58 @@ def rejected_table(log: pd.DataFrame) -> pd.DataFrame:
 
 def correctable(log: pd.DataFrame) -> pd.DataFrame:
     """Return the entries about answers that a team can correct."""
-    return log[log["action"].isin(["reject_row", "blank_item"]) & ~log["rule"].isin(ASIDE)]
+    of_answers = log[~log["rule"].isin(ASIDE)]
+    return of_answers[of_answers["action"].isin(["reject_row", "blank_item"])]
 
 
 def correctable_table(faults: pd.DataFrame) -> pd.DataFrame:
     """Return one row a row with something rejected or blanked, in the order of the rows, with its state."""
-    rejected = (faults["action"] == "reject_row").groupby([faults[name] for name in ROW]).any()
-    state = rejected.map({True: REJECTED, False: BLANKED}).astype("str").rename("state")
-    return _reasons(faults).join(state, on=list(ROW))
+    row_of_fault = [faults[name] for name in ROW]
+    rejected = (faults["action"] == "reject_row").groupby(row_of_fault).any()
+    state = rejected.map({True: str(REJECTED), False: str(BLANKED)}).astype("str")
+    return _reasons(faults).join(state.rename("state"), on=list(ROW))
 
 
 def _reasons(faults: pd.DataFrame) -> pd.DataFrame:
     """Put everything that is wrong with a row into one, each reason with the item it concerns."""
     reasons = faults.drop_duplicates([*ROW, "column", "rule"])
     texts = [_reason(reason) for reason in reasons.itertuples()]
-    reasons = reasons.assign(
-        zh=[text.zh for text in texts],
-        en=[text.en for text in texts],
+    reasons = reasons.assign(zh=[text.zh for text in texts], en=[text.en for text in texts])
+    by_row = reasons.groupby(list(ROW), sort=False)
+    table = by_row.agg(
+        id=("id", "first"),
+        rules=("rule", lambda rules: "; ".join(rules.unique())),
+        zh=("zh", "；".join),
+        en=("en", "; ".join),
     )
-    return (
-        reasons.groupby(list(ROW), sort=False)
-        .agg(
-            id=("id", "first"),
-            rules=("rule", lambda rules: "; ".join(dict.fromkeys(rules))),
-            zh=("zh", "；".join),
-            en=("en", "; ".join),
-        )
-        .reset_index()
-    )
+    return table.reset_index()
 
 
-def _reason(entry: object) -> Text:
+def _reason(entry: Any) -> Text:
     """Say what is wrong with an item, and what could have been meant or where the other row stands."""
-    text = Text(entry.zh, entry.en)  # type: ignore[attr-defined]
-    item = entry.column  # type: ignore[attr-defined]
-    suggestion = entry.suggestion  # type: ignore[attr-defined]
-    if suggestion and entry.rule == "R203":  # type: ignore[attr-defined]
-        text = _("{fault} (see {place})", fault=text, place=suggestion)
-    elif suggestion:
-        text = _("{fault} (did you mean {answer}?)", fault=text, answer=suggestion)
-    if item:
-        text = _("{item}: {fault}", item=item, fault=text)
+    text = Text(entry.zh, entry.en)
+    if entry.suggestion and entry.rule == "R203":
+        text = _("{fault} (see {place})", fault=text, place=entry.suggestion)
+    elif entry.suggestion:
+        text = _("{fault} (did you mean {answer}?)", fault=text, answer=entry.suggestion)
+    if entry.column:
+        text = _("{item}: {fault}", item=entry.column, fault=text)
     return text
 
 
 def unread_table(unread: list[Unread]) -> pd.DataFrame:
     """Return one row a file that is not read: file, zh, en."""
-    return pd.DataFrame(
-        [(one.file, one.why.zh, one.why.en) for one in unread], columns=["file", "zh", "en"]
-    )
+    rows = [(passed.file, passed.why.zh, passed.why.en) for passed in unread]
+    return pd.DataFrame(rows, columns=["file", "zh", "en"])
 
 
 def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     """Count rows, accepted, rejected and blanked answers by a grouping of the rows; rows without one stand under ''."""
     blanked = log.index[log["action"] == "blank_item"].value_counts()
     table = pd.DataFrame(index=raw.index)
-    table["value"] = group.astype(object).where(group.notna(), "").astype(str)
-    table["rejected"] = raw.index.isin(rejected_rows(log)).astype(int)
+    known = group.notna()
+    table["value"] = group.astype(object).where(known, "").astype(str)
+    table["rejected"] = raw.index.isin(rejected_rows(log))
     table["blanked"] = blanked.reindex(raw.index, fill_value=0)
     by_value = table.groupby("value")
     counts = by_value[["rejected", "blanked"]].sum()
@@ -333,11 +342,12 @@ def summary_table(
     table_of_row = [raw["_file"], raw["_sheet"]]
     rejected = pd.Series(raw.index.isin(rejected_rows(log)), index=raw.index)
     counts = rejected.groupby(table_of_row, sort=False).agg(["size", "sum"])
-    blanked = log[log["action"] == "blank_item"].groupby(["file", "sheet"]).size()
+    blanking = log[log["action"] == "blank_item"]
+    blanked = blanking.groupby(["file", "sheet"]).size()
     ignored = columns[(columns["item"] == "") & (columns["how"] == "")]
     ignored_titles = ignored.groupby(["file", "sheet"])["column"].agg("; ".join)
-    days = raw["_submitted"] if "_submitted" in raw else pd.Series("", index=raw.index)
-    submitted = days[days != ""].groupby(table_of_row).agg(["min", "max"])
+    stamps = raw.get("_submitted", pd.Series("", index=raw.index))
+    submitted = stamps[stamps != ""].groupby(table_of_row).agg(["min", "max"])
     first_with: dict[str, str] = {}
     rows = []
     for delivery in deliveries:
@@ -349,10 +359,13 @@ def summary_table(
         row["ignored_columns"] = ignored_titles.get(key, "")
         row["sha256"] = delivery.digest[:DIGEST]
         row |= {"platform": delivery.export.platform, "team": delivery.team}
-        first, last = submitted.loc[key] if key in submitted.index else ("", "")
-        row |= {"submitted_first": str(first)[:10], "submitted_last": str(last)[:10]}
+        row |= {"submitted_first": "", "submitted_last": "", "note": ""}
+        if key in submitted.index:
+            first, last = submitted.loc[key]
+            row |= {"submitted_first": str(first)[:10], "submitted_last": str(last)[:10]}
         earlier = first_with.setdefault(delivery.digest, delivery.file)
-        row["note"] = _("identical to {earlier}", earlier=earlier).both if delivery.again else ""
+        if delivery.again:
+            row["note"] = _("identical to {earlier}", earlier=earlier).both
         rows.append(row)
     return pd.DataFrame(rows, columns=list(SUMMARY))
 
@@ -373,14 +386,12 @@ def unanswered_areas(survey: Survey, by_area: pd.DataFrame) -> pd.DataFrame:
     """
     names = survey.area_names()
     parents = survey.parents()
-    counts = by_area.set_index("value")
-    accepted = counts["accepted"].to_dict()
-    read = counts["rows"].to_dict()
+    counts = by_area.set_index("value").reindex(survey.ranked_areas(), fill_value=0)
+    absent = counts["rows"][counts["accepted"] == 0]
     rows = []
-    for code in survey.ranked_areas():
-        if not accepted.get(code):
-            parent = names.get(parents.get(code, ""), NOTHING)
-            rows.append((code, names[code].zh, parent.zh, int(read.get(code, 0))))
+    for code, read in absent.items():
+        parent = names.get(parents.get(code, ""), NOTHING)
+        rows.append((code, names[code].zh, parent.zh, int(read)))
     return pd.DataFrame(rows, columns=["code", "name", "parent", "rows"])
 
 
@@ -392,35 +403,33 @@ def coverage_lines(survey: Survey, unanswered: pd.DataFrame) -> list[Text]:
     names = survey.area_names()
     parents = survey.parents()
     for _parent, group in unanswered.groupby("parent", sort=False):
-        areas = [_without_answers(names[one.code], one.rows) for one in group.itertuples()]
-        parent = names.get(parents.get(group["code"].iloc[0], ""))
-        line = _("without answers: {areas}", areas=comma_list(areas))
-        if parent:
-            line = _("without answers in {parent}: {areas}", parent=parent, areas=comma_list(areas))
+        absent = []
+        for area in group.itertuples():
+            name = names[area.code]
+            if area.rows:
+                name = _("{area} (all of its {rows} rows rejected)", area=name, rows=area.rows)
+            absent.append(name)
+        areas = comma_list(absent)
+        above = parents.get(group["code"].iloc[0], "")
+        line = _("without answers: {areas}", areas=areas)
+        if above in names:
+            line = _("without answers in {parent}: {areas}", parent=names[above], areas=areas)
         lines.append(line)
     return lines
 
 
-def _without_answers(name: Text, rows: int) -> Text:
-    if not rows:
-        return name
-    return _("{area} (all of its {rows} rows rejected)", area=name, rows=rows)
-
-
 def unread_lines(not_read: pd.DataFrame) -> list[Text]:
     """Name the files that are not read, one a line."""
-    return [
-        _("not read: {file} ({why})", file=one.file, why=Text(one.zh, one.en))
-        for one in not_read.itertuples()
-    ]
+    lines = []
+    for passed in not_read.itertuples():
+        why = Text(passed.zh, passed.en)
+        lines.append(_("not read: {file} ({why})", file=passed.file, why=why))
+    return lines
 
 
 def account_line(counts: pd.Series) -> Text:
     """Say how many rows were read and what became of them; `counts` by rows, accepted, rejected, blanked."""
     return _(
         "read {rows} = accepted {accepted} + rejected {rejected}; answers blanked {blanked}",
-        rows=counts["rows"],
-        accepted=counts["accepted"],
-        rejected=counts["rejected"],
-        blanked=counts["blanked"],
+        **counts[["rows", "accepted", "rejected", "blanked"]],
     )

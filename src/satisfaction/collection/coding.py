@@ -65,9 +65,9 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     that what comes after looks at each different text once.
     """
     questionnaire = survey.questionnaire
-    empty_words = {
-        unicodedata.normalize("NFKC", word).casefold() for word in survey.rules.responses.empty
-    }
+    empty_words = set()
+    for word in survey.rules.responses.empty:
+        empty_words.add(unicodedata.normalize("NFKC", word).casefold())
     columns: dict[str, pd.Series] = {}
     entries = []
     for name, item in questionnaire.items.items():
@@ -91,10 +91,9 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
             stripped.append(text)
             plain_texts.append(plain)
             answers.append(answer)
-        new_codes, categories = pd.factorize(np.array(answers, dtype=object))
-        categorical = pd.Categorical.from_codes(
-            new_codes[codes], pd.Index(categories, dtype=object)
-        )
+        new_codes, texts = pd.factorize(np.array(answers, dtype=object))
+        categories = pd.Index(texts, dtype=object)
+        categorical = pd.Categorical.from_codes(new_codes[codes], categories)
         columns[name] = pd.Series(categorical, index=raw.index)
         if widened.any():
             concerned = pd.Series(widened[codes], index=raw.index)
@@ -107,7 +106,8 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
 
 
 def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -> pd.Series:
-    return pd.Series(np.array(texts, dtype=object)[codes], index=index, dtype=object)
+    values = np.array(texts, dtype=object)[codes]
+    return pd.Series(values, index=index, dtype=object)
 
 
 def _as_answer(value: str, name: str, questionnaire: Questionnaire, empty_words: set[str]) -> str:
@@ -143,12 +143,13 @@ def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> St
         if not isinstance(item, AreaItem):
             continue
         by_name = area_names(survey.areas, name)
-        codes = {value: by_name.get(fold(value), value) for value in text[name].unique()}
+        answers = text[name]
+        codes = {value: by_name.get(fold(value), value) for value in answers.unique()}
         names = [value for value in codes if fold(value) in by_name]
         if names:
-            named = text[name].isin(names)
-            entries.append(log_events(raw, named, name, values=text[name], rule="R220"))
-            columns[name] = map_texts(text[name], codes.__getitem__)
+            named = answers.isin(names)
+            entries.append(log_events(raw, named, name, values=answers, rule="R220"))
+            columns[name] = map_texts(answers, codes.__getitem__)
     return Step(text.assign(**columns), tuple(entries))
 
 
@@ -196,7 +197,10 @@ def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
     level = areas["level"].to_dict()
     columns: dict[str, pd.Series] = {}
     codes = coded[survey.questionnaire.roles.area].map(parent)
-    while codes.notna().any() and (name := level.get(codes.dropna().iloc[0])):
+    while codes.notna().any():
+        name = level.get(codes.dropna().iloc[0])
+        if not name:
+            break
         columns[name] = codes
         codes = codes.map(parent)
     return coded.assign(**columns)
@@ -223,8 +227,11 @@ def crosswalk(
     for name, former_columns in former.items():
         for old, values in former_columns:
             walk = questionnaire.items[name].replaces[old].crosswalk
-            codes = {str(before): str(after) for before, after in (walk or {}).items()}
-            labels = {fold(before): after for before, after in codes.items()}
+            codes = {}
+            labels = {}
+            for before, after in (walk or {}).items():
+                codes[before] = str(after)
+                labels[fold(before)] = str(after)
             texts = {}
             for value in values.unique():
                 plain = without_zeros(unicodedata.normalize("NFKC", value))
@@ -299,14 +306,14 @@ def _dates(values: pd.Series) -> pd.Series:
 
 def _iso_date(value: str) -> str:
     """Write 2026/7/6, the same in Chinese, 20260706 and the day 46209 of a workbook as 2026-07-06."""
-    if re.fullmatch(r"20\d{6}", value):
-        return f"{value[:4]}-{value[4:6]}-{value[6:]}"
     if SERIAL.fullmatch(value):
-        return str(FIRST_DAY + datetime.timedelta(days=int(value[:5])))
-    day = DAY.fullmatch(value)
-    if not day:
+        days = datetime.timedelta(days=int(value[:5]))
+        return str(FIRST_DAY + days)
+    parts = DAY.fullmatch(value) or re.fullmatch(r"(20\d\d)(\d\d)(\d\d)", value)
+    if not parts:
         return value
-    return f"{day[1]}-{int(day[2]):02d}-{int(day[3]):02d}"
+    year, month, day = parts.groups()
+    return f"{year}-{month:0>2}-{day:0>2}"
 
 
 def _code_item(

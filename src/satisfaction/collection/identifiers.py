@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from itertools import count
 
+import numpy as np
 import pandas as pd
 
 from satisfaction.collection.account import Step, log_events
@@ -54,15 +55,15 @@ def number_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> pd.Da
     within = survey.declared.numbering
     if within == "survey":
         return coded
-    table = raw["_file"].str.removeprefix("responses/").str.cat(raw["_sheet"], sep=" ").str.strip()
+    prefix = _table_of(raw).str.removeprefix("responses/").str.strip()
+    numbers = coded[role]
     if within == "row":
-        return coded.assign(**{role: table + ":" + raw["_row"].astype(str)})
-    prefix = table
-    if within == "area":
+        numbers = raw["_row"].astype(str)
+    elif within == "area":
         area = coded[survey.questionnaire.roles.area]
         prefix = area.astype("string").fillna("").astype(object)
-    numbers = coded[role]
-    return coded.assign(**{role: (prefix + ":" + numbers).where(numbers.notna(), numbers)})
+    in_full = prefix + ":" + numbers
+    return coded.assign(**{role: in_full.where(numbers.notna(), numbers)})
 
 
 def twins(values: pd.Series, raw: pd.DataFrame) -> pd.Series:
@@ -89,10 +90,14 @@ def refuse_repeated_files(
     if _table_of(raw).nunique() < 2:
         return
     pairs = _pairs(coded, raw, text, survey)
-    apart = pairs["apart"] > pairs["shared"] / 2
-    alike = pairs[apart & (pairs["shared"] >= FEW) & (pairs["shared"] >= SOME * pairs["size"])]
-    again = pairs[~apart & (pairs["shared"] >= NEARLY_ALL * pairs["size"]) & (pairs["differ"] > 0)]
-    faults: list[SatisfactionError] = [_repeats(pair, survey) for _row, pair in again.iterrows()]
+    shared = pairs["shared"]
+    apart = pairs["apart"] > shared / 2
+    alike = pairs[apart & (shared >= FEW) & (shared >= SOME * pairs["size"])]
+    nearly_all = shared >= NEARLY_ALL * pairs["size"]
+    again = pairs[~apart & nearly_all & (pairs["differ"] > 0)]
+    faults: list[SatisfactionError] = []
+    for _row, pair in again.iterrows():
+        faults.append(_repeats(pair, survey))
     if len(alike):
         faults.append(_numbered_alike(alike, survey))
     if faults:
@@ -111,26 +116,26 @@ def _pairs(
         another area).
     """
     roles = survey.questionnaire.roles
-    rows = pd.DataFrame(
-        {"id": coded[roles.respondent], "area": coded[roles.area], "at": coded.index}
-    )
-    rows["table"] = _table_of(raw)
-    rows = rows[rows["id"].notna() & (raw["_aside"] == "")].drop_duplicates(["table", "id"])
+    rows = coded[[roles.respondent, roles.area]].set_axis(["id", "area"], axis="columns")
+    rows = rows.assign(at=coded.index, table=_table_of(raw))
+    rows = rows[raw["_aside"] == ""].dropna(subset="id").drop_duplicates(["table", "id"])
     sizes = rows.groupby("table").size()
     several = rows[rows["id"].duplicated(keep=False)]
     pairs = several.merge(several, on="id")
     pairs = pairs[pairs["at_x"] < pairs["at_y"]]
-    answers = text.drop(columns=roles.respondent).loc[several["at"]].astype(object)
+    others = text.drop(columns=roles.respondent)
+    answers = others.loc[several["at"]].astype(object)
     first = answers.loc[pairs["at_x"]].to_numpy()
     second = answers.loc[pairs["at_y"]].to_numpy()
-    apart = pairs["area_x"].notna() & pairs["area_y"].notna() & (pairs["area_x"] != pairs["area_y"])
+    both_known = pairs[["area_x", "area_y"]].notna().all(axis=1)
+    apart = both_known & (pairs["area_x"] != pairs["area_y"])
     pairs = pairs.assign(differ=(first != second).any(axis=1), apart=apart)
-    counts = pairs.groupby(["table_x", "table_y"], sort=False)
-    found = counts.agg(
-        shared=("id", "size"), differ=("differ", "sum"), apart=("apart", "sum")
-    ).reset_index()
-    size = pd.concat([found["table_x"].map(sizes), found["table_y"].map(sizes)], axis=1).min(axis=1)
-    return found.assign(size=size)
+    by_tables = pairs.groupby(["table_x", "table_y"], sort=False)
+    counts = by_tables.agg(shared=("id", "size"), differ=("differ", "sum"), apart=("apart", "sum"))
+    counts = counts.reset_index()
+    size_x = counts["table_x"].map(sizes)
+    size_y = counts["table_y"].map(sizes)
+    return counts.assign(size=np.minimum(size_x, size_y))
 
 
 def _repeats(pair: pd.Series, survey: Survey) -> ResponsesError:
@@ -180,7 +185,8 @@ TITLE = re.compile(
 
 def is_personal_title(title: str) -> bool:
     """Tell whether a column's title or an item's label asks for personal data."""
-    return bool(TITLE.search(unicodedata.normalize("NFKC", title).strip().casefold()))
+    plain = unicodedata.normalize("NFKC", title).strip()
+    return bool(TITLE.search(plain.casefold()))
 
 
 def pseudonyms(values: Iterable[str], kind: str, *, taken: Iterable[str] = ()) -> dict[str, str]:
@@ -199,7 +205,10 @@ def pseudonyms(values: Iterable[str], kind: str, *, taken: Iterable[str] = ()) -
     used = {name.strip().casefold() for name in taken}
     numbered = (f"{kind} {number}" for number in count(1))
     free = (name for name in numbered if name.casefold() not in used)
-    names = {plain: next(free) for plain in dict.fromkeys(different.values())}
+    names: dict[str, str] = {}
+    for plain in different.values():
+        if plain not in names:
+            names[plain] = next(free)
     return {value: names[plain] for value, plain in different.items()}
 
 
@@ -223,7 +232,7 @@ def hide_personal(
         if not isinstance(item, TextItem):
             continue
         different = raw[name].unique()
-        calls = (name, item.zh, item.en, *titles.get(name, ()))
+        calls = {name, item.zh, item.en} | titles.get(name, set())
         all_personal = any(map(is_personal_title, calls))
         personal = [value for value in different if value.strip()]
         if not all_personal:
@@ -233,10 +242,11 @@ def hide_personal(
         instead = dict.fromkeys(personal, MASK)
         if item.unique or name in (roles.respondent, roles.psu, roles.interviewer):
             instead = pseudonyms(personal, name, taken=different)
-        hidden = raw[name].isin(personal)
-        new = raw[name].where(~hidden, raw[name].map(instead))
+        values = raw[name]
+        hidden = values.isin(personal)
+        new = values.mask(hidden, values.map(instead))
         if name == roles.respondent:
-            raw = raw.assign(_id=raw["_id"].where(~hidden, new))
+            raw = raw.assign(_id=raw["_id"].mask(hidden, new))
         raw = raw.assign(**{name: new})
         entries.append(log_events(raw, hidden, name, values=MASK, rule="R218"))
     return Step(raw, tuple(entries))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -86,9 +87,9 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Ans
         free = [column for column in all_columns if column.key not in taken]
         pairs = []
         for name, item in questionnaire.items.items():
-            if name in sources:
-                continue
-            pairs += [(name, column) for column in free if fits(name, item, column)]
+            if name not in sources:
+                fitting = [column for column in free if fits(name, item, column)]
+                pairs += [(name, column) for column in fitting]
         for name, columns in _by_item(export, pairs, questionnaire).items():
             sources[name] = _source(questionnaire, name, columns, how)
         taken.update(column.key for _name, column in pairs)
@@ -102,7 +103,9 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Ans
     for name, item in questionnaire.items.items():
         for old in item.replaces:
             for column in export.columns:
-                if column.key not in taken and old in (column.name, column.title, column.key):
+                if column.key in taken:
+                    continue
+                if old in (column.name, column.title, column.key):
                     sources.setdefault(name, AnswerSource(how="replaces")).former[old] = column
                     taken.add(column.key)
     return sources
@@ -126,10 +129,10 @@ def _grounds(
         return name in (column.name, column.title, column.key)
 
     def by_alias(name: str, _item: Item, column: ExportColumn) -> bool:
-        return folded(column.title) in aliases[name] or folded(column.name) in aliases[name]
+        return not aliases[name].isdisjoint(map(folded, (column.title, column.name)))
 
     def by_label(name: str, _item: Item, column: ExportColumn) -> bool:
-        return folded(column.title) in labels[name] or folded(column.key) in labels[name]
+        return not labels[name].isdisjoint(map(folded, (column.title, column.key)))
 
     def by_last_part(name: str, _item: Item, column: ExportColumn) -> bool:
         """Tell by the last part of a path; behind a select-all question it would be an option."""
@@ -139,15 +142,17 @@ def _grounds(
         return folded(last) in labels[name]
 
     def by_number(_name: str, item: Item, column: ExportColumn) -> bool:
-        return bool(item.number) and folded(column.number) == folded(str(item.number))
+        if not item.number:
+            return False
+        return folded(column.number) == folded(item.number)
 
     yield "name", by_name
     yield "alias", by_alias
     yield "label", by_label
     yield "label", by_last_part
     yield "number", by_number
-    for own, role in _roles(questionnaire):
-        yield "role", partial(_is_recorded, own, role)
+    for of_role, role in _roles(questionnaire):
+        yield "role", partial(_is_recorded, of_role, role)
 
 
 def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str, ExportColumn]:
@@ -178,8 +183,8 @@ def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str
             for name in answers:
                 if question not in calls[name] or answers[name].code(option) is None:
                     continue
-                own = replace(column, name=name, option=option)
-                earlier = str(options.setdefault(column.key, own).name)
+                of_option = replace(column, name=name, option=option)
+                earlier = str(options.setdefault(column.key, of_option).name)
                 if earlier != name:
                     what = f"'{shown(column.key)}'"
                     raise _ambiguous(export, what, (earlier, name), ITEMS)
@@ -250,8 +255,8 @@ def how_options_are_named(name: str, item: Item) -> Text:
     )
 
 
-def _is_recorded(own: str, role: Role, name: str, item: Item, column: ExportColumn) -> bool:
-    return name == own and column.role == role
+def _is_recorded(of_role: str, role: Role, name: str, item: Item, column: ExportColumn) -> bool:
+    return name == of_role and column.role == role
 
 
 def _roles(questionnaire: Questionnaire) -> Iterator[tuple[str, Role]]:
@@ -274,7 +279,8 @@ def _by_item(
     owner: dict[str, str] = {}
     for name, column in pairs:
         if (other := owner.setdefault(column.key, name)) != name:
-            raise _ambiguous(export, f"'{shown(column.key)}'", (other, name), ITEMS)
+            what = f"'{shown(column.key)}'"
+            raise _ambiguous(export, what, (other, name), ITEMS)
         items.setdefault(name, []).append(column)
     for name, columns in items.items():
         whole = [column for column in columns if not column.option]
@@ -293,18 +299,11 @@ def _ambiguous(
     kind: Text,
     hint: Text = APART,
 ) -> ResponsesError:
-    return ResponsesError(
-        "R106",
-        _(
-            "{what} fits two {kind}: {one} and {other}.",
-            what=what,
-            kind=kind,
-            one=both[0],
-            other=both[1],
-        ),
-        where=header_place(export),
-        hint=hint,
+    first, second, *_further = both
+    problem = _(
+        "{what} fits two {kind}: {one} and {other}.", what=what, kind=kind, one=first, other=second
     )
+    return ResponsesError("R106", problem, where=header_place(export), hint=hint)
 
 
 def header_place(export: Export) -> str:
@@ -319,9 +318,8 @@ def _source(
     if whole or not isinstance(questionnaire.items[name], MultipleItem):
         return AnswerSource(whole or columns[0], how=how)
     answers = Answers(questionnaire, name)
-    return AnswerSource(
-        options=[(column, answers.code(column.option)) for column in columns], how=how
-    )
+    options = [(column, answers.code(column.option)) for column in columns]
+    return AnswerSource(options=options, how=how)
 
 
 def missing_items(
@@ -338,29 +336,32 @@ def missing_items(
     needless : container of str
         Items that the survey can do without.
     """
-    absent = [name for name in questionnaire.items if name not in sources and name not in needless]
-    if 2 * len(sources) < len(questionnaire.items) and len(absent) > 1:
+    items = questionnaire.items
+    absent = [name for name in items if name not in sources and name not in needless]
+    few = 2 * len(sources) < len(items)
+    if few and len(absent) > 1:
         return [_no_responses(export, absent, questionnaire)]
     faults: list[ResponsesError] = []
     taken = set()
     for source in sources.values():
         taken |= {column.key for column, _how in source.columns()}
     free = [column for column in export.columns if column.key not in taken]
-    names = {shown(text): text for column in free for text in (column.key, column.title) if text}
+    columns = [shown(column.key) for column in free]
+    titles = [shown(column.title) for column in free]
+    names = list(filter(None, chain.from_iterable(zip(columns, titles, strict=True))))
     for name in absent:
-        item = questionnaire.items[name]
+        item = items[name]
         near = closest(name, names) or closest(item.zh, names) or closest(item.en, names)
         got = name
+        hint = _(
+            "Add the column; leave it empty where there is no answer. It may be called "
+            "'{name}' or '{item}'.",
+            name=name,
+            item=item,
+        )
         if near:
             hint = _(
                 "Rename column '{near}' to '{item}' or '{name}'.", near=near, item=item, name=name
-            )
-        else:
-            hint = _(
-                "Add the column; leave it empty where there is no answer. It may be called "
-                "'{name}' or '{item}'.",
-                name=name,
-                item=item,
             )
         if isinstance(item, MultipleItem):  # what is near may be the column of one option
             got = ""
@@ -375,7 +376,7 @@ def missing_items(
             "R101",
             _("There is no column for '{item}' ({name}).", item=item, name=name),
             where=header_place(export),
-            available=[shown(column.key) for column in free],
+            available=columns,
             got=got,
             hint=hint,
         )
@@ -438,7 +439,8 @@ def _joined_options(export: Export, source: AnswerSource, separator: str) -> np.
         if code is not None:
             option = str(code)
         change = partial(_option_text, option=option, label=column.option)
-        parts.append(mapped(export.rows[column.key].to_numpy(dtype=object), change).tolist())
+        cells_of_option = export.rows[column.key].to_numpy(dtype=object)
+        parts.append(mapped(cells_of_option, change).tolist())
     answers: dict[tuple[str, ...], str] = {}
     joined = np.empty(len(export.rows), dtype=object)
     for row, cells in enumerate(zip(*parts, strict=True)):
@@ -456,7 +458,7 @@ def _option_text(cell: str, *, option: str, label: str) -> str:
         return ""
     if folded in NOT_CHOSEN:
         return NOTHING_CHOSEN
-    if folded in CHOSEN or folded in (fold(label), fold(option)):
+    if folded in {*CHOSEN, fold(label), fold(option)}:
         return option
     return f"{label}={cell}"
 

@@ -51,7 +51,7 @@ from satisfaction.declarations.questionnaire import CODES, Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey, read_survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, together
 from satisfaction.foundation.files import locked, recorded, refuse_changed
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.personal import masked
 
@@ -129,24 +129,25 @@ class Responses:
 
     def _repr_html_(self) -> str:
         counts = self.summary[["rows", "accepted", "rejected", "blanked"]].sum()
-        by_rule = (
-            self.log.groupby(["rule", "action", "zh", "en"]).size().rename("events").reset_index()
-        )
+        columns = ["code", "where", "zh", "en"]
+        stops = [[getattr(fault, name) for name in columns] for fault in self.problems]
         tables = {
+            _("cannot be run"): pd.DataFrame(stops, columns=columns),
+            _("not read"): self.not_read,
             _("files"): self.summary,
-            _("rules"): by_rule,
+            _("rules"): self.by_rule,
             _("to correct"): self.to_correct,
         }
-        if len(self.not_read):
-            tables = {_("not read"): self.not_read} | tables
-        if self.problems:
-            stops = [(fault.code, fault.where, fault.zh, fault.en) for fault in self.problems]
-            table = pd.DataFrame(stops, columns=["code", "where", "zh", "en"])
-            tables = {_("cannot be run"): table} | tables
-        return card(
-            str(account_line(counts)),
-            tables={str(title): table for title, table in tables.items()},
-        )
+        shown: dict[Text | str, pd.DataFrame] = {}
+        for title, table in tables.items():
+            shown[str(title)] = table
+        return card(str(account_line(counts)), tables=shown)
+
+    @property
+    def by_rule(self) -> pd.DataFrame:
+        """Return the number of events of every rule: rule, action, zh, en, events."""
+        events = self.log.groupby(["rule", "action", "zh", "en"]).size()
+        return events.rename("events").reset_index()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +287,9 @@ def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.
         log = load_responses(read_survey(survey.folder), purpose="check").log
     still = log[log["action"].isin(["reject_row", "blank_item", "warn"])]
     if len(still):
-        rows = added[["file", "sheet", "row"]].drop_duplicates()
-        still = still.assign(row=still["row"].astype(str)).merge(rows, on=["file", "sheet", "row"])
+        key = ["file", "sheet", "row"]
+        corrected_rows = added[key].drop_duplicates()
+        still = still.assign(row=still["row"].astype(str)).merge(corrected_rows, on=key)
     return Corrected(added, repeated, still.reset_index(drop=True))
 
 
@@ -332,7 +334,8 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
             entries += replayed.entries
     refuse_changed(read)  # some formats are parsed by libraries that open the file themselves
     for rule in account.ASIDE:
-        entries.append(log_events(raw, raw["_aside"] == rule, "", values="", rule=rule))
+        aside = raw["_aside"] == rule
+        entries.append(log_events(raw, aside, "", values="", rule=rule))
     columns = columns_table(deliveries, reading.others, questionnaire)
     return _Rows(raw, tuple(entries), reading, columns, dict(read))
 
@@ -361,9 +364,10 @@ def _without_personal(values: pd.Series) -> pd.Series:
 
 def _beside(raw: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
     """Return the origin of each row and its paradata, with pseudonyms for what identifies a device or person."""
-    names = [name for name in raw if name not in (*questionnaire.items, *OF_ROWS, *ORIGIN)]
-    paradata = {name: hide_paradata(raw[name], name) for name in names}
+    beside = raw.drop(columns=[*questionnaire.items, *OF_ROWS, *ORIGIN])
+    paradata = {name: hide_paradata(values, name) for name, values in beside.items()}
     if "_seconds" in paradata:
         seconds = pd.to_numeric(paradata["_seconds"], errors="coerce")
-        paradata["_seconds"] = seconds.where(seconds.abs() < LONGEST).round().astype("Int64")
+        durations = seconds.where(seconds.abs() < LONGEST)
+        paradata["_seconds"] = durations.round().astype("Int64")
     return raw[ORIGIN].assign(**paradata)

@@ -135,7 +135,8 @@ def compile_rules(survey: Survey) -> list[Rule]:
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem | AreaItem):
             continue
-        invalid = _unanswered(questionnaire, name) & (nw.col(read(name)) != "")
+        was_read = nw.col(read(name)) != ""
+        invalid = _unanswered(questionnaire, name) & was_read
         if isinstance(item, DateItem | NumberItem):
             add("R212", name, invalid)
         else:
@@ -145,7 +146,8 @@ def compile_rules(survey: Survey) -> list[Rule]:
             selected = nw.sum_horizontal(*questionnaire.columns(name)[1:])
             add("R214", name, selected > item.max_selected)
         for other, codes in item.asked_if.items():
-            not_asked = nw.col(other).is_null() | ~nw.col(other).is_in(codes)
+            answer = nw.col(other)
+            not_asked = answer.is_null() | ~answer.is_in(codes)
             add("R210", name, not_asked & ~_unanswered(questionnaire, name))
     for name, item in questionnaire.items.items():
         if item.required:
@@ -153,7 +155,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
         if isinstance(item, AreaItem) and survey.areas is not None:
             current = valid_areas(survey, name)
             names = [survey.area_names()[code].zh for code in current]
-            add("R208", name, _outside(name, current), (*current, *names))
+            add("R208", name, _outside(name, current), [*current, *names])
     for name, codes in questionnaire.eligibility.items():
         add("R204", name, _outside(name, codes))
     for id_, name, broken in _against_survey(survey):
@@ -163,19 +165,20 @@ def compile_rules(survey: Survey) -> list[Rule]:
     add("R209", ANY_ROW, nw.col(SURPLUS))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
-            repeated = ~nw.col(name).is_null() & ~nw.col(name).is_first_distinct()
+            number = nw.col(name)
+            repeated = ~number.is_null() & ~number.is_first_distinct()
             add("R203", name, repeated, among_usable=True)
     return rules
 
 
 def _unanswered(questionnaire: Questionnaire, name: str) -> nw.Expr:
-    return nw.all_horizontal(
-        *(nw.col(column).is_null() for column in questionnaire.columns(name)), ignore_nulls=True
-    )
+    empty = nw.col(*questionnaire.columns(name)).is_null()
+    return nw.all_horizontal(empty, ignore_nulls=True)
 
 
 def _outside(name: str, allowed: list[str] | list[int]) -> nw.Expr:
-    return ~nw.col(name).is_null() & ~nw.col(name).is_in(allowed)
+    answer = nw.col(name)
+    return ~answer.is_null() & ~answer.is_in(allowed)
 
 
 def valid_areas(survey: Survey, level: str) -> list[str]:
@@ -190,26 +193,31 @@ def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:
     fielded = survey.declared.fielded
     if roles.interview_date and fielded:
         day = nw.col(roles.interview_date)
-        within = day.is_between(nw.lit(str(fielded.start)), nw.lit(str(fielded.end)))
+        first = nw.lit(str(fielded.start))
+        last = nw.lit(str(fielded.end))
+        within = day.is_between(first, last)
         yield "R205", roles.interview_date, ~day.is_null() & ~within
     if roles.psu and survey.sample is not None:
         psu = nw.col(roles.psu)
         sampled = survey.sample[roles.psu]
+        is_sampled = psu.is_in(list(sampled)) & ~psu.is_null()
         yield "R206", roles.psu, _outside(roles.psu, list(sampled))
         for name in roles.strata:
             stratum = nw.col(name)
             pair = nw.concat_str(psu, stratum.cast(nw.String), separator="\t")
-            pairs = list(sampled + "\t" + survey.sample[name].astype(str))
-            comparable = psu.is_in(list(sampled)) & ~psu.is_null() & ~stratum.is_null()
-            yield "R207", name, comparable & ~pair.is_in(pairs)
+            pairs = sampled + "\t" + survey.sample[name].astype(str)
+            elsewhere = ~stratum.is_null() & ~pair.is_in(list(pairs))
+            yield "R207", name, is_sampled & elsewhere
 
 
-def _contradicts(one: Constraint) -> nw.Expr:
+def _contradicts(constraint: Constraint) -> nw.Expr:
     """Return whether a comparison between two answers does not hold; unanswered items contradict nothing."""
-    left = nw.col(one.left)
-    right = nw.lit(one.right) if isinstance(one.right, int) else nw.col(one.right)
-    broken: nw.Expr = ~left.is_null() & ~right.is_null() & ~COMPARED[one.operator](left, right)
-    return broken
+    left = nw.col(constraint.left)
+    other = constraint.right
+    right = nw.lit(other) if isinstance(other, int) else nw.col(other)
+    answered = ~left.is_null() & ~right.is_null()
+    holds: nw.Expr = COMPARED[constraint.operator](left, right)
+    return answered & ~holds
 
 
 def _check_actions(survey: Survey) -> None:
@@ -258,10 +266,12 @@ def apply_rules(
     blanked: dict[str, pd.Series] = {}
     entries = []
     for rule in rules:
-        rows = table.loc[~rejected, [rule.column]] if rule.among_usable else table
-        marked = nw.from_native(rows, eager_only=True).select(broken=rule.broken).to_native()
-        broken = marked["broken"].astype("boolean").fillna(False)
-        broken = broken.reindex(table.index, fill_value=False).astype(bool) & looked_at
+        rows = table
+        if rule.among_usable:
+            rows = table.loc[~rejected, [rule.column]]
+        marked = nw.from_native(rows, eager_only=True).select(broken=rule.broken)
+        marks = marked.to_native()["broken"].astype("boolean").fillna(False)
+        broken = looked_at & marks.reindex(table.index, fill_value=False).astype(bool)
         if not broken.any():
             continue
         values: pd.Series | str = ""
@@ -280,7 +290,8 @@ def apply_rules(
             near=rule.suggestion,
         )
         if rule.id == "R203":
-            events["suggestion"] = twins(rows[rule.column], raw).loc[events.index]
+            first_places = twins(rows[rule.column], raw)
+            events["suggestion"] = first_places.loc[events.index]
         entries.append(events)
         if rule.action == "reject_row":
             rejected |= broken
@@ -304,10 +315,10 @@ def refuse_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) 
     for name, item in survey.questionnaire.items.items():
         if not isinstance(item, AreaItem):
             continue
-        codes = coded[name]
-        unknown = codes.notna() & ~codes.isin(valid_areas(survey, name)) & (raw["_aside"] == "")
-        if unknown.any():
-            raise _unknown_area(survey, name, codes[unknown].iloc[0], raw[unknown])
+        codes = coded.loc[raw["_aside"] == "", name].dropna()
+        unknown = codes[~codes.isin(valid_areas(survey, name))]
+        if len(unknown):
+            raise _unknown_area(survey, name, unknown.iloc[0], raw.loc[unknown.index])
 
 
 def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) -> ResponsesError:

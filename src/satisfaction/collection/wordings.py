@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +77,8 @@ def without_zeros(text: str) -> str:
 
 def labels_of(label: Label | Text) -> tuple[str, ...]:
     """Return the texts by which an answer or item may be called, folded; numbers alone are none."""
-    texts = map(fold, (label.zh, label.en, *getattr(label, "aliases", ())))
+    aliases = getattr(label, "aliases", ())
+    texts = map(fold, (label.zh, label.en, *aliases))
     return tuple(text for text in texts if text and not INTEGER.fullmatch(text))
 
 
@@ -105,17 +106,14 @@ class Answers:
 
     def __init__(self, questionnaire: Questionnaire, name: str) -> None:
         item = questionnaire.items[name]
-        assert isinstance(item, SingleItem | MultipleItem)
         self.multiple = isinstance(item, MultipleItem)
-        options: Mapping[int, Label] = (
-            item.options if isinstance(item, MultipleItem) else questionnaire.answers(name)
-        )
+        options: Mapping[int, Label] = getattr(item, "options", {}) or questionnaire.answers(name)
         special = questionnaire.special(name)
         self.options = frozenset(options)
         self.special = frozenset(special)
         self.declared: dict[int, Label] = {**options, **special}
         self.codes = {str(code): code for code in self.declared}
-        self.scale = tuple(fold(label.zh) for label in options.values())
+        self.scale = tuple(map(fold, [label.zh for label in options.values()]))
         meanings: dict[str, set[int]] = {}
         texts = list(self.codes)
         for code, label in self.declared.items():
@@ -126,9 +124,8 @@ class Answers:
         self.spelt = frozenset(meanings)
         self.labels = with_one_meaning(meanings)
         self._scores = {code: getattr(label, "score", None) for code, label in options.items()}
-        by_code = [self._scores[code] for code in sorted(options)]
-        scored = [score for score in by_code if score is not None]
-        self._rising = len(scored) == len(by_code) and scored == sorted(set(scored))
+        by_code: list[Any] = [self._scores[code] for code in sorted(options)]
+        self._rising = None not in by_code and by_code == sorted(set(by_code))
 
     def code(self, value: str) -> int | None:
         """Return the code of a text that is one, or the label of one, or both where they agree."""
@@ -160,7 +157,9 @@ class Answers:
             pairs.append((last[2], last[1]))
         for number, text in pairs:
             labelled = self.labels.get(fold(text))
-            if labelled is not None and int(number) in (labelled, self._scores.get(labelled)):
+            if labelled is None:
+                continue
+            if int(number) in (labelled, self._scores.get(labelled)):
                 return labelled
         return None
 
@@ -179,16 +178,17 @@ class Answers:
 
 def with_one_meaning(meanings: Mapping[str, set[Meaning]]) -> dict[str, Meaning]:
     """Return the texts that mean one thing only, with what they mean."""
-    return {text: next(iter(codes)) for text, codes in meanings.items() if len(codes) == 1}
+    only = {}
+    for text, codes in meanings.items():
+        if len(codes) == 1:
+            (only[text],) = codes
+    return only
 
 
 def answers_by_item(questionnaire: Questionnaire) -> dict[str, Answers]:
     """Return the answers of every single and select-all item."""
-    return {
-        name: Answers(questionnaire, name)
-        for name, item in questionnaire.items.items()
-        if isinstance(item, SingleItem | MultipleItem)
-    }
+    coded = questionnaire.items_of(SingleItem, MultipleItem)
+    return {name: Answers(questionnaire, name) for name in coded}
 
 
 def splits(value: str, item: MultipleItem) -> tuple[list[str], list[str]]:
@@ -198,13 +198,15 @@ def splits(value: str, item: MultipleItem) -> tuple[list[str], list[str]]:
 
 
 def _parts(value: str, separators: str) -> list[str]:
-    return [part.strip() for part in re.split(f"[{separators}]", value) if part.strip()]
+    parts = re.split(f"[{separators}]", value)
+    return list(filter(None, map(str.strip, parts)))
 
 
 def distinct_texts(values: pd.Series) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.object_]]:
     """Return a column of texts, none of them null, as numbers and the different texts these stand for."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return values.cat.codes.to_numpy(), values.cat.categories.to_numpy(dtype=object)
+        categories = values.cat.categories.to_numpy(dtype=object)
+        return values.cat.codes.to_numpy(), categories
     codes, different = pd.factorize(values.to_numpy(dtype=object))
     return codes, different
 
@@ -229,7 +231,8 @@ def integer_column(
     """Return an Int64 column that holds `codes[place]`; None becomes null."""
     absent = np.array([code is None for code in codes], dtype=bool)
     numbers = np.array([code or 0 for code in codes], dtype=np.int64)
-    return pd.Series(pd.arrays.IntegerArray(numbers[place], absent[place]), index=index)
+    integers = pd.arrays.IntegerArray(numbers[place], absent[place])
+    return pd.Series(integers, index=index)
 
 
 class _UsualAnswer(Record):
@@ -284,8 +287,8 @@ def read_wordings(survey: Survey) -> dict[str, Codes]:
         wording = shown(line.wording)
         for name in _items(survey.questionnaire, line.item, where=where):
             code = _code(survey, name, line.wording, line.answer, where=where)
-            earlier = wordings.setdefault(name, {}).setdefault(fold(line.wording), code)
-            if earlier != code:
+            of_item = wordings.setdefault(name, {})
+            if of_item.setdefault(fold(line.wording), code) != code:
                 text = _("'{wording}' was given another answer above.", wording=wording)
                 raise _wrong_line(where, text)
     return wordings
@@ -296,11 +299,15 @@ def _items(questionnaire: Questionnaire, name: str, *, where: str) -> list[str]:
     coded = list(answers_by_item(questionnaire))
     if name in coded:
         return [name]
-    of_scale = [key for key in coded if getattr(questionnaire.items[key], "scale", None) == name]
+    of_scale = []
+    for key in coded:
+        if getattr(questionnaire.items[key], "scale", None) == name:
+            of_scale.append(key)
     if of_scale:
         return of_scale
     text = _("No single or select-all item or scale is called '{shown}'.", shown=shown(name))
-    raise _wrong_line(where, text, available=[*questionnaire.scales, *coded], got=name)
+    known = [*questionnaire.scales, *coded]
+    raise _wrong_line(where, text, available=known, got=name)
 
 
 def _code(survey: Survey, name: str, wording: str, answer: str, *, where: str) -> str:
@@ -320,7 +327,8 @@ def _code(survey: Survey, name: str, wording: str, answer: str, *, where: str) -
         raise _wrong_line(where, text)
     if code is not None:
         return str(code)
-    if answer.casefold() in {word.casefold() for word in survey.rules.responses.empty}:
+    empty = map(str.casefold, survey.rules.responses.empty)
+    if answer.casefold() in empty:
         return ""
     text = _("'{answer}' is no answer of {name}.", answer=shown(answer), name=name)
     raise _wrong_line(where, text, available=answers.listed(), got=answer)
@@ -361,22 +369,24 @@ def exchange_wordings(text: pd.DataFrame, tables: ReadTables, survey: Survey) ->
     answers = answers_by_item(questionnaire)
     rewordings = list(_whole_vocabularies(text, tables, answers, wave))
     for name in answers:
-        if any(map(answers[name].is_unknown, distinct_texts(text[name])[1])):
+        _codes, different = distinct_texts(text[name])
+        if any(map(answers[name].is_unknown, different)):
             rewordings.append(_Rewording(name, wave.get(name, {}), "R302"))
             rewordings.append(_Rewording(name, usual_codes(answers[name]), "R301"))
     columns: dict[str, pd.Series] = {}
     entries = []
     for name, codes, rule, rows in rewordings:
+        item = questionnaire.items[name]
         values = columns.get(name, text[name])
         new_texts: dict[str, str] = {}
         meanings: dict[str, str] = {}
         for value in distinct_texts(values)[1]:
-            words, parts = _known_words(value, questionnaire.items[name], answers[name], codes)
+            words, parts = _known_words(value, item, answers[name], codes)
             new_texts[value] = value
             if words:
-                separator = getattr(questionnaire.items[name], "separator", "")
-                new_texts[value] = separator.join(parts)
-                meanings[value] = ", ".join(_named(answers[name], codes[word]) for word in words)
+                new_texts[value] = getattr(item, "separator", "").join(parts)
+                named = [_named(answers[name], codes[word]) for word in words]
+                meanings[value] = ", ".join(named)
         if not meanings:
             continue
         before = values.astype(object)
@@ -420,12 +430,15 @@ def usual_codes(answers: Answers) -> Codes:
     meanings: dict[str, set[int]] = {}
     for usual in usual_wordings().answers:
         code = answers.labels.get(fold(usual.answer))
-        fits = not usual.beside or any(fold(word) in answers.labels for word in usual.beside)
-        if code is not None and fits:
-            for word in map(fold, usual.words):
+        beside = set(map(fold, usual.beside))
+        fits = not beside or not beside.isdisjoint(answers.labels)
+        if code is None or not fits:
+            continue
+        for word in map(fold, usual.words):
+            if word not in answers.spelt:
                 meanings.setdefault(word, set()).add(code)
     codes = with_one_meaning(meanings)
-    return {word: str(code) for word, code in codes.items() if word not in answers.spelt}
+    return {word: str(code) for word, code in codes.items()}
 
 
 def _named(answers: Answers, code: str) -> str:
@@ -449,20 +462,21 @@ def _whole_vocabularies(
         of_scale = answers[names[0]]
         unknown: set[str] = set()
         for name in names:
-            words = distinct_texts(text[name])[1]
-            unknown.update(fold(word) for word in words if answers[name].is_unknown(word))
-        candidates = [codes for codes in _vocabularies(scale, of_scale) if unknown & codes.keys()]
+            _codes, different = distinct_texts(text[name])
+            unknown.update(map(fold, filter(answers[name].is_unknown, different)))
+        vocabularies = list(_vocabularies(scale, of_scale))
+        candidates = [codes for codes in vocabularies if unknown & codes.keys()]
         if not candidates:
             continue
         for table in range(len(tables.places)):
             rows = (tables.number == table) & tables.looked_at
-            used = {word for name in names for word in text.loc[rows, name].unique()}
+            used = set().union(*(text.loc[rows, name].unique() for name in names))
             for codes in candidates:
                 if not _is_whole(codes, used, of_scale):
                     continue
                 for name in names:
                     of_wave = wave.get(name, {})
-                    free = {word: code for word, code in codes.items() if word not in of_wave}
+                    free = {word: codes[word] for word in codes if word not in of_wave}
                     yield _Rewording(name, free, "R301", rows)
 
 
@@ -476,8 +490,8 @@ def _vocabularies(scale: tuple[str, ...], answers: Answers) -> Iterator[Codes]:
         in_order = [answers.labels[label] for label in declared]
         for words in lists:
             codes = dict(zip(words, in_order, strict=True))
-            agrees = all(answers.labels.get(word, code) == code for word, code in codes.items())
-            if words != declared and agrees:
+            as_declared = {word: answers.labels.get(word, code) for word, code in codes.items()}
+            if words != declared and codes == as_declared:
                 yield {word: str(code) for word, code in codes.items()}
 
 
@@ -512,12 +526,12 @@ def unknown_answers(
         if isinstance(item, TextItem | AreaItem):
             continue
         columns = survey.questionnaire.columns(name)
-        is_null = coded[columns[0]].isna() & coded[columns[-1]].isna()
+        is_null = coded[[columns[0], columns[-1]]].isna().all(axis=1)
         unknown = is_null.to_numpy() & tables.looked_at
         if not unknown.any():
             continue
         answered = (text[name] != "").to_numpy() & tables.looked_at
-        values = text.loc[unknown & answered, name].astype(object)
+        values = text[name][unknown & answered].astype(object)
         if isinstance(item, NumberItem):
             values = values[pd.to_numeric(values, errors="coerce").isna()]
         if len(values):
@@ -544,9 +558,9 @@ def _count_words(
     words["_table"] = tables.number[words.index]
     counts = words.groupby(["_table", "word"]).size().rename("count").reset_index()
     table = counts["_table"].to_numpy()
-    in_table = values.groupby(tables.number[values.index]).size().loc[table].to_numpy()
-    often = counts["count"].groupby(table).transform("max") >= limits.repeated
-    many = (in_table > limits.count) & (in_table > limits.share * answers[table])
+    unknown = np.bincount(tables.number[values.index], minlength=len(answers))
+    most = counts["count"].groupby(table).transform("max")
+    too_many = (unknown > limits.count) & (unknown > limits.share * answers)
     near = {}
     for word in counts["word"].unique():
         near[word] = " / ".join(near_answers(survey.questionnaire, name, word))
@@ -557,7 +571,7 @@ def _count_words(
     counts["title"] = item.zh
     counts["answers"] = answers[table]
     counts["near"] = counts["word"].map(near)
-    counts["stops"] = often | many
+    counts["stops"] = (most >= limits.repeated) | too_many[table]
     return counts
 
 
@@ -579,9 +593,11 @@ def near_answers(questionnaire: Questionnaire, name: str, word: str) -> list[str
     if not isinstance(questionnaire.items[name], SingleItem | MultipleItem):
         return []
     answers = Answers(questionnaire, name)
-    close = difflib.get_close_matches(fold(word), list(answers.labels), n=2 * NEAREST, cutoff=0.5)
-    codes = dict.fromkeys(answers.labels[label] for label in close if not is_opposite(word, label))
-    return [answers.named(code) for code in codes][:NEAREST]
+    labels = list(answers.labels)
+    close = difflib.get_close_matches(fold(word), labels, n=2 * NEAREST, cutoff=0.5)
+    meant = [answers.labels[label] for label in close if not is_opposite(word, label)]
+    codes = list(dict.fromkeys(meant))
+    return list(map(answers.named, codes[:NEAREST]))
 
 
 def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
@@ -597,7 +613,8 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
         return
     place = ["file", "sheet", "item"]
     first = stopping.iloc[0]
-    words = stopping[(stopping[place] == first[place]).all(axis=1)]
+    of_first = (stopping[place] == first[place]).all(axis=1)
+    words = [_counted(line) for line in stopping[of_first].itertuples()]
     others = len(stopping[place].drop_duplicates()) - 1
     name = first["item"]
     item = survey.questionnaire.items[name]
@@ -607,7 +624,7 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
         item=item,
         name=name,
         answers=first["answers"],
-        words=shortened_list(map(_counted, words.itertuples()), MOST_WORDS),
+        words=shortened_list(words, MOST_WORDS),
     )
     if others:
         text = ngettext(
@@ -628,14 +645,12 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
     )
 
 
-def _counted(line: object) -> Text:
+def _counted(line: Any) -> Text:
     """Show a word with its count and what is near."""
-    word = line.word  # type: ignore[attr-defined]
-    count = line.count  # type: ignore[attr-defined]
-    near = line.near  # type: ignore[attr-defined]
-    if not near:
-        return _("'{word}' × {count}", word=word, count=count)
-    return _("'{word}' × {count} (nearest: {near})", word=word, count=count, near=near)
+    if not line.near:
+        return _("'{word}' × {count}", word=line.word, count=line.count)
+    word = line.word
+    return _("'{word}' × {count} (nearest: {near})", word=word, count=line.count, near=line.near)
 
 
 def _advice(survey: Survey, name: str, word: str) -> Text:

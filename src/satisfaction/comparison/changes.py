@@ -127,9 +127,8 @@ def run_change(
     surveys = read_in_order([earlier, later])
     # before any work is done
     comparable_words(surveys, measure or surveys[-1].ranked)
-    return compare_waves(
-        *(run(survey, engine=engine) for survey in surveys), measure=measure, places=places
-    )
+    before, after = (run(survey, engine=engine) for survey in surveys)
+    return compare_waves(before, after, measure=measure, places=places)
 
 
 def compare_waves(
@@ -158,7 +157,8 @@ def compare_waves(
     A further ranking that cannot be compared stops nothing: `left_out` says why.
     """
     waves = (earlier, later)
-    first = _compared(shared_ranking(waves, measure or later.survey.ranked), places)
+    score = measure or later.survey.ranked
+    first = _compared(shared_ranking(waves, score), places)
     first = replace(first, asked={"measure": measure, "places": places})
     if measure is not None:
         return first
@@ -293,14 +293,8 @@ def _with_range(columns: tuple[str, ...], table: pd.DataFrame) -> list[str]:
 def _published_ranks(results: Results, column: str) -> pd.DataFrame:
     """Return a wave's ranks by code, with their sets for one named area."""
     ranks = results.ranking.table[["unit", "rank", "marginal_low", "marginal_high"]]
-    return ranks.rename(
-        columns={
-            "unit": "code",
-            "rank": column,
-            "marginal_low": f"{column}_low",
-            "marginal_high": f"{column}_high",
-        }
-    )
+    titles = ["code", column, f"{column}_low", f"{column}_high"]
+    return ranks.set_axis(titles, axis="columns")
 
 
 def rests_on_survey(results: Results) -> bool:
@@ -442,7 +436,8 @@ def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveR
         K140, K142 for waves that may not be put together, K145 for areas that differ, K155 for a single wave, K317 for a
         combined score that waits for its files.
     """
-    first = _rolled(shared_ranking(waves, measure or waves[-1].survey.ranked))
+    score = measure or waves[-1].survey.ranked
+    first = _rolled(shared_ranking(waves, score))
     first = replace(first, asked={"measure": measure})
     if measure is not None:
         return first

@@ -66,11 +66,12 @@ def other_areas(found: WaveChange) -> list[Text]:
 
 def change_lines(found: WaveChange) -> list[Text]:
     """Say what changed between two waves beyond sampling error, and what the largest jump is worth; ranking by ranking."""
-    surveys = [found.earlier.survey, found.later.survey]
-    lines = heading(surveys, found.measure) + lines_of_change(found)
+    last = found.later.survey
+    lines = heading([found.earlier.survey, last], found.measure)
+    lines += lines_of_change(found)
     for one in found.further.values():
         lines += [label_of_score(one.later.survey), *lines_of_change(one)]
-    return [*lines, *left_out_lines(found.later.survey, found.left_out), HONEST]
+    return [*lines, *left_out_lines(last, found.left_out), HONEST]
 
 
 def lines_of_change(found: WaveChange) -> list[Text]:
@@ -107,9 +108,10 @@ def change_sentences(found: WaveChange) -> pd.DataFrame:
     rows = []
     for row in found.table.to_dict("records"):
         sentence = _sentence(found, row)
-        about = {name: row[name] for name in ("code", "name_zh", "name_en", "measure")}
-        rows.append({**about, "zh": sentence.zh, "en": sentence.en, "mark": row["mark"]})
-    return pd.DataFrame(rows)
+        rows.append({"zh": sentence.zh, "en": sentence.en})
+    about = found.table[["code", "name_zh", "name_en", "measure"]]
+    said = pd.DataFrame(rows, index=about.index)
+    return about.join(said).assign(mark=found.table["mark"])
 
 
 def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
@@ -283,9 +285,8 @@ def beyond_error(found: WaveChange, figure: Unit) -> list[Text]:
         )
     lines = [title]
     for _row, row in changed.iterrows():
-        lines.append(
-            _("  {area}  {change}", area=area_of(row), change=relative_change(row, figure))
-        )
+        moved = relative_change(row, figure)
+        lines.append(_("  {area}  {change}", area=area_of(row), change=moved))
     return lines
 
 
@@ -338,7 +339,8 @@ def other_ranks(table: pd.DataFrame) -> list[Text]:
 
 def area_of(row: Any) -> Text:
     """Name an area."""
-    return _("{code} {name}", code=row["code"], name=Text(row["name_zh"], row["name_en"]))
+    name = Text(row["name_zh"], row["name_en"])
+    return _("{code} {name}", code=row["code"], name=name)
 
 
 def rank_as_printed(results: Results, code: str) -> Text:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ import pandas as pd
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.items import MultipleItem, SingleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.fieldwork.findings import LIMITS, Fields, require
+from satisfaction.fieldwork.findings import LIMITS, Fields, numbers, ratio, require
 from satisfaction.fieldwork.outliers import (
     at_counties,
     at_interviewers,
@@ -52,10 +51,10 @@ def item_nonresponse(responses: Responses, questionnaire: Questionnaire) -> pd.D
         asked = _asked(respondents, questionnaire, name)
         outcomes = _outcome(respondents, questionnaire, name)[asked].value_counts()
         counts = outcomes.reindex(OUTCOMES, fill_value=0)
-        rows.append([name, item.zh, item.en, int(asked.sum()), *counts])
+        rows.append([name, *item.text, counts.sum(), *counts])
     table = pd.DataFrame(rows, columns=["item", "zh", "en", "asked", *OUTCOMES])
     for outcome in OUTCOMES:
-        table[f"share_{outcome}"] = _share_of(table[outcome], table["asked"])
+        table[f"share_{outcome}"] = ratio(table[outcome], table["asked"])
     return table
 
 
@@ -79,7 +78,7 @@ def dont_know_by_interviewer(responses: Responses, questionnaire: Questionnaire)
     counts = outcome_counts(respondents, questionnaire, "dont_know").assign(respondents=1)
     interviewer = respondents[questionnaire.roles.interviewer].fillna("").rename("interviewer")
     table = counts.groupby(interviewer).sum().reset_index()
-    table["share"] = _share_of(table["dont_know"], table["asked"])
+    table["share"] = ratio(table["dont_know"], table["asked"])
     order = ["share", "interviewer"]
     return table.sort_values(order, ascending=[False, True], ignore_index=True)[columns]
 
@@ -126,7 +125,7 @@ def open_items(
     tables = []
     for check in ("no_answer", "dont_know"):
         counts = outcome_counts(respondents, questionnaire, check)
-        share = _share_of(counts[check], counts["asked"]).to_numpy(float)
+        share = ratio(counts[check], counts["asked"])
         tables.append(at_interviewers(check, respondents, share, fields=fields))
     return pd.concat(tables, ignore_index=True)
 
@@ -137,9 +136,10 @@ def points(
     """Return single items as the points (0-100) of their answers, nan without a valid one: (respondents, items) float."""
     columns = {}
     for name in items:
-        scores = {code: answer.score for code, answer in questionnaire.answers(name).items()}
-        columns[name] = respondents[name].map(scores).astype(float)
-    return pd.DataFrame(columns, index=respondents.index)
+        answers = questionnaire.answers(name)
+        scores = {code: answer.score for code, answer in answers.items()}
+        columns[name] = respondents[name].map(scores)
+    return pd.DataFrame(columns, index=respondents.index).astype(float)
 
 
 def answer_codes(
@@ -163,22 +163,18 @@ def rate_values(
     columns = []
     for measure in measures:
         columns += [measure.valid_column, measure.score_column]
-    computed = fetch(add_columns(scan(respondents), measures).select(*columns))
+    measured = add_columns(scan(respondents), measures)
+    computed = fetch(measured.select(*columns))
     values = {}
     for measure in measures:
         valid = computed[measure.valid_column] == 1
-        values[measure.name] = computed[measure.score_column].where(valid) / measure.unit
+        score = computed[measure.score_column].where(valid)
+        values[measure.name] = score / measure.unit
     return pd.DataFrame(values).astype(float).set_axis(respondents.index)
 
 
-def _share_of(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
-    """Divide counts; nan where the whole is 0."""
-    return part / whole.where(whole > 0).astype(float)
-
-
 def _coded_items(questionnaire: Questionnaire) -> list[str]:
-    items = questionnaire.items.items()
-    return [name for name, item in items if isinstance(item, SingleItem | MultipleItem)]
+    return questionnaire.items_of(SingleItem, MultipleItem)
 
 
 def _asked(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str) -> pd.Series:
@@ -192,7 +188,8 @@ def _asked(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str) -
 def _outcome(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str) -> pd.Series:
     """Say in one of the OUTCOMES' words how each respondent answered an item."""
     declared = questionnaire.items[item]
-    reasons = {code: special.reason for code, special in questionnaire.special(item).items()}
+    codes = questionnaire.special(item)
+    reasons = {code: special.reason for code, special in codes.items()}
     outcome = respondents[item].map(reasons).astype(object)
     if isinstance(declared, MultipleItem):
         options = [option_column(item, code) for code in declared.options]
@@ -240,10 +237,10 @@ def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Field
     DataFrame
         COLUMNS; check straight_line at the levels respondent, interviewer, county.
     """
-    require(rows, battery)
-    patterns = answer_patterns(rows[list(battery)].to_numpy(float, na_value=np.nan))
+    patterns = answer_patterns(numbers(rows, battery))
     enough = patterns.answered >= max(3, len(battery) / 2)
-    run = np.where(enough, patterns.longest / len(battery), np.nan)
+    longest = patterns.longest / len(battery)
+    run = np.where(enough, longest, np.nan)
     straight = np.where(enough, patterns.identical == 1, np.nan)
     check = "straight_line"
     respondent = at_respondents(check, rows, run, fields=fields)
@@ -269,8 +266,7 @@ def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields)
     DataFrame
         COLUMNS; check little_variance at the levels interviewer, county.
     """
-    require(rows, items)
-    values = rows[list(items)].to_numpy(float, na_value=np.nan)
+    values = numbers(rows, items)
     interviewer, _, _ = interviewers(rows, fields)
     county, _ = pd.factorize(fields.codes(rows, "county"))
     tables = []
@@ -287,13 +283,15 @@ def answer_patterns(answers: Array) -> Patterns:
     items = answers.shape[1]
     run = known[:, 0].astype(int) if items else answered
     longest = run
-    for item in range(1, items):
-        goes_on = answers[:, item] == answers[:, item - 1]
-        run = np.where(goes_on, run + 1, known[:, item].astype(int))
-        longest = np.maximum(longest, run)
-    alike = [(answers == answers[:, [item]]).sum(axis=1) for item in range(items)]
-    identical = np.max(alike, axis=0) / np.maximum(answered, 1)
-    return Patterns(answered, longest, np.where(answered > 0, identical, np.nan))
+    commonest = np.zeros(len(answers))
+    for item in range(items):
+        answer = answers[:, [item]]
+        commonest = np.maximum(commonest, (answers == answer).sum(axis=1))
+        if item:
+            goes_on = answers[:, item] == answers[:, item - 1]
+            run = np.where(goes_on, run + 1, known[:, item])
+            longest = np.maximum(longest, run)
+    return Patterns(answered, longest, ratio(commonest, answered))
 
 
 def relative_variances(values: Array, *, unit: Array) -> Array:
@@ -322,15 +320,18 @@ def relative_variances(values: Array, *, unit: Array) -> Array:
     for column in values.T:
         known = in_unit & np.isfinite(column)
         m = np.bincount(bin_of, known)[bin_of]
-        mean = np.bincount(bin_of, np.where(known, column, 0))[bin_of] / np.maximum(m, 1)
+        sums = np.bincount(bin_of, np.where(known, column, 0))[bin_of]
+        mean = sums / np.maximum(m, 1)
         low = np.min(column[known], initial=np.inf)
         high = np.max(column[known], initial=-np.inf)
-        used = np.flatnonzero(known & (m > 1) & (mean > low) & (mean < high))
-        room = (mean[used] - low) * (high - mean[used]) * (1 - 1 / m[used])
-        total[used] += (column[used] - mean[used]) ** 2 / room
+        inside = (mean > low) & (mean < high)
+        used = np.flatnonzero(known & (m > 1) & inside)
+        room = (mean[used] - low) * (high - mean[used])
+        unbiased = 1 - 1 / m[used]
+        distance = column[used] - mean[used]
+        total[used] += distance**2 / (room * unbiased)
         count[used] += 1
-    nothing = np.full(len(values), np.nan)
-    return np.asarray(np.divide(total, count, out=nothing, where=count > 0))
+    return ratio(total, count)
 
 
 def near_duplicates(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields) -> pd.DataFrame:
@@ -352,17 +353,19 @@ def near_duplicates(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields)
     require(rows, items)
     codes = np.empty((len(rows), len(items)), int)
     for position, name in enumerate(items):
-        codes[:, position] = pd.factorize(rows[name])[0]
+        codes[:, position], _different = pd.factorize(rows[name])
     respondent = fields.codes(rows, "respondent").to_numpy()
     county = fields.codes(rows, "county").to_numpy()
     least = max(1, len(items) // 2)
     share = np.full(len(rows), np.nan)
     other = np.full(len(rows), "", dtype=object)
     for interviews in pd.Series(county).groupby(county).indices.values():
-        share[interviews], partner = highest_match(codes[interviews], least=least)
+        of_county = codes[interviews]
+        share[interviews], partner = highest_match(of_county, least=least)
         names = respondent[interviews][partner]
         other[interviews] = np.where(partner >= 0, names, "")
-    near = np.where(np.isfinite(share), share >= LIMITS.match, np.nan)
+    compared = np.isfinite(share)
+    near = np.where(compared, share >= LIMITS.match, np.nan)
     check = "near_duplicate"
     by_respondent = at_respondents(check, rows, share, fields=fields)
     by_interviewer = at_interviewers(check, rows, near, fields=fields)
@@ -405,12 +408,13 @@ def highest_match(codes: Array, *, least: int) -> tuple[Array, Array]:
             compared = np.where(column[block] < 0, -2, column[block])
             equal += compared[:, None] == column
         common = answered[block] @ answered.T
-        match = np.where(common >= least, equal / np.maximum(common, 1), -1)
+        at_least_one = np.maximum(common, 1)
+        match = np.where(common >= least, equal / at_least_one, -1)
         row = np.arange(len(equal))
         match[row, row + start] = -1
         best = match.argmax(axis=1)
         matched = match[row, best] >= 0
-        highest = equal[row, best] / np.maximum(common[row, best], 1).astype(float)
+        highest = equal[row, best] / at_least_one[row, best].astype(float)
         share[block] = np.where(matched, highest, np.nan)
         other[block] = np.where(matched, best, -1)
     return share, other

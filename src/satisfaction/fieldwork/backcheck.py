@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.findings import LIMITS, Fields, findings, require
+from satisfaction.fieldwork.findings import LIMITS, Fields, findings, numbers, ratio, require
 from satisfaction.fieldwork.outliers import at_interviewers, others_known
 from satisfaction.sampling.variance import Array
 
@@ -46,22 +46,20 @@ def back_check(
     """
     require(rows, items)
     require(again, items)
-    numbers = pd.Index(fields.codes(rows, "respondent", needed=True))
-    unique = ~numbers.duplicated()
-    first = rows[unique].set_index(numbers[unique])
+    respondent = pd.Index(fields.codes(rows, "respondent", needed=True))
+    unique = ~respondent.duplicated()
+    first = rows[unique].set_index(respondent[unique])
     checked = fields.codes(again, "respondent", needed=True)
     has_first = checked.isin(first.index).to_numpy()
     pairs = first.loc[checked[has_first]]
-    before = pairs[list(items)].to_numpy(float, na_value=np.nan)
-    after = again.loc[has_first, list(items)].to_numpy(float, na_value=np.nan)
+    before = numbers(pairs, items)
+    after = numbers(again[has_first], items)
 
     by_item = _items(before, after, items=items)
 
     both = np.isfinite(before) & np.isfinite(after)
-    answered = both.sum(axis=1)
-    different = (both & (before != after)).sum(axis=1)
-    share = np.full(len(pairs), np.nan)
-    np.divide(different, answered, out=share, where=answered > 0)
+    different = both & (before != after)
+    share = ratio(different.sum(axis=1), both.sum(axis=1))
     by_interviewer = at_interviewers("back_check", pairs, share, fields=fields)
     by_interviewer["agreement"] = 1 - by_interviewer["figure"]
 
@@ -106,16 +104,18 @@ def cohen_kappa(first: Array, second: Array) -> tuple[float, float, float, int]:
     agreement = float((first == second).mean())
     chance = 0.0
     for code in np.unique(first):
-        chance += float((first == code).mean() * (second == code).mean())
+        by_both = (first == code).mean() * (second == code).mean()
+        chance += float(by_both)
     if chance == 1:
         return np.nan, np.nan, agreement, n
     kappa = (agreement - chance) / (1 - chance)
-    se = float(np.sqrt(agreement * (1 - agreement) / n)) / (1 - chance)
+    se_of_agreement = float(np.sqrt(agreement * (1 - agreement) / n))
+    se = se_of_agreement / (1 - chance)
     return kappa, se, agreement, n
 
 
 def _items(before: Array, after: Array, *, items: Sequence[str]) -> pd.DataFrame:
-    agreements = [cohen_kappa(before[:, at], after[:, at]) for at in range(len(items))]
+    agreements = list(map(cohen_kappa, before.T, after.T))
     table = pd.DataFrame(agreements, columns=["kappa", "se", "agreement", "n"])
     kappa = table["kappa"].to_numpy(float)
     by_item = findings(

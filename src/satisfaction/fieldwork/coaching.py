@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from satisfaction.fieldwork.findings import Fields, require
+from satisfaction.fieldwork.findings import Fields, numbers, ratio, require
 from satisfaction.fieldwork.outliers import (
     ComparedUnits,
     among,
     at_counties,
     at_interviewers,
     flagged_units,
+    others_known,
 )
 from satisfaction.sampling.variance import Array
 
@@ -38,11 +39,12 @@ def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields) ->
     DataFrame
         COLUMNS; check top_box at the levels interviewer, county.
     """
-    require(rows, list(tops))
-    answers = rows[list(tops)].to_numpy(float, na_value=np.nan)
+    answers = numbers(rows, list(tops))
+    highest = np.array(list(tops.values()), float)
     known = np.isfinite(answers)
-    perfect = ((answers == np.array(list(tops.values()), float)) | ~known).all(axis=1)
-    values = np.where(known.sum(axis=1) >= max(1, len(tops) / 2), perfect, np.nan)
+    perfect = ((answers == highest) | ~known).all(axis=1)
+    enough = known.sum(axis=1) >= max(1, len(tops) / 2)
+    values = np.where(enough, perfect, np.nan)
     by_interviewer = at_interviewers("top_box", rows, values, fields=fields)
     by_county = at_counties("top_box", rows, values, fields=fields)
     return pd.concat([by_interviewer, by_county], ignore_index=True)
@@ -69,19 +71,18 @@ def knowledge_ceiling(
         COLUMNS and knowledge, participation (means); check knowledge_ceiling, one row a county. Flagged where knowledge minus
         participation stands out and participation is not above the others' median.
     """
-    require(rows, [knowledge, participation])
-    known = rows[knowledge].to_numpy(float, na_value=np.nan)
-    active = rows[participation].to_numpy(float, na_value=np.nan)
-    found = at_counties("knowledge_ceiling", rows, known - active, fields=fields)
-    by_county = rows.groupby(fields.codes(rows, "county"))[[knowledge, participation]]
-    means = by_county.mean().reindex(found["unit"])
-    found["knowledge"] = means[knowledge].to_numpy(float)
-    found["participation"] = means[participation].to_numpy(float)
-    median = among(found["participation"].to_numpy()).reference[0]
-    active_too = ~(found["participation"] <= median)
-    found["flag"] &= ~active_too
-    found.loc[active_too, ["zh", "en"]] = ""
-    return found
+    rates = [knowledge, participation]
+    known, active = numbers(rows, rates).T
+    counties = at_counties("knowledge_ceiling", rows, known - active, fields=fields)
+    by_county = rows.groupby(fields.codes(rows, "county"))
+    means = by_county[rates].mean().reindex(counties["unit"])
+    counties["knowledge"] = means[knowledge].to_numpy(float)
+    counties["participation"] = means[participation].to_numpy(float)
+    median = others_known(counties["participation"].to_numpy())[0]
+    active_too = ~(counties["participation"] <= median)
+    counties["flag"] &= ~active_too
+    counties.loc[active_too, ["zh", "en"]] = ""
+    return counties
 
 
 def mode_gap(
@@ -114,21 +115,19 @@ def mode_gap(
         R401.
     """
     require(rows, [measure])
-    parts = pd.DataFrame(
-        {"county": fields.codes(rows, "county"), "mode": fields.codes(rows, "mode", needed=True)}
-    )
-    by = parts.assign(value=rows[measure].astype(float)).groupby(["mode", "county"])["value"]
-    cells = by.agg(["mean", "var", "count"]).reset_index("mode")
-    first, second = (
-        cells[cells["mode"] == mode].add_suffix(f"_{place}")
-        for place, mode in enumerate(modes, start=1)
-    )
-    both = first.join(second, how="inner").dropna()
-    variance = both["var_1"] / both["count_1"] + both["var_2"] / both["count_2"]
-    gap = (both["mean_1"] - both["mean_2"]).to_numpy(float)
+    county = fields.codes(rows, "county").rename("county")
+    mode = fields.codes(rows, "mode", needed=True).rename("mode")
+    values = rows[measure].astype(float).groupby([mode, county])
+    cells = values.agg(["mean", "var", "count"]).reset_index("mode")
+    of_first = cells[cells["mode"] == modes[0]]
+    of_second = cells[cells["mode"] == modes[1]]
+    both = of_first.join(of_second, how="inner", rsuffix="_2").dropna()
+    variance = both["var"] / both["count"] + both["var_2"] / both["count_2"]
+    gap = (both["mean"] - both["mean_2"]).to_numpy(float)
     se = np.sqrt(variance.to_numpy(float))
-    n = (both["count_1"] + both["count_2"]).to_numpy()
-    return _differing("mode_gap", both.index, among(gap, se=se, n=n, side="high"), se)
+    n = (both["count"] + both["count_2"]).to_numpy()
+    compared = among(gap, se=se, n=n, side="high")
+    return _differing("mode_gap", both.index, compared, se)
 
 
 def jumps(changes: pd.DataFrame, *, county: str) -> pd.DataFrame:
@@ -160,6 +159,6 @@ def jumps(changes: pd.DataFrame, *, county: str) -> pd.DataFrame:
 def _differing(check: str, county: Any, compared: ComparedUnits, se: Array) -> pd.DataFrame:
     """Arrange compared differences, each with its own test of 0 (two-sided normal)."""
     units = county.astype(str)
-    z = np.divide(np.abs(compared.figure), se, out=np.full(len(se), np.nan), where=se > 0)
+    z = ratio(np.abs(compared.figure), se)
     table = flagged_units(check, "county", compared, unit=units, county=units)
     return table.assign(se=se, p=2 * special.ndtr(-z))

@@ -15,6 +15,7 @@ import pandas as pd
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import ResponsesError, require_names
 from satisfaction.foundation.language import N_, Text, _
+from satisfaction.sampling.variance import Array
 
 # fmt: off
 COLUMNS = (
@@ -230,7 +231,7 @@ class Fields:
     device: str | None = None
     ip: str | None = None
 
-    def column(self, rows: pd.DataFrame, field: str) -> pd.Series[Any]:
+    def column(self, rows: pd.DataFrame, field: str) -> pd.Series:
         """Return the column of a field.
 
         Raises
@@ -238,11 +239,11 @@ class Fields:
         ResponsesError
             R401 when the field is not declared, or its column is not there.
         """
-        name = getattr(self, field)
-        require(rows, [f"<{field}>"] if name is None else [name])
+        name = getattr(self, field) or f"<{field}>"
+        require(rows, [name])
         return rows[name]
 
-    def codes(self, rows: pd.DataFrame, field: str, *, needed: bool = False) -> pd.Series[Any]:
+    def codes(self, rows: pd.DataFrame, field: str, *, needed: bool = False) -> pd.Series:
         """Return a field as text, "" where missing; all "" where the field is not declared and not needed either."""
         if getattr(self, field) is None and not needed:
             return pd.Series("", index=rows.index, dtype=object)
@@ -309,6 +310,20 @@ def require(rows: pd.DataFrame, columns: Sequence[str]) -> None:
     require_names(columns, rows, ResponsesError, "R401", not_there, where="fieldwork", hint=hint)
 
 
+def numbers(rows: pd.DataFrame, columns: Sequence[str]) -> Array:
+    """Return columns as numbers, nan where there is none: (rows, columns) float; R401 as `require`."""
+    require(rows, columns)
+    return np.asarray(rows[list(columns)].to_numpy(float, na_value=np.nan))
+
+
+def ratio(part: Any, whole: Any) -> Array:
+    """Divide; nan where the whole is not above 0."""
+    parts = np.asarray(part, float)
+    wholes = np.asarray(whole, float)
+    nothing = np.full(parts.shape, np.nan)
+    return np.asarray(np.divide(parts, wholes, out=nothing, where=wholes > 0))
+
+
 def findings(
     check: str,
     level: str,
@@ -335,7 +350,8 @@ def findings(
     """
     raised = np.asarray(flag, dtype=bool)
     advice = CHECKS[check].advice
-    median, q1, q3 = np.broadcast_to(np.asarray(reference, float), (3, len(raised)))
+    quartiles = np.asarray(reference, float)
+    median, q1, q3 = np.broadcast_to(quartiles, (3, len(raised)))
     columns = {
         "check": check,
         "level": level,
@@ -360,9 +376,10 @@ def findings(
 
 def no_findings() -> pd.DataFrame:
     """Return a table of findings without a row."""
-    none = np.empty((3, 0))
+    none = np.empty(0)
+    reference = np.empty((3, 0))
     return findings(
-        "speed", "respondent", unit=[], county=[], n=[], figure=[], reference=none, flag=[]
+        "speed", "", unit=none, county="", n=0, figure=none, reference=reference, flag=none
     )
 
 

@@ -92,8 +92,10 @@ def among(
         else:
             error = se[used] ** 2
             tau = np.maximum(spread - others_quantile(error, 0.5), 0)
-        scale = np.sqrt(tau + error + np.pi / 2 * spread / others)
-        p[used] = _tail(figure[used] - median, scale, df=EFFICIENCY * (others - 1), side=side)
+        of_median = np.pi / 2 * spread / others
+        scale = np.sqrt(tau + error + of_median)
+        df = EFFICIENCY * (others - 1)
+        p[used] = _tail(figure[used] - median, scale, df=df, side=side)
     if n is None:
         n = np.zeros(len(figure), int)
     return ComparedUnits(figure, reference, p, benjamini_hochberg(p), n)
@@ -122,10 +124,11 @@ def funnel_means(
         mean = unit_sums.total / unit_sums.n
         centre = rest.total / rest.n
         deviations = rest.squares - rest.total * centre
-        spread = np.where(deviations > ROUNDING * rest.squares, deviations, 0) / (rest.n - 1)
-        sampling = (1 - rho) * (1 / unit_sums.n + 1 / rest.n)
-        tolerated = rho * (1 + rest.groups / rest.n**2)
-        scale = np.sqrt(spread * (sampling + tolerated))
+        differ = deviations > ROUNDING * rest.squares
+        spread = np.where(differ, deviations, 0) / (rest.n - 1)
+        sampling = 1 / unit_sums.n + 1 / rest.n
+        tolerated = 1 + rest.groups / rest.n**2
+        scale = np.sqrt(spread * ((1 - rho) * sampling + rho * tolerated))
         p = _tail(mean - centre, scale, df=rest.n - 1, side=side)
     return _compared(mean, place, p, unit_sums.n, rest.n)
 
@@ -150,15 +153,16 @@ def funnel_shares(values: Array, *, unit: Array, place: Array, rho: float) -> Co
         mean = unit_sums.total / unit_sums.n
         n = rest.n + answer
         centre = (rest.total + answer / 2) / n
-        spread = (rest.squares + answer**2 / 2 - centre**2 * n) / n
-        answers = unit_sums.n * centre * (1 - centre) / np.maximum(spread, ROUNDING)
-        answers = np.minimum(answers, MOST_ANSWERS)
-        varies = rho * (1 + rest.groups / rest.n**2) + (1 - rho) / rest.n
+        squares = rest.squares + answer**2 / 2
+        spread = (squares - centre**2 * n) / n
+        of_a_share = unit_sums.n * centre * (1 - centre)
+        answers = np.minimum(of_a_share / np.maximum(spread, ROUNDING), MOST_ANSWERS)
+        tolerated = 1 + rest.groups / rest.n**2
+        varies = rho * tolerated + (1 - rho) / rest.n
     known = np.isfinite(mean) & (rest.n > 0)
     p = np.full(len(mean), np.nan)
-    p[known] = beta_binomial_tail(
-        mean[known], n=answers[known], mean=centre[known], rho=varies[known]
-    )
+    shares = mean[known]
+    p[known] = beta_binomial_tail(shares, n=answers[known], mean=centre[known], rho=varies[known])
     return _compared(mean, place, p, unit_sums.n, rest.n)
 
 
@@ -174,10 +178,12 @@ def beta_binomial_tail(share: Array, *, n: Array, mean: Array, rho: Array) -> Ar
     b = ((1 - mean) * size)[:, None]
     grid = np.arange(int(whole.max(initial=0)) + 1)
     count = np.minimum(grid, whole)
-    log = special.betaln(count + a, whole - count + b) - special.betaln(a, b)
-    log -= special.betaln(whole - count + 1, count + 1) + np.log(whole + 1)
+    others = whole - count
+    log = special.betaln(count + a, others + b) - special.betaln(a, b)
+    log -= special.betaln(others + 1, count + 1) + np.log(whole + 1)
     inside = (grid <= whole) & (grid >= least)
-    return np.asarray(np.minimum(np.where(inside, np.exp(log), 0).sum(axis=1), 1))
+    probability = np.where(inside, np.exp(log), 0).sum(axis=1)
+    return np.asarray(np.minimum(probability, 1))
 
 
 def beyond_others(values: Array, *, place: Array, rate: float) -> tuple[Array, Array, Array]:
@@ -206,7 +212,7 @@ def beyond_others(values: Array, *, place: Array, rate: float) -> tuple[Array, A
         if not len(others):
             others = values[known]
         if len(others):
-            reference[:, inside] = np.quantile(others, [0.5, 0.25, 0.75])[:, None]
+            reference[:, inside] = quartiles(others)
             cut[inside] = np.quantile(others, 1 - rate, method="higher")
     return np.greater(values, cut), cut, reference
 
@@ -234,7 +240,8 @@ def others_quantile(values: Array, share: float) -> Array:
     low = ranked[below + (below >= rank)]
     high = ranked[above + (above >= rank)]
     quantile = np.empty(size)
-    quantile[order] = low + (position - below) * (high - low)
+    between = position - below
+    quantile[order] = low + between * (high - low)
     return quantile
 
 
@@ -254,7 +261,8 @@ def others_known(figure: Array) -> Array:
 def share_error(share: Array, n: Array) -> Array:
     """Standard error of a share of n respondents, two successes and two failures added (Agresti and Coull 1998)."""
     moved = (share * n + 2) / (n + 4)
-    return np.asarray(np.sqrt(moved * (1 - moved) / (n + 4)))
+    variance = moved * (1 - moved) / (n + 4)
+    return np.asarray(np.sqrt(variance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,30 +282,29 @@ def _sums(values: Array, unit: Array, place: Array) -> tuple[_Sums, _Sums]:
     n = np.bincount(unit, minlength=size).astype(float)
     total = np.bincount(unit, values, size)
     squares = np.bincount(unit, values**2, size)
-
-    def of_others(part: Array) -> Array:
-        return np.asarray(np.bincount(place, part)[place] - part)
-
-    rest = _Sums(of_others(n), of_others(total), of_others(squares), of_others(n**2))
-    return _Sums(n, total, squares, n**2), rest
+    of_unit = (n, total, squares, n**2)
+    of_others = [np.bincount(place, part)[place] - part for part in of_unit]
+    return _Sums(*of_unit), _Sums(*of_others)
 
 
 def _tail(distance: Array, scale: Array, *, df: Array | float, side: Side) -> Array:
     """p-value of t = distance / scale; nan where both are 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(np.abs(distance) > ROUNDING, distance, 0) / scale
-    signed = {"high": -t, "low": t, "two": -np.abs(t)}[side]
-    sides = 2 if side == "two" else 1
-    return np.asarray(special.stdtr(df, signed) * sides)
+    if side == "two":
+        return np.asarray(2 * special.stdtr(df, -np.abs(t)))
+    signed = t if side == "low" else -t
+    return np.asarray(special.stdtr(df, signed))
 
 
 def _compared(mean: Array, place: Array, p: Array, n: Array, others: Array) -> ComparedUnits:
     """Leave out small units and places without others; add the quartiles of the others of the place."""
-    p = np.where((n >= LEAST_ANSWERS) & (others >= LEAST_ANSWERS), p, np.nan)
+    smaller = np.minimum(n, others)
+    p = np.where(smaller >= LEAST_ANSWERS, p, np.nan)
     reference = np.full((3, len(mean)), np.nan)
     for code in np.unique(place):
-        inside = np.flatnonzero((place == code) & np.isfinite(mean))
-        reference[:, inside] = others_quartiles(mean[inside])
+        inside = place == code
+        reference[:, inside] = others_known(mean[inside])
     return ComparedUnits(mean, reference, p, benjamini_hochberg(p), n.astype(int))
 
 
@@ -340,7 +347,8 @@ def far_out(check: str, level: str, units: pd.DataFrame) -> pd.DataFrame:
     """
     count = units["n"].to_numpy(float)
     reference = others_quartiles(count)
-    fence = reference[2] + FENCE * np.maximum(reference[2] - reference[1], 1)
+    _median, q1, q3 = reference
+    fence = q3 + FENCE * np.maximum(q3 - q1, 1)
     return findings(
         check,
         level,
@@ -395,15 +403,17 @@ def at_counties(
     """
     if fields.county is None:
         return no_findings()
-    by_county = pd.Series(values).groupby(fields.codes(rows, "county").to_numpy())
+    county = fields.codes(rows, "county").to_numpy()
+    by_county = pd.Series(values).groupby(county)
     table = by_county.agg(["count", "mean", "std"])
     n = table["count"].to_numpy()
     mean = table["mean"].to_numpy(float)
-    shares = np.isin(values[np.isfinite(values)], (0, 1)).all()
-    if shares:
-        se = share_error(mean, n / together)
+    known = values[np.isfinite(values)]
+    counted = n / together
+    if np.isin(known, (0, 1)).all():
+        se = share_error(mean, counted)
     else:
-        se = table["std"].to_numpy(float) / np.sqrt(n / together)
+        se = table["std"].to_numpy(float) / np.sqrt(counted)
     mean = np.where(np.isfinite(se), mean, np.nan)
     compared = among(mean, se=se, n=n, side=side)
     return flagged_units(check, "county", compared, unit=table.index, county=table.index)
@@ -437,10 +447,12 @@ def interviewers(rows: pd.DataFrame, fields: Fields) -> tuple[Array, pd.DataFram
     place : (U,) int
         County of each pair.
     """
-    pairs = pd.DataFrame({name: fields.codes(rows, name) for name in ("county", "interviewer")})
+    names = ["county", "interviewer"]
+    pairs = pd.DataFrame({name: fields.codes(rows, name) for name in names})
     named = pairs["interviewer"] != ""
-    keys = pairs[named].drop_duplicates().sort_values(["county", "interviewer"], ignore_index=True)
-    numbers = pd.MultiIndex.from_frame(keys).get_indexer(pd.MultiIndex.from_frame(pairs))
+    keys = pairs[named].drop_duplicates().sort_values(names, ignore_index=True)
+    of_rows = pd.MultiIndex.from_frame(pairs)
+    numbers = pd.MultiIndex.from_frame(keys).get_indexer(of_rows)
     place, _ = pd.factorize(keys["county"])
     return np.where(named, numbers, -1), keys, place
 
@@ -475,32 +487,23 @@ def interviewer_effects(
     require(rows, items)
     fields.column(rows, "interviewer")
     groups = [name for name in (fields.county, fields.interviewer) if name]
-    design = SurveyDesign(rows[[*groups, *items]].reset_index(drop=True))
-    estimates: list[dict[str, float]] = []
+    respondents = rows[[*groups, *items]].reset_index(drop=True)
+    design = SurveyDesign(respondents)
+    interviewer = str(fields.interviewer)
+    columns = ["rho", "p", "ci_low", "ci_high", "deff", "groups", "respondents"]
+    estimates = []
     for item in items:
         try:
-            effect = intraclass_correlation(
-                design, item, by=str(fields.interviewer), within=fields.county
-            )
+            effect = intraclass_correlation(design, item, by=interviewer, within=fields.county)
         except EstimatesError as fault:
             # interviewers cannot be told from places, or none has two answers
             if fault.code not in ("E135", "E136"):
                 raise
-            estimates.append({"interviewers": 0, "n": 0})
+            estimates.append([np.nan] * 5 + [0, 0])
         else:
-            estimates.append(
-                {
-                    "rho": effect.rho,
-                    "p": effect.p,
-                    "ci_low": effect.ci_low,
-                    "ci_high": effect.ci_high,
-                    "deff": effect.deff,
-                    "interviewers": effect.groups,
-                    "n": effect.respondents,
-                }
-            )
-    columns = ["rho", "p", "ci_low", "ci_high", "deff", "interviewers", "n"]
+            estimates.append([getattr(effect, name) for name in columns])
     table = pd.DataFrame(estimates, columns=columns)
+    table = table.rename(columns={"groups": "interviewers", "respondents": "n"})
     rho = table["rho"].to_numpy(float)
     p_bh = benjamini_hochberg(table["p"].to_numpy(float))
     beyond = table["ci_low"] > LIMITS.tolerated_rho
@@ -532,5 +535,6 @@ def interviewer_means(rows: pd.DataFrame, items: Sequence[str], *, fields: Field
     require(rows, items)
     if fields.interviewer is None:
         return no_findings()
-    values = rows[list(items)].astype(float).mean(axis=1).to_numpy(float)
+    scores = rows[list(items)].astype(float)
+    values = scores.mean(axis=1).to_numpy(float)
     return at_interviewers("interviewer_mean", rows, values, fields=fields, side="two")

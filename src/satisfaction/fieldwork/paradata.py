@@ -40,7 +40,8 @@ def duplicate_ids(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
         R401.
     """
     unit = fields.codes(rows, "respondent", needed=True)
-    times = unit.groupby(unit).transform("size").where(unit != "").to_numpy(float)
+    times = unit.groupby(unit).transform("size")
+    times = times.where(unit != "").to_numpy(float)
     return of_respondents("duplicate_id", rows, fields=fields, figure=times, flag=times > 1)
 
 
@@ -106,7 +107,8 @@ def speeders(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     ResponsesError
         R401.
     """
-    seconds = pd.to_numeric(fields.column(rows, "duration"), errors="coerce").astype(float)
+    durations = fields.column(rows, "duration")
+    seconds = pd.to_numeric(durations, errors="coerce").astype(float)
     by_mode = seconds.groupby(fields.codes(rows, "mode"))
     medians_and_quartiles = [by_mode.transform("quantile", part) for part in (0.5, 0.25, 0.75)]
     reference = np.stack(medians_and_quartiles)
@@ -163,8 +165,8 @@ def many_a_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     interviews = pd.DataFrame({"county": fields.codes(rows, "county")})
     for name in ("interviewer", "day"):
         interviews[name] = fields.codes(rows, name, needed=True)
-    interviews = interviews[(interviews["interviewer"] != "") & (interviews["day"] != "")]
     keys = ["interviewer", "day"]
+    interviews = interviews[(interviews[keys] != "").all(axis=1)]
     table = interviews.groupby(keys).size().rename("n").to_frame()
     table["county"] = commonest(interviews, "county", by=keys)
     table = table.reset_index()
@@ -174,7 +176,8 @@ def many_a_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
 
 def commonest(parts: pd.DataFrame, column: str, *, by: list[str]) -> pd.Series[Any]:
     """Return the commonest value of a column in each group, the first in order of several."""
-    counted = parts.groupby([*by, column]).size().rename("n").reset_index()
+    counts = parts.groupby([*by, column]).size()
+    counted = counts.rename("n").reset_index()
     order = ["n", column]
     ranked = counted.sort_values(order, ascending=[False, True], kind="stable")
     return ranked.drop_duplicates(by).set_index(by)[column].sort_index()
@@ -185,14 +188,17 @@ def overlap_seconds(start: Array, end: Array) -> Array:
     order = np.argsort(start, kind="stable")
     start = start[order]
     end = end[order]
-    latest_end = np.concatenate([[-np.inf], np.maximum.accumulate(end)[:-1]])
+    ends = np.maximum.accumulate(end)
+    latest_end = np.concatenate([[-np.inf], ends[:-1]])
     with_earlier = np.minimum(end, latest_end) - start
     with_later = np.zeros(len(start))
     for step in range(1, len(start)):
-        if not (end[:-step] > start[step:]).any():
+        earlier = slice(None, -step)
+        later_start = start[step:]
+        if not (end[earlier] > later_start).any():
             break
-        shared = np.minimum(end[:-step], end[step:]) - start[step:]
-        with_later[:-step] = np.maximum(with_later[:-step], shared)
+        shared = np.minimum(end[earlier], end[step:]) - later_start
+        with_later[earlier] = np.maximum(with_later[earlier], shared)
     seconds = np.empty(len(start))
     seconds[order] = np.maximum(np.maximum(with_earlier, with_later), 0)
     return seconds

@@ -17,7 +17,7 @@ import pandas as pd
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.facts import DISPOSITIONS
 from satisfaction.declarations.survey import Survey
-from satisfaction.fieldwork.findings import LIMITS, Fields, findings, require
+from satisfaction.fieldwork.findings import LIMITS, Fields, findings, ratio, require
 from satisfaction.fieldwork.outliers import among, flagged_units, others_known, share_error
 from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
 from satisfaction.foundation.language import _, ngettext
@@ -36,11 +36,13 @@ def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
     roles = survey.questionnaire.roles
     names = survey.area_names()
     codes = survey.ranked_areas()
-    accepted = responses.accepted.groupby(responses.accepted[roles.area].astype(str))
+    area = responses.accepted[roles.area].astype(str)
+    accepted = responses.accepted.groupby(area)
     planned = psus_planned = psus_reached = pd.Series(dtype="Int64")
     if survey.sample is not None and roles.psu and roles.area in survey.sample:
-        sample = survey.sample.groupby(roles.area)
-        planned = sample["planned"].agg(lambda counts: pd.to_numeric(counts).sum())
+        interviews = pd.to_numeric(survey.sample["planned"])
+        sample = survey.sample.assign(planned=interviews).groupby(roles.area)
+        planned = sample["planned"].sum()
         psus_planned = sample[roles.psu].nunique()
     if roles.psu:
         psus_reached = accepted[roles.psu].nunique()
@@ -92,30 +94,30 @@ def quota_progress(
     cells = quota[[*by]].astype(str)
     cells["planned"] = pd.to_numeric(quota["planned"], errors="coerce")
     _check_quota(cells, by)
-    accepted = rows[[*by]].astype(str).value_counts(sort=False).rename("accepted")
-    table = cells.merge(accepted.reset_index(), how="outer", on=list(by), sort=True)
-    in_quota = table["planned"].notna()
-    table[["planned", "accepted"]] = table[["planned", "accepted"]].fillna(0).astype(int)
-    due = table["planned"] * elapsed
-    table["figure"] = (table["accepted"] / due.where(due > 0)).astype(float)
-    table[["median", "q1", "q3"]] = others_known(table["figure"].to_numpy()).T
-    table["unit"] = table[list(by)].agg(" x ".join, axis=1)
-    table["flag"] = ~in_quota | (table["figure"] < LIMITS.progress)
+    by = list(by)
+    accepted = rows[by].astype(str).value_counts(sort=False).rename("accepted")
+    table = cells.merge(accepted.reset_index(), how="outer", on=by, sort=True)
+    in_quota = table["planned"].notna().to_numpy()
+    counts = table[["planned", "accepted"]].fillna(0).astype(int)
+    figure = ratio(counts["accepted"], counts["planned"] * elapsed)
+    reference = others_known(figure)
+    behind = figure < LIMITS.progress
+    unit = table[by].agg(" x ".join, axis=1)
     tables = []
     for check, chosen in (("quota", in_quota), ("outside_quota", ~in_quota)):
-        part = table[chosen].reset_index(drop=True)
-        if len(part):
-            found = findings(
+        if chosen.any():
+            of_check = counts[chosen].reset_index(drop=True)
+            cells_of_check = findings(
                 check,
                 "cell",
-                unit=part["unit"],
-                county=part[by[0]],
-                n=part["accepted"],
-                figure=part["figure"],
-                reference=part[["median", "q1", "q3"]].to_numpy().T,
-                flag=part["flag"],
+                unit=unit[chosen],
+                county=table.loc[chosen, by[0]],
+                n=of_check["accepted"],
+                figure=figure[chosen],
+                reference=reference[:, chosen],
+                flag=~in_quota[chosen] | behind[chosen],
             )
-            tables.append(found.join(part[["planned", "accepted"]]))
+            tables.append(cells_of_check.join(of_check))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -139,9 +141,10 @@ def by_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
 
 
 def _check_quota(cells: pd.DataFrame, by: Sequence[str]) -> None:
-    wrong = cells[list(by)].duplicated() | ~(cells["planned"] >= 0)
+    keys = cells[list(by)]
+    wrong = keys.duplicated() | ~(cells["planned"] >= 0)
     if wrong.any():
-        cell = " x ".join(cells.loc[wrong, list(by)].iloc[0])
+        cell = " x ".join(keys[wrong].iloc[0])
         raise ResponsesError(
             "R402",
             _(
@@ -260,15 +263,17 @@ def response_rates(
         R401, R403.
     """
     require(cases, [outcome, by])
-    units = sorted(cases[by].dropna().astype(str).unique())
-    grouped = dict(list(cases[outcome].groupby(cases[by].astype(str))))
-    counts = np.empty((len(units), len(DISPOSITIONS)), int)
-    for row, unit in enumerate(units):
-        counts[row] = case_counts(grouped[unit], mapping)
+    known = cases[cases[by].notna()]
+    units: list[str] = []
+    counts = np.empty((known[by].astype(str).nunique(), len(DISPOSITIONS)), int)
+    for unit, outcomes in known[outcome].groupby(known[by].astype(str)):
+        counts[len(units)] = case_counts(outcomes, mapping)
+        units.append(unit)
     values, _unused, bases = outcome_rates(counts, e=eligible_share(counts))
     rr1 = values[:, 0]
     n = bases[:, 0]
-    compared = among(rr1, se=share_error(rr1, n), n=n.astype(int), side="low")
+    se = share_error(rr1, n)
+    compared = among(rr1, se=se, n=n.astype(int), side="low")
     return flagged_units("response_rate", "county", compared, unit=units, county=units)
 
 
@@ -283,7 +288,8 @@ def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
             got=strange[0],
             hint=_("Use one of the categories listed."),
         )
-    codes = outcomes.astype(object).where(outcomes.notna(), "").map(lambda code: str(code).strip())
+    texts = outcomes.astype(object).where(outcomes.notna(), "").map(str)
+    codes = texts.str.strip()
     if unmapped := sorted(set(codes) - set(mapping)):
         rows = int(codes.isin(unmapped).sum())
         raise ResponsesError(
@@ -306,8 +312,7 @@ def eligible_share(counts: Array) -> Array:
     """Share eligible among the resolved cases, (U, 8) -> (U,); nan without resolved cases."""
     eligible = counts[:, :5].sum(axis=1)
     resolved = eligible + counts[:, 7]
-    share = np.full(len(counts), np.nan)
-    return np.asarray(np.divide(eligible, resolved, out=share, where=resolved > 0))
+    return ratio(eligible, resolved)
 
 
 def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
@@ -327,15 +332,17 @@ def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
     """
     of = dict(zip(DISPOSITIONS, counts.T.astype(float), strict=True))
     unknown = of["UH"] + of["UO"]
-    weight = {"all": unknown, "e": np.where(unknown > 0, e * unknown, 0.0), "none": 0 * unknown}
+    eligible_of_unknown = np.where(unknown > 0, e * unknown, 0.0)
+    counted = {"all": unknown, "e": eligible_of_unknown, "none": 0 * unknown}
     tops = []
     bases = []
     for numerator, known, part in RATES.values():
         tops.append(sum(of[name] for name in numerator))
-        bases.append(sum(of[name] for name in known) + weight[part])
+        known_eligible = sum(of[name] for name in known)
+        bases.append(known_eligible + counted[part])
     top = np.stack(tops, axis=1)
     base = np.stack(bases, axis=1)
-    return np.divide(top, base, out=np.full(top.shape, np.nan), where=base > 0), top, base
+    return ratio(top, base), top, base
 
 
 def _formula(rate: str) -> str:

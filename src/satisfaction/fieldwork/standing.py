@@ -50,7 +50,7 @@ from satisfaction.fieldwork.progress import (
     response_rates,
 )
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import base_design, estimate_areas, weigh
 from satisfaction.ranking.waves import comparability, require_comparable
 
@@ -151,20 +151,25 @@ def stand(
         except SatisfactionError as reason:
             # a wave in the field may lack strata that its weights need
             reasons["jump"] = reason
-    found = pd.concat([table for table in tables if len(table)], ignore_index=True)
-    further = [name for name in ("other", "planned", "accepted") if name in found]
-    found = found[[*COLUMNS, *further]]
+    found = _together(tables)
+    further = [name for name in ("planned", "accepted") if name in found]
     responses_until = replace(responses, accepted=rows)
     return Standing(
-        survey,
-        responses_until,
-        until,
-        fields,
-        found.assign(other=found["other"].fillna("")),
-        _left_out(set(found["check"]), reasons),
-        progress(responses_until, survey),
-        outcomes,
+        survey=survey,
+        responses=responses_until,
+        day=until,
+        fields=fields,
+        found=found[[*COLUMNS, "other", *further]],
+        left_out=_left_out(set(found["check"]), reasons),
+        progress=progress(responses_until, survey),
+        outcomes=outcomes,
     )
+
+
+def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Put the findings of several checks into one table; `other` is empty where a check has none."""
+    found = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    return found.assign(other=found["other"].fillna(""))
 
 
 def run_checks(
@@ -245,9 +250,7 @@ def run_checks(
                 fields=fields,
             )
         )
-    found = pd.concat([table for table in tables if len(table)], ignore_index=True)
-    found = found.reindex(columns=[*COLUMNS, "other"])
-    return found.assign(other=found["other"].fillna(""))
+    return _together(tables)[[*COLUMNS, "other"]]
 
 
 def _recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fields]:
@@ -258,8 +261,9 @@ def _recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fie
     """
     rows = accepted
     fields = declared_fields(survey.questionnaire)
-    columns = {name: column for name, column in PARADATA.items() if _has_values(rows, column)}
-    fields = replace(fields, **columns)
+    for name, column in PARADATA.items():
+        if _has_values(rows, column):
+            fields = replace(fields, **{name: column})
     if fields.interviewer is None and _has_values(rows, "_interviewer"):
         fields = replace(fields, interviewer="_interviewer")
     if fields.duration is None and fields.started and fields.ended:
@@ -268,7 +272,7 @@ def _recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fie
         fields = replace(fields, duration=PARADATA["duration"])
     stamps = [name for name in ("_started", "_submitted") if _has_values(rows, name)]
     if fields.day is None and stamps:
-        dates = rows[stamps[0]].astype(str).str.split("[ T]", n=1, regex=True).str[0]
+        dates = rows[stamps[0]].astype(str).str.replace("[ T].*", "", regex=True)
         days = moments(dates).dt.strftime("%Y-%m-%d")
         rows = rows.assign(**{DAY: days.astype(object)})
         fields = replace(fields, day=DAY)
@@ -292,18 +296,19 @@ def up_to(
             )
         return rows, ""
     days = rows[fields.day].dropna().astype(str)
-    last = str(days.max()) if len(days) else ""
-    until = last if day is None else day.isoformat()
+    ends = [days.min(), days.max()] if len(days) else []
+    until = "".join(ends[1:]) if day is None else day.isoformat()
     early = days.index[days <= until]
     if day is not None and early.empty:
         raise ResponsesError(
             "R407",
             _("There is no accepted interview up to {until}.", until=until),
             where=f"--day {day}",
-            available=(days.min(), last) if len(days) else (),
+            available=ends,
             hint=_("Give a day between the first and the last one."),
         )
-    looked_at = rows[fields.day].isna() | rows.index.isin(early)
+    without_day = rows[fields.day].isna()
+    looked_at = without_day | rows.index.isin(early)
     return rows[looked_at].reset_index(drop=True), until
 
 
@@ -312,7 +317,8 @@ def elapsed(survey: Survey, day: str) -> float:
     fielded = survey.declared.fielded
     if fielded is None or not day:
         return 1.0
-    passed = (datetime.date.fromisoformat(day) - fielded.start).days + 1
+    today = datetime.date.fromisoformat(day)
+    passed = (today - fielded.start).days + 1
     period = (fielded.end - fielded.start).days + 1
     return min(max(passed / period, 0.0), 1.0)
 
@@ -335,11 +341,13 @@ def _cases(survey: Survey, responses: Responses) -> pd.DataFrame | None:
         return None
     area = survey.questionnaire.roles.area
     columns = ["_file", "_outcome", area]
-    rows = pd.concat([responses.accepted[columns], responses.rejected_answers[columns]])
-    has_outcomes = (rows["_outcome"] != "").groupby(rows["_file"]).transform("any")
-    rows = rows[has_outcomes]
+    tables = (responses.accepted, responses.rejected_answers)
+    rows = pd.concat([table[columns] for table in tables])
+    has_outcome = rows["_outcome"] != ""
+    rows = rows[has_outcome.groupby(rows["_file"]).transform("any")]
     codes = rows[area].astype("string")
-    ranked = codes.astype(object).where(codes.isin(survey.ranked_areas()), None)
+    is_ranked = codes.isin(survey.ranked_areas())
+    ranked = codes.astype(object).where(is_ranked, None)
     return pd.DataFrame({area: ranked, "outcome": rows["_outcome"]}).reset_index(drop=True)
 
 
@@ -395,10 +403,11 @@ def _left_out(ran: set[str], reasons: Mapping[str, SatisfactionError]) -> pd.Dat
         done.add("back_check_lost")
     rows = []
     for check, about in CHECKS.items():
+        needs = about.needs
         if check in reasons:
             reason = reasons[check]
-            code = f"[{reason.code}]"
-            rows.append((check, *about.name, f"{code} {reason.zh}", f"{code} {reason.en}"))
-        elif check not in done:
-            rows.append((check, *about.name, *about.needs))
+            needs = Text(f"[{reason.code}] {reason.zh}", f"[{reason.code}] {reason.en}")
+        elif check in done:
+            continue
+        rows.append((check, *about.name, *needs))
     return pd.DataFrame(rows, columns=["check", "zh", "en", "needs_zh", "needs_en"])

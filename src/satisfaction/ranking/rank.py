@@ -655,11 +655,13 @@ def _range(
     """Smallest and largest probability of the listed end over the priors, and where they differ by
     more than 0.1. Where the true rates are not shown to differ, every unit may be as likely as any.
     """
-    chances = [_listed(model, options) for model in models.values()]
     p = len(pairs.score)
     rate = options.sign * pairs.score
+    se = np.maximum(pairs.se, TIE)
+    bounded = rates.fit_bounded(rate, se, pairs.df, sign=options.sign)
+    chances = [_listed(model, options) for model in (*models.values(), bounded)]
     equal = None
-    if rates.may_be_equal(rate, np.maximum(pairs.se, TIE), pairs.df):
+    if rates.may_be_equal(rate, se, pairs.df):
         equal = min(options.bottom, p) / p
     compared = rates.compared(chances, equal=equal)
     return compared.columns()

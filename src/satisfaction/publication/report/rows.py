@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from satisfaction.collection.account import unanswered_areas
+from satisfaction.collection.account import ACTIONS, unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
@@ -34,16 +34,6 @@ LEVELS = {
     "county": _("county"),
     "township": _("township"),
     "all": _("all"),
-}
-ACTIONS = {
-    "reject_row": _("row rejected"),
-    "blank_item": _("item blanked"),
-    "normalised": _("normalised"),
-    "warn": _("warned"),
-    "corrected": _("corrected"),
-    "recoded": _("recoded"),
-    "masked": _("masked"),
-    "note": _("note"),
 }
 
 
