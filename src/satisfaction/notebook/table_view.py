@@ -313,7 +313,8 @@ def _column(
 
 
 def _numbers(values: pd.Series[Any]) -> np.ndarray:
-    return values.to_numpy(float, na_value=np.nan)
+    numbers: np.ndarray = values.to_numpy(float, na_value=np.nan)
+    return numbers
 
 
 def _keys(numbers: np.ndarray) -> list[str]:

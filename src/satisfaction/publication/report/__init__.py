@@ -82,7 +82,7 @@ def render(
     file = "report.html"
     if name:
         file = f"{name}_ranking.html"
-    values = rows.shared_values(survey, summary)
+    values = rows.values_of_pages(survey, summary)
     values |= {
         "proven": summary["selection"] == "probability",
         "kind": kind,
