@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from golden_values import expected, province_population, province_rows
+from remembered_pictures import remember_pictures
 from satisfaction import SurveyDesign, read_survey
 from satisfaction.foundation.language import Text, rendered
 from satisfaction.sampling.design import SampleDesign
@@ -159,22 +160,42 @@ def table_rows(page: str) -> list[list[str]]:
     return rows
 
 
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the program as the shell would, in English unless told; returns exit code, standard output, standard error."""
+def run_program(patch: pytest.MonkeyPatch, *arguments, language="en") -> int:
+    """Call the program as the shell would, in English unless told; returns the exit code."""
     from satisfaction import cli
 
+    patch.setenv("SATISFACTION_LANG", language)
+    patch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the program as the shell would; returns exit code, standard output, standard error."""
+
     def run_cli(*arguments, language="en"):
-        monkeypatch.setenv("SATISFACTION_LANG", language)
-        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
+        code = run_program(monkeypatch, *arguments, language=language)
         return code, *capsys.readouterr()
 
     return run_cli
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pictures():
+    """Pages draw a picture once in a process; what is the same twice is not drawn twice."""
+    return remember_pictures()
+
+
+@pytest.fixture
+def drawn_anew(pictures):
+    """Every picture is drawn, for tests of what is the same at every writing."""
+    pictures.anew = True
+    yield
+    pictures.anew = False
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +215,26 @@ def small(small_template, tmp_path) -> SmallSurvey:
     """A copy of the small survey that the test may change."""
     root = tmp_path / "small"
     shutil.copytree(small_template, root)
+    return SmallSurvey(root)
+
+
+@pytest.fixture(scope="session")
+def published_template(small_template, tmp_path_factory) -> Path:
+    """The small survey with a set in out/, as `satisfaction run` leaves it; run once in a process."""
+    from satisfaction.pipeline import run
+    from satisfaction.publication.file_set import export_dated
+
+    root = tmp_path_factory.mktemp("published") / "small"
+    shutil.copytree(small_template, root)
+    export_dated(run(SmallSurvey(root).read()))
+    return root
+
+
+@pytest.fixture
+def published(published_template, tmp_path) -> SmallSurvey:
+    """A copy of the small survey and of its set, which the test may change."""
+    root = tmp_path / "small"
+    shutil.copytree(published_template, root, symlinks=True)
     return SmallSurvey(root)
 
 

@@ -13,6 +13,15 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+TESTS = Path(__file__).parent
+REMEMBER_PICTURES = f"""
+import sys
+
+sys.path.append({str(TESTS)!r})
+from remembered_pictures import remember_pictures
+
+remember_pictures()
+"""
 REMEMBER_RUNS = """
 import satisfaction.pipeline
 
@@ -64,13 +73,14 @@ def execute_in_one_kernel(runs: Sequence[NotebookRun]) -> None:
     from jupyter_core.utils import ensure_event_loop
     from nbclient import NotebookClient
 
-    before = [nbformat.v4.new_code_cell(source) for source in (REMEMBER_RUNS, EMPTY)]
+    first = (REMEMBER_PICTURES, REMEMBER_RUNS, EMPTY)
+    before = [nbformat.v4.new_code_cell(source) for source in first]
     together = nbformat.v4.new_notebook(cells=before)
     places = []
     for one in runs:
-        first = len(together.cells)
+        start = len(together.cells)
         together.cells += one.cells()
-        places.append(slice(first, len(together.cells)))
+        places.append(slice(start, len(together.cells)))
         together.cells.append(nbformat.v4.new_code_cell(EMPTY))
     for number, cell in enumerate(together.cells):
         cell.metadata["id_of_its_own"] = cell.id
@@ -86,7 +96,7 @@ def execute_in_one_kernel(runs: Sequence[NotebookRun]) -> None:
         ).execute()
     finally:
         loop.close()
-    between = [cell for cell in together.cells if cell.source in (REMEMBER_RUNS, EMPTY)]
+    between = [cell for cell in together.cells if cell.source in first]
     assert [cell.outputs for cell in between if cell.outputs] == []
     for one, place in zip(runs, places, strict=True):
         cells = together.cells[place]

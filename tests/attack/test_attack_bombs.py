@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import xlsxwriter
 
-from satisfaction.foundation import bounds
+from satisfaction.foundation import grids
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.grids import read_grids
 
@@ -86,8 +86,8 @@ def test_a_far_cell_within_an_archive_takes_no_memory(tmp_path):
 
 
 def test_a_reference_over_the_edge_of_two_pieces_is_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr(bounds, "CHUNK", 7)
-    monkeypatch.setattr(bounds, "_sheet_names", lambda archive: {})
+    monkeypatch.setattr(grids, "CHUNK", 7)
+    monkeypatch.setattr(grids, "_sheet_names", lambda archive: {})
     with pytest.raises(InputFileError, match="XFD20000"):
         read_grids(workbook(tmp_path / "far.xlsx", "XFD20000"))
 
@@ -96,7 +96,7 @@ def test_a_reference_over_the_edge_of_two_pieces_is_seen(tmp_path, monkeypatch):
 def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused(tmp_path, name):
     path = tmp_path / ("all.zip" if name == "all.csv" else "all.xlsx")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, b"1,2\n" * (bounds.LARGE // 3))
+        archive.writestr(name, b"1,2\n" * (grids.LARGE // 3))
     assert path.stat().st_size < 100_000
     assert "[F440]" in refusal(path)
 
@@ -106,11 +106,11 @@ def test_many_bytes_and_many_members_are_refused(tmp_path, monkeypatch):
         for number in range(3):
             archive.writestr(f"{number}.csv", "id,sex\n1,2\n")
     assert len(read_grids(tmp_path / "all.zip")[0]) == 3
-    monkeypatch.setattr(bounds, "MOST_MEMBERS", 2)
+    monkeypatch.setattr(grids, "MOST_MEMBERS", 2)
     with pytest.raises(InputFileError, match="F440"):
         read_grids(tmp_path / "all.zip")
-    monkeypatch.setattr(bounds, "MOST_MEMBERS", 3)
-    monkeypatch.setattr(bounds, "MOST_UNPACKED", 20)
+    monkeypatch.setattr(grids, "MOST_MEMBERS", 3)
+    monkeypatch.setattr(grids, "MOST_UNPACKED", 20)
     with pytest.raises(InputFileError, match="F440"):
         read_grids(tmp_path / "all.zip")
 
@@ -158,4 +158,16 @@ def test_what_is_no_fault_of_the_workbook_is_not_blamed_on_it(tmp_path, monkeypa
 
     monkeypatch.setattr("satisfaction.foundation.grids.check_sheets", stop)
     with pytest.raises(fault):
+        read_grids(path)
+
+
+def test_a_formula_over_the_edge_of_two_pieces_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(grids, "CHUNK", 64)
+    path = tmp_path / "formula.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for row in range(40):
+            sheet.write_row(row, 0, [f"respondent {row}", row])
+        sheet.write_formula(40, 1, "=SUM(B1:B40)+AVERAGE(B1:B40)", value="")
+    with pytest.raises(InputFileError, match=r"F443.*B41"):
         read_grids(path)

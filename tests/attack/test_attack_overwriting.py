@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -20,11 +21,10 @@ DEAD = 2**22 + 1  # no process has this number
 
 
 @pytest.fixture
-def sets(small, call):
+def sets(published):
     """Two file sets of the small survey."""
-    for _ in range(2):
-        assert call("run", small.folder)[0] == 0
-    return sorted(path for path in (small.folder / "out").iterdir() if path.name != "latest")
+    first = (published.folder / "out" / "latest").resolve()
+    return first, shutil.copytree(first, first.with_name("second"))
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_two_runs_in_the_same_second_both_succeed(small, tmp_path):
     assert [run.returncode for run in runs] == [0, 0], told
     names = sorted(path.name for path in (small.folder / "out").iterdir())
     assert names == ["20260420T000000Z", "20260420T000000Z-2", "latest"]
-    assert {out.split("结果: ")[1].split("\n")[0].split("/")[-1] for out, _ in told} == set(
+    assert {out.split("结果：")[1].split("\n")[0].split("/")[-1] for out, _ in told} == set(
         names[:2]
     )
 

@@ -7,7 +7,6 @@ import importlib
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +15,10 @@ import time
 import pandas as pd
 import pytest
 
-from satisfaction import cli, read_survey, run
+from satisfaction import cli
 from satisfaction.cli.options import DAMAGED_SET, READER_GONE, SURROUNDINGS
 from satisfaction.foundation import files, grids
 from satisfaction.notebook.launcher import find_waves
-from satisfaction.publication.file_set import export_dated
 
 PROGRAM = [sys.executable, "-m", "satisfaction"]
 DAMAGES = {
@@ -205,33 +203,23 @@ def test_the_exit_codes_stand_in_the_help(call):
 # ---- damaged file sets ----
 
 
-@pytest.fixture(scope="module")
-def finished(small_template, tmp_path_factory):
-    """The small survey with a file set in out/."""
-    root = tmp_path_factory.mktemp("finished") / "small"
-    shutil.copytree(small_template, root)
-    export_dated(run(read_survey(root / "surveys" / "wave")))
-    return root
-
-
 @pytest.fixture
-def latest(finished, small):
-    shutil.copytree(finished / "surveys" / "wave" / "out", small.folder / "out", symlinks=True)
-    return small.folder / "out" / "latest"
+def latest(published):
+    return published.folder / "out" / "latest"
 
 
 @pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
-def test_the_launcher_lists_a_wave_whose_latest_is_damaged(latest, small, content):
+def test_the_launcher_lists_a_wave_whose_latest_is_damaged(latest, published, content):
     (latest / "run.json").write_bytes(content)
-    assert [(wave.folder, wave.readable, wave.finished) for wave in find_waves(small.root)] == [
-        (small.folder, True, "")
+    assert [(wave.folder, wave.readable, wave.finished) for wave in find_waves(published.root)] == [
+        (published.folder, True, "")
     ]
 
 
 @pytest.mark.parametrize(("name", "content"), DAMAGED)
-def test_a_damaged_latest_stops_no_later_run(latest, small, call, name, content):
+def test_a_damaged_latest_stops_no_later_run(latest, published, call, name, content):
     (latest / name).write_bytes(content)
-    code, out, err = call("run", small.folder)
+    code, out, err = call("run", published.folder)
     assert (code, "Traceback" in err) == (0, False)
     if name == "manifest.json":
         assert "[F422]" in err
@@ -259,8 +247,8 @@ def test_verify_finds_the_damaged_file(latest, call, name, content):
 
 @pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
 @pytest.mark.parametrize("name", ["manifest.json", "indices.csv", "ranking.csv", "log.csv"])
-def test_compare_says_that_a_set_is_damaged(latest, finished, call, name, content):
-    whole = finished / "surveys" / "wave" / "out" / "latest"
+def test_compare_says_that_a_set_is_damaged(latest, published_template, call, name, content):
+    whole = published_template / "surveys" / "wave" / "out" / "latest"
     (latest / name).write_bytes(content)
     code, _, err = call("compare", whole, latest)
     assert code in (2, DAMAGED_SET)

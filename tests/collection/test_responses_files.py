@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -340,3 +341,71 @@ def test_a_table_of_areas_cut_to_some_counties_still_names_the_total_for_them(sm
 def test_a_wave_that_covers_everything_keeps_its_names(small, call):
     call("run", small.folder)
     assert names_of(small.folder)["990000"] == {"name_zh": "测试省", "name_en": "Test Province"}
+
+
+# ---- sheets of a workbook that are not what they seem ----
+
+
+@pytest.fixture
+def workbook(small):
+    """A way to deliver one workbook of several sheets, each with or without its row of column names."""
+    small.edit("survey.yaml", "files: [responses/*.csv]\n", "")
+    path = small.csv.parent / "答卷.xlsx"
+
+    def deliver_sheets(sheets, *, hidden=()):
+        small.csv.unlink()
+        book = openpyxl.Workbook()
+        book.remove(book.active)
+        for name, records in sheets.items():
+            sheet = book.create_sheet(name)
+            for record in records:
+                sheet.append(record)
+            if name in hidden:
+                sheet.sheet_state = "hidden"
+        book.save(path)
+        return small
+
+    return deliver_sheets
+
+
+def with_names(rows):
+    return [list(rows.columns), *rows.to_numpy().tolist()]
+
+
+def test_rows_that_go_on_in_a_sheet_without_column_names_stop_the_run(small, workbook, call):
+    rows = small.rows()
+    going_on = rows.iloc[70:].to_numpy().tolist()
+    workbook({"数据": with_names(rows.iloc[:70]), "数据续": going_on})
+    code, _out, err = call("run", small.folder)
+    assert code == 2
+    assert "R325" in err
+    assert "数据续" in err
+
+
+def test_a_wide_sheet_without_answers_is_passed_over_where_ignore_names_it(small, workbook):
+    rows = small.rows()
+    workbook({"数据": with_names(rows), "统计": [["a"] * 20, ["b"] * 20]})
+    survey = small.folder / "survey.yaml"
+    text = survey.read_text(encoding="utf-8")
+    survey.write_text(f"{text}ignore: ['responses/答卷.xlsx#统计']\n", encoding="utf-8")
+    assert len(load_responses(small.read()).accepted) == len(rows)
+
+
+def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook):
+    rows = small.rows()
+    sheets = {"甲": with_names(rows.iloc[:70]), "旧": with_names(rows.iloc[70:])}
+    workbook(sheets, hidden=("旧",))
+    responses = load_responses(small.read())
+    assert len(responses.accepted) == len(rows)
+    assert responses.log.query("rule == 'F316'")["sheet"].tolist() == ["旧"]
+
+
+def test_formulas_without_their_results_are_no_empty_answers(small, workbook):
+    rows = small.rows().astype(object)
+    rows.iloc[0, -1] = "=1+1"
+    rows.iloc[1, -1] = "=2+1"
+    workbook({"甲": with_names(rows)})
+    with pytest.raises(InputFileError) as stop:
+        load_responses(small.read())
+    assert "F443" in str(stop.value)
+    assert "2 cells hold formulas without" in str(stop.value)

@@ -298,7 +298,7 @@ def test_check_and_corrections_on_the_command_line(faulty, monkeypatch, capsys):
     sheets = {table.sheet: table.frame() for table in read_tables(path)}
     sheets["数据"].loc[0, "sex"] = "2"
     write_xlsx(sheets, path)
-    assert "已记录的改正: 1" in call("corrections", faulty.folder, path, "--by", "李队")
+    assert "已记录的改正：1" in call("corrections", faulty.folder, path, "--by", "李队")
 
 
 # ---- personal data ----
@@ -409,7 +409,7 @@ def test_a_lacking_column_is_looked_for_among_columns_that_no_item_has(small):
         load_responses(small.read())
     assert raised.value.code == "R101"
     assert "'safety'" not in str(raised.value)
-    assert "可用: 背街小巷环境" in str(raised.value)
+    assert "可用：背街小巷环境" in str(raised.value)
 
 
 @pytest.mark.parametrize("typed", ["1,2", "1，2", "1、2", "1；2", "1 2", "1/2", "1;2"])

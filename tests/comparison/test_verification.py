@@ -88,7 +88,7 @@ def test_an_untouched_set_is_identical(made):
         {},
     )
     assert found.compared == len(list(made[1].iterdir())) - 2
-    assert verification_lines(found)[-1].zh.startswith("一致: ")
+    assert verification_lines(found)[-1].zh.startswith("一致：")
     assert verification_lines(found)[-1].en.startswith("identical: ")
 
 

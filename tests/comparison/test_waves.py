@@ -368,6 +368,10 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     assert outputs == {
         path.name: sha256(path) for path in folder.iterdir() if path.name != "run.json"
     }
+    page = (folder / "change-en.html").read_text(encoding="utf-8")
+    [jump] = re.findall(r"<li>largest jump: .*?</ul></li>", page, flags=re.DOTALL)
+    assert "<li>  guaranteed rise" in jump
+    assert "<li>  relative change" in jump  # not a line of its own beside the jump
 
 
 def test_two_runs_write_the_same_bytes_into_two_folders(small, second):

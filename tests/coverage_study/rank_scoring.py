@@ -7,7 +7,8 @@ noise": what a binomial with the bar's rate exceeds with probability 1 in 1,000,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -197,3 +198,19 @@ def markdown(table: pd.DataFrame) -> Iterator[str]:
             )
             + " |"
         )
+
+
+def write_tables(
+    out: Path, heading: str, tables: Mapping[str, pd.DataFrame], *, closing: Iterable[str]
+) -> None:
+    """Print a study's tables and write them as a markdown page; a table without columns is left out."""
+    lines = [f"# {heading}"]
+    for title, table in tables.items():
+        if len(table.columns):
+            lines += ["", f"## {title}", "", *markdown(table)]
+    for line in closing:
+        lines += ["", line]
+    page = "\n".join(lines)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page + "\n", encoding="utf-8")
+    print(page)

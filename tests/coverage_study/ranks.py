@@ -158,22 +158,17 @@ def report(*, first: int, seeds: int, processes: int, survey: Path, out: Path) -
     """Run the study, print and write its tables, return how many bars were missed."""
     began = time.monotonic()
     made = tables(study(first=first, seeds=seeds, processes=processes, survey=survey))
-    lines = [
-        f"# Validity of ranks; simulated; seeds {first}-{first + seeds - 1}; bars: nominal 95 % and 5 %, 1 point allowed"
-    ]
-    for title, table in made.items():
-        lines += ["", f"## {title}", "", *scoring.markdown(table)]
     off = scoring.weighted_deviation(list(made.values())[-1])
-    lines += ["", *(f"Weighted deviation, sd {sd:g}: {off[sd]:.2f} points" for sd in PRIORS)]
+    closing = [f"Weighted deviation, sd {sd:g}: {off[sd]:.2f} points" for sd in PRIORS]
     wrong = sum(
         int((table["verdict"] == scoring.WRONG).sum())
         for table in made.values()
         if "verdict" in table
     )
-    lines += ["", f"{wrong} bars missed; {time.monotonic() - began:.0f} s; all simulated"]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    closing.append(f"{wrong} bars missed; {time.monotonic() - began:.0f} s; all simulated")
+    heading = f"Validity of ranks; simulated; seeds {first}-{first + seeds - 1}"
+    heading += "; bars: nominal 95 % and 5 %, 1 point allowed"
+    scoring.write_tables(out, heading, made, closing=closing)
     return wrong
 
 

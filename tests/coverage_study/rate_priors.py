@@ -1,12 +1,12 @@
 """P(last ten) of ranked rates: which prior comes true, and do grades keep their promise? Everything is simulated.
 
-usage: python -m tests.coverage_study.rate_priors [--provinces 20] [--first 1] [--truth NAME] [--processes 2] [--out ...]
+usage: python -m tests.coverage_study.rate_priors [--provinces 20] [--first 1] [--truth NAME] [--alone] [--processes 2] [--out ...]
 
-Provinces of 88 counties whose true rates are drawn from eighteen truths, each with few PSUs a county (6-10, ten answers each)
-and with many (18-32). Twelve truths chose the default of `ranking.rates`, six judge it. For every prior: of the counties with
-a stated probability of 0-0.1, 0.1-0.2 ... how many are truly among the last ten. The bar: within 5 points in every bin, for
+Provinces of 88 counties whose true rates are drawn from 24 truths, each with few PSUs a county (6-10, ten answers each)
+and with many (18-32). Twelve truths chose the default of `ranking.rates`, six judge it, and six more that came later. For every
+prior: of the counties with a stated probability of 0-0.1, 0.1-0.2 ... how many are truly among the last ten. The bar: within 5 points in every bin, for
 the counties whose probability is not flagged as depending on the model (where a test does not reject equal rates, that all
-are equal is one of the models compared); the six judge, the twelve are shown. Tried beside the priors that are offered: the normal
+are equal is one of the models compared); the twelve are shown. Tried beside the priors that are offered: the normal
 model of scores, which took the se as known ("scores"), and a prior whose mean and spread depend on the se ("CLOSE", Chen
 2024). Grades from the default prior: of the pairs they order, how many are truly in the wrong order.
 """
@@ -32,7 +32,7 @@ from satisfaction.estimation.intervals import korn_graubard_interval
 from satisfaction.ranking import probability, rates
 from satisfaction.ranking.grades import PROMISED, grade_units
 
-from .rank_scoring import FEW, NOISE, OK, SHOWN, WRONG, markdown
+from .rank_scoring import FEW, NOISE, OK, SHOWN, WRONG, write_tables
 
 ROOT = Path(__file__).parents[2]
 Array = np.ndarray[Any, Any]
@@ -73,6 +73,12 @@ def outliers(random: np.random.Generator) -> Array:
     return level + random.normal(0, 0.015, COUNTIES)
 
 
+def by_chance(random: np.random.Generator) -> Array:
+    """Two levels, one county in five on the lower one."""
+    level = np.where(random.random(COUNTIES) < 0.2, 0.9, 0.97)
+    return level + random.normal(0, 0.006, COUNTIES)
+
+
 def heavy_tails(random: np.random.Generator) -> Array:
     """Logits with tails of a t distribution with 3 df."""
     return special.expit(special.logit(0.96) + 0.35 * random.standard_t(3, COUNTIES))
@@ -101,7 +107,17 @@ JUDGING: dict[str, Draw] = {
     "three groups 85, 93, 98 %": three_groups,
     "heavy tails 96 %": heavy_tails,
 }
-TRUTHS = CHOOSING | JUDGING
+LATER: dict[str, Draw] = {
+    "all equal 90 %": normal(0.9, 1e-7),
+    "all equal 98 %": normal(0.98, 1e-7),
+    "beta 94 %": lambda random: random.beta(47, 3, COUNTIES),
+    "uniform 88-99 %": lambda random: random.uniform(0.88, 0.99, COUNTIES),
+    "two groups by chance 90, 97 %": by_chance,
+    "long upper tail 80 %": lambda random: 0.74 + random.exponential(0.05, COUNTIES),
+}
+"""Judging truths that came later, when what the first six had shown was known."""
+ALL_THAT_JUDGE = JUDGING | LATER
+TRUTHS = CHOOSING | ALL_THAT_JUDGE
 
 
 @dataclass(frozen=True)
@@ -145,16 +161,22 @@ def sampled(rate: Array, regime: str, random: np.random.Generator) -> Sample:
 # ---- the models
 
 
-def chances(sample: Sample) -> dict[str, Array]:
-    """P(last ten), (c,), by model."""
-    by_model = {}
+def of_priors(sample: Sample) -> dict[str, Array]:
+    """P(last ten), (c,), by prior."""
+    by_prior: dict[str, Array] = {}
     for prior in rates.RATES:
         model = rates.fit(prior, sample.rate, sample.se, sample.df)
-        by_model[prior] = model.probability_bottom(BOTTOM)
+        by_prior[prior] = model.probability_bottom(BOTTOM)
+    return by_prior
+
+
+def of_peers(sample: Sample) -> dict[str, Array]:
+    """P(last ten), (c,), by the models tried beside."""
     scores = probability.fit(sample.rate, sample.se)
-    by_model[SCORES] = on_one_grid(scores.mean, scores.sd)
-    by_model[CLOSE] = on_one_grid(*close(sample))
-    return by_model
+    return {
+        SCORES: on_one_grid(scores.mean, scores.sd),
+        CLOSE: on_one_grid(*close(sample)),
+    }
 
 
 def on_one_grid(mean: Array, sd: Array) -> Array:
@@ -195,14 +217,30 @@ def province(task: tuple[str, str, int]) -> tuple[tuple[str, str], dict[str, Arr
     Counts are of all counties and of those that are not flagged: predictions, their sum, how many came true. Of grades: pairs
     ordered, expected to be wrong, truly wrong.
     """
+    rate, sample = drawn(task)
+    counts = counted(sample, rate, of_priors(sample) | of_peers(sample))
+    return task[:2], counts, of_grades(sample, rate)
+
+
+def probabilities(task: tuple[str, str, int]) -> tuple[tuple[str, str], dict[str, Array], Array]:
+    """As `province`, without the models tried beside and without grades: a quarter of the time."""
+    rate, sample = drawn(task)
+    return task[:2], counted(sample, rate, of_priors(sample)), np.zeros(3)
+
+
+def drawn(task: tuple[str, str, int]) -> tuple[Array, Sample]:
+    """True rates and a sample of them."""
     truth, regime, seed = task
     place = [list(TRUTHS).index(truth), list(REGIMES).index(regime)]
     random = np.random.default_rng([seed, *place, 7])
     rate = true_rates(truth, random)
-    sample = sampled(rate, regime, random)
+    return rate, sampled(rate, regime, random)
+
+
+def counted(sample: Sample, rate: Array, by_model: dict[str, Array]) -> dict[str, Array]:
+    """Counts (2, BINS, 3) by model: of all counties and of those that are not flagged."""
     last = np.zeros(COUNTIES, dtype=bool)
     last[np.argsort(rate)[:BOTTOM]] = True
-    by_model = chances(sample)
     equal = None
     if rates.may_be_equal(sample.rate, sample.se, sample.df):
         equal = BOTTOM / COUNTIES
@@ -210,7 +248,7 @@ def province(task: tuple[str, str, int]) -> tuple[tuple[str, str], dict[str, Arr
     counts = {}
     for model, chance in by_model.items():
         counts[model] = np.stack([binned(chance, last), binned(chance[~flagged], last[~flagged])])
-    return (truth, regime), counts, of_grades(sample, rate)
+    return counts
 
 
 def binned(chance: Array, last: Array) -> Array:
@@ -242,7 +280,7 @@ class Counted:
 
 
 def study(
-    *, truths: list[str], first: int, provinces: int, processes: int
+    *, truths: list[str], first: int, provinces: int, processes: int, alone: bool = False
 ) -> dict[tuple[str, str], Counted]:
     """Sample provinces of the named truths in every regime."""
     tasks = []
@@ -251,7 +289,7 @@ def study(
             tasks += [(truth, regime, seed) for regime in REGIMES]
     total: dict[tuple[str, str], Counted] = {}
     with Pool(processes) as pool:
-        done = pool.imap_unordered(province, tasks, chunksize=4)
+        done = pool.imap_unordered(probabilities if alone else province, tasks, chunksize=4)
         for key, counts, grades in tqdm(done, total=len(tasks), desc="rates", disable=None):
             before = total.get(key)
             if before is None:
@@ -372,29 +410,37 @@ def every_bin(total: dict[tuple[str, str], Counted]) -> pd.DataFrame:
 
 
 def together(total: dict[tuple[str, str], Counted], truths: dict[str, Draw]) -> pd.DataFrame:
-    """For the default prior, the bins over all these truths and regimes, of counties not flagged."""
-    counts = [one.counts[rates.DEFAULT][1] for key, one in total.items() if key[0] in truths]
+    """For the default prior, the bins of counties not flagged over these truths and regimes, and how many are flagged."""
+    counts = [one.counts[rates.DEFAULT] for key, one in total.items() if key[0] in truths]
     rows = []
     for k in range(BINS if counts else 0):
-        for row in bin_row(("all", "both"), np.sum(counts, axis=0)[k]):
+        everyone, unflagged = np.sum(counts, axis=0)[:, k]
+        for row in bin_row(("all", "both"), unflagged):
             del row["worst truth"], row["PSUs"]
             stated = f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}"
-            rows.append({"P(last ten)": stated} | row | {"verdict": verdict_of(row)})
+            flagged = {"flagged %": 100 * (1 - unflagged[0] / everyone[0])}
+            rows.append({"P(last ten)": stated} | row | flagged | {"verdict": verdict_of(row)})
     return pd.DataFrame(rows)
 
 
 def report(
-    *, first: int, provinces: int, processes: int, out: Path, truth: str | None = None
+    *,
+    first: int,
+    provinces: int,
+    processes: int,
+    out: Path,
+    truth: str | None = None,
+    alone: bool = False,
 ) -> int:
     """Run the study, print and write its tables, return how many bars were missed."""
     began = time.monotonic()
     truths = list(TRUTHS)
     if truth == ALL_JUDGING:
-        truths = list(JUDGING)
+        truths = list(ALL_THAT_JUDGE)
     elif truth:
         truths = [truth]
-    total = study(truths=truths, first=first, provinces=provinces, processes=processes)
-    judged = worst_bins(total, JUDGING)
+    total = study(truths=truths, first=first, provinces=provinces, processes=processes, alone=alone)
+    judged = worst_bins(total, ALL_THAT_JUDGE)
     chosen = worst_bins(total, CHOOSING)
     grades = promise_kept(total)
     overall = float(grades["truly wrong %"].mean())
@@ -403,28 +449,26 @@ def report(
         f"Judging truths, prior {rates.DEFAULT}: the worst truth by bin (within {100 * BAR:g} points)": judged,
         f"Choosing truths, prior {rates.DEFAULT}: the worst truth by bin": chosen,
         "Choosing truths: every model's worst bin": by_model(total, CHOOSING),
-        "Judging truths: every model's worst bin": by_model(total, JUDGING),
+        "Judging truths: every model's worst bin": by_model(total, ALL_THAT_JUDGE),
         "Counties near the cut whose probability is flagged": flagged_share(total),
-        "Grades: pairs in the wrong order, of those in different grades": grades,
     }
     if truth:
         tables["Every bin"] = every_bin(total)
-    tables["Judging truths together, not flagged"] = together(total, JUDGING)
-    lines = [
-        f"# P(last ten) of rates; simulated; provinces {first}-{first + provinces - 1} a truth"
-    ]
-    for title, table in tables.items():
-        if table.shape[1] < 2:
-            continue
-        lines += ["", f"## {title}", "", *markdown(table)]
+    tables["Six judging truths together"] = together(total, JUDGING)
+    tables["Later judging truths together"] = together(total, LATER)
+    tables["All judging truths together"] = together(total, ALL_THAT_JUDGE)
     missed = int((judged["verdict"] == WRONG).sum()) if len(judged) else 0
-    missed += int(overall > bar)
-    kept = FEW if provinces < 2 else OK if overall <= bar else WRONG
-    lines += ["", f"Grades, mean over truths: {overall:.2f} % truly wrong, bar {bar:g} %: {kept}"]
-    lines += ["", f"{missed} bars missed; {time.monotonic() - began:.0f} s; all simulated"]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    closing = []
+    if not alone:
+        tables["Grades: pairs in the wrong order, of those in different grades"] = grades
+        missed += int(overall > bar)
+        kept = FEW if provinces < 2 else OK if overall <= bar else WRONG
+        closing.append(
+            f"Grades, mean over truths: {overall:.2f} % truly wrong, bar {bar:g} %: {kept}"
+        )
+    closing.append(f"{missed} bars missed; {time.monotonic() - began:.0f} s; all simulated")
+    heading = f"P(last ten) of rates; simulated; provinces {first}-{first + provinces - 1} a truth"
+    write_tables(out, heading, tables, closing=closing)
     return missed
 
 
@@ -441,6 +485,11 @@ def main() -> int:
         choices=[*TRUTHS, ALL_JUDGING],
         metavar="NAME",
         help=f"this truth alone, or all that judge ({ALL_JUDGING})",
+    )
+    options.add_argument(
+        "--alone",
+        action="store_true",
+        help="probabilities alone: no grades, no models tried beside",
     )
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--out", type=Path, default=ROOT / "tests" / "out" / "rate_priors.md")

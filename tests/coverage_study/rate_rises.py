@@ -1,13 +1,13 @@
 """P(rise by 5 places or more) of ranked rates between two waves: does it come true? Everything is simulated.
 
-usage: python -m tests.coverage_study.rate_rises [--provinces 2] [--first 1] [--out ...]
+usage: python -m tests.coverage_study.rate_rises [--provinces 2] [--first 1] [--judging] [--out ...]
 
-All truths of rate_priors whose rates lie about 90-98 %, 88 counties each. The second wave's rates move on the logit scale by a
-normal change: hardly (sd 0.1), some (0.4), much (0.8). Both waves are sampled anew, with few PSUs a county and with many. Of the
-counties with a stated probability of 0-0.1, 0.1-0.2 ... how many truly rose by 5 places. Beside the model of rates: the normal
-one with the covariance plugged in, which rates had before. Eight truths chose the model; five, with changes of sd 0.2 and 0.6,
-judge it. The bar: over the judging truths together within 5 points in every bin. Single truths stand beside it, for information:
-how far rates changed is hardly known from two waves, so no model can be right in each.
+Truths of rate_priors whose rates lie about 90-98 %, 88 counties each. The second wave's rates move on the logit scale: all
+counties by a normal change, hardly (sd 0.1), some (0.4), much (0.8), or one county in seven alone by sd 1. Both waves are sampled
+anew, with few PSUs a county and with many. Of the counties with a stated probability of 0-0.1, 0.1-0.2 ... how many truly rose by
+5 places, of those whose probability does not depend on the model and of all. Eight truths chose the model and the range beside
+it; the others judge them, with other changes; five of these came later. The bar: over the judging truths together within 5 points
+in every bin of those not flagged. Single truths stand beside it, for information.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ import pandas as pd
 from scipy import special
 from tqdm import tqdm
 
-from satisfaction.ranking.probability import rank_draws
 from satisfaction.ranking.rate_rises import rate_rises
 from satisfaction.ranking.waves import Waves, waves_from_arrays
 
-from .rank_scoring import WRONG, markdown
+from .rank_scoring import SHOWN, WRONG, write_tables
 from .rate_priors import (
     BINS,
     COUNTIES,
@@ -46,7 +45,7 @@ from .rate_priors import (
 
 ROOT = Path(__file__).parents[2]
 PLACES = 5
-DRAWS = 2_000
+DRAWS = 4_000
 CHOOSING = (
     "logit-normal 95 %",
     "logit-normal 98 %",
@@ -64,25 +63,38 @@ JUDGING = (
     "logit-normal 97.5 %",
     "three groups 85, 93, 98 %",
 )
-CHANGES = {CHOOSING: (0.1, 0.4, 0.8), JUDGING: (0.2, 0.6)}
-RATES, PLUGGED_IN = "model of rates", "normal, plugged in (as before)"
+JUDGING_LATER = (
+    "all equal 90 %",
+    "all equal 98 %",
+    "beta 94 %",
+    "uniform 88-99 %",
+    "two groups by chance 90, 97 %",
+)
+# sd of the change, share of the counties that change
+CHANGES = {
+    CHOOSING: ((0.1, 1.0), (0.4, 1.0), (0.8, 1.0)),
+    JUDGING: ((0.2, 1.0), (0.6, 1.0)),
+    JUDGING_LATER: ((0.3, 1.0), (1.0, 0.15)),
+}
+UNFLAGGED, RATES = "not flagged", "all"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A truth, the sd of its change on the logit scale, and how many PSUs a county has."""
+    """A truth, the sd of its change on the logit scale, how many PSUs a county has, and the share of counties that change."""
 
     truth: str
     change: float
     regime: str
+    share: float = 1.0
 
 
 def cases(truths: tuple[str, ...]) -> list[Case]:
     """Every case of some truths."""
     made = []
     for truth in truths:
-        for change in CHANGES[truths]:
-            made += [Case(truth, change, regime) for regime in REGIMES]
+        for change, share in CHANGES[truths]:
+            made += [Case(truth, change, regime, share) for regime in REGIMES]
     return made
 
 
@@ -101,7 +113,7 @@ def two_waves(before: Sample, after: Sample) -> Waves:
 
 
 def province(case: Case, seed: int) -> dict[str, Array]:
-    """Sample one province twice: predictions, their sum and how many came true, by model and bin."""
+    """Sample one province twice: predictions, their sum and how many came true, by bin, not flagged and all."""
     place = [
         list(TRUTHS).index(case.truth),
         round(10 * case.change),
@@ -109,20 +121,17 @@ def province(case: Case, seed: int) -> dict[str, Array]:
     ]
     random = np.random.default_rng([seed, *place, 11])
     rate = true_rates(case.truth, random)
-    moved = special.logit(rate) + random.normal(0, case.change, COUNTIES)
-    later = special.expit(moved)
+    change = random.normal(0, case.change, COUNTIES)
+    if case.share < 1:
+        change *= random.random(COUNTIES) < case.share
+    later = special.expit(special.logit(rate) + change)
     rose = _rank(rate) - _rank(later) >= PLACES
     waves = two_waves(sampled(rate, case.regime, random), sampled(later, case.regime, random))
-    plugged_in = waves.posterior(1.0)
-    ranks = {
-        RATES: rate_rises(waves, 1.0, draws=DRAWS, seed=seed).ranks,
-        PLUGGED_IN: rank_draws(plugged_in.mean, plugged_in.cov, draws=DRAWS, seed=seed),
-    }
-    counts = {}
-    for model, drawn in ranks.items():
-        chance = np.mean(drawn[:, :, 0] - drawn[:, :, 1] >= PLACES, axis=0)
-        counts[model] = binned(chance, rose)
-    return counts
+    drawn = rate_rises(waves, 1.0, draws=DRAWS, seed=seed)
+    happened = drawn.ranks[:, :, 0] - drawn.ranks[:, :, 1] >= PLACES
+    chance = happened.mean(axis=0)
+    unflagged = ~drawn.compared(happened).depends
+    return {UNFLAGGED: binned(chance[unflagged], rose[unflagged]), RATES: binned(chance, rose)}
 
 
 def _rank(rate: Array) -> Array:
@@ -137,61 +146,63 @@ def study(truths: tuple[str, ...], *, first: int, provinces: int) -> Total:
     total: Total = {}
     for case in tqdm(cases(truths), desc="rises", disable=None):
         counts = [province(case, seed) for seed in range(first, first + provinces)]
-        total[case] = {model: np.sum([one[model] for one in counts], axis=0) for model in counts[0]}
+        total[case] = {which: np.sum([one[which] for one in counts], axis=0) for which in counts[0]}
     return total
 
 
 def together(total: Total) -> pd.DataFrame:
-    """By model and bin over all cases: stated and true share, and the case that is farthest off."""
+    """By bin over all cases: stated and true share, those not flagged first, and the case that is farthest off."""
     rows = []
-    for model in (RATES, PLUGGED_IN):
+    for which in (UNFLAGGED, RATES):
         for k in range(BINS):
-            summed = np.sum([counts[model][k] for counts in total.values()], axis=0)
+            summed = np.sum([counts[which][k] for counts in total.values()], axis=0)
+            everyone = sum(counts[RATES][k, 0] for counts in total.values())
+            unflagged = sum(counts[UNFLAGGED][k, 0] for counts in total.values())
             for row in bin_row(("all", ""), summed):
-                verdict = verdict_of(row) if model == RATES else ""
-                farthest = _farthest(total, model, k)
+                verdict = verdict_of(row) if which == UNFLAGGED else SHOWN
                 del row["worst truth"], row["PSUs"]
-                stated = f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}"
+                about = {"counties": which, "P(rise)": f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}"}
+                flagged = {"flagged %": 100 * (1 - unflagged / everyone)}
                 rows.append(
-                    {"model": model, "P(rise)": stated} | row | {"verdict": verdict} | farthest
+                    about | row | flagged | {"verdict": verdict} | _farthest(total, which, k)
                 )
     return pd.DataFrame(rows)
 
 
-def _farthest(total: Total, model: str, k: int) -> dict[str, Any]:
+def _farthest(total: Total, which: str, k: int) -> dict[str, Any]:
     """The case whose share is farthest from what was stated, among those with enough predictions."""
     worst: dict[str, Any] = {"farthest case": "", "off there": np.nan}
     largest = 0.0
     for case, counts in total.items():
-        n, stated, true = counts[model][k]
+        n, stated, true = counts[which][k]
         if n < ENOUGH / 5:
             continue
         off = 100 * (true - stated) / n
         if abs(off) > largest:
             largest = abs(off)
             worst = {
-                "farthest case": f"{case.truth}, change {case.change}, {case.regime}",
+                "farthest case": f"{case.truth}, change {case.change} of {case.share:.0%}, {case.regime}",
                 "off there": off,
             }
     return worst
 
 
-def report(*, first: int, provinces: int, out: Path) -> int:
+def report(*, first: int, provinces: int, out: Path, choosing: bool = True) -> int:
     """Run the study, print and write its tables, return how many bars were missed."""
     began = time.process_time()
-    lines = [
-        f"# P(rise >= {PLACES}) of rates; simulated; provinces {first}-{first + provinces - 1}"
-    ]
-    missed = 0
-    for title, truths in (("Judging truths", JUDGING), ("Choosing truths", CHOOSING)):
-        table = together(study(truths, first=first, provinces=provinces))
-        lines += ["", f"## {title}", "", *markdown(table)]
-        if truths == JUDGING and len(table):
-            missed = int((table["verdict"] == WRONG).sum())
-    lines += ["", f"{missed} bars missed; {time.process_time() - began:.0f} s CPU; all simulated"]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    judging: Total = {}
+    for truths in (JUDGING, JUDGING_LATER):
+        judging |= study(truths, first=first, provinces=provinces)
+    tables = {"Judging truths": together(judging)}
+    if choosing:
+        chosen = study(CHOOSING, first=first, provinces=provinces)
+        tables["Choosing truths"] = together(chosen)
+    judged = tables["Judging truths"]
+    missed = int((judged["verdict"] == WRONG).sum()) if len(judged) else 0
+    heading = f"P(rise >= {PLACES}) of rates; simulated; provinces {first}-{first + provinces - 1}"
+    seconds = time.process_time() - began
+    closing = [f"{missed} bars missed; {seconds:.0f} s CPU; all simulated"]
+    write_tables(out, heading, tables, closing=closing)
     return missed
 
 
@@ -203,6 +214,9 @@ def main() -> int:
     )
     options.add_argument("--provinces", type=int, default=2)
     options.add_argument("--first", type=int, default=1)
+    options.add_argument(
+        "--judging", action="store_false", dest="choosing", help="the judging truths alone"
+    )
     options.add_argument("--out", type=Path, default=ROOT / "tests" / "out" / "rate_rises.md")
     return int(report(**vars(options.parse_args())) > 0)
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import SmallSurvey
 from satisfaction.collection.responses import load_responses
 from satisfaction.fieldwork.answers import points
 from satisfaction.fieldwork.daily import (
@@ -84,9 +85,7 @@ def quota(planned: int = 20) -> pd.DataFrame:
     )
 
 
-@pytest.fixture
-def flagged(small):
-    """A marked wave in which one interviewer of one county writes don't know for everything."""
+def flag(small):
     rows = small.rows()
     own = (rows["county"] == "990101") & (rows["interviewer"] == "I1")
     rows.loc[own, ["heard", "streets", "parks", "safety", "overall"]] = "98"
@@ -96,8 +95,27 @@ def flagged(small):
 
 
 @pytest.fixture
-def folder(flagged):
-    return write_fieldwork(standing(flagged))
+def flagged(small):
+    """A marked wave in which one interviewer of one county writes don't know for everything."""
+    return flag(small)
+
+
+@pytest.fixture(scope="module")
+def shelf(small_template, tmp_path_factory):
+    """Such a wave and its set of the fieldwork; no test changes them."""
+    root = tmp_path_factory.mktemp("fieldbook") / "small"
+    survey = flag(SmallSurvey(shutil.copytree(small_template, root)))
+    return survey, write_fieldwork(standing(survey))
+
+
+@pytest.fixture
+def kept(shelf):
+    return shelf[0]
+
+
+@pytest.fixture
+def folder(shelf):
+    return shelf[1]
 
 
 def sheets(folder, language) -> dict[str, pd.DataFrame]:
@@ -127,23 +145,26 @@ def test_every_check_has_names_a_unit_and_what_it_needs():
         assert all((*check.name, check.unit, *check.needs, *check.figure, *check.advice))
 
 
-def test_the_set_appears_in_one_step_and_latest_stays(flagged, folder):
+def test_the_set_appears_in_one_step_and_latest_stays(kept, folder):
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert names == {
         "fieldwork-2026-04-14.xlsx", "fieldwork-2026-04-14-en.xlsx", "index.html", "index-en.html", "findings.csv", "run.json",
         *(f"counties/{code}{end}.html" for code in COUNTIES for end in ("", "-en")),
     }  # fmt: skip
     assert re.fullmatch(r"\d{8}T\d{6}Z-fieldwork", folder.name)
-    assert [path.name for path in (flagged.folder / "out").iterdir()] == [folder.name]
+    assert [path.name for path in (kept.folder / "out").iterdir()] == [folder.name]
     stamp = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert set(stamp["outputs"]) == names - {"run.json"}
     assert stamp["rows"] == {"rows": 120, "accepted": 120, "rejected": 0}
 
 
-def test_a_second_set_overwrites_nothing_and_says_the_same(flagged, folder):
-    again = write_fieldwork(standing(flagged))
-    assert again != folder
+def test_a_second_set_overwrites_nothing_and_says_the_same(kept, folder, tmp_path):
+    copy = SmallSurvey(shutil.copytree(kept.root, tmp_path / "small"))
+    first = copy.folder / "out" / folder.name
+    again = write_fieldwork(standing(copy))
+    assert again != first
     for path in folder.rglob("*.*"):
+        assert path.read_bytes() == (first / path.relative_to(folder)).read_bytes(), path.name
         if path.name != "run.json":
             assert path.read_bytes() == (again / path.relative_to(folder)).read_bytes(), path.name
 
@@ -155,8 +176,8 @@ def test_a_failure_leaves_nothing(flagged, monkeypatch):
     assert list((flagged.folder / "out").iterdir()) == []
 
 
-def test_the_mark_stands_in_every_file(flagged, folder):
-    said = flagged.read().marks
+def test_the_mark_stands_in_every_file(kept, folder):
+    said = kept.read().marks
     for language in ("zh", "en"):
         for name, text in pages(folder, language).items():
             assert text.count(said.in_language(language)) >= 2, name
@@ -197,7 +218,7 @@ def test_long_texts_have_room_on_a_phone(folder):
     assert '<td class="prose">' in pages(folder)["index.html"]
 
 
-def test_a_planted_interviewer_leads_the_index_and_its_county_page(flagged, folder):
+def test_a_planted_interviewer_leads_the_index_and_its_county_page(folder):
     found = pages(folder)
     assert Page(found["index.html"]).links[1] == "counties/990101.html"
     first = found["counties/990101.html"].split("先看这里")[1].split("</section>")[0]
@@ -209,8 +230,8 @@ def test_a_planted_interviewer_leads_the_index_and_its_county_page(flagged, fold
         assert "均无标记" in found[f"counties/{other}.html"]
 
 
-def test_findings_hold_every_finding_and_the_workbook_every_flag(flagged, folder):
-    of = standing(flagged)
+def test_findings_hold_every_finding_and_the_workbook_every_flag(kept, folder):
+    of = standing(kept)
     findings = pd.read_csv(folder / "findings.csv", encoding="utf-8-sig")
     assert len(findings) == len(of.found)
     assert findings["flag"].sum() == of.found["flag"].sum() > 0
@@ -437,7 +458,7 @@ def test_what_is_flagged_is_told_in_one_language(flagged):
     with use("en"):
         english = [str(line) for line in lines]
     assert "读入 120 = 有效 120 + 无效 0" in chinese
-    assert "  不知道: 1 / 12 访问员" in chinese
+    assert "  不知道：1 / 12 访问员" in chinese
     assert f"    {CHECKS['dont_know'].advice.zh}" in chinese
     assert "  don't know: 1 / 12 interviewers" in english
     assert not re.search("[\u4e00-\u9fff]", "".join(english))

@@ -1,5 +1,6 @@
 """The Chinese catalogue is whole: every message of the package, nothing more, and compiled."""
 
+import re
 import string
 
 import pytest
@@ -55,6 +56,39 @@ def test_places_are_the_same_in_both_languages(written):
 
 
 OF_ENGLISH_GRAMMAR = {"are", "is"}
+
+HALF_WIDTH = re.compile("[\u4e00-\u9fff”》）】][:,;?!]")
+OF_CODE = (
+    "{层: 并入的层}",
+    "{水平: 人数}",
+    "{名称: {行: 系数}}",
+    '{"名称": {行: 系数}}',
+    "{单位: 名次}",
+    "(域, ..., 指标)",
+    "[最差, 最好]",
+    "comparability(后期问卷, 前期问卷, 指标)",
+    "{word},答案的编码,谁确认的",
+)
+"""What is typed into a file or a program as it stands there."""
+
+
+def test_punctuation_after_chinese_is_chinese(written):
+    half_width = []
+    for message in written:
+        if not message.id:
+            continue
+        chinese = message.string if isinstance(message.string, str) else message.string[0]
+        words = chinese.replace("{{", "{").replace("}}", "}")
+        for typed in OF_CODE:
+            words = words.replace(typed, "")
+        if HALF_WIDTH.search(words):
+            half_width.append(chinese)
+    assert half_width == []
+
+
+def test_half_width_punctuation_is_seen():
+    assert HALF_WIDTH.search("可比: {comparable}")
+    assert not HALF_WIDTH.search("可比：{comparable} a: b")
 
 
 def test_the_compiled_catalogue_is_that_of_the_text(written):

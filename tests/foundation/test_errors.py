@@ -27,9 +27,9 @@ def test_a_message_has_every_part_in_order():
     assert chinese == [
         "[Q104] a.yaml:3",
         "  错。",
-        "  可用: county, sex",
+        "  可用：county, sex",
         "  是否想写 'county'？",
-        "  处理: 改。",
+        "  处理：改。",
     ]
     assert english == [
         "[Q104] a.yaml:3",

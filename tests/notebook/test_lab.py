@@ -123,7 +123,7 @@ def test_an_edited_notebook_is_never_overwritten(project):
     assert edited_notebooks(project.folder, "zh") == ["02_weighting.ipynb"]
     html = opened(project.folder, "zh")
     assert "MY OWN" in mine.read_text(encoding="utf-8")
-    assert "您改过的副本，未覆盖: 02_weighting.ipynb" in html
+    assert "您改过的副本，未覆盖：02_weighting.ipynb" in html
     assert len(list(mine.parent.glob("02_*"))) == 1  # a fresh one only where it is asked for
     html = opened(project.folder, "zh", fresh=True)
     assert "MY OWN" in mine.read_text(encoding="utf-8")

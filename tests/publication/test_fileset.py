@@ -49,7 +49,9 @@ def test_the_set_is_complete(folder):
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "pandas", "polars"])
-def test_every_engine_and_every_run_writes_the_same_bytes(folder, small_template, tmp_path, engine):
+def test_every_engine_and_every_run_writes_the_same_bytes(
+    folder, small_template, tmp_path, engine, drawn_anew
+):
     from conftest import SmallSurvey
 
     again = export(run(SmallSurvey(small_template).read(), engine=engine), tmp_path / "again")

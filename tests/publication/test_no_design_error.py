@@ -186,6 +186,10 @@ def test_run_and_report_state_nothing(wave, call):
     nothing_claimed(small.folder / "out", twin)
     assert not list((small.folder / "out").rglob("covariance.csv"))
     assert not list((small.folder / "out").rglob("reading.html"))
+    latest = small.folder / "out" / "latest"
+    assert call("verify", latest)[0] == 0
+    described = json.loads((latest / "datapackage.json").read_text(encoding="utf-8"))
+    assert "covariance.csv" not in json.dumps(described["resources"])
 
 
 def test_area_pages_and_further_rankings_state_nothing(wave, call):
@@ -266,18 +270,6 @@ def test_with_a_model_every_error_stands_under_its_name(wave, selection, call):
     for method in ("calibration (model of the answers)", "doubly robust (both models)"):
         assert method in text
     assert "Source of the model: 测试 test" in text
-
-
-def test_the_file_set_of_it_verifies(wave, call):
-    small, _ = wave
-    assert call("run", small.folder)[0] == 0
-    (folder,) = [
-        path for path in (small.folder / "out").iterdir() if path.is_dir() and not path.is_symlink()
-    ]
-    assert call("verify", folder)[0] == 0
-    assert "covariance.csv" not in json.dumps(
-        json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))["resources"]
-    )
 
 
 def later(small) -> Path:

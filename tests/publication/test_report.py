@@ -122,7 +122,7 @@ def quota(small):
     return small.read()
 
 
-def test_same_results_same_page(made):
+def test_same_results_same_page(made, drawn_anew):
     results, published, _, html = made
     assert render(results, published, "zh") == html
 

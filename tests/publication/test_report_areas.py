@@ -177,7 +177,7 @@ def test_what_an_earlier_rank_is_worth(small):
     assert "Not both ranks have a set" in said["990201"]
 
 
-def test_the_folder_is_written_in_one_step_and_gives_the_same_bytes(results, tmp_path):
+def test_the_folder_is_written_in_one_step_and_gives_the_same_bytes(results, tmp_path, drawn_anew):
     one, two = (
         write_report(results, folder=tmp_path / name, levels=["county"]) for name in ("one", "two")
     )

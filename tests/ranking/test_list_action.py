@@ -18,9 +18,7 @@ from satisfaction.publication.reading_sets import read_indices
 from satisfaction.publication.tables import tables_of
 from satisfaction.publication.verify import verify
 from satisfaction.ranking.escalation import ladder as ladder_rows
-
-ORDER = {"excluded": 0.0, "possible": 0.5, "established": 1.0}
-NAMES = {number: name for name, number in ORDER.items()}
+from satisfaction.ranking.list_action import ListGround, _belonging, areas_by_name
 
 
 @pytest.fixture(scope="module")
@@ -43,33 +41,51 @@ def acting(results: Results, thresholds, *, list_size: int = 2, **rules) -> Resu
     return ranked_further(results, survey.ranked_by(RankedBy("", "", changed)))
 
 
-def by_pandas(tables, thresholds):
-    """List, grounds and verdict of every area from the published tables, three-valued logic written out."""
+def by_pandas(tables, thresholds, *, holm):
+    """List, p-values and verdict of every area from the published tables: ways onto it and off it, written out."""
     rank = tables.ranking.set_index("code")
     verdicts = tables.thresholds
+    adjusted = "_adjusted" if holm else ""
+
+    def tested(table, name):
+        values = table[name + adjusted].reindex(rank.index)
+        unproven = table["status"].reindex(rank.index) == "possible"
+        return values.mask(unproven & (values <= 0.05), 1.0)
+
     expected = pd.DataFrame(index=rank.index)
     listing = pd.Series(False, index=rank.index)
     below_sparing = pd.Series(True, index=rank.index)
-    proven = rank["status"].map(ORDER)
-    surely_listed = pd.Series(-1.0, index=rank.index)
+    ways_in = []
+    ways_out = []
+    hold_in = [tested(rank, "p_in")]
+    hold_out = [tested(rank, "p_out")]
     for measure, below, on_list in thresholds:
         rows = verdicts[(verdicts["measure"] == measure) & (verdicts["threshold"] == below)]
         rows = rows[rows["on_list"] == on_list].drop_duplicates("code").set_index("code")
         under = rows["estimate"].reindex(rank.index) < below
-        certain = rows["status"].reindex(rank.index).map(ORDER)
         if on_list == "listed":
             listing |= under
-            surely_listed = np.maximum(surely_listed, certain)
+            ways_in.append(tested(rows, "p_below"))
+            ways_out.append(tested(rows, "p_not_below"))
         else:
             below_sparing &= under
-            proven = np.minimum(proven, certain)
+            hold_in.append(tested(rows, "p_below"))
+            hold_out.append(tested(rows, "p_not_below"))
+    ways_in.append(pd.concat(hold_in, axis=1).max(axis=1))
+    ways_out.append((pd.concat(hold_out, axis=1).min(axis=1) * len(hold_out)).clip(upper=1))
+    p_in = (pd.concat(ways_in, axis=1).min(axis=1) * len(ways_in)).clip(upper=1)
+    p_out = pd.concat(ways_out, axis=1).max(axis=1)
     by_rank = rank["listed_by_rank"]
     expected["listed"] = by_rank.where(below_sparing, "no").mask(listing, "yes")
-    expected["list_status"] = np.maximum(proven, surely_listed).map(NAMES)
+    expected["p_listed"] = p_in
+    expected["p_not_listed"] = p_out
+    expected["list_status"] = "possible"
+    expected.loc[p_in <= 0.05, "list_status"] = "established"
+    expected.loc[p_out <= 0.05, "list_status"] = "excluded"
     return expected
 
 
-SATISFACTION = (0.2, 0.45, 0.52, 0.58, 0.62, 0.9)
+SATISFACTION = (0.01, 0.2, 0.45, 0.52, 0.58, 0.62, 0.9, 0.999)
 AWARENESS = (0.6, 0.68, 0.75)
 CASES = [
     [("satisfaction", value, action)] for value in SATISFACTION for action in ("listed", "spared")
@@ -96,8 +112,10 @@ def test_list_and_verdicts_are_those_of_plain_pandas(results, multiplicity):
     seen = set()
     for thresholds in CASES:
         tables = tables_of(acting(other, thresholds))
-        expected = by_pandas(tables, thresholds)
+        expected = by_pandas(tables, thresholds, holm=multiplicity == "holm")
         got = tables.ranking.set_index("code")
+        for column in ("p_listed", "p_not_listed"):
+            assert got[column].to_numpy(float) == pytest.approx(expected[column].to_numpy(), 1e-9)
         for column in ("listed", "list_status"):
             assert got[column].tolist() == expected[column].tolist(), (thresholds, column)
         seen |= {(row.listed, row.listed_by_rank, row.list_status) for row in got.itertuples()}
@@ -241,3 +259,36 @@ def test_a_threshold_establishes_what_an_exact_score_cannot(results):
         if row.trigger == "listed_in_a_row"
     ]
     assert {row.code: row.status for row in rows} == verdicts.to_dict()
+
+
+def test_the_error_is_promised_for_the_list_however_many_grounds_there_are():
+    units = 40_000
+    rng = np.random.default_rng(5)
+    uniform = rng.uniform(size=(6, units))
+    grounds = [
+        ListGround(name, np.zeros(units, bool), p, q)
+        for name, p, q in zip("abc", uniform[:3], uniform[3:], strict=True)
+    ]
+    nowhere = _belonging(grounds[0], grounds[1:], [])  # no way holds: belonging is wrong
+    assert np.mean(nowhere.p_in <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / units)
+    assert np.mean(uniform[:3].min(axis=0) <= 0.05) > 0.13  # as it was ground by ground
+    spared = _belonging(
+        grounds[0], [], grounds[1:]
+    )  # on by rank, spared by none: not belonging is wrong
+    assert np.mean(spared.p_out <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / units)
+
+
+def test_the_note_names_areas_and_adds_codes_to_equal_names(results):
+    table = acting(results, []).ranking.table.set_index("unit")
+    best = table["rank"].astype(int).idxmin()
+    note = acting(results, [("satisfaction", 0.9, "listed")], list_size=1).ranking.summary.notes[-1]
+    names = results.survey.area_names()
+    assert names[best].in_language("en") in note.in_language("en")
+    assert names[best].zh in note.zh
+    assert "Holm" in note.zh
+    assert areas_by_name(results.survey, [best]).in_language("en") == names[best].in_language("en")
+    areas = results.survey.areas
+    alike = areas.assign(**{name: "same" for name in ("zh", "en") if name in areas})
+    twins = replace(results.survey, areas=alike)
+    assert best in areas_by_name(twins, [best]).in_language("en")
+    assert areas_by_name(twins, []).in_language("en") == "none"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from tests.estimation.test_comparisons_waves import design, wave
 
 import satisfaction as sat
 from coverage_study import rate_rises as study
+from satisfaction.comparison.words import _chance
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.change import OF_RATES
+from satisfaction.ranking.change import OF_RATES, RISE_RANGE
 from satisfaction.ranking.rate_rises import (
     RATE_WAVES,
+    DrawnRises,
     _log_likelihood,
     _mean_product,
     _mean_rate,
@@ -131,9 +135,12 @@ def test_shared_error_is_no_change():
 
 def test_the_study_counts_every_county_once():
     counts = study.province(study.Case("normal 97 %", 0.4, "few PSUs"), 1)
-    for of_model in counts.values():
-        assert of_model[:, 0].sum() == study.COUNTIES
-        assert (of_model[:, 2] <= of_model[:, 0]).all()
+    everyone = counts[study.RATES]
+    unflagged = counts[study.UNFLAGGED]
+    assert everyone[:, 0].sum() == study.COUNTIES
+    assert (unflagged <= everyone).all()
+    for by_bin in counts.values():
+        assert (by_bin[:, 2] <= by_bin[:, 0]).all()
 
 
 def test_estimates_of_a_rate_have_the_model_of_rates_and_say_so():
@@ -152,3 +159,85 @@ def test_estimates_of_a_rate_have_the_model_of_rates_and_say_so():
     target = later_ranks.target("rise", 1, since=earlier_ranks, base="estimated", comparable=True)
     assert target.summary["probabilities"] == RATE_WAVES
     assert target.table["probability"].between(0, 1).all()
+    for base in ("estimated", "published"):
+        of_base = later_ranks.target("rise", 1, since=earlier_ranks, base=base, comparable=True)
+        table = of_base.table
+        assert (table["probability_low"] <= table["probability"]).all()
+        assert (table["probability"] <= table["probability_high"]).all()
+        wide = table["probability_high"] - table["probability_low"] > 0.1
+        assert table["model_dependent"].tolist() == wide.tolist()
+
+
+@pytest.fixture(scope="module")
+def moved():
+    """Rates of 12 areas in two waves, and the change between them."""
+    estimated = []
+    for seed in (1, 2):
+        rows = wave(seed)
+        rows["yes"] = (rows["y"] > -0.5).astype(int)
+        estimated.append(sat.estimate(design(rows), "yes", statistic="proportion", by="county"))
+    later, earlier = estimated
+    return sat.rank_change(later, earlier, comparable=True, places=1, draws=4_000)
+
+
+def test_a_probability_is_set_beside_those_of_the_other_assumptions():
+    """Four draws: one unit rose in the first two alone, the other in all."""
+    rose = np.array([[True, True], [True, True], [False, True], [False, True]])
+    drawn = DrawnRises(None, rose, (np.array([0, 1]), np.array([1, 2])))
+    found = drawn.compared(rose)
+    assert found.low.tolist() == [0.5, 1.0]
+    assert found.high.tolist() == [1.0, 1.0]
+    assert found.depends.tolist() == [True, False]
+
+
+def test_little_change_moves_ranks_less_than_much_on_both_scales():
+    drawn = rate_rises(counties(0.4, 3), 1.0, draws=4_000)
+    gained = np.abs(drawn.ranks[:, :, 0] - drawn.ranks[:, :, 1])
+    little, much, logit_little, logit_much = [gained[which].mean() for which in drawn.assumed]
+    everything = gained.mean()
+    assert little < everything < much
+    assert logit_little < everything < logit_much
+    half = len(drawn.ranks) // 2
+    first = np.concatenate(drawn.assumed[:2])
+    second = np.concatenate(drawn.assumed[2:])
+    assert first.max() < half <= second.min()
+
+
+def test_the_range_stands_beside_the_probability_of_a_rise(moved):
+    table = moved.table
+    low, high = table["probability_rise_low"], table["probability_rise_high"]
+    assert (low <= table["probability_rise"]).all()
+    assert (table["probability_rise"] <= high).all()
+    assert table["model_dependent"].tolist() == (high - low > 0.1).tolist()
+    named = table["unit"][table["model_dependent"]].tolist()
+    assert named
+    assert list(moved.summary["model_dependent"]) == named
+    assert any(f"{len(named)} of {len(table)}" in note.en for note in moved.summary["notes"])
+    asked = moved.rise_range(1)
+    assert asked["probability_rise_low"].tolist() == low.tolist()
+    assert asked.index.tolist() == table["unit"].tolist()
+
+
+def test_a_sentence_says_that_a_rise_depends_on_the_model(moved):
+    """Of a fall the ends are those of the other event, turned round."""
+    found = SimpleNamespace(ranks=moved)
+    code = moved.summary["model_dependent"][0]
+    row = moved.table.set_index("unit").loc[code]
+    said = _chance(found, {"code": code, "rise": 2}).en
+    ends = f"{row['probability_rise_low']:.2f} and {row['probability_rise_high']:.2f}"
+    assert f"it depends on the model: between {ends}" in said
+    fell = moved.rise_range(0)
+    code = fell.index[fell["model_dependent"].astype(bool)][0]
+    said = _chance(found, {"code": code, "rise": -2}).en
+    low, high = fell.loc[code, ["probability_rise_low", "probability_rise_high"]]
+    assert f"between {1 - high:.2f} and {1 - low:.2f}" in said
+
+
+def test_scores_have_no_range():
+    later, earlier = np.array([80.0, 70.0, 60.0]), np.array([60.0, 70.0, 80.0])
+    scored = sat.rank_change(later, earlier, se=np.full((2, 3), 2.0), comparable=True, places=1)
+    assert not set(RISE_RANGE) & set(scored.table)
+    assert scored.rise_range(1).empty
+    assert "model_dependent" not in scored.summary
+    row = {"code": "1", "rise": 2}
+    assert "depends" not in _chance(SimpleNamespace(ranks=scored), row).en

@@ -28,12 +28,11 @@ def test_run_writes_a_dated_folder_and_says_where(call, small):
     }
 
 
-def test_second_run_overwrites_nothing(call, small):
-    call("run", small.folder)
-    first = (small.folder / "out" / "latest").resolve()
+def test_second_run_overwrites_nothing(call, published):
+    first = (published.folder / "out" / "latest").resolve()
     before = {p.name: p.read_bytes() for p in first.iterdir()}
-    call("run", small.folder)
-    assert (small.folder / "out" / "latest").resolve() != first
+    call("run", published.folder)
+    assert (published.folder / "out" / "latest").resolve() != first
     assert {p.name: p.read_bytes() for p in first.iterdir()} == before
 
 
@@ -80,22 +79,21 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_fault_ends_with_one_clear_message(call, small, fault):
-    call("run", small.folder)
-    out = small.folder / "out"
+def test_a_fault_ends_with_one_clear_message(call, published, fault):
+    out = published.folder / "out"
     before = (out / "latest").resolve(), sorted(p.name for p in out.iterdir())
-    fault(small)
-    code, shown, message = call("run", small.folder)
+    fault(published)
+    code, shown, message = call("run", published.folder)
     assert code == cli.USER_FAULT
     assert shown == ""
     assert message.startswith(f"[{FAULTS[fault]}]")
     assert ENGLISH.search(message)
     assert "  Next: " in message
     assert "Traceback" not in message
-    _, _, in_chinese = call("run", small.folder, language="zh")
+    _, _, in_chinese = call("run", published.folder, language="zh")
     assert in_chinese.startswith(f"[{FAULTS[fault]}]")
     assert CHINESE.search(in_chinese)
-    assert "  处理: " in in_chinese
+    assert "  处理：" in in_chinese
     assert "Next" not in in_chinese
     assert ((out / "latest").resolve(), sorted(p.name for p in out.iterdir())) == before
 
@@ -133,7 +131,7 @@ def test_wrong_usage_is_explained_in_both_languages(call):
     assert code == cli.USER_FAULT
     assert "The command is not right: No such command 'rum'." in message
     _, _, in_chinese = call("rum", language="zh")
-    assert "命令有误: 没有命令 'rum'。" in in_chinese
+    assert "命令有误：没有命令 'rum'。" in in_chinese
 
 
 def test_check_prints_the_account_without_writing(call, small):
@@ -189,3 +187,40 @@ def test_a_command_loads_no_library_it_does_not_need(small, arguments, unwanted)
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
     )
     assert done.stderr.splitlines()[-1:] == ["[]"], done.stderr
+
+
+def test_check_says_what_was_done_to_an_answer_in_the_readers_language(call, small):
+    rows = small.rows().astype(str)
+    rows.loc[rows.index[0], "streets"] = "还行"
+    small.write(rows)
+    _code, said, _err = call("check", small.folder, language="zh")
+    assert "blank_item" not in said
+    assert "该题置空" in said
+    assert "不认识的答案" in said
+    assert "stops" not in said
+
+
+def test_new_writes_its_comments_in_the_language_asked_for(call, small, tmp_path):
+    arguments = ["new", small.folder.parent / "next", "--like", small.folder]
+    code, _said, _err = call(*arguments, "--lang", "zh", language="en")
+    assert code == 0
+    assert "# 标题，出现在每个输出中" in (small.folder.parent / "next" / "survey.yaml").read_text(
+        "utf-8"
+    )
+
+
+def test_check_refuses_the_weighting_that_a_run_would_refuse(call, small):
+    margins = small.folder / small.read().declared.margins["county_sex"].file
+    lines = margins.read_text(encoding="utf-8").splitlines()
+    margins.write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")
+    code, said, err = call("check", small.folder)
+    assert code == 2
+    assert said.startswith("cannot be run: 1 problem")
+    assert "W104" in err
+
+
+def test_a_run_names_what_is_not_declared_in_the_readers_language(call, small):
+    calibration = "  - {step: calibration, method: raking, margins: [county_sex, county_age], "
+    small.edit("survey.yaml", f"{calibration}tolerance: 1.0e-10}}\n", "")
+    _code, said, _err = call("run", small.folder, language="zh")
+    assert "未声明: 校准\n" in said

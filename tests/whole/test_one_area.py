@@ -8,7 +8,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from conftest import small_rows
+from conftest import SmallSurvey, run_program, small_rows
 from satisfaction import read_survey, run
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.publication.reading_sets import read_indices
@@ -17,21 +17,15 @@ from satisfaction.ranking.rank import NOTHING_TO_COMPARE
 ONE = "990101"
 
 
-@pytest.fixture
-def lone(small, call):
+@pytest.fixture(scope="module")
+def alone(small_template, tmp_path_factory):
     """A wave of one county, as `new --counties` writes it, filled in; returns its folder."""
+    small = SmallSurvey(shutil.copytree(small_template, tmp_path_factory.mktemp("alone") / "small"))
     folder = small.root / "surveys" / "lone"
-    code, _, err = call(
-        "new",
-        folder,
-        "--questionnaire",
-        "small@1",
-        "--areas",
-        small.folder / "areas.csv",
-        "--counties",
-        "县990101",
-    )
-    assert (code, err) == (0, "")
+    with pytest.MonkeyPatch.context() as patch:
+        facts = ["--areas", small.folder / "areas.csv", "--counties", "县990101"]
+        asked = ["new", folder, "--questionnaire", "small@1", *facts]
+        assert run_program(patch, *asked) == 0
     for name in ("rules.yaml", "survey.yaml"):
         text = (
             (folder / name)
@@ -44,7 +38,16 @@ def lone(small, call):
         )
     rows = small_rows()
     rows[rows["county"] == ONE].to_csv(folder / "responses" / "lone.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        assert run_program(patch, "run", folder) == 0
     return folder
+
+
+@pytest.fixture
+def lone(alone, small):
+    """A copy of it that the test may change, without its set."""
+    folder = small.root / "surveys" / "lone"
+    return shutil.copytree(alone, folder, ignore=shutil.ignore_patterns("out"))
 
 
 def published(folder, name) -> pd.DataFrame:
@@ -63,21 +66,19 @@ def test_check_run_report_and_fieldwork_succeed(lone, call):
     assert call("verify", lone / "out" / "latest")[0] == 0
 
 
-def test_the_file_set_says_of_the_area_that_it_is_not_ranked_and_why(lone, call):
-    call("run", lone)
-    (row,) = published(lone, "ranking.csv").to_dict("records")
+def test_the_file_set_says_of_the_area_that_it_is_not_ranked_and_why(alone):
+    (row,) = published(alone, "ranking.csv").to_dict("records")
     assert (row["code"], row["rank"], row["status"], row["listed"]) == (ONE, "", "not ranked", "no")
     assert "没有其他有答卷的地区" in row["status_zh"]
     assert float(row["estimate"]) > 0
-    assert "没有其他有答卷的地区可比" in published(lone, "ranking_sentences.csv")["zh"][0]
-    assert not (lone / "out" / "latest" / "reading.html").exists()
-    assert set(published(lone, "indices.csv")["level"]) == {"county", "prefecture", "province"}
-    assert len(read_indices(lone / "out" / "latest").ranking) == 1
+    assert "没有其他有答卷的地区可比" in published(alone, "ranking_sentences.csv")["zh"][0]
+    assert not (alone / "out" / "latest" / "reading.html").exists()
+    assert set(published(alone, "indices.csv")["level"]) == {"county", "prefecture", "province"}
+    assert len(read_indices(alone / "out" / "latest").ranking) == 1
 
 
-def test_the_report_has_figures_and_no_list(lone, call):
-    call("run", lone)
-    html = (lone / "out" / "latest" / "report.html").read_text(encoding="utf-8")
+def test_the_report_has_figures_and_no_list(alone):
+    html = (alone / "out" / "latest" / "report.html").read_text(encoding="utf-8")
     said = re.sub("<[^>]*>", "", html)
     assert 'id="list"' not in html
     assert "满意率" in said
@@ -85,7 +86,7 @@ def test_the_report_has_figures_and_no_list(lone, call):
     assert not re.search(r"\b(nan|NaN|None|NA)\b", said)
 
 
-def test_the_figures_are_those_of_the_same_area_among_others(lone, small, call):
+def test_the_figures_are_those_of_the_same_area_among_others(lone, alone, small, call):
     """Unweighted: the county's figures do not depend on who else is surveyed."""
     rows = small_rows()
     shutil.copytree(lone, small.root / "surveys" / "four")
@@ -94,9 +95,8 @@ def test_the_figures_are_those_of_the_same_area_among_others(lone, small, call):
     text = (four / "survey.yaml").read_text(encoding="utf-8").replace("areas.xlsx", "areas.csv")
     (four / "survey.yaml").write_text(text, encoding="utf-8")
     rows.to_csv(four / "responses" / "lone.csv", index=False)
-    for folder in (lone, four):
-        assert call("run", folder)[0] == 0
-    tables = [published(folder, "indices.csv") for folder in (lone, four)]
+    assert call("run", four)[0] == 0
+    tables = [published(folder, "indices.csv") for folder in (alone, four)]
     columns = ["code", "measure", "estimate", "se", "n"]
     own, among = (
         table.loc[table["code"] == ONE, columns].reset_index(drop=True) for table in tables

@@ -122,9 +122,10 @@ def new(
     from satisfaction.declarations.new_wave import new_wave
 
     only = [name.strip() for name in counties.replace("，", ",").split(",") if name.strip()]
-    written = new_wave(
-        folder, questionnaire=questionnaire, areas=areas, like=like, only=only, tell=tell
-    )
+    with use(reader()):
+        written = new_wave(
+            folder, questionnaire=questionnaire, areas=areas, like=like, only=only, tell=tell
+        )
     tell(_("written: {path}", path=written))
     tell(_("1. Fill in {path}", path=written / "responses" / "responses.xlsx"))
     tell(_("2. Complete sources and dates (YYYY-MM-DD) in {path}", path=written / "survey.yaml"))

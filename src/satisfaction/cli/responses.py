@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from satisfaction.cli.options import FOLDER, USER_FAULT, command, misused, option, reader, tell
-from satisfaction.foundation.language import _, ngettext, use
+from satisfaction.foundation.language import _, ngettext, pgettext, use
 
 if TYPE_CHECKING:
     import datetime
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 
 WORDINGS = ("R301", "R302", "R303")
+UNKNOWN_HEADINGS = {
+    "title": pgettext("a heading", "question"),
+    "word": pgettext("a heading", "unknown answer"),
+    "count": pgettext("a heading", "how often"),
+    "answers": pgettext("a heading", "answers in all"),
+    "near": pgettext("a heading", "nearest"),
+    "stops": pgettext("a heading", "a run stops"),
+}
 
 
 @command(_("Check the responses of the survey in FOLDER without computing anything."))
@@ -41,6 +49,7 @@ WORDINGS = ("R301", "R302", "R303")
 )
 def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     """Check the responses of the survey in FOLDER without computing anything."""
+    from satisfaction.collection.account import ACTIONS
     from satisfaction.collection.corrections import write_rejected
     from satisfaction.collection.responses import load_responses
     from satisfaction.declarations.survey import read_survey
@@ -52,6 +61,8 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     responses = load_responses(survey, purpose="check")
     problems = _tell_verdict(survey, responses)
     log = responses.log
+    by_rule = responses.by_rule
+    by_rule = by_rule.assign(action=by_rule["action"].map(ACTIONS))
     columns = responses.columns
     tell(
         _(
@@ -66,7 +77,7 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
         ],
         _("interviewers with faults"): _faulty(responses.by_interviewer),
         _("areas with faults"): _faulty(responses.by_area),
-        _("rules"): responses.by_rule,
+        _("rules"): by_rule,
         _("wordings read as answers or as empty"): log.loc[
             log["rule"].isin(WORDINGS), ["file", "column", "value", "zh", "en"]
         ],
@@ -81,7 +92,8 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
         else:
             tell(_("{title}: none\n", title=title))
     if workbook and len(responses.to_correct):
-        write_rejected(responses, survey.questionnaire, workbook, mark=str(survey.marks or ""))
+        with use(reader()):
+            write_rejected(responses, survey.questionnaire, workbook, mark=str(survey.marks or ""))
         tell(_("rows to correct: {workbook}", workbook=workbook))
         tell(
             _(
@@ -230,10 +242,12 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
 
 def _on_console(table: pd.DataFrame) -> str:
     """Write a table in the reader's language, under titles without the names of columns."""
-    from satisfaction.publication.headings import in_one_language
+    from satisfaction.publication.headings import HEADINGS, in_one_language
 
     with use(reader()):
-        shown = in_one_language(table)
+        if "stops" in table:
+            table = table.assign(stops=table["stops"].map({True: _("yes"), False: _("no")}))
+        shown = in_one_language(table, HEADINGS | UNKNOWN_HEADINGS)
     titles = [re.sub(r" \(\w+\)$", "", title) for title in shown.columns]
     lines: str = shown.set_axis(titles, axis="columns").to_string(index=False)
     return lines
@@ -245,17 +259,14 @@ def _faulty(account: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fault_of_design(survey: Survey, responses: Responses) -> SatisfactionError | None:
-    """Return what a run would refuse of strata with a single PSU; only where there are some is the design made."""
-    roles = survey.questionnaire.roles
-    psu = responses.accepted[roles.psu or roles.respondent]
-    strata = [responses.accepted[name] for name in roles.strata] or [psu.map(lambda _psu: "all")]
-    if psu.groupby(strata).nunique().min() > 1:
-        return None
+    """Return what a run would refuse of the sample and of the weighting; weights wait until every file can be read."""
     from satisfaction.foundation.errors import SatisfactionError
-    from satisfaction.pipeline import base_design, lonely_note
+    from satisfaction.pipeline import base_design, lonely_note, weigh
 
     try:
         design = base_design(survey, responses, engine="pandas")
+        if not responses.problems:
+            weigh(survey, design)
     except SatisfactionError as fault:
         return fault
     if note := lonely_note(survey, design):

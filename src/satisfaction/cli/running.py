@@ -149,6 +149,7 @@ def _summary(results: Results) -> None:
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import area_labels, score_labels, whole_code
+    from satisfaction.publication.report.method import ABSENT_STEPS
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -181,7 +182,8 @@ def _summary(results: Results) -> None:
     if tests := what_is_tested(survey):
         tell(tests)
     if results.absent:
-        tell(_("not declared: {absent}", absent=comma_list(results.absent)))
+        absent_steps = [ABSENT_STEPS[step] for step in results.absent]
+        tell(_("not declared: {absent}", absent=comma_list(absent_steps)))
     for note in (*adoption_notes(results), *trimming_notes(results)):
         tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
@@ -492,16 +494,15 @@ def verify(folder: Path, survey: Path | None, mark: bool) -> None:
     "--out",
     type=FOLDER,
     default=None,
-    words=_("also write an .xlsx or .csv file"),
+    words=_("also write an .xlsx or .csv file, or a folder that `verify` can recompute"),
 )
 def compare(old: Path, new: Path, out: Path | None) -> None:
     """Which figures changed between two file sets, and why."""
-    from satisfaction.comparison.compare import WRITTEN, comparison_lines, write_comparison
+    from satisfaction.comparison.compare import check_written, comparison_lines, write_comparison
     from satisfaction.comparison.compare import compare as compare_sets
-    from satisfaction.foundation.files import check_new_file
 
     if out is not None:
-        check_new_file(out, WRITTEN, argument="--out")
+        check_written(out)
     found = compare_sets(old, new)
     for line in comparison_lines(found):
         tell(line)

@@ -67,6 +67,16 @@ RULES: dict[str, Usual] = {
     "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),
     "R304": Usual("note", _("options of a question in columns of their own; read as one question")),
 }
+ACTIONS = {
+    "reject_row": _("row rejected"),
+    "blank_item": _("item blanked"),
+    "normalised": _("normalised"),
+    "warn": _("warned"),
+    "corrected": _("corrected"),
+    "recoded": _("recoded"),
+    "masked": _("masked"),
+    "note": _("note"),
+}
 NEGATION = frozenset("不没未")
 LONGEST = 40
 MOST_SUGGESTIONS = 20  # different values a rule for which a near answer is looked for

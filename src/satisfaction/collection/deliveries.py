@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,7 @@ OF_TABLES = (
     "F210",
     "F215",
     "F315",
+    "F316",
 )  # of the reader's notes those that concern a whole table
 AS_RULES = ("F201", "F202")  # and those that are rules here
 
@@ -99,7 +101,8 @@ def read_deliveries(survey: Survey) -> Reading:
     """Read all response files; what is wrong with one does not keep the others from being read.
 
     The problems are F101-F119 for a file that cannot be read, R101 for a missing column, R103 for a table without rows, R106
-    for a column with two meanings, R320 for files not read that may hold answers, F103 for a pattern without a file.
+    for a column with two meanings, R320 for files and R325 for sheets not read that may hold answers, F103 for a pattern without
+    a file.
     """
     questionnaire = survey.questionnaire
     unread = [_looked_into(passed, survey) for passed in survey.unread]
@@ -144,6 +147,7 @@ def read_deliveries(survey: Survey) -> Reading:
             if not holding:
                 if not _is_sheet_of_template(export):
                     others.append((file, export))
+                    problems += _may_hold(file, export, survey)
                 continue
             faults = missing_items(export, sources, questionnaire, needless=needless)
             problems += faults
@@ -204,6 +208,27 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
         )
         problems.append(ResponsesError("R320", text, where=survey.folder / FOLDER, hint=hint))
     return problems
+
+
+def _may_hold(file: str, export: Export, survey: Survey) -> list[SatisfactionError]:
+    """Return the problem with a sheet that is not read and wide enough for answers, such as rows that go on without column names."""
+    place = f"{file}#{export.sheet}"
+    wide = 2 * len(export.columns) >= len(survey.questionnaire.items)
+    if not wide or any(fnmatchcase(place, pattern) for pattern in survey.declared.ignore):
+        return []
+    return [
+        ResponsesError(
+            "R325",
+            _("The sheet may hold responses, but not under the questionnaire's column names."),
+            where=header_place(export),
+            available=[column.title for column in export.columns],
+            hint=_(
+                "Give it the row of column names that the other sheet has; where it holds no "
+                "responses, take the sheet away or write '{place}' under `ignore` in survey.yaml.",
+                place=place,
+            ),
+        )
+    ]
 
 
 def _no_rows(export: Export, beside: list[str]) -> ResponsesError:

@@ -10,8 +10,10 @@ from typing import Any
 from satisfaction.comparison.assessments import assessments_of, export_assessments
 from satisfaction.comparison.changes import run_change, run_rolling
 from satisfaction.comparison.combined import combine, export_combined
+from satisfaction.comparison.compare import compare, export_comparison
 from satisfaction.comparison.stability_files import export_stability, study_stability
-from satisfaction.comparison.wave_files import export_change, export_rolling
+from satisfaction.comparison.trial import run_trial
+from satisfaction.comparison.wave_files import export_change, export_rolling, export_trial
 from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import SatisfactionError
 from satisfaction.foundation.file_sets import SUMS
@@ -34,9 +36,10 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
     Parameters
     ----------
     folder : path
-        A set of `run`, or of `change`, `rolling`, `combined`, `stability` or `assessment`.
+        A set of `run`, or of `change`, `rolling`, `combined`, `stability`, `assessment`, `trial` or `compare`.
     survey : path, optional
-        The (last) survey's folder; by default the one that run.json records. Earlier waves lie beside it as they did.
+        The (last) survey's folder; by default the one that run.json records. Earlier waves lie beside it as they did, and
+        the sets of a comparison beside the comparison.
 
     Raises
     ------
@@ -44,17 +47,21 @@ def verify_any(folder: str | Path, *, survey: str | Path | None = None) -> Verif
         F121-F123 as `verify`.
     """
     folder = Path(folder)
-    stamp = _stamp(folder)
-    command = stamp.get("command", "")
+    command = _stamp(folder).get("command", "")
     if command not in AGAIN:
         return verify(folder, survey=survey)
-    last = survey_folder(folder, survey)
-    waves = [last / way for way in stamp["surveys"]]
+    of_sets = command == "compare"
+    ways = "sets" if of_sets else "surveys"
+    stamp = read_json(folder / "run.json", ["outputs", ways])
+    start = folder.resolve()
+    if not of_sets:
+        start = survey_folder(folder, survey)
+    waves = [(start / way).resolve() for way in stamp[ways]]
     changed = _changed_by_hand(folder, stamp["outputs"])
-    record = _record(folder, stamp["outputs"])
     try:
+        record = _record(folder, stamp["outputs"])
         with scratch_folder("satisfaction-verify") as scratch:
-            new = AGAIN[command](waves, stamp["options"], scratch / "again")
+            new = AGAIN[command](waves, stamp.get("options", {}), scratch / "again")
             record_now = _record(new, read_json(new / "run.json")["outputs"])
             compared = len(set_names(folder) | set_names(new))
             differing = tuple(set_differences(folder, new))
@@ -83,14 +90,16 @@ def _stamp(folder: Path) -> dict[str, Any]:
 
 def _changed_by_hand(folder: Path, outputs: Mapping[str, str]) -> dict[str, str]:
     """Return the files that are not what run.json lists: "changed", "missing" or "unlisted"."""
-    present = {name: sha256(folder / name) for name in sorted(set_names(folder))}
+    names = sorted(set_names(folder))
+    present = {name: sha256(folder / name) for name in names}
     states = {}
     for name, digest in outputs.items():
         if name not in present:
             states[name] = "missing"
         elif present[name] != digest:
             states[name] = "changed"
-    return states | dict.fromkeys(sorted(present.keys() - outputs.keys()), "unlisted")
+    unlisted = [name for name in names if name not in outputs]
+    return states | dict.fromkeys(unlisted, "unlisted")
 
 
 def _record(folder: Path, outputs: Mapping[str, str]) -> dict[str, Any]:
@@ -102,6 +111,9 @@ def _record(folder: Path, outputs: Mapping[str, str]) -> dict[str, Any]:
 def _inputs(record: Mapping[str, Any]) -> dict[str, str]:
     """Return the hashes of all inputs, by wave and name."""
     inputs = dict(record.get("combined_inputs") or record.get("inputs", {}))
+    official = record.get("official", {})
+    for name, digest in official.get("files", {}).items():
+        inputs[f"{official['set']}: {name}"] = digest
     for wave in record["waves"]:
         for name, digest in wave["inputs"].items():
             inputs[f"{wave['survey']}: {name}"] = digest
@@ -138,6 +150,17 @@ def _stability(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) 
     return export_stability(study_stability(run(read_survey(wave)), **options), options, folder)
 
 
+def _trial(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
+    official = waves[0]
+    if options["official"] is not None:
+        official = (waves[-1] / options["official"]).resolve()
+    return export_trial(run_trial(official, waves[-1]), folder)
+
+
+def _compare(sets: Sequence[Path], _options: Mapping[str, Any], folder: Path) -> Path:
+    return export_comparison(compare(*sets), folder)
+
+
 AGAIN: Mapping[str, Callable[[Sequence[Path], Mapping[str, Any], Path], Path]] = MappingProxyType(
     {
         "change": _change,
@@ -145,6 +168,8 @@ AGAIN: Mapping[str, Callable[[Sequence[Path], Mapping[str, Any], Path], Path]] =
         "combined": _combined,
         "assessment": _assessment,
         "stability": _stability,
+        "trial": _trial,
+        "compare": _compare,
     }
 )
 """How each command's set is written again."""

@@ -485,10 +485,10 @@ def _most_lost(one: AssessedTree) -> Text:
     """Name the departments that lost most points over all areas."""
     lost = one.tables["departments"].groupby("department")["lost"].sum()
     clauses = []
-    for department, points in lost.sort_values(ascending=False, kind="stable").head(3).items():
-        clauses.append(
-            _("{name} {points:g}", name=department or _("none named"), points=round(points, 2))
-        )
+    largest_first = lost.sort_values(ascending=False, kind="stable").round(2)
+    for department, points in largest_first.head(3).items():
+        name = department or _("none named")
+        clauses.append(_("{name} {points:g}", name=name, points=points))
     return _("most points lost by department: {departments}", departments=comma_list(clauses))
 
 
@@ -499,8 +499,9 @@ def _ledger_lines(one: AssessedTree) -> list[Text]:
     counts = table["state"].value_counts()
     clauses = []
     for state, words in STATE_WORDS.items():
-        if counts.get(state, 0):
-            clauses.append(_("{state} {n}", state=words, n=int(counts[state])))
+        number = int(counts.get(state, 0))
+        if number:
+            clauses.append(_("{state} {n}", state=words, n=number))
     lines = [_("ledger: {clauses}", clauses=comma_list(clauses))]
     overdue = int((table["overdue"] == "yes").sum())
     if overdue:

@@ -39,9 +39,9 @@ from satisfaction.publication.labels import (
     twelve_digits,
     whole_numbers,
 )
-from satisfaction.publication.ranking_table import ranking_table
+from satisfaction.publication.ranking_table import ranking_table, yes_or_no
 from satisfaction.ranking.borrowed_errors import floored
-from satisfaction.ranking.change import RankChange, rank_change
+from satisfaction.ranking.change import RISE_RANGE, RankChange, rank_change
 from satisfaction.ranking.rank import Ranking, require_ranks
 from satisfaction.ranking.waves import rolling
 
@@ -79,7 +79,8 @@ class WaveChange:
         one named area. Scores (share 0-1 or points 0-100): change, change_se; relative_change (minus the mean change of the
         ranked areas) with se, df, ci, p, p_bh, significant ("yes", "no", "not tested"; "possible" for "yes" where a component
         is taken as exact that nobody declares so); shrunk_change, shrunk_sd (empirical Bayes). Ranks: rise (places gained among the areas ranked in both waves), rise_low, rise_high (guaranteed, one named
-        area), all_low, all_high (guaranteed, whole table), expected_rise, probability_rise (at least `places`). Overlap:
+        area), all_low, all_high (guaranteed, whole table), expected_rise, probability_rise (at least `places`; of a rate with its
+        range under other assumptions, and model_dependent: "yes" where that is wider than 0.1). Overlap:
         shared_psus (PSUs with respondents of the area in both waves), correlation of the two estimates.
     taken_as_exact : tuple of str
         Components of the score that are taken as exact although nobody declares that they are: nothing is established then.
@@ -126,9 +127,8 @@ def run_change(
     surveys = read_in_order([earlier, later])
     # before any work is done
     comparable_words(surveys, measure or surveys[-1].ranked)
-    return compare_waves(
-        *(run(survey, engine=engine) for survey in surveys), measure=measure, places=places
-    )
+    before, after = (run(survey, engine=engine) for survey in surveys)
+    return compare_waves(before, after, measure=measure, places=places)
 
 
 def compare_waves(
@@ -157,7 +157,8 @@ def compare_waves(
     A further ranking that cannot be compared stops nothing: `left_out` says why.
     """
     waves = (earlier, later)
-    first = _compared(shared_ranking(waves, measure or later.survey.ranked), places)
+    score = measure or later.survey.ranked
+    first = _compared(shared_ranking(waves, score), places)
     first = replace(first, asked={"measure": measure, "places": places})
     if measure is not None:
         return first
@@ -271,24 +272,29 @@ def change_table(
         shared = shared_psus(earlier, later)
     table["shared_psus"] = table["code"].map(shared).fillna(0).astype(np.int64)
     table["places"] = ranks.summary["places"]
+    if RISE_RANGE[2] in table:
+        table[RISE_RANGE[2]] = yes_or_no(table[RISE_RANGE[2]])
     table["mark"] = joint_mark([earlier.survey, later.survey])
     table = table.merge(_published_ranks(earlier, "rank_before"), on="code", how="left")
     table = table.merge(_published_ranks(later, "rank_after"), on="code", how="left")
     table = table.sort_values(["rank_after", "code"], na_position="last", ignore_index=True)
-    return twelve_digits(table[list(COLUMNS)])
+    return twelve_digits(table[_with_range(COLUMNS, table)])
+
+
+def _with_range(columns: tuple[str, ...], table: pd.DataFrame) -> list[str]:
+    """Put the range of the probability of a rise behind it, where a rate is ranked."""
+    placed = list(columns)
+    if RISE_RANGE[0] in table:
+        behind = placed.index("probability_rise") + 1
+        placed[behind:behind] = RISE_RANGE
+    return placed
 
 
 def _published_ranks(results: Results, column: str) -> pd.DataFrame:
     """Return a wave's ranks by code, with their sets for one named area."""
     ranks = results.ranking.table[["unit", "rank", "marginal_low", "marginal_high"]]
-    return ranks.rename(
-        columns={
-            "unit": "code",
-            "rank": column,
-            "marginal_low": f"{column}_low",
-            "marginal_high": f"{column}_high",
-        }
-    )
+    titles = ["code", column, f"{column}_low", f"{column}_high"]
+    return ranks.set_axis(titles, axis="columns")
 
 
 def rests_on_survey(results: Results) -> bool:
@@ -331,7 +337,7 @@ def most_improved(table: pd.DataFrame, *, count: int = 10) -> pd.DataFrame:
     }
     both = ranked.assign(**placed)
     chosen = both[both[list(placed)].min(axis=1) <= count]
-    return chosen.sort_values([*placed, "code"], ignore_index=True)[list(IMPROVED)]
+    return chosen.sort_values([*placed, "code"], ignore_index=True)[_with_range(IMPROVED, ranked)]
 
 
 FIGURES = ["estimate", "se", "df", "ci_low", "ci_high", "n"]
@@ -430,7 +436,8 @@ def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveR
         K140, K142 for waves that may not be put together, K145 for areas that differ, K155 for a single wave, K317 for a
         combined score that waits for its files.
     """
-    first = _rolled(shared_ranking(waves, measure or waves[-1].survey.ranked))
+    score = measure or waves[-1].survey.ranked
+    first = _rolled(shared_ranking(waves, score))
     first = replace(first, asked={"measure": measure})
     if measure is not None:
         return first

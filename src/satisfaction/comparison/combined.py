@@ -5,7 +5,6 @@ The formulas stand in `composite`; the ranking is the one that `run` makes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparison.wave_files import Command, write_set
+from satisfaction.comparison.wave_files import Command, way_to, write_set
 from satisfaction.composite.scores import (
     INCOMPLETE,
     VETOED,
@@ -215,14 +214,14 @@ def export_combined(results: Results, found: Combination, folder: Path | None = 
         "combined_inputs": inputs,
         "ranking": dict(found.ranking.summary),
     }
-    way = os.path.relpath(found.scores.inputs.path, results.survey.folder)
+    way = way_to(found.scores.inputs.path, results.survey.folder)
     return write_set(
         [results],
         "combined",
         tables=tables,
         lines=combined_lines(results, found),
         record=record,
-        command=Command("combined", {"declared": Path(way).as_posix()}),
+        command=Command("combined", {"declared": way}),
         folder=folder,
     )
 
@@ -258,12 +257,12 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
 
 def _list_title(ranked: Mapping[str, Any]) -> Text:
     """Say how long the list is, and how sure the sets behind the ranks are, where there are any."""
+    size = {"bottom": ranked["bottom"], "p": ranked["p"]}
     if ranked["selection"] != "probability":
-        return _("listed: last {bottom} of {p}", bottom=ranked["bottom"], p=ranked["p"])
+        return _("listed: last {bottom} of {p}", **size)
     return _(
         "listed: last {bottom} of {p}; rank sets at {level:.0%} confidence",
-        bottom=ranked["bottom"],
-        p=ranked["p"],
+        **size,
         level=ranked["level"],
     )
 
@@ -295,11 +294,8 @@ def _alone(row: Mapping[Hashable, Any]) -> Text:
         return Text("—")
     if pd.isna(row["rank_survey_low"]):
         return Text(f"{row['rank_survey']:g}")
-    return _(
-        "{rank:g}, rank set {rank_set}",
-        rank=row["rank_survey"],
-        rank_set=rank_set(row["rank_survey_low"], row["rank_survey_high"]),
-    )
+    of_survey = rank_set(row["rank_survey_low"], row["rank_survey_high"])
+    return _("{rank:g}, rank set {rank_set}", rank=row["rank_survey"], rank_set=of_survey)
 
 
 def _lost_points(component: Text, assessed: TreeScores) -> list[Text]:

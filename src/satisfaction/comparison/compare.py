@@ -5,20 +5,24 @@ What verify and compare print.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+import datetime
+import os
+from collections.abc import Hashable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from satisfaction.comparison.wave_files import way_to, write_folder
 from satisfaction.foundation.file_sets import read_manifest
-from satisfaction.foundation.files import check_new_file, new_file
+from satisfaction.foundation.files import check_new_file, new_file, recorded, refuse_existing
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
 from satisfaction.publication.columns import typed
-from satisfaction.publication.labels import STATUS, twelve_digits
+from satisfaction.publication.labels import STATUS, mark_as_text, twelve_digits
+from satisfaction.publication.manifest import versions
 from satisfaction.publication.verify import (
     Difference,
     Verification,
@@ -54,6 +58,7 @@ ABSENT = NOT_THERE.both
 """What the columns `old` and `new` hold where a file is not there."""
 CAUSES = ["kind", "what", "old", "new"]
 WRITTEN = (".csv", ".xlsx")
+"""Endings of a file; a name without one is a folder's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,10 @@ class Comparison:
     tests : DataFrame
         file, row, column, old, new: figures of tests.csv and reliability.csv that changed, appeared or went, where both sets
         hold the table.
+    mark : str
+        What every use of either set must say.
+    inputs : mapping of str to str
+        SHA-256 of the files that were read, as "old: indices.csv".
     """
 
     old: Path
@@ -85,6 +94,8 @@ class Comparison:
     ranks: pd.DataFrame = field(repr=False)
     compared: int
     tests: pd.DataFrame = field(repr=False)
+    mark: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def nothing(self) -> bool:
@@ -100,16 +111,25 @@ def compare(old: str | Path, new: str | Path) -> Comparison:
     InputFileError
         F121 and F122 for a folder that is no file set of this format, F422 and F423 for a damaged one.
     """
-    sides = Path(old), Path(new)
-    with damage_said(*sides):
-        return _compared(sides)
+    before = Path(old)
+    after = Path(new)
+    with damage_said(before, after), recorded() as read:
+        found = _compared(before, after)
+    inputs = {}
+    for side, folder in (("old", before), ("new", after)):
+        for path, digest in read.items():
+            if os.path.dirname(path) == os.path.abspath(folder):
+                inputs[f"{side}: {os.path.basename(path)}"] = digest
+    return replace(found, inputs=inputs)
 
 
-def _compared(sides: tuple[Path, Path]) -> Comparison:
-    old, new = sides
-    causes = [*_from_manifests(read_manifest(old), read_manifest(new)), *_corrections(old, new)]
+def _compared(old: Path, new: Path) -> Comparison:
+    made_before = read_manifest(old)
+    made_after = read_manifest(new)
+    causes = [*_from_manifests(made_before, made_after), *_corrections(old, new)]
     before = _table(old, "indices")
     after = _table(new, "indices")
+    marks = dict.fromkeys(filter(None, (made_before["mark"], made_after["mark"])))
     return Comparison(
         old=old,
         new=new,
@@ -118,27 +138,83 @@ def _compared(sides: tuple[Path, Path]) -> Comparison:
         ranks=_changed_in_rankings(old, new),
         compared=len(before.merge(after, on=CELL)),
         tests=_changed_tests(old, new),
+        mark="; ".join(marks),
     )
 
 
-def write_comparison(found: Comparison, path: Path) -> Path:
-    """Write the changed estimates as csv, or causes, estimates and ranks as the sheets of a workbook.
+def check_written(path: Path) -> None:
+    """Refuse the name under which a comparison is to be written, before anything is computed: a folder, .csv or .xlsx.
 
     Raises
     ------
     ExportError
         X102 for another ending, X420 where something lies there.
     """
-    check_new_file(path, WRITTEN, argument="--out")
+    if path.suffix:
+        check_new_file(path, WRITTEN, argument="--out")
+    else:
+        refuse_existing(path)
+
+
+def write_comparison(found: Comparison, path: Path) -> Path:
+    """Write the changed estimates as csv; causes, estimates and ranks as the sheets of a workbook; or all as a set to verify.
+
+    Raises
+    ------
+    ExportError
+        X102 for another ending, X420 where something lies there.
+    """
+    check_written(path)
+    if not path.suffix:
+        return export_comparison(found, path)
+    tables = _tables(found)
     with new_file(path) as scratch:
         if path.suffix == ".csv":
-            write_csv(found.figures, scratch)
+            write_csv(tables["figures"], scratch)
         else:
-            sheets = {"causes": found.causes, "figures": found.figures, "ranks": found.ranks}
-            if len(found.tests):
-                sheets["tests"] = found.tests
-            write_xlsx(sheets, scratch)
+            first = tables.pop("causes")
+            if not len(found.tests):
+                del tables["tests"]
+            write_xlsx({"causes": first, **tables}, scratch)
     return path
+
+
+def _tables(found: Comparison) -> dict[str, pd.DataFrame]:
+    """Return the tables of a comparison; every row says what the samples are."""
+    tables = {}
+    for name in ("figures", "causes", "ranks", "tests"):
+        tables[name] = getattr(found, name).assign(mark=found.mark)
+    return tables
+
+
+def export_comparison(found: Comparison, folder: Path) -> Path:
+    """Write figures.csv, .xlsx and .json, causes.csv, ranks.csv, tests.csv and run.json; returns the folder.
+
+    run.json holds the clock, and the ways to both sets, so that the comparison can be verified.
+    """
+    sets = [found.old.resolve(), found.new.resolve()]
+    named = replace(found, old=Path(sets[0].name), new=Path(sets[1].name))
+    finished = datetime.datetime.now(datetime.UTC)
+    record = {
+        "old": sets[0].name,
+        "new": sets[1].name,
+        "compared": found.compared,
+        "inputs": found.inputs,
+        "waves": [],
+        "versions": versions(),
+    }
+    return write_folder(
+        folder,
+        tables=_tables(found),
+        notes=[line.both for line in comparison_lines(named)],
+        mark=found.mark,
+        record=record,
+        stamp={
+            "finished": finished.isoformat(timespec="seconds"),
+            "command": "compare",
+            "sets": [way_to(one, folder.resolve()) for one in sets],
+        },
+    )
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
@@ -154,17 +230,18 @@ def _from_manifests(
         after = _short(new["inputs"].get(name))
         if before != after:
             yield "inputs", name, before, after
-    yield from _differing(
-        "questionnaire",
-        {"questionnaire": old["questionnaire"]},
-        {"questionnaire": new["questionnaire"]},
-    )
+    yield from _differing("questionnaire", _only(old, "questionnaire"), _only(new, "questionnaire"))
     yield from _differing("rules", old["rules"], new["rules"])
-    yield from _differing("trial", {"trial": old.get("trial", [])}, {"trial": new.get("trial", [])})
+    yield from _differing("trial", _only(old, "trial"), _only(new, "trial"))
     yield from _differing("rules", _further_rules(old), _further_rules(new))
     yield from _differing("program", old["versions"], new["versions"])
     yield from _differing("responses", _counts(old), _counts(new))
     yield from _differing("conventions", _conventions(old), _conventions(new))
+
+
+def _only(record: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return one key of a manifest; an empty list where it is not there."""
+    return {key: record.get(key, [])}
 
 
 def _short(digest: str | None) -> str:
@@ -218,8 +295,10 @@ def _corrections(old: Path, new: Path) -> Iterator[tuple[str, str, str, str]]:
     before = _corrected(old)
     after = _corrected(new)
     for place in before | after:
-        if before.get(place) != after.get(place):
-            yield "corrections", place, before.get(place, ""), after.get(place, "")
+        was = before.get(place, "")
+        becomes = after.get(place, "")
+        if was != becomes:
+            yield "corrections", place, was, becomes
 
 
 def _corrected(folder: Path) -> dict[str, str]:
@@ -251,11 +330,20 @@ def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
 
 def _changed_in_rankings(old: Path, new: Path) -> pd.DataFrame:
     """Return the changed ranks of the wave's ranking, and of every further one that both sets hold."""
-    parts = [_changed_ranks(_table(old, "ranking"), _table(new, "ranking")).assign(ranking="")]
-    for path in sorted(old.glob("*_ranking.csv")):
-        if (new / path.name).is_file():
-            changed = _changed_ranks(_table(old, path.stem), _table(new, path.stem))
-            parts.append(changed.assign(ranking=path.stem.removesuffix("_ranking")))
+    parts: list[pd.DataFrame] = []
+    for path in [old / "ranking.csv", *sorted(old.glob("*_ranking.csv"))]:
+        if not (new / path.name).is_file() and parts:
+            continue
+        before = _table(old, path.stem)
+        after = _table(new, path.stem)
+        changed = _changed_ranks(before, after)
+        name = path.stem.removesuffix("ranking").rstrip("_")
+        parts.append(changed.assign(ranking=name))
+    return _together(parts)
+
+
+def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Put the rows of tables of the same columns below one another; the first one where all are empty."""
     filled = [part for part in parts if len(part)]
     return pd.concat(filled or parts[:1], ignore_index=True)
 
@@ -263,7 +351,8 @@ def _changed_in_rankings(old: Path, new: Path) -> pd.DataFrame:
 def _changed_ranks(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     both = old.merge(new, on="code", how="outer", suffixes=("_old", "_new"), sort=False)
     other_status = both["status_old"] != both["status_new"]
-    both = both[_unlike(both["rank_old"], both["rank_new"]) | other_status]
+    other_rank = _unlike(both["rank_old"], both["rank_new"])
+    both = both[other_rank | other_status]
     table = both[["code"]].copy()
     table["name_zh"] = both["name_zh_new"].fillna(both["name_zh_old"])
     table["old"] = both["rank_old"]
@@ -278,7 +367,8 @@ def _changed_tests(old: Path, new: Path) -> pd.DataFrame:
     """Return the changed figures of tests and of reliability."""
     parts = [pd.DataFrame(columns=["file", "row", "column", "old", "new"])]
     for name, keys in TESTED.items():
-        if not all((folder / f"{name}.csv").is_file() for folder in (old, new)):
+        file = f"{name}.csv"
+        if not (old / file).is_file() or not (new / file).is_file():
             continue
         before = _table(old, name)
         after = _table(new, name)
@@ -287,11 +377,12 @@ def _changed_tests(old: Path, new: Path) -> pd.DataFrame:
         for column in TESTED_FIGURES:
             if column not in before or column not in after:
                 continue
-            unlike = _unlike(both[f"{column}_old"], both[f"{column}_new"])
-            changed = both[[f"{column}_old", f"{column}_new"]].set_axis(["old", "new"], axis=1)
-            parts.append(changed.assign(file=name, row=row, column=column)[unlike])
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled or parts[:1], ignore_index=True)[list(parts[0])]
+            was = both[f"{column}_old"]
+            becomes = both[f"{column}_new"]
+            changed = pd.DataFrame({"file": name, "row": row, "column": column})
+            changed = changed.assign(old=was, new=becomes)
+            parts.append(changed[_unlike(was, becomes)])
+    return _together(parts)
 
 
 def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
@@ -304,8 +395,10 @@ def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
 
 def _largest_first(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Put the largest change first; what appeared or went, before all."""
-    size = table[by].astype("Float64").to_numpy(float, na_value=np.inf)
-    return table.iloc[np.argsort(-np.abs(size), kind="stable")].reset_index(drop=True)
+    numbers = table[by].astype("Float64")
+    size = np.abs(numbers.to_numpy(float, na_value=np.inf))
+    order = np.argsort(-size, kind="stable")
+    return table.iloc[order].reset_index(drop=True)
 
 
 MOST = 20
@@ -381,12 +474,13 @@ def _recomputed_lines(found: Verification) -> list[Text]:
         ]
     lines = [
         _(
-            "differs: {differing} of {compared} files; the first difference:",
+            "differs: {differing} of {compared} files; the first difference of each:",
             differing=len(found.differing),
             compared=found.compared,
         ),
-        _difference_line(found.differing[0]),
     ]
+    lines += [_difference_line(one) for one in found.differing[:MOST]]
+    lines += _rest(found.differing)
     explained = found.files or found.inputs or found.versions or found.trial
     if not explained:
         lines.append(NOT_FROM_INPUTS)
@@ -396,9 +490,10 @@ def _recomputed_lines(found: Verification) -> list[Text]:
 def _difference_line(difference: Difference) -> Text:
     """Write a difference in one line."""
     words = [difference.file, difference.place, difference.unit, difference.column]
+    place = " ".join(filter(None, words))
     return _(
         "  {place}: file {old!r}, recomputed {new!r}",
-        place=" ".join(filter(None, words)),
+        place=place,
         old=difference.old,
         new=difference.new,
     )
@@ -407,6 +502,8 @@ def _difference_line(difference: Difference) -> Text:
 def comparison_lines(found: Comparison) -> list[Text]:
     """Say which figures changed between two file sets, and why."""
     lines = [_("compare: {old} → {new}", old=found.old, new=found.new)]
+    if found.mark:
+        lines.append(_("*** {mark} ***", mark=mark_as_text(found.mark)))
     if found.nothing:
         lines.append(
             _(
@@ -479,7 +576,7 @@ def _shown(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _rest(rows: pd.DataFrame) -> list[Text]:
+def _rest(rows: Sized) -> list[Text]:
     """Say how many further rows there are."""
     if len(rows) <= MOST:
         return []

@@ -85,7 +85,9 @@ def _steps(result: Results) -> str:
     for step in result.survey.declared.weighting:
         keys = step.model_dump(mode="json", exclude_unset=True, exclude={"step"})
         details = ", ".join(f"{key} {value}" for key, value in keys.items())
-        words.append(f"{step.step} ({details})" if details else step.step)
+        if details:
+            details = f" ({details})"
+        words.append(f"{step.step}{details}")
     return " → ".join(words)
 
 
@@ -117,10 +119,10 @@ def _level(result: Results, declared: Results) -> dict[str, float]:
     measure = result.survey.questionnaire.ranked
     row = result.whole.of(measure).table.iloc[0]
     before = declared.whole.of(measure).table.iloc[0]
-    shift = row["estimate"] - before["estimate"]
-    if not before["se"] > 0:
-        return {"estimate": row["estimate"], "se": row["se"], "shift": np.nan}
-    return {"estimate": row["estimate"], "se": row["se"], "shift": shift / before["se"]}
+    shift = np.nan
+    if before["se"] > 0:
+        shift = (row["estimate"] - before["estimate"]) / before["se"]
+    return {"estimate": row["estimate"], "se": row["se"], "shift": shift}
 
 
 def moved_areas(result: Results | Ranked, before: pd.DataFrame) -> pd.DataFrame:
@@ -148,4 +150,5 @@ def moved_areas(result: Results | Ranked, before: pd.DataFrame) -> pd.DataFrame:
 
 
 def _codes(areas: pd.DataFrame, moved: str) -> str:
-    return " ".join(areas.loc[areas["moved"] == moved, "code"].astype(str))
+    codes = areas.loc[areas["moved"] == moved, "code"]
+    return " ".join(codes.astype(str))

@@ -445,7 +445,8 @@ def further_rankings(
 
 
 def _is_ranked(results: Results, score: str) -> bool:
-    return any(one.survey.ranked == score for one in rankings_of(results).values())
+    scores = [one.survey.ranked for one in rankings_of(results).values()]
+    return score in scores
 
 
 def _not_ranked(results: Results, name: str) -> Text:
@@ -466,8 +467,9 @@ def estimates_of(results: Results, measure: str, *, level: str) -> Estimates:
     contributions = found.contributions
     if not results.survey.questionnaire.roles.psu:
         last = contributions.units.columns[-1]
-        numbers = contributions.units[last].astype(str) + f"@{results.survey.name}"
-        contributions = replace(contributions, units=contributions.units.assign(**{last: numbers}))
+        units = contributions.units.copy()
+        units[last] = units[last].astype(str) + f"@{results.survey.name}"
+        contributions = replace(contributions, units=units)
     if results.combined is not None and measure in results.survey.composed:
         contributions = _with_lasting(contributions, results.combined, measure, level)
     return replace(found, contributions=contributions)

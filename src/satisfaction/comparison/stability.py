@@ -24,11 +24,14 @@ from satisfaction.composite.normalising import aggregated, normalised
 from satisfaction.declarations.combined import Aggregation, Normalisation
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Side
+from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.pipeline import Results, base_design, estimate_areas, weigh
+from satisfaction.publication.labels import score_labels
 from satisfaction.ranking.borrowed_errors import Lent, lent_errors
+from satisfaction.ranking.list_action import acting, areas_by_name, moved_by_thresholds
 
 Array = np.ndarray[Any, Any]
 Scale: TypeAlias = Normalisation | Literal["declared"]
@@ -59,6 +62,28 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
+class ThresholdDraws:
+    """On which side of the thresholds that act on the list p areas lie, in v variants and m draws of the sampling errors.
+
+    Attributes
+    ----------
+    listing : (v, m, p) bool
+        Below a value under which an area is listed whatever its rank.
+    sparing : (v, m, p) bool
+        At or above a value from which on an area is spared.
+    """
+
+    listing: Array = field(repr=False)
+    sparing: Array = field(repr=False)
+
+    def of(self, areas: Array) -> ThresholdDraws:
+        """Return the draws of some areas, (p,) bool."""
+        listing = self.listing[..., areas]
+        sparing = self.sparing[..., areas]
+        return ThresholdDraws(listing, sparing)
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What runs draw from. p areas, k components, v variants of the components, m draws.
 
@@ -74,6 +99,8 @@ class World:
     choices : Choices
     scalings : tuple of Scaling
         The declared one of every component; empty where all are points 0-100 that stay as they are.
+    lines : ThresholdDraws or None
+        Where declared thresholds act on the list.
     """
 
     scores: Array = field(repr=False)
@@ -82,6 +109,7 @@ class World:
     noise: Array = field(repr=False)
     choices: Choices
     scalings: tuple[Scaling, ...] = ()
+    lines: ThresholdDraws | None = None
 
     def active(self) -> dict[str, int]:
         """Return how many values each factor has."""
@@ -133,13 +161,34 @@ def ranks_of(score: Array) -> Array:
 def picks(points: Array, counts: dict[str, int]) -> list[dict[str, int]]:
     """Turn points of the unit cube, (n, number of factors), into picks."""
     sizes = np.array(list(counts.values()))
-    places = np.minimum((points * sizes).astype(int), sizes - 1)
-    return [dict(zip(counts, map(int, row), strict=True)) for row in places]
+    places = np.minimum((points * sizes).astype(int), sizes - 1).tolist()
+    return [dict(zip(counts, row, strict=True)) for row in places]
 
 
-def rank_runs(world: World, wanted: list[dict[str, int]]) -> Array:
-    """Ranks of all areas in every run, (runs, p)."""
-    return np.array([ranks_of(combined_score(world, one)) for one in wanted])
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Ranks of all areas in every run, and who is on the list; (runs, p) each."""
+
+    ranks: Array = field(repr=False)
+    listed: Array = field(repr=False)
+
+    def first(self, number: int) -> Runs:
+        """Return the first runs."""
+        return Runs(self.ranks[:number], self.listed[:number])
+
+
+def run_all(world: World, wanted: list[dict[str, int]], *, bottom: int, side: Side) -> Runs:
+    """Rank in every wanted way, and make the list as the rules do."""
+    scores = [combined_score(world, one) for one in wanted]
+    ranks = np.array([ranks_of(score) for score in scores])
+    listed = on_list(ranks, bottom, side)
+    lines = world.lines
+    if lines is not None:
+        variant = [one["variant"] for one in wanted]
+        draw = [one["sampling"] for one in wanted]
+        listed &= ~lines.sparing[variant, draw]
+        listed |= lines.listing[variant, draw]
+    return Runs(ranks, listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +210,9 @@ class Components:
     scalings : tuple of Scaling
         As of `World`.
     notes : tuple of Text
-        What is said of the components.
+        What is said of the components, and of the list.
+    lines : ThresholdDraws or None
+        As of `World`.
     """
 
     names: tuple[str, ...]
@@ -173,6 +224,7 @@ class Components:
     lent: list[str]
     scalings: tuple[Scaling, ...] = ()
     notes: tuple[Text, ...] = ()
+    lines: ThresholdDraws | None = None
 
 
 def components_of(
@@ -205,8 +257,10 @@ def components_of(
         draws = 0
     lent = lent_errors(results.survey, results.estimates, results.area, parts)
     scores = {"declared": _scores(estimates, questionnaire, parts)}
+    variants = [estimates]
     if rest_on_rates(questionnaire, parts):
-        scores[OTHER_WAY] = _scores(counted_the_other_way(results), questionnaire, parts)
+        variants.append(counted_the_other_way(results))
+        scores[OTHER_WAY] = _scores(variants[-1], questionnaire, parts)
     areas = estimates.of(parts[0]).table[results.area].astype(str)
     errors = _errors(estimates, questionnaire, lent, draws=draws, seed=seed)
     of_variants = np.array(list(scores.values()))
@@ -219,7 +273,82 @@ def components_of(
         errors=errors,
         variants=tuple(scores),
         lent=with_lent_errors,
+        notes=list_notes(results),
+        lines=threshold_draws(results, variants, draws=draws, seed=seed),
     )
+
+
+def threshold_draws(
+    results: Results, variants: Sequence[Estimates], *, draws: int, seed: int
+) -> ThresholdDraws | None:
+    """Draw on which side of the acting thresholds areas lie; None where none acts, or one by no measure of the survey.
+
+    The draws of the sampling units are those of the components with the same seed. What an area's error is lent by the rules
+    is drawn apart.
+    """
+    survey = results.survey
+    thresholds = acting(survey)
+    if not thresholds or not _by_measures(survey):
+        return None
+    estimates = results.estimates[results.area]
+    measures = tuple(dict.fromkeys(one.measure for one in thresholds))
+    lent = lent_errors(survey, results.estimates, results.area, measures)
+    drawn = joint_errors(estimates, lent, draws=draws, seed=seed)
+    none = np.zeros((1, len(estimates.of(measures[0]).table)))
+    shape = (len(variants), draws + 1, none.shape[1])
+    listing = np.zeros(shape, dtype=bool)
+    sparing = np.zeros(shape, dtype=bool)
+    for place, variant in enumerate(variants):
+        for one in thresholds:
+            published = variant.of(one.measure).table["estimate"].to_numpy(float)
+            values = published + np.concatenate([none, drawn[one.measure]])
+            values = np.round(values, DECIMALS)
+            if one.on_list == "listed":
+                listing[place] |= values < one.below
+            else:
+                sparing[place] |= values >= one.below
+    return ThresholdDraws(listing, sparing)
+
+
+DECIMALS = 12  # scores that differ by less are the same as published
+
+
+def _by_measures(survey: Survey) -> bool:
+    """Tell whether all thresholds that act on the list are of measures of the questionnaire."""
+    measures = {one.measure for one in acting(survey)}
+    return measures.isdisjoint(survey.composed)
+
+
+def list_notes(results: Results, *, carried: bool = True) -> tuple[Text, ...]:
+    """Say how the thresholds that act on the list take part in a study; nothing where none acts.
+
+    Parameters
+    ----------
+    results : Results
+    carried : bool
+        Whether the errors of the survey's measures can be drawn together with those of the score.
+    """
+    survey = results.survey
+    thresholds = acting(survey)
+    if not thresholds or not results.ranking.ranks_any:
+        return ()
+    if carried and _by_measures(survey):
+        labels = score_labels(survey)
+        measures = dict.fromkeys(labels[one.measure][1] for one in thresholds)
+        note = _(
+            "The list is made as the rules do, thresholds included ({measures}): these figures vary "
+            "with their sampling errors and the rule of the denominator, not with weights and scales.",
+            measures=comma_list(measures),
+        )
+    else:
+        moved = moved_by_thresholds(results.ranking.table)
+        note = _(
+            "This study takes the list by rank alone, without the thresholds that act on the "
+            "published one. There are listed by a threshold: {listed}; spared by one: {spared}.",
+            listed=areas_by_name(survey, moved.listed),
+            spared=areas_by_name(survey, moved.spared),
+        )
+    return (note,)
 
 
 OTHER_WAY = "don't know counted the other way"
@@ -263,8 +392,10 @@ def combined_components(results: Results, *, draws: int = 512, seed: int = 1) ->
     variants = {"declared": scores}
     surveyed = {part.name: str(part.declared.measure) for part in parts if part.surveyed}
     questionnaire = results.survey.questionnaire
+    estimates = [results.estimates[results.area]]
     if rest_on_rates(questionnaire, surveyed.values()):
         other_way = counted_the_other_way(results)
+        estimates.append(other_way)
         scores = scores.copy()
         for k, part in enumerate(parts):
             if part.surveyed:
@@ -278,6 +409,10 @@ def combined_components(results: Results, *, draws: int = 512, seed: int = 1) ->
     errors = _component_errors(parts, draws=draws, seed=seed)
     lent = np.array(level.codes)[raised].tolist()
     scalings = tuple((part.declared.normalise, part.declared.goalposts) for part in parts)
+    carried = not any(part.by_draws for part in parts)  # those draws are not of sampling units
+    lines = None
+    if carried:
+        lines = threshold_draws(results, estimates, draws=draws, seed=seed)
     return Components(
         names=tuple(part.name for part in parts),
         areas=list(level.codes),
@@ -287,7 +422,8 @@ def combined_components(results: Results, *, draws: int = 512, seed: int = 1) ->
         variants=tuple(variants),
         lent=lent,
         scalings=scalings,
-        notes=results.combined.notes(),
+        notes=(*list_notes(results, carried=carried), *results.combined.notes()),
+        lines=lines,
     )
 
 
@@ -353,16 +489,22 @@ def _scores(estimates: Estimates, questionnaire: Questionnaire, parts: tuple[str
 def _errors(
     estimates: Estimates, questionnaire: Questionnaire, lent: Lent, *, draws: int, seed: int
 ) -> Array:
-    """Return joint draws of the errors that ranks rest on, (draws, p, k)."""
+    """Return joint draws of the errors that ranks rest on, (draws, p, k), in points."""
+    drawn = joint_errors(estimates, lent, draws=draws, seed=seed)
+    columns = [errors * _scale(questionnaire, part) for part, errors in drawn.items()]
+    return np.stack(columns, axis=2)
+
+
+def joint_errors(estimates: Estimates, lent: Lent, *, draws: int, seed: int) -> dict[str, Array]:
+    """Return joint draws of the errors of measures, by measure, (draws, p) each, in the measure's unit."""
     rng = np.random.default_rng(seed)
     units = rng.standard_normal((draws, estimates.contributions.matrix.shape[0]))
     further = rng.standard_normal((draws, next(iter(lent.rows.values())).shape[0]))
-    columns = []
-    for part, rows in lent.rows.items():
-        matrix: Any = estimates.of(part).contributions.matrix
-        drawn = _carried(units, matrix) + _carried(further, rows)
-        columns.append(drawn * _scale(questionnaire, part))
-    return np.stack(columns, axis=2)
+    drawn = {}
+    for measure, rows in lent.rows.items():
+        matrix: Any = estimates.of(measure).contributions.matrix
+        drawn[measure] = _carried(units, matrix) + _carried(further, rows)
+    return drawn
 
 
 def _scale(questionnaire: Questionnaire, part: str) -> float:
@@ -396,7 +538,8 @@ class Stability:
         One row a factor: factor, values, first_shift, total_shift (Sobol indices of the mean absolute change of ranks),
         first_list, total_list (of how many of the list change), each with its se.
     summary : mapping
-        mean_shift, list_changed (of "choices", "sampling", "both"), runs, bottom, left_out, conventions.
+        mean_shift, list_changed (of "choices", "sampling", "both"), runs, bottom, left_out, conventions; on_list (areas on the
+        declared list) where thresholds act on it.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -414,6 +557,7 @@ def make_world(
     seed: int = 1,
     scalings: tuple[Scaling, ...] = (),
     weight_sets: Sequence[Sequence[float]] = (),
+    lines: ThresholdDraws | None = None,
 ) -> World:
     """Put components, draws of their errors and of the weights together; see `World`.
 
@@ -430,7 +574,7 @@ def make_world(
         noise = np.array([share, *weight_sets])
     elif choices.weight_noise:
         noise = draw_weights(share, choices.weight_noise, draws, rng)
-    return World(scores, known, share, noise, choices, scalings)
+    return World(scores, known, share, noise, choices, scalings, lines)
 
 
 def stability(
@@ -479,33 +623,41 @@ def stability(
     if left_out:
         names = [name for name, whole in zip(names, complete, strict=True) if whole]
         world = replace(world, scores=world.scores[:, complete], errors=world.errors[:, complete])
+        if world.lines is not None:
+            world = replace(world, lines=world.lines.of(complete))
     counts = world.active()
     as_declared = dict.fromkeys(FACTORS, 0)
-    nominal = ranks_of(combined_score(world, as_declared))
-    listed = on_list(nominal, bottom, side)
+
+    def ranked_as(wanted: list[dict[str, int]]) -> Runs:
+        return run_all(world, wanted, bottom=bottom, side=side)
+
+    declared = ranked_as([as_declared])
+    nominal = declared.ranks[0]
+    listed = declared.listed[0]
     points = saltelli_points(base, len(FACTORS), seed=seed)
-    all_runs = rank_runs(world, picks(points, counts))
+    all_runs = ranked_as(picks(points, counts))
     first = picks(points[: 2 * base], counts)
-    kinds = {"choices": rank_runs(world, [pick | {"sampling": 0} for pick in first])}
+    kinds = {"choices": ranked_as([pick | {"sampling": 0} for pick in first])}
     if counts["sampling"] > 1:
         errors_alone = [as_declared | {"sampling": pick["sampling"]} for pick in first]
-        kinds["sampling"] = rank_runs(world, errors_alone)
-        kinds["both"] = all_runs[: 2 * base]
-    outputs = np.column_stack([_shift(all_runs, nominal), _changed(all_runs, listed, bottom, side)])
+        kinds["sampling"] = ranked_as(errors_alone)
+        kinds["both"] = all_runs.first(2 * base)
+    outputs = np.column_stack([_shift(all_runs, nominal), _changed(all_runs, listed)])
     table = pd.DataFrame({"area": names, "rank": nominal})
     for kind in KINDS:
-        table = table.assign(**_spread(kind, kinds.get(kind), bottom=bottom, side=side))
+        table = table.assign(**_spread(kind, kinds.get(kind)))
     table = table.sort_values("rank", ignore_index=True)
     if left_out:
         table = _with_left_out(table, left_out)
-    mean_shift = {kind: float(_shift(ranks, nominal).mean()) for kind, ranks in kinds.items()}
-    list_changed = {
-        kind: float(_changed(ranks, listed, bottom, side).mean()) for kind, ranks in kinds.items()
-    }
+    mean_shift = {}
+    list_changed = {}
+    for kind, runs in kinds.items():
+        mean_shift[kind] = float(_shift(runs, nominal).mean())
+        list_changed[kind] = float(_changed(runs, listed).mean())
     summary = {
         "mean_shift": mean_shift,
         "list_changed": list_changed,
-        "runs": len(all_runs),
+        "runs": len(all_runs.ranks),
         "bottom": bottom,
         "side": side,
         "left_out": left_out,
@@ -513,6 +665,8 @@ def stability(
         "seed": seed,
         "said": NO_LIMITS,
     }
+    if world.lines is not None:  # its length is no longer `bottom`
+        summary["on_list"] = int(listed.sum())
     sources = _sources(outputs, counts, seed=seed)
     return Stability(table, sources, MappingProxyType(summary))
 
@@ -521,20 +675,20 @@ def on_list(ranks: Array, bottom: int, side: Side) -> Array:
     """Tell which of the p areas (last axis) are listed."""
     if side == "first":
         return np.asarray(ranks <= bottom)
-    return np.asarray(ranks > ranks.shape[-1] - bottom)
+    spared = ranks.shape[-1] - bottom
+    return np.asarray(ranks > spared)
 
 
-def _spread(kind: str, ranks: Array | None, *, bottom: int, side: Side) -> dict[str, Any]:
+def _spread(kind: str, runs: Runs | None) -> dict[str, Any]:
     """Return the columns of one kind of runs; missing where there are none."""
-    if ranks is None:  # nothing is known of the sampling errors
+    if runs is None:  # nothing is known of the sampling errors
         return {f"{kind}_{name}": np.nan for name in ("low", "high", "mean", "list")}
-    low, high = np.quantile(ranks, [0.05, 0.95], axis=0, method="nearest").astype(int)
-    inside = on_list(ranks, bottom, side)
+    low, high = np.quantile(runs.ranks, [0.05, 0.95], axis=0, method="nearest").astype(int)
     return {
         f"{kind}_low": low,
         f"{kind}_high": high,
-        f"{kind}_mean": ranks.mean(axis=0),
-        f"{kind}_list": inside.mean(axis=0),
+        f"{kind}_mean": runs.ranks.mean(axis=0),
+        f"{kind}_list": runs.listed.mean(axis=0),
     }
 
 
@@ -544,8 +698,9 @@ def _sources(outputs: Array, counts: Mapping[str, int], *, seed: int) -> pd.Data
     sources = pd.DataFrame({"factor": FACTORS, "values": list(counts.values())})
     for at, output in enumerate(("shift", "list")):
         for order, kind in enumerate(("first", "total")):
-            sources[f"{kind}_{output}"] = indices[order, at]
-            sources[f"{kind}_{output}_se"] = errors[order, at]
+            title = f"{kind}_{output}"
+            sources[title] = indices[order, at]
+            sources[f"{title}_se"] = errors[order, at]
     return sources
 
 
@@ -605,12 +760,13 @@ def _with_left_out(table: pd.DataFrame, left_out: Sequence[str]) -> pd.DataFrame
     return by_area.reindex([*table["area"], *left_out]).reset_index()
 
 
-def _shift(ranks: Array, nominal: Array) -> Array:
+def _shift(runs: Runs, nominal: Array) -> Array:
     """Mean absolute change of rank in every run, (runs,)."""
-    return np.asarray(np.abs(ranks - nominal).mean(axis=1))
+    moved = np.abs(runs.ranks - nominal)
+    return np.asarray(moved.mean(axis=1))
 
 
-def _changed(ranks: Array, listed: Array, bottom: int, side: Side) -> Array:
+def _changed(runs: Runs, listed: Array) -> Array:
     """How many of the declared list are not in it in every run, (runs,)."""
-    inside = on_list(ranks, bottom, side)
-    return np.asarray((listed & ~inside).sum(axis=1).astype(float))
+    gone = listed & ~runs.listed
+    return np.asarray(gone.sum(axis=1, dtype=float))

@@ -103,6 +103,7 @@ def study_stability(
         parts.weights,
         choices=Choices(weight_noise=weight_noise),
         seed=seed,
+        lines=parts.lines,
     )
     ranking = results.survey.rules.ranking
     found = stability(world, parts.areas, bottom=ranking.list_size, side=ranking.side, seed=seed)
@@ -144,6 +145,7 @@ def _study_combined(results: Results, *, weight_noise: float, seed: int) -> Stud
         seed=seed,
         scalings=parts.scalings,
         weight_sets=weight_sets,
+        lines=parts.lines,
     )
     rules = ranked.survey.rules.ranking
     found = stability(world, parts.areas, bottom=rules.list_size, side=rules.side, seed=seed)
@@ -161,7 +163,7 @@ USUAL = _(
 
 def export_stability(
     studied: Mapping[str, StudiedRanking],
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any],
     folder: Path | None = None,
 ) -> Path:
     """Write stability.csv, sources.csv, .xlsx, .json, a page in every language and run.json; returns the folder.
@@ -172,8 +174,8 @@ def export_stability(
     ----------
     studied : mapping
         As `study_stability` returns it.
-    options : mapping, optional
-        What it was made with, so that the set can be written again.
+    options : mapping
+        Those of `study_stability` that it was made with, so that the set can be written again.
     folder : Path, optional
         Default: <survey>/out/<time>-stability/.
     """
@@ -186,9 +188,6 @@ def export_stability(
     record = _record_of(first)
     if further:
         record["further"] = further
-    command = None
-    if options is not None:
-        command = Command("stability", options)
     return write_set(
         [first.results],
         "stability",
@@ -196,7 +195,7 @@ def export_stability(
         lines=stability_lines(studied),
         record=record,
         pages=stability_pages(studied),
-        command=command,
+        command=Command("stability", options),
         folder=folder,
     )
 
@@ -206,11 +205,12 @@ def _tables_of(one: StudiedRanking) -> dict[str, pd.DataFrame]:
     names = one.results.survey.area_names()
     marked = mark(one.results.survey)
     found = one.found
-    name_zh = found.table["area"].map(lambda code: names[code].zh)
-    factor_zh = found.sources["factor"].map(lambda factor: FACTOR[factor].zh)
+    name_zh = [names[code].zh for code in found.table["area"]]
+    factor_zh = [FACTOR[factor].zh for factor in found.sources["factor"]]
     table = found.table.assign(name_zh=name_zh, mark=marked)
     sources = found.sources.assign(factor_zh=factor_zh, mark=marked)
-    return {"stability": twelve_digits(table), "sources": twelve_digits(sources)}
+    tables = {"stability": table, "sources": sources}
+    return {title: twelve_digits(one) for title, one in tables.items()}
 
 
 def _record_of(one: StudiedRanking) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def lines_of_stability(one: StudiedRanking) -> list[Text]:
                 what=KINDS[kind],
                 shift=shift,
                 changed=summary["list_changed"][kind],
-                bottom=summary["bottom"],
+                bottom=summary.get("on_list", summary["bottom"]),
             )
         )
     raised = shortened(one.parts.lent)

@@ -211,7 +211,8 @@ def _by_mode(results: Results, item: str) -> pd.DataFrame:
     mean = points(rows, questionnaire, questionnaire.topics).mean(axis=1)
     area = rows[results.area].astype(str)
     parts = pd.DataFrame({"code": area, MODE: rows[item], "mean": mean}).dropna()
-    return parts.groupby(["code", MODE])["mean"].agg(n="count", mean="mean")
+    means = parts.groupby(["code", MODE])["mean"]
+    return means.agg(n="count", mean="mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +272,8 @@ class Trial:
             marks = mark_as_text(official.mark) if official.mark else None
             return OfficialSide(official.survey, official.wave, _selection(official), marks)
         survey = official.survey
-        return OfficialSide(survey.name, survey.declared.wave, _selection(official), survey.marks)
+        selection = _selection(official)
+        return OfficialSide(survey.name, survey.declared.wave, selection, survey.marks)
 
 
 def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "duckdb") -> Trial:
@@ -467,8 +469,8 @@ def trial_differences(official: Results, trial: Results, measures: list[str]) ->
             part = _differences_of(official, trial, measure)
             if len(part):
                 parts.append(part.assign(unit=UNITS[labels[measure][0]]))
-    areas = official.estimates[official.area].table[official.area].astype(str)
-    return _table_of(official, trial, parts, areas=sorted(areas))
+    areas = official.estimates[official.area].table[official.area]
+    return _table_of(official, trial, parts, areas=sorted(areas.astype(str)))
 
 
 def _table_of(
@@ -508,6 +510,8 @@ def _differences_of(official: Results, trial: Results, measure: str) -> pd.DataF
     except EstimatesError:  # the areas of the two have nothing in common
         return pd.DataFrame()
     table = table.rename(columns={level: "code", "later": "trial", "earlier": "official"})
-    table["n_trial"] = table["code"].map(ours.table.set_index(level)["n"])
-    table["n_official"] = table["code"].map(theirs.table.set_index(level)["n"])
-    return table[(table["n_trial"] > 0) & (table["n_official"] > 0)]
+    for side, estimates in (("trial", ours), ("official", theirs)):
+        answers = estimates.table.set_index(level)["n"]
+        table[f"n_{side}"] = table["code"].map(answers)
+    fewer = table[["n_trial", "n_official"]].min(axis=1)
+    return table[fewer > 0]

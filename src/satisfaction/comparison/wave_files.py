@@ -17,6 +17,7 @@ from satisfaction.comparison.trial import Trial
 from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.wave_pages import change_pages, rolling_pages
 from satisfaction.comparison.words import change_lines, change_sentences, rolling_lines, trial_lines
+from satisfaction.foundation.file_sets import SUMS
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
@@ -102,19 +103,27 @@ def _rolling_record(found: WaveRolling) -> dict[str, Any]:
     }
 
 
-def export_trial(found: Trial) -> Path:
+def export_trial(found: Trial, folder: Path | None = None) -> Path:
     """Write differences.csv, .xlsx and .json, signs.csv, modes.csv, a page in every language and run.json; returns the folder.
 
-    The folder is <trial>/out/<time>-trial/. Only run.json holds the clock.
+    Parameters
+    ----------
+    found : Trial
+    folder : Path, optional
+        Default: <trial>/out/<time>-trial/. Only run.json holds the clock.
     """
     tables = {"differences": found.differences, "signs": found.signs, "modes": found.modes}
     record: dict[str, Any] = {"tested": found.tested, "left_out": dict(found.left_out)}
     waves = [found.trial]
+    way = None
     if isinstance(found.official, FileSet):
         published = found.official
+        of_set = published.folder.resolve()
+        way = way_to(of_set, found.trial.survey.folder.resolve())
         record["official"] = {
-            "set": published.folder.name,
+            "set": of_set.name,
             "revision": published.revision,
+            "files": {name: sha256(of_set / name) for name in (SUMS, *READ_OF_SET)},
             **{name: published.provenance[name] for name in SIDE},
         }
     else:
@@ -127,7 +136,13 @@ def export_trial(found: Trial) -> Path:
         record=record,
         mark=found.differences["mark"].iloc[0],
         pages=trial_pages(found),
+        command=Command("trial", {"official": way}),
+        folder=folder,
     )
+
+
+READ_OF_SET = ("manifest.json", "indices.csv")
+"""What a trial takes from a published set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +160,9 @@ def write_set(
     tables: Mapping[str, pd.DataFrame],
     lines: Sequence[Text],
     record: Mapping[str, Any],
+    command: Command,
     mark: str | None = None,
     pages: Mapping[str, str] | None = None,
-    command: Command | None = None,
     folder: Path | None = None,
 ) -> Path:
     """Write tables (the first names the set), what is said about them, pages, and what they were made from.
@@ -156,43 +171,63 @@ def write_set(
     the set is written again.
     """
     last = waves[-1].survey.folder
-    name = next(iter(tables))
     if mark is None:
         mark = joint_mark([wave.survey for wave in waves])
-    notes = [line.both for line in lines]
+    finished = datetime.datetime.now(datetime.UTC)
+    return write_folder(
+        folder or last / "out" / f"{finished:%Y%m%dT%H%M%SZ}-{suffix}",
+        tables=tables,
+        notes=[line.both for line in lines],
+        mark=mark,
+        record={**record, **made_from(waves)},
+        pages=pages,
+        stamp={
+            "finished": finished.isoformat(timespec="seconds"),
+            "command": command.name,
+            "options": dict(command.options),
+            "survey_folder": SURVEY_OF_SET,
+            "surveys": [way_to(wave.survey.folder, last) for wave in waves],
+        },
+    )
+
+
+def write_folder(
+    target: Path,
+    *,
+    tables: Mapping[str, pd.DataFrame],
+    notes: Sequence[str],
+    mark: str,
+    record: Mapping[str, Any],
+    stamp: Mapping[str, Any],
+    pages: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a set in one step: its tables as csv and in a workbook, the record as json, pages, run.json with the `stamp`.
+
+    Returns the folder: `target`, or that with a number behind it where something lies there.
+    """
+    name = next(iter(tables))
     sheets = {"data": tables[name]}
     for number, title in enumerate(list(tables)[1:], start=2):
         sheets[_sheet_name(title, number)] = tables[title]
-    finished = datetime.datetime.now(datetime.UTC)
-    dated = last / "out" / f"{finished:%Y%m%dT%H%M%SZ}-{suffix}"
-    with dated_folder(folder or dated) as made:
+    sheets["notes"] = pd.DataFrame({"note": notes})
+    with dated_folder(target) as made:
         scratch = made.scratch
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
-        sheets["notes"] = pd.DataFrame({"note": notes})
         write_xlsx(sheets, scratch / f"{name}.xlsx")
-        write_json(
-            plain({"mark": mark, "notes": notes, **record, **made_from(waves)}),
-            scratch / f"{name}.json",
-        )
+        record = plain({"mark": mark, "notes": notes, **record})
+        write_json(record, scratch / f"{name}.json")
         for title, page in (pages or {}).items():
             write_text(page, scratch / title)
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
-        stamp: dict[str, Any] = {
-            "mark": mark,
-            "finished": finished.isoformat(timespec="seconds"),
-            "outputs": outputs,
-        }
-        if command is not None:
-            ways = [Path(os.path.relpath(wave.survey.folder, last)).as_posix() for wave in waves]
-            stamp |= {
-                "command": command.name,
-                "options": dict(command.options),
-                "survey_folder": SURVEY_OF_SET,
-                "surveys": ways,
-            }
+        stamp = {"mark": mark, "outputs": outputs, **stamp}
         write_json(stamp, scratch / "run.json")
     return made.target
+
+
+def way_to(folder: Path, start: Path) -> str:
+    """Return the way from one folder to another, as run.json holds it."""
+    return Path(os.path.relpath(folder, start)).as_posix()
 
 
 SURVEY_OF_SET = "../.."

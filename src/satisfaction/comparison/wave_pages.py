@@ -41,6 +41,13 @@ class PageTable(NamedTuple):
     rows: list[Cells]
 
 
+class OutlinedLine(NamedTuple):
+    """A line, and those that are set in below it."""
+
+    words: Text
+    below: list[Text]
+
+
 class RankingSection(NamedTuple):
     """What a page says of one ranking: its score, sentences, pictures and tables."""
 
@@ -48,6 +55,17 @@ class RankingSection(NamedTuple):
     lines: list[Text]
     pictures: list[Any]
     tables: list[PageTable]
+
+    @property
+    def outline(self) -> list[OutlinedLine]:
+        """Return the lines, with those that begin with a blank below the line that they belong to."""
+        outlined: list[OutlinedLine] = []
+        for line in self.lines:
+            if outlined and line.zh.startswith(" "):
+                outlined[-1].below.append(line)
+            else:
+                outlined.append(OutlinedLine(line, []))
+        return outlined
 
 
 def pages_of(
@@ -94,14 +112,19 @@ def pages_of(
 def change_pages(found: WaveChange) -> dict[str, str]:
     """Return the page of a change: a section a ranking."""
     surveys = [found.earlier.survey, found.later.survey]
-    closing = [*left_out_lines(surveys[-1], found.left_out), HONEST]
+    left_out = left_out_lines(surveys[-1], found.left_out)
 
     def sections() -> Iterable[RankingSection]:
         for one in (found, *found.further.values()):
             yield _change_section(one)
 
-    heading = _("What changed between two waves")
-    return pages_of("change.html", surveys, heading=heading, sections=sections, closing=closing)
+    return pages_of(
+        "change.html",
+        surveys,
+        heading=_("What changed between two waves"),
+        sections=sections,
+        closing=[*left_out, HONEST],
+    )
 
 
 def _change_section(found: WaveChange) -> RankingSection:
@@ -162,7 +185,11 @@ def _change_cells(found: WaveChange, row: Mapping[Hashable, Any], *, tested: boo
         guaranteed = f"{_places(row['rise_low'])} … {_places(row['rise_high'])}"
     limits = unit.change_limits(row["ci_low"], row["ci_high"])
     relative = _or_dash(row["relative_change"], unit.change) + limits
-    cells += [guaranteed, probability(row["probability_rise"]), relative, p_value(row["p_bh"])]
+    rise = probability(row["probability_rise"])
+    if row.get("model_dependent") == "yes":
+        ends = (row["probability_rise_low"], row["probability_rise_high"])
+        rise = f"{rise} ({' – '.join(map(probability, ends))})"
+    cells += [guaranteed, rise, relative, p_value(row["p_bh"])]
     return [*cells, SIGNIFICANT[row["significant"]]]
 
 
@@ -182,14 +209,19 @@ def _or_dash(value: Any, written: Callable[[Any], str]) -> str:
 def rolling_pages(found: WaveRolling) -> dict[str, str]:
     """Return the page of a mean over waves: a section a ranking."""
     surveys = [wave.survey for wave in found.waves]
-    closing = [*left_out_lines(surveys[-1], found.left_out), PERIOD]
+    left_out = left_out_lines(surveys[-1], found.left_out)
 
     def sections() -> Iterable[RankingSection]:
         for one in (found, *found.further.values()):
             yield _rolling_section(one)
 
-    heading = _("Mean of the last waves, and the ranking on it")
-    return pages_of("rolling.html", surveys, heading=heading, sections=sections, closing=closing)
+    return pages_of(
+        "rolling.html",
+        surveys,
+        heading=_("Mean of the last waves, and the ranking on it"),
+        sections=sections,
+        closing=[*left_out, PERIOD],
+    )
 
 
 def _rolling_section(found: WaveRolling) -> RankingSection:

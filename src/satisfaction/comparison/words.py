@@ -66,11 +66,12 @@ def other_areas(found: WaveChange) -> list[Text]:
 
 def change_lines(found: WaveChange) -> list[Text]:
     """Say what changed between two waves beyond sampling error, and what the largest jump is worth; ranking by ranking."""
-    surveys = [found.earlier.survey, found.later.survey]
-    lines = heading(surveys, found.measure) + lines_of_change(found)
+    last = found.later.survey
+    lines = heading([found.earlier.survey, last], found.measure)
+    lines += lines_of_change(found)
     for one in found.further.values():
         lines += [label_of_score(one.later.survey), *lines_of_change(one)]
-    return [*lines, *left_out_lines(found.later.survey, found.left_out), HONEST]
+    return [*lines, *left_out_lines(last, found.left_out), HONEST]
 
 
 def lines_of_change(found: WaveChange) -> list[Text]:
@@ -107,9 +108,10 @@ def change_sentences(found: WaveChange) -> pd.DataFrame:
     rows = []
     for row in found.table.to_dict("records"):
         sentence = _sentence(found, row)
-        about = {name: row[name] for name in ("code", "name_zh", "name_en", "measure")}
-        rows.append({**about, "zh": sentence.zh, "en": sentence.en, "mark": row["mark"]})
-    return pd.DataFrame(rows)
+        rows.append({"zh": sentence.zh, "en": sentence.en})
+    about = found.table[["code", "name_zh", "name_en", "measure"]]
+    said = pd.DataFrame(rows, index=about.index)
+    return about.join(said).assign(mark=found.table["mark"])
 
 
 def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
@@ -135,13 +137,27 @@ def _sentence(found: WaveChange, row: Mapping[Hashable, Any]) -> Text:
 def _chance(found: WaveChange, row: Any) -> Text:
     """Say how probable a true rise of so many places is, or a true fall where the published rank fell."""
     places = found.ranks.summary.places
-    if row["rise"] < 0:
-        chance = 1 - found.ranks.probability_rise(1 - places)[row["code"]]
+    code = row["code"]
+    falls = row["rise"] < 0
+    gained = 1 - places if falls else places
+    chance = found.ranks.probability_rise(gained)[code]
+    likely = _("true rise of {places} or more", places=places)
+    if falls:
+        chance = 1 - chance
         likely = _("true fall of {places} or more", places=places)
-    else:
-        chance = found.ranks.probability_rise(places)[row["code"]]
-        likely = _("true rise of {places} or more", places=places)
-    return _("P({likely}) {probability}", likely=likely, probability=probability(chance))
+    stated = _("P({likely}) {probability}", likely=likely, probability=probability(chance))
+    under = found.ranks.rise_range(gained)
+    if code not in under.index or not under.loc[code, "model_dependent"]:
+        return stated
+    ends = under.loc[code, ["probability_rise_low", "probability_rise_high"]].tolist()
+    if falls:
+        ends = [1 - end for end in reversed(ends)]
+    return _(
+        "{chance} (it depends on the model: between {low:.2f} and {high:.2f} under other assumptions)",
+        chance=stated,
+        low=ends[0],
+        high=ends[1],
+    )
 
 
 def _places_gained(rise: int) -> Text:
@@ -269,9 +285,8 @@ def beyond_error(found: WaveChange, figure: Unit) -> list[Text]:
         )
     lines = [title]
     for _row, row in changed.iterrows():
-        lines.append(
-            _("  {area}  {change}", area=area_of(row), change=relative_change(row, figure))
-        )
+        moved = relative_change(row, figure)
+        lines.append(_("  {area}  {change}", area=area_of(row), change=moved))
     return lines
 
 
@@ -324,7 +339,8 @@ def other_ranks(table: pd.DataFrame) -> list[Text]:
 
 def area_of(row: Any) -> Text:
     """Name an area."""
-    return _("{code} {name}", code=row["code"], name=Text(row["name_zh"], row["name_en"]))
+    name = Text(row["name_zh"], row["name_en"])
+    return _("{code} {name}", code=row["code"], name=name)
 
 
 def rank_as_printed(results: Results, code: str) -> Text:

@@ -69,22 +69,27 @@ class ComponentScores:
     @property
     def by_draws(self) -> bool:
         """Whether its errors are those of its draws, because marks or points of inspection decide about its points."""
-        return self.drawn is not None and self.assessed is not None and self.assessed.is_drawn
+        if self.drawn is None or self.assessed is None:
+            return False
+        return self.assessed.is_drawn
 
     @property
     def se(self) -> Array:
         """Return the standard errors, (p,); NaN where the component has none."""
         if self.by_draws and self.drawn is not None:
-            return np.asarray(self.drawn.scores.std(axis=0, ddof=1))
+            spread: Array = self.drawn.scores.std(axis=0, ddof=1)
+            return spread
         if self.errors is None:
             return np.full(len(self.score), np.nan)
-        total: Array = np.sqrt(_squares(self.errors) + _squares(self.lent))
+        variance = _squares(self.errors) + _squares(self.lent)
+        total: Array = np.sqrt(variance)
         return total
 
     @property
     def raised(self) -> Array:
         """Tell of which areas the rules raise the error, (p,) bool."""
-        return np.broadcast_to(_squares(self.lent) > 0, len(self.score))
+        added = _squares(self.lent)
+        return np.broadcast_to(added > 0, len(self.score))
 
     @property
     def taken_as_exact(self) -> bool:
@@ -282,7 +287,9 @@ def deciding_measures(
 
 
 def _deciding(inputs: CombinedInputs) -> list[str]:
-    names = [name for tree in inputs.assessments.values() for name in tree.measures]
+    names: list[str] = []
+    for tree in inputs.assessments.values():
+        names += tree.measures
     return list(dict.fromkeys(names))
 
 

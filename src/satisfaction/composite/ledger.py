@@ -48,9 +48,10 @@ def points_lost_at_sites(sites: pd.DataFrame, points: pd.Series) -> pd.DataFrame
     """
     share = 1 - sites["score"] / sites["possible"]
     part = share * site_weights(sites)
-    lost = sites.assign(points=part * sites["item"].map(points).astype(float))
-    lost = lost[lost["points"] > 0]
-    return lost[[*KEY, "points", "reason"]].assign(points_class="", due="", mended="")
+    of_item = sites["item"].map(points).astype(float)
+    lost = sites.assign(points=part * of_item)
+    lost = lost.loc[lost["points"] > 0, [*KEY, "points", "reason"]]
+    return lost.assign(points_class="", due="", mended="")
 
 
 def followed(waves: Sequence[WavePoints]) -> pd.DataFrame:
@@ -125,7 +126,8 @@ def ledger(waves: Sequence[WavePoints], *, day: str = "") -> pd.DataFrame:
     earlier waves are known. mended: clean now, lost when last looked at. mended earlier: clean when last looked at. not looked at
     again: lost when last looked at, and nobody looked in the last wave; that the area says it is mended does not change it.
     """
-    table = _standing(followed(waves), [one.wave for one in waves])
+    names = [one.wave for one in waves]
+    table = _standing(followed(waves), names)
     table = table.merge(_latest_words(waves), how="left", on=KEY)
     is_open = table["state"].isin(STILL_OPEN)
     has_due = (table["due"] != "") & (day != "")

@@ -19,8 +19,9 @@ def minmax(x: Array) -> Array:
     """0 for the lowest, 100 for the highest; all 50 where they are equal."""
     lowest = x.min(axis=0)
     spread = x.max(axis=0) - lowest
-    scaled = (x - lowest) / np.where(spread > 0, spread, 1) * 100
-    return np.where(spread > 0, scaled, 50.0)
+    differ = spread > 0
+    share = (x - lowest) / np.where(differ, spread, 1)
+    return np.where(differ, share * 100, 50.0)
 
 
 def zscore(x: Array) -> Array:
@@ -31,12 +32,14 @@ def zscore(x: Array) -> Array:
 def standardised(x: Array) -> Array:
     """(x - mean) / standard deviation (n - 1), 0 where all are equal."""
     spread = np.asarray(x.std(axis=0, ddof=1))
-    return np.asarray((x - x.mean(axis=0)) / np.where(spread > 0, spread, np.inf))
+    scale = np.where(spread > 0, spread, np.inf)
+    return np.asarray((x - x.mean(axis=0)) / scale)
 
 
 def goalposts(x: Array, worst: float, best: float) -> Array:
     """0 at the worst, 100 at the best value, cut there; `best` may be the smaller one."""
-    return np.asarray(np.clip((x - worst) / (best - worst), 0, 1) * 100)
+    share = (x - worst) / (best - worst)
+    return np.asarray(np.clip(share, 0, 1) * 100)
 
 
 def share_of_best(x: Array) -> Array:
@@ -46,7 +49,8 @@ def share_of_best(x: Array) -> Array:
 
 def distance_to(x: Array, reference: Array) -> Array:
     """1 at a reference value, 0 at the lowest: 1 - (reference - x) / (reference - min)."""
-    return np.asarray(1 - (reference - x) / (reference - x.min(axis=0)))
+    whole_way = reference - x.min(axis=0)
+    return np.asarray(1 - (reference - x) / whole_way)
 
 
 def ascending_rank(x: Array) -> Array:

@@ -90,7 +90,8 @@ class LevelScores:
     @property
     def excluded(self) -> Array:
         """Tell which areas a veto takes out, (p,) bool."""
-        return np.asarray(np.any([part.excluded for part in self.parts], axis=0))
+        by_part = [part.excluded for part in self.parts]
+        return np.asarray(np.any(by_part, axis=0))
 
     @property
     def taken_as_exact(self) -> tuple[str, ...]:
@@ -238,7 +239,8 @@ def combined_scores(
     for level in survey.area_levels():
         parts[level] = components_of_level(survey, inputs, estimates, level, trees)
     has_errors = survey.declared.selection == "probability"
-    if has_errors and (drawing.always or any(tree.is_drawn for tree in trees.values())):
+    any_drawn = any(tree.is_drawn for tree in trees.values())
+    if has_errors and (drawing.always or any_drawn):
         parts = with_draws(survey, parts, measures, drawing)
     levels = {}
     for level, of_level in parts.items():
@@ -318,7 +320,8 @@ def _on_scale(part: ComponentScores, values: Array) -> Array:
     if seen.any():
         by_area = values[:, seen].T
         declared = part.declared
-        scaled[:, seen] = normalised(by_area, declared.normalise, posts=declared.goalposts).T
+        by_area = normalised(by_area, declared.normalise, posts=declared.goalposts)
+        scaled[:, seen] = by_area.T
     return scaled
 
 
@@ -600,6 +603,8 @@ def _of_no_unit(survey: Contributions, rows: Any) -> Contributions:
     """Return contributions of sources beside the survey: its sampling units contribute nothing, so no wave shares them."""
     areas = rows.shape[1]
     units = len(survey.units)
-    matrix = sp.vstack([sp.csr_array((units, areas)), rows], format="csr")
+    nothing = sp.csr_array((units, areas))
+    matrix = sp.vstack([nothing, rows], format="csr")
     nobody = sp.csr_array((len(survey.members.stratum), areas))
-    return replace(survey, matrix=matrix, members=replace(survey.members, inside=nobody))
+    members = replace(survey.members, inside=nobody)
+    return replace(survey, matrix=matrix, members=members)

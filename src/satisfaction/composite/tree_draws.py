@@ -126,13 +126,15 @@ def _t_scale(df: Array, draws: int, rng: np.random.Generator) -> Array:
     finite = np.isfinite(df) & (df > 0)
     freedom = np.where(finite, df, 1.0)
     squares = rng.chisquare(freedom, size=(draws, len(df)))
-    return np.asarray(np.where(finite, np.sqrt(freedom / squares), 1.0))
+    scale = np.sqrt(freedom / squares)
+    return np.asarray(np.where(finite, scale, 1.0))
 
 
 def draw_sites(scores: TreeScores, draws: int, rng: np.random.Generator) -> Array:
     """Draw the sampling error of the points got at sites, (B, p): t with its df; one site of a kind adds none."""
     noise = rng.standard_normal((draws, len(scores.areas)))
-    return noise * _t_scale(scores.site_df, draws, rng) * np.sqrt(scores.site_variance)
+    drawn = noise * _t_scale(scores.site_df, draws, rng)
+    return drawn * np.sqrt(scores.site_variance)
 
 
 def draw_tree(scores: TreeScores, values: Mapping[str, Array], site_errors: Array) -> Array:

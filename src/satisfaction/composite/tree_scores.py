@@ -244,16 +244,19 @@ class TreeScores:
     @property
     def is_drawn(self) -> bool:
         """Whether a measure or points of inspection decide about points, so that the score has errors."""
-        return bool(self.tree.measures) or any(leaf.sites for leaf in self.items)
+        if self.tree.measures:
+            return True
+        return any(leaf.sites for leaf in self.items)
 
     @property
     def partly_exact(self) -> Array:
         """Tell of which areas points rest on a sheet, or on sites without an error, (p,) bool: exact as handed in."""
         by_sheet = [leaf.measure is None and not leaf.sites for leaf in self.items]
-        exact = np.asarray((self.based[:, by_sheet] > 0).any(axis=1))
+        has_points = self.based > 0
+        exact = np.asarray(has_points[:, by_sheet].any(axis=1))
         if self.sites is not None:
-            unknown = self.sites.single | self.sites.alike
-            exact = exact | np.asarray((unknown & (self.based > 0)).any(axis=1))
+            unknown = has_points & (self.sites.single | self.sites.alike)
+            exact = exact | np.asarray(unknown.any(axis=1))
         return exact
 
     @property
@@ -264,18 +267,21 @@ class TreeScores:
     @property
     def total(self) -> float:
         """Return the points of the whole tree, bonus items apart."""
-        return float(sum(leaf.points or 0.0 for leaf in self.items if not leaf.bonus))
+        ordinary = [leaf.points for leaf in self.items if not leaf.bonus]
+        return float(sum(filter(None, ordinary)))
 
     @property
     def lost(self) -> Array:
         """Return the points lost, (p, L); 0 of bonus items, NaN where an item is awaited."""
-        return np.asarray(np.where(self.ordinary, self.based - self.got, 0.0))
+        missed = self.based - self.got
+        return np.where(self.ordinary, missed, 0.0)
 
     @property
     def scores(self) -> Array:
         """Return the scores 0-100 (beyond, with bonus points), (p,); NaN where an item is awaited."""
-        kept = self.got[:, self.ordinary].sum(axis=1)
-        bonus = self.got[:, ~self.ordinary].sum(axis=1)
+        ordinary = self.ordinary
+        kept = self.got[:, ordinary].sum(axis=1)
+        bonus = self.got[:, ~ordinary].sum(axis=1)
         return points_to_score(self.tree, kept, bonus, total=self.total, cap=self.cap)
 
     @property
@@ -329,8 +335,10 @@ def step_points(leaf: AssessmentItem, value: Array) -> Array:
     """Return the points, as declared, that values of a leaf's measure give; NaN where there is no value."""
     points = np.zeros(np.shape(value))
     for step in reversed(leaf.steps):
-        points = np.where(value >= step.at_least - TIED, step.points, points)
-    return np.asarray(np.where(np.isfinite(value), points, np.nan))
+        reached = value >= step.at_least - TIED
+        points = np.where(reached, step.points, points)
+    known = np.isfinite(value)
+    return np.asarray(np.where(known, points, np.nan))
 
 
 def score_tree(

@@ -139,7 +139,8 @@ def _nodes(
     scores: TreeScores,
 ) -> Iterator[tuple[tuple[str, ...], Text, list[int]]]:
     """Yield every node with the columns of its leaves, the whole tree first, then in the tree's order."""
-    yield (), scores.tree.title, list(range(len(scores.leaves)))
+    every_leaf = list(range(len(scores.leaves)))
+    yield (), scores.tree.title, every_leaf
     yield from _nodes_below(scores, (), scores.tree.items)
 
 
@@ -217,8 +218,9 @@ def _decided_otherwise(scores: TreeScores) -> pd.DataFrame:
     by_sheet = [leaf.measure is None and not leaf.sites for leaf in scores.items]
     lost = np.where(by_sheet, 0.0, np.nan_to_num(scores.lost))
     area, leaf = np.nonzero(lost > 0)
-    table = pd.DataFrame({"code": np.array(scores.areas, dtype=object)[area]})
-    table["item"] = np.array(scores.leaves, dtype=object)[leaf]
+    codes = np.array(scores.areas, dtype=object)
+    items = np.array(scores.leaves, dtype=object)
+    table = pd.DataFrame({"code": codes[area], "item": items[leaf]})
     table["points"] = lost[area, leaf]
     return table.assign(asked=table["points"], veto=False, reason="")
 
@@ -239,10 +241,10 @@ def most_lost(entries: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         `by`, areas (that lost any), points, share (0-1 of all points lost).
     """
     points = entries[~entries["veto"]]
-    sums = points.groupby(list(by), as_index=False).agg(
-        areas=("code", "nunique"), points=("points", "sum")
-    )
-    sums["share"] = sums["points"] / max(sums["points"].sum(), 1e-300)
+    groups = points.groupby(list(by), as_index=False)
+    sums = groups.agg(areas=("code", "nunique"), points=("points", "sum"))
+    of_all = max(sums["points"].sum(), 1e-300)
+    sums["share"] = sums["points"] / of_all
     return sums.sort_values(["points", by[0]], ascending=[False, True], ignore_index=True)
 
 

@@ -450,7 +450,7 @@ class SurveyFile(Record):
     )
     ignore: list[Annotated[str, Field(pattern=PATTERN)]] = Field(
         default=[],
-        description=N_("files in responses/ that hold no responses"),
+        description=N_("files in responses/, and sheets (file#sheet), that hold no responses"),
     )
     numbering: Numbering = Field(
         default="survey",

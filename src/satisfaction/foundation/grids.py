@@ -26,13 +26,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from python_calamine import CalamineWorkbook
+from python_calamine import CalamineWorkbook, SheetVisibleEnum
 from xlsxwriter.utility import xl_col_to_name
 
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, ngettext
 
 MOST_MEMBERS = 10_000  # of an archive: pictures of a wave's interviews may lie beside its tables
 MOST_UNPACKED = 500 << 20  # bytes: some five million interviews as csv, a million as xlsx
@@ -44,6 +44,9 @@ SPARSE = 4  # times the cells there are: from here on most hold nothing
 CHUNK = 1 << 20
 LONGEST = 24  # bytes of a cell's reference
 BEYOND = 10**9  # no sheet has as many columns or rows
+FORMULA_WITHOUT_VALUE = re.compile(
+    rb"<c\b(?![^>]*\bt=.str)([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v>\s*</v>|<v\s*/>)?\s*</c>"
+)  # Excel writes t="str" where the result is an empty text
 
 
 def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
@@ -83,7 +86,7 @@ def check_sheets(content: bytes, *, where: str) -> bool:
     Raises
     ------
     InputFileError
-        F440 from `check_archive`, F441 for a far cell.
+        F440 from `check_archive`, F441 for a far cell, F443 for a formula without its value.
     """
     if not content.startswith(b"PK"):
         return False
@@ -139,6 +142,7 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
     first = np.full(2, np.iinfo(np.int64).max)
     last = np.zeros(2, dtype=np.int64)
     for piece in _pieces(archive, info):
+        _refuse_formulas_without_values(piece, where=where)
         places = _references(piece)
         if len(places):
             cells += len(places)
@@ -148,6 +152,25 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
         columns, rows = (last - first + 1).tolist()
         corner = f"{xl_col_to_name(int(last[0]) - 1)}{last[1]}"
         check_spread(rows, columns, cells, where=where, corner=corner)
+
+
+def _refuse_formulas_without_values(piece: bytes, *, where: str) -> None:
+    """Refuse what would be read as empty although Excel shows a figure there."""
+    without = FORMULA_WITHOUT_VALUE.findall(piece)
+    if not without:
+        return
+    place = re.search(rb"\br=.(\w+)", without[0])
+    cell = place[1].decode("ascii", "replace") if place else ""
+    raise InputFileError(
+        "F443",
+        ngettext(
+            "{n} cell holds a formula without its result.",
+            "{n} cells hold formulas without their results.",
+            len(without),
+        ),
+        where=f"{where} {cell}".rstrip(),
+        hint=_("Open the workbook in Excel or WPS, let it calculate, and save it."),
+    )
 
 
 def _references(piece: bytes) -> npt.NDArray[np.int64]:
@@ -173,12 +196,15 @@ def _references(piece: bytes) -> npt.NDArray[np.int64]:
 
 
 def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield a member in pieces, each cell's reference whole in one of them."""
+    """Yield a member in pieces, each cell whole in one of them."""
     rest = b""
     with archive.open(info) as stream:
         while piece := stream.read(CHUNK):
             piece = rest + piece
-            end = piece.rfind(b"<", max(len(piece) - CHUNK, 0))
+            late = max(len(piece) - CHUNK, 0)
+            end = max(piece.rfind(b"<c ", late), piece.rfind(b"<row ", late))
+            if end < 0:
+                end = piece.rfind(b"<", late)
             if end >= 0:
                 rest = piece[end:]
                 yield piece[:end]
@@ -260,6 +286,8 @@ class Grid:
         Ranges of merged cells: first row (from 1), first column (from 0), last row, last column.
     nested : tuple of str
         Columns of lists or records, whose cells are not read.
+    hidden : bool
+        Whether the workbook hides the sheet.
     """
 
     path: Path
@@ -270,6 +298,7 @@ class Grid:
     dates: frozenset[str]
     merged: tuple[Range, ...]
     nested: tuple[str, ...] = ()
+    hidden: bool = False
 
     def record(self, position: int) -> list[str]:
         """Return the cells of one record."""
@@ -371,12 +400,13 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
         checked = check_sheets(content, where=where)
         sheets = _sheets(content) if checked else _old_sheets(content)
         grids = []
-        for name, before, ranges, records in sheets:
+        for name, before, ranges, records, hidden in sheets:
             merged = []
             for (top, left), (bottom, right) in ranges:
                 merged.append((top + 1, left - before, bottom + 1, right - before))
             label = f"{member}/{name}" if member else name
-            grids.append(_grid(path, label, records, merged=tuple(merged)))
+            grid = _grid(path, label, records, merged=tuple(merged))
+            grids.append(replace(grid, hidden=hidden))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except (
@@ -391,13 +421,14 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
     return grids
 
 
-def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]]]]:
-    """Give name, empty columns before the table, merged cells and rows of every sheet."""
+def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]], bool]]:
+    """Give name, empty columns before the table, merged cells and rows of every sheet, and whether it is hidden."""
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-    for place, name in enumerate(workbook.sheet_names):
+    for place, about in enumerate(workbook.sheets_metadata):
         sheet = workbook.get_sheet_by_index(place)
-        _unused, before = sheet.start or (0, 0)
-        yield name, before, sheet.merged_cell_ranges or (), sheet.iter_rows()
+        before = (sheet.start or (0, 0))[1]
+        hidden = about.visible != SheetVisibleEnum.Visible
+        yield about.name, before, sheet.merged_cell_ranges or (), sheet.iter_rows(), hidden
 
 
 CHILD_MEMORY = 1_300_000_000  # bytes; the largest .xls sheet, 65,536 x 256 cells, needs 1.1 GB
@@ -411,14 +442,16 @@ try:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 except ImportError:
     pass  # Windows has no such limits
-from python_calamine import CalamineWorkbook
+from python_calamine import CalamineWorkbook, SheetVisibleEnum
 sheets = []
 try:
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
-    for place, name in enumerate(workbook.sheet_names):
+    for place, about in enumerate(workbook.sheets_metadata):
         sheet = workbook.get_sheet_by_index(place)
         before = (sheet.start or (0, 0))[1]
-        sheets.append((name, before, sheet.merged_cell_ranges or (), list(sheet.iter_rows())))
+        hidden = about.visible != SheetVisibleEnum.Visible
+        merged = sheet.merged_cell_ranges or ()
+        sheets.append((about.name, before, merged, list(sheet.iter_rows()), hidden))
     answer = sheets
 except Exception as fault:
     answer = str(fault)
@@ -426,7 +459,7 @@ sys.stdout.buffer.write(pickle.dumps(answer))
 """
 
 
-def _old_sheets(content: bytes) -> list[tuple[str, int, Any, list[list[object]]]]:
+def _old_sheets(content: bytes) -> list[tuple[str, int, Any, list[list[object]], bool]]:
     """Return what `_sheets` gives, of an .xls, .xlsb or .ods workbook.
 
     It is read in a process of its own: a damaged one may abort it or take all memory it can get.

@@ -76,7 +76,8 @@ def pages_of_fieldwork(folder: Path, language: Language) -> Answer:
     standing = stand(survey, load_responses(survey))
     written = write_fieldwork(standing)
     with use(language):
-        return _lines(summary_lines(standing, written)[:-3]) + linked(results_in(written, language))
+        lines = summary_lines(standing, written)[:-3]
+        return _lines(lines) + linked(results_in(written, language))
 
 
 def ran(folder: Path, language: Language, *, notebooks: bool, tell: Tell = _silent) -> Answer:
@@ -111,9 +112,8 @@ def written_report(folder: Path, language: Language, *, tell: Tell = _silent) ->
     tell(_("writing the pages"))
     written = write_report(results)
     with use(language):
-        return _lines([_("Pages: {folder}", folder=written.name)]) + linked(
-            results_in(written, language)
-        )
+        lines = [_("Pages: {folder}", folder=written.name)]
+        return _lines(lines) + linked(results_in(written, language))
 
 
 def since(earlier: Path, later: Path, language: Language) -> Answer:
@@ -121,8 +121,9 @@ def since(earlier: Path, later: Path, language: Language) -> Answer:
     change = run_change(earlier, later)
     written = export_change(change)
     with use(language), readable_cards(change.later.survey):
-        table = card(str(_("change")), tables={_("areas"): change.table})
-        return _lines(change_lines(change)) + linked(results_in(written, language)) + table
+        links = linked(results_in(written, language))
+        tables: dict[Text | str, pd.DataFrame] = {_("areas"): change.table}
+        return _lines(change_lines(change)) + links + card(str(_("change")), tables=tables)
 
 
 def plan_of_next(
@@ -162,7 +163,8 @@ def _lines(lines: Iterable[Text]) -> str:
 def edited_notebooks(folder: Path, language: Language) -> list[str]:
     """Name the notebooks of a wave that somebody has edited."""
     shelf = folder / "out" / shelf_of(language)
-    return [path.name for path in sorted(shelf.glob("0*.ipynb")) if _is_edited(_read(path))]
+    numbered = sorted(shelf.glob("0*.ipynb"))
+    return [path.name for path in numbered if _is_edited(_read(path))]
 
 
 def opened(folder: Path, language: Language, *, fresh: bool = False) -> Answer:
@@ -244,7 +246,8 @@ def results_in(folder: Path, language: Language) -> list[tuple[Text, Path]]:
             continue
         spoken = path.with_stem(f"{path.stem}-{language}")
         shown = spoken if spoken.is_file() else path
-        links.append((FILES.get(path.stem, Text(path.stem)), shown))
+        label = FILES.get(path.stem, Text(path.stem))
+        links.append((label, shown))
     return links
 
 

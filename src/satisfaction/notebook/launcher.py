@@ -69,7 +69,8 @@ class Wave:
 
 def find_waves(root: Path) -> list[Wave]:
     """List the survey folders by name."""
-    return [_wave(path.parent) for path in sorted((root / "surveys").glob("*/survey.yaml"))]
+    declared = (root / "surveys").glob("*/survey.yaml")
+    return [_wave(path.parent) for path in sorted(declared)]
 
 
 def find_questionnaires(root: Path) -> list[str]:
@@ -91,7 +92,7 @@ def _wave(folder: Path) -> Wave:
         before = (folder / checking.earlier).resolve()
     return Wave(
         folder,
-        title=Text(declared.title.zh, declared.title.en),
+        title=declared.title.text,
         wave=declared.wave,
         questionnaire=declared.questionnaire,
         selection=declared.selection,
@@ -255,9 +256,10 @@ class Form:
 
     def choose(self) -> None:
         """Propose the wave before the one chosen to be compared with, and show what was made of it."""
+        folders = [folder for _title, folder in self.earlier.options]
         for wave in find_waves(self.root):
-            folders = [folder for _title, folder in self.earlier.options]
-            if wave.folder == self.wave.value and wave.before in folders:
+            is_chosen = wave.folder == self.wave.value
+            if is_chosen and wave.before in folders:
                 self.earlier.value = wave.before
         self.refresh()
 
@@ -278,9 +280,9 @@ class Form:
             self.notebooks.description = str(_("notebooks too"))
             for name, button in self.buttons.items():
                 button.description = str(name)
-        self.overview.value = overview(
-            find_waves(self.root), find_questionnaires(self.root), language=language
-        )
+        waves = find_waves(self.root)
+        questionnaires = find_questionnaires(self.root)
+        self.overview.value = overview(waves, questionnaires, language=language)
         if self.wave.value is not None:
             page = runs_list(self.wave.value, language=language)
             self.runs.outputs = (
@@ -343,7 +345,8 @@ class Form:
             fresh.on_click(lambda _button: self.fresh(folder, language))
             names = comma_list(edited)
             asked = _("You have edited {names}; your copies stay as they are.", names=names)
-            self.question.children = (self.widgets.Label(str(asked)), fresh)
+            question = self.widgets.Label(str(asked))
+            self.question.children = (question, fresh)
         return opened(folder, language)
 
     def fresh(self, folder: Path, language: Language) -> None:

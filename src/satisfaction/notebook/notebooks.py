@@ -211,4 +211,6 @@ def _execute(notebook: Path, survey: Survey, folder: Path, language: Language) -
 
 def exported(folder: Path) -> Iterator[Path]:
     """Yield the files that notebooks exported, without the notebooks themselves."""
-    yield from sorted(path for path in folder.iterdir() if path.suffix != ".ipynb")
+    for path in sorted(folder.iterdir()):
+        if path.suffix != ".ipynb":
+            yield path

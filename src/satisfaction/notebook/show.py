@@ -14,13 +14,11 @@ from typing import Any
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.language import Language, Text, _
+from satisfaction.foundation.language import Language, Text, _, current, use
 from satisfaction.foundation.language import language as speak
 from satisfaction.foundation.pages import TABLE_WRITERS
 from satisfaction.notebook.table_view import Labels, TableView, survey_labels, view
-from satisfaction.notebook.titles import TITLES
 from satisfaction.publication.headings import (
-    chosen_columns,
     column_words,
     in_one_language,
     title_of,
@@ -40,6 +38,43 @@ __all__ = [
 
 UNKNOWN = _("**Not a probability sample, hence no sampling error: there is nothing to show here.**")
 ABSENT = _("**Not declared**")
+TITLES = {
+    # tests
+    "t": _("t statistic"),
+    "maxt_error": _("simulation error of the p of max-t"),
+    "maxt_fragile": _("p of max-t within its simulation error of the limit"),
+    "rest": _("all others together"),
+    "independent": _("share under independence"),
+    "p_holm: design": _("p by the design, adjusted by Holm"),
+    "p_holm: pingouin": _("p of the textbook (pingouin), adjusted by Holm"),
+    "difference (whole)": _("difference from the rest of the whole"),
+    "p_holm (whole)": _("its p, adjusted by Holm"),
+    "plain": _("estimate without weights and design"),
+    "se plain": _("its standard error without the design"),
+    "se / se plain": _("standard errors, with / without the design"),
+    # reliability and interviewers
+    "z": _("z"),
+    "pingouin: alpha": _("alpha of the textbook (pingouin)"),
+    "pingouin: low": _("its lower limit"),
+    "pingouin: high": _("its upper limit"),
+    "weighted alpha": _("weighted alpha"),
+    "design: low": _("weighted alpha, lower limit"),
+    "design: high": _("weighted alpha, upper limit"),
+    "width, design / pingouin": _("width of the limits, design / textbook"),
+    "sd": _("standard deviation"),
+    "weighted_sd": _("weighted standard deviation"),
+    "f": _("F statistic"),
+    # change
+    "later": _("later wave"),
+    "earlier": _("earlier wave"),
+    "se ignoring": _("standard error as if no PSU were shared"),
+    "se ignoring / se": _("standard errors, no PSU shared / as they are"),
+    "raw_order": _("order by places gained"),
+    "shrunk_order": _("order by shrunk change"),
+    # plan
+    "psus_now": _("PSUs of this wave"),
+}
+"""Titles of columns that stand in tables of analyses alone: tests, change between waves, plans."""
 
 
 def words(message: str, **values: object) -> str:
@@ -122,9 +157,8 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     plain = _with_plain_columns(_with_index(frame))
-    html = view(
-        plain, chosen=chosen_columns(plain), heading=_title_of, kind=kind, labels=_LABELS[-1]
-    )
+    with use(current() or "zh"):
+        html = view(plain, heading=_title_of, kind=kind, labels=_LABELS[-1])
     return TableView(html, repr(in_one_language(frame)))
 
 

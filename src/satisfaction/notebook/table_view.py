@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
-from satisfaction.foundation.language import Text, _, as_text, current, use
+from satisfaction.foundation.language import Text, _, as_text
 from satisfaction.foundation.pages import fill
 from satisfaction.publication.columns import COLUMNS, SHARE_OR_POINTS
+from satisfaction.publication.headings import chosen_columns
 from satisfaction.publication.labels import (
     STATUS,
     VERDICT,
@@ -168,7 +169,6 @@ class TableView:
 def view(
     table: pd.DataFrame,
     *,
-    chosen: Mapping[Any, Any],
     heading: Callable[[Any], Text | None],
     kind: str | None,
     labels: Labels,
@@ -179,30 +179,21 @@ def view(
     ----------
     table : DataFrame
         With columns that are unique.
-    chosen : dict
-        The columns to show, by the name they are shown under.
     heading : function
-        From that name to its title, if it has one.
+        From the name that a column is shown under to its title, if it has one.
     kind : {"rate", "score", "index"} or None
         What all estimates are; None: as columns of the table and `labels` say of each row.
     labels : Labels
     """
-    with use(current() or "zh"):
-        return _view(table, dict(chosen), heading, kind, labels)
-
-
-def _view(
-    table: pd.DataFrame,
-    chosen: dict[Any, Any],
-    heading: Callable[[Any], Text | None],
-    kind: str | None,
-    labels: Labels,
-) -> str:
+    chosen = chosen_columns(table)
     facts = _said_once(table, chosen)
     if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
         del chosen["unit"]
     rows = table.head(MOST_ROWS)
     groups = _groups(rows, kind, labels)
+    areas = labels.areas
+    if "name" in chosen:  # a code then needs no name behind it
+        areas = {}
     columns = []
     for name, source in chosen.items():
         pair = _pair_of(name, chosen)
@@ -210,17 +201,9 @@ def _view(
             columns += _limits(rows, pair, groups)
         elif pair is None:
             title = labels.levels.get(name) or heading(name)
-            named = "name" in chosen  # a code then needs no name behind it
-            areas = {} if named else labels.areas
             columns.append(_column(name, rows[source], title, groups, labels.words_of(name), areas))
-    cells = [
-        [_Cell(column.texts[at], column.keys[at], column.number) for column in columns]
-        for at in range(len(rows))
-    ]
-    return fill(
-        "table_view.html",
-        {"columns": columns, "rows": cells, "facts": facts, "of": len(table), "most": MOST_ROWS},
-    )
+    values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
+    return fill("table_view.html", values | {"shown": len(rows)})
 
 
 def _pair_of(name: Any, chosen: Mapping[Any, Any]) -> Pair | None:
@@ -228,12 +211,6 @@ def _pair_of(name: Any, chosen: Mapping[Any, Any]) -> Pair | None:
         if name in (pair.low, pair.high) and pair.low in chosen and pair.high in chosen:
             return pair
     return None
-
-
-class _Cell(NamedTuple):
-    text: str
-    key: str
-    number: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +252,7 @@ def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
         del chosen[name]
         value = held[0]
         if not pd.isna(value) and value != "":
-            facts.append(str(mark_as_text(value) if name == "mark" else as_text(value)))
+            facts.append(str(mark_as_text(value)))
     return facts
 
 

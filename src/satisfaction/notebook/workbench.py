@@ -178,7 +178,8 @@ class Workbench:
         0  declared          120            0
         1   upper 3          120            0
         """
-        return self._tried(with_weighting(self.results.survey, steps, name=name), name, variance)
+        survey = with_weighting(self.results.survey, steps, name=name)
+        return self._tried(survey, name, variance)
 
     def try_weights(
         self,
@@ -594,12 +595,13 @@ class Workbench:
         with scratch_folder("satisfaction-weights") as scratch:
             for file, table in tables.items():
                 assert table is not None
-                write_csv(table, scratch / file)
+                written = scratch / file
+                write_csv(table, written)
                 path = self.survey.folder / file
-                if path.is_file() and sha256(path) == sha256(scratch / file):
+                if path.is_file() and sha256(path) == sha256(written):
                     continue
                 with new_file(path) as new:
-                    put_bytes(read_bytes(scratch / file), new)
+                    put_bytes(read_bytes(written), new)
 
     def _trial(self, trial: WeightingTrial | str) -> WeightingTrial:
         name = trial if isinstance(trial, str) else trial.name
@@ -631,11 +633,13 @@ class Workbench:
 
     def _refuse_other(self, lines: StepLines, steps: Iterable[Step]) -> None:
         """Refuse to write a survey.yaml that would not be read back as meant."""
-        document = parse_yaml("".join(lines.lines).lstrip("\ufeff"), lines.path, SurveyError)
+        text = "".join(lines.lines).lstrip("\ufeff")
+        document = parse_yaml(text, lines.path, SurveyError)
         declared = validated(document, SurveyFile, SurveyError)
         others = declared.model_copy(update={"weighting": []})
         before = self.survey.declared.model_copy(update={"weighting": []})
-        if others != before or not same_steps(declared.weighting, list(steps)):
+        as_meant = same_steps(declared.weighting, list(steps))
+        if others != before or not as_meant:
             raise WeightsError(
                 "W526",
                 _("The steps cannot be put into this survey.yaml without changing other lines."),

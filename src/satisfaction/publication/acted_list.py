@@ -39,16 +39,11 @@ def with_acted_sentences(
     for row in ranking.to_dict("records"):
         if row["listed"] != "no" or row["listed_by_rank"] != "no":
             words[row["code"]] = _of_area(survey, row, by_area[row["code"]])
-    added = sentences["code"].map(words)
-    for language in ("zh", "en"):
-        said = [getattr(text, language) if isinstance(text, Text) else "" for text in added]
-        between = " " if language == "en" else ""
-        whole = [
-            f"{old}{between}{new}" if new else old
-            for old, new in zip(sentences[language], said, strict=True)
-        ]
-        sentences = sentences.assign(**{language: whole})
-    return sentences
+    rows = []
+    for row in sentences.to_dict("records"):
+        whole = join_sentences([Text(row["zh"], row["en"]), words.get(row["code"])])
+        rows.append((row["code"], whole.zh, whole.en))
+    return pd.DataFrame(rows, columns=["code", "zh", "en"], dtype=str)
 
 
 def _of_area(survey: Survey, row: Mapping[Any, Any], thresholds: pd.DataFrame) -> Text:
@@ -112,7 +107,7 @@ def acted_statement(survey: Survey, statement: Statement, ranking: pd.DataFrame)
                 areas=areas,
             )
         )
-    said = join_sentences([Text(statement.zh, statement.en), *parts])
+    said = join_sentences([statement.text, *parts])
     return replace(
         statement,
         zh=said.zh,

@@ -101,4 +101,6 @@ def list_moves(results: Results | Ranked, before: Results) -> ListMoves:
     """Compare the list of one recipe with that of another, before it."""
     now = set(map(str, results.ranking.summary.filed))
     then = set(map(str, before.ranking.summary.filed))
-    return ListMoves(tuple(sorted(now - then)), tuple(sorted(then - now)))
+    entered = sorted(now - then)
+    left = sorted(then - now)
+    return ListMoves(tuple(entered), tuple(left))

@@ -6,7 +6,9 @@ group with fewer answers than the suppression rule allows is not tested; areas i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     labelled,
     mark,
-    measure_labels,
+    names_of_scores,
     twelve_digits,
     whole_code,
 )
@@ -43,17 +45,8 @@ FEWEST_GROUPS = 2
 MOST_GROUPS = 6
 KNOWN_OF_MOST = 0.9  # of the respondents, for an item to make groups
 TESTS = [
-    *(
-        "test",
-        "measure",
-        "measure_zh",
-        "measure_en",
-        "variable",
-        "first",
-        "second",
-        "difference",
-        "se",
-    ),
+    *("test", "measure", "measure_zh", "measure_en", "variable", "first", "second"),
+    *("difference", "se"),
     *("statistic", "df", "ddf", "p", "p_adjusted", "multiplicity", "null", "method", "note"),
 ]
 RELIABILITY = [
@@ -61,6 +54,7 @@ RELIABILITY = [
     *("coefficient_high", "weighted_coefficient", "weighted_low", "weighted_high", "alpha_without"),
     *("df", "p", "p_adjusted", "multiplicity", "n", "null", "method", "note"),
 ]
+OF_DIFFERENCE = ("difference", "se", "df", "p")
 NO_NULL = _("none: estimated, not tested")
 NO_TEST = _("a coefficient with its limits; no test")
 Row = dict[str, Any]
@@ -137,7 +131,8 @@ def measures_tested(results: Results) -> list[str]:
     if declared.measures is not None:
         return [name for name in declared.measures if name in results.design.measures]
     candidates = [questionnaire.ranked, *questionnaire.indices, *questionnaire.rates]
-    return [name for name in candidates if name in results.design.measures][:1]
+    of_persons = [name for name in candidates if name in results.design.measures]
+    return of_persons[:1]
 
 
 def _pairs(results: Results) -> Iterator[Row]:
@@ -150,16 +145,11 @@ def _pairs(results: Results) -> Iterator[Row]:
         "measure": conventions["measure"],
         "variable": results.area,
         "multiplicity": _("Holm over {n} tests", n=tested).both,
-        "null": conventions["null"],
-        "method": conventions["test"],
+        **_conventions(conventions),
     }
     for row in compared.table.to_dict("records"):
-        figures = {name: row[name] for name in ("difference", "se", "df", "p")}
-        figures["first"] = str(row["area"])
-        figures["second"] = str(row["other"])
-        figures["statistic"] = row["t"]
-        figures["p_adjusted"] = row["p_holm"]
-        yield of_all | figures
+        pair = {"first": str(row["area"]), "second": str(row["other"])}
+        yield of_all | pair | _of_difference(row) | {"p_adjusted": row["p_holm"]}
 
 
 def _rest(results: Results, measure: str) -> Iterator[Row]:
@@ -170,7 +160,7 @@ def _rest(results: Results, measure: str) -> Iterator[Row]:
     except EstimatesError as fault:
         yield head | {"note": _told(fault)}
         return
-    head |= {"null": compared.conventions["null"], "method": compared.conventions["test"]}
+    head |= _conventions(compared.conventions)
     estimates = results.estimates[results.area].of(measure).table
     notes = dict(zip(estimates[results.area].astype(str), estimates["note"], strict=True))
     withheld = set(estimates.loc[estimates["estimate"].isna(), results.area].astype(str))
@@ -208,14 +198,18 @@ def _changes(results: Results) -> Iterator[list[Row]]:
         of_level |= {"null": NULL, "method": moved.conventions["test"]}
         rows = []
         for row in moved.table.to_dict("records"):
-            area = str(row[results.area]) if code is None else code
+            area = code or str(row[results.area])
             rows.append(of_level | {"first": area} | _of_difference(row))
         yield rows
 
 
 def _of_difference(row: dict[Any, Any]) -> Row:
-    figures: Row = {name: row[name] for name in ("difference", "se", "df", "p")}
+    figures: Row = {name: row[name] for name in OF_DIFFERENCE}
     return figures | {"statistic": row["t"]}
+
+
+def _conventions(conventions: Mapping[str, Any]) -> Row:
+    return {"null": conventions["null"], "method": conventions["test"]}
 
 
 def _told(fault: Exception) -> str:
@@ -229,53 +223,39 @@ def _families(results: Results, declared: Testing, groups: list[str]) -> Iterato
     """Yield the tests of groups, a family each that is adjusted together: means, ranks, independence, regression."""
     design = results.design
     measures = measures_tested(results)
-    pairs = [group for group in groups if _levels(results, group) == FEWEST_GROUPS]
-    yield [
-        row
-        for measure in measures
-        for group in pairs
-        for row in _one("means", measure, group, lambda m, g: t_test(design, m, g))
-    ]
-    yield [
-        row
-        for measure in measures
-        for group in groups
-        for row in _one("ranks", measure, group, lambda m, g: rank_test(design, m, g))
-    ]
+    answers = results.responses.accepted
+    pairs = [group for group in groups if answers[group].nunique() == FEWEST_GROUPS]
     rates = [name for name in results.survey.questionnaire.rates if name in design.measures]
-    yield [
-        row
-        for rate in rates
-        for group in groups
-        for row in _one("independence", rate, group, lambda m, g: rao_scott(design, g, m))
-    ]
+    yield _family("means", measures, pairs, partial(t_test, design))
+    yield _family("ranks", measures, groups, partial(rank_test, design))
+    yield _family("independence", rates, groups, lambda rate, group: rao_scott(design, group, rate))
     if groups and declared.regression:
         for measure in measures:
             yield from _regression(results, measure, groups)
 
 
-def _levels(results: Results, group: str) -> int:
-    return int(results.responses.accepted[group].dropna().nunique())
-
-
-def _one(
-    test: str, measure: str, group: str, compute: Callable[[str, str], HypothesisTest]
-) -> Iterator[Row]:
-    """Carry out one test; where it is impossible the row says why."""
-    head: Row = {"test": test, "measure": measure, "variable": group}
-    try:
-        done = compute(measure, group)
-    except EstimatesError as fault:
-        yield head | {"note": _told(fault)}
-        return
-    yield head | _figures(done)
+def _family(
+    test: str,
+    measures: Iterable[str],
+    groups: Iterable[str],
+    compute: Callable[[str, str], HypothesisTest],
+) -> list[Row]:
+    """Carry out one test of every measure and group; where it is impossible the row says why."""
+    rows = []
+    for measure, group in itertools.product(measures, groups):
+        head: Row = {"test": test, "measure": measure, "variable": group}
+        try:
+            rows.append(head | _figures(compute(measure, group)))
+        except EstimatesError as fault:
+            rows.append(head | {"note": _told(fault)})
+    return rows
 
 
 def _figures(done: HypothesisTest) -> Row:
     figures = done.table.iloc[0].to_dict()
-    row = {name: figures.get(name, np.nan) for name in ("difference", "se", "df", "ddf", "p")}
+    row = {name: figures.get(name, np.nan) for name in (*OF_DIFFERENCE, "ddf")}
     row["statistic"] = figures.get("statistic", figures.get("t", np.nan))
-    return row | {"null": done.conventions["null"], "method": done.conventions["test"]}
+    return row | _conventions(done.conventions)
 
 
 def _regression(results: Results, measure: str, groups: list[str]) -> Iterator[list[Row]]:
@@ -285,39 +265,19 @@ def _regression(results: Results, measure: str, groups: list[str]) -> Iterator[l
         joint = {group: fit.joint_test(group) for group in groups}
     except EstimatesError as fault:
         variables = " ".join(groups)
-        yield [
-            {
-                "test": "regression",
-                "measure": measure,
-                "variable": variables,
-                "note": _told(fault),
-            }
-        ]
+        row = {"test": "regression", "measure": measure, "variable": variables}
+        yield [row | {"note": _told(fault)}]
         return
+    head = {"test": "coefficient", "measure": measure, **_conventions(fit.conventions)}
     coefficients = []
-    for row in fit.table.iloc[1:].to_dict("records"):
+    table = fit.table.rename(columns={"estimate": "difference"})
+    for row in table.iloc[1:].to_dict("records"):
         group, _equals, level = str(row["term"]).partition("=")
-        coefficients.append(
-            {
-                "test": "coefficient",
-                "measure": measure,
-                "variable": group,
-                "first": str(fit.conventions["baseline"][group]),
-                "second": level,
-                "difference": row["estimate"],
-                "se": row["se"],
-                "statistic": row["t"],
-                "df": row["df"],
-                "p": row["p"],
-                "null": fit.conventions["null"],
-                "method": fit.conventions["test"],
-            }
-        )
+        baseline = str(fit.conventions["baseline"][group])
+        compared = {"variable": group, "first": baseline, "second": level}
+        coefficients.append(head | compared | _of_difference(row))
     yield coefficients
-    yield [
-        {"test": "joint", "measure": measure, "variable": group} | _figures(done)
-        for group, done in joint.items()
-    ]
+    yield _family("joint", [measure], groups, lambda _measure, group: joint[group])
 
 
 def _adjusted(family: list[Row]) -> list[Row]:
@@ -426,9 +386,8 @@ def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
 
 def _published(survey: Survey, rows: list[Row], columns: list[str]) -> pd.DataFrame:
     """Put rows into the columns of a file, with survey, wave, labels and mark; texts that are missing are empty."""
-    labels = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
     table = pd.DataFrame(rows).reindex(columns=columns)
-    table = labelled(table, labels, key="measure", into="measure")
+    table = labelled(table, names_of_scores(survey), key="measure", into="measure")
     for name in ("variable", "first", "second", "item", "multiplicity", "null", "method", "note"):
         if name in table:
             table[name] = table[name].astype(object).fillna("")

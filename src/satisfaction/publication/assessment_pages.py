@@ -15,6 +15,7 @@ from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.publication.columns import OF_ASSESSMENT
 from satisfaction.publication.headings import WORDS as IN_WORDS
 from satisfaction.publication.headings import in_one_language
+from satisfaction.publication.report.rows import Row, records
 
 STATE_WORDS: Mapping[str, Text] = {
     "open": _("still open"),
@@ -67,41 +68,43 @@ HEADINGS_OF_ASSESSMENT: Mapping[str, Text] = {
     "name": _("area"),
 }
 ORDER = list(STATE_WORDS)
-OPEN = ("open", "back", "new")
-POINTS_OF_AN_AREA = (
-    "score",
-    "got",
-    "bonus",
-    "winnable",
-    "difficult",
-    "dead",
-    "unclassed",
-    "undecided",
-    "score_winnable",
-    "score_most",
-)
-Row = dict[str, Any]
+LOST_BY_CLASS = {name or "unclassed": words for name, words in CLASS_WORDS.items()}
+"""What the columns of points lost by class are called."""
 
 
-def points_text(value: Any) -> str:
+def _points(value: Any) -> str:
     """Write points with two decimals."""
     return estimate_text(value, "score", digits=2)
 
 
-def _points(row: Row, columns: Sequence[str]) -> Row:
-    """Write columns of points under their own names."""
-    return {column: points_text(row[column]) for column in columns}
+def _rank(value: Any) -> str:
+    if pd.isna(value):
+        return ABSENT
+    return f"{value:.0f}"
 
 
-def _labelled(row: Row) -> Row:
-    """Return the name of an item in both languages."""
-    return {"name": Text.of(row["zh"], row["en"])}
+def _ranks_drawn(row: Row | None) -> str:
+    """Write how far sampling moves an area's rank; nothing where it was not drawn."""
+    if row is None or pd.isna(row["rank"]):
+        return ABSENT
+    return f"{row['rank_low']:.0f}–{row['rank_high']:.0f}"
 
 
-def _linked(survey: Survey, code: str, language: Language) -> Row:
-    """Return the name and code of an area and the address of its page."""
-    address = page_name(f"{code}.html", language, survey.declared.languages)
-    return {"name": survey.area_names()[code], "code": code, "href": address}
+def _significant(value: Any, digits: int = 6) -> str:
+    if pd.isna(value):
+        return ABSENT
+    return f"{value:.{digits}g}"
+
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "estimate": estimate_text,
+    "label": lambda row: Text.of(row["zh"], row["en"]),
+    "points": _points,
+    "probability": probability,
+    "rank": _rank,
+    "ranks_drawn": _ranks_drawn,
+    "significant": _significant,
+}
 
 
 def overview_page(
@@ -114,25 +117,26 @@ def overview_page(
     language: Language,
 ) -> str:
     """Write the page of all areas: scores and classes, top items by area, departments by area, and the draws."""
-    languages = survey.declared.languages
-    shown = [line for line in lines if line != survey.marks]  # the mark stands above the page
-    with use(language):
-        sections = []
-        for one in trees:
-            ranks = drawn_trees.get(one.name)
-            section: Row = {"title": one.tree.title}
-            section["scores"] = _score_rows(survey, one, ranks, language)
-            section["aspects"] = _wide_sums(survey, one, language)
-            section["departments"] = _wide_departments(survey, one, language)
-            section["levels"] = [str(name) for name in one.tree.levels]
-            sections.append(section)
-        values = _shared(survey) | {
-            "across": across("index.html", language, languages),
-            "lines": shown,
-            "sections": sections,
-            "drawn": _drawn_rows(survey, drawn, language),
+    sections = []
+    for one in trees:
+        scores = one.tables["scores"].sort_values(["rank", "code"], na_position="last")
+        sums = one.tables["sums"]
+        top = sums[sums["level"] == 1]
+        section = {
+            "tree": one.tree,
+            "scores": records(scores),
+            "drawn": _by_area(drawn_trees.get(one.name)),
+            "aspects": records(top.drop_duplicates("node")),
+            "lost_by_aspect": _lost_by_area(top, "node"),
+            "lost_by_department": _lost_by_area(one.tables["departments"], "department"),
         }
-        return fill("assessment.html", values)
+        sections.append(section)
+    values: dict[str, object] = {
+        "lines": [line for line in lines if line != survey.marks],  # the mark stands above the page
+        "sections": sections,
+        "drawn": _by_rank(drawn),
+    }
+    return _filled("assessment.html", "index.html", survey, values, language)
 
 
 def area_page(
@@ -145,242 +149,89 @@ def area_page(
     language: Language,
 ) -> str:
     """Write the page of an area: what it has got, where it loses, what can be won, the ledger, and what the survey decides."""
+    values: dict[str, object] = {
+        "code": code,
+        "sections": [_area_section(one, drawn_trees.get(one.name), code) for one in trees],
+        "drawn": [row for row in _by_rank(drawn) if row["code"] == code],
+    }
+    return _filled("assessment_area.html", f"{code}.html", survey, values, language)
+
+
+def _filled(
+    template: str, file: str, survey: Survey, values: dict[str, object], language: Language
+) -> str:
+    """Fill the template of a page with its own values and with what all pages read."""
     languages = survey.declared.languages
-    with use(language):
-        sections = [_area_section(one, drawn_trees.get(one.name), code) for one in trees]
-        own = []
-        if len(drawn):
-            own = _drawn_rows(survey, drawn[drawn["code"] == code], language)
-        values = _shared(survey) | {
-            "across": across(f"{code}.html", language, languages),
-            "index": page_name("index.html", language, languages),
-            "code": code,
-            "name": survey.area_names()[code],
-            "sections": sections,
-            "drawn": own,
-        }
-        return fill("assessment_area.html", values)
 
+    def page_of(code: str) -> str:
+        return page_name(f"{code}.html", language, languages)
 
-def _shared(survey: Survey) -> Row:
-    return {
-        "survey": survey,
+    shared: dict[str, object] = {
         "declared": survey.declared,
         "marks": survey.marks,
         "proven": survey.declared.selection == "probability",
+        "names": survey.area_names(),
+        "words": WORDS,
+        "classes": LOST_BY_CLASS,
+        "index": page_of("index"),
+        "across": across(file, language, languages),
     }
+    with use(language):
+        return fill(template, shared | values, filters={**FILTERS, "page_of": page_of})
 
 
-def _score_rows(
-    survey: Survey, one: AssessedTree, drawn: pd.DataFrame | None, language: Language
-) -> list[Row]:
-    """Write the areas in order of their score, the highest first; those without one last."""
-    table = one.tables["scores"].sort_values(["rank", "code"], na_position="last")
-    rows = []
-    for row in table.to_dict("records"):
-        written = _linked(survey, row["code"], language)
-        written |= _points(row, POINTS_OF_AN_AREA)
-        written["rank"] = _rank(row["rank"])
-        written["ranks"] = _ranks_drawn(drawn, row["code"])
-        written["rank_winnable"] = _rank(row["rank_winnable"])
-        written["by"] = row["by"]
-        rows.append(written)
-    return rows
-
-
-def _rank(value: Any) -> str:
-    if pd.isna(value):
-        return ABSENT
-    return f"{value:.0f}"
-
-
-def _ranks_drawn(drawn: pd.DataFrame | None, code: str) -> str:
-    """Write how far sampling moves an area's rank; nothing where it was not drawn."""
+def _by_area(drawn: pd.DataFrame | None) -> dict[str, Row]:
+    """Return the rows of a table of draws by the code of their area; none where nothing was drawn."""
     if drawn is None:
-        return ABSENT
-    row = drawn[drawn["code"] == code].iloc[0]
-    if pd.isna(row["rank"]):
-        return ABSENT
-    return f"{row['rank_low']:.0f}–{row['rank_high']:.0f}"
+        return {}
+    return {row["code"]: row for row in records(drawn)}
 
 
-def _wide_sums(survey: Survey, one: AssessedTree, language: Language) -> Row:
-    """Set the points lost by area beside one another, a column a top item of the tree."""
-    sums = one.tables["sums"]
-    top = sums[sums["level"] == 1]
-    heads = []
-    for row in top.drop_duplicates("node").to_dict("records"):
-        points = points_text(row["points"])
-        heads.append({"name": Text.of(row["zh"], row["en"]), "points": points})
-    return {"heads": heads, "rows": _wide(survey, top, "node", language)}
+def _by_rank(drawn: pd.DataFrame) -> list[Row]:
+    """Return the rows of the combined scores that were drawn, by rank and then by code."""
+    ranked = [row for row in records(drawn) if not pd.isna(row["probability_list"])]
+    return sorted(ranked, key=lambda row: (row["rank"], str(row["code"])))
 
 
-def _wide_departments(survey: Survey, one: AssessedTree, language: Language) -> Row:
-    table = one.tables["departments"]
-    heads = [{"name": name or _("none named")} for name in table["department"].unique()]
-    return {"heads": heads, "rows": _wide(survey, table, "department", language)}
+def _lost_by_area(table: pd.DataFrame, columns: str) -> pd.DataFrame:
+    """Set the points lost by area beside one another, in the table's order."""
+    wide = table.pivot(index="code", columns=columns, values="lost")  # noqa: PD010 -- a sum of nothing would be 0
+    order = table[columns].unique()
+    return wide.loc[table["code"].unique(), order]
 
 
-def _wide(survey: Survey, table: pd.DataFrame, columns: str, language: Language) -> list[Row]:
-    order = list(table[columns].unique())
-    wide = table.set_index(["code", columns])["lost"].unstack()  # noqa: PD010 -- a sum of nothing would be 0
-    wide = wide.loc[table["code"].unique(), order]
-    rows = []
-    for code, lost in wide.iterrows():
-        written = _linked(survey, str(code), language)
-        written["lost"] = [points_text(value) for value in lost]
-        rows.append(written)
-    return rows
-
-
-def _drawn_rows(survey: Survey, drawn: pd.DataFrame, language: Language) -> list[Row]:
-    """Write the combined scores that were drawn, by rank and then by code."""
-    shown = [row for row in drawn.to_dict("records") if not pd.isna(row["probability_list"])]
-    shown.sort(key=lambda row: (row["rank"], str(row["code"])))
-    rows = []
-    for row in shown:
-        written = _linked(survey, str(row["code"]), language)
-        written["score"] = points_text(row["score"])
-        written["mean"] = points_text(row["score_mean"])
-        written["low"] = points_text(row["score_low"])
-        written["high"] = points_text(row["score_high"])
-        written["rank"] = _rank(row["rank"])
-        written["ranks"] = f"{row['rank_low']:.0f}–{row['rank_high']:.0f}"
-        written["probability"] = probability(row["probability_list"])
-        rows.append(written)
-    return rows
-
-
-def _area_section(one: AssessedTree, drawn: pd.DataFrame | None, code: str) -> Row:
+def _area_section(one: AssessedTree, drawn: pd.DataFrame | None, code: str) -> dict[str, object]:
     """Return what the page of an area says of one assessment."""
-    tables = {}
-    for title, table in one.tables.items():
-        tables[title] = table[table["code"] == code]
-    scores = tables["scores"].iloc[0].to_dict()
-    section: Row = {
-        "title": one.tree.title,
-        "levels": [str(name) for name in one.tree.levels],
-        "classes": _class_rows(scores),
-        "ranks": _ranks_drawn(drawn, code),
-        "ledger": _ledger_rows(one, tables.get("ledger")),
-    }
-    section |= _standing(scores)
+    tables = {title: table[table["code"] == code] for title, table in one.tables.items()}
     sums = tables["sums"]
-    losing = tables["standards"]
-    losing = losing[losing["lost"] > 0]
-    section["sums"] = _written(sums[sums["level"] <= 2], _sum_row)
-    section["departments"] = _written(_most_lost_first(tables["departments"]), _department_row)
-    section["losing"] = _written(_most_lost_first(losing), _losing_row)
-    section["passing"] = _written(tables.get("passing"), _passing_row)
-    section["preconditions"] = _written(tables.get("preconditions"), _passing_row)
-    return section
-
-
-def _standing(scores: Row) -> Row:
-    """Write the score and rank of an area, and what it can still reach."""
+    standards = tables["standards"]
+    losing = standards[standards["lost"] > 0]
+    nothing = pd.DataFrame()
     return {
-        "score": points_text(scores["score"]),
-        "rank": _rank(scores["rank"]),
-        "undecided": points_text(scores["undecided"]),
-        "reachable": points_text(scores["score_winnable"]),
-        "rank_winnable": _rank(scores["rank_winnable"]),
-        "most": points_text(scores["score_most"]),
-        "by": scores["by"],
+        "tree": one.tree,
+        "leaves": one.tree.leaves(),
+        "scores": records(tables["scores"])[0],
+        "drawn": _by_area(drawn).get(code),
+        "sums": records(sums[sums["level"] <= 2]),
+        "departments": _most_lost_first(tables["departments"]),
+        "losing": _most_lost_first(losing),
+        "passing": records(tables.get("passing", nothing)),
+        "preconditions": records(tables.get("preconditions", nothing)),
+        "ledger": _open_first(tables.get("ledger", nothing)),
     }
 
 
-def _class_rows(scores: Row) -> list[Row]:
-    """Write the lost points of an area by class, those of no class last."""
-    classes = []
-    for name, words in CLASS_WORDS.items():
-        column = name or "unclassed"
-        classes.append({"name": words, "points": points_text(scores[column])})
-    return classes
+def _most_lost_first(table: pd.DataFrame) -> list[Row]:
+    return records(table.sort_values("lost", ascending=False, kind="stable"))
 
 
-def _most_lost_first(table: pd.DataFrame) -> pd.DataFrame:
-    return table.sort_values("lost", ascending=False, kind="stable")
-
-
-def _written(table: pd.DataFrame | None, write: Callable[[Row], Row]) -> list[Row]:
-    """Write every row of a table; nothing where the assessment has no such table."""
-    if table is None:
+def _open_first(ledger: pd.DataFrame) -> list[Row]:
+    """Return the entries of an area, those that are open first."""
+    if not len(ledger):
         return []
-    return [write(row) for row in table.to_dict("records")]
-
-
-def _sum_row(row: Row) -> Row:
-    without = ""
-    if row["not_applicable"]:
-        without = str(row["not_applicable"])
-    share = ABSENT
-    if not pd.isna(row["share_lost"]):
-        share = estimate_text(row["share_lost"], "rate")
-    counts = {name: row[name] for name in ("level", "standards")}
-    points = _points(row, ["based", "got", "lost"])
-    return _labelled(row) | counts | points | {"not_applicable": without, "share": share}
-
-
-def _department_row(row: Row) -> Row:
-    written = _points(row, ["based", "lost"])
-    written["name"] = row["department"] or _("none named")
-    written["standards"] = row["standards"]
-    written["share"] = estimate_text(row["share"], "rate")
-    return written
-
-
-def _losing_row(row: Row) -> Row:
-    written = _labelled(row) | _points(row, ["based", "lost", "se"])
-    written["item"] = row["item"]
-    written["department"] = row["department"] or _("none named")
-    written["error"] = ERROR_WORDS[row["error"]]
-    return written
-
-
-def _passing_row(row: Row) -> Row:
-    met = None
-    if "met" in row:
-        met = MET_WORDS[row["met"]]
-    mark = ABSENT
-    if not pd.isna(row["at_least"]):
-        mark = f"{row['at_least']:g}"
-    estimate = ABSENT
-    if not pd.isna(row["estimate"]):
-        estimate = f"{row['estimate']:.4g}"
-    written = _labelled(row)
-    written["measure"] = row["measure"]
-    written["mark"] = mark
-    written["points"] = points_text(row.get("points"))
-    written["estimate"] = estimate
-    written["probability"] = probability(row["probability"])
-    written["verdict"] = VERDICT_WORDS[row["verdict"]]
-    written["met"] = met
-    return written
-
-
-def _ledger_rows(one: AssessedTree, table: pd.DataFrame | None) -> list[Row]:
-    """Write the entries of an area, those that are open first."""
-    if table is None:
-        return []
-    order = table["state"].map(ORDER.index)
-    ordered = table.assign(order=order).sort_values(
-        ["order", "points", "item"], ascending=[True, False, True], kind="stable"
-    )
-    leaves = one.tree.leaves()
-    rows = []
-    for row in ordered.to_dict("records"):
-        _branch, leaf = leaves[row["item"]]
-        written: Row = {name: row[name] for name in ("site", "in_a_row", "reason", "due")}
-        written["name"] = leaf.text
-        written["state"] = STATE_WORDS[row["state"]]
-        written["open"] = row["state"] in OPEN
-        written["department"] = leaf.department or _("none named")
-        written["points"] = points_text(row["points"])
-        written["points_class"] = CLASS_WORDS[row["points_class"]]
-        written["waves"] = f"{row['first_wave']} – {row['last_lost']}"
-        written["overdue"] = row["overdue"] == "yes"
-        rows.append(written)
-    return rows
+    ordered = ledger.assign(order=ledger["state"].map(ORDER.index))
+    keys = ["order", "points", "item"]
+    return records(ordered.sort_values(keys, ascending=[True, False, True], kind="stable"))
 
 
 def workbook_sheets(
@@ -399,15 +250,14 @@ def workbook_sheets(
     tables = dict(one.tables)
     sums = tables["sums"]
     tables["aspects"] = sums[sums["level"] == 1]
-    leaves = {name: leaf for name, (_branch, leaf) in one.tree.leaves().items()}
     if "ledger" in tables:
-        items = tables["ledger"]["item"]
-        departments = items.map(lambda name: leaves[name].department or "")
-        labels = items.map(lambda name: leaves[name].text)
-        with_names = tables["ledger"].assign(department=departments)
-        with_names["zh"] = labels.map(lambda label: label.zh)
-        with_names["en"] = labels.map(lambda label: label.in_language("en"))
-        tables["ledger"] = with_names
+        leaves = one.tree.leaves()
+        items = [leaves[name][1] for name in tables["ledger"]["item"]]
+        tables["ledger"] = tables["ledger"].assign(
+            department=[item.department or "" for item in items],
+            zh=[item.text.zh for item in items],
+            en=[item.text.in_language("en") for item in items],
+        )
     sheets = {}
     for title, words in titles.items():
         if title not in tables:
@@ -422,12 +272,11 @@ def workbook_sheets(
 
 def _shown(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table under headings of the current language, with names of areas and words for codes."""
-    names = survey.area_names()
     shown = table.copy()
     for column, words in WORDS.items():
         if column in shown:
             shown[column] = shown[column].map(words)
-    shown.insert(1, "name", [names[code] for code in shown["code"]])
+    shown.insert(1, "name", shown["code"].map(survey.area_names()))
     if survey.marks:
         shown["mark"] = str(survey.marks)
     return in_one_language(shown, HEADINGS_OF_ASSESSMENT)

@@ -404,7 +404,9 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
     if not pd.isna(row["estimate"]):
         score = amount(row["estimate"], ground.kind)
         figure = _("{measure} is {score}; ", measure=measure, score=score)
-    n = 0 if pd.isna(row["n"]) else int(row["n"])
+    n = 0
+    if not pd.isna(row["n"]):
+        n = int(row["n"])
     if not ground.p:
         why = _("it has no other area with answers beside it")
     elif minimum_n is not None and n < minimum_n:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import pandas as pd
@@ -16,6 +17,7 @@ SHARE_OR_POINTS = _("share 0-1 (rates) or points 0-100")
 POINTS = _("points 0-100")
 PROBABILITY = Text("0-1")
 RATIO = Text("1")
+PLACE = pgettext("unit of a column", "rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,9 @@ class Column:
 
     Attributes
     ----------
+    type : {"string", "number", "integer"}
     title : Text
         Its heading.
-    type : {"string", "number", "integer"}
     meaning : Text
     unit : Text, optional
     low, high : float, optional
@@ -37,8 +39,8 @@ class Column:
         Whether every row has it.
     """
 
-    title: Text
     type: Type
+    title: Text
     meaning: Text
     unit: Text | None = None
     low: float | None = None
@@ -47,37 +49,13 @@ class Column:
     filled: bool = False
 
 
-def _text(
-    title: Text,
-    meaning: Text,
-    *,
-    allowed: tuple[str, ...] = (),
-    filled: bool = False,
-) -> Column:
-    return Column(title, "string", meaning, allowed=allowed, filled=filled)
-
-
-def _number(
-    title: Text,
-    meaning: Text,
-    *,
-    unit: Text | None,
-    low: float | None = None,
-    high: float | None = None,
-) -> Column:
-    return Column(title, "number", meaning, unit=unit, low=low, high=high)
-
-
-def _count(title: Text, meaning: Text, *, unit: Text | None = None, low: float = 0) -> Column:
-    return Column(title, "integer", meaning, unit=unit, low=low)
-
-
-def _probability(title: Text, meaning: Text) -> Column:
-    return _number(title, meaning, unit=PROBABILITY, low=0, high=1)
-
-
+_text = partial(Column, "string")
+_number = partial(Column, "number")
+_measured = partial(Column, "number", unit=SHARE_OR_POINTS)
+_probability = partial(Column, "number", unit=PROBABILITY, low=0, high=1)
+_count = partial(Column, "integer", low=0)
+_place = partial(Column, "integer", unit=PLACE, low=1)
 MEMBERSHIP = ("established", "possible", "excluded", "not ranked")
-PLACE = pgettext("unit of a column", "rank")
 WAVES = pgettext("unit of a column", "waves")
 COLUMNS: dict[str, Column] = {
     "survey": _text(_("survey"), _("name of the survey, its folder in surveys/"), filled=True),
@@ -99,13 +77,11 @@ COLUMNS: dict[str, Column] = {
         allowed=("share 0-1", "points 0-100"),
         filled=True,
     ),
-    "estimate": _number(
-        _("estimate"), _("weighted estimate"), unit=SHARE_OR_POINTS, low=0, high=100
-    ),
-    "se": _number(_("se"), _("standard error of sampling"), unit=SHARE_OR_POINTS, low=0),
-    "df": _number(_("df"), _("degrees of freedom of the standard error"), unit=None, low=0),
-    "ci_low": _number(_("lower limit"), _("lower confidence limit"), unit=SHARE_OR_POINTS),
-    "ci_high": _number(_("upper limit"), _("upper confidence limit"), unit=SHARE_OR_POINTS),
+    "estimate": _measured(_("estimate"), _("weighted estimate"), low=0, high=100),
+    "se": _measured(_("se"), _("standard error of sampling"), low=0),
+    "df": _number(_("df"), _("degrees of freedom of the standard error"), low=0),
+    "ci_low": _measured(_("lower limit"), _("lower confidence limit")),
+    "ci_high": _measured(_("upper limit"), _("upper confidence limit")),
     "cv": _number(_("cv"), _("standard error over estimate"), unit=RATIO, low=0),
     "deff": _number(
         _("deff"), _("variance over that of simple random sampling"), unit=RATIO, low=0
@@ -118,27 +94,15 @@ COLUMNS: dict[str, Column] = {
         allowed=("probability", "quota", "open_link", "undeclared"),
     ),
     "mark": _text(_("mark"), _("what must be said of the data; empty: nothing")),
-    "rank": _count(
-        _("rank"), _("rank; to be used with its sets and status only"), unit=PLACE, low=1
+    "rank": _place(_("rank"), _("rank; to be used with its sets and status only")),
+    "rank_unrounded": _place(_("unrounded rank"), _("rank of the unrounded scores")),
+    "tie_break": _number(_("tie-break"), _("the score by which areas of equal score are ordered")),
+    "marginal_low": _place(_("set from"), _("rank set for this unit by itself, from")),
+    "marginal_high": _place(_("set to"), _("rank set for this unit by itself, to")),
+    "simultaneous_low": _place(
+        _("joint set from"), _("rank set for the whole table at once, from")
     ),
-    "rank_unrounded": _count(
-        _("unrounded rank"), _("rank of the unrounded scores"), unit=PLACE, low=1
-    ),
-    "tie_break": _number(
-        _("tie-break"), _("the score by which areas of equal score are ordered"), unit=None
-    ),
-    "marginal_low": _count(
-        _("set from"), _("rank set for this unit by itself, from"), unit=PLACE, low=1
-    ),
-    "marginal_high": _count(
-        _("set to"), _("rank set for this unit by itself, to"), unit=PLACE, low=1
-    ),
-    "simultaneous_low": _count(
-        _("joint set from"), _("rank set for the whole table at once, from"), unit=PLACE, low=1
-    ),
-    "simultaneous_high": _count(
-        _("joint set to"), _("rank set for the whole table at once, to"), unit=PLACE, low=1
-    ),
+    "simultaneous_high": _place(_("joint set to"), _("rank set for the whole table at once, to")),
     "side": _text(_("side"), _("which end is listed"), allowed=("last", "first")),
     "listed": _text(_("listed"), _("on the list; tied: at its cut"), allowed=("yes", "no", "tied")),
     "status": _text(_("status"), _("what the tests say"), allowed=MEMBERSHIP, filled=True),
@@ -219,9 +183,7 @@ COLUMNS: dict[str, Column] = {
     "basis": _text(_("basis"), _("what the target is counted in")),
     "basis_zh": _text(_("basis in Chinese"), _("the basis in Chinese")),
     "source": _text(pgettext("of the rules", "source"), _("source of the rule")),
-    "threshold": _number(
-        _("threshold"), _("threshold set by the rules"), unit=SHARE_OR_POINTS, low=0, high=100
-    ),
+    "threshold": _measured(_("threshold"), _("threshold set by the rules"), low=0, high=100),
     "p_below": _probability(_("p below"), _("small: established below")),
     "p_not_below": _probability(_("p not below"), _("small: excluded below")),
     "p_below_adjusted": _probability(_("p below, adjusted"), _("adjusted over the table")),
@@ -246,35 +208,26 @@ COLUMNS: dict[str, Column] = {
         _("the margins by name, or the wave that was drawn and its items"),
         filled=True,
     ),
-    "estimate_model": _number(
+    "estimate_model": _measured(
         _("estimate of the model"),
         _("right only if the model is; no sampling error belongs to it"),
-        unit=SHARE_OR_POINTS,
     ),
-    "se_model": _number(
-        _("se of the model"), _("standard error if the model is right"), unit=SHARE_OR_POINTS, low=0
+    "se_model": _measured(_("se of the model"), _("standard error if the model is right"), low=0),
+    "ci_model_low": _measured(
+        _("lower limit of the model"), _("lower limit if the model is right")
     ),
-    "ci_model_low": _number(
-        _("lower limit of the model"), _("lower limit if the model is right"), unit=SHARE_OR_POINTS
+    "ci_model_high": _measured(
+        _("upper limit of the model"), _("upper limit if the model is right")
     ),
-    "ci_model_high": _number(
-        _("upper limit of the model"), _("upper limit if the model is right"), unit=SHARE_OR_POINTS
-    ),
-    "estimate_answered": _number(
-        _("of those who answered"), _("every respondent counted once"), unit=SHARE_OR_POINTS
-    ),
-    "phi_0": _number(
+    "estimate_answered": _measured(_("of those who answered"), _("every respondent counted once")),
+    "phi_0": _measured(
         _("phi = 0"),
         _("if respondents differ from the others only as the margins show"),
-        unit=SHARE_OR_POINTS,
     ),
-    "phi_05": _number(
-        _("phi = 0.5"), _("if half of the difference lies in the answer"), unit=SHARE_OR_POINTS
-    ),
-    "phi_1": _number(
+    "phi_05": _measured(_("phi = 0.5"), _("if half of the difference lies in the answer")),
+    "phi_1": _measured(
         _("phi = 1"),
         _("if all of it does; empty: no bound, so no range"),
-        unit=SHARE_OR_POINTS,
     ),
     "proxy_correlation": _number(
         _("correlation of the proxy"),
@@ -360,12 +313,9 @@ COLUMNS: dict[str, Column] = {
     "difference": _number(
         _("difference"),
         _("of the two groups, in the measure's unit or in ranks; of an area from the whole"),
-        unit=None,
     ),
-    "statistic": _number(_("statistic"), _("what is looked up in t or F"), unit=None),
-    "ddf": _number(
-        _("denominator df"), _("degrees of freedom of the denominator"), unit=None, low=0
-    ),
+    "statistic": _number(_("statistic"), _("what is looked up in t or F")),
+    "ddf": _number(_("denominator df"), _("degrees of freedom of the denominator"), low=0),
     "p": _probability(_("p"), _("of this test by itself")),
     "p_adjusted": _probability(_("p, adjusted"), _("for all tests of its kind in this file")),
     "multiplicity": _text(_("multiplicity"), _("how p is adjusted, and for how many tests")),
@@ -403,7 +353,7 @@ COLUMNS: dict[str, Column] = {
     "weight": _number(
         pgettext("of a component", "weight"), _("share of the combined score"), unit=RATIO
     ),
-    "score": _number(_("score"), _("on the scale of its own source"), unit=None),
+    "score": _number(_("score"), _("on the scale of its own source")),
     "scaled": _number(_("scaled score"), _("the score as it is combined"), unit=POINTS),
     "contribution": _number(
         _("contribution"), _("weight times scaled score; empty where no sum is made"), unit=POINTS
@@ -417,8 +367,8 @@ COLUMNS: dict[str, Column] = {
     "item_en": _text(_("item, English"), _("English name of the item")),
     "branch": _text(_("branch"), _("items above it, / between")),
     "department": _text(_("department"), _("department that answers for the item")),
-    "points": _number(_("points lost"), _("points taken off"), unit=None, low=0),
-    "asked": _number(_("points handed in"), _("points to be taken off as handed in"), unit=None),
+    "points": _number(_("points lost"), _("points taken off"), low=0),
+    "asked": _number(_("points handed in"), _("points to be taken off as handed in")),
     "veto": _text(_("veto"), _("whether the item is one of the negative list")),
     "reason": _text(_("reason"), _("why the points were taken off")),
     "areas": _count(
@@ -437,7 +387,6 @@ COLUMNS: dict[str, Column] = {
     "importance": _number(
         _("importance"),
         _("percentage points of the overall rate that go with 25 points of the topic"),
-        unit=None,
     ),
     "high": _text(_("high importance"), _("whether the topic is among the more important ones")),
     "quadrant": _text(_("advice"), _("what importance and difference advise together")),
@@ -447,7 +396,7 @@ COLUMNS: dict[str, Column] = {
 }
 
 
-TREE_POINTS = pgettext("unit of a column", "points")
+_points = partial(Column, "number", unit=pgettext("unit of a column", "points"))
 YES_NO = ("yes", "no")
 STATES = (
     "open", "new", "back", "mended", "mended earlier", "not looked at again", "does not apply",
@@ -461,20 +410,16 @@ OF_ASSESSMENT: dict[str, Column] = COLUMNS | {
     "en": _text(_("in English"), _("what it is called in English")),
     "standards": _count(_("standards"), _("lowest items below, bonus items apart")),
     "not_applicable": _count(_("not applicable"), _("of them, that do not apply in the area")),
-    "points": _number(
+    "points": _points(
         _("points"),
         _("points declared; of entries of the ledger, points lost before others are taken over"),
-        unit=TREE_POINTS,
     ),
-    "based": _number(
+    "based": _points(
         _("points that count"),
         _("points after those of items that do not apply in the area were taken over"),
-        unit=TREE_POINTS,
     ),
-    "got": _number(
-        _("points got"), _("points got; empty where an item is awaited"), unit=TREE_POINTS
-    ),
-    "lost": _number(_("points lost"), _("points that count minus points got"), unit=TREE_POINTS),
+    "got": _points(_("points got"), _("points got; empty where an item is awaited")),
+    "lost": _points(_("points lost"), _("points that count minus points got")),
     "share_lost": _number(
         _("share lost"), _("points lost over points that count"), unit=PROBABILITY
     ),
@@ -486,9 +431,7 @@ OF_ASSESSMENT: dict[str, Column] = COLUMNS | {
     ),
     "applies": _text(_("applies"), _("whether the item applies in the area"), allowed=YES_NO),
     "se": _number(
-        _("se"),
-        _("sampling error of what is got at sites, or of the measure; empty: none known"),
-        unit=None,
+        _("se"), _("sampling error of what is got at sites, or of the measure; empty: none known")
     ),
     "error": _text(
         _("what is known of the error"),
@@ -502,38 +445,24 @@ OF_ASSESSMENT: dict[str, Column] = COLUMNS | {
             "awaited",
         ),
     ),
-    "bonus": _number(
-        _("bonus points"), _("points beyond the others, cut at their highest"), unit=TREE_POINTS
-    ),
-    "winnable": _number(_("winnable"), _("points lost that can be won"), unit=TREE_POINTS),
-    "difficult": _number(
-        _("difficult"), _("points lost that are difficult to win"), unit=TREE_POINTS
-    ),
-    "dead": _number(_("dead"), _("points lost that cannot be won"), unit=TREE_POINTS),
-    "unclassed": _number(
-        _("of no class"), _("points lost that nobody put into a class"), unit=TREE_POINTS
-    ),
-    "undecided": _number(
+    "bonus": _points(_("bonus points"), _("points beyond the others, cut at their highest")),
+    "winnable": _points(_("winnable"), _("points lost that can be won")),
+    "difficult": _points(_("difficult"), _("points lost that are difficult to win")),
+    "dead": _points(_("dead"), _("points lost that cannot be won")),
+    "unclassed": _points(_("of no class"), _("points lost that nobody put into a class")),
+    "undecided": _points(
         _("undecided"),
         _("points of which no test says whether the mark is reached"),
-        unit=TREE_POINTS,
     ),
-    "score": _number(
-        _("score"), _("points got and bonus points over the tree's points"), unit=TREE_POINTS
-    ),
-    "score_winnable": _number(
-        _("reachable score"), _("score were the winnable points got too"), unit=TREE_POINTS
-    ),
-    "score_difficult": _number(
+    "score": _points(_("score"), _("points got and bonus points over the tree's points")),
+    "score_winnable": _points(_("reachable score"), _("score were the winnable points got too")),
+    "score_difficult": _points(
         _("with the difficult"),
         _("score were the winnable and the difficult points got too"),
-        unit=TREE_POINTS,
     ),
-    "score_most": _number(
-        _("highest score"), _("score were all but the dead points got"), unit=TREE_POINTS
-    ),
+    "score_most": _points(_("highest score"), _("score were all but the dead points got")),
     "rank_winnable": _number(
-        _("reachable rank"), _("rank were this area alone to get its winnable points"), unit=None
+        _("reachable rank"), _("rank were this area alone to get its winnable points")
     ),
     "excluded": _text(
         _("out of the ranking"),
@@ -542,9 +471,7 @@ OF_ASSESSMENT: dict[str, Column] = COLUMNS | {
     ),
     "by": _text(_("for what"), _("vetoes that occurred and preconditions not met")),
     "at_least": _number(
-        _("at least"),
-        _("the mark: share 0-1 of a rate, points 0-100 of a score or index"),
-        unit=None,
+        _("at least"), _("the mark: share 0-1 of a rate, points 0-100 of a score or index")
     ),
     "reached": _text(
         _("reached"),
@@ -600,26 +527,15 @@ OF_ASSESSMENT: dict[str, Column] = COLUMNS | {
         allowed=("yes", "no", "does not apply"),
     ),
     "entries": _count(_("entries"), _("entries of the ledger in this state")),
-    "score_mean": _number(
+    "score_mean": _points(
         _("mean of the draws"),
         _("points that a mark decides count by the probability of passing"),
-        unit=TREE_POINTS,
     ),
-    "score_sd": _number(
-        _("spread of the draws"), _("standard deviation of the draws"), unit=TREE_POINTS
-    ),
-    "score_low": _number(
-        _("2.5 % of the draws"), _("2.5 % of the draws lie below"), unit=TREE_POINTS
-    ),
-    "score_high": _number(
-        _("97.5 % of the draws"), _("2.5 % of the draws lie above"), unit=TREE_POINTS
-    ),
-    "rank_low": _number(
-        _("rank drawn, from"), _("2.5 % of the ranks drawn; no confidence set"), unit=None
-    ),
-    "rank_high": _number(
-        _("rank drawn, to"), _("97.5 % of the ranks drawn; no confidence set"), unit=None
-    ),
+    "score_sd": _points(_("spread of the draws"), _("standard deviation of the draws")),
+    "score_low": _points(_("2.5 % of the draws"), _("2.5 % of the draws lie below")),
+    "score_high": _points(_("97.5 % of the draws"), _("2.5 % of the draws lie above")),
+    "rank_low": _number(_("rank drawn, from"), _("2.5 % of the ranks drawn; no confidence set")),
+    "rank_high": _number(_("rank drawn, to"), _("97.5 % of the ranks drawn; no confidence set")),
     "probability_list": _number(
         _("share of draws on the list"),
         _("share of the draws in which the area is among the last; no test"),

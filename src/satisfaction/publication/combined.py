@@ -23,8 +23,7 @@ def weighted_sum(declared: CombinedFile) -> Text:
     """Write the components with their weights as a sum."""
     summands = []
     for component in declared.components.values():
-        name = Text(component.zh, component.en)
-        summands.append(_("{weight:g} {component}", weight=component.weight, component=name))
+        summands.append(_("{weight:g} {component}", weight=component.weight, component=component))
     return rendered(lambda: " + ".join(map(str, summands)))
 
 
@@ -65,25 +64,35 @@ def _components(combined: CombinedScores, scores: LevelScores) -> list[pd.DataFr
     is_sum = combined.inputs.declared.aggregation == "arithmetic"
     tables = []
     for k, part in enumerate(scores.parts):
+        declared = part.declared
         scaled = scores.scaled[:, k]
-        without = np.where(part.declared.exact is None, "taken", "declared")
-        se = part.se * np.abs(scale_slope(part))
-        table = pd.DataFrame({"code": scores.codes, "score": part.score, "scaled": scaled})
+        without = "taken" if declared.exact is None else "declared"
         without_se = part.without_error & (not part.by_draws)
-        table["se"] = np.where(without_se, np.nan, se)
-        table["exact"] = np.where(part.without_error, without, "no")
-        table["weight"] = part.declared.weight
-        table["contribution"] = np.where(is_sum, part.declared.weight * scaled, np.nan)
-        tables.append(table.assign(level=scores.level, component=part.name))
-    se = np.sqrt(np.diag(scores.cov))
-    whole = pd.DataFrame({"code": scores.codes, "score": scores.score, "scaled": scores.score})
-    whole["se"] = np.where(scores.incomplete, np.nan, se)
-    whole["contribution"] = scores.score
-    exact = "no"
-    if scores.taken_as_exact:
-        exact = "taken"
-    tables.append(whole.assign(weight=1.0, exact=exact, level=scores.level, component=COMBINED))
-    return tables
+        se = part.se * np.abs(scale_slope(part))
+        columns = {
+            "code": scores.codes,
+            "score": part.score,
+            "scaled": scaled,
+            "se": np.where(without_se, np.nan, se),
+            "exact": np.where(part.without_error, without, "no"),
+            "weight": declared.weight,
+            "contribution": declared.weight * scaled if is_sum else np.nan,
+            "component": part.name,
+        }
+        tables.append(pd.DataFrame(columns))
+    se_of_sum = np.sqrt(np.diag(scores.cov))
+    columns = {
+        "code": scores.codes,
+        "score": scores.score,
+        "scaled": scores.score,
+        "se": np.where(scores.incomplete, np.nan, se_of_sum),
+        "exact": "taken" if scores.taken_as_exact else "no",
+        "weight": 1.0,
+        "contribution": scores.score,
+        "component": COMBINED,
+    }
+    tables.append(pd.DataFrame(columns))
+    return [table.assign(level=scores.level) for table in tables]
 
 
 @use(None)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,7 @@ from satisfaction.foundation.files import (
     sha256,
     tell,
 )
-from satisfaction.foundation.language import LANGUAGES, Language, Text, _, comma_list, use
+from satisfaction.foundation.language import _, comma_list, use
 from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import (
     write_checksums,
@@ -51,8 +52,8 @@ from satisfaction.publication.ranking_workbook import (
     write_indicators_workbook,
     write_indices_workbook,
     write_ranking_workbook,
+    write_selection_workbook,
 )
-from satisfaction.publication.selection_tables import write_selection_workbook
 from satisfaction.publication.tables import Tables, spoken, tables_of, topics_table
 from satisfaction.ranking.rank import Ranking
 
@@ -60,40 +61,39 @@ from satisfaction.ranking.rank import Ranking
 @use(None)
 def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct (one a language)."""
-    languages = survey.declared.languages
-    for language in languages:
-        path = folder / page_name("rejected.xlsx", language, languages)
-        with use(language):
-            write_rejected(responses, survey.questionnaire, path, mark=str(survey.marks or ""))
+
+    def write(path: Path) -> None:
+        marks = str(survey.marks or "")
+        write_rejected(responses, survey.questionnaire, path, mark=marks)
+
+    _write_each(survey, folder / "rejected.xlsx", write)
     write_csv(responses.rejected.assign(mark=mark(survey)), folder / "rejected.csv")
     write_csv(responses.log.assign(mark=mark(survey)), folder / "log.csv")
 
 
-@use(None)
-def _write_indices(
-    table: pd.DataFrame, folder: Path, *, languages: Sequence[Language] = LANGUAGES
-) -> None:
-    """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx (one a language) and indices.parquet."""
-    _write_both(table, folder / "indices.csv")
+def _write_each(survey: Survey, path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file once in each of the survey's languages, under the name that it has in that one."""
+    languages = survey.declared.languages
     for language in languages:
         with use(language):
-            write_indices_workbook(table, folder / page_name("indices.xlsx", language, languages))
+            write(path.with_name(page_name(path.name, language, languages)))
+
+
+@use(None)
+def _write_indices(survey: Survey, table: pd.DataFrame, folder: Path) -> None:
+    """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx (one a language) and indices.parquet."""
+    _write_both(table, folder / "indices.csv")
+    _write_each(survey, folder / "indices.xlsx", partial(write_indices_workbook, table))
     write_parquet(table, folder / "indices.parquet")
 
 
 @use(None)
 def _write_ranking(
-    survey: Survey,
-    published: Tables,
-    ranking: Ranking,
-    *,
-    estimates: dict[str, Estimates],
-    folder: Path,
-    prefix: str = "",
-) -> None:
+    results: Results, published: Tables, folder: Path, *, prefix: str = ""
+) -> dict[str, pd.DataFrame]:
     """Write the ranking and what follows from it; tables that nothing is declared for are left out.
 
-    The names of the files of another ranking of the wave begin with `prefix`.
+    The names of the files of another ranking of the wave begin with `prefix`. Returns the tables by these names.
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
@@ -103,22 +103,26 @@ def _write_ranking(
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
     sample there is no covariance and there are no sets to read: neither file is written.
     """
+    survey = results.survey
+    ranking = results.ranking
     kind, measure = spoken(survey)
     _write_both(published.ranking, folder / f"{prefix}ranking.csv")
-    languages = survey.declared.languages
-    for language in languages:
-        path = folder / page_name(f"{prefix}ranking.xlsx", language, languages)
-        with use(language):
-            notes = _notes(survey, published, ranking)
-            write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
-            if published.selection.anything and not prefix:
-                path = folder / page_name("selection.xlsx", language, languages)
-                write_selection_workbook(published.selection, path)
+
+    def write(path: Path) -> None:
+        notes = _notes(survey, published, ranking)
+        write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
+
+    _write_each(survey, folder / f"{prefix}ranking.xlsx", write)
+    if published.selection.anything and not prefix:
+        write_selection = partial(write_selection_workbook, published.selection)
+        _write_each(survey, folder / "selection.xlsx", write_selection)
     write_parquet(published.ranking, folder / f"{prefix}ranking.parquet")
-    for name, table in further_tables(survey, published, estimates).items():
+    tables = {f"{prefix}ranking": published.ranking}
+    for name, table in further_tables(survey, published, results.estimates).items():
+        tables[f"{prefix}{name}"] = table
         write_csv(table, folder / f"{prefix}{name}.csv")
     if prefix or not ranking.ranks_any or ranking.summary["selection"] != "probability":
-        return
+        return tables
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.report.reading import render_reading
 
@@ -133,12 +137,13 @@ def _write_ranking(
             languages=languages,
         )
         write_text(page, folder / page_name("reading.html", language, languages))
+    return tables
 
 
 def _notes(survey: Survey, published: Tables, ranking: Ranking) -> list[str]:
     """Return what must be said of a ranking, in the current language."""
-    statement = Text(published.statement.zh, published.statement.en)
-    return [str(note) for note in (survey.marks, *ranking.summary["notes"], statement) if note]
+    notes = (survey.marks, *ranking.summary["notes"], published.statement.text)
+    return [str(note) for note in notes if note]
 
 
 def further_tables(
@@ -165,13 +170,18 @@ def further_tables(
 def covariance_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
     """Return the sampling covariance of the ranked measure between areas: entries that are neither zero nor withheld."""
     ranked = estimates[survey.ranked_level].of(survey.ranked)
-    codes = ranked.table[ranked.by[0]].astype(str).to_numpy()
-    row, column = np.nonzero(np.triu(np.nan_to_num(ranked.cov)))
-    table = pd.DataFrame({"code": codes[row], "other_code": codes[column]})
-    table["covariance"] = ranked.cov[row, column]
-    table["measure"] = survey.ranked
-    table["mark"] = mark(survey)
-    return twelve_digits(table)
+    domain = ranked.by[0]
+    codes = ranked.table[domain].astype(str).to_numpy()
+    known = np.nan_to_num(ranked.cov)
+    row, column = np.nonzero(np.triu(known))
+    table = {
+        "code": codes[row],
+        "other_code": codes[column],
+        "covariance": ranked.cov[row, column],
+        "measure": survey.ranked,
+        "mark": mark(survey),
+    }
+    return twelve_digits(pd.DataFrame(table))
 
 
 def _write_both(table: pd.DataFrame, path: Path) -> None:
@@ -228,14 +238,12 @@ def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
     """Write tests.csv and reliability.csv, each also as a workbook (one a language); returns the tables."""
     tables = assessment_tables(results)
     survey = results.survey
-    languages = survey.declared.languages
+    areas = area_labels(survey)
     rates = survey.questionnaire.rates
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
-        for language in languages:
-            path = folder / page_name(f"{name}.xlsx", language, languages)
-            with use(language):
-                write_assessment_workbook(table, path, areas=area_labels(survey), rates=rates)
+        write = partial(write_assessment_workbook, table, areas=areas, rates=rates)
+        _write_each(survey, folder / f"{name}.xlsx", write)
     return tables
 
 
@@ -266,12 +274,10 @@ def export_part(
         return
     published = tables_of(results)
     if part == "indices":
-        _write_indices(published.indices, folder, languages=survey.declared.languages)
+        _write_indices(survey, published.indices, folder)
         _write_indicators(results, folder)
     else:
-        _write_ranking(
-            survey, published, results.ranking, estimates=results.estimates, folder=folder
-        )
+        _write_ranking(results, published, folder)
         _write_further(results, folder)
         _write_combined(results, folder)
 
@@ -286,12 +292,9 @@ def _write_set(
     write_responses(results.survey, results.responses, scratch)
     published = tables_of(results)
     languages = results.survey.declared.languages
-    _write_indices(published.indices, scratch, languages=languages)
-    _write_ranking(
-        results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
-    )
-    tables = {"indices": published.indices, "ranking": published.ranking}
-    tables |= further_tables(results.survey, published, results.estimates)
+    _write_indices(results.survey, published.indices, scratch)
+    tables = {"indices": published.indices}
+    tables |= _write_ranking(results, published, scratch)
     tables |= _write_further(results, scratch)
     tables |= _write_combined(results, scratch)
     tables |= _write_indicators(results, scratch)
@@ -327,11 +330,8 @@ def _write_indicators(results: Results, folder: Path) -> dict[str, pd.DataFrame]
     topics = topics_table(results)
     if topics is None:
         return {}
-    languages = results.survey.declared.languages
-    for language in languages:
-        path = folder / page_name("indicators.xlsx", language, languages)
-        with use(language):
-            write_indicators_workbook(topics, path)
+    write = partial(write_indicators_workbook, topics)
+    _write_each(results.survey, folder / "indicators.xlsx", write)
     write_csv(topics, folder / "indicators.csv")
     return {"indicators": topics}
 
@@ -348,25 +348,14 @@ def _write_further(results: Results, scratch: Path) -> dict[str, pd.DataFrame]:
     """Write the wave's other rankings, each with a page; return their tables by the names of their files."""
     from satisfaction.publication.report import render  # brings matplotlib
 
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
     languages = results.survey.declared.languages
     for name, other in results.further.items():
-        prefix = f"{name}_"
         published = tables_of(other, every_measure=False)
-        _write_ranking(
-            other.survey,
-            published,
-            other.ranking,
-            estimates=other.estimates,
-            folder=scratch,
-            prefix=prefix,
-        )
+        tables |= _write_ranking(other, published, scratch, prefix=f"{name}_")
         for language in languages:
             page = render(other, published, language, name=name)
-            write_text(page, scratch / page_name(f"{prefix}ranking.html", language, languages))
-        tables[f"{prefix}ranking"] = published.ranking
-        for kind, table in further_tables(other.survey, published, other.estimates).items():
-            tables[f"{prefix}{kind}"] = table
+            write_text(page, scratch / page_name(f"{name}_ranking.html", language, languages))
     return tables
 
 
@@ -389,7 +378,8 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
 def export_as_trial(results: Results) -> Path:
     """Export a trial to a new folder <time>-trial below the survey's `out/`; `out/latest` stays what it is."""
     results = beside_folder(results)
-    with dated_folder(results.survey.folder / "out" / f"{_stamp()}-trial") as made:
+    folder = results.survey.folder / "out" / f"{_stamp()}-trial"
+    with dated_folder(folder) as made:
         _write_set(results, made.scratch, made.target, handover=False, revision=1)
     return made.target
 
@@ -418,7 +408,8 @@ def revision_of(folder: Path) -> int:
 
 
 def _revision(run: dict[str, Any]) -> int:
-    return int(run["revision"]) if str(run.get("revision", "")).isdigit() else 1
+    revision = str(run.get("revision", ""))
+    return int(revision) if revision.isdigit() else 1
 
 
 def _next_revision(results: Results, latest: Path) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, starmap
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from satisfaction.publication.handover_rows import (
     text_of,
     unique_name,
 )
-from satisfaction.publication.labels import mark, mark_as_text
+from satisfaction.publication.labels import answer_with_code, mark, mark_as_text
 from satisfaction.sampling.design import ONE, SampleDesign, named, refuse_subpopulation
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import resolve
@@ -70,41 +70,15 @@ class _CalibrationCall:
     options: list[str]
 
 
-def survey_script(design: SampleDesign, rows: Rows, *, heading: Iterable[object]) -> str:
-    """Return the R script that reads the files, declares the design and compares the means by area.
-
-    Parameters
-    ----------
-    design : SampleDesign
-    rows : Rows
-    heading : iterable
-        Title and mark; become comments.
-    """
-    values = {
-        "heading": heading,
-        "design": design,
-        "rows": rows,
-        "classes": [f'{column.name} = "{column.kind}"' for column in rows.columns],
-        "call": svydesign_call(design, rows),
-        "several": _several(design),
-        "calibration": _calibration(design, rows) if repeatable(design) else None,
-    }
-    filters: dict[str, Callable[..., str]] = {
-        "comment": _comment,
-        "vector": _vector,
-        "quoted": _quoted,
-        "number": _r_number,
-    }
-    return fill("survey.R", values, filters=filters)
-
-
 def _several(design: SampleDesign) -> bool:
     return design.weighting is not None and not repeatable(design)
 
 
 def svydesign_call(design: SampleDesign, rows: Rows) -> str:
     """Return the call of R's `svydesign` that declares the design."""
-    ids = "1" if rows.ids == (NUMBER,) else " + ".join(rows.ids)
+    ids = " + ".join(rows.ids)
+    if rows.ids == (NUMBER,):
+        ids = "1"
     arguments = [f"ids = ~{ids}"]
     if rows.strata:
         strata = rows.strata[0]
@@ -260,43 +234,9 @@ class About:
     @property
     def heading(self) -> list[str | Text]:
         """Title, and mark where there is one."""
-        return [self.title, mark_as_text(self.mark)] if self.mark else [self.title]
-
-
-def readme_text(
-    design: SampleDesign,
-    rows: Rows,
-    about: About,
-    *,
-    measures: Iterable[Measure],
-    conventions: Mapping[str, Any],
-    call: str,
-) -> str:
-    """Return the text of README.txt.
-
-    Parameters
-    ----------
-    design : SampleDesign
-    rows : Rows
-    about : About
-    measures : iterable of Measure
-    conventions : mapping
-        Of the estimates in expected.csv.
-    call : str
-        The design in R.
-    """
-    by_name = {measure.name: measure for measure in measures}
-    values = {
-        "heading": about.heading,
-        "columns": [_column(column, about, by_name) for column in rows.columns],
-        "several": _several(design),
-        "design": design,
-        "call": call,
-        "steps": about.steps or (design.weighting.log if design.weighting else ()),
-        "conventions": conventions,
-        "notes": about.notes,
-    }
-    return fill("handover.txt", values, filters={"step": _step, "option": _option})
+        if not self.mark:
+            return [self.title]
+        return [self.title, mark_as_text(self.mark)]
 
 
 def _column(column: RespondentColumn, about: About, measures: Mapping[str, Measure]) -> str:
@@ -331,6 +271,16 @@ def _option(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return "-" if value is None else str(value)
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "comment": _comment,
+    "vector": _vector,
+    "quoted": _quoted,
+    "number": _r_number,
+    "step": _step,
+    "option": _option,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,51 +462,55 @@ def _content(
 ) -> HandOver:
     by = _domains(estimates)
     rows = respondent_rows(design, measures, by=by, identifiers=identifiers, mark=about.mark)
-    expected = pd.concat(
-        [_expected(by_domain, measures, rows) for by_domain in estimates], ignore_index=True
-    )
+    parts = [_expected(by_domain, measures, rows) for by_domain in estimates]
+    expected = pd.concat(parts, ignore_index=True)
     if about.mark:
         expected["mark"] = about.mark
     call = svydesign_call(design, rows)
-    conventions = estimates[0].conventions
+    values = {
+        "heading": about.heading,
+        "design": design,
+        "call": call,
+        "several": _several(design),
+        "steps": about.steps or (design.weighting.log if design.weighting else ()),
+        "conventions": estimates[0].conventions,
+        "notes": about.notes,
+        "rows": rows,
+        "classes": [f'{column.name} = "{column.kind}"' for column in rows.columns],
+        "calibration": _calibration(design, rows) if repeatable(design) else None,
+    }
+    by_name = {measure.name: measure for measure in measures}
     readmes = {}
     for language in about.languages:
         with use(language):
-            readmes[page_name("README.txt", language, about.languages)] = readme_text(
-                design, rows, about, measures=measures, conventions=conventions, call=call
-            )
+            columns = [_column(column, about, by_name) for column in rows.columns]
+            text = fill("handover.txt", values | {"columns": columns}, filters=FILTERS)
+        readmes[page_name("README.txt", language, about.languages)] = text
     with use(about.languages[0]):
-        script = survey_script(design, rows, heading=about.heading)
-    return HandOver(
-        respondents=rows.table, expected=expected, call=call, script=script, readmes=readmes
-    )
+        script = fill("survey.R", values, filters=FILTERS)
+    return HandOver(rows.table, expected, call, script, readmes)
 
 
 def _expected(estimates: Estimates, measures: Sequence[Measure], rows: Rows) -> pd.DataFrame:
     """Return estimates as the script compares them: under the names of respondents.csv."""
     names = {measure.name: rows.value(measure.name) for measure in measures}
     table = estimates.table[estimates.table["measure"].isin(list(names))].reset_index(drop=True)
+    expected = table.assign(level=WHOLE, code=WHOLE, measure=table["measure"].map(names))
+    domains = None
     if estimates.by:
-        domain = estimates.by[0]
-        expected = table.assign(level=rows.code(domain), code=table[domain].map(text_of))
-    else:
-        expected = table.assign(level=WHOLE, code=WHOLE)
+        codes = table[estimates.by[0]]
+        domains = codes.unique()
+        expected = expected.assign(level=rows.code(estimates.by[0]), code=codes.map(text_of))
     columns = ["level", "code", "measure", "estimate", "se", "n"]
     weighting = estimates.design.weighting
-    if weighting is not None and not repeatable(estimates.design):
+    if weighting is not None and _several(estimates.design):
         columns.insert(columns.index("n"), "se_fixed")
         fixed_weights = estimates.design.weighted(replace(weighting, margins=None))
-        fixed = estimate(
-            fixed_weights,
-            measures,
-            by=estimates.by or None,
-            variance="linearized",
-            domains=table[estimates.by[0]].unique() if estimates.by else None,
-        )
+        by = estimates.by or None
+        fixed = estimate(fixed_weights, measures, by=by, variance="linearized", domains=domains)
         key = [*estimates.by, "measure"]
         matched = table[key].merge(fixed.table[[*key, "se"]], on=key, how="left")
         expected["se_fixed"] = matched["se"]
-    expected["measure"] = expected["measure"].map(names)
     return expected[columns].astype({"n": "int64"})
 
 
@@ -574,13 +528,11 @@ def _labels(questionnaire: Questionnaire) -> Mapping[str, Text]:
     """Return the label of every item, with its answers where it has codes."""
     labels = {RESPONDED: _("1 responded; 0 did not respond")}
     for name, item in questionnaire.items.items():
-        labels[name] = Text.of(item.zh, item.en)
+        labels[name] = item.text
         if isinstance(item, SingleItem):
             answers = questionnaire.answers(name) | questionnaire.special(name)
-            listed = semicolon_list(
-                _("{code} {answer}", code=code, answer=answer) for code, answer in answers.items()
-            )
-            labels[name] = _("{label} ({name})", label=labels[name], name=listed)
+            listed = semicolon_list(starmap(answer_with_code, answers.items()))
+            labels[name] = _("{label} ({name})", label=item.text, name=listed)
     return labels
 
 
@@ -600,6 +552,6 @@ def _notes(results: Results) -> Iterator[Text]:
             yield _(
                 "{name} {label}: {total} (weighted sum of the domain's means, rates x 100)",
                 name=name,
-                label=Text.of(index.zh, index.en),
+                label=index.text,
                 total=" + ".join(f"{weight} x {rate}" for rate, weight in index.weights.items()),
             )

@@ -95,6 +95,8 @@ HEADINGS = {
     "all_high": pgettext("a heading", "gain, at most (whole table)"),
     "expected_rise": pgettext("a heading", "expected gain"),
     "probability_rise": pgettext("a heading", "probability of such a gain"),
+    "probability_rise_low": pgettext("a heading", "that probability, lowest"),
+    "probability_rise_high": pgettext("a heading", "that probability, highest"),
     "places": pgettext("a heading", "places asked for"),
     "shared_psus": pgettext("a heading", "shared PSUs"),
     "correlation": pgettext("a heading", "correlation of the waves"),

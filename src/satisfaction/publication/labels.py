@@ -79,8 +79,9 @@ def _partial(survey: Survey, name: Text, have: int, of: int, *, is_whole: bool) 
     if not have:
         return _("{name} (none of {of} {unit} has answers)", name=name, of=of, unit=unit)
     # Chinese names the whole once more: by its kind, where the name ends in one
-    if name.zh[-1] in KINDS:
-        total = _("all {of} {unit} of the {kind}", of=of, unit=unit, kind=name.zh[-1])
+    kind = name.zh[-1]
+    if kind in KINDS:
+        total = _("all {of} {unit} of the {kind}", of=of, unit=unit, kind=kind)
     else:
         total = _("{of} {unit} of {name} in all", of=of, unit=unit, name=name)
     of_all = Text(total.zh, str(of))
@@ -106,7 +107,8 @@ def whole_code(survey: Survey) -> str:
     """Return the code that all areas together carry."""
     if survey.areas is None:
         return "all"
-    return str(survey.areas.loc[survey.areas["parent"] == "", "code"].iloc[0])
+    is_whole = survey.areas["parent"] == ""
+    return str(survey.areas.loc[is_whole, "code"].iloc[0])
 
 
 def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
@@ -120,7 +122,7 @@ def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
     labels = {}
     for kind, group in groups.items():
         for name, declared in group.items():
-            labels[name] = (kind, Text(zh=declared.zh, en=declared.en))
+            labels[name] = (kind, declared.text)
     return labels
 
 
@@ -140,6 +142,16 @@ def score_labels(survey: Survey) -> dict[str, tuple[str, Text]]:
     """Return kind and label of everything that can be ranked: published measures, the combined score, its components."""
     composed = {name: ("index", label) for name, label in survey.composed.items()}
     return composed | measure_labels(survey.questionnaire)
+
+
+def names_of_scores(survey: Survey) -> dict[str, Text]:
+    """Return the label alone of everything that can be ranked."""
+    return {name: label for name, (_kind, label) in score_labels(survey).items()}
+
+
+def answer_with_code(code: int | str, answer: object) -> Text:
+    """Write an answer behind its code."""
+    return _("{code} {answer}", code=code, answer=answer)
 
 
 def mark(survey: Survey) -> str:

@@ -62,7 +62,8 @@ def publish(results: Results) -> Path:
         if not differing:
             return export_dated(results)
         first = differing[0]
-        where = " ".join(filter(None, (first.file, first.place, first.unit, first.column)))
+        place = (first.file, first.place, first.unit, first.column)
+        where = " ".join(filter(None, place))
         results = replace(results, survey=replace(survey, altered=(f"results: {where}",)))
     return export_as_trial(results)
 

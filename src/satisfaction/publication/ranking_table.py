@@ -15,7 +15,7 @@ from satisfaction.declarations.rules import Escalation, Target
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.figures import unit_of
-from satisfaction.foundation.language import Text, _, comma_list, ngettext
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 from satisfaction.publication.labels import (
     BELOW,
     STATUS,
@@ -23,6 +23,7 @@ from satisfaction.publication.labels import (
     VERDICT,
     area_labels,
     labelled,
+    names_of_scores,
     published,
     score_labels,
     whole_code,
@@ -91,7 +92,7 @@ def ranking_table(
     table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
     table["listed"] = list(standing(ranking).values())
-    status_zh = table["status"].map({status: label.zh for status, label in STATUS.items()})
+    status_zh = _in_chinese(table["status"], STATUS)
     has_answers = ranked.table["n"] > 0
     status_zh = status_zh.mask(table["estimate"].isna() & has_answers, WITHHELD.zh)
     barred = ranked.conventions.get("barred", {})
@@ -108,12 +109,17 @@ def ranking_table(
     if notes:
         table["note"] = [notes.get(code, "") for code in table["code"]]
     if "model_dependent" in table:
-        depends = table["model_dependent"].map({True: "yes", False: "no"})
-        table["model_dependent"] = depends.astype(object).where(depends.notna(), "")
+        table["model_dependent"] = yes_or_no(table["model_dependent"])
     table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
+
+
+def yes_or_no(flags: pd.Series) -> pd.Series:
+    """Write flags as they are published; a missing one is empty."""
+    words = flags.map({True: "yes", False: "no"})
+    return words.astype(object).where(words.notna(), "")
 
 
 def by_rank_alone(ranking: pd.DataFrame) -> pd.DataFrame:
@@ -125,8 +131,8 @@ def by_rank_alone(ranking: pd.DataFrame) -> pd.DataFrame:
 
 def exact_words(survey: Survey, summary: Mapping[str, Any]) -> str:
     """Say in both languages which components are taken as exact; empty where none is."""
-    labels = score_labels(survey)
-    components = [labels[name][1] for name in summary.get("taken_as_exact", ())]
+    labels = names_of_scores(survey)
+    components = [labels[name] for name in summary.get("taken_as_exact", ())]
     if not components:
         return ""
     return _("taken as exact: {components}", components=comma_list(components)).both
@@ -204,7 +210,6 @@ def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
 
 
 SET = ["rank", "marginal_low", "marginal_high"]
-NO_STEP = Text(zh="", en="")
 TARGETS = [
     *(*AREA, "target", "target_zh", "verdict", "verdict_zh", "p_met", "p_not_met", "probability"),
     *("basis", "basis_zh", *SET, "of", "source"),
@@ -314,8 +319,8 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {name: label for name, (_kind, label) in score_labels(survey).items()}
-    return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
+    table = labelled(table, names_of_scores(survey), key="measure", into="measure")
+    return published(survey, table, columns)
 
 
 def escalation_table(
@@ -333,6 +338,8 @@ def escalation_table(
         With `estimates` the step is the last one of the whole ladder, else of waves on the list alone.
     """
     escalation = survey.rules.escalation
+    if escalation is None:
+        return published(survey, pd.DataFrame(columns=ESCALATION), ESCALATION)
     rows = None
     if estimates is not None:
         rows = ladder(survey, estimates, ranking)
@@ -342,18 +349,13 @@ def escalation_table(
         of_units = of_units.assign(status=of_units["list_status"], p_in=of_units["p_listed"])
         of_units = of_units.drop(columns="listed")
     table = table.merge(of_units, left_on="code", right_on="unit", how="left")
-    labels: dict[int, Text] = {}
-    if escalation is None:
-        table = table.iloc[:0]
-    else:
-        for number, step in enumerate(escalation.steps):
-            labels[number] = Text(zh=step.zh, en=step.en)
-    reached = [labels.get(number, NO_STEP) for number in table["step"]]
+    labels = {number: step.text for number, step in enumerate(escalation.steps)}
+    reached = [labels.get(number, NOTHING) for number in table["step"]]
     table = table.assign(
         step_zh=[label.zh for label in reached],
         step_en=[label.en for label in reached],
         status_zh=_in_chinese(table["status"], STATUS),
-        source=escalation.source.both if escalation else "",
+        source=escalation.source.both,
     )
     table = table.sort_values(
         ["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True
@@ -522,5 +524,6 @@ def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
 
 def _over_waves(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Return ranks of several waves as published: whole numbers, each under its own wave."""
-    table = table.assign(**table[[*SET, "n"]].convert_dtypes())
+    whole = table[[*SET, "n"]].convert_dtypes()
+    table = table.assign(**whole)
     return published(survey, table, columns).assign(wave=table["wave"])

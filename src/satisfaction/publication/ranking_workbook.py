@@ -11,7 +11,9 @@ from satisfaction.foundation.figures import p_value
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
+from satisfaction.publication.headings import in_one_language
 from satisfaction.publication.labels import label_of, mark_as_text
+from satisfaction.publication.selection_tables import ODDS, SENSITIVITY, SelectionTables
 
 LEVELS = {
     "county": _("county level"),
@@ -47,9 +49,7 @@ RANK_NOTE = _("A rank is never quoted without its set and status.")
 
 def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
     """Write a sheet for programs (data), one for people and the dictionary, in the current language."""
-    figures: list[Shown] = []
-    for unit in table["unit"]:
-        figures.append("percent" if unit == "share 0-1" else "points")
+    figures = _percent_or_points(table["unit"] == "share 0-1")
     levels = [str(LEVELS.get(level, level)) for level in table["level"]]
     columns = [
         ShownColumn(str(_("level")), levels, width=12),
@@ -81,7 +81,8 @@ def write_ranking_workbook(
     columns = [_column(table, "rank", "count", width=6)]
     for kind, heading in SETS.items():
         columns.append(ShownColumn(str(heading), _sets(table, kind)))
-    columns.append(_statuses(table))
+    # may say more than the English word: why a unit is not ranked
+    columns.append(_in_words(table, "status", pgettext("for people", "status"), width=22))
     columns.append(_column(table, "code", width=9))
     columns.append(_named(table, "name", _("area"), width=26))
     for name in ("estimate", "se"):
@@ -109,8 +110,7 @@ def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
     columns.append(_column(table, "p_holm", "probability", width=10))
     headings = {"verdict": pgettext("for people", "verdict"), "quadrant": _("advice")}
     for what, heading in headings.items():
-        words = [str(Text.of(row[f"{what}_zh"], row[what])) for row in table.to_dict("records")]
-        columns.append(ShownColumn(str(heading), words, width=16))
+        columns.append(_in_words(table, what, heading, width=16))
     columns.append(_column(table, "importance", "points", width=10))
     lines = _about(table, _("strong and weak topics of every area"))
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
@@ -124,7 +124,7 @@ def write_assessment_workbook(
     `areas`: what areas are called, by code; `rates`: the measures that are shares.
     """
     kind = "test" if "test" in table else "part"
-    shares: list[Shown] = ["percent" if one in rates else "points" for one in table["measure"]]
+    shares = _percent_or_points(table["measure"].isin(list(rates)))
     kinds = [str(ASSESSED[one]) for one in table[kind]]
     columns = [
         ShownColumn(str(COLUMNS[kind].title), kinds, width=24),
@@ -150,12 +150,58 @@ def write_assessment_workbook(
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
 
 
-def _statuses(table: pd.DataFrame) -> ShownColumn:
-    """Show the status of every unit, which may say more than the English word: why it is not ranked."""
-    statuses = []
-    for zh, en in zip(table["status_zh"], table["status"], strict=True):
-        statuses.append(str(Text.of(zh, en)))
-    return ShownColumn(str(pgettext("for people", "status")), statuses, width=22)
+def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
+    """Write one sheet for people, and the tables as they are, in the current language.
+
+    The sheet for people holds the answering odds; where nothing is ranked, the sensitivity.
+    """
+    if len(tables.odds):
+        data = tables.odds
+        what = ODDS
+        columns = _odds_columns(data)
+    else:
+        data = tables.sensitivity
+        what = SENSITIVITY
+        columns = _sensitivity_columns(data)
+    wave = f"{data['survey'].iloc[0]}  {data['wave'].iloc[0]}"
+    lines = [wave, str(mark_as_text(data["mark"].iloc[0])), str(what)]
+    further = {}
+    if len(tables.model):
+        further[str(_("estimates under the model"))] = in_one_language(tables.model)
+    if len(tables.sensitivity):
+        further[str(_("sensitivity"))] = in_one_language(tables.sensitivity)
+    names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
+    further[str(_("dictionary"))] = dictionary_table(names)
+    write_office_workbook(path, data, ShownSheet(str(_("for people")), lines, columns), further)
+
+
+def _odds_columns(odds: pd.DataFrame) -> list[ShownColumn]:
+    sentences = [str(Text(row["zh"], row["en"])) for row in odds.to_dict("records")]
+    return [
+        _column(odds, "rank", "count", width=6),
+        _named(odds, "name", _("area"), width=22),
+        _column(odds, "satisfied_share", "percent", width=10),
+        _column(odds, "odds_alone", "points", width=10),
+        _column(odds, "odds_alike", "points", width=10),
+        ShownColumn(str(_("sentence")), sentences, width=60),
+    ]
+
+
+def _sensitivity_columns(table: pd.DataFrame) -> list[ShownColumn]:
+    figures = _percent_or_points(table["kind"] == "rate")
+    columns = [
+        _named(table, "name", _("area"), width=22),
+        _named(table, "measure", _("measure"), width=22),
+    ]
+    for name in ("estimate_answered", "phi_0", "phi_05", "phi_1"):
+        columns.append(_column(table, name, figures, width=10))
+    columns.append(_column(table, "proxy_correlation", "points", width=10))
+    return columns
+
+
+def _percent_or_points(is_share: pd.Series) -> list[Shown]:
+    """Return how the figures of every row are shown: shares in percent."""
+    return ["percent" if share else "points" for share in is_share]
 
 
 def _sheet_for_people(lines: Sequence[str], columns: Sequence[ShownColumn]) -> ShownSheet:
@@ -184,10 +230,17 @@ def _named(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> Sh
 def _about(table: pd.DataFrame, what: Text) -> list[str]:
     """Say which wave it is and what must be said of the data."""
     first = table.iloc[0]
-    lines = [f"{first['survey']}  {first['wave']}  {what}"]
+    wave = f"{first['survey']}  {first['wave']}"
+    lines = [f"{wave}  {what}"]
     if first["mark"]:
         lines.append(str(mark_as_text(first["mark"])))
     return lines
+
+
+def _in_words(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> ShownColumn:
+    """Show a column of English words, whose Chinese stands in a column beside it."""
+    pairs = zip(table[f"{what}_zh"], table[what], strict=True)
+    return ShownColumn(str(heading), [str(Text.of(zh, en)) for zh, en in pairs], width=width)
 
 
 def _sets(table: pd.DataFrame, kind: str) -> list[str]:

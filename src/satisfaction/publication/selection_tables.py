@@ -6,7 +6,6 @@ Files of their own. No column of them is an error of sampling, and no row says t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,8 @@ import pandas as pd
 from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.language import NOTHING, Text, _, ngettext, use
-from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
-from satisfaction.publication.columns import COLUMNS, dictionary_table
-from satisfaction.publication.headings import in_one_language
 from satisfaction.publication.labels import (
-    label_of,
     labelled,
-    mark_as_text,
     measure_labels,
     measures_named,
     published,
@@ -92,7 +86,8 @@ class SelectionTables:
     @property
     def anything(self) -> bool:
         """Tell whether one of them has rows."""
-        return bool(len(self.model) or len(self.sensitivity) or len(self.odds))
+        tables = (self.model, self.sensitivity, self.odds)
+        return any(len(table) for table in tables)
 
     def of_ranked(self, level: str, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the rows of one level and measure of model and sensitivity."""
@@ -192,7 +187,8 @@ def near_the_cut(odds: pd.DataFrame) -> list[Text]:
     """Return the sentences of the areas that the smallest odds move across the cut: one that is listed, one that is not."""
     sentences = []
     for listed in ("yes", "no"):
-        rows = odds[(odds["listed"] == listed) & odds["odds_alone"].notna()]
+        of_side = odds[odds["listed"] == listed]
+        rows = of_side.dropna(subset="odds_alone")
         if len(rows):
             distance = np.log(rows["odds_alone"].astype(float)).abs()
             nearest = rows.loc[distance.idxmin()]
@@ -245,65 +241,3 @@ def times(odds: float) -> str:
     if odds < 1.005:
         return f"{odds:.4f}" if odds > 1.00005 else "1.0001"
     return f"{odds:.2f}"
-
-
-def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
-    """Write one sheet for people, and the tables as they are, in the current language.
-
-    The sheet for people holds the answering odds; where nothing is ranked, the sensitivity.
-    """
-    if len(tables.odds):
-        shown = _odds_for_people(tables.odds)
-        data = tables.odds
-    else:
-        shown = _sensitivity_for_people(tables.sensitivity)
-        data = tables.sensitivity
-    further = {}
-    if len(tables.model):
-        further[str(_("estimates under the model"))] = in_one_language(tables.model)
-    if len(tables.sensitivity):
-        further[str(_("sensitivity"))] = in_one_language(tables.sensitivity)
-    names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
-    further[str(_("dictionary"))] = dictionary_table(names)
-    write_office_workbook(path, data, shown, further)
-
-
-def _odds_for_people(odds: pd.DataFrame) -> ShownSheet:
-    columns = [
-        _column(odds, "rank", "count", width=6),
-        _names(odds, "name", _("area"), width=22),
-        _column(odds, "satisfied_share", "percent", width=10),
-        _column(odds, "odds_alone", "points", width=10),
-        _column(odds, "odds_alike", "points", width=10),
-    ]
-    said = [str(Text(row["zh"], row["en"])) for row in odds.to_dict("records")]
-    columns.append(ShownColumn(str(_("sentence")), said, width=60))
-    return ShownSheet(str(_("for people")), _about(odds, ODDS), columns)
-
-
-def _sensitivity_for_people(table: pd.DataFrame) -> ShownSheet:
-    figures: list[Shown] = ["percent" if kind == "rate" else "points" for kind in table["kind"]]
-    columns = [
-        _names(table, "name", _("area"), width=22),
-        _names(table, "measure", _("measure"), width=22),
-    ]
-    for name in ("estimate_answered", "phi_0", "phi_05", "phi_1"):
-        columns.append(
-            ShownColumn(str(COLUMNS[name].title), table[name].tolist(), shown=figures, width=10)
-        )
-    columns.append(_column(table, "proxy_correlation", "points", width=10))
-    return ShownSheet(str(_("for people")), _about(table, SENSITIVITY), columns)
-
-
-def _about(table: pd.DataFrame, what: Text) -> list[str]:
-    first = table.iloc[0]
-    return [f"{first['survey']}  {first['wave']}", str(mark_as_text(first["mark"])), str(what)]
-
-
-def _column(table: pd.DataFrame, name: str, shown: Shown, *, width: float) -> ShownColumn:
-    return ShownColumn(str(COLUMNS[name].title), table[name].tolist(), shown=shown, width=width)
-
-
-def _names(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> ShownColumn:
-    names = [str(label_of(row, what)) for row in table.to_dict("records")]
-    return ShownColumn(str(heading), names, width=width)

@@ -48,6 +48,11 @@ class Statement:
     not_excluded: tuple[str, ...]
     expected: float
 
+    @property
+    def text(self) -> Text:
+        """The paragraph."""
+        return Text(self.zh, self.en)
+
 
 def unit_sentences(
     ranking: pd.DataFrame,
@@ -88,7 +93,8 @@ def unit_sentences(
     rows = []
     for row in ground.rows:
         if is_ranked(row):
-            said = clauses.ranked_unit(ground, row, level_with=tied[row["rank"]] - 1)
+            level_with = tied[row["rank"]] - 1
+            said = clauses.ranked_unit(ground, row, level_with=level_with)
         else:
             said = clauses.unranked_unit(ground, row, minimum_n)
         rows.append((row["code"], said.zh, said.en))
@@ -176,10 +182,12 @@ def near_cut(
 def _reason(ground: Ground, row: Mapping[str, Any], closest: Mapping[str, float]) -> str:
     if row["listed"] == "tied":
         return "tied"
-    if abs(ground.gap(row)) < closest[row["listed"]] + LEVEL:
+    nearest = closest[row["listed"]] + LEVEL
+    if abs(ground.gap(row)) < nearest:
         return "nearest"
     low, high = GREY
-    if ground.status(row) == "possible" and low <= row["probability_bottom"] <= high:
+    is_grey = low <= row["probability_bottom"] <= high
+    if is_grey and ground.status(row) == "possible":
         return "open"
     return ""
 

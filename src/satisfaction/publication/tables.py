@@ -24,8 +24,8 @@ from satisfaction.publication.acted_list import acted_statement, with_acted_sent
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
-    measure_labels,
     measures_named,
+    names_of_scores,
     published,
     score_labels,
     whole_code,
@@ -220,9 +220,8 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
         name), difference, se, df, ci_low, ci_high, p, p_holm, verdict, verdict_zh, importance (percentage points of the
         overall rate for 25 points), high, quadrant, quadrant_zh, mark.
     """
-    names = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
     whole = area_labels(survey)[whole_code(survey)]
-    table = labelled(indicators.table, names, key="topic", into="topic")
+    table = labelled(indicators.table, names_of_scores(survey), key="topic", into="topic")
     table = table.assign(whole_zh=whole.zh, whole_en=whole.en)
     table = labelled(table, VERDICTS, key="verdict", into="verdict")
     table = labelled(table, QUADRANTS, key="quadrant", into="quadrant")

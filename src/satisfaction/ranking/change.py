@@ -21,7 +21,7 @@ from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.language import Text, _
-from satisfaction.ranking.pairs import TIE, Floats, Pairs, competition_rank
+from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
 from satisfaction.ranking.probability import (
     DRAWS,
     SEED,
@@ -33,6 +33,7 @@ from satisfaction.ranking.probability import (
 )
 from satisfaction.ranking.rank import of_rates
 from satisfaction.ranking.rate_rises import RATE_WAVES, rate_rises
+from satisfaction.ranking.rates import compared
 from satisfaction.ranking.rise import BOUNDS, Bounds, project
 from satisfaction.ranking.sets import holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
@@ -57,6 +58,8 @@ CERTAINTY = (
     "expected_rise",
     "probability_rise",
 )
+RISE_RANGE = ("probability_rise_low", "probability_rise_high", "model_dependent")
+"""Columns beside `probability_rise` where a rate is ranked."""
 UNPROVEN = "none: not both samples are probability samples"
 OF_RATES = _(
     "Probabilities of rises of rates hold on average only: two waves hardly tell how far true rates "
@@ -147,9 +150,11 @@ class ChangeSummary(Facts):
         Sentences that must accompany the table.
     independent, monte_carlo_error
         Only with two probability samples.
+    model_dependent : tuple of str
+        Only of a rate: units whose probability of a rise depends on the model.
     """
 
-    where_used = ("independent", "monte_carlo_error")
+    where_used = ("independent", "monte_carlo_error", "model_dependent")
 
     p: int
     not_ranked: tuple[str, ...]
@@ -158,6 +163,7 @@ class ChangeSummary(Facts):
     independent: bool | None = None
     between: list[list[float]] | None = None
     correlation: float | None = None
+    model_dependent: tuple[str, ...] | None = None
     rising: int
     guaranteed_rising: int | None = None
     expected_rising: float | None = None
@@ -197,7 +203,9 @@ class RankChange:
         relative_change, two-sided). Ranks: rank_before, rank_after, rise (places gained; negative =
         lost). Guarantees: rise_low, rise_high (one unit named beforehand, each bound at `level`),
         all_low, all_high (whole table at once, at `level`). Model: shrunk_change (posterior mean of
-        relative_change), shrunk_sd, expected_rise, probability_rise (at least `places`).
+        relative_change), shrunk_sd, expected_rise, probability_rise (at least `places`). Of a rate
+        also probability_rise_low, probability_rise_high (on both scales, with little and with much
+        change) and model_dependent (they differ by more than 0.1).
     summary : ChangeSummary
         What holds for the table as a whole, and every declared convention.
     waves, before, after, posterior
@@ -207,6 +215,8 @@ class RankChange:
         Share of posterior draws in which a ranked unit rose by -(p - 1) ... p - 1 places.
     after_frequency : (p, p)
         Share of posterior draws in which its later rank is 1 ... p.
+    assumed_frequency : (k, p, 2p - 1)
+        As `rise_frequency`, under each other assumption on a rate; empty for scores.
     """
 
     table: pd.DataFrame
@@ -217,6 +227,7 @@ class RankChange:
     posterior: Bivariate
     rise_frequency: Floats
     after_frequency: Floats
+    assumed_frequency: Floats
 
     def __repr__(self) -> str:
         return f"RankChange({len(self.table)} units, {self.summary!r})"
@@ -228,6 +239,17 @@ class RankChange:
         p = len(self.after_frequency)
         start = int(np.clip(places + p - 1, 0, 2 * p - 1))
         return self._by_unit(self.rise_frequency[:, start:].sum(axis=1))
+
+    def rise_range(self, places: int) -> pd.DataFrame:
+        """Smallest and largest `probability_rise` over the assumptions compared, by unit, and
+        whether they differ by more than 0.1; columns `RISE_RANGE`, without rows for scores.
+        """
+        frequencies = np.array([self.rise_frequency, *self.assumed_frequency])
+        if len(frequencies) == 1:
+            return pd.DataFrame(columns=list(RISE_RANGE))
+        columns = _range_of_rise(frequencies, places)
+        spread = spread_out(columns, self.waves.after)
+        return pd.DataFrame(spread).set_axis(list(self.waves.after.names))
 
     def probability_top(self, places: int) -> pd.Series:
         """P(rank after <= places), by unit, given both waves."""
@@ -372,6 +394,8 @@ def rank_change(
         )
     sign = 1.0 if higher_is_better else -1.0
     before, after = waves.pairs(sign)
+    assumed: tuple[Ints, ...] = ()
+    assumed_rises = np.empty((0, p, 2 * p - 1))
     independent = before.independent and after.independent
     if not independent:  # the largest difference has no such integral then: counts replace it
         bounds = "simes"
@@ -386,11 +410,16 @@ def rank_change(
             model = of_the_rates.model
             drawn = of_the_rates.ranks
             expected = of_the_rates.expected_rise
+            assumed = of_the_rates.assumed
         else:
             model = waves.posterior(sign)
             drawn = rank_draws(model.mean, model.cov, draws=draws, seed=seed)
             expected = expected_rise(model)
-        rises = frequencies(drawn[:, :, 0] - drawn[:, :, 1], 1 - p, p - 1)
+        places_gained = drawn[:, :, 0] - drawn[:, :, 1]
+        rises = frequencies(places_gained, 1 - p, p - 1)
+        if assumed:
+            apart = [frequencies(places_gained[which], 1 - p, p - 1) for which in assumed]
+            assumed_rises = np.array(apart)
         ranks_after = frequencies(drawn[:, :, 1], 1, p)
         half = (1 - level) / 2  # each wave has half of the error
         one_unit = BOUNDS[bounds]
@@ -405,6 +434,8 @@ def rank_change(
         columns |= _shrunk(model, sign)
         columns["expected_rise"] = expected
         columns["probability_rise"] = rises[:, p - 1 + places :].sum(axis=1)
+        if assumed:
+            columns |= _range_of_rise(np.array([rises, *assumed_rises]), places)
     else:
         unknown = np.full((p, 2, 2), np.nan)
         model = Bivariate(unknown[0], unknown[0, 0], unknown[:, 0], unknown, np.nan)
@@ -443,10 +474,36 @@ def rank_change(
         summary = _with_certainty(summary, table, waves, before, after, bounds, model)
         if is_rate:
             probabilities = summary.probabilities.replace(TWO_WAVES, RATE_WAVES)
+            depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
+            notes = [*summary.notes, OF_RATES]
+            if depends:
+                notes.append(_depends(len(depends), p, places))
             summary = replace(
-                summary, probabilities=probabilities, notes=(*summary.notes, OF_RATES)
+                summary,
+                probabilities=probabilities,
+                model_dependent=depends,
+                notes=tuple(notes),
             )
-    return RankChange(table, summary, waves, before, after, model, rises, ranks_after)
+    return RankChange(
+        table, summary, waves, before, after, model, rises, ranks_after, assumed_rises
+    )
+
+
+def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
+    """Columns `RISE_RANGE` of (k, p, 2p - 1) frequencies, the stated ones first."""
+    p = frequency.shape[1]
+    start = int(np.clip(places + p - 1, 0, 2 * p - 1))
+    return compared(frequency[:, :, start:].sum(axis=2), equal=None).columns(RISE_RANGE)
+
+
+def _depends(number: int, p: int, places: int) -> Text:
+    return _(
+        "Units whose probability of a rise by {places} or more depends on the model (it differs by "
+        "more than 0.1 between little and much change or between scales): {number} of {p}.",
+        places=places,
+        number=number,
+        p=p,
+    )
 
 
 def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays: Any) -> Waves:

@@ -6,6 +6,7 @@ another matter, and follows from verdicts that are each made by themselves: that
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,7 @@ import pandas as pd
 
 from satisfaction.declarations.rules import Threshold
 from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.ranking.borrowed_errors import floored
@@ -73,9 +75,10 @@ def with_thresholds(
 
     Notes
     -----
-    A p-value of belonging to the list is the smallest over the ways onto it and, on the way by rank, the largest over what
-    must hold together (an intersection-union test). Each way is tested by itself: of an area that lies at the edge of the
-    last ten and of k values at once, more than 1 - level, at most (k + 1) times as much, may be wrongly established.
+    A p-value of belonging to the list is the smallest over the ways onto it, each adjusted by Holm for their number; on the
+    way by rank it is the largest over what must hold together (an intersection-union test). That an area does not belong is
+    tested the other way round. So the error is promised for the verdict on the list, of one area named beforehand (or of all,
+    where a multiplicity is declared), however many grounds are declared, and not for each ground by itself.
     """
     thresholds = acting(survey)
     if not thresholds or not ranking.ranks_any:
@@ -128,7 +131,7 @@ def with_thresholds(
     )
     summary = ranking.summary
     on_list = tuple(table["unit"][listed == "yes"])
-    notes = (*summary.notes, _note(table, listed, by_rank.to_numpy(str)))
+    notes = (*summary.notes, _note(survey, table))
     return replace(ranking, table=table, summary=replace(summary, on_list=on_list, notes=notes))
 
 
@@ -180,22 +183,67 @@ def _belonging(
 ) -> Membership:
     """Test whether units truly belong to the list: by a listing threshold, or by rank and below every sparing one."""
     together = [rank, *sparing]
-    by_rank_in = np.max([one.p_in for one in together], axis=0)
-    by_rank_out = np.min([one.p_out for one in together], axis=0)
-    p_in = np.min([by_rank_in, *(one.p_in for one in listing)], axis=0)
-    p_out = np.max([by_rank_out, *(one.p_out for one in listing)], axis=0)
+    in_by_rank = _all_hold([one.p_in for one in together])
+    out_by_rank = _any_holds([one.p_out for one in together])
+    p_in = _any_holds([in_by_rank, *(one.p_in for one in listing)])
+    p_out = _all_hold([out_by_rank, *(one.p_out for one in listing)])
     return Membership(p_in, p_out)
 
 
-def _note(table: pd.DataFrame, listed: np.ndarray, by_rank: np.ndarray) -> Text:
-    """Say who is on the list by a threshold alone, who is spared, and how long the list is."""
-    added = table["unit"][(listed == "yes") & (by_rank != "yes")]
-    spared = table["unit"][(listed == "no") & (by_rank != "no")]
-    none = _("none")
+def _all_hold(p_values: Sequence[Floats]) -> Floats:
+    """Test of every unit that all claims hold: the largest of their (p,) p-values needs no correction."""
+    largest: Floats = np.max(p_values, axis=0)
+    return largest
+
+
+def _any_holds(p_values: Sequence[Floats]) -> Floats:
+    """Test of every unit that one of the claims holds: the smallest of their (p,) p-values, adjusted for their number."""
+    smallest: Floats = holm(np.stack(p_values, axis=1)).min(axis=1)
+    return smallest
+
+
+@dataclass(frozen=True, slots=True)
+class MovedByThresholds:
+    """Codes of the areas that are on the list by a threshold alone, and of those that are spared it."""
+
+    listed: tuple[str, ...]
+    spared: tuple[str, ...]
+
+
+def moved_by_thresholds(table: pd.DataFrame) -> MovedByThresholds:
+    """Return whom thresholds put on the list of a ranking's table, or take off it."""
+    is_listed = table["listed"] == "yes"
+    by_rank = table["listed_by_rank"]
+    added = table["unit"][is_listed & (by_rank != "yes")]
+    spared = table["unit"][(table["listed"] == "no") & (by_rank != "no")]
+    return MovedByThresholds(tuple(added), tuple(spared))
+
+
+def areas_by_name(survey: Survey, codes: Sequence[str]) -> Text:
+    """Name areas, with their codes where another area has the same name; "none" where there are none."""
+    if not codes:
+        return _("none")
+    names = survey.area_names()
+    chinese = Counter(name.zh for name in names.values())
+    english = Counter(name.in_language("en") for name in names.values())
+    areas = []
+    for code in codes:
+        name = names.get(code, Text(code))
+        if max(chinese[name.zh], english[name.in_language("en")]) > 1:
+            name = _("{code} {name}", code=code, name=name)
+        areas.append(name)
+    return comma_list(areas)
+
+
+def _note(survey: Survey, table: pd.DataFrame) -> Text:
+    """Say who is on the list by a threshold alone, who is spared, how long the list is, and what its verdicts promise."""
+    moved = moved_by_thresholds(table)
     return _(
         "Declared thresholds act on the list: listed whatever their rank {added}; spared "
-        "{spared}; the list has {size} areas.",
-        added=comma_list(added) if len(added) else none,
-        spared=comma_list(spared) if len(spared) else none,
-        size=int((listed == "yes").sum()),
+        "{spared}; the list has {size} areas. Whether an area belongs on it is judged over all "
+        "grounds together (Holm): the error is promised for the verdict on the list, not for each "
+        "ground by itself.",
+        added=areas_by_name(survey, moved.listed),
+        spared=areas_by_name(survey, moved.spared),
+        size=int((table["listed"] == "yes").sum()),
     )

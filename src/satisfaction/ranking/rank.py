@@ -46,7 +46,6 @@ from satisfaction.ranking.rates import RatePosterior
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
     PRIORS,
-    RANGE,
     SETS,
     RankingSummary,
     RankOptions,
@@ -101,7 +100,8 @@ class TargetVerdicts:
     table : DataFrame
         One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not
         ranked"), p_met, p_not_met (one-sided, for one unit named beforehand), probability
-        (empirical Bayes).
+        (empirical Bayes); of a rate's rise since an earlier ranking also probability_low,
+        probability_high (over the assumptions compared) and model_dependent.
     summary : mapping
         level, selection, method.
     """
@@ -223,7 +223,7 @@ class Ranking:
     def _repr_html_(self) -> str:
         columns = ["unit", "rank", *SETS, "status"]
         columns += ["probability_bottom", "estimate", "se", "reliability"]
-        columns += [name for name in RANGE if name in self.table]
+        columns += [name for name in rates.RANGE if name in self.table]
         by_rank = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
         declared = {name: value for name, value in self.summary.items() if name != "notes"}
         return card(
@@ -375,22 +375,23 @@ class Ranking:
         names = ("level", "selection", "membership", "df", "probabilities")
         declared = {name: self.summary[name] for name in names}
         if not self.summary.proven:
-            tests, chance = _unknown(len(self.pairs.score))
+            tests, unknown = _unknown(len(self.pairs.score))
+            chances = {"probability": unknown}
         elif kind == "rise":
-            tests, chance, of_rise = _rise_target(
+            tests, chances, of_rise = _rise_target(
                 self, places, since=since, base=base, comparable=comparable
             )
             declared |= of_rise
         else:
             tests = membership.top_membership(self.pairs, places, self.options.membership)
-            chance = self.model.probability_top(places)
+            chances = {"probability": self.model.probability_top(places)}
         provable = declared["selection"] == "probability" and not self.options.taken_as_exact
         alpha = 1 - self.summary.level
         columns = {
             "verdict": membership.decide(tests, alpha, words=VERDICT, provable=provable),
             "p_met": tests.p_in,
             "p_not_met": tests.p_out,
-            "probability": chance,
+            **chances,
         }
         units = pd.DataFrame({"unit": list(self.units.names)})
         verdicts = units.assign(**spread_out(columns, self.units))
@@ -661,7 +662,7 @@ def _range(
     if rates.may_be_equal(rate, np.maximum(pairs.se, TIE), pairs.df):
         equal = min(options.bottom, p) / p
     compared = rates.compared(chances, equal=equal)
-    return dict(zip(RANGE, (compared.low, compared.high, compared.depends), strict=True))
+    return compared.columns()
 
 
 def _rank_by_point(
@@ -739,7 +740,7 @@ def _rise_target(
     since: Ranking | Mapping[str, int] | None,
     base: Base,
     comparable: object,
-) -> tuple[Membership, Floats, dict[str, Any]]:
+) -> tuple[Membership, dict[str, NDArray[Any]], dict[str, Any]]:
     """Test whether each ranked unit rose by at least `places` since an earlier wave.
 
     Returns
@@ -747,8 +748,8 @@ def _rise_target(
     tests : Membership
         p_in: "rose", p_out: "did not", (p,), in the order of the ranked units; nan without a
         probability sample.
-    chance : (p,)
-        Probability that it rose, under the model.
+    chance : mapping to (p,)
+        Probability that it rose, under the model; since an earlier ranking of a rate also `rates.RANGE`.
     declared : dict
         Method and conventions.
     """
@@ -770,13 +771,15 @@ def _rise_target(
             declared["probabilities"] = RATE_WAVES
         declared["relation"] = waves.relation
         if waves.selection != "probability":
-            return *_unknown(len(later.pairs.score)), declared
+            tests, chance = _unknown(len(later.pairs.score))
+            return tests, {"probability": chance}, declared
         return *_since_ranking(later, waves, places, base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
         declared["probabilities"] = "as of the ranking: the later wave alone, the goal a number"
         declared["relation"] = None
-        return *_since_numbers(later, places, since), declared
+        tests, chance = _since_numbers(later, places, since)
+        return tests, {"probability": chance}, declared
     raise RankingError(
         "K151",
         _(
@@ -816,11 +819,15 @@ def _within(model: Known, goal: Ints) -> Floats:
 
 def _since_ranking(
     later: Ranking, waves: Waves, places: int, base: Base
-) -> tuple[Membership, Floats]:
-    """Test a rise since an earlier ranking, with base published or estimated."""
+) -> tuple[Membership, dict[str, NDArray[Any]]]:
+    """Test a rise since an earlier ranking, with base published or estimated; of a rate also the
+    range of its probability.
+    """
     sign = later.options.sign
+    of_rates = None
     if later.options.of_rates:
-        drawn = rate_rises(waves, sign).ranks
+        of_rates = rate_rises(waves, sign)
+        drawn = of_rates.ranks
     else:
         model = waves.posterior(sign)
         drawn = probability.rank_draws(model.mean, model.cov)
@@ -828,10 +835,14 @@ def _since_ranking(
     after = rise.rank_claims(later.pairs)
     if base == "published":
         goal = competition_rank(before) - places
-        chance = np.mean(drawn[:, :, 1] <= goal, axis=0)
-        return Membership(*rise.new_rank_tests(after, goal)), chance
-    chance = np.mean(drawn[:, :, 0] - drawn[:, :, 1] >= places, axis=0)
-    tests = rise.change_tests(rise.rank_claims(before), after, places)
+        rose = drawn[:, :, 1] <= goal
+        tests = rise.new_rank_tests(after, goal)
+    else:
+        rose = drawn[:, :, 0] - drawn[:, :, 1] >= places
+        tests = rise.change_tests(rise.rank_claims(before), after, places)
+    chance = {"probability": rose.mean(axis=0)}
+    if of_rates is not None:
+        chance |= of_rates.compared(rose).columns()
     return Membership(*tests), chance
 
 

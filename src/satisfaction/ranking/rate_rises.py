@@ -1,10 +1,14 @@
-"""Rises of rates between two waves: probabilities that do not rest on one estimate of how far true rates changed.
+"""Rises of rates between two waves: probabilities that do not rest on one estimate of how far true
+rates changed, and how far they move under other assumptions.
 
-Near 0 and 1 the error of a rate depends on the rate, and few dozen areas say little of how much their true rates changed:
-the estimate is often "not at all", and every stated rise then 0. So rates are taken to the arcsine scale, where the error of
-a count is 1 / (4 size) whatever the rate (`rates.effective_counts`), and the covariance of the true values over areas is not
-plugged in but averaged over, by its restricted likelihood: flat on both standard deviations and on the angle whose sine is
-the correlation (flat on a standard deviation: Gelman 2006).
+Near 0 and 1 the error of a rate depends on the rate, and few dozen areas say little of how much
+their true rates changed: the estimate is often "not at all", and every stated rise then 0. So the
+covariance of the true values over areas is not plugged in but averaged over, by its restricted
+likelihood: flat on both standard deviations and on the angle whose sine is the correlation (flat on
+a standard deviation: Gelman 2006). Nor do two waves show the scale on which true rates are normal:
+half of the draws are made on the arcsine scale, where the error of an effective count does not
+depend on its rate (`rates.effective_counts`), half on the logit scale. What is stated is the mean;
+beside it stand both scales, each once with the covariances of least and once of most change.
 """
 
 from __future__ import annotations
@@ -13,8 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import special
 
-from satisfaction.ranking.pairs import TIE, Floats, Ints
+from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints
 from satisfaction.ranking.probability import (
     DRAWS,
     FLOOR,
@@ -23,17 +28,19 @@ from satisfaction.ranking.probability import (
     rank_draws,
     two_wave_posterior,
 )
-from satisfaction.ranking.rates import effective_counts
+from satisfaction.ranking.rates import Compared, compared, effective_counts
 from satisfaction.ranking.waves import Waves
 
 RATE_WAVES = (
-    "bivariate normal on the arcsine scale of moderated effective counts; covariance between units averaged over its restricted "
-    "likelihood, flat on both standard deviations and the angle of the correlation"
+    "bivariate normal on the arcsine and on the logit scale of moderated effective counts, half of "
+    "the draws each; covariance between units averaged over its restricted likelihood, flat on both "
+    "standard deviations and the angle of the correlation"
 )
 SPREADS = 14  # nodes of each standard deviation
 ANGLES = 25  # of the correlation
 LARGEST = 1.3  # standard deviation of the true values, relative to that of the estimates
-COVARIANCES = 200  # that are drawn
+COVARIANCES = 200  # that are drawn on a scale
+TAIL = 40  # of those, the ones with least change and the ones with most: a fifth of the likelihood
 AT_ONCE = 1_000_000  # numbers held at once
 
 
@@ -44,14 +51,28 @@ class DrawnRises:
     Attributes
     ----------
     model : Bivariate
-        Posterior means and covariances of the rates (times the sign), earlier wave first; `between`, `centre` and `correlation`
-        are posterior means on the arcsine scale.
+        Posterior means and covariances of the rates (times the sign), earlier wave first, on the
+        arcsine scale; `between`, `centre` and `correlation` are posterior means there.
     ranks : (draws, p, 2)
-        Ranks drawn from the posterior.
+        Ranks drawn from the posterior, on both scales alike; as many as asked for or a few more.
+    assumed : tuple of (k,)
+        Which draws are made under each other assumption: on one scale, with little or much change.
     """
 
     model: Bivariate
     ranks: Ints = field(repr=False)
+    assumed: tuple[Ints, ...] = field(repr=False)
+
+    def compared(self, happened: Bools) -> Compared:
+        """Set the probability of an event side by side with those under the other assumptions.
+
+        Parameters
+        ----------
+        happened : (draws, p) bool
+        """
+        chances = [happened.mean(axis=0)]
+        chances += [happened[which].mean(axis=0) for which in self.assumed]
+        return compared(chances, equal=None)
 
     @property
     def expected_rise(self) -> Floats:
@@ -62,41 +83,89 @@ class DrawnRises:
 def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEED) -> DrawnRises:
     """Draw the ranks of both waves' ranked rates; sign -1 where a smaller rate is better."""
     ranked = waves.ranked
-    at = []
-    variance = []
+    arcsine = []
+    logit = []
+    arcsine_variance = []
+    logit_variance = []
     for units in (waves.before, waves.after):
         rate = np.clip(units.estimate[ranked], 0, 1)
         se = np.maximum(np.sqrt(np.diag(units.cov)[ranked]), TIE)
         counts = effective_counts(rate, se, units.df[ranked])
-        at.append(sign * np.arcsin(np.sqrt(rate)))
-        variance.append(1 / (4 * counts.size))
+        arcsine.append(sign * np.arcsin(np.sqrt(rate)))
+        arcsine_variance.append(1 / (4 * counts.size))
+        # half an answer more on either side: logits stay finite
+        inside = (counts.yes + 0.5) / (counts.size + 1)
+        logit.append(sign * special.logit(inside))
+        logit_variance.append(1 / (counts.size * inside * (1 - inside)))
     errors = np.sqrt(np.diag(waves.before.cov) * np.diag(waves.after.cov))[ranked]
-    correlation = np.diag(waves.cross)[ranked] / np.maximum(errors, TIE**2)
-    cross = np.clip(correlation, -1, 1) * np.sqrt(variance[0] * variance[1])
+    correlation = np.clip(np.diag(waves.cross)[ranked] / np.maximum(errors, TIE**2), -1, 1)
+    on_arcsine = _on_scale(arcsine, arcsine_variance, correlation)
+    on_logit = _on_scale(logit, logit_variance, correlation)
+    each = -(-draws // (2 * COVARIANCES))
+    ranks = np.concatenate(
+        [
+            _drawn(on_arcsine, draws=each, seed=seed),
+            _drawn(on_logit, draws=each, seed=seed + COVARIANCES),
+        ]
+    )
+    assumed = []
+    for start, scale in enumerate((on_arcsine, on_logit)):
+        order = start * COVARIANCES + np.argsort(_change(scale.between), kind="stable")
+        for tail in (order[:TAIL], order[-TAIL:]):
+            first = tail * each
+            assumed.append((first[:, None] + np.arange(each)).ravel())
+    return DrawnRises(_model(on_arcsine, sign), ranks, tuple(assumed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Estimates (p, 2) of both waves on a scale, their sampling covariances (p, 2, 2), and likely
+    covariances of the true values (COVARIANCES, 2, 2).
+    """
+
+    x: Floats
+    noise: Floats
+    between: Floats
+
+
+def _on_scale(at: list[Floats], variance: list[Floats], correlation: Floats) -> _Scale:
+    """Put both waves' values, (p,) each, side by side."""
+    x = np.column_stack(at)
+    cross = correlation * np.sqrt(variance[0] * variance[1])
     noise = np.array([[variance[0], cross], [cross, variance[1]]]).transpose(2, 0, 1)
-    return _drawn(np.column_stack(at), noise, sign, draws=draws, seed=seed)
+    return _Scale(x, noise, likely_covariances(x, noise, COVARIANCES))
 
 
-def _drawn(x: Floats, noise: Floats, sign: float, *, draws: int, seed: int) -> DrawnRises:
-    """Draw covariances by their likelihood, and ranks under each."""
-    between = likely_covariances(x, noise, COVARIANCES)
-    each = -(-draws // COVARIANCES)
+def _drawn(scale: _Scale, *, draws: int, seed: int) -> Ints:
+    """Draw ranks under each covariance, (COVARIANCES x draws, p, 2)."""
     ranks = []
+    for number, covariance in enumerate(scale.between):
+        _centre, mean, cov = two_wave_posterior(scale.x, scale.noise, between=covariance)
+        ranks.append(rank_draws(mean, cov, draws=draws, seed=seed + number))
+    return np.concatenate(ranks)
+
+
+def _change(between: Floats) -> Floats:
+    """Variance of the true change under (k, 2, 2) covariances, (k,)."""
+    change: Floats = between[:, 0, 0] + between[:, 1, 1] - 2 * between[:, 0, 1]
+    return change
+
+
+def _model(scale: _Scale, sign: float) -> Bivariate:
+    """Posterior means and covariances of the rates, averaged over the covariances on the arcsine scale."""
     centres = []
-    first = np.zeros_like(x)
-    second = np.zeros((len(x), 2, 2))
-    for number, covariance in enumerate(between):
-        centre, mean, cov = two_wave_posterior(x, noise, between=covariance)
-        ranks.append(rank_draws(mean, cov, draws=each, seed=seed + number))
+    first = np.zeros_like(scale.x)
+    second = np.zeros_like(scale.noise)
+    for covariance in scale.between:
+        centre, mean, cov = two_wave_posterior(scale.x, scale.noise, between=covariance)
         centres.append(centre)
         first += _mean_rate(mean, cov) / COVARIANCES
         second += _mean_product(mean, cov) / COVARIANCES
     cov = second - first[:, :, None] * first[:, None, :]
-    spread = between.mean(axis=0)
-    size = np.sqrt(between[:, 0, 0] * between[:, 1, 1])
-    correlation = float(np.mean(between[:, 0, 1] / size))
-    model = Bivariate(spread, np.mean(centres, axis=0), sign * first, cov, correlation)
-    return DrawnRises(model, np.concatenate(ranks)[:draws])
+    size = np.sqrt(scale.between[:, 0, 0] * scale.between[:, 1, 1])
+    correlation = float(np.mean(scale.between[:, 0, 1] / size))
+    spread = scale.between.mean(axis=0)
+    return Bivariate(spread, np.mean(centres, axis=0), sign * first, cov, correlation)
 
 
 def likely_covariances(x: Floats, noise: Floats, number: int) -> Floats:

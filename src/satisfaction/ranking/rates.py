@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,14 @@ DEFAULT: Prior = "logit"
 """For rates, by the simulations of tests/coverage_study/rate_priors.py."""
 DISAGREE = 0.1
 """Where priors give probabilities farther apart than this, the probability depends on the model."""
-EQUAL_LEVEL = 0.01
-"""Where a test of equal true rates does not reject at this level, that they are equal is compared too."""
+EQUAL_LEVEL = 0.001
+"""Where a test of equal true rates does not reject at this level, that they are equal is compared too.
+One in a thousand, since the provinces it wrongly takes for different all state too high probabilities."""
 DISAGREE_WITH_EQUAL = 0.05
 """Then a probability this far above that of equal rates depends on the model."""
+
+RANGE = ("probability_low", "probability_high", "model_dependent")
+"""Columns beside a probability where models are compared."""
 
 SCALES: dict[str, tuple[float, float]] = {
     "identity": (1e-5, 1 - 1e-5),
@@ -147,6 +151,10 @@ class Compared:
     low: Floats
     high: Floats
     depends: NDArray[np.bool_]
+
+    def columns(self, names: Sequence[str] = RANGE) -> dict[str, NDArray[Any]]:
+        """Columns of a table, (p,) each: lowest, highest, whether it depends."""
+        return dict(zip(names, (self.low, self.high, self.depends), strict=True))
 
     def __repr__(self) -> str:
         return f"Compared({len(self.low)} units, {int(self.depends.sum())} depend on the prior)"

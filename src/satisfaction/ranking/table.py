@@ -32,7 +32,7 @@ from satisfaction.ranking.membership import (
 )
 from satisfaction.ranking.pairs import RULES, Pairs, Ties
 from satisfaction.ranking.probability import Between, Posterior
-from satisfaction.ranking.rates import Prior
+from satisfaction.ranking.rates import RANGE, Prior
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, RankSets, Simultaneous
 from satisfaction.ranking.units import UNDECLARED, Units
 from satisfaction.sampling.design import NO_ERROR
@@ -64,8 +64,6 @@ SHAPES = {
     "arcsine": "normal on the arcsine scale (ML)",
     "nonparametric": "of any distribution (nonparametric ML)",
 }
-RANGE = ("probability_low", "probability_high", "model_dependent")
-"""Columns beside `probability_bottom` where priors are compared."""
 SETS = ("marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high")
 CERTAINTY = ("p_in", "p_out", "probability_bottom", "expected_rank", "reliability")
 ADJUSTED = ("p_in_adjusted", "p_out_adjusted")

@@ -211,7 +211,12 @@ def refuse_drawn(*waves: Units | Estimates) -> None:
                 "assessment: no standard error carries it from wave to wave."
             ),
             where="combined.yaml",
-            hint=_("Compare the survey's measures, and the assessment's points by its ledger."),
+            hint=_(
+                "Compare one of the survey's measures (--measure), the assessment's points by its "
+                "ledger (`satisfaction assessment`), or the rank sets that both waves publish for one "
+                "named area: where they do not overlap its rank has moved, with at most twice the "
+                "error of one set."
+            ),
         )
 
 

@@ -58,6 +58,7 @@ NOTES = {
     "F214": _("cells read as empty"),
     "F215": _("a column of lists or records; not read"),
     "F315": _("cells merged below one another; each has been given their value"),
+    "F316": _("the sheet is hidden in the workbook; its rows are read"),
 }
 
 

@@ -19,6 +19,8 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
     """Split a grid into column names and rows; what is left out or renamed is noted."""
     top, notes = _titles_above(grid)
     notes += [note("F215", column=name) for name in grid.nested]
+    if grid.hidden:
+        notes.append(note("F316", value=grid.sheet))
     names = [name.strip() for name in grid.record(top)]
     first = top + 1
     if _two_rows(grid, top):

@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from satisfaction.foundation.figures import ABSENT
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _
 from satisfaction.publication.labels import label_of, published_levels
 from satisfaction.publication.plots.canvas import (
     ACCENT,
@@ -37,14 +37,16 @@ from satisfaction.publication.plots.canvas import (
     Look,
     breadth,
     columns_in,
-    dot,
+    dots,
     draw_intervals,
+    drawn_by_kind,
     has_intervals,
     label_rows,
     lines,
     mark_of,
     names_of,
     new_canvas,
+    row_canvas,
     row_height,
     themed,
     wrapped,
@@ -131,8 +133,7 @@ def topics(indices: pd.DataFrame) -> Figure:
     measures = [str(label_of(row, "measure")) for row in rows.to_dict("records")]
     names = [wrapped(measure, NAME_COLUMNS + 10) for measure in measures]
     heading = Heading(_("Topics: strongest to weakest"), mark_of(indices))
-    body = Body(row_height(names, 0.27) * len(rows) + 0.1, left=breadth(names), right=0.45)
-    figure, grid = new_canvas(heading, body)
+    figure, grid = row_canvas(heading, names, 0.27, right=0.45)
     axes = grid[0, 0]
     draw_intervals(axes, rows)
     axes.scatter(rows["estimate"], rows.index, s=24, color=ACCENT, zorder=3)
@@ -179,19 +180,16 @@ def tile_map(indices: pd.DataFrame, measure: str) -> Figure:
     left = 0.15
     if any(names):
         left = max(breadth(names), 0.5)
-    scale = 1
-    unit: Text | str = _("points")
-    if rows["kind"].iloc[0] == "rate":
-        scale = 100
-        unit = "%"
-    title = _("{measure} by area ({unit})", measure=label_of(rows.iloc[0], "measure"), unit=unit)
+    drawn = drawn_by_kind(rows)
+    measure_label = label_of(rows.iloc[0], "measure")
+    title = _("{measure} by area ({unit})", measure=measure_label, unit=drawn.unit)
     note = _("Tiles stand by the area above and by code, not by geography")
     tile_rows = sum(-(-len(block) // PER_ROW) for block in blocks)
     figure, grid = new_canvas(
         Heading(title, mark_of(rows), note),
         Body(TILE * tile_rows + GAP * len(blocks), left=left),
     )
-    _draw_blocks(grid[0, 0], blocks, names, scale=scale)
+    _draw_blocks(grid[0, 0], blocks, names, scale=drawn.factor)
     return figure
 
 
@@ -263,7 +261,7 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
     figure, grid = new_canvas(
         Heading(title, mark_of(rows)),
         Body(4.2, left=0.75, right=0.25),
-        legend=[dot(look) for look in VERDICTS.values()],
+        legend=dots(VERDICTS.values()),
     )
     axes = grid[0, 0]
     axes.hlines(

@@ -229,6 +229,21 @@ def new_canvas(
     return figure, grid
 
 
+def row_canvas(
+    heading: Heading,
+    names: Sequence[str],
+    least: float,
+    *,
+    right: float = 0.15,
+    columns: tuple[float, ...] = (1,),
+    legend: Sequence[Artist] = (),
+) -> tuple[Figure, Grid]:
+    """Lay axes out for one row a name, each at least so many inches high; `right`: the inches beside the rows."""
+    height = row_height(names, least) * len(names) + 0.1
+    body = Body(height, left=breadth(names), right=right, columns=columns)
+    return new_canvas(heading, body, legend=legend)
+
+
 def _room(text: str, below: float) -> float:
     """Return the inches that the lines of a text and the space below them take; a text without words takes little."""
     if not text:
@@ -252,12 +267,13 @@ def legend_columns(entries: Sequence[str]) -> int:
     """Return how many columns of a legend fit beside one another, at most four."""
     for ncols in range(min(4, len(entries)), 1, -1):
         columns = np.array_split(np.array(entries), ncols)  # as matplotlib fills them
-        if sum(0.26 + breadth(column.tolist()) for column in columns) <= WIDTH:
+        widths = [0.26 + breadth(column.tolist()) for column in columns]
+        if sum(widths) <= WIDTH:
             return ncols
     return 1
 
 
-def row_height(names: list[str], least: float) -> float:
+def row_height(names: Sequence[str], least: float) -> float:
     """Return the inches a row needs so that no name touches the next one."""
     return max(least, 0.155 * max(map(lines, names)) + 0.02)
 
@@ -300,9 +316,14 @@ class Picture:
 
 
 def picture(figure: Figure, alt: Text) -> Picture:
+    """Put a figure beside the words for those who cannot see it."""
+    return Picture(alt, address(figure))
+
+
+def address(figure: Figure) -> Markup:
     """Put a figure into an address of its own: same figure, same text."""
     encoded = base64.b64encode(svg(figure).encode()).decode("ascii")
-    return Picture(alt, Markup("data:image/svg+xml;base64," + encoded))
+    return Markup("data:image/svg+xml;base64," + encoded)
 
 
 @themed
@@ -317,10 +338,8 @@ def bars(
 ) -> Figure:
     """Draw one bar a name with its number, and a line to compare with."""
     written = [str(name) for name in names]
-    legend = [Line2D([], [], label=f"{line_label}: {line:,.0f}", **CUT)]
-    height = row_height(written, 0.42) * len(written) + 0.1
-    body = Body(height, left=breadth(written), right=0.8)
-    figure, grid = new_canvas(heading, body, legend=legend)
+    legend = [legend_line(f"{line_label}: {line:,.0f}", **CUT)]
+    figure, grid = row_canvas(heading, written, 0.42, right=0.8, legend=legend)
     axes = grid[0, 0]
     axes.barh(range(len(values)), values, height=0.6, color=ACCENT, edgecolor=INK, linewidth=0.5)
     for row, value in enumerate(values):
@@ -341,7 +360,7 @@ class Look(NamedTuple):
     label: Text
     colour: str
     marker: str
-    hatch: str
+    hatch: str = ""
 
 
 WORSE = (BAD, "s", "")
@@ -365,14 +384,14 @@ VERDICT = {
     "not ranked": Look(labels.VERDICT["not ranked"], *NONE),
 }
 COMPARED = {
-    "better": Look(_("proven better"), GOOD, "o", ""),
-    "undecided": Look(_("not decidable"), OPEN, "D", ""),
-    "worse": Look(_("proven worse"), BAD, "s", ""),
+    "better": Look(_("proven better"), GOOD, "o"),
+    "undecided": Look(_("not decidable"), OPEN, "D"),
+    "worse": Look(_("proven worse"), BAD, "s"),
 }
 ON_LIST = {
-    "yes": Look(_("on the list"), LISTED, "s", ""),
+    "yes": Look(_("on the list"), LISTED, "s"),
     "tied": Look(_("tied at the cut"), *UNDECIDED),
-    "no": Look(_("not on the list"), NEUTRAL, "o", ""),
+    "no": Look(_("not on the list"), NEUTRAL, "o"),
 }
 NOT_RANKED = labels.STATUS["not ranked"]
 MARGINAL_SET = _("marginal set")
@@ -388,12 +407,15 @@ LEGEND: dict[str, Any] = {
 }
 INTERVAL_LINE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
 BESIDE_BAR: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points"}
+MARKER: dict[str, Any] = {"linestyle": "", "markeredgecolor": INK, "markersize": 5}
 POINT: dict[str, Any] = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
 
 
 def status_looks(ranking: pd.DataFrame) -> dict[str, Look]:
     """Return how statuses look: to belong to the list is bad, unless it is one of the first units."""
-    return STATUS_FIRST if "side" in ranking and (ranking["side"] == "first").all() else STATUS
+    if "side" in ranking and (ranking["side"] == "first").all():
+        return STATUS_FIRST
+    return STATUS
 
 
 def used(looks: dict[str, Look], words: Iterable[str], *, always: int = 3) -> list[Look]:
@@ -404,17 +426,13 @@ def used(looks: dict[str, Look], words: Iterable[str], *, always: int = 3) -> li
 
 def dot(look: Look) -> Line2D:
     """Return a marker for a legend."""
-    return Line2D(
-        [],
-        [],
-        color=look.colour,
-        marker=look.marker,
-        linestyle="",
-        markeredgecolor=INK,
-        markeredgewidth=0.6,
-        markersize=5,
-        label=str(look.label),
-    )
+    style = MARKER | {"color": look.colour, "marker": look.marker, "markeredgewidth": 0.6}
+    return legend_line(look.label, **style)
+
+
+def dots(looks: Iterable[Look]) -> list[Line2D]:
+    """Return a marker a look for a legend."""
+    return [dot(look) for look in looks]
 
 
 def bar(look: Look) -> Patch:
@@ -423,9 +441,14 @@ def bar(look: Look) -> Patch:
     return Patch(facecolor=look.colour, edgecolor=INK, linewidth=0.5, hatch=look.hatch, label=label)
 
 
+def legend_line(label: Text | str, **style: Any) -> Line2D:
+    """Return a line, or a marker without one, for a legend."""
+    return Line2D([], [], label=str(label), **style)
+
+
 def cut_line() -> Line2D:
     """Return the line of the cut for a legend."""
-    return Line2D([], [], label=str(_("cut of the list")), **CUT)
+    return legend_line(_("cut of the list"), **CUT)
 
 
 def cuts(rows: pd.DataFrame) -> list[float]:
@@ -508,12 +531,20 @@ class DrawnUnit:
 
 IN_PERCENT = DrawnUnit(100, pgettext("unit of an axis", "percentage points"))
 IN_POINTS = DrawnUnit(1, _("points"))
+AS_RATE = DrawnUnit(100, Text("%"))
 
 
 def drawn_in(table: pd.DataFrame) -> DrawnUnit:
     """Return how the figures of a table are drawn, by its column `unit`; points where there is none."""
     if "unit" in table and table["unit"].iloc[0] == "share 0-1":
         return IN_PERCENT
+    return IN_POINTS
+
+
+def drawn_by_kind(rows: pd.DataFrame) -> DrawnUnit:
+    """Return how the levels of one measure are drawn, by the column `kind`."""
+    if rows["kind"].iloc[0] == "rate":
+        return AS_RATE
     return IN_POINTS
 
 

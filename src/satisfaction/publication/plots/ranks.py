@@ -11,7 +11,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from scipy import special
 
 from satisfaction.declarations.combined import COMBINED
@@ -42,17 +41,20 @@ from satisfaction.publication.plots.canvas import (
     breadth,
     cut_line,
     cuts,
-    dot,
+    dots,
     draw_cuts,
     draw_intervals,
     draw_points,
+    drawn_by_kind,
     drawn_in,
     label_rows,
+    legend_line,
     mark_of,
     names_of,
     new_canvas,
     rank_labels,
     rank_ticks,
+    row_canvas,
     row_height,
     status_looks,
     themed,
@@ -88,16 +90,16 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     rows = ranking.merge(estimates, on="code", how="left")
     names = names_of(rows)
     places = rank_labels(rows)
-    legend: list[Artist] = [dot(look) for look in used(status_looks(rows), rows["status"])]
+    legend: list[Artist] = [*dots(used(status_looks(rows), rows["status"]))]
     title = _("Ranks by the estimates alone; how certain they are is unknown")
     if rows["marginal_low"].notna().any():
         title = _("Ranking ladder: every rank with its sets")
-        legend.append(Line2D([], [], label=str(MARGINAL_SET), **MARGINAL))
-        legend.append(Line2D([], [], label=str(SIMULTANEOUS_SET), **SIMULTANEOUS))
+        legend.append(legend_line(MARGINAL_SET, **MARGINAL))
+        legend.append(legend_line(SIMULTANEOUS_SET, **SIMULTANEOUS))
     legend.append(cut_line())
-    height = row_height(names, 0.185) * len(rows) + 0.1
-    body = Body(height, left=breadth(names), right=breadth(places), columns=(1, 1.5))
-    figure, grid = new_canvas(Heading(title, mark_of(ranking)), body, legend=legend)
+    heading = Heading(title, mark_of(ranking))
+    right = breadth(places)
+    figure, grid = row_canvas(heading, names, 0.185, right=right, columns=(1, 1.5), legend=legend)
     scores, ladder = grid[0]
     draw_scores(scores, rows)
     draw_ladder(ladder, rows)
@@ -134,11 +136,9 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             Look(label, str(round(float(grey), 3)), "", HATCHES[len(looks) % len(HATCHES)])
         )
     title = _("Combined score: what each component contributes")
-    body = Body(
-        row_height(names, 0.185) * len(rows) + 0.1, left=breadth(names), right=breadth(places)
-    )
+    heading = Heading(title, mark_of(ranking))
     legend = [*(bar(look) for look in looks), cut_line()]
-    figure, grid = new_canvas(Heading(title, mark_of(ranking)), body, legend=legend)
+    figure, grid = row_canvas(heading, names, 0.185, right=breadth(places), legend=legend)
     axes = grid[0, 0]
     start = np.zeros(len(rows))
     for row, look in zip(shown, looks, strict=True):
@@ -155,24 +155,22 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
 
 def draw_scores(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw estimates with their intervals, by status."""
-    scale = 1
-    unit: Text | str = IN_POINTS.unit
-    if rows["kind"].iloc[0] == "rate":
-        scale = 100
-        unit = "%"
-    draw_intervals(axes, rows, scale=scale)
-    draw_points(axes, rows["estimate"] * scale, rows["status"], status_looks(rows))
+    drawn = drawn_by_kind(rows)
+    draw_intervals(axes, rows, scale=drawn.factor)
+    draw_points(axes, rows["estimate"] * drawn.factor, rows["status"], status_looks(rows))
     axes.set_xlim(*axes.get_xlim())
     measure = label_of(rows.iloc[0], "measure")
-    axes.set_xlabel(str(_("{measure} ({unit})", measure=measure, unit=unit)))
+    axes.set_xlabel(str(_("{measure} ({unit})", measure=measure, unit=drawn.unit)))
 
 
 def draw_ladder(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw ranks with both of their sets, by status."""
     ranked = rows.dropna(subset="rank")
     known = ranked.dropna(subset="marginal_low")
-    axes.hlines(known.index, known["simultaneous_low"], known["simultaneous_high"], **SIMULTANEOUS)
-    axes.hlines(known.index, known["marginal_low"], known["marginal_high"], **MARGINAL)
+    for kind, style in {"simultaneous": SIMULTANEOUS, "marginal": MARGINAL}.items():
+        low = known[f"{kind}_low"]
+        high = known[f"{kind}_high"]
+        axes.hlines(known.index, low, high, **style)
     draw_points(axes, ranked["rank"], ranked["status"], status_looks(rows))
     edge = 0.7 + 0.012 * len(ranked)  # room for the markers of the first and the last rank
     axes.set_xlim(1 - edge, len(ranked) + edge)
@@ -247,12 +245,9 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     names = names_of(rows)
     beside = [f"{name}  {place}" for name, place in zip(names, rank_labels(rows), strict=True)]
     looks = status_looks(rows)
-    height = row_height(beside, 0.24) * len(rows) + 0.1
-    figure, grid = new_canvas(
-        _heading_of_probabilities(ranked, rows, side=side),
-        Body(height, left=breadth(beside), right=0.55),
-        legend=[*(bar(look) for look in used(looks, ())), cut_line()],
-    )
+    heading = _heading_of_probabilities(ranked, rows, side=side)
+    legend = [*(bar(look) for look in used(looks, ())), cut_line()]
+    figure, grid = row_canvas(heading, beside, 0.24, right=0.55, legend=legend)
     axes = grid[0, 0]
     draw_probabilities(
         axes, rows["probability_bottom"], [looks[status] for status in rows["status"]]
@@ -311,9 +306,9 @@ _HOLDS = {
 
 
 RUNS = {
-    "choices": Look(_("choices only"), OPEN, "s", ""),
-    "sampling": Look(_("sampling error only"), NEUTRAL, "o", ""),
-    "both": Look(_("choices and sampling error"), ACCENT, "D", ""),
+    "choices": Look(_("choices only"), OPEN, "s"),
+    "sampling": Look(_("sampling error only"), NEUTRAL, "o"),
+    "both": Look(_("choices and sampling error"), ACCENT, "D"),
 }
 
 
@@ -340,6 +335,8 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
     places = _("the last {n}", n=summary["bottom"])
     if summary["side"] == "first":
         places = _("the first {n}", n=summary["bottom"])
+    if "on_list" in summary:
+        places = _("those on the list that the rules make")
     heading = Heading(
         _(
             "How often among {places}: the {n} areas that are there most often",
@@ -353,10 +350,8 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
         " / ".join(probability(row[f"{kind}_list"]) for kind in known)
         for row in rows.to_dict("records")
     ]
-    body = Body(
-        row_height(names, 0.24) * len(rows) + 0.1, left=breadth(names), right=breadth(written)
-    )
-    figure, grid = new_canvas(heading, body, legend=[dot(look) for look in known.values()])
+    legend = dots(known.values())
+    figure, grid = row_canvas(heading, names, 0.24, right=breadth(written), legend=legend)
     axes = grid[0, 0]
     for kind, look in known.items():
         values = rows[f"{kind}_list"] * 100
@@ -506,16 +501,20 @@ def difference_table(
     difference = -ahead
     if ranking.options.higher_is_better:
         difference = ahead
-    table = pd.DataFrame({"code": names, "difference": difference})
-    table["low"] = difference - half
-    table["high"] = difference + half
-    table["verdict"] = np.select([proven & (ahead > 0), proven], ["better", "worse"], "undecided")
-    table["against"] = against
-    table["interval"] = interval
-    table["level"] = level
-    table["method"] = method
-    table["unit"] = unit
-    return table
+    verdict = np.select([proven & (ahead > 0), proven], ["better", "worse"], "undecided")
+    table = {
+        "code": names,
+        "difference": difference,
+        "low": difference - half,
+        "high": difference + half,
+        "verdict": verdict,
+        "against": against,
+        "interval": interval,
+        "level": level,
+        "method": method,
+        "unit": unit,
+    }
+    return pd.DataFrame(table)
 
 
 def reach(pairs: Pairs, chosen: int, *, alpha: float, interval: Interval) -> tuple[Floats, str]:
@@ -553,28 +552,19 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     places = rank_labels(rows)
     is_chosen = rows["code"] == rows["against"]
     chosen = int(np.flatnonzero(is_chosen)[0])
-    zero = Line2D(
-        [],
-        [],
-        label=str(_("chosen unit")),
-        color=INK,
-        linewidth=0.9,
-        marker="*",
-        markersize=9,
-    )
-    height = row_height(names, 0.185) * len(rows) + 0.1
-    figure, grid = new_canvas(
-        _heading_of_differences(rows.iloc[chosen]),
-        Body(height, left=breadth(names), right=breadth(places)),
-        legend=[*(dot(look) for look in COMPARED.values()), zero, cut_line()],
-    )
+    zero = legend_line(_("chosen unit"), color=INK, linewidth=0.9, marker="*", markersize=9)
+    heading = _heading_of_differences(rows.iloc[chosen])
+    legend = [*dots(COMPARED.values()), zero, cut_line()]
+    right = breadth(places)
+    figure, grid = row_canvas(heading, names, 0.185, right=right, legend=legend)
     axes = grid[0, 0]
     drawn = drawn_in(rows)
     others = rows[~is_chosen]
     low = others["low"] * drawn.factor
     high = others["high"] * drawn.factor
     axes.hlines(others.index, low, high, **INTERVAL_LINE)
-    draw_points(axes, others["difference"] * drawn.factor, others["verdict"], COMPARED)
+    difference = others["difference"] * drawn.factor
+    draw_points(axes, difference, others["verdict"], COMPARED)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.scatter(0, chosen, marker="*", s=80, color=INK, zorder=4)
     label_rows(axes, names)

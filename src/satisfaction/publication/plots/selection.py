@@ -15,24 +15,21 @@ from satisfaction.publication.plots.canvas import (
     INK,
     NEUTRAL,
     POINT,
-    Body,
     Heading,
     Look,
-    breadth,
     dot,
     label_rows,
     mark_of,
     names_of,
-    new_canvas,
-    row_height,
+    row_canvas,
     stacked,
     themed,
 )
 from satisfaction.ranking.answering_odds import LARGEST
 
 TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-ALONE = Look(_("in this area alone"), ACCENT, "o", "")
-ALIKE = Look(_("in all areas alike"), NEUTRAL, "D", "")
+ALONE = Look(_("in this area alone"), ACCENT, "o")
+ALIKE = Look(_("in all areas alike"), NEUTRAL, "D")
 SHOWN = 30
 """Areas of a picture: those nearest the cut."""
 
@@ -61,8 +58,7 @@ def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
     title = _("How much likelier must the satisfied be to answer for an area to cross the cut?")
     note = _("Right of 1 the satisfied are likelier to answer, left of 1 all others are.")
     legend = [dot(ALONE), dot(ALIKE)]
-    body = Body(row_height(names, 0.2) * len(names) + 0.1, left=breadth(names))
-    figure, grid = new_canvas(Heading(title, mark_of(rows), note), body, legend=legend)
+    figure, grid = row_canvas(Heading(title, mark_of(rows), note), names, 0.2, legend=legend)
     axes = grid[0, 0]
     label_rows(axes, names)
     _draw(axes, rows["odds_alone"], ALONE)

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from satisfaction.foundation.figures import estimate_text, p_value, text_columns
 from satisfaction.foundation.language import Text, _, comma_list, semicolon_list
@@ -27,11 +26,12 @@ from satisfaction.publication.plots.canvas import (
     Look,
     breadth,
     columns_in,
-    dot,
+    dots,
     draw_intervals,
     draw_points,
     has_intervals,
     label_rows,
+    legend_line,
     lines,
     mark_of,
     name,
@@ -81,7 +81,7 @@ def target_board(targets: pd.DataFrame) -> Figure:
         left=breadth(names),
         right=breadth(verdicts) + BESIDE + 0.1,
     )
-    legend = [dot(look) for look in used(VERDICT, rows["verdict"])]
+    legend = dots(used(VERDICT, rows["verdict"]))
     figure, grid = new_canvas(Heading(title, mark_of(rows)), body, legend=legend)
     axes = grid[0, 0]
     looks = [VERDICT[verdict] for verdict in rows["verdict"]]
@@ -157,11 +157,11 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
         gap=head + 0.55,
         head=head,
     )
-    line = Line2D([], [], label=str(_("threshold")), **LINE)
+    line = legend_line(_("threshold"), **LINE)
     figure, grid = new_canvas(
         Heading(title, mark_of(thresholds)),
         body,
-        legend=[*(dot(look) for look in BELOW.values()), line],
+        legend=[*dots(BELOW.values()), line],
     )
     for axes, panel, head_of_panel in zip(grid[:, 0], panels, titles, strict=True):
         draw_threshold(axes, panel)

@@ -22,6 +22,7 @@ from satisfaction.publication.plots.canvas import (
     INK,
     LATIN,
     MARGINAL_SET,
+    MARKER,
     NOT_RANKED,
     ON_LIST,
     OPEN,
@@ -30,11 +31,12 @@ from satisfaction.publication.plots.canvas import (
     Heading,
     Look,
     breadth,
-    dot,
+    dots,
     draw_intervals,
     draw_points,
     drawn_in,
     label_rows,
+    legend_line,
     lines,
     mark_of,
     name,
@@ -42,7 +44,7 @@ from satisfaction.publication.plots.canvas import (
     new_canvas,
     rank_or_not,
     rank_ticks,
-    row_height,
+    row_canvas,
     stacked,
     themed,
     used,
@@ -56,9 +58,9 @@ ACROSS = 3
 PANEL = 2.1  # inches of a panel's width
 PANEL_COLUMNS = 30
 CHANGED = {
-    "up": Look(_("up, beyond sampling error (BH)"), GOOD, "^", ""),
-    "no": Look(_("not beyond sampling error"), OPEN, "o", ""),
-    "down": Look(_("down, beyond sampling error (BH)"), BAD, "v", ""),
+    "up": Look(_("up, beyond sampling error (BH)"), GOOD, "^"),
+    "no": Look(_("not beyond sampling error"), OPEN, "o"),
+    "down": Look(_("down, beyond sampling error (BH)"), BAD, "v"),
 }
 SHRUNK: dict[str, Any] = {
     "marker": "d",
@@ -173,7 +175,8 @@ def path_head(path: pd.DataFrame, wave: str) -> str:
         return f"{unit}\n{NOT_RANKED}"
     row = in_wave.iloc[0]
     rank = rank_or_not(row)
-    if pd.notna(row["rank"]) and pd.isna(row["marginal_low"]):
+    has_set = pd.notna(row["marginal_low"])
+    if pd.notna(row["rank"]) and not has_set:
         rank = str(_("{rank} (no set)", rank=rank))
     return f"{unit}\n{rank}"
 
@@ -220,13 +223,12 @@ def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: 
 
 def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
     """Explain the marks of the panels; waves without sets are named where there are any."""
-    handles = [dot(look) for look in used(ON_LIST, drawn["listed"], always=0)]
+    handles = dots(used(ON_LIST, drawn["listed"], always=0))
     has_set = drawn["marginal_low"].notna()
     if has_set.any():
-        handles.append(Line2D([], [], label=str(MARGINAL_SET), **MARGINAL))
+        handles.append(legend_line(MARGINAL_SET, **MARGINAL))
     if (drawn["rank"].notna() & ~has_set).any():
-        label = _("hollow: a rank published without a set")
-        handles.append(Line2D([], [], label=str(label), **HOLLOW))
+        handles.append(legend_line(_("hollow: a rank published without a set"), **HOLLOW))
     return handles
 
 
@@ -250,36 +252,27 @@ def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
     numbers = []
     for raw, towards_whole in zip(change, shrunk, strict=True):
         numbers.append(f"{signed(raw)} → {signed(towards_whole)}")
+    beyond = int(rows["significant"].sum())
     title = _(
         "Change of score: {beyond} of {n} units beyond sampling error (Benjamini-Hochberg)",
-        beyond=int(rows["significant"].sum()),
+        beyond=beyond,
         n=len(rows),
     )
     unit = _("change ({unit})", unit=drawn.unit)
     if relative:
         unit = _("change relative to the mean of all units ({unit})", unit=drawn.unit)
-    diamond = Line2D(
-        [],
-        [],
-        label=str(_("shrunk change")),
-        color="white",
-        marker="d",
-        linestyle="",
-        markeredgecolor=INK,
-        markersize=5,
-    )
-    height = row_height(names, 0.185) * len(rows) + 0.1
-    figure, grid = new_canvas(
-        Heading(title, mark_of(rows)),
-        Body(height, left=breadth(names), right=breadth(numbers)),
-        legend=[*(dot(look) for look in CHANGED.values()), diamond],
-    )
+    diamond = legend_line(_("shrunk change"), color="white", marker="d", **MARKER)
+    legend = [*dots(CHANGED.values()), diamond]
+    heading = Heading(title, mark_of(rows))
+    right = breadth(numbers)
+    figure, grid = row_canvas(heading, names, 0.185, right=right, legend=legend)
     axes = grid[0, 0]
     draw_intervals(axes, rows, scale=drawn.factor)
     beyond_error = rows["significant"].to_numpy(bool)
     is_up = beyond_error & (rows["change"] > 0)
     is_down = beyond_error & (rows["change"] < 0)
-    draw_points(axes, change, np.select([is_up, is_down], ["up", "down"], "no"), CHANGED)
+    way = np.select([is_up, is_down], ["up", "down"], "no")
+    draw_points(axes, change, way, CHANGED)
     axes.scatter(shrunk, rows.index, **SHRUNK)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     label_rows(axes, names)
@@ -289,10 +282,10 @@ def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
 
 
 BESIDE_OFFICIAL = {
-    "up": Look(_("trial, higher beyond sampling error (BH)"), GOOD, "^", ""),
-    "no": Look(_("trial, not beyond sampling error"), OPEN, "o", ""),
-    "down": Look(_("trial, lower beyond sampling error (BH)"), BAD, "v", ""),
-    "not tested": Look(_("trial, not tested"), OPEN, "D", ""),
+    "up": Look(_("trial, higher beyond sampling error (BH)"), GOOD, "^"),
+    "no": Look(_("trial, not beyond sampling error"), OPEN, "o"),
+    "down": Look(_("trial, lower beyond sampling error (BH)"), BAD, "v"),
+    "not tested": Look(_("trial, not tested"), OPEN, "D"),
 }
 
 
@@ -324,14 +317,11 @@ def trial_plot(differences: pd.DataFrame, *, mark: Text) -> Figure:
     word = rows["beyond_error"].to_numpy(object)
     word = np.where((word == "yes") & (difference > 0), "up", word)
     word = np.where(word == "yes", "down", word)
-    commissioned = Line2D([], [], label=str(_("official survey")), **HOLLOW)
-    figure, grid = new_canvas(
-        Heading(
-            _("{name}: trial beside the official survey", name=label_of(rows.iloc[0], "name")), mark
-        ),
-        Body(row_height(names, 0.3) * len(rows) + 0.1, left=breadth(names), right=breadth(written)),
-        legend=[commissioned, *(dot(look) for look in used(BESIDE_OFFICIAL, word, always=0))],
-    )
+    area = label_of(rows.iloc[0], "name")
+    heading = Heading(_("{name}: trial beside the official survey", name=area), mark)
+    legend = [legend_line(_("official survey"), **HOLLOW)]
+    legend += dots(used(BESIDE_OFFICIAL, word, always=0))
+    figure, grid = row_canvas(heading, names, 0.3, right=breadth(written), legend=legend)
     axes = grid[0, 0]
     axes.hlines(rows.index, official, trial, color=FAINT, linewidth=1.2, zorder=1)
     axes.scatter(official, rows.index, marker="o", **(POINT | {"color": "white"}))

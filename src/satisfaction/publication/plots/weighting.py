@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from satisfaction.foundation.language import Text, _
 from satisfaction.publication.plots.canvas import (
@@ -23,8 +22,9 @@ from satisfaction.publication.plots.canvas import (
     Heading,
     Look,
     breadth,
-    dot,
+    dots,
     label_rows,
+    legend_line,
     mark_of,
     name,
     new_canvas,
@@ -35,9 +35,9 @@ from satisfaction.publication.plots.canvas import (
 )
 
 MOVED = {
-    "enters": Look(_("enters the list"), BAD, "s", ""),
-    "leaves": Look(_("leaves the list"), GOOD, "o", ""),
-    "": Look(_("as before"), NEUTRAL, "o", ""),
+    "enters": Look(_("enters the list"), BAD, "s"),
+    "leaves": Look(_("leaves the list"), GOOD, "o"),
+    "": Look(_("as before"), NEUTRAL, "o"),
 }
 RANGE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
 MOST_NAMED = 4  # areas written beside a recipe
@@ -64,7 +64,7 @@ def recipes_plot(table: pd.DataFrame, areas: pd.DataFrame) -> Figure:
     figure, grid = new_canvas(
         Heading(title, _mark(areas), note),
         Body(height, left=breadth(names), right=breadth(beside), columns=(1, 0.6, 1.2)),
-        legend=[dot(look) for look in MOVED.values()],
+        legend=dots(MOVED.values()),
     )
     rows = np.arange(len(table))
     spread, size, shifts = grid[0]
@@ -111,7 +111,7 @@ def rank_sets_plot(areas: pd.DataFrame, *, codes: list[str]) -> Figure:
     colours = _shades(len(recipes))
     legend = []
     for label, colour in zip(_recipe_names(recipes), colours, strict=True):
-        legend.append(Line2D([], [], color=colour, marker="o", markersize=4, label=label))
+        legend.append(legend_line(label, color=colour, marker="o", markersize=4))
     title = _("Ranks and their sets under {n} weighting recipes", n=len(recipes))
     note = _("Line: rank set for one named area. Top to bottom of a block: in the order above.")
     figure, grid = new_canvas(

@@ -7,9 +7,10 @@ its tables, `method` lists what was declared; what it looks like stands in templ
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from markupsafe import Markup
 from tqdm import tqdm
 
 from satisfaction.declarations.combined import COMBINED
@@ -23,9 +24,9 @@ from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.combined import scores_table, weighted_sum
-from satisfaction.publication.labels import score_labels
+from satisfaction.publication.labels import STATUS, score_labels
 from satisfaction.publication.manifest import beside_folder
-from satisfaction.publication.plots.canvas import Picture, picture
+from satisfaction.publication.plots.canvas import address
 from satisfaction.publication.ranking_table import by_rank_alone
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
@@ -89,7 +90,7 @@ def render(
         "proven": summary["selection"] == "probability",
         "confidence": f"{100 * survey.declared.level:g} %",
         "shapes": rows.SHAPES,
-        "words": rows.WORDS,
+        "words": STATUS,
         "kind": kind,
         "across": across(
             f"{name}_ranking.html" if name else "report.html",
@@ -106,13 +107,15 @@ def render(
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
         "notes": [*adoption_notes(results), *summary["notes"]],
-        "findings": rows.ranking_findings(summary) if ranks_any else [],
+        "summary": summary,
+        "units": int(ranking["rank"].notna().sum()),
+        "many": rows.areas_below_the_whole(indices),
     }
     values |= {
         "ranks_any": ranks_any,
         "size": int(summary["bottom"]),
         "side": rows.SIDES[summary["side"]],
-        "statement": rows.unmarked(published.statement.zh, published.statement.en, survey.marks),
+        "statement": rows.unmarked(published.statement.text, survey.marks),
         "listed": rows.records(ranking[ranking["listed"] != "no"]),
         "ranked": rows.records(ranking),
         "near": rows.sentences(published.near_cut, survey.marks),
@@ -123,7 +126,7 @@ def render(
         "thresholds": rows.threshold_rows(published.thresholds),
         "escalation": rows.escalation_rows(published.escalation),
         "ladder": rows.ladder_rows(published.ladder),
-        "within": rows.within_tables(survey, published.within, kind),
+        "within": rows.within_tables(survey, published.within),
         "areas": area_tables,
         "topics": rows.topics(indices),
     }
@@ -148,7 +151,7 @@ def render(
         "method": method.sections(results),
     }
     with use(language):
-        values["pictures"] = dict(_pictures(results, published, alone=bool(name)))
+        values["pictures"] = _pictures(results, published, alone=bool(name))
         return fill("report.html", values, filters=rows.FILTERS)
 
 
@@ -191,7 +194,7 @@ def _others(results: Results, language: Language, languages: Sequence[Language])
     return others
 
 
-def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[tuple[str, Picture]]:
+def _pictures(results: Results, published: Tables, *, alone: bool) -> dict[str, Markup]:
     """Draw the figures that the tables have something for."""
     indices = published.indices
     ranking = by_rank_alone(published.ranking)
@@ -219,13 +222,7 @@ def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[t
         drawn["topics"] = plots.topics(indices)
     if len(published.selection.odds):
         drawn["odds"] = plots.odds_at_the_cut(published.selection.odds)
-    alt = rows.alternatives(indices, ranking, results.ranking.summary)
-    alt["contributions"] = _(
-        "What each component contributes to the combined score, in rank order; combined_scores.csv "
-        "holds the numbers."
-    )
-    for name, figure in drawn.items():
-        yield name, picture(figure, alt[name])
+    return {name: address(figure) for name, figure in drawn.items()}
 
 
 def write_report(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.labels import (
+    STATUS,
     area_labels,
     label_of,
     score_labels,
@@ -30,7 +31,6 @@ from satisfaction.publication.report.rows import (
     FILTERS,
     SHAPES,
     SIDES,
-    WORDS,
     Row,
     Verdict,
     escalation_rows,
@@ -90,7 +90,8 @@ class Source:
     def codes(self, level: str) -> list[str]:
         """Return the areas of a level."""
         indices = self.published.indices
-        return list(indices.loc[indices["level"] == level, "code"].unique())
+        of_level = indices[indices["level"] == level]
+        return list(of_level["code"].unique())
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -117,7 +118,7 @@ class Source:
             "marks": survey.marks,
             "proven": survey.declared.selection == "probability",
             "shapes": SHAPES,
-            "words": WORDS,
+            "words": STATUS,
         }
 
 
@@ -128,12 +129,6 @@ def _verdicts(published: Tables) -> list[Verdict]:
         *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
         *(ladder_rows(published.ladder) or escalation_rows(published.escalation)),
     ]
-
-
-class Figures(NamedTuple):
-    """One measure: the published rows of the area, of those above it, of all together."""
-
-    areas: list[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +165,7 @@ class Ranks:
     @property
     def path_has_sets(self) -> bool:
         """Whether any wave published a set."""
-        return any(not pd.isna(row["marginal_low"]) for row in self.path)
+        return any(pd.notna(row["marginal_low"]) for row in self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +266,7 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     values = source.shared()
     values |= {
         "code": code,
-        "name": Text.of(names[code].zh, names[code].en),
+        "name": names[code],
         "level": level_label(survey, level),
         "parent": parent,
         "parent_name": names.get(parent),
@@ -342,11 +337,12 @@ def _same_answers(source: Source, above: str, code: str) -> bool:
     return answering[above] == answering.get(code, of_ranked)
 
 
-def _figures(indices: pd.DataFrame, codes: list[str]) -> list[Figures]:
+def _figures(indices: pd.DataFrame, codes: list[str]) -> list[list[Row | None]]:
+    """Return, for every measure, the published rows of the area, of those above it, of all together; None where there is none."""
     shown = indices[(indices["kind"] != "score") & indices["code"].isin(codes)]
     by_place = {(row["measure"], row["code"]): row for row in records(shown)}
     measures = shown.loc[shown["code"] == codes[0], "measure"]
-    return [Figures([by_place[measure, code] for code in codes]) for measure in measures]
+    return [[by_place.get((measure, code)) for code in codes] for measure in measures]
 
 
 def _ranks(source: Source, level: str, code: str) -> Ranks:
@@ -360,7 +356,8 @@ def _ranks(source: Source, level: str, code: str) -> Ranks:
     sentence = NOTHING
     if len(sentences):
         marks = source.results.survey.marks
-        sentence = unmarked(sentences["zh"].iloc[0], sentences["en"].iloc[0], marks)
+        first = sentences.iloc[0]
+        sentence = unmarked(Text(first["zh"], first["en"]), marks)
     ranks_any = source.results.ranking.ranks_any
     return Ranks(
         among_all=records(ranking) if ranks_any else [],
@@ -386,7 +383,7 @@ def _others(source: Source, level: str, code: str) -> list[Row]:
             sentence = as_text(row.get("note") or "")
             if code in sentences.index:
                 words = sentences.loc[code]
-                sentence = unmarked(words["zh"], words["en"], marks)
+                sentence = unmarked(Text(words["zh"], words["en"]), marks)
             kind = score_labels(source.results.further[name].survey)[row["measure"]][0]
             others.append(row | {"by": source.score_of(name), "sentence": sentence, "kind": kind})
     return others

@@ -23,7 +23,7 @@ from satisfaction.foundation.conventions import (
 from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
 from satisfaction.pipeline import Results, lonely_note, weighting_log
-from satisfaction.publication.labels import measure_labels
+from satisfaction.publication.labels import answer_with_code, measure_labels
 from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
 from satisfaction.publication.selection_tables import (
@@ -196,7 +196,7 @@ def _rate(questionnaire: Questionnaire, rate: Rate) -> Section:
         entries.append(Entry(_("fewest valid items"), [str(rate.min_valid_items)]))
     if rate.source:
         entries.append(Entry(_("source"), [rate.source]))
-    return Section(Text.of(rate.zh, rate.en), entries)
+    return Section(rate.text, entries)
 
 
 def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[Entry]:
@@ -210,7 +210,7 @@ def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[Entr
         counted = _answers(questionnaire, item, counting)
     codes: dict[str, Text] = {}
     for code, special in questionnaire.special(item).items():
-        codes[special.reason] = _("{code} {answer}", code=code, answer=special)
+        codes[special.reason] = answer_with_code(code, special)
     lines: list[Line] = []
     for reason, way in questionnaire.denominator(item, rate).items():
         named = REASONS[reason]
@@ -225,9 +225,7 @@ def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[Entr
 
 
 def _chosen(item: MultipleItem, rate: Rate) -> Text:
-    options = [
-        _("{code} {answer}", code=code, answer=item.options[code]) for code in rate.counts or ()
-    ]
+    options = [answer_with_code(code, item.options[code]) for code in rate.counts or ()]
     return _("chose any of these options: {options}", options=semicolon_list(options))
 
 
@@ -235,9 +233,7 @@ def _knowledge(item: MultipleItem) -> Text:
     rule = item.knowledge
     assert rule is not None
     right = [
-        _("{code} {answer}", code=code, answer=option)
-        for code, option in item.options.items()
-        if option.correct
+        answer_with_code(code, option) for code, option in item.options.items() if option.correct
     ]
     if rule.credit == "all":
         credit = _("all correct and none wrong: 1")
@@ -266,7 +262,7 @@ def _index(questionnaire: Questionnaire, index: Index, *, proven: bool) -> Secti
     if index.level == "person":
         entries.append(Entry(_("fewest valid items"), [str(index.min_valid_items)]))
     entries.append(Entry(_("source"), [index.source]))
-    return Section(Text.of(index.zh, index.en), entries)
+    return Section(index.text, entries)
 
 
 def _scores(questionnaire: Questionnaire) -> Section:
@@ -510,9 +506,9 @@ def _label(questionnaire: Questionnaire, name: str) -> Text:
         or questionnaire.rates.get(name)
         or questionnaire.indices[name]
     )
-    return _("{label} ({name})", label=Text.of(declared.zh, declared.en), name=name)
+    return _("{label} ({name})", label=declared.text, name=name)
 
 
 def _answers(questionnaire: Questionnaire, item: str, codes: Iterable[int]) -> Text:
     answers = questionnaire.answers(item)
-    return semicolon_list(_("{code} {answer}", code=code, answer=answers[code]) for code in codes)
+    return semicolon_list(answer_with_code(code, answers[code]) for code in codes)

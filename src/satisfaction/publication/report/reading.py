@@ -116,10 +116,14 @@ def render_reading(
         "picture": drawn,
         "standings": standings(ground),
         "shapes": SHAPES,
-        "status_note": how_status_is_made(ground),
+        "ground": ground,
+        "by_draws": ground.basis is not MODEL,
         "right": right(ground),
-        "wrong": wrong(ground, wide, summary),
-        "where": where_to_look(ground, page_name("report.html", language, languages)),
+        "wide": name(wide),
+        "wide_rank": wide["rank"],
+        "wide_set": span(wide),
+        "list_established": summary["list_established"],
+        "report": page_name("report.html", language, languages),
         "end": ground.end.name,
         "side": ground.end.side,
     }
@@ -145,10 +149,14 @@ def _whole_sets(text: str) -> Markup:
 
 def _widest(ground: Ground, shown: Rows) -> Row:
     """Return the unit whose set reaches farthest away from the listed end, one on the list if there is any."""
-    listed = [row for row in shown if row["listed"] != "no"] or shown
-    if ground.end.side == "last":
-        return max(listed, key=lambda row: float(row["rank"] - row["marginal_low"]))
-    return max(listed, key=lambda row: float(row["marginal_high"] - row["rank"]))
+
+    def reach(row: Row) -> float:
+        if ground.end.side == "last":
+            return float(row["rank"] - row["marginal_low"])
+        return float(row["marginal_high"] - row["rank"])
+
+    listed = [row for row in shown if row["listed"] != "no"]
+    return max(listed or shown, key=reach)
 
 
 def _about(ground: Ground, ranking: pd.DataFrame) -> Text:
@@ -222,13 +230,6 @@ class StatusCount(NamedTuple):
     meaning: Text
     many: int
     example: Text
-
-
-class Wrong(NamedTuple):
-    """What may not be written, and why."""
-
-    quote: Text
-    why: Text
 
 
 def with_set(row: Row) -> Text:
@@ -410,28 +411,6 @@ def _example(rows: Rows) -> Text:
     return with_set(min(rows, key=lambda row: abs(row["probability_bottom"] - 0.5)))
 
 
-def how_status_is_made(ground: Ground) -> Text:
-    """Say where status and probability come from."""
-    if ground.basis is not MODEL:
-        return _(
-            "Status comes from one-sided tests at the {level} confidence level ({family}), sets are "
-            "two-sided: the set of an excluded unit may still touch {name}. Probabilities are shares "
-            "{basis} and prove nothing.",
-            level=ground.level,
-            family=ground.family,
-            name=ground.end.name,
-            basis=ground.basis,
-        )
-    return _(
-        "Status comes from one-sided tests at the {level} confidence level "
-        "({family}), sets are two-sided: the set of an excluded unit may still touch "
-        "{name}. Probabilities come from a model and prove nothing.",
-        level=ground.level,
-        family=ground.family,
-        name=ground.end.name,
-    )
-
-
 def right(ground: Ground) -> list[Text]:
     """Write what a briefing may say: a unit near the cut with its set, and the list with its certainty."""
     listed = ground.at("yes")
@@ -444,36 +423,3 @@ def right(ground: Ground) -> list[Text]:
         expected_members(ground, listed, expected),
     ]
     return [one for one in said if one]
-
-
-def wrong(ground: Ground, row: Row, summary: Mapping[str, Any]) -> list[Wrong]:
-    """Write what a briefing may not say, each with its reason."""
-    own = name(row)
-    end = ground.end.name
-    bare = Wrong(
-        _("{own} has rank {rank:g}.", own=own, rank=row["rank"]),
-        _("The set ({span}) and the status are missing.", span=span(row)),
-    )
-    sure = Wrong(
-        _("The units listed are {end}.", end=end),
-        _("The list goes by the scores; as a whole it is not established."),
-    )
-    progress = Wrong(
-        _("A better rank shows better work."),
-        _("Ranks jump although nothing has changed; see the difference of scores."),
-    )
-    if summary["list_established"]:
-        return [bare, progress]
-    return [bare, sure, progress]
-
-
-def where_to_look(ground: Ground, report: str) -> Text:
-    """Say where the report holds the rest; `report` is the name of its file."""
-    end = ground.end.name
-    return _(
-        'Score, standard error, both sets, status, probability: {report}, "The '
-        'full ranking", or ranking.csv. The list of {end}: its section of '
-        '{report}. Conventions of sample, weights, tests: "Method".',
-        report=report,
-        end=end,
-    )

@@ -5,24 +5,23 @@ Templates read the published columns and write them with `FILTERS`. No rank leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from satisfaction.collection.account import unanswered_areas
+from satisfaction.collection.account import ACTIONS, unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
-from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
+from satisfaction.foundation.language import Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
-from satisfaction.publication.labels import STATUS, label_of, published_levels
+from satisfaction.publication.labels import label_of, published_levels
 from satisfaction.publication.selection_tables import MODELS, SelectionTables
 
 Row: TypeAlias = dict[str, Any]
 
 SHAPES = {"established": "■", "possible": "◆", "excluded": "●", "not ranked": "✕"}
-WORDS = {status: Text.of(label.zh, label.en) for status, label in STATUS.items()}
 SIDES = {"last": _("last"), "first": _("first")}
 LEVELS = {
     "province": _("province"),
@@ -31,31 +30,6 @@ LEVELS = {
     "township": _("township"),
     "all": _("all"),
 }
-ACTIONS = {
-    "reject_row": _("row rejected"),
-    "blank_item": _("item blanked"),
-    "normalised": _("normalised"),
-    "warn": _("warned"),
-    "corrected": _("corrected"),
-    "recoded": _("recoded"),
-    "masked": _("masked"),
-    "note": _("note"),
-}
-
-
-def _limits(row: Row) -> str:
-    """Write the interval of a published estimate."""
-    return figures.interval(row["ci_low"], row["ci_high"], row["kind"])
-
-
-def _limits_of_model(row: Row) -> str:
-    """Write the limits of a model's estimate."""
-    return figures.interval(row["ci_model_low"], row["ci_model_high"], row["kind"])
-
-
-def _odds(value: Any) -> str:
-    """Write a ratio with two digits."""
-    return figures.estimate_text(value, "", 2)
 
 
 def words_of(row: Row, what: str) -> Text:
@@ -67,12 +41,11 @@ FILTERS: dict[str, Callable[..., str | Text]] = {
     "estimate": figures.estimate_text,
     "label_of": label_of,
     "words_of": words_of,
-    "limits": _limits,
-    "limits_of_model": _limits_of_model,
-    "odds": _odds,
+    "interval": figures.interval,
     "model": lambda name: MODELS[name],
     "spoken": as_text,
     "p_value": p_value,
+    "percent": figures.percent,
     "probability": probability,
     "rank": figures.rank_text,
     "rank_set": figures.rank_set,
@@ -92,20 +65,19 @@ class AreaTable(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """A verdict on the area of a published row: what was asked, on what basis, how sure it is."""
+    """A verdict on the area of a published row: what was asked, and on what basis."""
 
     row: Row
     asked: Text
     basis: Text
     verdict: Text
-    figures: tuple[str, ...]
 
 
 class Within(NamedTuple):
     """One ranking within a larger area."""
 
     title: Text
-    rows: list[Verdict]
+    rows: list[Row]
 
 
 def records(table: pd.DataFrame) -> list[Row]:
@@ -116,15 +88,17 @@ def records(table: pd.DataFrame) -> list[Row]:
 
 def sentences(table: pd.DataFrame, marks: Text | None) -> list[Text]:
     """Return the sentences of a table without the mark in front."""
-    return [unmarked(row["zh"], row["en"], marks) for row in records(table)]
+    said = [Text(row["zh"], row["en"]) for row in records(table)]
+    return [unmarked(words, marks) for words in said]
 
 
-def unmarked(zh: str, en: str, marks: Text | None) -> Text:
+def unmarked(words: Text, marks: Text | None) -> Text:
     """Return a sentence without the mark in front, which a page carries on top."""
     if marks is None:
-        return Text(zh, en)
+        return words
     mark = mark_in_brackets(marks)
-    return Text(zh.removeprefix(mark.zh), en.removeprefix(mark.en).lstrip())
+    english = words.en.removeprefix(mark.en)
+    return Text(words.zh.removeprefix(mark.zh), english.lstrip())
 
 
 def not_read(table: pd.DataFrame) -> list[tuple[str, Text]]:
@@ -147,6 +121,13 @@ def silent_areas(survey: Survey, by_area: pd.DataFrame) -> list[Text]:
 def of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of all areas together."""
     return indices[indices["level"] == published_levels(indices)[-1]]
+
+
+def areas_below_the_whole(indices: pd.DataFrame) -> int:
+    """Count the areas of the level just below the whole."""
+    below = published_levels(indices)[-2]
+    areas_below = indices[indices["level"] == below]
+    return int(areas_below["code"].nunique())
 
 
 def topics(indices: pd.DataFrame) -> list[Row]:
@@ -176,7 +157,9 @@ def level_label(survey: Survey, level: str) -> Text:
     if level in LEVELS:
         return LEVELS[level]
     item = survey.questionnaire.items.get(level)
-    return Text.of(item.zh, item.en) if item else Text(level)
+    if item is None:
+        return Text(level)
+    return item.text
 
 
 def ranked_kind(indices: pd.DataFrame, ranking: pd.DataFrame) -> str:
@@ -193,129 +176,23 @@ def _ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Any:
     return indices[indices["measure"] == ranking["measure"].iloc[0]].iloc[0]
 
 
-def ranking_findings(summary: Mapping[str, Any]) -> list[Text]:
-    """Say in sentences what the ranking as a whole can and cannot tell."""
-    if summary["selection"] != "probability":
-        return []
-    size = summary["list_size_low"]
-    bottom = summary["bottom"]
-    side = SIDES[summary["side"]]
-    expected = f"{summary['expected_true_bottom']:.1f}"
-    p = p_value(summary["list_p"])
-    alpha = f"{1 - summary['level']:.3g}"
-    share = figures.percent(summary["decidable_share"])
-    units = summary["p"]
-    rankability = f"{summary['rankability']:.2f}"
-    return [
-        _(
-            "Under the model, {expected} of the {size} units listed are expected to be "
-            "true members of the {side} {bottom}.",
-            expected=expected,
-            size=size,
-            side=side,
-            bottom=bottom,
-        ),
-        _(
-            "The p-value of the list as a whole is {p}; a probability sample and a value "
-            "of at most {alpha} would establish it.",
-            p=p,
-            alpha=alpha,
-        ),
-        _(
-            "Of all pairs of the {units} units, {share} can be put in order for the "
-            "whole table at once; rankability {rankability} (0-1).",
-            units=units,
-            share=share,
-            rankability=rankability,
-        ),
-    ]
-
-
 def reasons(log: pd.DataFrame) -> list[tuple[str, Text, Text, str]]:
     """Count the log's entries by rule: rule, action, message, entries."""
     counted = []
-    for (rule, action, zh, en), number in (
-        log.groupby(["rule", "action", "zh", "en"]).size().items()
-    ):
+    entries = log.groupby(["rule", "action", "zh", "en"]).size()
+    for (rule, action, zh, en), number in entries.items():
         what = ACTIONS.get(action, Text(action))
         counted.append((rule, what, Text.of(zh, en), figures.count(number)))
     return counted
 
 
-def alternatives(
-    indices: pd.DataFrame, ranking: pd.DataFrame, summary: Mapping[str, Any]
-) -> dict[str, Text]:
-    """Describe each figure in words, for those who cannot see it."""
-    size = summary["bottom"]
-    side = SIDES[summary["side"]]
-    units = int(ranking["rank"].notna().sum())
-    many = indices.loc[indices["level"] == published_levels(indices)[-2], "code"].nunique()
-    with_sets = with_limits = and_limits = NOTHING
-    if summary["selection"] == "probability":
-        with_sets = _(", interval and rank sets")
-        with_limits = _(" with intervals")
-        and_limits = _(" and interval")
-    described = {
-        "ladder": _(
-            "{units} units in rank order, each with estimate{with_sets}; the full "
-            "ranking table holds the numbers.",
-            units=units,
-            with_sets=with_sets,
-        ),
-        "probability": _(
-            "Probability of the {side} {size} for the units nearest the cut; the full "
-            "ranking table holds the numbers.",
-            side=side,
-            size=size,
-        ),
-        "rates": _(
-            "Rates of {many} areas{with_limits}; the tables by area hold the numbers.",
-            many=many,
-            with_limits=with_limits,
-        ),
-        "paths": _(
-            "Ranks of the units listed over the waves, with their sets where there are any."
-        ),
-        "targets": _("Verdicts on the targets; the table of targets holds the numbers."),
-        "thresholds": _(
-            "Every area's value{and_limits} beside the threshold.", and_limits=and_limits
-        ),
-    }
-    if summary["decidable_share"] is not None:
-        share = figures.percent(summary["decidable_share"])
-        described["pairs"] = _(
-            "All pairs of {units} units: {share} can be put in order, the others cannot.",
-            units=units,
-            share=share,
-        )
-    described["odds"] = _(
-        "The odds of answering at which each area would cross the cut of the list; the table holds "
-        "the numbers."
-    )
-    if scores := topics(indices):
-        best = label_of(scores[0], "measure")
-        worst = label_of(scores[-1], "measure")
-        described["topics"] = _(
-            "Scores of {n} topics: strongest {best}, weakest {worst}.",
-            n=len(scores),
-            best=best,
-            worst=worst,
-        )
-    return described
-
-
 def target_rows(targets: pd.DataFrame) -> list[Verdict]:
-    """Return the targets: the rank that decides with its set, p of met and of not met, probability."""
+    """Return the targets: what the rank is counted in, and whether they are met."""
     rows = []
     for row in records(targets):
-        rank = f"{figures.rank_with_set(row)} / {row['of']}"
-        ps = p_value(row["p_met"]), p_value(row["p_not_met"])
         asked = Text(row["target_zh"], row["target"])
-        basis = Text.of(row["basis_zh"], row["basis"])
-        verdict = Text.of(row["verdict_zh"], row["verdict"])
-        rows.append(
-            Verdict(row, asked, basis, verdict, (rank, *ps, probability(row["probability"])))
-        )
+        verdict = words_of(row, "verdict")
+        rows.append(Verdict(row, asked, words_of(row, "basis"), verdict))
     return rows
 
 
@@ -331,8 +208,7 @@ def threshold_rows(thresholds: pd.DataFrame) -> list[Verdict]:
             limits_of_it = figures.interval(row["ci_low"], row["ci_high"], kind)
             estimate = _("{estimate} ({interval})", estimate=estimate, interval=limits_of_it)
         asked = Text(row["consequence_zh"], row["consequence_en"])
-        ps = p_value(row["p_below"]), p_value(row["p_not_below"])
-        rows.append(Verdict(row, asked, estimate, _status(row), (*ps, figures.count(row["n"]))))
+        rows.append(Verdict(row, asked, estimate, words_of(row, "status")))
     return rows
 
 
@@ -343,8 +219,7 @@ def escalation_rows(escalation: pd.DataFrame) -> list[Verdict]:
         times = row["listed_in_a_row"]
         step = Text(row["step_zh"] or ABSENT, row["step_en"])
         in_a_row = _("{times} in a row", times=times)
-        sure = p_value(row["p_in"]), probability(row["probability_bottom"])
-        rows.append(Verdict(row, step, in_a_row, _status(row), sure))
+        rows.append(Verdict(row, step, in_a_row, words_of(row, "status")))
     return rows
 
 
@@ -361,21 +236,14 @@ def ladder_rows(ladder: pd.DataFrame) -> list[Verdict]:
     for row in records(ladder):
         step = Text(row["step_zh"], row["step_en"])
         basis = Text(row["basis_zh"], row["basis"])
-        verdict = _(
-            "by rule: {reached}; by the data: {status}",
-            reached=REACHED[row["reached"]],
-            status=_status(row),
-        )
-        sure = p_value(row["p_established"]), p_value(row["p_excluded"])
-        rows.append(Verdict(row, step, basis, verdict, sure))
+        reached = REACHED[row["reached"]]
+        status = words_of(row, "status")
+        verdict = _("by rule: {reached}; by the data: {status}", reached=reached, status=status)
+        rows.append(Verdict(row, step, basis, verdict))
     return rows
 
 
-def _status(row: Row) -> Text:
-    return Text.of(row["status_zh"], row["status"])
-
-
-def within_tables(survey: Survey, within: pd.DataFrame, kind: str) -> list[Within]:
+def within_tables(survey: Survey, within: pd.DataFrame) -> list[Within]:
     """Return the rankings within larger areas, the highest level first."""
     tables: list[Within] = []
     if not len(within):
@@ -384,20 +252,8 @@ def within_tables(survey: Survey, within: pd.DataFrame, kind: str) -> list[Withi
         among = label_of(part.iloc[0], "within")
         label = level_label(survey, str(level))
         title = _("{area}: ranking by {level}", area=among, level=label)
-        tables.append(Within(title, [_within_row(row, kind) for row in records(part)]))
+        tables.append(Within(title, records(part)))
     return tables[::-1]
-
-
-def _within_row(row: Row, kind: str) -> Verdict:
-    written = (
-        figures.estimate_text(row["estimate"], kind, 2),
-        figures.rank_set(row["simultaneous_low"], row["simultaneous_high"]),
-        probability(row["probability_first"]),
-        probability(row["probability_last"]),
-        figures.count(row["n"]),
-    )
-    rank = Text(figures.rank_with_set(row))
-    return Verdict(row, NOTHING, rank, as_text(row["note"]), written)
 
 
 class SelectionRow(NamedTuple):
