@@ -261,7 +261,8 @@ def _faulty(account: pd.DataFrame) -> pd.DataFrame:
 def _fault_of_design(survey: Survey, responses: Responses) -> SatisfactionError | None:
     """Return what a run would refuse of the sample and of the weighting; weights wait until every file can be read."""
     from satisfaction.foundation.errors import SatisfactionError
-    from satisfaction.pipeline import base_design, lonely_note, weigh
+    from satisfaction.pipeline import base_design
+    from satisfaction.weighting.wave_design import lonely_note, weigh
 
     try:
         design = base_design(survey, responses, engine="pandas")

@@ -146,10 +146,11 @@ def _summary(results: Results) -> None:
     from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.declarations.survey import what_is_tested
     from satisfaction.foundation.figures import unit_of
-    from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
+    from satisfaction.pipeline import replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import area_labels, score_labels, whole_code
     from satisfaction.publication.report.method import ABSENT_STEPS
+    from satisfaction.weighting.wave_design import lonely_note
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
