@@ -65,7 +65,7 @@ FAULTS = (
     ),
     Fault(
         "variance: factor n / (n - 1)",
-        "np.where(lone, 0.0, n / np.maximum(n - 1, 1))",
+        "np.where(lone, 0.0, correction)",
         "np.where(lone, 0.0, 1.0)",
         VARIANCE,
     ),
@@ -83,7 +83,7 @@ FAULTS = (
     ),
     Fault(
         "variance: centring in the stratum",
-        "return sp.csr_array(totals - strata @ means)",
+        "return sp.csr_array(totals - by_stratum.T @ means)",
         "return sp.csr_array(totals)",
         VARIANCE,
     ),
@@ -95,7 +95,7 @@ FAULTS = (
     ),
     Fault(
         "variance: mean of a domain, not weighted",
-        "size = sum_by_domain(domain, weight[:, None] * valid, domains)",
+        "size = sum_by_domain(domain, of_each * valid, domains)",
         "size = sum_by_domain(domain, valid, domains)",
         VARIANCE,
     ),
@@ -107,8 +107,8 @@ FAULTS = (
     ),
     Fault(
         "variance: ratio's denominator forgotten",
-        "(numerator - ratio[domain] * denominator)",
-        "(numerator - ratio.mean() * denominator)",
+        "numerator - ratio[domain] * denominator",
+        "numerator - ratio.mean() * denominator",
         VARIANCE,
     ),
     Fault(
@@ -131,32 +131,32 @@ FAULTS = (
     ),
     Fault(
         "variance: deff of a sample with replacement",
-        "if not replacement:\n            variance",
-        "if replacement:\n            variance",
+        "if not replacement:\n            not_drawn",
+        "if replacement:\n            not_drawn",
         VARIANCE,
     ),
     Fault(
         "weights: raking's slope",
-        "Distance(np.exp, np.exp) if",
-        "Distance(np.exp, np.ones_like) if",
+        "distance = Distance(np.exp, np.exp)",
+        "distance = Distance(np.exp, np.ones_like)",
         WEIGHTS,
     ),
     Fault(
         "weights: bounds not kept",
-        "lambda u: np.clip(curve(u), low, high)",
-        "lambda u: curve(u)",
+        "np.clip(free.curve(u), low, high)",
+        "free.curve(u)",
         WEIGHTS,
     ),
     Fault(
         "weights: logit's range",
-        "lambda u: low + (high - low) * share(u)",
-        "lambda u: low + (high - 1) * share(u)",
+        "np.asarray(low + (high - low) * special",
+        "np.asarray(low + (high - 1) * special",
         WEIGHTS,
     ),
     Fault(
         "weights: target of zero",
-        "np.where(targets != 0, np.abs(targets), np.where(sums",
-        "np.where(targets >= 0, np.abs(targets), np.where(sums",
+        "np.where(targets != 0, np.abs(targets), instead",
+        "np.where(targets >= 0, np.abs(targets), instead",
         WEIGHTS,
     ),
     Fault(
@@ -173,8 +173,8 @@ FAULTS = (
     ),
     Fault(
         "weights: cells at a bound not counted",
-        "near = (factor <= bounds[0] * (1 + 1e-6))",
-        "near = (factor < 0 * bounds[0])",
+        "at_low = factor <= low * (1 + 1e-6)",
+        "at_low = factor < 0 * low",
         WEIGHTS,
     ),
     Fault(
@@ -209,26 +209,26 @@ FAULTS = (
     ),
     Fault(
         "replicates: jackknife's factor",
-        "factor = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)",
+        "factor = np.where(same, size / (size - 1), 1.0)",
         "factor = np.where(same, 1.0, 1.0)",
         REPLICATES,
     ),
     Fault(
         "replicates: jackknife's scale",
-        "Replicates(left * (sizes - 1) / sizes, unit",
-        "Replicates(left, unit",
+        "scale = left * (sizes - 1) / sizes",
+        "scale = left",
         REPLICATES,
     ),
     Fault(
         "replicates: Fay's scale",
-        "1 / (len(signs) * (1 - fay) ** 2)",
-        "1 / (len(signs) * (1 - fay))",
+        "1 / (replicates * (1 - fay) ** 2)",
+        "1 / (replicates * (1 - fay))",
         REPLICATES,
     ),
     Fault(
         "replicates: half-samples not balanced",
-        "hadamard(1 << strata.bit_length())[:, 1 : strata + 1]",
-        "np.abs(hadamard(1 << strata.bit_length()))[:, 1 : strata + 1]",
+        "matrix = hadamard(1 << strata.bit_length())",
+        "matrix = np.abs(hadamard(1 << strata.bit_length()))",
         REPLICATES,
     ),
     Fault(
@@ -239,7 +239,7 @@ FAULTS = (
     ),
     Fault(
         "replicates: not centred on their mean",
-        "away -= away.sum(axis=0) / np.maximum((~unknown).sum(axis=0), 1)",
+        "away -= away.sum(axis=0) / known",
         "away -= away[0]",
         REPLICATES,
     ),
@@ -251,8 +251,8 @@ FAULTS = (
     ),
     Fault(
         "intervals: one-sided t",
-        "special.stdtrit(np.maximum(df, 1), (1 + level) / 2)",
-        "special.stdtrit(np.maximum(df, 1), level)",
+        "special.stdtrit(at_least_one, (1 + level) / 2)",
+        "special.stdtrit(at_least_one, level)",
         INTERVALS,
     ),
     Fault("intervals: logit's se", "se / (safe * (1 - safe))", "se / safe", INTERVALS),
@@ -270,26 +270,26 @@ FAULTS = (
     ),
     Fault(
         "intervals: likelihood's dispersion",
-        "np.maximum(n - 1, 0) / np.maximum(n, 1)",
-        "np.maximum(n, 0) / np.maximum(n, 1)",
+        "n_effective * np.maximum(n - 1, 0)",
+        "n_effective * np.maximum(n, 0)",
         INTERVALS,
     ),
     Fault(
         "intervals: effective size",
-        "share * (1 - share) / np.where(known, se, 1.0) ** 2",
-        "share * (1 - share) / np.where(known, se, 1.0)",
+        "share * (1 - share) / safe_se**2",
+        "share * (1 - share) / safe_se",
         INTERVALS,
     ),
     Fault(
         "estimates: covariance of an index by area",
-        "whole @ (whole @ estimates.cov).T",
-        "whole @ (whole @ np.diag(np.diag(estimates.cov))).T",
+        "half = whole @ estimates.cov",
+        "half = whole @ np.diag(np.diag(estimates.cov))",
         "estimation/test_index.py whole/test_pipeline.py",
     ),
     Fault(
         "estimates: rates enter an index as points",
-        "POINTS if m in questionnaire.rates else 1.0",
-        "1.0 if m in questionnaire.rates else 1.0",
+        "POINTS if measure in questionnaire.rates else 1.0",
+        "1.0 if measure in questionnaire.rates else 1.0",
         "estimation/test_index.py whole/test_pipeline.py",
     ),
     Fault(
@@ -357,8 +357,8 @@ FAULTS = (
     ),
     Fault(
         "pairs: Satterthwaite",
-        "np.where(variance > 0, variance**2 / df, 0.0)",
-        "np.where(variance > 0, variance**2, 0.0)",
+        "errors = variance**2 / df",
+        "errors = variance**2",
         RANKS,
     ),
     Fault(

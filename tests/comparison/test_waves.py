@@ -26,16 +26,19 @@ from satisfaction.comparison.changes import (
 )
 from satisfaction.comparison.sides import estimates_of, read_in_order
 from satisfaction.comparison.wave_files import export_change
+from satisfaction.comparison.wave_pages import _change_cells
 from satisfaction.comparison.words import change_lines, rank_as_printed, rolling_lines
 from satisfaction.declarations.items import ComparableVersion
 from satisfaction.estimation.change import combine_waves
 from satisfaction.foundation.conventions import in_words
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.figures import probability
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.language import Text
 from satisfaction.pipeline import run
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.publication.tables import indices_table
+from satisfaction.ranking.change import RISE_RANGE
 from satisfaction.ranking.waves import comparability, require_comparable
 
 PUBLISHED = 1e-10  # two figures of 12 digits and their difference
@@ -129,6 +132,22 @@ def test_a_change_is_the_difference_of_the_published_estimates(pair, measure):
     )
     assert table["unit"].unique().tolist() == published[0]["unit"].unique().tolist()
     assert table["relative_change"].sum() == pytest.approx(0, abs=PUBLISHED)
+
+
+def test_a_rate_has_the_range_of_its_probability_of_a_rise(pair, small_change):
+    found = compare_waves(pair.old, pair.new, measure="satisfaction", places=1)
+    table = found.table
+    behind = list(table).index("probability_rise") + 1
+    assert tuple(table.columns[behind : behind + 3]) == RISE_RANGE
+    wide = table["probability_rise_high"] - table["probability_rise_low"] > 0.1
+    assert (table["model_dependent"] == "yes").tolist() == wide.tolist()
+    assert wide.any()
+    assert set(RISE_RANGE) <= set(most_improved(table))
+    row = table[wide].iloc[0].to_dict()
+    cells = _change_cells(found, row, tested=True)
+    ends = [probability(row[name]) for name in RISE_RANGE[:2]]
+    assert f"{probability(row['probability_rise'])} ({' – '.join(ends)})" in cells
+    assert not set(RISE_RANGE) & set(small_change.table)
 
 
 def test_ranks_and_sets_are_those_each_wave_publishes(pair, small_change):

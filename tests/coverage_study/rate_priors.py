@@ -2,8 +2,8 @@
 
 usage: python -m tests.coverage_study.rate_priors [--provinces 20] [--first 1] [--truth NAME] [--alone] [--processes 2] [--out ...]
 
-Provinces of 88 counties whose true rates are drawn from 24 truths, each with few PSUs a county (6-10, ten answers each)
-and with many (18-32). Twelve truths chose the default of `ranking.rates`, six judge it, and six more that came later. For every
+Provinces of 88 counties whose true rates are drawn from 32 truths, each with few PSUs a county (6-10, ten answers each)
+and with many (18-32). Twelve truths chose the default of `ranking.rates`, six judge it, and fourteen that came later. For every
 prior: of the counties with a stated probability of 0-0.1, 0.1-0.2 ... how many are truly among the last ten. The bar: within 5 points in every bin, for
 the counties whose probability is not flagged as depending on the model (where a test does not reject equal rates, that all
 are equal is one of the models compared); the twelve are shown. Tried beside the priors that are offered: the normal
@@ -41,7 +41,7 @@ PSU_SIZE, ICC = 10, 0.05
 REGIMES = {"few PSUs": (6, 11), "many PSUs": (18, 33)}
 BAR, ENOUGH, ERRORS = 0.05, 300, 3  # points of a share; predictions in a bin; Monte-Carlo errors
 GRADES_BAR = 0.01  # above what is promised, on average over the truths
-SCORES, CLOSE = "scores (as before)", "CLOSE"
+SCORES, CLOSE, BOUNDED = "scores (as before)", "CLOSE", "bounded"
 Draw = Callable[[np.random.Generator], Array]
 
 
@@ -79,12 +79,17 @@ def by_chance(random: np.random.Generator) -> Array:
     return level + random.normal(0, 0.006, COUNTIES)
 
 
+def mixed(random: np.random.Generator, levels: list[float], shares: list[float]) -> Array:
+    """Some levels, a county at one of them by chance."""
+    return random.choice(levels, COUNTIES, p=shares) + random.normal(0, 0.004, COUNTIES)
+
+
 def heavy_tails(random: np.random.Generator) -> Array:
     """Logits with tails of a t distribution with 3 df."""
     return special.expit(special.logit(0.96) + 0.35 * random.standard_t(3, COUNTIES))
 
 
-ALL_JUDGING = "judging"
+ALL_JUDGING, ALL_LAST = "judging", "last"
 CHOOSING: dict[str, Draw] = {
     "normal 60 %": normal(0.6, 0.05),
     "normal 80 %": normal(0.8, 0.04),
@@ -116,7 +121,22 @@ LATER: dict[str, Draw] = {
     "long upper tail 80 %": lambda random: 0.74 + random.exponential(0.05, COUNTIES),
 }
 """Judging truths that came later, when what the first six had shown was known."""
-ALL_THAT_JUDGE = JUDGING | LATER
+LAST: dict[str, Draw] = {
+    "triangle 86-97 %": lambda random: random.triangular(0.86, 0.93, 0.97, COUNTIES),
+    "long upper tail 88 %": lambda random: 0.84 + random.gamma(1.5, 0.025, COUNTIES),
+    "two levels 94, 97 %": lambda random: mixed(random, [0.94, 0.97], [0.35, 0.65]),
+    "four levels 80-95 %": lambda random: mixed(
+        random, [0.8, 0.85, 0.9, 0.95], [0.2, 0.3, 0.3, 0.2]
+    ),
+    "uniform 60-80 %": lambda random: random.uniform(0.6, 0.8, COUNTIES),
+    "logit-normal 93 %": logit_normal(0.93, 0.45),
+    "outliers 96 %": lambda random: (
+        np.where(np.arange(COUNTIES) < 5, 0.86, 0.96) + random.normal(0, 0.006, COUNTIES)
+    ),
+    "all equal 93 %": normal(0.93, 1e-7),
+}
+"""Judging truths that came last, after a prior with two ends was compared because of what `LATER` had shown."""
+ALL_THAT_JUDGE = JUDGING | LATER | LAST
 TRUTHS = CHOOSING | ALL_THAT_JUDGE
 
 
@@ -167,6 +187,8 @@ def of_priors(sample: Sample) -> dict[str, Array]:
     for prior in rates.RATES:
         model = rates.fit(prior, sample.rate, sample.se, sample.df)
         by_prior[prior] = model.probability_bottom(BOTTOM)
+    bounded = rates.fit_bounded(sample.rate, sample.se, sample.df)
+    by_prior[BOUNDED] = bounded.probability_bottom(BOTTOM)
     return by_prior
 
 
@@ -244,7 +266,8 @@ def counted(sample: Sample, rate: Array, by_model: dict[str, Array]) -> dict[str
     equal = None
     if rates.may_be_equal(sample.rate, sample.se, sample.df):
         equal = BOTTOM / COUNTIES
-    flagged = rates.compared([by_model[prior] for prior in rates.RATES], equal=equal).depends
+    compared = [by_model[prior] for prior in (*rates.RATES, BOUNDED)]
+    flagged = rates.compared(compared, equal=equal).depends
     counts = {}
     for model, chance in by_model.items():
         counts[model] = np.stack([binned(chance, last), binned(chance[~flagged], last[~flagged])])
@@ -272,11 +295,12 @@ def of_grades(sample: Sample, rate: Array) -> Array:
 
 @dataclass
 class Counted:
-    """Sums over provinces of one truth and regime."""
+    """Sums over provinces of one truth and regime; of grades also the sums of products, (3, 3)."""
 
     provinces: int
     counts: dict[str, Array]
     grades: Array
+    products: Array
 
 
 def study(
@@ -291,12 +315,15 @@ def study(
     with Pool(processes) as pool:
         done = pool.imap_unordered(probabilities if alone else province, tasks, chunksize=4)
         for key, counts, grades in tqdm(done, total=len(tasks), desc="rates", disable=None):
+            products = np.outer(grades, grades)
             before = total.get(key)
             if before is None:
-                total[key] = Counted(1, counts, grades)
+                total[key] = Counted(1, counts, grades, products)
                 continue
             summed = {model: before.counts[model] + counts[model] for model in counts}
-            total[key] = Counted(before.provinces + 1, summed, before.grades + grades)
+            grades = before.grades + grades
+            products = before.products + products
+            total[key] = Counted(before.provinces + 1, summed, grades, products)
     return total
 
 
@@ -388,6 +415,10 @@ def promise_kept(total: dict[tuple[str, str], Counted]) -> pd.DataFrame:
         shares = {"expected wrong %": expected, "truly wrong %": wrong}
         for name, number in shares.items():
             row[name] = 100 * number / ordered if ordered else 0.0
+        # of a ratio of sums over provinces: pairs of one province go wrong together
+        share = wrong / max(ordered, 1)
+        residual = np.array([-share, 0.0, 1.0])
+        row["mc_se"] = 100 * float(np.sqrt(residual @ one.products @ residual)) / max(ordered, 1)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -437,6 +468,8 @@ def report(
     truths = list(TRUTHS)
     if truth == ALL_JUDGING:
         truths = list(ALL_THAT_JUDGE)
+    elif truth == ALL_LAST:
+        truths = list(LAST)
     elif truth:
         truths = [truth]
     total = study(truths=truths, first=first, provinces=provinces, processes=processes, alone=alone)
@@ -456,6 +489,7 @@ def report(
         tables["Every bin"] = every_bin(total)
     tables["Six judging truths together"] = together(total, JUDGING)
     tables["Later judging truths together"] = together(total, LATER)
+    tables["Last judging truths together"] = together(total, LAST)
     tables["All judging truths together"] = together(total, ALL_THAT_JUDGE)
     missed = int((judged["verdict"] == WRONG).sum()) if len(judged) else 0
     closing = []
@@ -482,9 +516,9 @@ def main() -> int:
     options.add_argument("--first", type=int, default=1)
     options.add_argument(
         "--truth",
-        choices=[*TRUTHS, ALL_JUDGING],
+        choices=[*TRUTHS, ALL_JUDGING, ALL_LAST],
         metavar="NAME",
-        help=f"this truth alone, or all that judge ({ALL_JUDGING})",
+        help=f"this truth alone, all that judge ({ALL_JUDGING}) or those that came last ({ALL_LAST})",
     )
     options.add_argument(
         "--alone",

@@ -7,6 +7,7 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
+from tests.ranking.test_rankings import RANKINGS, prepare
 
 from satisfaction import run
 from satisfaction.foundation import pages as pdf
@@ -146,6 +147,21 @@ def test_figures_are_the_published_ones(results, pages):
     row = indices[(indices["code"] == "990101") & (indices["measure"] == "topic_index")].iloc[0]
     assert f"{row['estimate']:.1f}" in pages["zh/990101.html"]
     assert f"{row['ci_low']:.1f}–{row['ci_high']:.1f}" in pages["en/990101.html"]
+
+
+def test_a_score_that_the_whole_lacks_leaves_its_cell_empty(small):
+    rankings = RANKINGS.replace("- score: combined\n", "- score: combined\n    main: true\n")
+    prepare(small, rankings=rankings)
+    results = run(small.read())
+    source = source_of(results, tables_of(results))
+    assert "combined" not in set(results.whole.table["measure"])
+    figures = area_values(source, "county", "990101")["figures"]
+    of_whole = {row[0]["measure"]: row[-1] for row in figures}
+    lacking = {name for name, row in of_whole.items() if row is None}
+    assert lacking == {"combined", "onsite", "desk"}
+    pages = [page for _file, page in area_pages(source, levels=["county"], languages=["en"])]
+    (row,) = re.findall(r"<tr><th scope=\"row\">Combined assessment</th>.*</tr>", pages[0])[:1]
+    assert row.count('<td class="number">–</td>') == 1
 
 
 def test_a_mark_stands_on_every_page(small):

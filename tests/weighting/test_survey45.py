@@ -122,10 +122,8 @@ def test_a_part_counts_the_psus_of_its_members_only(
     province, reference, monkeypatch, raked, statistic, theirs, column
 ):
     """With the variance of R's `rake`. R scales X2 of a raked part by all 6,336 rows; p does not depend on it."""
-    covariance = Sample.covariance
-    monkeypatch.setattr(
-        Sample, "covariance", lambda self, z: covariance(self, z, convention="rake")
-    )
+    deviations = Sample.deviations
+    monkeypatch.setattr(Sample, "deviations", lambda self, z: deviations(self, z, raked=True))
     wanted = reference["chisq"]["raked_prefecture1" if raked else "prefecture1"][theirs]
     of = part_of(province, raked=raked)
     found = rao_scott(of, "aware", "part", statistic=statistic).table.iloc[0]

@@ -19,7 +19,7 @@ from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ROW
-from satisfaction.sampling.variance import Members
+from satisfaction.sampling.variance import Members, summing
 
 WAVE = "wave"
 NULL = _("both waves have equal population values").both
@@ -189,14 +189,13 @@ def _joined(parts: list[Contributions]) -> Contributions:
     in_stratum = []
     for part, names in zip(parts, named, strict=True):
         at = names.merge(place, on=list(names), how="left")["_unit"].to_numpy()
-        own = np.arange(len(at))
-        moved = sp.csr_array((np.ones(len(at)), (at, own)), shape=(len(units), len(at)))
+        moved = summing(at, len(units))
         matrix = sp.csr_array(part.matrix)
         first_stage.append(moved @ matrix[: len(at)])
         further_stages.append(matrix[len(at) :])
         inside.append(moved @ part.members.inside)
-        strata = sp.csr_array((np.ones(len(at)), (own, part.members.stratum)))
-        in_stratum.append(moved @ strata)
+        strata = summing(part.members.stratum)
+        in_stratum.append(moved @ strata.T)
     joined = sp.hstack(first_stage)
     if any(stage.shape[0] for stage in further_stages):
         joined = sp.vstack([joined, sp.block_diag(further_stages)])

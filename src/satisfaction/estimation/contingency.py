@@ -84,7 +84,8 @@ class CrossTable:
     def __repr__(self) -> str:
         rows, columns = self.total.shape
         names = " x ".join(map(str, self.cells))
-        return f"CrossTable({names}: {rows} x {columns} cells, {self.n.sum():,} respondents, df {self.df})"
+        respondents = f"{self.n.sum():,} respondents"
+        return f"CrossTable({names}: {rows} x {columns} cells, {respondents}, df {self.df})"
 
     @property
     def share(self) -> Array:
@@ -97,13 +98,14 @@ class CrossTable:
 
         Shares 0-1: of all cells (R's `svymean(~interaction(rows, columns))`), of the cell's row (R's `svyby`), of its column.
         """
-        table = self.cells.assign(n=self.n.ravel(), total=self.total.ravel())
+        table = self.cells.assign(n=self.n.ravel())
+        table["total"] = self.total.ravel()
         table["total_se"] = standard_errors(self.cov)
         for name, of in SHARES.items():
             table[name] = self.shares(of).ravel()
             table[f"{name}_se"] = standard_errors(self.covariance(of))
         if self.selection != "probability":
-            errors = [name for name in table if str(name).endswith("_se")]
+            errors = [f"{name}_se" for name in ("total", *SHARES)]
             table[errors] = np.nan
         return table
 
@@ -114,6 +116,11 @@ class CrossTable:
 
     def covariance(self, of: Whole = "all") -> Array:
         """Return the covariance of the shares `of` all, row or column: (R*C, R*C), linearized, rows first."""
+        jacobian = self.jacobian(of)
+        return np.asarray(jacobian @ self.cov @ jacobian.T)
+
+    def jacobian(self, of: Whole = "all") -> Array:
+        """Return the derivatives of the shares by the totals of the cells: (R*C, R*C)."""
         whole = np.broadcast_to(self._whole(of), self.total.shape).ravel()
         share = np.nan_to_num(self.shares(of)).ravel()
         row, column = np.indices(self.total.shape).reshape(2, -1)
@@ -123,14 +130,15 @@ class CrossTable:
         elif of == "column":
             together = column[:, None] == column
         slope = np.eye(self.total.size) - share[:, None] * together
-        jacobian = quotient(slope, whole[:, None], where=whole[:, None] > 0, otherwise=0.0)
-        return np.asarray(jacobian @ self.cov @ jacobian.T)
+        size = whole[:, None]
+        return quotient(slope, size, where=size > 0, otherwise=0.0)
 
     def _whole(self, of: Whole) -> Array:
         one_of(of, Whole, argument="of", error=EstimatesError, code="E140")
         if of == "all":
             return np.asarray(self.total.sum())
-        return np.asarray(self.total.sum(axis=1 if of == "row" else 0, keepdims=True))
+        over = 1 if of == "row" else 0
+        return np.asarray(self.total.sum(axis=over, keepdims=True))
 
 
 def rao_scott(
@@ -187,16 +195,12 @@ def rao_scott(
     crossed = cross_table(design, rows, columns)
     require_df(crossed.df, 1, where="rows, columns")
     row = _wald(crossed, WALD[statistic]) if statistic in WALD else _rao_scott(crossed, statistic)
-    jacobian = share_jacobian(crossed.total)
-    variance = np.einsum("ij,jk,ik->i", jacobian, crossed.cov, jacobian)
-    cells = crossed.cells.assign(
-        share=crossed.share.ravel(),
-        se=np.sqrt(np.maximum(variance, 0)),
-        independent=_independent(crossed.share).ravel(),
-        n=crossed.n.ravel(),
-    )
-    own = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
-    return HypothesisTest(pd.DataFrame([row]), cells, declared(design, own))
+    cells = crossed.cells.assign(share=crossed.share.ravel())
+    cells["se"] = standard_errors(crossed.covariance())
+    cells["independent"] = _independent(crossed.share).ravel()
+    cells["n"] = crossed.n.ravel()
+    of_test = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
+    return HypothesisTest(pd.DataFrame([row]), cells, declared(design, of_test))
 
 
 def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> CrossTable:
@@ -243,9 +247,8 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     total = np.bincount(cell, (sample.weight * sample.n)[at], cells)
     n = np.bincount(cell, counted.n[at], cells).astype(np.int64)
     members = sp.csr_array((sample.n[at], (at, cell)), shape=(len(both), cells))
-    names = pd.MultiIndex.from_product(
-        [row_levels, column_levels], names=[name_of(rows), name_of(columns)]
-    )
+    titles = [name_of(rows), name_of(columns)]
+    names = pd.MultiIndex.from_product([row_levels, column_levels], names=titles)
     return CrossTable(
         names.to_frame(index=False),
         total.reshape(shape),
@@ -264,7 +267,8 @@ def _independent(share: Array) -> Array:
 def pearson(share: Array, n: float) -> float:
     """Return n sum (p_ij - p_i. p_.j)^2 / (p_i. p_.j) for shares (R, C) of total 1."""
     independent = _independent(share)
-    return float(n * ((share - independent) ** 2 / independent).sum())
+    distance = (share - independent) ** 2 / independent
+    return float(n * distance.sum())
 
 
 def design_effects(share: Array, cov: Array, n: float) -> Array:
@@ -302,12 +306,6 @@ def design_effects(share: Array, cov: Array, n: float) -> Array:
     return np.asarray(effects)
 
 
-def share_jacobian(total: Array) -> Array:
-    """Derivatives of the shares by the totals of the cells: (R*C, R*C)."""
-    size = total.sum()
-    return np.asarray((np.eye(total.size) - total.ravel()[:, None] / size) / size)
-
-
 def residual_jacobian(total: Array) -> Array:
     """Derivatives of N_ij - N_i. N_.j / N by the totals of the cells: (R*C, R*C)."""
     size = total.sum()
@@ -339,7 +337,8 @@ def weighted_chisq_tail(x: float, weights: Array, ddf: float) -> float:
     times = np.append(np.ones(len(weights)), ddf)
 
     def slope(at: float) -> float:
-        return float((times * a / (1 - 2 * at * a)).sum())
+        left = 1 - 2 * at * a
+        return float((times * a / left).sum())
 
     edge = 1 - 1e-12
     at = optimize.brentq(slope, edge / (2 * a.min()), edge / (2 * a.max()), xtol=1e-15, rtol=1e-14)
@@ -358,8 +357,7 @@ def weighted_chisq_tail(x: float, weights: Array, ddf: float) -> float:
 def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
     """Look Pearson's X2 up, corrected by the design effects."""
     n = float(crossed.n.sum())
-    jacobian = share_jacobian(crossed.total)
-    effects = design_effects(crossed.share, jacobian @ crossed.cov @ jacobian.T, n)
+    effects = design_effects(crossed.share, crossed.covariance(), n)
     x2 = pearson(crossed.share, n)
     trace = float(effects.sum())
     if trace <= NEGLIGIBLE:
@@ -374,7 +372,8 @@ def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
         )
     k = len(effects)
     if statistic == "chisq":
-        return joint_row(x2, x2 / (trace / k), df=k, ddf=np.inf, name="pearson")
+        mean_effect = trace / k
+        return joint_row(x2, x2 / mean_effect, df=k, ddf=np.inf, name="pearson")
     d0 = trace**2 / float((effects**2).sum())
     ddf = d0 * crossed.df
     row = joint_row(x2, x2 / trace, df=d0, ddf=ddf, name="pearson")

@@ -10,7 +10,7 @@ them, all counted where both are valid.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ from satisfaction.sampling.replicates import (
     deviations,
     deviations_of_given,
     jackknife,
+    lay,
     rao_wu,
     replicated_sums,
 )
@@ -47,6 +48,7 @@ from satisfaction.sampling.variance import (
     linearized_totals,
     simple_variance,
     sum_by_domain,
+    summing,
 )
 
 Kind = Literal["mean", "proportion", "total", "ratio", "quantile"]
@@ -103,11 +105,12 @@ def point(kind: Kind, counted: Tally, domain: Array, weight: Array, domains: int
     valid = counted.valid.astype(float)
     sums = counted.sums()
     if kind == "ratio":
-        half = sums.shape[1] // 2
+        above, below = np.hsplit(sums, 2)
         value, z = linearized_ratios(
-            domain, weight, numerator=sums[:, :half], denominator=sums[:, half:], domains=domains
+            domain, weight, numerator=above, denominator=below, domains=domains
         )
-        return Point(value, sum_by_domain(domain, weight[:, None] * valid[:, :half], domains), z)
+        with_both = valid[:, : above.shape[1]]
+        return Point(value, sum_by_domain(domain, weight[:, None] * with_both, domains), z)
     value, size, z = linearized_means(domain, weight, valid=valid, total=sums, domains=domains)
     if kind == "total":
         value, z = linearized_totals(domain, weight, sums, domains=domains)
@@ -117,11 +120,12 @@ def point(kind: Kind, counted: Tally, domain: Array, weight: Array, domains: int
 def _from_sums(kind: Kind, sums: Array) -> Array:
     """Form a statistic from weighted sums (2M, D, R), numerators, then denominators: (R, D*M), nan without a denominator."""
     half = len(sums) // 2
-    value = numerator = sums[:half]
+    value = sums[:half]
     if kind != "total":
         denominator = sums[half:]
-        value = quotient(numerator, denominator, where=denominator != 0)
-    return np.asarray(value.transpose(2, 1, 0).reshape(value.shape[2], -1))
+        value = quotient(value, denominator, where=denominator != 0)
+    by_replicate = value.transpose(2, 1, 0)
+    return np.asarray(by_replicate.reshape(len(by_replicate), -1))
 
 
 def design_effects(
@@ -138,13 +142,15 @@ def design_effects(
     """Variance over that of a simple random sample of the same size; nan where that is 0 or not defined. (D, M)."""
     if kind in ("ratio", "quantile"):
         return np.full(se.shape, np.nan)
-    sums = sum_by_domain(domain, weight[:, None] * counted.sums(), len(size))
-    squares = sum_by_domain(domain, weight[:, None] * counted.sums_of_squares(), len(size))
+    of_each = weight[:, None]
+    sums = sum_by_domain(domain, of_each * counted.sums(), len(size))
+    squares = sum_by_domain(domain, of_each * counted.sums_of_squares(), len(size))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums / size
         simple = simple_variance(mean, size, squares, n=n, population=size, replacement=replacement)
         scale = size**2 if kind == "total" else 1.0
-        return np.where(simple > 0, se**2 / (simple * scale), np.nan)
+        effect = se**2 / (simple * scale)
+        return np.where(simple > 0, effect, np.nan)
 
 
 def ratio_measures(numerators: Sequence[Measure], denominator: Measure) -> list[Measure]:
@@ -157,8 +163,10 @@ def ratio_measures(numerators: Sequence[Measure], denominator: Measure) -> list[
 def _where_both(measure: Measure, other: Measure) -> Measure:
     """Return a measure that is valid only where another is valid too."""
     name = f"{measure.name} | {other.name}"
-    both = nw.col(measure.valid_column) * nw.col(other.valid_column)
-    restricted = {f"_valid__{name}": both, f"_score__{name}": nw.col(measure.score_column) * both}
+    valid = nw.col(measure.valid_column)
+    both = valid * nw.col(other.valid_column)
+    score = nw.col(measure.score_column)
+    restricted = {f"_valid__{name}": both, f"_score__{name}": score * both}
     stages: list[Stage] = []
     none: Stage = {}
     for stage, stage_of_other in zip_longest(measure.stages, other.stages, fillvalue=none):
@@ -167,7 +175,7 @@ def _where_both(measure: Measure, other: Measure) -> Measure:
     return replace(measure, name=name, stages=(*stages, restricted), own=own)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Domains:
     """A tally cut into D domains.
 
@@ -182,25 +190,24 @@ class Domains:
     columns : tuple of str
     """
 
-    design: SampleDesign = field(repr=False)
-    sample: Sample = field(repr=False)
-    counted: Tally = field(repr=False)
-    keys: pd.DataFrame = field(repr=False)
-    domain: Array = field(repr=False)
+    design: SampleDesign
+    sample: Sample
+    counted: Tally
+    keys: pd.DataFrame
+    domain: Array
     columns: tuple[str, ...]
 
     def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
         """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
-        valid = counted.valid[:, : z.shape[1] // len(self.keys)]
-        members = self.sample.members(self.domain, valid, domains=len(self.keys))
+        domains = len(self.keys)
+        measures = z.shape[1] // domains
+        valid = counted.valid[:, :measures]
+        members = self.sample.members(self.domain, valid, domains=domains)
         if options.variance == "replicates":
             return _given_contributions(self, counted, members, options)
         if not options.linearized:
             return _replicated_contributions(self, counted, z, members, options)
-        convention: Literal["rake", "linearized"] = (
-            "rake" if options.variance == "rake" else "linearized"
-        )
-        matrix = self.sample.deviations(z, convention=convention)
+        matrix = self.sample.deviations(z, raked=options.variance == "rake")
         return Contributions(self.sample.units, matrix, members)
 
 
@@ -215,10 +222,13 @@ def cut(
         E384 values listed of another kind than the column, E385 columns without a value.
     """
     if columns:
-        present = counted.keys.loc[counted.inside, list(columns)].drop_duplicates().dropna()
+        inside = counted.keys.loc[counted.inside, list(columns)]
+        present = inside.drop_duplicates().dropna()
         if listed is not None:
-            _refuse_other_kind(present[columns[0]], listed)
-            present = pd.concat([present, pd.DataFrame({columns[0]: list(listed)})])
+            column = columns[0]
+            _refuse_other_kind(present[column], listed)
+            asked_for = pd.DataFrame({column: list(listed)})
+            present = pd.concat([present, asked_for])
         if present.empty:
             raise EstimatesError(
                 "E385",
@@ -270,22 +280,18 @@ def _given_contributions(
 ) -> Contributions:
     """Estimate the statistic under the replicate weights that came with the data, a row of the tally being a respondent."""
     sample = on.sample
-    given = on.design.replicates
-    assert given is not None
+    assert sample.replicates is not None
     assert sample.replicate_weights is not None
     values = _summands(counted, options)
     size = len(on.keys)
-    quantity = on.domain + size * np.arange(values.shape[1])[:, None]
-    rows = np.broadcast_to(np.arange(len(values)), quantity.shape)
-    places = (quantity.ravel(), rows.ravel())
-    shape = (size * values.shape[1], len(values))
-    into_domains = sp.csr_array((values.T.ravel(), places), shape=shape)
+    blocks_of_domains = [summing(on.domain, size, column) for column in values.T]
+    into_domains = sp.vstack(blocks_of_domains)
     full = into_domains @ sample.weight
     sums = into_domains @ sample.replicate_weights
     blocks = (values.shape[1], size, -1)
     theta = _from_sums(options.kind, sums.reshape(blocks))
     centre = _from_sums(options.kind, full.reshape(blocks))[0]
-    matrix = deviations_of_given(given, theta, centre)
+    matrix = deviations_of_given(sample.replicates, theta, centre)
     units = pd.DataFrame(index=range(len(theta)))
     return Contributions(units, matrix, members)
 
@@ -326,8 +332,7 @@ def _replicated_contributions(
         counts = sample.n * sample.base / weighting.start[cell]
         recipe = Replay(weighting, unsolved)
     weighted_sums = _summands(counted, options) * sample.base[:, None]
-    chunks = replicated_sums(
-        replicates,
+    laid = lay(
         weighted_sums,
         psu=clusters.psu,
         psus=len(clusters.stratum),
@@ -336,13 +341,12 @@ def _replicated_contributions(
         cell=cell,
         counts=counts,
         cells=cells,
-        recipe=recipe,
     )
     theta = np.empty((len(replicates.scale), z.shape[1]))
     label = _("replicates ({variance})", variance=options.variance).both
     with tqdm(total=len(theta), desc=label, disable=None, leave=False) as bar:
-        for chosen, chunk in chunks:
-            theta[chosen] = _from_sums(options.kind, chunk)
+        for chosen, sums in replicated_sums(replicates, laid, recipe):
+            theta[chosen] = _from_sums(options.kind, sums)
             bar.update(len(chosen))
     count = unsolved.count
     if count and options.variance != "rao-wu":
@@ -353,12 +357,21 @@ def _replicated_contributions(
         remark = unsolved.remark(LEFT_OUT, variance=options.variance)
         unsolved.refuse_too_many()
         theta = theta[~unsolved.failed]
-        replicates = Replicates(np.full(len(theta), 1 / len(theta)), None, replicates.factors)
+        scale = np.full(len(theta), 1 / len(theta))
+        replicates = Replicates(scale, None, replicates.factors)
     units = sample.units
     if replicates.unit is None:
         units = pd.DataFrame(index=range(len(replicates.scale)))
     matrix = deviations(replicates, theta, len(clusters.stratum))
     return Contributions(units, matrix, members, count, remark)
+
+
+def fpc_dropped(design: SampleDesign, sample: Sample, variance: str) -> bool:
+    """Return whether the design has an fpc that these replicates do not credit."""
+    if not design.fpc:
+        return False
+    later_stages = variance in ("jkn", "rao-wu") and len(sample.stages) > 1
+    return later_stages or variance in ("brr", "fay")
 
 
 def make_replicates(sample: Sample, options: Options) -> Replicates:

@@ -10,6 +10,7 @@ contrasts and the change between waves that share PSUs go on from there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -28,6 +29,7 @@ from satisfaction.estimation.domains import (
     Variance,
     cut,
     design_effects,
+    fpc_dropped,
     point,
     ratio_measures,
     without_rounding,
@@ -166,15 +168,19 @@ def estimate(
         [name for i, name in enumerate(columns) if name in taken or name in columns[:i]]
     )
     if of_levels:
-        design, found = categories(design, _named_measures(measures))
-        chosen = [category.measure for category in found]
-        on = cut(design, tally(design, chosen, by=columns), columns=columns, listed=domains)
-        return by_level(_estimated(on, chosen, options), found, str(statistic))
+        design, levels = categories(design, _named_measures(measures))
+        chosen = [category.measure for category in levels]
+        of_levels_counted = tally(design, chosen, by=columns)
+        on = cut(design, of_levels_counted, columns=columns, listed=domains)
+        return by_level(_estimated(on, chosen, options), levels, str(statistic))
     chosen = resolve_all(design, _named_measures(measures))
     if kind != "quantile":
-        tallied = ratio_measures(chosen, resolve(design, argument)) if kind == "ratio" else chosen
+        tallied = chosen
+        if kind == "ratio":
+            tallied = ratio_measures(chosen, resolve(design, argument))
         counted = counted or tally(design, tallied, by=columns)
-        return _estimated(cut(design, counted, columns=columns, listed=domains), chosen, options)
+        on = cut(design, counted, columns=columns, listed=domains)
+        return _estimated(on, chosen, options)
     parts = []
     for p in argument if several else (argument,):
         for measure in chosen:
@@ -206,18 +212,6 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     else:
         df = np.full(se.shape, sample.df)
 
-    def effects(replacement: bool) -> Array:
-        return design_effects(
-            options.kind,
-            counted,
-            domain,
-            sample.weight,
-            se=se,
-            size=full.size,
-            n=n,
-            replacement=replacement,
-        )
-
     def overall_deff() -> Array:
         """Return the measures' design effects over all domains together, at least 1: (M,)."""
         if not on.columns:
@@ -231,15 +225,24 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
         chosen, options, value=full.value, se=se, df=df, n=n, overall_deff=overall_deff
     )
     known_se = np.where(np.isnan(full.value), np.nan, se)
-    deff = effects(on.design.base_weight is None)
+    effects = partial(
+        design_effects,
+        options.kind,
+        counted,
+        domain,
+        sample.weight,
+        se=se,
+        size=full.size,
+        n=n,
+    )
     figures = {
         "estimate": full.value,
         "se": known_se,
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": deff,
-        "deff_wr": effects(True),
+        "deff": effects(replacement=on.design.base_weight is None),
+        "deff_wr": effects(replacement=True),
         "n": n,
         "note": _noted(note, on, options, held),
     }
@@ -252,12 +255,13 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
 
 def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
     """Return the variance method, the design's default where none is asked for (E523)."""
-    given = design.replicates is not None
+    has_replicates = design.replicates is not None
     if variance == "default":
+        if has_replicates:
+            return "replicates"
         several_steps = design.weighting is not None and design.weighting.several
-        variance = "jkn" if several_steps else "linearized"
-        return "replicates" if given else variance
-    if given != (variance == "replicates"):
+        return "jkn" if several_steps else "linearized"
+    if has_replicates != (variance == "replicates"):
         raise EstimatesError(
             "E523",
             _(
@@ -265,7 +269,9 @@ def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
                 variance=variance,
             ),
             where="variance",
-            available=("default", "replicates") if given else ("default", "linearized", "jkn"),
+            available=("default", "replicates")
+            if has_replicates
+            else ("default", "linearized", "jkn"),
             hint=_("Leave `variance` out: the design decides."),
         )
     return variance
@@ -320,8 +326,8 @@ def _named_measures(measures: Any) -> list[str | Measure]:
 
 
 def _check_whole(name: str, number: Any, *, least: int) -> None:
-    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-    if not whole or number < least:
+    whole = isinstance(number, int | np.integer)
+    if isinstance(number, bool) or not whole or number < least:
         raise EstimatesError(
             "E381",
             _(
@@ -345,7 +351,7 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
     drawn = "with" if design.base_weight is None else "without"
     calibration = design.weighting.name if design.weighting else "none"
     fpc = " + ".join(design.fpc) or "none"
-    if _fpc_dropped(on, used):
+    if fpc_dropped(design, on.sample, used):
         fpc += " (not credited by these replicates)"
     conventions: dict[str, Any] = {
         "statistic": options.kind,
@@ -385,18 +391,13 @@ def _variance_used(options: Options, held: Contributions) -> str:
     return "linearized" if held.unsolved and options.variance != "rao-wu" else options.variance
 
 
-def _fpc_dropped(on: Domains, variance: str) -> bool:
-    """Return whether the design has an fpc that these replicates do not credit."""
-    later_stages = variance in ("jkn", "rao-wu") and len(on.sample.stages) > 1
-    return bool(on.design.fpc) and (variance in ("brr", "fay") or later_stages)
-
-
 def _noted(note: Array, on: Domains, options: Options, held: Contributions) -> Array:
     """Add to every row's note what the replicates could not do."""
     remarks = [held.remark]
-    if _fpc_dropped(on, _variance_used(options, held)):
+    if fpc_dropped(on.design, on.sample, _variance_used(options, held)):
         remarks.append(FPC_DROPPED)
-    texts = ["; ".join(filter(None, [text, *remarks])) for text in note.ravel()]
+    noted = [[text, *remarks] for text in note.ravel()]
+    texts = ["; ".join(filter(None, parts)) for parts in noted]
     return np.array(texts, dtype=object).reshape(note.shape)
 
 
@@ -516,13 +517,12 @@ def read_estimates(folder: str | Path) -> Estimates:
     totals = read_table(source / "contributions.csv")
     withheld_as_nan = totals["value"].replace("", "nan").astype(float)
     matrix = sp.csr_array((withheld_as_nan, _places(totals)), shape=tuple(record["shape"]))
-    members = read_table(source / "members.csv")
+    places = read_table(source / "members.csv")
     stratum = np.array(record["stratum_of_unit"])
     shape = (len(stratum), len(table))
-    inside = sp.csr_array((np.ones(len(members)), _places(members)), shape=shape)
-    held = Contributions(
-        units, matrix, Members(inside, stratum), record["unsolved"], record["remark"]
-    )
+    inside = sp.csr_array((np.ones(len(places)), _places(places)), shape=shape)
+    members = Members(inside, stratum)
+    held = Contributions(units, matrix, members, record["unsolved"], record["remark"])
     conventions = record["conventions"]
     design = SurveyDesign(
         units,
@@ -535,7 +535,8 @@ def read_estimates(folder: str | Path) -> Estimates:
 
 
 def _places(listed: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[int]]:
-    return listed["unit"].astype(int), listed["quantity"].astype(int)
+    places = listed.astype({"unit": int, "quantity": int})
+    return places["unit"], places["quantity"]
 
 
 def _kinds(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -543,7 +544,8 @@ def _kinds(table: pd.DataFrame) -> list[tuple[str, str]]:
     kinds = []
     for name, dtype in table.dtypes.items():
         text = "str" if isinstance(dtype, pd.StringDtype) else "object"
-        kinds.append((str(name), KINDS.get(getattr(dtype, "kind", "O"), text)))
+        kind = getattr(dtype, "kind", "O")
+        kinds.append((str(name), KINDS.get(kind, text)))
     return kinds
 
 

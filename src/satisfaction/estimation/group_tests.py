@@ -120,8 +120,8 @@ def t_test(
         null = EQUAL_MEANS
         df_rule = f"{DF_USED} - 1"
     used = code >= 0
-    columns_of_x = [used, code == 1][: len(groups)]
-    x = np.stack(columns_of_x, axis=1).astype(float)
+    columns_of_x = [used, code == 1]
+    x = np.stack(columns_of_x[: len(groups)], axis=1).astype(float)
     sample = lay_out(held, counted)
     fit = least_squares_that_vary(
         x, weight=sample.weight, valid=valid * used, total=total * used, name=outcome.name
@@ -254,9 +254,10 @@ def midpoint_ranks(value: Array, mass: Array) -> Array:
     value, mass : (T,) float
         Rows of mass 0 take part with no mass of their own.
     """
-    values, at = np.unique(value, return_inverse=True)
-    mass_at = np.bincount(at, mass, len(values))
-    rank = (np.cumsum(mass_at) - mass_at / 2) / mass_at.sum()
+    at = np.unique(value, return_inverse=True)[1]
+    mass_at = np.bincount(at, mass)
+    midpoint = np.cumsum(mass_at) - mass_at / 2
+    rank = midpoint / mass_at.sum()
     return np.asarray(rank[at])
 
 
@@ -269,10 +270,11 @@ def row_order_ranks(value: Array, weight: Array) -> Array:
         One row a respondent, in the given order; rows of weight 0 must not share a value with others.
     """
     order = np.argsort(value, kind="stable")
+    in_order = weight[order]
     midpoint = np.empty(len(value))
-    midpoint[order] = np.cumsum(weight[order]) - weight[order] / 2
-    values, at = np.unique(value, return_inverse=True)
-    mean = np.bincount(at, midpoint, len(values)) / np.bincount(at)
+    midpoint[order] = np.cumsum(in_order) - in_order / 2
+    at = np.unique(value, return_inverse=True)[1]
+    mean = np.bincount(at, midpoint) / np.bincount(at)
     return np.asarray(mean[at] / weight.sum())
 
 

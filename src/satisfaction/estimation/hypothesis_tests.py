@@ -29,7 +29,7 @@ from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.design import SampleDesign, level_tuples
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.sampling.tally import tally
 from satisfaction.sampling.variance import Array
@@ -49,7 +49,8 @@ def without_error(table: pd.DataFrame, selection: str) -> pd.DataFrame:
     """Return a table with its errors and tests missing where the sample is no probability sample: it has no design error."""
     if selection == "probability":
         return table
-    return table.assign(**dict.fromkeys((name for name in ERROR if name in table), np.nan))
+    errors = [name for name in ERROR if name in table]
+    return table.assign(**dict.fromkeys(errors, np.nan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +79,17 @@ class HypothesisTest:
 
     def __repr__(self) -> str:
         figures = self.table.iloc[0].to_dict()
-        written = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        return f"HypothesisTest({self.conventions['test']}: {written})"
+        written = [f"{name} {value:.4g}" for name, value in figures.items()]
+        return f"HypothesisTest({self.conventions['test']}: {', '.join(written)})"
 
     def _repr_html_(self) -> str:
         null = self.conventions.get("null")
-        tables: dict[Text | str, pd.DataFrame] = {
-            _("table"): self.table,
-            _("details"): self.details,
-            _("conventions"): conventions_table(self.conventions),
-        }
-        return card(
-            str(_("test: {test}", test=in_words(self.conventions.get("test", "")))),
-            facts={_("null hypothesis"): in_words(null) if null else None},
-            tables=tables,
-        )
+        tables: dict[Text | str, pd.DataFrame] = {_("table"): self.table}
+        tables[_("details")] = self.details
+        tables[_("conventions")] = conventions_table(self.conventions)
+        title = _("test: {test}", test=in_words(self.conventions.get("test", "")))
+        facts = {_("null hypothesis"): in_words(null) if null else None}
+        return card(str(title), facts=facts, tables=tables)
 
     @property
     def p(self) -> float:
@@ -100,35 +97,37 @@ class HypothesisTest:
         return float(self.table["p"].iloc[0])
 
 
-def declared(design: SampleDesign, own: Mapping[str, Any]) -> dict[str, Any]:
+def declared(design: SampleDesign, of_test: Mapping[str, Any]) -> dict[str, Any]:
     """Return a test's own conventions and those of the design it used."""
     variance = "linearized"
     if design.weighting is not None and design.weighting.several:
         variance += "; of several weighting steps only the last calibration is credited"
     if design.replicates is not None:
         variance = "replicates, of the linearized statistic"
+    conventions = dict(of_test)
     if design.subpopulation:
-        own = {**own, "subpopulation": design.subpopulation}
-    return {
-        **own,
-        "selection": design.selection,
-        "calibration": design.weighting.name if design.weighting else "none",
-        "lonely_psu": design.lonely_psu,
-        "fpc": " + ".join(design.fpc) or "none",
-        "variance": variance,
-    }
+        conventions["subpopulation"] = design.subpopulation
+    conventions["selection"] = design.selection
+    conventions["calibration"] = design.weighting.name if design.weighting else "none"
+    conventions["lonely_psu"] = design.lonely_psu
+    conventions["fpc"] = " + ".join(design.fpc) or "none"
+    conventions["variance"] = variance
+    return conventions
 
 
 def used_df(used: Array, sample: Sample) -> int:
     """Degrees of freedom of the respondents used: PSUs with one of them minus their strata; `used` is (T,) int."""
     one_domain = np.zeros(len(used), dtype=int)
-    return int(sample.domain_df(one_domain, used[:, None], domains=1)[0, 0])
+    df = sample.domain_df(one_domain, used[:, None], domains=1)
+    return int(df[0, 0])
 
 
 def t_and_p(value: Array, se: Array, df: Array, *, testable: Array) -> tuple[Array, Array]:
     """Return t = value / se and its two-sided p-value, (K,) each; nan where not testable."""
     t = quotient(value, se, where=testable)
-    return t, 2 * special.stdtr(np.where(testable, df, 1.0), -np.abs(t))
+    df = np.where(testable, df, 1.0)
+    tail = special.stdtr(df, -np.abs(t))
+    return t, 2 * tail
 
 
 def t_table(
@@ -136,7 +135,8 @@ def t_table(
 ) -> pd.DataFrame:
     """Add two-sided t tests of value = null and limits: (K, ...)."""
     df_of_each = np.full(len(se), float(df))
-    t, p = t_and_p(value - null, se, df_of_each, testable=(se > 0) & (df >= 1))
+    testable = (se > 0) & (df >= 1)
+    t, p = t_and_p(value - null, se, df_of_each, testable=testable)
     low, high = t_interval(value, se, df_of_each, level=level)
     return keys.assign(**{name: value}, se=se, df=df, t=t, p=p, ci_low=low, ci_high=high)
 
@@ -145,7 +145,9 @@ def joint_row(
     form: float, statistic: float, *, df: float, ddf: float, name: str
 ) -> dict[str, float]:
     """Look a joint statistic up: in F on (df, ddf), or in chi-square on df where ddf is inf."""
-    p = special.chdtrc(df, statistic) if np.isinf(ddf) else special.fdtrc(df, ddf, statistic)
+    p = special.fdtrc(df, ddf, statistic)
+    if np.isinf(ddf):
+        p = special.chdtrc(df, statistic)
     return {name: form, "statistic": statistic, "df": df, "ddf": ddf, "p": float(p)}
 
 
@@ -208,29 +210,34 @@ def with_values(
     require_columns(design.table, plain, argument=where, error=EstimatesError, code="E141")
     if values:
         table = add_columns(design.table, list(values.values()))
-        shown = [_value(measure).alias(column) for column, measure in values.items()]
-        design = design.over(table.with_columns(*shown).to_native())
+        for column, measure in values.items():
+            table = table.with_columns(_value(measure).alias(column))
+        design = design.over(table.to_native())
     return design, columns
 
 
 def with_row_numbers(design: SampleDesign) -> SampleDesign:
     """Return the design with the respondents here, numbered in the column `ROW_NUMBER` in their given order."""
     rows = fetch(design.table)
-    return design.over(rows.assign(**{ROW_NUMBER: np.arange(len(rows))}))
+    numbers = np.arange(len(rows))
+    return design.over(rows.assign(**{ROW_NUMBER: numbers}))
 
 
 def _value(measure: Measure) -> nw.Expr:
     """Return the value in the measure's own unit, null where not valid."""
-    score = nw.col(measure.score_column)
-    value = score if measure.unit == 1 else score / measure.unit
-    return nw.when(nw.col(measure.valid_column) == 1).then(value)
+    value = nw.col(measure.score_column)
+    if measure.unit != 1:
+        value = value / measure.unit
+    valid = nw.col(measure.valid_column) == 1
+    return nw.when(valid).then(value)
 
 
 def levels(values: pd.Series[Any], used: Array) -> tuple[list[Any], Array]:
     """Return the sorted levels among the rows used and the level of every row, -1 where not used or missing: (T,) int."""
-    there = used & values.notna().to_numpy()
+    known = used & values.notna().to_numpy()
+    codes_of_known, sorted_levels = pd.factorize(values[known], sort=True)
     code = np.full(len(values), -1)
-    code[there], sorted_levels = pd.factorize(values[there], sort=True)
+    code[known] = codes_of_known
     names = []
     for level in sorted_levels.tolist():
         whole = isinstance(level, float) and level.is_integer()
@@ -342,9 +349,11 @@ def wald(
         )
     row: dict[str, float] = NOT_TESTED
     if estimates.conventions["selection"] == "probability":
-        noise = np.diag(combined.cov) <= ROUNDING * np.fmax.reduce(np.diag(estimates.cov))
+        largest_variance = np.fmax.reduce(np.diag(estimates.cov))
+        noise = np.diag(combined.cov) <= ROUNDING * largest_variance
         cov = fixed(combined.cov, noise)
-        df_of_design = float(lay_out(estimates.design, tally(estimates.design, ())).df)
+        respondents = tally(estimates.design, ())
+        df_of_design = float(lay_out(estimates.design, respondents).df)
         used = np.flatnonzero(_rows_used(estimates, contrasts))
         df_of_domains = summed_df(
             used,
@@ -354,13 +363,10 @@ def wald(
         )
         df = min(df_of_design, df_of_domains)
         row = wald_row(value, cov, df, statistic=statistic, where="contrasts")
-    own = {
-        "test": f"Wald: {LOOKED_UP[statistic]}",
-        "null": NULL,
-        "df": DF,
-        "level": estimates.level,
-    }
-    conventions = declared(estimates.design, own) | {"variance": estimates.conventions["variance"]}
+    test = f"Wald: {LOOKED_UP[statistic]}"
+    of_test = {"test": test, "null": NULL, "df": DF, "level": estimates.level}
+    conventions = declared(estimates.design, of_test)
+    conventions["variance"] = estimates.conventions["variance"]
     return HypothesisTest(pd.DataFrame([row]), combined.table, conventions)
 
 
@@ -417,12 +423,14 @@ def quadratic_form(value: Array, cov: Array) -> tuple[float, int, float]:
     """
     se = standard_errors(cov)
     scale = np.where(se > 0, se, 1.0)
-    spread, axes = np.linalg.eigh(cov / np.outer(scale, scale))
+    correlation = cov / np.outer(scale, scale)
+    spread, axes = np.linalg.eigh(correlation)
     along = axes.T @ (value / scale)
     varies = spread > RANK * max(spread.max(), 0.0)
-    form = float((along[varies] ** 2 / spread[varies]).sum())
-    outside = float(np.abs(along[~varies]).max(initial=0.0))
-    return form, int(varies.sum()), outside
+    squares = along[varies] ** 2 / spread[varies]
+    without_variance = np.abs(along[~varies])
+    outside = float(without_variance.max(initial=0.0))
+    return float(squares.sum()), int(varies.sum()), outside
 
 
 def _refuse_empty(contrasts: Contrasts) -> None:
@@ -456,7 +464,7 @@ def _differences(estimates: Estimates) -> Contrasts:
             available=rows["measure"].unique(),
             hint=_("Choose one measure with .of(measure)."),
         )
-    domains = rows[list(estimates.by)].itertuples(index=False, name=None)
+    domains = level_tuples(rows, estimates.by)
     first, *others = [" ".join(map(str, domain)) for domain in domains]
     return {f"{other} - {first}": {i: 1.0, 0: -1.0} for i, other in enumerate(others, 1)}
 
@@ -467,8 +475,10 @@ def _rows_used(estimates: Estimates, contrasts: Contrasts | None) -> Array:
         return np.ones(len(estimates.table), dtype=bool)
     with_coefficient: set[Any] = set()
     for terms in contrasts.values():
-        with_coefficient.update(key for key, coefficient in terms.items() if coefficient)
-    keys = estimates.table[[*estimates.by, "measure"]].itertuples(index=False, name=None)
-    return np.array(
-        [key in with_coefficient or i in with_coefficient for i, key in enumerate(keys)]
-    )
+        for key, coefficient in terms.items():
+            if coefficient:
+                with_coefficient.add(key)
+    used = []
+    for i, key in enumerate(level_tuples(estimates.table, [*estimates.by, "measure"])):
+        used.append(key in with_coefficient or i in with_coefficient)
+    return np.array(used)

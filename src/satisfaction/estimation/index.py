@@ -42,37 +42,39 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     2  990201  composite     57.63  4.03
     3  990202  composite     61.25  4.64
     """
-    indices = {
-        name: index for name, index in questionnaire.indices.items() if index.level == "area"
-    }
-    if not indices:
-        return estimates
     measures = list(estimates.table["measure"].unique())
-    names = list(indices)
+    names = []
+    coefficients = []
+    for name, index in questionnaire.indices.items():
+        if index.level == "area":
+            names.append(name)
+            coefficients.append(area_coefficients(index, measures, questionnaire))
+    if not names:
+        return estimates
     domains = len(estimates.table) // len(measures)
-    coefficients = [area_coefficients(index, measures, questionnaire) for index in indices.values()]
     block = sp.csr_array(np.stack(coefficients))
     keys = pd.DataFrame(index=[0])
     if estimates.by:
         keys = estimates.table[[*estimates.by]].drop_duplicates()
-    keys = keys.loc[keys.index.repeat(len(names))].reset_index(drop=True)
+    repeated = keys.index.repeat(len(names))
+    keys = keys.loc[repeated].reset_index(drop=True)
     keys["measure"] = names * domains
     each_domain = sp.eye_array(domains)
-    added = estimates.combined(sp.kron(each_domain, block, format="csr"), keys, by=estimates.by)
+    matrix = sp.kron(each_domain, block, format="csr")
+    added = estimates.combined(matrix, keys, by=estimates.by)
     with_measures = sp.vstack([sp.eye_array(len(measures)), block])
     whole = sp.kron(each_domain, with_measures, format="csr")
-    cov = np.asarray(whole @ (whole @ estimates.cov).T).T
-    domain = np.arange(domains)
-    of_rows = np.concatenate([np.repeat(domain, len(measures)), np.repeat(domain, len(names))])
-    order = np.argsort(of_rows, kind="stable")
+    half = whole @ estimates.cov
+    cov = np.asarray(whole @ half.T).T
+    of_measures = np.repeat(np.arange(domains), len(measures))
+    of_indices = np.repeat(np.arange(domains), len(names))
+    domain_of_row = np.concatenate([of_measures, of_indices])
+    order = np.argsort(domain_of_row, kind="stable")
     rows = pd.concat([estimates.table, added.table], ignore_index=True)
+    table = rows.iloc[order].reset_index(drop=True)
+    contributions = estimates.contributions.combined(whole)
     return Estimates(
-        rows.iloc[order].reset_index(drop=True),
-        cov,
-        estimates.contributions.combined(whole),
-        estimates.by,
-        estimates.conventions,
-        estimates.design,
+        table, cov, contributions, estimates.by, estimates.conventions, estimates.design
     )
 
 
@@ -81,8 +83,9 @@ def area_coefficients(
 ) -> np.ndarray:
     """Return the weight of every measure in an index, rates as points: (M,)."""
     coefficients = np.zeros(len(measures))
-    for k, m in enumerate(measures):
-        if m in index.weights:
-            points = POINTS if m in questionnaire.rates else 1.0
-            coefficients[k] = float(Fraction(str(index.weights[m]))) * points
+    for k, measure in enumerate(measures):
+        if measure in index.weights:
+            points = POINTS if measure in questionnaire.rates else 1.0
+            weight = Fraction(str(index.weights[measure]))
+            coefficients[k] = float(weight) * points
     return coefficients

@@ -23,6 +23,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.variance import Array
 
 STEP = 25.0  # points of a topic that importance is stated for: one answer of a scale of five
 VERDICTS = ("strong", "weak", "not decidable")
@@ -153,9 +154,8 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
     of_whole = row_of_topic.loc[part["measure"]].to_numpy()
     whole_score = whole.table["estimate"].to_numpy(float)[of_whole]
     difference = part["estimate"].to_numpy(float) - whole_score
-    se = _difference_errors(
-        areas.contributions.matrix[:, at], whole.contributions.matrix[:, of_whole]
-    )
+    of_areas = areas.contributions.matrix[:, at]
+    se = _difference_errors(of_areas, whole.contributions.matrix[:, of_whole])
     df = part["df"].to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * special.stdtr(df, -np.abs(difference / se))
@@ -184,8 +184,8 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
     table = table.merge(matters.table[["topic", "importance", "high"]], on="topic", how="left")
     quadrants = []
     for row in table.itertuples():
-        known = np.isfinite(row.importance)
-        quadrants.append(QUADRANTS.get((row.verdict, bool(row.high)), "") if known else "")
+        quadrant = QUADRANTS.get((row.verdict, bool(row.high)), "")
+        quadrants.append(quadrant if np.isfinite(row.importance) else "")
     table["quadrant"] = quadrants
     summary = {
         "compared": "topic of the area minus topic of the whole, of which the area is a part",
@@ -197,8 +197,8 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
     return Indicators(table, matters, MappingProxyType(summary))
 
 
-def _difference_errors(own: Any, of_whole: Any) -> np.ndarray[Any, Any]:
+def _difference_errors(of_areas: Any, of_whole: Any) -> Array:
     """Standard errors of column differences of two (U, Q) contribution matrices."""
-    gap = sp.csr_array(own) - sp.csr_array(of_whole)
-    variance = gap.multiply(gap).sum(axis=0)
-    return np.asarray(np.sqrt(np.asarray(variance).ravel()))
+    gap = sp.csr_array(of_areas) - sp.csr_array(of_whole)
+    variance = np.asarray(gap.multiply(gap).sum(axis=0))
+    return np.asarray(np.sqrt(variance.ravel()))

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from satisfaction.foundation.errors import EstimatesError, SatisfactionError
 from satisfaction.foundation.language import _
-from satisfaction.sampling.variance import Array, Members
+from satisfaction.sampling.variance import Array, Members, summing
 
 if TYPE_CHECKING:  # a ranking of plain numbers needs degrees of freedom, but no design
     from satisfaction.estimation.domains import Options
@@ -54,7 +54,8 @@ def check_level(
 
 def standard_errors(cov: Array) -> Array:
     """Return the roots of the variances of a covariance; rounding below 0 counts as 0."""
-    return np.asarray(np.sqrt(np.maximum(np.diag(cov), 0)))
+    variance = np.maximum(np.diag(cov), 0)
+    return np.asarray(np.sqrt(variance))
 
 
 def fixed(cov: Array, at: Array) -> Array:
@@ -73,13 +74,16 @@ def quotient(
 
 def t_quantile(df: Array | float, level: float) -> Array:
     """Return the t of two-sided limits; df below 1 count as 1."""
-    return np.asarray(special.stdtrit(np.maximum(df, 1), (1 + level) / 2))
+    at_least_one = np.maximum(df, 1)
+    return np.asarray(special.stdtrit(at_least_one, (1 + level) / 2))
 
 
 def t_interval(estimate: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
     """Return estimate -/+ t se; unbounded where df < 1."""
+    t = t_quantile(df, level)
+    t = np.where(df >= 1, t, np.inf)
     with np.errstate(invalid="ignore"):
-        half = np.where(df >= 1, t_quantile(df, level), np.inf) * se
+        half = t * se
     return estimate - half, estimate + half
 
 
@@ -91,8 +95,10 @@ def logit_interval(share: Array, se: Array, df: Array, *, level: float) -> tuple
     logit_se = se / (safe * (1 - safe))
     low, high = t_interval(logit, logit_se, df, level=level)
     with np.errstate(over="ignore"):
-        low = np.where(inside, 1 / (1 + np.exp(-low)), share)
-        high = np.where(inside, 1 / (1 + np.exp(-high)), share)
+        low_share = 1 / (1 + np.exp(-low))
+        high_share = 1 / (1 + np.exp(-high))
+    low = np.where(inside, low_share, share)
+    high = np.where(inside, high_share, share)
     return low, high
 
 
@@ -124,7 +130,8 @@ def wilson_interval(
     quantile = t_quantile(df, level) ** 2
     to_half = quantile / (n_effective + quantile)  # how far the centre moves from the share to 1/2
     centre = share + to_half * (0.5 - share)
-    variance = to_half * (1 - to_half) * share * (1 - share)
+    remaining = to_half * (1 - to_half)
+    variance = remaining * share * (1 - share)
     half = np.sqrt(variance + to_half**2 / 4)
     return centre - half, centre + half
 
@@ -139,7 +146,8 @@ def likelihood_interval(
     """
     with np.errstate(divide="ignore", over="ignore"):
         quantile = t_quantile(df, level) ** 2
-        size = n_effective * np.maximum(n - 1, 0) / np.maximum(n, 1)
+        size = n_effective * np.maximum(n - 1, 0)
+        size = size / np.maximum(n, 1)
         fall = quantile / 2 / size
     return _where_fallen(share, fall, end=0.0), _where_fallen(share, fall, end=1.0)
 
@@ -151,7 +159,8 @@ def _where_fallen(share: Array, fall: Array, *, end: float) -> Array:
     outer = np.full(share.shape, end)
     for _unused in range(HALVINGS):
         middle = (inner + outer) / 2
-        fallen = special.kl_div(share, middle) + special.kl_div(1 - share, 1 - middle)
+        fallen = special.kl_div(share, middle)
+        fallen = fallen + special.kl_div(1 - share, 1 - middle)
         beyond = fallen > fall
         inner = np.where(beyond, inner, middle)
         outer = np.where(beyond, middle, outer)
@@ -230,15 +239,20 @@ def effective_size(
     known : bool
         Whether the se gave it.
     """
-    known = (se > NO_ERROR) & (share > 0) & (share < 1)
-    from_se = share * (1 - share) / np.where(known, se, 1.0) ** 2
+    inside = (share > 0) & (share < 1)
+    known = inside & (se > NO_ERROR)
+    safe_se = np.where(known, se, 1.0)
+    from_se = share * (1 - share) / safe_se**2
     otherwise = n if n_effective is None else n_effective
-    return np.minimum(np.where(known, from_se, otherwise), LARGEST), known
+    size = np.where(known, from_se, otherwise)
+    return np.minimum(size, LARGEST), known
 
 
 def usable(value: Array, se: Array, df: Array) -> Array:
     """Tell which estimates can be tested: known, with a spread and at least one degree of freedom."""
-    return np.isfinite(value) & (se > 1e-12 * np.maximum(np.abs(value), 1)) & (df >= 1)
+    rounding = 1e-12 * np.maximum(np.abs(value), 1)
+    with_spread = np.isfinite(value) & (se > rounding)
+    return with_spread & (df >= 1)
 
 
 def satterthwaite(variance: Array, df: Array) -> Array:
@@ -248,7 +262,8 @@ def satterthwaite(variance: Array, df: Array) -> Array:
     """
     total = variance.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.where(variance > 0, variance**2 / df, 0.0).sum(axis=-1)
+        errors = variance**2 / df
+    error = np.where(variance > 0, errors, 0.0).sum(axis=-1)
     return quotient(total**2, error, where=error > 0, otherwise=np.inf)
 
 
@@ -296,7 +311,8 @@ def summed_df(at: Array, *, domain: Array, df: Array, members: Members) -> float
     block_of = _blocks(_linked(domain, members), domain, at)
     total = 0.0
     for block in np.unique(block_of):
-        total += _block_df(at[block_of == block], domain, df, members)
+        quantities = at[block_of == block]
+        total += _block_df(quantities, domain, df, members)
     return total
 
 
@@ -305,25 +321,27 @@ def _linked(domain: Array, members: Members) -> sp.csr_array | None:
     sharing = members.sharing().tocoo()
     if (domain[sharing.row] == domain[sharing.col]).all():
         return None
-    same = sp.csr_array((np.ones(len(domain)), (np.arange(len(domain)), domain)))
-    return sp.csr_array(sharing + same @ same.T)
+    by_domain = summing(domain)
+    return sp.csr_array(sharing + by_domain.T @ by_domain)
 
 
 def _blocks(linked: sp.csr_array | None, domain: Array, at: Array) -> Array:
     """Number the blocks of the quantities `at` by the first domain of each."""
     if linked is None:
         return np.asarray(domain[at])
-    _unused, part = connected_components(linked[at][:, at], directed=False)
-    first = np.full(part.max(initial=0) + 1, np.iinfo(np.int64).max)
+    among = linked[at][:, at]
+    parts, part = connected_components(among, directed=False)
+    first = np.full(parts, domain.max(initial=0))
     np.minimum.at(first, part, domain[at])
     return np.asarray(first[part])
 
 
 def _block_df(at: Array, domain: Array, df: Array, members: Members) -> float:
     """Return the df of one block: the domain's own, or those of the union; never below the largest of its domains."""
+    of_domains = df[at]
     if (domain[at] == domain[at[0]]).all():
-        return float(df[at].min())
-    return float(max(members.df(at), df[at].max()))
+        return float(of_domains.min())
+    return float(max(members.df(at), of_domains.max()))
 
 
 def limits(

@@ -10,7 +10,7 @@ Bretz and Westfall (2008); the simulated p is (b + 1) / (draws + 1), never 0 (Ph
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -59,7 +59,7 @@ def benjamini_hochberg(p: Array) -> Array:
     return adjusted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MaxT:
     """Adjusted p-values of K pairs; nan where a pair is not tested.
 
@@ -72,10 +72,10 @@ class MaxT:
     draws, seed : int
     """
 
-    single_step: Array = field(repr=False)
-    step_down: Array = field(repr=False)
-    single_step_error: Array = field(repr=False)
-    step_down_error: Array = field(repr=False)
+    single_step: Array
+    step_down: Array
+    single_step_error: Array
+    step_down_error: Array
     draws: int
     seed: int
 
@@ -88,7 +88,8 @@ class MaxT:
     def fragile(self, method: Simultaneous, *, level: float = 0.95) -> Array:
         """Return where other draws could move p across 1 - level (within 2 Monte-Carlo errors): (K,) bool."""
         p, error = self.chosen(method)
-        return np.asarray(np.abs(p - (1 - level)) <= FRAGILE * error)
+        distance = np.abs(p - (1 - level))
+        return np.asarray(distance <= FRAGILE * error)
 
 
 def check_simultaneous(method: str, draws: int) -> None:
@@ -133,16 +134,18 @@ def max_t_p(
     z = np.abs(normal_scores(t, df))
     tested = np.flatnonzero(np.isfinite(t))
     order = tested[np.argsort(z[tested], kind="stable")]  # least significant first
-    above, largest = _exceedances(z[order], first[order], second[order], cov, draws, seed)
-    reached = draws - np.searchsorted(np.sort(largest), z[order], side="left")
-    own = 2 * special.ndtr(-z[order])
+    z = z[order]
+    above, largest = _exceedances(z, first[order], second[order], cov, draws, seed)
+    reached = draws - np.searchsorted(np.sort(largest), z, side="left")
+    unadjusted = 2 * special.ndtr(-z)
     stepped = np.maximum.accumulate(above[::-1])[::-1]  # from the most significant pair on
     adjusted = np.full((2, len(t)), np.nan)
     error = np.full((2, len(t)), np.nan)
     for row, count in enumerate((reached, stepped)):
         p = (count + 1) / (draws + 1)
-        adjusted[row, order] = np.maximum(p, own)
-        error[row, order] = np.sqrt(p * (1 - p) / draws)
+        adjusted[row, order] = np.maximum(p, unadjusted)
+        variance = p * (1 - p) / draws
+        error[row, order] = np.sqrt(variance)
     return MaxT(adjusted[0], adjusted[1], error[0], error[1], draws, seed)
 
 
@@ -167,7 +170,10 @@ def drawn_errors(
         else:
             standard = np.empty((units, size))
             standard[order] = rng.standard_normal((size, units)).T
-        yield root[:, None] * standard if root.ndim == 1 else root @ standard
+        if root.ndim == 1:
+            yield root[:, None] * standard
+        else:
+            yield root @ standard
 
 
 def symmetric_root(cov: Array) -> Array:
@@ -176,21 +182,25 @@ def symmetric_root(cov: Array) -> Array:
     It is unique, unlike eigenvectors or a pivoted factor: every machine draws the same errors.
     """
     values, vectors = np.linalg.eigh(cov)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
+    roots = np.sqrt(np.maximum(values, 0))
+    return np.asarray((vectors * roots) @ vectors.T)
 
 
 def normal_scores(t: Array, df: Array) -> Array:
     """Return the normal deviates with the tails that t has at its df, same shape: t itself where df is inf."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        deviate = special.ndtri(special.stdtr(df, -np.abs(t)))
-    return np.where(np.isinf(df), t, np.copysign(deviate, t))
+        tail = special.stdtr(df, -np.abs(t))
+        deviate = np.copysign(special.ndtri(tail), t)
+    return np.where(np.isinf(df), t, deviate)
 
 
 def square_root(cov: Array) -> Array:
     """Return the symmetric root, or the standard errors (A,) where areas are independent."""
     se = standard_errors(cov)
-    beside = np.abs(cov - np.diag(np.diag(cov)))
-    independent = (beside <= INDEPENDENT * se[:, None] * se).all()
+    of_each = np.diag(np.diag(cov))
+    beside = np.abs(cov - of_each)
+    rounding = INDEPENDENT * np.outer(se, se)
+    independent = (beside <= rounding).all()
     return se if independent else symmetric_root(cov)
 
 
@@ -209,7 +219,7 @@ def _exceedances(
     pair_variance = variance[first] + variance[second] - 2 * cov[first, second]
     precision = 1 / np.sqrt(pair_variance)
     # numbers of Python's own: indexing with them is faster in the innermost loop
-    pairs = [one.tolist() for one in (first, second, precision, z)]
+    pairs = [column.tolist() for column in (first, second, precision, z)]
     above = np.zeros(len(z), dtype=np.int64)
     largest = []
     rng = np.random.default_rng(seed)

@@ -25,7 +25,6 @@ from satisfaction.estimation.selection_model import (
     propensities,
 )
 from satisfaction.estimation.sensitivity import (
-    PHI,
     WEAK,
     Moments,
     Sensitivity,
@@ -35,7 +34,7 @@ from satisfaction.estimation.sensitivity import (
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of, require_names, shortened
 from satisfaction.foundation.language import N_, NOTHING, Text, _
-from satisfaction.sampling.design import SampleDesign, named
+from satisfaction.sampling.design import SampleDesign, level_tuples, named
 from satisfaction.sampling.variance import Array, Clusters, LonelyPsu
 from satisfaction.weighting.calibration import Margins, as_margins, margin_columns
 
@@ -56,7 +55,7 @@ WEAK_PROXY = _(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OpenSample:
     """Respondents who were not drawn, and the totals of their covariates in the population.
 
@@ -76,13 +75,13 @@ class OpenSample:
         The probability sample that the totals come from, where they do.
     """
 
-    value: Array = field(repr=False)
-    valid: Array = field(repr=False)
-    x: Array = field(repr=False)
-    totals: Array = field(repr=False)
+    value: Array
+    valid: Array
+    x: Array
+    totals: Array
     fault: Text = NOTHING
-    kept: Array = field(default_factory=lambda: np.zeros(0, dtype=int), repr=False)
-    drawn: ReferenceSample | None = field(default=None, repr=False)
+    kept: Array = field(default_factory=lambda: np.zeros(0, dtype=int))
+    drawn: ReferenceSample | None = None
 
     @property
     def reference(self) -> Reference:
@@ -105,7 +104,8 @@ class OpenSample:
 
     def enough(self, measure: int) -> bool:
         """Tell whether a measure has more valid answers than there are covariates."""
-        return bool(self.valid[:, measure].sum() > self.x.shape[1])
+        answers = self.valid[:, measure].sum()
+        return bool(answers > self.x.shape[1])
 
     def estimates(
         self, method: SelectionMethod, fitted: Propensities | None
@@ -173,12 +173,13 @@ def lay_out_open_sample(
     sample = OpenSample(np.where(valid, values, 0.0), valid, x, totals)
     for margin, of_margin in margins.items():
         assert isinstance(of_margin, Mapping)
-        _check_levels(margin, _keys(respondents, named(margin)), of_margin)
+        _check_levels(margin, level_tuples(respondents, named(margin)), of_margin)
     absent = [level for level, column in zip(levels, x.T[1:], strict=True) if not column.any()]
     if absent:
         return replace(sample, fault=absent[0].nobody)
     # the first level of every margin is what the others leave
-    kept = np.array([0, *(place for place, level in enumerate(levels, start=1) if not level.first)])
+    others = [place for place, level in enumerate(levels, start=1) if not level.first]
+    kept = np.array([0, *others])
     if len(x) <= len(kept):
         return replace(sample, fault=TOO_FEW)
     independent = _independent(x[:, kept])
@@ -201,7 +202,7 @@ def lay_over_reference(
     return lay_over_people(respondents, measures, drawn_people(reference, by), by)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DrawnPeople:
     """Persons of a probability sample, R of them, with a weight above 0.
 
@@ -215,9 +216,9 @@ class DrawnPeople:
     lonely_psu : str
     """
 
-    table: pd.DataFrame = field(repr=False)
-    weight: Array = field(repr=False)
-    clusters: Clusters = field(repr=False)
+    table: pd.DataFrame
+    weight: Array
+    clusters: Clusters
     lonely_psu: LonelyPsu = "fail"
 
     def within(self, inside: Array) -> DrawnPeople:
@@ -246,8 +247,8 @@ def drawn_people(reference: SampleDesign, columns: Sequence[str]) -> DrawnPeople
             got=reference.selection,
             hint=_("Use margins, or a wave that was drawn."),
         )
-    units = [*reference.strata, *reference.psu[:1]]
-    rows = fetch(reference.rows().select(*dict.fromkeys([*units, *columns])))
+    wanted = dict.fromkeys([*reference.strata, *reference.psu[:1], *columns])
+    rows = fetch(reference.rows().select(*wanted))
     clusters = _clusters(reference, rows)
     everybody = DrawnPeople(rows, reference.weights, clusters, reference.lonely_psu)
     return everybody.within(reference.weights > 0)
@@ -266,8 +267,9 @@ def lay_over_people(
     weight = people.weight
     margins: dict[str | tuple[str, ...], Any] = {}
     for name in by:
-        of_margin = pd.Series(weight).groupby(people.table[name].to_numpy())
-        margins[name] = of_margin.sum().to_dict()
+        level = people.table[name].to_numpy()
+        population = pd.Series(weight).groupby(level).sum()
+        margins[name] = population.to_dict()
     sample = lay_out_open_sample(respondents, measures, margins)
     if sample.fault:
         return sample
@@ -280,8 +282,8 @@ def lay_over_people(
 def _clusters(design: SampleDesign, rows: pd.DataFrame) -> Clusters:
     """Number strata and PSUs of the first stage."""
     keys = rows.assign(**{PERSON: np.arange(len(rows))})
-    psu_columns = [*design.strata, *(design.psu[:1] or (PERSON,))]
-    psu, names = numbered(keys, psu_columns)
+    psu_column = design.psu[0] if design.psu else PERSON
+    psu, names = numbered(keys, [*design.strata, psu_column])
     stratum = np.zeros(len(names), dtype=int)
     if design.strata:
         stratum = numbered(names, list(design.strata))[0]
@@ -314,10 +316,11 @@ def _levels_of(margins: Margins) -> list[_Level]:
     levels = []
     for number, (margin, of_margin) in enumerate(margins.items()):
         assert isinstance(of_margin, Mapping)
-        populated = [(level, float(n)) for level, n in of_margin.items() if n > 0]
-        for position, (level, residents) in enumerate(populated):
+        populated = {level: float(n) for level, n in of_margin.items() if n > 0}
+        for position, (level, residents) in enumerate(populated.items()):
             key = level if isinstance(level, tuple) else (level,)
-            levels.append(_Level(number, named(margin), key, residents, position == 0))
+            first = position == 0
+            levels.append(_Level(number, named(margin), key, residents, first))
     return levels
 
 
@@ -327,7 +330,8 @@ def _indicators(rows: pd.DataFrame, levels: Sequence[_Level]) -> Array:
     x = np.zeros((len(rows), 1 + len(levels)))
     x[:, 0] = 1.0
     for margin, columns in dict.fromkeys((level.margin, level.columns) for level in levels):
-        at = np.array([place.get((margin, key), 0) for key in _keys(rows, columns)], dtype=int)
+        keys = level_tuples(rows, columns)
+        at = [place.get((margin, key), 0) for key in keys]
         x[np.arange(len(rows)), at] = 1.0  # of no level: the constant once more
     return x
 
@@ -336,7 +340,8 @@ def _independent(x: Array) -> Array:
     """Return which columns do not follow from those before them: (K',) int."""
     if len(x) < x.shape[1]:
         return np.arange(x.shape[1])
-    diagonal = np.abs(np.diag(np.linalg.qr(x, mode="r")))
+    triangle = np.linalg.qr(x, mode="r")
+    diagonal = np.abs(np.diag(triangle))
     scale = np.sqrt((x**2).sum(axis=0))
     return np.flatnonzero(diagonal > 1e-9 * np.maximum(scale, 1.0))
 
@@ -347,12 +352,8 @@ def _follows(x: Array, totals: Array, kept: Array) -> bool:
         return True
     left_out = np.setdiff1d(np.arange(x.shape[1]), kept)
     slopes = np.linalg.lstsq(x[:, kept], x[:, left_out], rcond=None)[0]
-    return bool(np.allclose(totals[kept] @ slopes, totals[left_out], rtol=AGREE))
-
-
-def _keys(respondents: pd.DataFrame, columns: tuple[str, ...]) -> pd.Series[Any]:
-    keys = list(respondents[list(columns)].itertuples(index=False, name=None))
-    return pd.Series(keys, index=respondents.index, dtype=object)
+    following = totals[kept] @ slopes
+    return bool(np.allclose(following, totals[left_out], rtol=AGREE))
 
 
 def _check_columns(respondents: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -385,11 +386,10 @@ def _size_of(margins: Margins) -> float:
 
 
 def _check_levels(
-    margin: str | tuple[str, ...], keys: pd.Series[Any], levels: Mapping[Any, float]
+    margin: str | tuple[str, ...], keys: Sequence[tuple[Any, ...]], levels: Mapping[Any, float]
 ) -> None:
-    known = {
-        level if isinstance(level, tuple) else (level,) for level, n in levels.items() if n > 0
-    }
+    populated = [level for level, n in levels.items() if n > 0]
+    known = {level if isinstance(level, tuple) else (level,) for level in populated}
     strange = sorted({str(key) for key in keys if key not in known})
     if strange:
         raise EstimatesError(
@@ -416,7 +416,8 @@ def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> 
         return np.nan, np.nan
     centre = np.log(mean / (1 - mean))
     width = z * se / (mean * (1 - mean))
-    return float(expit(centre - width)), float(expit(centre + width))
+    low, high = expit([centre - width, centre + width])
+    return float(low), float(high)
 
 
 @one_blas_thread
@@ -494,11 +495,15 @@ def selection_estimates(
         assert reference is not None
         sample = lay_over_reference(respondents, names, reference, named(by))
     rows = []
-    for method, found in estimates_by_method(sample, methods).items():
+    for method, estimates in estimates_by_method(sample, methods).items():
         for position, name in enumerate(names):
-            rows.append(
-                {"measure": name, "model": method} | model_figures(sample, found, position, level)
-            )
+            figures = model_figures(sample, estimates, position, level)
+            rows.append({"measure": name, "model": method} | figures)
+    return _with_words(rows)
+
+
+def _with_words(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return a table whose notes are words in the reader's language."""
     table = pd.DataFrame(rows)
     return table.assign(note=[str(note) for note in table["note"]])
 
@@ -512,18 +517,19 @@ def estimates_by_method(
 
 
 def model_figures(
-    sample: OpenSample, found: ModelEstimates | Text, measure: int, level: float
+    sample: OpenSample, estimates: ModelEstimates | Text, measure: int, level: float
 ) -> dict[str, Any]:
     """Return the figures of one measure: estimate_model, se_model, ci_model_low, ci_model_high, n, note."""
     values = sample.value[sample.valid[:, measure], measure]
     n = len(values)
-    if isinstance(found, Text):
-        return figures_under_model(np.nan, np.nan, n, level=level, note=found)
+    if isinstance(estimates, Text):
+        return figures_under_model(np.nan, np.nan, n, level=level, note=estimates)
     if not sample.enough(measure):
         return figures_under_model(np.nan, np.nan, n, level=level, note=TOO_FEW)
     is_share = bool(n and values.min() >= 0 and values.max() <= 1)
-    mean = float(found.mean[measure])
-    return figures_under_model(mean, float(found.se[measure]), n, level=level, share=is_share)
+    mean = float(estimates.mean[measure])
+    se = float(estimates.se[measure])
+    return figures_under_model(mean, se, n, level=level, share=is_share)
 
 
 def figures_under_model(
@@ -578,33 +584,30 @@ def sensitivity(
     for position, name in enumerate(names):
         figures = sensitivity_figures(sample, sample.sensitivity(position, fitted), position)
         rows.append({"measure": name} | figures)
-    table = pd.DataFrame(rows)
-    return table.assign(note=[str(note) for note in table["note"]])
+    return _with_words(rows)
 
 
 def sensitivity_figures(
-    sample: OpenSample, found: Sensitivity | Text, measure: int
+    sample: OpenSample, result: Sensitivity | Text, measure: int
 ) -> dict[str, Any]:
     """Return the figures of one measure: estimate_answered, phi_0, phi_05, phi_1, proxy_correlation, n, note."""
     values = sample.value[sample.valid[:, measure], measure]
     answered = float(values.mean()) if len(values) else np.nan
     figures: dict[str, Any] = {"estimate_answered": answered}
-    if isinstance(found, Text):
+    if isinstance(result, Text):
         figures |= dict.fromkeys(PHI_COLUMNS, np.nan)
-        return figures | {"proxy_correlation": np.nan, "n": len(values), "note": found}
-    assert len(PHI_COLUMNS) == len(PHI)
-    figures |= dict(zip(PHI_COLUMNS, found.adjusted, strict=True))
-    return figures | {
-        "proxy_correlation": found.correlation,
-        "n": len(values),
-        "note": proxy_note(found),
-    }
+        return figures | {"proxy_correlation": np.nan, "n": len(values), "note": result}
+    figures |= dict(zip(PHI_COLUMNS, result.adjusted, strict=True))
+    figures["proxy_correlation"] = result.correlation
+    figures["n"] = len(values)
+    figures["note"] = proxy_note(result)
+    return figures
 
 
-def proxy_note(found: Sensitivity) -> Text:
+def proxy_note(result: Sensitivity) -> Text:
     """Say in words that a proxy has no bound, or is weak."""
-    if not found.bounded:
+    if not result.bounded:
         return NO_BOUND
-    if found.correlation < WEAK:
+    if result.correlation < WEAK:
         return WEAK_PROXY
     return NOTHING

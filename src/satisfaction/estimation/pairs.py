@@ -43,12 +43,6 @@ NULLS = {
 }
 
 
-def _null_within(within: str) -> str:
-    return _(
-        "an area and all others of its {within} have equal population values", within=within
-    ).both
-
-
 CONVENTIONS = {
     "test": _("two-sided t; covariance of the whole sample design").both,
     "df": "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
@@ -75,23 +69,22 @@ class Comparisons:
     conventions: dict[str, Any]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "table", without_error(self.table, self.conventions["selection"]))
+        table = without_error(self.table, self.conventions["selection"])
+        object.__setattr__(self, "table", table)
 
     def __repr__(self) -> str:
-        return f"Comparisons({len(self.table):,} differences: {self.conventions['test']})"
+        test = self.conventions["test"]
+        return f"Comparisons({len(self.table):,} differences: {test})"
 
     @property
     def summary(self) -> pd.DataFrame:
         """Return how many of the tested differences are significant at 1 - level, by adjustment."""
         columns = [column for column in ADJUSTMENTS if column in self.table]
         p = self.table[columns]
-        table = pd.DataFrame(
-            {
-                "adjustment": [ADJUSTMENTS[column] for column in columns],
-                "differ": (p <= 1 - self.conventions["level"]).sum().to_numpy(),
-                "tested": p.notna().sum().to_numpy(),
-            }
-        )
+        significant = p <= 1 - self.conventions["level"]
+        table = pd.DataFrame({"adjustment": [ADJUSTMENTS[column] for column in columns]})
+        table["differ"] = significant.sum().to_numpy()
+        table["tested"] = p.notna().sum().to_numpy()
         return table.assign(share=table["differ"] / table["tested"])
 
 
@@ -233,19 +226,22 @@ def against_rest(
     if within is not None:
         larger = _larger(counted, by, within, areas)
         keys["within"] = larger
-        conventions |= {"null": _null_within(within), "within": within}
+        null = _(
+            "an area and all others of its {within} have equal population values", within=within
+        )
+        conventions |= {"null": null.both, "within": within}
     total, count = totals.table["estimate"].to_numpy(float).reshape(-1, 2).T
-    own, rest, slope = mean_and_rest(total, count, group=larger)
+    mean, rest, slope = mean_and_rest(total, count, group=larger)
     compared = np.isfinite(rest)
     slope = slope[compared]
-    difference_se = np.full(len(own), np.nan)
-    difference_df = np.full(len(own), np.nan)
+    difference_se = np.full(len(mean), np.nan)
+    difference_df = np.full(len(mean), np.nan)
     variance = np.einsum("kq,kq->k", slope @ totals.cov, slope)
     difference_se[compared] = np.sqrt(np.maximum(variance, 0))
     difference_df[compared] = totals.satterthwaite(sp.csr_array(slope))
     table = tested(
-        keys.assign(estimate=own, rest=rest),
-        difference=own - rest,
+        keys.assign(estimate=mean, rest=rest),
+        difference=mean - rest,
         se=difference_se,
         df=difference_df,
         usable=means.testable & compared,
@@ -275,10 +271,10 @@ def mean_and_rest(
 
     Returns
     -------
-    own, rest : (A,)
+    mean, rest : (A,)
         rest is nan where there are no others (or none with a valid value).
     slope : (A, 2A)
-        Of own - rest, by (total, count) of area 1, area 2, ...; 0 where rest is nan.
+        Of mean - rest, by (total, count) of area 1, area 2, ...; 0 where rest is nan.
     """
     areas = len(total)
     if group is None:
@@ -290,18 +286,20 @@ def mean_and_rest(
         group_total = np.bincount(number, total)[number]
         group_count = np.bincount(number, count)[number]
     itself = np.eye(areas)
-    beside = (group[:, None] == group) - itself
+    same_group = group[:, None] == group
+    beside = same_group - itself
     with np.errstate(divide="ignore", invalid="ignore"):
         others = group_count - count
-        own = total / count
+        mean = total / count
         rest = (group_total - total) / others
         inside = itself / count[:, None]
         outside = beside / others[:, None]
         by_total = inside - outside
-        by_count = rest[:, None] * outside - own[:, None] * inside
+        by_count = rest[:, None] * outside
+        by_count -= mean[:, None] * inside
     slope = np.stack([by_total, by_count], axis=2).reshape(areas, -1)
     slope[others == 0] = 0.0  # nothing to compare with
-    return own, rest, slope
+    return mean, rest, slope
 
 
 def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Array:
@@ -326,7 +324,8 @@ def _size_of(measure: Measure) -> Measure:
     name = f"_size__{measure.name}"
     valid = nw.col(measure.valid_column)
     stage = {f"_valid__{name}": valid, f"_score__{name}": valid}
-    return replace(measure, name=name, kind="score", unit=1, stages=(*measure.stages, stage))
+    stages = (*measure.stages, stage)
+    return replace(measure, name=name, kind="score", unit=1, stages=stages)
 
 
 def tested(
@@ -334,19 +333,12 @@ def tested(
 ) -> pd.DataFrame:
     """Add tests and limits to differences, their se and df: (K,) each."""
     se = np.where(np.isnan(difference), np.nan, se)
-    t, p = t_and_p(difference, se, df, testable=usable & (se > 0) & (df > 0))
+    testable = usable & (se > 0) & (df > 0)
+    t, p = t_and_p(difference, se, df, testable=testable)
     low, high = t_interval(difference, se, df, level=level)
-    return keys.assign(
-        difference=difference,
-        se=se,
-        df=df,
-        t=t,
-        p=p,
-        p_holm=holm(p),
-        p_bh=benjamini_hochberg(p),
-        ci_low=low,
-        ci_high=high,
-    )
+    tests = keys.assign(difference=difference, se=se, df=df, t=t, p=p)
+    adjusted = {"p_holm": holm(p), "p_bh": benjamini_hochberg(p)}
+    return tests.assign(**adjusted, ci_low=low, ci_high=high)
 
 
 def _declared(estimates: Estimates, null: str) -> dict[str, Any]:

@@ -91,9 +91,11 @@ def quantiles(of: Distribution, p: float | Array) -> Array:
     and as 1 above 1: then it is the smallest or the largest value.
     """
     size = np.diff(of.start)
-    wanted = np.broadcast_to(np.asarray(p, dtype=float), size.shape) * (1 - ROUNDING)
-    below = np.bincount(of.domain, of.share < wanted[of.domain], len(size)).astype(int)
-    row = of.start[:-1] + np.minimum(below, size - 1)
+    wanted = np.full(size.shape, p) * (1 - ROUNDING)
+    short = of.share < wanted[of.domain]
+    below = np.bincount(of.domain, short, len(size)).astype(int)
+    first = of.start[:-1]
+    row = first + np.minimum(below, size - 1)
     known = (size > 0) & ~np.isnan(wanted)
     quantile = np.full(len(size), np.nan)
     quantile[known] = of.value[row[known]]
@@ -103,10 +105,12 @@ def quantiles(of: Distribution, p: float | Array) -> Array:
 def share_at_or_below(of: Distribution, value: Array) -> Array:
     """Return the share 0-1 of each domain's weight at or below its value: (D,), nan in a domain without rows."""
     size = np.diff(of.start)
-    rows = np.bincount(of.domain, of.value <= value[of.domain], len(size)).astype(int)
+    at_or_below = of.value <= value[of.domain]
+    rows = np.bincount(of.domain, at_or_below, len(size)).astype(int)
     share = np.where(size > 0, 0.0, np.nan)
     some = rows > 0
-    share[some] = of.share[(of.start[:-1] + rows - 1)[some]]
+    last = of.start[:-1] + rows - 1
+    share[some] = of.share[last[some]]
     return share
 
 
@@ -154,9 +158,12 @@ def woodruff(
     low = quantiles(of, share_low)
     high = quantiles(of, share_high)
     known = df >= 1
-    se = np.where(known, (high - low) / (2 * t_quantile(df, level)), np.nan)
-    bounded = known | (n == 0)
-    return np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf), se
+    half = (high - low) / (2 * t_quantile(df, level))
+    se = np.where(known, half, np.nan)
+    unbounded = ~known & (n > 0)
+    low[unbounded] = -np.inf
+    high[unbounded] = np.inf
+    return low, high, se
 
 
 COARSE = "one value"
@@ -232,5 +239,7 @@ def interleaved(
 def _at_or_below(counted: Tally, value: Array, quantile: Array) -> Tally:
     """Return the tally of the indicator that a valid value is at or below its domain's quantile."""
     inside = counted.valid * (value <= quantile)[:, None]
-    squares = np.stack([np.zeros_like(inside), np.zeros_like(inside), inside], axis=2)
-    return replace(counted, total=inside, squares=squares, units=np.ones(1, dtype=np.int64))
+    nothing = np.zeros_like(inside)
+    squares = np.stack([nothing, nothing, inside], axis=2)
+    unit = np.ones(1, dtype=np.int64)
+    return replace(counted, total=inside, squares=squares, units=unit)

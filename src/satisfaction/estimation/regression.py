@@ -10,7 +10,7 @@ Newton's method in the logistic case.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -60,7 +60,7 @@ CONVERGED = 1e-10  # largest change of a linear predictor
 MOST_HALVINGS = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fit:
     """A fitted regression.
 
@@ -75,9 +75,9 @@ class Fit:
         Logistic: the coefficient that still grows after the last iteration (separation), or -1.
     """
 
-    coefficient: Array = field(repr=False)
-    influence: Array = field(repr=False)
-    residual: Array = field(repr=False)
+    coefficient: Array
+    influence: Array
+    residual: Array
     growing: int = -1
 
 
@@ -94,7 +94,8 @@ def least_squares(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit
     root = np.sqrt(weight * valid)
     mean = quotient(total, valid, where=valid > 0, otherwise=0.0)
     q, r = linalg.qr(root[:, None] * x, mode="economic")
-    coefficient = linalg.solve_triangular(r, q.T @ (root * mean))
+    projected = q.T @ (root * mean)
+    coefficient = linalg.solve_triangular(r, projected)
     residual = total - valid * (x @ coefficient)
     return Fit(coefficient, _influence(x, residual, r), residual)
 
@@ -111,7 +112,7 @@ def least_squares_that_vary(
 def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
     """Solve sum w x (y - 1 / (1 + exp(-x'b))) = 0 by Newton's method with halved steps; parameters as `least_squares`."""
     root = np.sqrt(weight * valid)
-    basis = linalg.qr(root[:, None] * x, mode="r")[0][: x.shape[1]]
+    basis = _triangle(root[:, None] * x)
     # orthonormal under the weights, whatever the units of x
     u = linalg.solve_triangular(basis, x.T, trans="T").T
     coefficient = np.zeros(x.shape[1])
@@ -140,19 +141,29 @@ def dependent_columns(x: Array, size: Array) -> Array:
     rows = x[size > 0]
     length = np.sqrt((rows**2).sum(axis=0))
     unit_columns = rows / np.where(length > 0, length, 1.0)
-    left = np.abs(np.diag(linalg.qr(unit_columns, mode="r")[0]))
-    left = np.pad(left, (0, x.shape[1] - len(left)))
+    triangle = linalg.qr(unit_columns, mode="r")[0]
+    left = np.zeros(x.shape[1])
+    diagonal = np.diag(triangle)
+    left[: len(diagonal)] = np.abs(diagonal)
     return np.flatnonzero(left <= DEPENDENT)
 
 
 def _refuse_no_variation(fit: Fit, total: Array, name: str) -> None:
     """Refuse residuals that are rounding only: a constant outcome, or one the covariates determine (E144)."""
-    if np.abs(fit.residual).max() <= NO_RESIDUAL * max(float(np.abs(total).max()), 1e-300):
+    largest = max(float(np.abs(total).max()), 1e-300)
+    if np.abs(fit.residual).max() <= NO_RESIDUAL * largest:
         raise no_residual(name)
 
 
 def _influence(x: Array, residual: Array, r: Array) -> Array:
-    return np.asarray(linalg.cho_solve((r, False), (x * residual[:, None]).T).T)
+    score = x * residual[:, None]
+    return np.asarray(linalg.cho_solve((r, False), score.T).T)
+
+
+def _triangle(x: Array) -> Array:
+    """Return the triangular root of x'x: (K, K)."""
+    r = linalg.qr(x, mode="r")[0]
+    return np.asarray(r[: x.shape[1]])
 
 
 def _newton(
@@ -160,21 +171,25 @@ def _newton(
 ) -> tuple[Array, Array]:
     """Return the residuals and the triangular root of the information."""
     share = special.expit(x @ coefficient)
-    root = np.sqrt(weight * valid * share * (1 - share))
-    r = linalg.qr(root[:, None] * x, mode="r")[0][: x.shape[1]]
-    return total - valid * share, r
+    information = weight * valid * share * (1 - share)
+    root = np.sqrt(information)
+    residual = total - valid * share
+    return residual, _triangle(root[:, None] * x)
 
 
 def _deviance(predictor: Array, weight: Array, valid: Array, total: Array) -> float:
-    return float(-2 * (weight * (total * predictor - valid * np.logaddexp(0, predictor))).sum())
+    log_likelihood = total * predictor - valid * np.logaddexp(0, predictor)
+    weighted = weight * log_likelihood
+    return float(-2 * weighted.sum())
 
 
 def _descend(x: Array, start: Array, step: Array, *parts: Array) -> Array:
     """Take the step, halved as often as the deviance would rise by more than rounding."""
     deviance = _deviance(x @ start, *parts)
+    most = deviance + 1e-9 * abs(deviance)
     for halving in range(MOST_HALVINGS):
         new = start + step * 0.5**halving
-        if _deviance(x @ new, *parts) <= deviance + 1e-9 * abs(deviance):
+        if _deviance(x @ new, *parts) <= most:
             break
     return np.asarray(new)
 
@@ -205,7 +220,8 @@ class Regression:
     def __post_init__(self) -> None:
         if self.design.selection == "probability":
             return
-        object.__setattr__(self, "table", without_error(self.table, self.design.selection))
+        table = without_error(self.table, self.design.selection)
+        object.__setattr__(self, "table", table)
         object.__setattr__(self, "cov", np.full(self.cov.shape, np.nan))
 
     def __repr__(self) -> str:
@@ -247,7 +263,7 @@ class Regression:
         return HypothesisTest(pd.DataFrame([row]), terms, self.conventions | joint)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Terms:
     """The columns of a regression on T tally rows.
 
@@ -261,11 +277,11 @@ class Terms:
     used : (T,) bool
     """
 
-    x: Array = field(repr=False)
+    x: Array
     names: list[str]
     covariate: list[str]
     baseline: dict[str, Any]
-    used: Array = field(repr=False)
+    used: Array
 
 
 def regression(
@@ -430,7 +446,8 @@ def regression_terms(
 
 
 def _number(values: pd.Series[Any], used: Array, name: str) -> Array:
-    number = np.where(used, values.to_numpy(float, na_value=np.nan), 0.0)
+    number = values.to_numpy(float, na_value=np.nan)
+    number = np.where(used, number, 0.0)
     if not np.isfinite(number).all():
         raise EstimatesError(
             "E165",

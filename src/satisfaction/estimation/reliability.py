@@ -95,9 +95,13 @@ class Reliability:
     @property
     def summary(self) -> pd.Series[Any]:
         """Return what holds for the items as a whole, conventions included."""
-        figures = [name for name in self.__slots__ if name not in ("table", "conventions")]
-        head = {name: getattr(self, name) for name in figures}
-        return pd.Series(head | self.conventions, name="reliability")
+        return pd.Series(_figures(self) | self.conventions, name="reliability")
+
+
+def _figures(record: Reliability | IntraclassCorrelation) -> dict[str, Any]:
+    """Return the fields of a record but for its table and conventions."""
+    fields = [name for name in record.__slots__ if name not in ("table", "conventions")]
+    return {name: getattr(record, name) for name in fields}
 
 
 def reliability(
@@ -258,7 +262,8 @@ def cronbach_alpha(scores: Array) -> float:
     total = scores.sum(axis=1)
     if np.ptp(total) == 0:
         return float("nan")
-    return weighted_alpha(scores.var(axis=0, ddof=1), float(total.var(ddof=1)))
+    of_items = scores.var(axis=0, ddof=1)
+    return weighted_alpha(of_items, float(total.var(ddof=1)))
 
 
 def feldt_interval(alpha: float, *, n: int, items: int, level: float) -> tuple[float, float]:
@@ -267,7 +272,8 @@ def feldt_interval(alpha: float, *, n: int, items: int, level: float) -> tuple[f
     As in pingouin, which rounds its limits to three decimals.
     """
     tails = np.array([(1 + level) / 2, (1 - level) / 2])
-    low, high = 1 - (1 - alpha) * special.fdtri(n - 1, (n - 1) * (items - 1), tails)
+    f = special.fdtri(n - 1, (n - 1) * (items - 1), tails)
+    low, high = 1 - (1 - alpha) * f
     return float(low), float(high)
 
 
@@ -276,8 +282,11 @@ def item_total(scores: Array) -> Array:
     rest = scores.sum(axis=1, keepdims=True) - scores
     item = scores - scores.mean(axis=0)
     rest = rest - rest.mean(axis=0)
-    spread = np.sqrt((item**2).sum(axis=0) * (rest**2).sum(axis=0))
-    return quotient((item * rest).sum(axis=0), spread, where=spread > 0)
+    of_items = (item**2).sum(axis=0)
+    of_rests = (rest**2).sum(axis=0)
+    spread = np.sqrt(of_items * of_rests)
+    together = (item * rest).sum(axis=0)
+    return quotient(together, spread, where=spread > 0)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -314,7 +323,9 @@ def weighted_variances(weight: Array, *, count: Array, total: Array, squares: Ar
     square = weight @ squares / size
     variance = square - mean**2
     variance = np.where(variance <= ROUNDING * square, 0.0, variance)
-    z = (squares - 2 * mean * total + (mean**2 - variance) * count[:, None]) / size
+    constant = (mean**2 - variance) * count[:, None]
+    derivative = squares - 2 * mean * total + constant
+    z = derivative / size
     return Variances(mean, variance, z)
 
 
@@ -323,7 +334,8 @@ def weighted_alpha(items: Array, total: float) -> float:
     k = len(items)
     if k < 2 or not total > 0:
         return float("nan")
-    return float(k / (k - 1) * (1 - items.sum() / total))
+    share_of_items = items.sum() / total
+    return float(k / (k - 1) * (1 - share_of_items))
 
 
 def weighted_item_total(items: Array, rest: Array, total: float) -> Array:
@@ -335,11 +347,11 @@ def weighted_item_total(items: Array, rest: Array, total: float) -> Array:
 
 def _alpha_influence(of: Variances, items: int) -> Array:
     """Linearize alpha, a smooth function of the variances of K items (first) and of their sum (next): (T,)."""
-    own = of.variance[:items].sum()
+    of_items = of.variance[:items].sum()
     total = of.variance[items]
-    z_own = of.z[:, :items].sum(axis=1)
-    z_total = of.z[:, items]
-    slope = z_own / total - own / total**2 * z_total
+    z_items = of.z[:, :items].sum(axis=1)
+    of_total = of_items / total**2 * of.z[:, items]
+    slope = z_items / total - of_total
     return np.asarray(-items / (items - 1) * slope)
 
 
@@ -347,7 +359,10 @@ def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[f
     """Return the t interval of log(1 - alpha), turned back: never above 1; nan where alpha is 1, infinite where df < 1."""
     if not alpha < 1:
         return float("nan"), float("nan")
-    half = float(t_quantile(df, level)) * se / (1 - alpha) if df >= 1 else np.inf
+    half = np.inf
+    if df >= 1:
+        t = float(t_quantile(df, level))
+        half = t * se / (1 - alpha)
     with np.errstate(over="ignore"):
         low = 1 - (1 - alpha) * np.exp(half)
         high = 1 - (1 - alpha) * np.exp(-half)
@@ -385,12 +400,14 @@ def _scores(design: SampleDesign, items: list[Measure]) -> Array:
     columns = [*valid, *score]
     if design.subpopulation:
         columns.append(SUBPOPULATION)
-    rows = fetch(add_columns(design.rows(), items).select(*map(nw.col, dict.fromkeys(columns))))
+    wanted = map(nw.col, dict.fromkeys(columns))
+    rows = fetch(add_columns(design.rows(), items).select(*wanted))
     complete = rows[valid].to_numpy(bool).all(axis=1)
     if design.subpopulation:
         complete &= rows[SUBPOPULATION].to_numpy() == 1
     values = rows.loc[complete, score].to_numpy(float)
-    return np.asarray(values / np.array([item.unit for item in items]))
+    units = [item.unit for item in items]
+    return np.asarray(values / np.array(units))
 
 
 def _refuse_overflow(counted: Tally, items: int) -> None:
@@ -419,7 +436,10 @@ def _too_few(name: str) -> EstimatesError:
 
 def _items(design: SampleDesign, questionnaire: Questionnaire, index: str) -> list[Measure]:
     """Return the measures of an index's items (E131, E132)."""
-    person = {name: one for name, one in questionnaire.indices.items() if one.level == "person"}
+    person = {}
+    for name, declared_index in questionnaire.indices.items():
+        if declared_index.level == "person":
+            person[name] = declared_index
     if index not in person:
         raise EstimatesError(
             "E131",
@@ -480,12 +500,16 @@ class Anova:
     def rho(self) -> float:
         """Return the intraclass correlation; below 0 where groups differ less than chance would have it; nan without variance."""
         spread = self.between + (self.n0 - 1) * self.within
-        return (self.between - self.within) / spread if spread > 0 else float("nan")
+        if not spread > 0:
+            return float("nan")
+        return (self.between - self.within) / spread
 
     @property
     def f(self) -> float:
         """Return the F statistic; nan without variance within."""
-        return self.between / self.within if self.within > 0 else float("nan")
+        if not self.within > 0:
+            return float("nan")
+        return self.between / self.within
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,11 +565,10 @@ class IntraclassCorrelation:
     @property
     def summary(self) -> pd.Series[Any]:
         """Return all but the table, conventions included."""
-        figures = [
-            name for name in self.__slots__ if name not in ("table", "conventions", "within")
-        ]
-        head = {name: getattr(self, name) for name in figures} | {"within": ", ".join(self.within)}
-        return pd.Series(head | self.conventions, name="intraclass correlation")
+        figures = _figures(self)
+        del figures["within"]
+        figures["within"] = ", ".join(self.within)
+        return pd.Series(figures | self.conventions, name="intraclass correlation")
 
 
 def intraclass_correlation(
@@ -596,11 +619,12 @@ def intraclass_correlation(
     groups, left_out = _groups(counted, list(places), by)
     n = groups["n"].to_numpy(float)
     total = groups["total"].to_numpy(float)
+    squares = groups["squares"].to_numpy(float)
     place = np.zeros(len(groups), dtype=int)
     if places:
         place = groups.groupby(list(places), sort=True).ngroup().to_numpy()
     _require_spread(n, place, by, places)
-    analysis = anova(n, total, groups["squares"].to_numpy(float), place=place)
+    analysis = anova(n, total, squares, place=place)
     mean = total / n
     low, high = wald_limits(n, mean, place=place, analysis=analysis, level=level)
     centre = (np.bincount(place, total) / np.bincount(place, n))[place]
@@ -617,7 +641,7 @@ def intraclass_correlation(
     table = groups.drop(columns=["total", "squares"])
     table["mean"] = mean
     table["deviation"] = mean - centre
-    table["rho_without"] = rho_without(n, total, groups["squares"].to_numpy(float), place=place)
+    table["rho_without"] = rho_without(n, total, squares, place=place)
     rho = analysis.rho
     p = special.fdtrc(analysis.df_between, analysis.df_within, analysis.f)
     variance_between = (analysis.between - analysis.within) / analysis.n0
@@ -667,8 +691,10 @@ def anova(n: Array, total: Array, squares: Array, *, place: Array) -> Anova:
     df_between = len(n) - len(size)
     df_within = int(n.sum()) - len(n)
     between = float(n @ (mean - centre) ** 2) / df_between
-    within = max(float((squares - total * mean).sum()), 0.0) / df_within
-    n0 = float(n.sum() - (np.bincount(place, n**2) / size).sum()) / df_between
+    sum_within = float((squares - total * mean).sum())
+    within = max(sum_within, 0.0) / df_within
+    crowding = np.bincount(place, n**2) / size
+    n0 = float(n.sum() - crowding.sum()) / df_between
     return Anova(between, within, df_between, df_within, n0)
 
 
@@ -728,7 +754,8 @@ def wald_limits(
 
     def statistic(ratio: float) -> float:
         weight = 1 / (ratio + 1 / n)
-        centre = (np.bincount(place, weight * mean) / np.bincount(place, weight))[place]
+        sums = np.bincount(place, weight * mean)
+        centre = (sums / np.bincount(place, weight))[place]
         between = float(weight @ (mean - centre) ** 2)
         return between / (analysis.df_between * analysis.within)
 
@@ -754,18 +781,20 @@ def _ratio_at(statistic: Callable[[float], float], quantile: float, *, least: fl
     end = 1.0
     while statistic(end) > quantile:
         end *= 4
-    return float(
-        brentq(lambda ratio: statistic(ratio) - quantile, start, end, xtol=1e-13, rtol=1e-13)
-    )
+
+    def above(ratio: float) -> float:
+        return statistic(ratio) - quantile
+
+    return float(brentq(above, start, end, xtol=1e-13, rtol=1e-13))
 
 
 def _places(design: SampleDesign, within: tuple[str, ...]) -> tuple[str, ...]:
     """Name the units above a PSU too where its codes are used again in other strata."""
+    columns = list(within)
     stages = [stage for stage, column in enumerate(design.stages) if column in within]
-    if not stages or design.psu_codes == "unique":
-        return tuple(dict.fromkeys(within))
-    above = (*design.strata, *design.stages[: max(stages)])
-    return tuple(dict.fromkeys((*above, *within)))
+    if stages and design.psu_codes != "unique":
+        columns = [*design.strata, *design.stages[: max(stages)], *within]
+    return tuple(dict.fromkeys(columns))
 
 
 def _groups(counted: Tally, places: list[str], by: str) -> tuple[pd.DataFrame, int]:
@@ -778,7 +807,8 @@ def _groups(counted: Tally, places: list[str], by: str) -> tuple[pd.DataFrame, i
     grouped = rows.dropna(subset=keys).groupby(keys, sort=True, observed=True)
     groups = grouped[["n", "total", "squares"]].sum().reset_index()
     groups = groups[groups["n"] > 0].reset_index(drop=True)
-    return groups, int(rows["n"].sum() - groups["n"].sum())
+    left_out = rows["n"].sum() - groups["n"].sum()
+    return groups, int(left_out)
 
 
 def _require_spread(n: Array, place: Array, by: str, places: tuple[str, ...]) -> None:

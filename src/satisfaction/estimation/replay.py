@@ -31,13 +31,14 @@ class Unsolved:
 
     def note(self, missed: Array, places: tuple[str, ...]) -> None:
         """Count the replicates that failed at each place: (K, r) bool."""
-        for k in np.flatnonzero(missed.any(axis=1)):
-            self.places[places[k]] += int(missed[k].sum())
+        for name, count in zip(places, missed.sum(axis=1).tolist(), strict=True):
+            if count:
+                self.places[name] += count
 
     @property
     def failed(self) -> Array:
         """Return which replicates failed, in the order of the replays: (R,) bool."""
-        return np.concatenate(self.chunks) if self.chunks else np.zeros(0, dtype=bool)
+        return np.concatenate([np.zeros(0, dtype=bool), *self.chunks])
 
     @property
     def count(self) -> int:
@@ -53,10 +54,8 @@ class Unsolved:
         """Say how many failed, where, and what was done, in both languages; `done` is in the catalogue."""
         total = len(self.failed)
         share = f"{self.count / total:.1%}"
-        words = _(
-            done, count=self.count, total=total, share=share, worst=self.worst, variance=variance
-        )
-        return words.both
+        facts = {"count": self.count, "total": total, "share": share, "worst": self.worst}
+        return _(done, **facts, variance=variance).both
 
     def refuse_too_many(self) -> None:
         """Refuse a bootstrap of which more than a twentieth has no solution (E382)."""
@@ -98,7 +97,8 @@ class Replay:
     @property
     def block(self) -> Array:
         """Return which cells depend on one another through some step: (C,) int."""
-        linked = sp.csr_array(sp.hstack([step.linked for step in self.weighting.steps]))
+        ties = [step.linked for step in self.weighting.steps]
+        linked = sp.csr_array(sp.hstack(ties))
         both_ways = sp.block_array([[None, linked], [linked.T, None]], format="csr")
         block = connected_components(both_ways, directed=False)[1]
         return np.asarray(block[: len(self.factor)])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.estimation.domains import LEFT_OUT, Options, make_replicates
+from satisfaction.estimation.domains import LEFT_OUT, Options, fpc_dropped, make_replicates
 from satisfaction.estimation.hypothesis_tests import ROW_NUMBER, with_row_numbers
 from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.estimation.sample import Sample, lay_out
@@ -186,16 +186,17 @@ def replicate_weights(
     rscales = np.maximum(scale / common, SMALLEST_SCALE)
     digits = len(str(len(scale)))
     columns = [f"rep_{number:0{digits}d}" for number in range(1, len(scale) + 1)]
-    first = {ROW_NAME: np.arange(1, len(respondents) + 1)}
+    first = pd.DataFrame({ROW_NAME: np.arange(1, len(respondents) + 1)})
     if identifier is not None:
-        first = {identifier: respondents[identifier].to_numpy()}
-    named_weights = pd.DataFrame(weights, columns=columns)
-    table = pd.concat([pd.DataFrame(first | {FINAL: sample.weight}), named_weights], axis=1)
+        first = respondents[[identifier]].reset_index(drop=True)
+    first[FINAL] = sample.weight
+    of_replicates = pd.DataFrame(weights, columns=columns)
+    table = pd.concat([first, of_replicates], axis=1)
     conventions = {
         "variance": method,
         "replicates": len(scale),
         "seed": seed if method == "rao-wu" else None,
-        "fpc": "not credited" if _fpc_dropped(design, sample, method) else "credited",
+        "fpc": "not credited" if fpc_dropped(design, sample, method) else "credited",
         "weighting": design.weighting.name if design.weighting else "none",
         "note": note,
     }
@@ -276,15 +277,11 @@ def _replayed(
             continue
         cell = design.cell_index(everyone.keys)
         shape = (len(weighting.cells), len(factors))
-        into_cells = sp.csr_array((sample.base / weighting.start[cell], (cell, psu)), shape=shape)
+        counts = sample.base / weighting.start[cell]
+        into_cells = sp.csr_array((counts, (cell, psu)), shape=shape)
         replayed = Replay(weighting, unsolved).replay(into_cells @ factors)
         weights[:, chosen] *= replayed.factor[cell]
     return weights
-
-
-def _fpc_dropped(design: SampleDesign, sample: Sample, method: Method) -> bool:
-    """Return whether the design has an fpc that these replicates do not credit."""
-    return bool(design.fpc) and (method in ("brr", "fay") or len(sample.stages) > 1)
 
 
 def _refuse_many(numbers: int) -> None:

@@ -21,9 +21,9 @@ from satisfaction.estimation.intervals import (
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
-from satisfaction.sampling.design import NO_ERROR, SampleDesign
+from satisfaction.sampling.design import NO_ERROR, SampleDesign, level_tuples
 from satisfaction.sampling.variance import Array
 
 SHOWN = 4  # measures that a repr names
@@ -88,36 +88,41 @@ class Estimates:
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":
             return
-        unknown = dict.fromkeys(ERROR, np.nan)
         unused = dict.fromkeys(("variance", "interval", "df", "deff"), NO_ERROR)
-        object.__setattr__(self, "table", self.table.assign(**unknown))
-        object.__setattr__(self, "cov", np.full(np.shape(self.cov), np.nan))
-        object.__setattr__(self, "contributions", self.contributions.without_values())
-        object.__setattr__(self, "conventions", self.conventions | unused)
+        without_error = {
+            "table": self.table.assign(**dict.fromkeys(ERROR, np.nan)),
+            "cov": np.full(np.shape(self.cov), np.nan),
+            "contributions": self.contributions.without_values(),
+            "conventions": self.conventions | unused,
+        }
+        for name, value in without_error.items():
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         measures = list(self.table["measure"].unique())
         named = ", ".join(measures[:SHOWN])
         if len(measures) > SHOWN:
             named = f"{named}, ... ({len(measures)} measures)"
-        by = f" by {', '.join(self.by)}" if self.by else ""
+        rows = f"{len(self.table):,} rows"
+        if self.by:
+            rows = f"{rows} by {', '.join(self.by)}"
         how = f"{self.conventions['statistic']}, {self.conventions['variance']}"
-        return f"Estimates({len(self.table):,} rows{by}: {named}; {how}, level {self.level:g})"
+        return f"Estimates({rows}: {named}; {how}, level {self.level:g})"
 
     def _repr_html_(self) -> str:
         shown = self.table.dropna(axis=1, how="all")
-        return card(
-            str(_("estimates")),
-            tables={_("table"): shown, _("conventions"): conventions_table(self.conventions)},
-            note=str(in_words(self.conventions["selection"])),
-        )
+        tables: dict[Text | str, pd.DataFrame] = {_("table"): shown}
+        tables[_("conventions")] = conventions_table(self.conventions)
+        note = str(in_words(self.conventions["selection"]))
+        return card(str(_("estimates")), tables=tables, note=note)
 
     @property
     def domain(self) -> Array:
         """Return the number of each row's domain: (Q,) int."""
         if not self.by:
             return np.zeros(len(self.table), dtype=int)
-        return np.asarray(self.table.groupby(list(self.by)).ngroup())
+        domains = self.table.groupby(list(self.by))
+        return np.asarray(domains.ngroup())
 
     @property
     def level(self) -> float:
@@ -132,17 +137,14 @@ class Estimates:
 
     def satterthwaite(self, matrix: sp.csr_array) -> Array:
         """Return the degrees of freedom of linear combinations of the rows, (K, Q) coefficients: (K,) float."""
-        return satterthwaite_of_blocks(
-            matrix,
-            self.cov,
-            domain=self.domain,
-            df=self.table["df"].to_numpy(float),
-            members=self.contributions.members,
-        )
+        df = self.table["df"].to_numpy(float)
+        members = self.contributions.members
+        return satterthwaite_of_blocks(matrix, self.cov, domain=self.domain, df=df, members=members)
 
     def holds(self, measure: str) -> bool:
         """Tell whether a measure was estimated."""
-        return measure in self.apart or bool((self.table["measure"] == measure).any())
+        estimated = set(self.table["measure"])
+        return measure in estimated or measure in self.apart
 
     def of(self, measure: str) -> Estimates:
         """Return the estimates of one measure, with their covariance.
@@ -184,7 +186,7 @@ class Estimates:
             of domains that share PSUs.
         """
         _check_combinations(combinations)
-        keys = self.table[[*self.by, "measure"]].itertuples(index=False, name=None)
+        keys = level_tuples(self.table, [*self.by, "measure"])
         rows = {key: i for i, key in enumerate(keys)}
         matrix = np.zeros((len(combinations), len(self.table)))
         for i, terms in enumerate(combinations.values()):
@@ -211,7 +213,8 @@ class Estimates:
         se = np.where(np.isnan(estimate), np.nan, standard_errors(cov))
         df = self.satterthwaite(matrix)
         n = self.table["n"].to_numpy()
-        smallest_n = [n[matrix.indices[a:b]].min() for a, b in pairwise(matrix.indptr)]
+        bounds = pairwise(matrix.indptr)
+        smallest_n = [n[matrix.indices[start:end]].min() for start, end in bounds]
         low, high = t_interval(estimate, se, df, level=self.level)
         unknown = np.full(len(estimate), np.nan)
         figures = {
@@ -256,7 +259,8 @@ def result_table(keys: pd.DataFrame, figures: Mapping[str, Array]) -> pd.DataFra
     """Put the columns of a table of estimates in order; figures are (Q,) arrays, keys (Q, ...) domains and measure."""
     with np.errstate(divide="ignore", invalid="ignore"):
         cv = figures["se"] / np.abs(figures["estimate"])
-        effective = np.where(figures["deff_wr"] > 0, figures["n"] / figures["deff_wr"], np.nan)
+        deff = figures["deff_wr"]
+        effective = np.where(deff > 0, figures["n"] / deff, np.nan)
     table = keys.assign(**figures, cv=cv, n_effective=effective)
     domains = [column for column in keys if column != "measure"]
     return table[[*domains, *COLUMNS]]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,8 @@ import scipy.sparse as sp
 from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
-from satisfaction.sampling.design import ROW, SampleDesign
+from satisfaction.foundation.tables import Kept
+from satisfaction.sampling.design import ROW, SampleDesign, level_tuples
 from satisfaction.sampling.replicates import GivenReplicates, deviations_of_given, rank_df
 from satisfaction.sampling.residuals import residual_totals
 from satisfaction.sampling.tally import Tally
@@ -28,12 +28,12 @@ from satisfaction.sampling.variance import (
     domain_df,
     domain_members,
     psu_totals,
+    psus_minus_strata,
+    summing,
 )
 
-Convention = Literal["linearized", "rake"]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Contributions:
     """What the sampling units contribute to the covariance of Q quantities: V = D'D.
 
@@ -52,9 +52,9 @@ class Contributions:
         What was done about them, and which level or bound it is; empty without any.
     """
 
-    units: pd.DataFrame = field(repr=False)
-    matrix: Sparse | Array = field(repr=False)
-    members: Members = field(repr=False)
+    units: pd.DataFrame
+    matrix: Sparse | Array
+    members: Members
     unsolved: int = 0
     remark: str = ""
 
@@ -65,21 +65,21 @@ class Contributions:
 
     def of(self, at: Array) -> Contributions:
         """Return the contributions to the quantities numbered `at`."""
-        return replace(self, matrix=self.matrix[:, at], members=self.members.of(at))
+        members = self.members.of(at)
+        return replace(self, matrix=self.matrix[:, at], members=members)
 
     def combined(self, matrix: Sparse) -> Contributions:
         """Return the contributions to linear combinations, (K, Q) coefficients."""
         coefficients = sp.csr_array(matrix)
-        return replace(
-            self, matrix=self.matrix @ coefficients.T, members=self.members.combined(coefficients)
-        )
+        members = self.members.combined(coefficients)
+        return replace(self, matrix=self.matrix @ coefficients.T, members=members)
 
     def without_values(self) -> Contributions:
         """Return the same units with nothing known of what they contribute: every entry is missing."""
         return replace(self, matrix=np.full(self.matrix.shape, np.nan))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sample:
     """A design laid over T tally rows.
 
@@ -100,24 +100,24 @@ class Sample:
     lonely : str
     inside : (T,) bool
         Which rows belong to the design's subpopulation.
-    given : GivenReplicates or None
+    replicates : GivenReplicates or None
         Replicate weights that came with the data.
     replicate_weights : (T, R) float, or None
         The final weight of each row under them: a row is then a respondent.
     """
 
-    stages: tuple[Clusters, ...] = field(repr=False)
-    units: pd.DataFrame = field(repr=False)
-    n: Array = field(repr=False)
-    base: Array = field(repr=False)
-    entering: Array = field(repr=False)
-    weight: Array = field(repr=False)
-    margins: Sparse | None = field(repr=False)
-    margin_of: Array = field(repr=False)
+    stages: tuple[Clusters, ...]
+    units: pd.DataFrame
+    n: Array
+    base: Array
+    entering: Array
+    weight: Array
+    margins: Sparse | None
+    margin_of: Array
     lonely: LonelyPsu
-    inside: Array = field(repr=False)
-    given: GivenReplicates | None = None
-    replicate_weights: Array | None = field(default=None, repr=False)
+    inside: Array
+    replicates: GivenReplicates | None = None
+    replicate_weights: Array | None = None
 
     @property
     def clusters(self) -> Clusters:
@@ -127,10 +127,11 @@ class Sample:
     @property
     def df(self) -> int:
         """Return the design's degrees of freedom: PSUs minus strata, of a subpopulation those with a member."""
-        if self.given is not None:
-            return self.given.df if self.inside.all() else self._replicate_df(self.inside)
-        psus = np.unique(self.clusters.psu[self.inside])
-        return len(psus) - len(np.unique(self.clusters.stratum[psus]))
+        if self.replicates is not None:
+            if self.inside.all():
+                return self.replicates.df
+            return self._replicate_df(self.inside)
+        return psus_minus_strata(self.clusters.psu[self.inside], self.clusters.stratum)
 
     def domain_df(self, domain: Array, valid: Array, *, domains: int) -> Array:
         """Return the degrees of freedom of each domain and measure: (D, M) int.
@@ -138,7 +139,7 @@ class Sample:
         PSUs with valid members minus their strata; under replicate weights the rank of the members' weights minus 1 (as R's
         `degf` of a subset), at most the design's.
         """
-        if self.given is None:
+        if self.replicates is None:
             return domain_df(domain, valid, self.clusters, domains=domains)
         df = np.zeros((domains, valid.shape[1]), dtype=np.int64)
         for m in range(valid.shape[1]):
@@ -147,7 +148,8 @@ class Sample:
                 df[:, m] = df[:, m - 1]
                 continue
             for d in range(domains):
-                df[d, m] = self._replicate_df(inside & (domain == d))
+                members = inside & (domain == d)
+                df[d, m] = self._replicate_df(members)
         return df
 
     def members(self, domain: Array, valid: Array, *, domains: int) -> Members:
@@ -156,34 +158,38 @@ class Sample:
         Replicate weights do not say who shares a PSU: there the domains count as nested in each other, so that a combination
         of several has the largest df among them.
         """
-        if self.given is None:
+        if self.replicates is None:
             return domain_members(domain, valid, self.clusters, domains=domains)
         units = self.domain_df(domain, valid, domains=domains).ravel() + 1
-        inside = np.arange(units.max(initial=1))[:, None] < units
+        numbers = np.arange(units.max(initial=1))
+        inside = numbers[:, None] < units
         stratum = np.zeros(len(inside), dtype=int)
         return Members(sp.csr_array(inside.astype(float)), stratum)
 
     def _replicate_df(self, inside: Array) -> int:
         """Return the df of the respondents marked, under replicate weights."""
-        assert self.given is not None
+        assert self.replicates is not None
         assert self.replicate_weights is not None
-        return max(min(rank_df(self.replicate_weights[inside]), self.given.df), 0)
+        of_members = rank_df(self.replicate_weights[inside])
+        return max(min(of_members, self.replicates.df), 0)
 
-    def deviations(self, z: Sparse, *, convention: Convention = "linearized") -> Sparse | Array:
+    def deviations(self, z: Sparse, *, raked: bool = False) -> Sparse | Array:
         """Turn linearized variables into what the sampling units contribute: D (P', Q), so that V = D'D.
 
         Parameters
         ----------
         z : (T, Q) sparse
             Sum over a row's respondents of the linearized variable, not weighted.
-        convention : {"linearized", "rake"}
-            How the last calibration is credited: residuals from the regression weighted by the weights entering it (R's
-            `calibrate`), or R's `rake` sweeps. Replicate weights that came with the data stand in for both.
+        raked : bool
+            The last calibration is credited by R's `rake` sweeps, not by residuals from the regression weighted by the
+            weights entering it (R's `calibrate`). Replicate weights that came with the data stand in for both.
         """
-        if self.given is not None:
+        if self.replicates is not None:
             assert self.replicate_weights is not None
             theta = np.asarray((z.T @ self.replicate_weights).T)
-            return deviations_of_given(self.given, theta, np.asarray(z.T @ self.weight))
+            full = np.asarray(z.T @ self.weight)
+            return deviations_of_given(self.replicates, theta, full)
+        sweeps = self.margin_of if raked else None
         parts = []
         for clusters in self.stages:
             if self.margins is None:
@@ -196,22 +202,28 @@ class Sample:
                     entering=self.entering,
                     weight=self.weight,
                     clusters=clusters,
-                    sweeps=self.margin_of if convention == "rake" else None,
+                    sweeps=sweeps,
                 )
             parts.append(contributions(totals, clusters, self.lonely))
-        return parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts))
+        if len(parts) == 1:
+            return parts[0]
+        return sp.csr_array(sp.vstack(parts))
 
-    def covariance(self, z: Sparse, *, convention: Convention = "linearized") -> Array:
+    def covariance(self, z: Sparse) -> Array:
         """Return the covariance of weighted sums of z: (Q, Q)."""
-        matrix = self.deviations(z, convention=convention)
+        matrix = self.deviations(z)
         return crossed(matrix, matrix)
+
+
+_LAST_STAGES = Kept(2)  # every level of areas asks for those of one tally
 
 
 def lay_out(design: SampleDesign, counted: Tally) -> Sample:
     """Lay a design over the rows of one of its tallies."""
     keys = counted.keys
     weighting = design.weighting
-    stages, units = _stages(design, keys)
+    asked = (design.strata, design.stages, design.fpc, design.collapse)
+    stages, units = _LAST_STAGES.of(keys, asked, lambda: _stages(design, keys))
     base = entering = weight = keys[design.weight_column].to_numpy(float)
     margins = None
     margin_of = np.array([], dtype=int)
@@ -233,7 +245,7 @@ def lay_out(design: SampleDesign, counted: Tally) -> Sample:
         margin_of=margin_of,
         lonely=design.lonely_psu,
         inside=counted.inside,
-        given=design.replicates,
+        replicates=design.replicates,
         replicate_weights=_replicate_weights(design, keys),
     )
 
@@ -254,9 +266,7 @@ def _replicate_weights(design: SampleDesign, keys: pd.DataFrame) -> Array | None
     if weighting is None:
         return weights
     cell = design.cell_index(keys)
-    places = (cell, np.arange(len(cell)))
-    shape = (len(weighting.cells), len(cell))
-    into_cells = sp.csr_array((1 / weighting.start[cell], places), shape=shape)
+    into_cells = summing(cell, len(weighting.cells), 1 / weighting.start[cell])
     change = Replay(weighting, unsolved).replay(into_cells @ weights).factor
     if unsolved.count:
         raise EstimatesError(
@@ -278,14 +288,15 @@ def _stages(design: SampleDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, .
     share = np.ones(1)
     stages = []
     units = pd.DataFrame()
-    for stage, column in enumerate(design.stages):
-        unit, names = numbered(keys, [*design.strata, *design.stages[:stage], column])
+    for stage in range(len(design.stages)):
+        unit, names = numbered(keys, [*design.strata, *design.stages[: stage + 1]])
         first = np.unique(unit, return_index=True)[1]
         parent = above[first]
         fraction = np.zeros(int(parent.max()) + 1)
         if stage < len(design.fpc):
-            population = keys[design.fpc[stage]].to_numpy(float)[first]
-            fraction = np.bincount(parent) / _population(population, label[first], parent)
+            population = keys[design.fpc[stage]].to_numpy(float)
+            units_in_all = _population(population[first], label[first], parent)
+            fraction = np.bincount(parent) / units_in_all
         if stage == 0:
             units = names
             share = np.broadcast_to(share, fraction.shape)
@@ -303,9 +314,9 @@ def _strata(design: SampleDesign, keys: pd.DataFrame) -> tuple[Array, Array]:
     stratum, names = numbered(keys, list(design.strata))
     if not design.collapse:
         return stratum, stratum
-    levels = list(names.itertuples(index=False, name=None))
+    levels = level_tuples(names, design.strata)
     place = {level: i for i, level in enumerate(levels)}
-    merged = np.array([place[design.collapse.get(level, level)] for level in levels])
+    merged = [place[design.collapse.get(level, level)] for level in levels]
     collapsed = np.unique(merged, return_inverse=True)[1]
     return collapsed[stratum], stratum
 
@@ -321,4 +332,5 @@ def numbered(keys: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, pd.Data
     grouped = keys.groupby(list(columns), sort=True)
     number = grouped.ngroup().to_numpy()
     first = np.unique(number, return_index=True)[1]
-    return number, keys.iloc[first][list(columns)].reset_index(drop=True)
+    names = keys.iloc[first][list(columns)]
+    return number, names.reset_index(drop=True)

@@ -12,7 +12,7 @@ and scipy alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ MET = 1e-9
 """Largest |achieved / wanted - 1| of the propensities' equations that counts as solved."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ReferenceSample:
     """A probability sample of the same population, R persons.
 
@@ -41,9 +41,9 @@ class ReferenceSample:
     lonely_psu : str
     """
 
-    x: Array = field(repr=False)
-    weight: Array = field(repr=False)
-    clusters: Clusters = field(repr=False)
+    x: Array
+    weight: Array
+    clusters: Clusters
     lonely_psu: LonelyPsu = "fail"
 
     @property
@@ -53,8 +53,8 @@ class ReferenceSample:
 
     def deviations(self, values: Array) -> Array:
         """Return what its sampling units contribute to weighted sums of values (R, Q): D, so that V = D'D."""
-        totals = psu_totals(values, self.weight, self.clusters)
-        return np.asarray(contributions(np.asarray(totals), self.clusters, self.lonely_psu))
+        totals = np.asarray(psu_totals(values, self.weight, self.clusters))
+        return np.asarray(contributions(totals, self.clusters, self.lonely_psu))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,7 +77,7 @@ class Reference:
         return cls(sample.totals, sample)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Propensities:
     """Fitted chances of having answered.
 
@@ -90,8 +90,8 @@ class Propensities:
     method : {"calibrated", "likelihood"}
     """
 
-    theta: Array = field(repr=False)
-    chance: Array = field(repr=False)
+    theta: Array
+    chance: Array
     method: Propensity
 
 
@@ -153,14 +153,16 @@ def propensities(
 def _expected(theta: Array, sample: ReferenceSample) -> tuple[Array, Array]:
     """Return the weighted sums of chance x x over a reference sample, and their slope."""
     chance = expit(sample.x @ theta)
-    slope = sample.weight * chance * (1 - chance)
-    return sample.x.T @ (sample.weight * chance), (sample.x.T * slope) @ sample.x
+    expected = sample.weight * chance
+    slope = (sample.x.T * (expected * (1 - chance))) @ sample.x
+    return sample.x.T @ expected, slope
 
 
 def _represented(theta: Array, x: Array) -> tuple[Array, Array]:
     """Return the sums of x / chance over the respondents, and their slope."""
     over = np.exp(np.clip(-(x @ theta), -700, 700))
-    return x.T @ (1 + over), -(x.T * over) @ x
+    slope = -(x.T * over) @ x
+    return x.T @ (1 + over), slope
 
 
 def _solve(theta: Array, wanted: Array, equations: Any) -> Array | None:
@@ -168,7 +170,8 @@ def _solve(theta: Array, wanted: Array, equations: Any) -> Array | None:
     scale = np.where(wanted != 0, np.abs(wanted), 1.0)
 
     def distance(achieved: Array) -> float:
-        return float(np.max(np.abs(achieved - wanted) / scale))
+        gap = np.abs(achieved - wanted)
+        return float(np.max(gap / scale))
 
     achieved, slope = equations(theta)
     for _step in range(STEPS):
@@ -204,7 +207,8 @@ class _Outcomes:
 
     @classmethod
     def of(cls, value: Array, valid: Array, x: Array) -> _Outcomes:
-        return cls(np.where(valid, value, 0.0), valid.astype(float), x, np.linalg.inv(x.T @ x))
+        inverse = np.linalg.inv(x.T @ x)
+        return cls(np.where(valid, value, 0.0), valid.astype(float), x, inverse)
 
     def coefficients(self, values: Array) -> Array:
         return np.asarray(self.inverse @ (self.x.T @ values))

@@ -9,12 +9,11 @@ alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import log_ndtr, ndtr, ndtri
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc, log_ndtr, ndtr, ndtri
 
 from satisfaction.sampling.variance import Array
 
@@ -26,7 +25,7 @@ CERTAIN = 0.05
 GRID = np.linspace(-0.99, 0.99, 67)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Moments:
     """What is known of the covariates (without the constant) among those who did not answer.
 
@@ -40,11 +39,11 @@ class Moments:
     """
 
     size: float
-    mean: Array = field(repr=False)
-    cov: Array = field(repr=False)
+    mean: Array
+    cov: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sensitivity:
     """A mean or share, and what it would be for phi of `PHI`.
 
@@ -62,7 +61,7 @@ class Sensitivity:
 
     mean: float
     correlation: float
-    adjusted: Array = field(repr=False)
+    adjusted: Array
     p: float
 
     @property
@@ -74,7 +73,9 @@ class Sensitivity:
 def smub_factor(phi: float, correlation: float) -> float:
     """Return the factor from a difference of the standardised proxy to one of the answer; infinite at phi 1 without correlation."""
     below = phi * correlation + 1 - phi
-    return (phi + (1 - phi) * correlation) / below if below else np.inf
+    if not below:
+        return np.inf
+    return (phi + (1 - phi) * correlation) / below
 
 
 def sensitivity_of_mean(value: Array, z: Array, population_mean: Array) -> Sensitivity:
@@ -96,9 +97,11 @@ def sensitivity_of_mean(value: Array, z: Array, population_mean: Array) -> Sensi
     if np.ptp(proxy) < 1e-12 * max(abs(mean), 1.0):
         return Sensitivity(mean, 0.0, np.array([mean, np.nan, np.nan]), 1.0)
     correlation = float(np.corrcoef(proxy, value)[0, 1])
-    gap = mean - float(np.append(1.0, population_mean) @ beta)
-    shift = gap / np.std(proxy, ddof=1) * np.std(value, ddof=1)
-    adjusted = np.array([mean - smub_factor(phi, correlation) * shift for phi in PHI])
+    predicted = np.append(1.0, population_mean) @ beta
+    gap = mean - float(predicted)
+    shift = gap / proxy.std(ddof=1) * value.std(ddof=1)
+    factors = [smub_factor(phi, correlation) for phi in PHI]
+    adjusted = mean - np.array(factors) * shift
     return Sensitivity(mean, correlation, _bounded(adjusted, p), p)
 
 
@@ -152,7 +155,8 @@ def biserial(value: Array, proxy: Array) -> float:
     side = np.where(value == 1, 1.0, -1.0)
 
     def loss(correlation: float) -> float:
-        above = (correlation * z - threshold) / np.sqrt(1 - correlation**2)
+        spread = np.sqrt(1 - correlation**2)
+        above = (correlation * z - threshold) / spread
         return float(-log_ndtr(side * above).sum())
 
     at = int(np.argmin([loss(correlation) for correlation in GRID]))
@@ -161,9 +165,8 @@ def biserial(value: Array, proxy: Array) -> float:
     around = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-12})
     correlation = float(around.x)
     step = 1e-4
-    for _polish in range(
-        10
-    ):  # a parabola through three points finds the top beyond the search's own precision
+    # a parabola through three points finds the top beyond the search's own precision
+    for _polish in range(10):
         left = loss(correlation - step)
         right = loss(correlation + step)
         bend = left - 2 * loss(correlation) + right
@@ -178,7 +181,8 @@ def _least_squares(x: Array, value: Array) -> Array:
     q, r = np.linalg.qr(x)
     diagonal = np.abs(np.diag(r))
     if diagonal.min() < 1e-9 * diagonal.max():
-        return np.asarray(np.linalg.lstsq(x, value, rcond=None)[0])
+        shortest = np.linalg.lstsq(x, value, rcond=None)[0]
+        return np.asarray(shortest)
     return np.asarray(np.linalg.solve(r, q.T @ value))
 
 
@@ -191,9 +195,10 @@ def _probit(value: Array, x: Array) -> Array | None:
         density = np.exp(-(line**2) / 2) / np.sqrt(2 * np.pi)
         share = np.clip(ndtr(line), 1e-15, 1 - 1e-15)
         spread = share * (1 - share)
+        information = (x.T * (density**2 / spread)) @ x
+        score = x.T @ (density * (value - share) / spread)
         try:
-            information = (x.T * (density**2 / spread)) @ x
-            step = np.linalg.solve(information, x.T @ (density * (value - share) / spread))
+            step = np.linalg.solve(information, score)
         except np.linalg.LinAlgError:
             return None
         beta = beta + step
@@ -212,7 +217,8 @@ def _proxy_says_nothing(value: Array, fitted: Array, x: Array) -> float:
     left = float(((value - fitted) ** 2).sum())
     if df < 1 or rest < 1 or left <= 0:
         return 0.0 if explained > 0 and rest > 0 else 1.0
-    return float(f_distribution.sf(explained / df / (left / rest), df, rest))
+    f = explained / df / (left / rest)
+    return float(fdtrc(df, rest, f))
 
 
 def _bounded(adjusted: Array, p: float) -> Array:

@@ -45,7 +45,7 @@ def categories(
     """
     held, columns = with_values(design, variables, where="measures")
     rows = held.rows()
-    found = []
+    of_levels = []
     for variable, column in zip(variables, columns, strict=True):
         codes = design.codes.get(column, {})
         if codes.get("select_all"):
@@ -65,16 +65,18 @@ def categories(
             raise _no_category(name_of(variable), len(named_levels))
         for k, level in enumerate(named_levels):
             measure = _at_level(column, level, valid, number=k)
-            found.append(Category(name_of(variable), level, measure))
-    return held, found
+            of_levels.append(Category(name_of(variable), level, measure))
+    return held, of_levels
 
 
-def by_level(estimates: Estimates, found: Sequence[Category], statistic: str) -> Estimates:
+def by_level(estimates: Estimates, categories: Sequence[Category], statistic: str) -> Estimates:
     """Return estimates of the categories' measures with a column `level` after the domain columns."""
     table = estimates.table
-    domains = len(table) // len(found)
-    level = pd.Series([category.level for category in found] * domains, dtype=object)
-    table = table.assign(measure=[category.variable for category in found] * domains)
+    domains = len(table) // len(categories)
+    levels_of_domain = [category.level for category in categories]
+    variables = [category.variable for category in categories]
+    level = pd.Series(levels_of_domain * domains, dtype=object)
+    table = table.assign(measure=variables * domains)
     table.insert(len(estimates.by), LEVEL, level.infer_objects())
     conventions = estimates.conventions | {"statistic": statistic}
     by = (*estimates.by, LEVEL)

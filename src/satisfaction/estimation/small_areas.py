@@ -8,7 +8,7 @@ towards one mean, X a constant.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -62,19 +62,21 @@ def variance_between_areas(
 def weighted_least_squares(direct: Array, total: Array, x: Array) -> tuple[Array, Array]:
     """Fit with weights 1 / total: coefficients (k,) and their covariance (k, k)."""
     root = np.sqrt(total)
-    _unused, r = np.linalg.qr(x / root[:, None])
+    r = np.linalg.qr(x / root[:, None], mode="r")
     inverse = np.linalg.inv(r)
     cov = inverse @ inverse.T
-    return cov @ (x.T @ (direct / total)), cov
+    moments = x.T @ (direct / total)
+    return cov @ moments, cov
 
 
 def restricted_likelihood(between: float, direct: Array, variance: Array, x: Array) -> float:
     """Restricted log-likelihood of A, the constant left out."""
     total = between + variance
     beta, cov = weighted_least_squares(direct, total, x)
-    distance = ((direct - x @ beta) ** 2 / total).sum()
-    log_determinant = np.log(total).sum() - np.linalg.slogdet(cov)[1]
-    return float(-0.5 * (log_determinant + distance))
+    distance = (direct - x @ beta) ** 2 / total
+    of_coefficients = np.linalg.slogdet(cov)[1]
+    log_determinant = np.log(total).sum() - of_coefficients
+    return float(-0.5 * (log_determinant + distance.sum()))
 
 
 def _slope(
@@ -98,12 +100,15 @@ def _around_the_top(direct: Array, variance: Array, x: Array) -> tuple[float, fl
     """Find the points of a grid beside the one where the restricted likelihood is highest."""
     residual = direct - x @ np.linalg.lstsq(x, direct, rcond=None)[0]
     spread = float(np.var(residual)) + float(variance.max())
-    grid = np.concatenate([[0.0], np.geomspace(spread * 1e-6, spread * 10, GRID)])
-    top = int(np.argmax([restricted_likelihood(a, direct, variance, x) for a in grid]))
-    return float(grid[max(top - 1, 0)]), float(grid[min(top + 1, GRID)])
+    grid = np.append(0.0, np.geomspace(spread * 1e-6, spread * 10, GRID))
+    likelihoods = [restricted_likelihood(between, direct, variance, x) for between in grid]
+    top = int(np.argmax(likelihoods))
+    below = grid[max(top - 1, 0)]
+    above = grid[min(top + 1, GRID)]
+    return float(below), float(above)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fit:
     """A fitted model of p areas and k coefficients.
 
@@ -118,9 +123,9 @@ class Fit:
     """
 
     between: float
-    beta: Array = field(repr=False)
-    beta_cov: Array = field(repr=False)
-    residual: Array = field(repr=False)
+    beta: Array
+    beta_cov: Array
+    residual: Array
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -150,8 +155,9 @@ def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
         Covariates of full column rank, the constant among them.
     """
     between = variance_between_areas(direct, variance, x)
-    beta, cov = weighted_least_squares(direct, between + variance, x)
-    residual = (direct - x @ beta) / np.sqrt(between + variance)
+    total = between + variance
+    beta, cov = weighted_least_squares(direct, total, x)
+    residual = (direct - x @ beta) / np.sqrt(total)
     return Fit(between, beta, cov, residual)
 
 
@@ -179,10 +185,12 @@ def smoothed_variance(variance: Array, n: Array) -> Array:
 
     A variance from a few PSUs is itself uncertain; taken as known, areas that happen to look exact would count too much.
     """
-    x = np.column_stack([np.ones(len(n)), np.log(n)])
-    slopes = np.linalg.lstsq(x, np.log(variance), rcond=None)[0]
+    x = np.stack([np.ones(len(n)), np.log(n)], axis=1)
+    logarithm = np.log(variance)
+    slopes = np.linalg.lstsq(x, logarithm, rcond=None)[0]
     line = np.exp(x @ slopes)
-    return np.asarray(line * variance.sum() / line.sum())
+    total = variance.sum()
+    return np.asarray(line * total / line.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,11 +230,8 @@ class SmallAreas:
     summary: Mapping[str, Any]
 
     def __repr__(self) -> str:
-        areas = f"{self.summary['areas']} areas, {self.summary['synthetic']} of them synthetic"
-        variance = (
-            f"between {self.summary['between']:.4g}, explained {self.summary['explained']:.4g}"
-        )
-        return f"SmallAreas({areas}; {variance}; {self.summary['method']})"
+        shown = "{areas} areas, {synthetic} of them synthetic; between {between:.4g}, explained {explained:.4g}; {method}"
+        return f"SmallAreas({shown.format(**self.summary)})"
 
 
 def fay_herriot(
@@ -283,27 +288,20 @@ def fay_herriot(
     """
     one_of(errors, Errors, argument="errors", error=EstimatesError, code="E184")
     areas = [str(area) for area in covariates.index]
-    given = _read_direct(direct)
+    observed = _read_direct(direct)
     x = _read_covariates(covariates)
-    lost = given.index.difference(areas)
+    lost = observed.index.difference(areas)
     if len(lost):
-        raise _fault(
-            "E182",
-            _("Covariates lack areas that have a direct estimate."),
-            lost,
-        )
-    given = given.reindex(areas)
-    estimate = given["estimate"].to_numpy(float)
-    variance = given["se"].to_numpy(float) ** 2
+        raise _fault("E182", _("Covariates lack areas that have a direct estimate."), lost)
+    observed = observed.reindex(areas)
+    estimate = observed["estimate"].to_numpy(float)
+    variance = observed["se"].to_numpy(float) ** 2
     seen = np.isfinite(estimate) & np.isfinite(variance)
     if errors == "smoothed":
-        if "n" not in given:
-            raise _fault(
-                "E181",
-                _("errors='smoothed' needs the column n."),
-                given,
-            )
-        variance[seen] = smoothed_variance(variance[seen], given["n"].to_numpy(float)[seen])
+        if "n" not in observed:
+            raise _fault("E181", _("errors='smoothed' needs the column n."), observed)
+        n = observed["n"].to_numpy(float)
+        variance[seen] = smoothed_variance(variance[seen], n[seen])
     direct_seen = estimate[seen]
     variance_seen = variance[seen]
     k = x.shape[1]
@@ -334,9 +332,9 @@ def fay_herriot(
     half = special.ndtri((1 + level) / 2) * rmse
     residual = np.full(len(seen), np.nan)
     residual[seen] = model.residual
-    columns = {"area": areas, "direct": estimate, "direct_se": given["se"].to_numpy()}
-    if "n" in given:
-        columns["n"] = given["n"].to_numpy()
+    columns = {"area": areas, "direct": estimate, "direct_se": observed["se"].to_numpy()}
+    if "n" in observed:
+        columns["n"] = observed["n"].to_numpy()
     table = pd.DataFrame(columns).assign(
         synthetic=predicted.synthetic,
         composite=composite,
@@ -350,15 +348,11 @@ def fay_herriot(
 
     se = np.sqrt(np.diag(model.beta_cov))
     z = model.beta / se
-    coefficients = pd.DataFrame(
-        {
-            "covariate": ["constant", *map(str, covariates.columns)],
-            "estimate": model.beta,
-            "se": se,
-            "z": z,
-            "p": 2 * special.ndtr(-np.abs(z)),
-        }
-    )
+    coefficients = pd.DataFrame({"covariate": ["constant", *map(str, covariates.columns)]})
+    coefficients["estimate"] = model.beta
+    coefficients["se"] = se
+    coefficients["z"] = z
+    coefficients["p"] = 2 * special.ndtr(-np.abs(z))
 
     alone = fit_reml(direct_seen, variance_seen, np.ones((len(direct_seen), 1))).between
     explained = max(1 - model.between / alone, 0.0) if alone > 0 else float("nan")
@@ -389,43 +383,28 @@ def _read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
     """Read direct estimates as a table indexed by area (text): estimate, se, n. An se of 0 counts as missing."""
     if isinstance(direct, Estimates):
         if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
-            raise _fault(
-                "E181",
-                _("Direct estimates are of one measure by one column of areas."),
-            )
+            raise _fault("E181", _("Direct estimates are of one measure by one column of areas."))
         direct = direct.table.set_index(direct.by[0])
     if not {"estimate", "se"} <= set(direct):
-        raise _fault(
-            "E181",
-            _("Direct estimates have the columns estimate and se."),
-            direct,
-        )
-    table = direct[[name for name in ("estimate", "se", "n") if name in direct]].copy()
+        raise _fault("E181", _("Direct estimates have the columns estimate and se."), direct)
+    columns = [name for name in ("estimate", "se", "n") if name in direct]
+    table = direct[columns].copy()
     table.index = table.index.astype(str)
     if not table.index.is_unique:
-        raise _fault(
-            "E181",
-            _("An area stands twice among the direct estimates."),
-            table.index,
-        )
+        raise _fault("E181", _("An area stands twice among the direct estimates."), table.index)
     return table.where(table["se"] > 0)
 
 
 def _read_covariates(covariates: pd.DataFrame) -> Array:
     """Read covariates with a constant in front, (p, k)."""
     numeric = covariates.select_dtypes("number")
-    if list(numeric) != list(covariates) or not np.isfinite(numeric.to_numpy(float)).all():
-        raise _fault(
-            "E182",
-            _("Covariates are numbers, none missing."),
-            covariates.columns,
-        )
-    x = np.column_stack([np.ones(len(covariates)), numeric.to_numpy(float)])
-    if not covariates.index.astype(str).is_unique or np.linalg.matrix_rank(x) < x.shape[1]:
-        raise _fault(
-            "E182",
-            _("Areas stand twice, or columns of covariates are collinear."),
-        )
+    values = numeric.to_numpy(float)
+    if list(numeric) != list(covariates) or not np.isfinite(values).all():
+        raise _fault("E182", _("Covariates are numbers, none missing."), covariates.columns)
+    x = np.column_stack([np.ones(len(covariates)), values])
+    areas = covariates.index.astype(str)
+    if not areas.is_unique or np.linalg.matrix_rank(x) < x.shape[1]:
+        raise _fault("E182", _("Areas stand twice, or columns of covariates are collinear."))
     return x
 
 
@@ -433,11 +412,7 @@ def _population(benchmark: Mapping[str, float], areas: list[str]) -> Array:
     """Return the population of every area (E184)."""
     lost = [area for area in areas if not benchmark.get(area, 0) > 0]
     if lost:
-        raise _fault(
-            "E184",
-            _("benchmark lacks the population of these areas."),
-            lost,
-        )
+        raise _fault("E184", _("benchmark lacks the population of these areas."), lost)
     return np.array([benchmark[area] for area in areas])
 
 

@@ -34,6 +34,7 @@ from satisfaction.notebook.actions import (
 )
 from satisfaction.notebook.notebooks import project_root
 from satisfaction.pipeline import STEPS
+from satisfaction.publication.report.method import SELECTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +157,6 @@ CHANGE = _("change")
 PLAN = _("plan")
 OPEN = _("open notebooks")
 MOST_RUNS = 12  # of a wave, in the list; all lie in its out/
-SELECTIONS = {
-    "probability": _("probability sample"),
-    "quota": _("quota sample"),
-    "open_link": _("open link"),
-}
 
 
 def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
@@ -182,7 +178,7 @@ def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
 def overview(waves: list[Wave], questionnaires: list[str], *, language: Language) -> str:
     """Return the list of waves and questionnaires as HTML."""
     with use(language):
-        values = {"waves": waves, "questionnaires": questionnaires, "selections": SELECTIONS}
+        values = {"waves": waves, "questionnaires": questionnaires, "selections": SELECTION}
         return fill("launcher.html", values)
 
 

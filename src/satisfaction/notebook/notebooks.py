@@ -159,16 +159,16 @@ def _exports(scratch: Path, notebook: Path) -> Path:
 
 def _gather(notebook: Path, scratch: Path, official: Path | None) -> list[str]:
     """Move what a notebook exported beside it; return the names of the files that are not those of the official set."""
-    own = _exports(scratch, notebook)
+    exports = _exports(scratch, notebook)
     different = []
-    for path in sorted(own.iterdir()):
+    for path in sorted(exports.iterdir()):
         published = official / path.name if official else None
         if published is not None and published.is_file() and sha256(path) != sha256(published):
             different.append(path.name)
             path.rename(scratch / f"{TRIAL}{path.name}")
         else:
             path.rename(scratch / path.name)
-    own.rmdir()
+    exports.rmdir()
     if not different:
         return []
     (scratch / notebook.name).rename(scratch / f"{TRIAL}{notebook.name}")

@@ -26,6 +26,7 @@ from satisfaction.publication.labels import (
     area_labels,
     mark_as_text,
     measure_labels,
+    recipe_words,
 )
 from satisfaction.publication.report.rows import level_label
 
@@ -201,7 +202,10 @@ def view(
             columns += _limits(rows, pair, groups)
         elif pair is None:
             title = labels.levels.get(name) or heading(name)
-            columns.append(_column(name, rows[source], title, groups, labels.words_of(name), areas))
+            values = rows[source]
+            if name == "recipe":
+                values = values.map(recipe_words)
+            columns.append(_column(name, values, title, groups, labels.words_of(name), areas))
     values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
     return fill("table_view.html", values | {"shown": len(rows)})
 
@@ -303,9 +307,19 @@ def _column(
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         texts = _words(values, words_of, areas)
         return ReadColumn(words, below, texts, texts, number=False)
-    numbers = values.to_numpy(float, na_value=np.nan)
-    keys = ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
-    return ReadColumn(words, below, _figures(name, values, numbers, groups), keys, number=True)
+    numbers = _numbers(values)
+    texts = _figures(name, values, numbers, groups)
+    return ReadColumn(words, below, texts, _keys(numbers), number=True)
+
+
+def _numbers(values: pd.Series[Any]) -> np.ndarray:
+    numbers: np.ndarray = values.to_numpy(float, na_value=np.nan)
+    return numbers
+
+
+def _keys(numbers: np.ndarray) -> list[str]:
+    """Return what rows are sorted by; nothing where there is no number."""
+    return ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
 
 
 def _words(
@@ -383,12 +397,12 @@ def _fixed(number: float, digits: int) -> str:
 
 def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadColumn]:
     """Write two limits as one column, and draw them in another where there is more than one row to look along."""
-    low = table[pair.low].to_numpy(float, na_value=np.nan)
-    high = table[pair.high].to_numpy(float, na_value=np.nan)
+    low = _numbers(table[pair.low])
+    high = _numbers(table[pair.high])
+    center = np.full(len(low), np.nan)
     names = [name for name in pair.centers if name in table]
-    center = (
-        table[names[0]].to_numpy(float, na_value=np.nan) if names else np.full(len(low), np.nan)
-    )
+    if names:
+        center = _numbers(table[names[0]])
     of_measure = _in_unit_of_measure(pair.low)
     level = "difference" if names[:1] == ["difference"] else pair.low
     texts = [""] * len(low)
@@ -410,7 +424,7 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadC
         for at in picked:
             texts[at] = _between(low[at] * scale, high[at] * scale, digits, sign)
             drawn[at] = _drawn(low[at], high[at], center[at], first, last)
-    keys = ["" if np.isnan(one) else f"{one:.9g}" for one in low]
+    keys = _keys(low)
     columns = [ReadColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
     if len(low) > 1 and any(drawn):
         shared = len(groups) == 1 or groups[-1].kind != ""

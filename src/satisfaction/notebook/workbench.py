@@ -558,11 +558,11 @@ class Workbench:
         if replicates is not None:
             repeated = replicate_weights(results.design, method=replicates, identifier=respondent)
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-        with dated_folder(self.survey.folder / "out" / f"{stamp}-weights") as made:
-            write_csv(weights.assign(mark=mark(self.survey)), made.scratch / "weights.csv")
+        with dated_folder(self.survey.folder / "out" / f"{stamp}-weights") as dated:
+            write_csv(weights.assign(mark=mark(self.survey)), dated.scratch / "weights.csv")
             if repeated is not None:
-                repeated.write(made.scratch / "replicates")
-        return made.target
+                repeated.write(dated.scratch / "replicates")
+        return dated.target
 
     def publish(self) -> Path:
         """Write the official set of the declared recipe, or a trial where this session went its own way; see `sat.publish`."""

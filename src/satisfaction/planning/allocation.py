@@ -8,7 +8,7 @@ Several limits at once: interval widths of several measures, for areas and for w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -108,7 +108,9 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
         n = sizes(scaled, weight, cost=cost, floor=floor)
         used = (scaled / n).sum(axis=1)
         new = weight * used**2
-        step = np.abs(new / max(new.sum(), 1e-300) - weight / weight.sum()).max()
+        share = weight / weight.sum()
+        moved = new / max(new.sum(), 1e-300) - share
+        step = np.abs(moved).max()
         if step < CLOSE and used.max() <= 1 + 1e-9:
             weight = new
             break
@@ -123,7 +125,8 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
 
 def sizes(scaled: Array, weight: Array, *, cost: Array, floor: Array) -> Array:
     """Sizes that the multipliers ask for: sqrt(sum_j weight_j a_jh / c_h), at least the floor, (H,)."""
-    return np.maximum(np.sqrt(weight @ scaled / cost), floor)
+    optimal = np.sqrt(weight @ scaled / cost)
+    return np.maximum(optimal, floor)
 
 
 def for_the_cut(model: VarianceModel, total: int, terms: ListTerms, *, least: int) -> Array:
@@ -134,12 +137,14 @@ def for_the_cut(model: VarianceModel, total: int, terms: ListTerms, *, least: in
     """
     probability = model.known.probability_bottom(terms.bottom)
     variance = model.variance(1.0, terms.per_psu)
-    interest = np.sqrt(variance * probability * (1 - probability)) + 1e-12
+    undecided = variance * probability * (1 - probability)
+    interest = np.sqrt(undecided) + 1e-12
     tried = replace(terms, draws=GRID_DRAWS)
     free = total - least * len(model.areas)
     best: tuple[float, Array] | None = None
     for share in np.linspace(0, 1, 11):
-        extra = free * (share * interest / interest.sum() + (1 - share) / len(interest))
+        equal_part = (1 - share) / len(interest)
+        extra = free * (share * interest / interest.sum() + equal_part)
         psus = least + whole_sizes(extra, free)
         left = listing_power(model, psus, tried).undecided
         if best is None or left < best[0] - 1e-12:
@@ -178,7 +183,7 @@ class Limit:
         return f"{self.measure}@{self.level}={self.half_width:g}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Several:
     """PSUs by area that keep all limits.
 
@@ -189,7 +194,7 @@ class Several:
         The limits that decide, with the unit where they do.
     """
 
-    psus: Array = field(repr=False)
+    psus: Array
     binding: tuple[str, ...]
 
 
@@ -306,6 +311,8 @@ def _shared(
 
 def _populations(results: Results, areas: tuple[str, ...]) -> Array:
     """Residents of the areas as the final weights have them."""
-    rows = results.responses.accepted[results.survey.questionnaire.roles.area].to_numpy()
-    weights = pd.Series(results.design.weights[: len(rows)]).groupby(rows).sum()
-    return np.asarray(weights.reindex(list(areas)), dtype=float)
+    area = results.survey.questionnaire.roles.area
+    area_of_respondent = results.responses.accepted[area].to_numpy()
+    weights = pd.Series(results.design.weights[: len(area_of_respondent)])
+    residents = weights.groupby(area_of_respondent).sum()
+    return np.asarray(residents.reindex(list(areas)), dtype=float)

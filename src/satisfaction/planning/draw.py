@@ -34,7 +34,8 @@ def inclusion_probabilities(size: Array, n: int) -> Array:
         left = n - int(certain.sum())
         pi = np.where(certain, 1.0, 0.0)
         if left > 0 and rest.any():
-            pi[rest] = left * size[rest] / size[rest].sum()
+            of_rest = size[rest]
+            pi[rest] = left * of_rest / of_rest.sum()
         over = (pi >= CERTAIN) & ~certain
         if not over.any():
             return pi
@@ -49,7 +50,8 @@ def systematic(size: Array, rng: np.random.Generator, n: int | None = None) -> A
     """
     n = n or round(float(size.sum()))
     ends = np.cumsum(size)
-    points = (rng.random() + np.arange(n)) * (ends[-1] / n)
+    interval = ends[-1] / n
+    points = (rng.random() + np.arange(n)) * interval
     places: Array = np.searchsorted(ends, points, side="right")
     return places
 
@@ -86,7 +88,9 @@ def sampford(pi: Array, rng: np.random.Generator) -> Array:
     odds = pi[rest] / (1 - pi[rest])
     odds = odds / odds.sum()
     for _attempt in range(ATTEMPTS):
-        taken = np.append(rng.choice(len(rest), p=p), rng.choice(len(rest), size=n - 1, p=odds))
+        first = rng.choice(len(rest), p=p)
+        others = rng.choice(len(rest), size=n - 1, p=odds)
+        taken = np.append(first, others)
         if len(set(taken.tolist())) == n:
             return np.sort(np.append(sure, rest[taken]))
     raise RuntimeError("Sampford's procedure repeats units in nearly every draw")
@@ -121,7 +125,8 @@ class Draw:
 
     def wave(self, number: int) -> pd.DataFrame:
         """Return the sample of one wave."""
-        return self.table[self.table["wave"] == number].reset_index(drop=True)
+        of_wave = self.table["wave"] == number
+        return self.table[of_wave].reset_index(drop=True)
 
 
 def draw_sample(
@@ -221,10 +226,10 @@ def _wanted(
     take: int | Mapping[tuple[str, ...], int], frame: pd.DataFrame, strata: Sequence[str]
 ) -> dict[Any, int]:
     """Return the PSUs wanted of every stratum of the frame; refuse strata without a number and numbers without a stratum."""
-    strata_there = [stratum for stratum, _units in frame.groupby(list(strata), sort=True)]
-    wanted = dict.fromkeys(strata_there, take) if isinstance(take, int) else dict(take)
-    missing = [_slashed(stratum) for stratum in strata_there if stratum not in wanted]
-    unknown = [_slashed(stratum) for stratum in wanted if stratum not in strata_there]
+    in_frame = [stratum for stratum, _units in frame.groupby(list(strata), sort=True)]
+    wanted = dict.fromkeys(in_frame, take) if isinstance(take, int) else dict(take)
+    missing = [_slashed(stratum) for stratum in in_frame if stratum not in wanted]
+    unknown = [_slashed(stratum) for stratum in wanted if stratum not in in_frame]
     reasons = []
     if missing:
         reasons.append(_("strata without a number: {strata}", strata=shortened(missing)))
@@ -237,7 +242,7 @@ def _wanted(
             "D441",
             _("Not drawn: {reasons}.", reasons=semicolon_list(reasons)),
             where="take",
-            available=[_slashed(stratum) for stratum in strata_there],
+            available=[_slashed(stratum) for stratum in in_frame],
             got=next(iter(unknown), ""),
             hint=_("Give every stratum a row; write 0 where none is to be drawn."),
         )
@@ -275,7 +280,8 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
     empty = (keys.isna() | (written == "")).any(axis=1)
     _refuse_rows("D121", _("no stratum or code"), empty)
     sizes = pd.to_numeric(frame[size], errors="coerce")
-    _refuse_rows("D123", _("sizes that are not positive"), ~(sizes > 0) | np.isinf(sizes))
+    unusable = ~(sizes > 0) | np.isinf(sizes)
+    _refuse_rows("D123", _("sizes that are not positive"), unusable)
 
 
 def _refuse_rows(code: str, fault: Text, wrong: pd.Series) -> None:

@@ -235,18 +235,14 @@ def _by_area(
 ) -> pd.DataFrame:
     """Return the PSUs of every area: of the wave, of every wish and of every allocation."""
     names = results.survey.area_names()
-    columns: dict[str, Any] = {
-        "area": list(model.areas),
-        "name_zh": [names[area].zh for area in model.areas],
-        "psus_now": model.psus,
-    }
+    table = pd.DataFrame({"area": list(model.areas)})
+    table["name_zh"] = [names[area].zh for area in model.areas]
+    table["psus_now"] = model.psus
     for name, need in needs.items():
-        columns[f"wish_{name}"] = need.psus
-        if need.psus is None:
-            columns[f"wish_{name}"] = np.full(len(model.areas), np.nan)
+        table[f"wish_{name}"] = np.nan if need.psus is None else need.psus
     for name, division in divided.items():
-        columns[f"plan_{name}"] = division.psus
-    return pd.DataFrame(columns)
+        table[f"plan_{name}"] = division.psus
+    return table
 
 
 def wish_table(model: VarianceModel, wishes: Wishes, terms: ListTerms) -> dict[str, Need]:
@@ -342,7 +338,8 @@ def divisions(
         shares["neyman"] = (_("Neyman (most precise for the whole)"), precise)
     divided = {}
     for key, (name, share) in shares.items():
-        divided[key] = Division(name, least + allocation.whole_sizes(share, free))
+        beyond_least = allocation.whole_sizes(share, free)
+        divided[key] = Division(name, least + beyond_least)
     cut = allocation.for_the_cut(model, total, terms, least=least)
     divided["cut"] = Division(_("fewest undecided at the cut"), cut)
     return divided
@@ -432,19 +429,19 @@ def _strata(results: Results) -> int:
     roles = results.survey.questionnaire.roles
     columns = list(dict.fromkeys([roles.area, *roles.strata]))
     strata = results.responses.accepted[columns].drop_duplicates()
-    return int(strata.groupby(roles.area).size().max())
+    strata_of_area = strata[roles.area].value_counts()
+    return int(strata_of_area.max())
 
 
 def _kish(results: Results) -> float:
     """Design effect of unequal weights within the areas, the median over them."""
-    areas = results.responses.accepted[results.survey.questionnaire.roles.area].to_numpy()
+    area = results.survey.questionnaire.roles.area
+    areas = results.responses.accepted[area].to_numpy()
     weights = pd.Series(results.design.weights[: len(areas)])
-    sums = (
-        pd.DataFrame({"w": weights, "ww": weights**2, "area": areas})
-        .groupby("area")
-        .agg(n=("w", "size"), w=("w", "sum"), ww=("ww", "sum"))
-    )
-    return float((sums["n"] * sums["ww"] / sums["w"] ** 2).median())
+    n = weights.groupby(areas).size()
+    total = weights.groupby(areas).sum()
+    squares = (weights**2).groupby(areas).sum()
+    return float((n * squares / total**2).median())
 
 
 def _population(results: Results, areas: tuple[str, ...]) -> np.ndarray[Any, Any] | None:
@@ -452,7 +449,8 @@ def _population(results: Results, areas: tuple[str, ...]) -> np.ndarray[Any, Any
     area = results.survey.questionnaire.roles.area
     if frame is None or area not in frame:
         return None
-    people = frame["population"].astype(float).groupby(frame[area]).sum()
+    population = frame["population"].astype(float)
+    people = population.groupby(frame[area]).sum()
     return np.asarray(people.reindex(list(areas)), dtype=float)
 
 

@@ -37,6 +37,7 @@ from satisfaction.planning.plan import Plan
 from satisfaction.publication.headings import in_one_language
 from satisfaction.publication.labels import mark, mark_as_text, twelve_digits
 from satisfaction.publication.manifest import plain
+from satisfaction.sampling.design import level_tuples
 
 SHEETS = {
     "needs": pgettext("name of a sheet", "needs"),
@@ -104,12 +105,12 @@ def next_sample(panel: Path, *, wave: int) -> pd.DataFrame:
     table = raw.frame().map(str.strip)
     _columns(panel, table, ("wave", "probability", "persons", "role", "order"))
     size = list(table)[list(table).index("probability") - 1]
-    of_wave = _numbers(panel, raw, "wave", lambda one: (one >= 0) & (one % 1 == 0))
-    persons = _numbers(panel, raw, "persons", lambda one: (one >= 1) & (one % 1 == 0))
-    table["wave"] = of_wave.astype(int)
-    table["persons"] = persons.astype(int)
-    table[size] = _numbers(panel, raw, size, lambda one: one > 0)
-    table["probability"] = _numbers(panel, raw, "probability", lambda one: (one > 0) & (one <= 1))
+    table["wave"] = _whole_numbers(panel, raw, "wave", least=0)
+    table["persons"] = _whole_numbers(panel, raw, "persons", least=1)
+    table[size] = _numbers(panel, raw, size, lambda number: number > 0)
+    table["probability"] = _numbers(
+        panel, raw, "probability", lambda number: (number > 0) & (number <= 1)
+    )
     waves = sorted(set(table["wave"]) - {0})
     if wave not in waves:
         raise DesignError(
@@ -147,7 +148,7 @@ def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
     raw = read_tables(path)[0]
     table = raw.frame().map(str.strip)
     _columns(path, table, (*strata, "take"))
-    numbers = _numbers(path, raw, "take", lambda one: (one >= 0) & (one % 1 == 0))
+    numbers = _whole_numbers(path, raw, "take", least=0)
     twice = table.duplicated(list(strata), keep=False).to_numpy()
     if twice.any():
         raise DesignError(
@@ -156,14 +157,19 @@ def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
             where=f"{path} row {shortened(np.array(raw.numbers)[twice])}",
             hint=_("Give every stratum one row."),
         )
-    keys = table[list(strata)].itertuples(index=False, name=None)
-    return dict(zip(keys, numbers.astype(int).tolist(), strict=True))
+    return dict(zip(level_tuples(table, strata), numbers.tolist(), strict=True))
 
 
 def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
     not_there = N_("The table has no column '{name}'.")
     hint = _("Add the column, or correct its name.")
     require_names(wanted, table, DesignError, "D442", not_there, where=f"{path} row 1", hint=hint)
+
+
+def _whole_numbers(path: Path, raw: RawTable, column: str, *, least: int) -> pd.Series:
+    """Return a column as whole numbers of at least `least`."""
+    numbers = _numbers(path, raw, column, lambda number: (number >= least) & (number % 1 == 0))
+    return numbers.astype(int)
 
 
 def _numbers(
@@ -191,11 +197,11 @@ def _numbers(
 
 def sample_table(rows: pd.DataFrame, *, size: str, persons: int | pd.Series) -> pd.DataFrame:
     """Return a wave's sample as survey.yaml declares it."""
-    table = rows.drop(columns=["wave", "probability", "order"]).assign(
-        psu_probability=rows["probability"],
-        person_probability=np.minimum(persons / rows[size].astype(float), 1.0),
-        planned=persons,
-    )
+    table = rows.drop(columns=["wave", "probability", "order"])
+    table["psu_probability"] = rows["probability"]
+    probability = persons / rows[size].astype(float)
+    table["person_probability"] = np.minimum(probability, 1.0)
+    table["planned"] = persons
     return twelve_digits(table)
 
 
@@ -218,10 +224,8 @@ def sheets_page(
     for place, row in enumerate(drawn.wave(1).to_dict("records")):
         rng = np.random.default_rng([seed, 1, place])
         interval = row[size] / persons
-        lines = [
-            int(start)
-            for start in np.floor(rng.random() * interval + interval * np.arange(persons)) + 1
-        ]
+        steps = rng.random() * interval + interval * np.arange(persons)
+        lines = (np.floor(steps) + 1).astype(int).tolist()
         picks = []
         for _household in range(min(persons, HOUSEHOLDS)):
             picks.append(rng.integers(1, np.arange(1, 11) + 1).tolist())
@@ -235,11 +239,8 @@ def sheets_page(
                 "interval": f"{interval:.2f}",
             }
         )
-    keys = [
-        name
-        for name in drawn.table.columns
-        if name not in ("wave", psu, size, "probability", "role", "order")
-    ]
+    shown_apart = ("wave", psu, size, "probability", "role", "order")
+    keys = [name for name in drawn.table.columns if name not in shown_apart]
     values = {
         "sheets": sheets,
         "keys": keys,
@@ -254,15 +255,16 @@ def sheets_page(
 def write_plan(results: Results, plan: Plan) -> Path:
     """Write a plan below <survey>/out/: plan.xlsx, plan.csv (areas), needs.csv, allocations.csv, plan.html, plan.json."""
     finished = datetime.datetime.now(datetime.UTC)
-    said = mark(results.survey)
+    simulated = mark(results.survey)
     tables: Mapping[str, pd.DataFrame] = {
         "needs": plan.needs,
         "allocations": plan.allocations,
         "areas": plan.areas,
     }
-    marked = {name: twelve_digits(table).assign(mark=said) for name, table in tables.items()}
-    with dated_folder(results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-plan") as made:
-        scratch = made.scratch
+    marked = {name: twelve_digits(table).assign(mark=simulated) for name, table in tables.items()}
+    folder = results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-plan"
+    with dated_folder(folder) as dated:
+        scratch = dated.scratch
         for name, table in marked.items():
             write_csv(table, scratch / f"{name}.csv")
         languages = results.survey.declared.languages
@@ -278,10 +280,9 @@ def write_plan(results: Results, plan: Plan) -> Path:
             page = plan_page(results, plan, language)
             write_text(page, scratch / page_name("plan.html", language, languages))
         notes_of_both = [line.both for line in plan.lines]
-        write_json(
-            plain({"mark": said, "notes": notes_of_both, **plan.conventions}), scratch / "plan.json"
-        )
-    return made.target
+        record = {"mark": simulated, "notes": notes_of_both, **plan.conventions}
+        write_json(plain(record), scratch / "plan.json")
+    return dated.target
 
 
 def plan_page(results: Results, plan: Plan, language: Language) -> str:

@@ -6,13 +6,13 @@ variance between persons, kish what unequal weights cost, rho how alike persons 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy import special
 
+from satisfaction.estimation.intervals import t_quantile
 from satisfaction.estimation.result import Estimates
 from satisfaction.ranking.membership import bottom_membership
 from satisfaction.ranking.pairs import compare_units
@@ -57,14 +57,18 @@ class VarianceModel:
     def variance(self, psus: Array | float, per_psu: float) -> Array:
         """Return the planned variance of every area's estimate: (A,), or (..., A) for PSUs of that shape."""
         n = np.asarray(psus, float) * per_psu
-        return np.asarray(self.sigma2 * self.kish * (1 + (per_psu - 1) * self.rho) / n)
+        deff_of_psus = 1 + (per_psu - 1) * self.rho
+        of_person = self.sigma2 * self.kish * deff_of_psus
+        return np.asarray(of_person / n)
 
 
 def plannable(estimates: Estimates, measures: Sequence[str]) -> list[str]:
     """Areas with a design effect of every one of the measures: what a wave says nothing of cannot be planned with."""
     table = estimates.table[estimates.table["measure"].isin(measures)]
-    known = np.isfinite(table["deff"].astype(float)) & (table["se"] > 0)
-    every = known.groupby(table[estimates.by[0]].astype(str), sort=False).all()
+    with_deff = np.isfinite(table["deff"].astype(float))
+    known = with_deff & (table["se"] > 0)
+    area = table[estimates.by[0]].astype(str)
+    every = known.groupby(area, sort=False).all()
     return list(every.index[every])
 
 
@@ -118,7 +122,9 @@ def psus_for_variance(model: VarianceModel, wanted: float, *, per_psu: float) ->
     """PSUs an area so that the variance is at most `wanted`, (A,) int; LARGEST where none does (no differences between areas)."""
     if wanted <= 0:
         return np.full(len(model.areas), LARGEST)
-    return np.minimum(np.ceil(model.variance(1.0, per_psu) / wanted - 1e-9), LARGEST).astype(int)
+    exact = model.variance(1.0, per_psu) / wanted
+    psus = np.ceil(exact - 1e-9)
+    return np.minimum(psus, LARGEST).astype(int)
 
 
 def psus_for_interval(
@@ -127,8 +133,9 @@ def psus_for_interval(
     """PSUs an area so that the interval's expected half width is at most `half_width`, (A,) int; t with the df that follow."""
 
     def fits(psus: Array) -> Array:
-        t = special.stdtrit(np.maximum(psus - model.strata, 1), (1 + level) / 2)
-        return np.asarray(t * np.sqrt(model.variance(psus, per_psu)) <= half_width)
+        t = t_quantile(psus - model.strata, level)
+        half = t * np.sqrt(model.variance(psus, per_psu))
+        return np.asarray(half <= half_width)
 
     return _least(model, fits)
 
@@ -142,12 +149,9 @@ def psus_for_difference(
     level: float = 0.95,
 ) -> Array:
     """PSUs an area so that a true difference between two such areas is found with the power wanted, (A,) int."""
-
-    def power_of(psus: Array) -> Array:
-        variance = 2 * model.variance(psus, per_psu)
-        return _power(difference, variance, 2 * (psus - model.strata), level)
-
-    return _least(model, lambda psus: power_of(psus) >= power)
+    return _psus_for_power(
+        model, difference, per_psu=per_psu, power=power, level=level, differing=1.0, samples=2
+    )
 
 
 def psus_for_change(
@@ -169,12 +173,10 @@ def psus_for_change(
     correlation : float
         Of the PSUs' means in both waves: the variance of a change is 2 V (1 - overlap x correlation).
     """
-
-    def power_of(psus: Array) -> Array:
-        variance = 2 * model.variance(psus, per_psu) * (1 - overlap * correlation)
-        return _power(change, variance, psus - model.strata, level)
-
-    return _least(model, lambda psus: power_of(psus) >= power)
+    differing = 1 - overlap * correlation
+    return _psus_for_power(
+        model, change, per_psu=per_psu, power=power, level=level, differing=differing, samples=1
+    )
 
 
 def psus_for_reliability(model: VarianceModel, reliability: float, *, per_psu: float) -> Array:
@@ -282,15 +284,40 @@ def psus_for_listing(model: VarianceModel, established: float, terms: ListTerms)
     return listing_power(model, high, terms)
 
 
-def _power(effect: float, variance: Array, df: Array, level: float) -> Array:
-    """Power of the two-sided t test of a true effect (non-central t, the far tail left out)."""
-    df = np.maximum(df, 1)
-    critical = special.stdtrit(df, (1 + level) / 2)
-    return np.asarray(1 - special.nctdtr(df, effect / np.sqrt(variance), critical))
+def _psus_for_power(
+    model: VarianceModel,
+    effect: float,
+    *,
+    per_psu: float,
+    power: float,
+    level: float,
+    differing: float,
+    samples: int,
+) -> Array:
+    """PSUs an area so that the two-sided t test finds a true effect (non-central t, the far tail left out), (A,) int.
+
+    Parameters
+    ----------
+    differing : float
+        Share of the two estimates' variance that does not cancel in their difference.
+    samples : int
+        How many samples give degrees of freedom.
+    """
+
+    def finds(psus: Array) -> Array:
+        variance = 2 * model.variance(psus, per_psu) * differing
+        df = np.maximum(samples * (psus - model.strata), 1)
+        shift = effect / np.sqrt(variance)
+        reached = 1 - special.nctdtr(df, shift, t_quantile(df, level))
+        return np.asarray(reached >= power)
+
+    return _least(model, finds)
 
 
-def _least(model: VarianceModel, fits: Any) -> Array:
+def _least(model: VarianceModel, fits: Callable[[Array], Array]) -> Array:
     """Smallest number of PSUs, at least one more than the strata, that fits each area: (A,) int; LARGEST where none does."""
-    sizes = np.arange(2, LARGEST + 1)[:, None] * np.ones(len(model.areas))
+    numbers = np.arange(2, LARGEST + 1)
+    sizes = numbers[:, None] * np.ones(len(model.areas))
     enough = fits(sizes) & (sizes > model.strata)
-    return np.where(enough.any(axis=0), sizes[enough.argmax(axis=0), 0], LARGEST).astype(int)
+    smallest = numbers[enough.argmax(axis=0)]
+    return np.where(enough.any(axis=0), smallest, LARGEST)

@@ -33,6 +33,7 @@ from satisfaction.estimation.reliability import (
 from satisfaction.foundation.errors import EstimatesError, SatisfactionError
 from satisfaction.foundation.language import Text, _, use
 from satisfaction.pipeline import Results
+from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import (
     labelled,
     mark,
@@ -351,25 +352,25 @@ def _interviewers(results: Results, alike: IntraclassCorrelation) -> Iterator[Ro
 def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
     """Return alpha of an index, then a row an item: its correlation with the others, alpha without it."""
     try:
-        found = reliability(results.design, results.survey.questionnaire, index, level=level)
+        assessed = reliability(results.design, results.survey.questionnaire, index, level=level)
     except EstimatesError as fault:
         yield {"part": "index", "measure": index, "note": _told(fault)}
         return
-    method = {"null": found.conventions["null"], "method": found.conventions["method"]}
+    method = {"null": assessed.conventions["null"], "method": assessed.conventions["method"]}
     yield method | {
         "multiplicity": NO_TEST.both,
         "part": "index",
         "measure": index,
-        "coefficient": found.alpha,
-        "coefficient_low": found.alpha_low,
-        "coefficient_high": found.alpha_high,
-        "weighted_coefficient": found.weighted_alpha,
-        "weighted_low": found.ci_low,
-        "weighted_high": found.ci_high,
-        "df": found.df,
-        "n": found.complete,
+        "coefficient": assessed.alpha,
+        "coefficient_low": assessed.alpha_low,
+        "coefficient_high": assessed.alpha_high,
+        "weighted_coefficient": assessed.weighted_alpha,
+        "weighted_low": assessed.ci_low,
+        "weighted_high": assessed.ci_high,
+        "df": assessed.df,
+        "n": assessed.complete,
     }
-    for row in found.table.to_dict("records"):
+    for row in assessed.table.to_dict("records"):
         yield {
             "part": "item",
             "measure": index,
@@ -377,7 +378,7 @@ def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
             "coefficient": row["item_total"],
             "weighted_coefficient": row["weighted_item_total"],
             "alpha_without": row["alpha_without"],
-            "n": found.complete,
+            "n": assessed.complete,
             "multiplicity": NO_TEST.both,
             "null": NO_NULL.both,
             "method": _("correlation with the sum of the other items").both,
@@ -388,12 +389,12 @@ def _published(survey: Survey, rows: list[Row], columns: list[str]) -> pd.DataFr
     """Put rows into the columns of a file, with survey, wave, labels and mark; texts that are missing are empty."""
     table = pd.DataFrame(rows).reindex(columns=columns)
     table = labelled(table, names_of_scores(survey), key="measure", into="measure")
-    for name in ("variable", "first", "second", "item", "multiplicity", "null", "method", "note"):
-        if name in table:
+    for name in columns:
+        if COLUMNS[name].type == "string":
             table[name] = table[name].astype(object).fillna("")
-    for name in ("difference", "se", "statistic", "df", "ddf", "p", "p_adjusted", "n"):
-        if name in table:
-            table[name] = table[name].astype(float).replace([np.inf, -np.inf], np.nan)
+        else:
+            numbers = table[name].astype(float)
+            table[name] = numbers.where(np.isfinite(numbers))
     if "n" in table:
         table["n"] = table["n"].astype("Int64")
     table = table.assign(survey=survey.name, wave=survey.declared.wave, mark=mark(survey))

@@ -118,17 +118,17 @@ def overview_page(
 ) -> str:
     """Write the page of all areas: scores and classes, top items by area, departments by area, and the draws."""
     sections = []
-    for one in trees:
-        scores = one.tables["scores"].sort_values(["rank", "code"], na_position="last")
-        sums = one.tables["sums"]
+    for assessed in trees:
+        scores = assessed.tables["scores"].sort_values(["rank", "code"], na_position="last")
+        sums = assessed.tables["sums"]
         top = sums[sums["level"] == 1]
         section = {
-            "tree": one.tree,
+            "tree": assessed.tree,
             "scores": records(scores),
-            "drawn": _by_area(drawn_trees.get(one.name)),
+            "drawn": _by_area(drawn_trees.get(assessed.name)),
             "aspects": records(top.drop_duplicates("node")),
             "lost_by_aspect": _lost_by_area(top, "node"),
-            "lost_by_department": _lost_by_area(one.tables["departments"], "department"),
+            "lost_by_department": _lost_by_area(assessed.tables["departments"], "department"),
         }
         sections.append(section)
     values: dict[str, object] = {
@@ -151,7 +151,9 @@ def area_page(
     """Write the page of an area: what it has got, where it loses, what can be won, the ledger, and what the survey decides."""
     values: dict[str, object] = {
         "code": code,
-        "sections": [_area_section(one, drawn_trees.get(one.name), code) for one in trees],
+        "sections": [
+            _area_section(assessed, drawn_trees.get(assessed.name), code) for assessed in trees
+        ],
         "drawn": [row for row in _by_rank(drawn) if row["code"] == code],
     }
     return _filled("assessment_area.html", f"{code}.html", survey, values, language)
@@ -200,18 +202,22 @@ def _lost_by_area(table: pd.DataFrame, columns: str) -> pd.DataFrame:
     return wide.loc[table["code"].unique(), order]
 
 
-def _area_section(one: AssessedTree, drawn: pd.DataFrame | None, code: str) -> dict[str, object]:
+def _area_section(
+    assessed: AssessedTree, drawn: pd.DataFrame | None, code: str
+) -> dict[str, object]:
     """Return what the page of an area says of one assessment."""
-    tables = {title: table[table["code"] == code] for title, table in one.tables.items()}
+    tables = {title: table[table["code"] == code] for title, table in assessed.tables.items()}
     sums = tables["sums"]
     standards = tables["standards"]
     losing = standards[standards["lost"] > 0]
     nothing = pd.DataFrame()
-    return {
-        "tree": one.tree,
-        "leaves": one.tree.leaves(),
+    section = {
+        "tree": assessed.tree,
+        "leaves": assessed.tree.leaves(),
         "scores": records(tables["scores"])[0],
         "drawn": _by_area(drawn).get(code),
+    }
+    return section | {
         "sums": records(sums[sums["level"] <= 2]),
         "departments": _most_lost_first(tables["departments"]),
         "losing": _most_lost_first(losing),
@@ -235,7 +241,7 @@ def _open_first(ledger: pd.DataFrame) -> list[Row]:
 
 
 def workbook_sheets(
-    survey: Survey, one: AssessedTree, lines: Sequence[Text]
+    survey: Survey, assessed: AssessedTree, lines: Sequence[Text]
 ) -> dict[str, pd.DataFrame]:
     """Return the sheets of an assessment's workbook in the current language: headings and words of it, one sheet a table."""
     titles: Mapping[str, Text] = {
@@ -247,11 +253,11 @@ def workbook_sheets(
         "preconditions": _("preconditions"),
         "standards": _("standards"),
     }
-    tables = dict(one.tables)
+    tables = dict(assessed.tables)
     sums = tables["sums"]
     tables["aspects"] = sums[sums["level"] == 1]
     if "ledger" in tables:
-        leaves = one.tree.leaves()
+        leaves = assessed.tree.leaves()
         items = [leaves[name][1] for name in tables["ledger"]["item"]]
         tables["ledger"] = tables["ledger"].assign(
             department=[item.department or "" for item in items],

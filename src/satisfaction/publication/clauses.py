@@ -720,7 +720,7 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
         compared = across.compared(ground.kind)
         distance = _("; {measure} {compared}", measure=ground.measure, compared=compared)
     if not ground.proven:
-        said = _(
+        sentence = _(
             "{unit} (rank {rank:g} by the estimate) is {where} of {end}{distance}; {proof}.",
             unit=unit,
             rank=row["rank"],
@@ -729,10 +729,10 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
             distance=distance,
             proof=proof,
         )
-        return join_sentences([ground.mark, said])
+        return join_sentences([ground.mark, sentence])
     sets = places(row["marginal_low"], row["marginal_high"])
     chance = probability_in_words(row["probability_bottom"])
-    said = _(
+    sentence = _(
         "{unit} (rank {rank:g}, rank set {sets} at the {level} confidence level) is "
         "{where} of {end}{distance}; {proof}, and {basis} the probability is {chance}.",
         basis=ground.basis,
@@ -746,4 +746,4 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
         proof=proof,
         chance=chance,
     )
-    return join_sentences([ground.mark, said])
+    return join_sentences([ground.mark, sentence])

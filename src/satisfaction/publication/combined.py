@@ -18,6 +18,11 @@ SCORES = [
     *("weight", "score", "scaled", "se", "contribution", "exact"),
 ]
 
+AGGREGATIONS = {
+    "arithmetic": _("weighted arithmetic mean"),
+    "geometric": _("weighted geometric mean"),
+}
+
 
 def weighted_sum(declared: CombinedFile) -> Text:
     """Write the components with their weights as a sum."""
@@ -29,9 +34,9 @@ def weighted_sum(declared: CombinedFile) -> Text:
 
 def results_by(results: Results, score: str) -> Results | None:
     """Return the wave ranked by a score, None where it is not ranked by it."""
-    for one in (results, *results.further.values()):
-        if one.survey.ranked == score:
-            return one
+    for ranked in (results, *results.further.values()):
+        if ranked.survey.ranked == score:
+            return ranked
     return None
 
 

@@ -369,19 +369,19 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     results = beside_folder(results)
     _refuse_trial(results.survey)
     revision = _next_revision(results, shelf / "latest")
-    with dated_folder(shelf / _stamp()) as made:
-        _write_set(results, made.scratch, made.target, handover=handover, revision=revision)
-    point_latest(made.target)
-    return made.target
+    with dated_folder(shelf / _stamp()) as dated:
+        _write_set(results, dated.scratch, dated.target, handover=handover, revision=revision)
+    point_latest(dated.target)
+    return dated.target
 
 
 def export_as_trial(results: Results) -> Path:
     """Export a trial to a new folder <time>-trial below the survey's `out/`; `out/latest` stays what it is."""
     results = beside_folder(results)
     folder = results.survey.folder / "out" / f"{_stamp()}-trial"
-    with dated_folder(folder) as made:
-        _write_set(results, made.scratch, made.target, handover=False, revision=1)
-    return made.target
+    with dated_folder(folder) as dated:
+        _write_set(results, dated.scratch, dated.target, handover=False, revision=1)
+    return dated.target
 
 
 def _refuse_trial(survey: Survey) -> None:

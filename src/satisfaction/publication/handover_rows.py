@@ -99,20 +99,17 @@ class Rows:
     separator: str
     fpc: tuple[str, ...]
 
-    def column(self, role: str, source: str | None = None) -> str:
-        """Return the name of the first column of a role, and of a source where one is given."""
-        return next(c.name for c in self.columns if c.role == role and source in (None, c.source))
+    def column(self, *roles: str, source: str | None = None) -> str:
+        """Return the name of the first column of some roles, and of a source where one is given."""
+        return next(c.name for c in self.columns if c.role in roles and source in (None, c.source))
 
     def code(self, source: str) -> str:
         """Return the name of the column of codes of one of the design's columns."""
-        return self._first(source, ("stratum", "unit", "domain", "recipe"))
+        return self.column("stratum", "unit", "domain", "recipe", source=source)
 
     def value(self, source: str) -> str:
         """Return the name of the column of values of a measure or a numeric margin."""
-        return self._first(source, ("measure", "margin"))
-
-    def _first(self, source: str, roles: tuple[str, ...]) -> str:
-        return next(c.name for c in self.columns if c.source == source and c.role in roles)
+        return self.column("measure", "margin", source=source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +318,7 @@ def respondent_rows(
     if len(written_units) < len(stages):
         ids.append(NUMBER)
     strata = [layout.code(name) for name in design.strata]
-    fpc = [layout.column("fpc", name) for name in design.fpc]
+    fpc = [layout.column("fpc", source=name) for name in design.fpc]
     if collapsed:
         strata = [STRATUM]
     if collapsed and fpc:

@@ -119,13 +119,13 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     if survey.earlier:
         content["earlier"] = [
             {
-                "wave": one.wave,
-                "survey": one.survey,
-                "set": one.folder.name,
-                "revision": one.revision,
-                "handed_over": one.handed_over,
+                "wave": wave.wave,
+                "survey": wave.survey,
+                "set": wave.folder.name,
+                "revision": wave.revision,
+                "handed_over": wave.handed_over,
             }
-            for one in survey.earlier
+            for wave in survey.earlier
         ]
         content["earlier_notes"] = [note.both for note in earlier_notes(survey)]
     content["absent"] = results.absent
@@ -249,9 +249,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) == {"zh", "en"}:
         return Text(**value).both
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain(part) for part in value]
     if isinstance(value, np.integer | np.bool_):
         return value.item()
     if isinstance(value, float | np.floating):
@@ -270,7 +270,7 @@ def beside_folder(results: Results) -> Results:
 
 def suppressed_counts(results: Results) -> dict[str, int]:
     """Count the cells that the suppression rule withholds, by reason."""
-    notes = [note for one in results.estimates.values() for note in one.table["note"]]
+    notes = [note for estimates in results.estimates.values() for note in estimates.table["note"]]
     return {"small": notes.count(SMALL.both), "complementary": notes.count(SHIELD.both)}
 
 

@@ -57,8 +57,8 @@ def publish(results: Results) -> Path:
     if not survey.departures():
         with scratch_folder("satisfaction-publish") as scratch:
             _run_afresh(survey.sources[0], scratch / "declared")
-            given = export(results, scratch / "given")
-            differing = set_differences(scratch / "declared", given)
+            at_hand = export(results, scratch / "given")
+            differing = set_differences(scratch / "declared", at_hand)
         if not differing:
             return export_dated(results)
         first = differing[0]

@@ -69,9 +69,11 @@ WITHHELD = _("withheld by the suppression rule; not ranked")
 
 
 def ranking_table(
-    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking
+    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking, *, graded: bool = True
 ) -> pd.DataFrame:
     """Return the ranking as published, in rank order: no rank without its sets, status and probability.
+
+    Without `graded` nobody has a grade: finding grades takes as long as the ranks.
 
     Returns
     -------
@@ -110,7 +112,9 @@ def ranking_table(
         table["note"] = [notes.get(code, "") for code in table["code"]]
     if "model_dependent" in table:
         table["model_dependent"] = yes_or_no(table["model_dependent"])
-    table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
+    table["grade"] = pd.array([pd.NA] * len(table), dtype="Int64")
+    if graded:
+        table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
@@ -487,11 +491,9 @@ def paths_table(
     now = ranking_table(survey, estimates, ranking)[["wave", *columns]]
     if survey.history is None:
         return published(survey, now, columns)
-    earlier = survey.history[survey.history["code"].isin(now["code"])]
-    earlier = earlier.sort_values(["rank", "code"], na_position="last")
-    waves = [earlier[earlier["wave"] == wave] for wave in survey.earlier_waves()]
-    table = pd.concat([*waves, now.astype(dict.fromkeys([*SET, "n"], float))], ignore_index=True)
-    return _over_waves(survey, table, columns)
+    history = survey.history
+    earlier = [history[history["wave"] == wave] for wave in survey.earlier_waves()]
+    return _over_waves(survey, earlier, now, columns)
 
 
 def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
@@ -510,20 +512,23 @@ def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
         holds such ranks.
     """
     columns = [*AREA, *SET, "n"]
-    earlier = [one.larger for one in survey.earlier if one.larger is not None]
+    earlier = [wave.larger for wave in survey.earlier if wave.larger is not None]
     now = within[within["level"] != survey.ranked_level]
     if not earlier or not len(now):
         return published(survey, now.iloc[:0], columns)
+    return _over_waves(survey, earlier, now[["wave", *columns]], columns)
+
+
+def _over_waves(
+    survey: Survey, earlier: list[pd.DataFrame], now: pd.DataFrame, columns: list[str]
+) -> pd.DataFrame:
+    """Return this wave's ranks behind earlier ones of its areas, as published: whole numbers, each under its own wave."""
     parts = []
     for table in earlier:
         known = table[table["code"].isin(now["code"])]
         parts.append(known.sort_values(["rank", "code"], na_position="last"))
-    parts.append(now[["wave", *columns]].astype(dict.fromkeys([*SET, "n"], float)))
-    return _over_waves(survey, pd.concat(parts, ignore_index=True), columns)
-
-
-def _over_waves(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Return ranks of several waves as published: whole numbers, each under its own wave."""
+    parts.append(now.astype(dict.fromkeys([*SET, "n"], float)))
+    table = pd.concat(parts, ignore_index=True)
     whole = table[[*SET, "n"]].convert_dtypes()
     table = table.assign(**whole)
     return published(survey, table, columns).assign(wave=table["wave"])

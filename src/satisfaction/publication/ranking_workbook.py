@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -61,7 +62,7 @@ def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
         columns.append(_column(table, name, figures, width=10))
     columns.append(_column(table, "n", "count", width=10))
     notes = [str(as_text(note)) for note in table["note"]]
-    columns.append(ShownColumn(str(COLUMNS["note"].title), notes, width=40))
+    columns.append(_under_title("note", notes, width=40))
     lines = _about(table, _("every figure of every level"))
     lines.append(str(_("Rates in percent, the rest in points 0-100.")))
     for_people = _sheet_for_people(lines, columns)
@@ -89,7 +90,7 @@ def write_ranking_workbook(
         columns.append(_column(table, name, figure, width=9))
     columns.append(_column(table, "n", "count", width=10))
     listed = [str(LISTED.get(word, "")) for word in table["listed"]]
-    columns.append(ShownColumn(str(COLUMNS["listed"].title), listed, width=11))
+    columns.append(_under_title("listed", listed, width=11))
     columns.append(_column(table, "probability_bottom", "probability", width=10))
     columns.append(_column(table, "grade", "count", width=6))
     lines = [*_about(table, _("ranking")), str(RANK_NOTE)]
@@ -125,15 +126,15 @@ def write_assessment_workbook(
     """
     kind = "test" if "test" in table else "part"
     shares = _percent_or_points(table["measure"].isin(list(rates)))
-    kinds = [str(ASSESSED[one]) for one in table[kind]]
+    kinds = [str(ASSESSED[value]) for value in table[kind]]
     columns = [
-        ShownColumn(str(COLUMNS[kind].title), kinds, width=24),
+        _under_title(kind, kinds, width=24),
         _named(table, "measure", _("measure"), width=22),
     ]
     for name in ("item", "variable", "first", "second"):
         if name in table:
             called = [str(areas.get(value, value)) for value in table[name]]
-            columns.append(ShownColumn(str(COLUMNS[name].title), called, width=16))
+            columns.append(_under_title(name, called, width=16))
     for name in ("difference", "se"):
         if name in table:
             columns.append(_column(table, name, shares, width=10))
@@ -141,11 +142,11 @@ def write_assessment_workbook(
         if name in table:
             columns.append(_column(table, name, "points", width=10))
     for name in ("p", "p_adjusted"):
-        probabilities = [p_value(one) for one in table[name]]
-        columns.append(ShownColumn(str(COLUMNS[name].title), probabilities, width=10))
+        probabilities = [p_value(value) for value in table[name]]
+        columns.append(_under_title(name, probabilities, width=10))
     for name in ("multiplicity", "null", "method", "note"):
-        words = [str(as_text(one)) for one in table[name]]
-        columns.append(ShownColumn(str(COLUMNS[name].title), words, width=36))
+        words = [str(as_text(value)) for value in table[name]]
+        columns.append(_under_title(name, words, width=36))
     lines = _about(table, _("Tests and reliability"))
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
 
@@ -218,7 +219,14 @@ def _column(
     table: pd.DataFrame, name: str, shown: Shown | list[Shown] = "text", *, width: float
 ) -> ShownColumn:
     """Show a published column under its heading."""
-    return ShownColumn(str(COLUMNS[name].title), table[name].tolist(), shown=shown, width=width)
+    return _under_title(name, table[name].tolist(), shown, width=width)
+
+
+def _under_title(
+    name: str, values: Sequence[Any], shown: Shown | list[Shown] = "text", *, width: float
+) -> ShownColumn:
+    """Show values under the heading of a published column."""
+    return ShownColumn(str(COLUMNS[name].title), values, shown=shown, width=width)
 
 
 def _named(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> ShownColumn:

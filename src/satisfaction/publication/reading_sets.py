@@ -128,21 +128,25 @@ def read_indices(folder: str | Path) -> FileSet:
     3  990201     4     60.86
     """
     folder = Path(folder)
-    made = read_manifest(folder)
+    manifest = read_manifest(folder)
     refuse_changed_set(folder)
     described = read_json(folder / "datapackage.json", ["resources"])["resources"]
-    names = [Path(one["path"]).stem for one in described if not one["name"].endswith("-zh")]
+    names = [
+        Path(resource["path"]).stem
+        for resource in described
+        if not resource["name"].endswith("-zh")
+    ]
     tables = {name: typed(unguarded(read_table(folder / f"{name}.csv"))) for name in names}
     return FileSet(
         folder=folder,
-        survey=made["survey"],
-        wave=made["wave"],
-        questionnaire=made["questionnaire"],
-        mark=made["mark"],
-        revision=int(made["revision"]),
-        format=made["format"]["version"],
+        survey=manifest["survey"],
+        wave=manifest["wave"],
+        questionnaire=manifest["questionnaire"],
+        mark=manifest["mark"],
+        revision=int(manifest["revision"]),
+        format=manifest["format"]["version"],
         indices=tables["indices"],
         ranking=tables["ranking"],
         tables=MappingProxyType(tables),
-        provenance=MappingProxyType(made),
+        provenance=MappingProxyType(manifest),
     )

@@ -141,7 +141,9 @@ def _odds_table(survey: Survey, odds: pd.DataFrame) -> pd.DataFrame:
         return odds
     names = survey.area_names()
     sentences = [odds_sentence(row, names[row["code"]]) for row in odds.to_dict("records")]
-    table = odds.assign(zh=[one.zh for one in sentences], en=[one.en for one in sentences])
+    table = odds.assign(
+        zh=[sentence.zh for sentence in sentences], en=[sentence.en for sentence in sentences]
+    )
     if (table["rank"] % 1 == 0).all():
         table["rank"] = table["rank"].astype("Int64")
     return published(survey, measures_named(survey, table), ODDS_COLUMNS)

@@ -1,22 +1,32 @@
 """Sentences about a ranking, in Chinese and in English: no rank without its set, nothing claimed that is not proven.
 
 `unit_sentences` speaks about every unit, `list_statement` about the filed list, `near_cut` about the units that
-stand one step from its cut. `clauses` holds what they say and what they share.
+stand one step from its cut; where declared thresholds act on the list, `with_acted_sentences` and `acted_statement`
+add what they do to it. `clauses` holds what the sentences say and what they share.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from satisfaction.foundation.figures import Kind
-from satisfaction.foundation.language import Text
+from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.figures import Kind, unit_of
+from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.publication import clauses
-from satisfaction.publication.clauses import LEVEL, Ground, ground_of, is_ranked, join_sentences
+from satisfaction.publication.clauses import (
+    LEVEL,
+    Ground,
+    ground_of,
+    is_ranked,
+    join_sentences,
+    listing,
+)
+from satisfaction.publication.labels import BELOW, area_labels, score_labels
 
 GREY = (0.2, 0.8)
 """Between these probabilities of the list a unit whose status is open counts as one step from the cut."""
@@ -94,10 +104,10 @@ def unit_sentences(
     for row in ground.rows:
         if is_ranked(row):
             level_with = tied[row["rank"]] - 1
-            said = clauses.ranked_unit(ground, row, level_with=level_with)
+            sentence = clauses.ranked_unit(ground, row, level_with=level_with)
         else:
-            said = clauses.unranked_unit(ground, row, minimum_n)
-        rows.append((row["code"], said.zh, said.en))
+            sentence = clauses.unranked_unit(ground, row, minimum_n)
+        rows.append((row["code"], sentence.zh, sentence.en))
     return pd.DataFrame(rows, columns=["code", "zh", "en"], dtype=str)
 
 
@@ -118,8 +128,8 @@ def list_statement(
     expected = float(sum(row["probability_bottom"] for row in listed))
     parts = [ground.mark, clauses.members(ground, listed, tied)]
     if not ground.p:
-        said = join_sentences(parts)
-        return Statement(said.zh, said.en, (), (), (), (), expected)
+        paragraph = join_sentences(parts)
+        return Statement(paragraph.zh, paragraph.en, (), (), (), (), expected)
     parts += [
         clauses.tie_at_cut(ground, listed, tied),
         clauses.established(ground, listed, established),
@@ -128,10 +138,10 @@ def list_statement(
         clauses.expected_members(ground, listed, expected),
         clauses.not_excluded(ground, off, open_off),
     ]
-    said = join_sentences(parts)
+    paragraph = join_sentences(parts)
     return Statement(
-        said.zh,
-        said.en,
+        paragraph.zh,
+        paragraph.en,
         _codes(listed),
         _codes(tied),
         _codes(established),
@@ -167,10 +177,18 @@ def near_cut(
     near = []
     for row in ground.ranked():
         if reason := _reason(ground, row, closest):
-            said = clauses.step_from_cut(ground, row)
+            sentence = clauses.step_from_cut(ground, row)
             chance = float(row["probability_bottom"])
             near.append(
-                (row["code"], row["listed"], reason, ground.gap(row), chance, said.zh, said.en)
+                (
+                    row["code"],
+                    row["listed"],
+                    reason,
+                    ground.gap(row),
+                    chance,
+                    sentence.zh,
+                    sentence.en,
+                )
             )
     texts = dict.fromkeys(("code", "listed", "reason", "zh", "en"), str)
     table = pd.DataFrame(
@@ -194,3 +212,106 @@ def _reason(ground: Ground, row: Mapping[str, Any], closest: Mapping[str, float]
 
 def _codes(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(str(row["code"]) for row in rows)
+
+
+ON_THE_LIST = {
+    "established": _("That it belongs on the list is established."),
+    "possible": _("That it belongs on the list is neither established nor excluded."),
+    "excluded": _("That it belongs on the list is excluded."),
+}
+
+
+def acts(ranking: pd.DataFrame) -> bool:
+    """Whether thresholds act on the list of a published ranking."""
+    return "listed_by_rank" in ranking
+
+
+def with_acted_sentences(
+    survey: Survey, sentences: pd.DataFrame, ranking: pd.DataFrame, thresholds: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the sentences of all areas with what thresholds do to the list of those they concern."""
+    if not acts(ranking):
+        return sentences
+    acting = thresholds[thresholds["on_list"] != ""]
+    by_area = dict(list(acting.groupby("code")))
+    words = {}
+    for row in ranking.to_dict("records"):
+        if row["listed"] != "no" or row["listed_by_rank"] != "no":
+            words[row["code"]] = _of_area(survey, row, by_area[row["code"]])
+    rows = []
+    for row in sentences.to_dict("records"):
+        whole = join_sentences([Text(row["zh"], row["en"]), words.get(row["code"])])
+        rows.append((row["code"], whole.zh, whole.en))
+    return pd.DataFrame(rows, columns=["code", "zh", "en"], dtype=str)
+
+
+def _of_area(survey: Survey, row: Mapping[Any, Any], thresholds: pd.DataFrame) -> Text:
+    """Say by which thresholds an area is listed or spared, and what is proven of that."""
+    labels = score_labels(survey)
+    parts = []
+    for threshold in thresholds.to_dict("records"):
+        kind, measure = labels[threshold["measure"]]
+        unit = unit_of(kind)
+        values = {
+            "measure": measure,
+            "estimate": unit.level(threshold["estimate"]),
+            "below": unit.level(threshold["threshold"]),
+            "status": BELOW[threshold["status"]],
+        }
+        if threshold["on_list"] == "listed" and threshold["measure"] in row["listed_by"].split():
+            parts.append(
+                _(
+                    "By rule it is listed whatever its rank: {measure} {estimate}, below {below} "
+                    "({status}).",
+                    **values,
+                )
+            )
+        if threshold["on_list"] == "spared" and threshold["measure"] in row["spared_by"].split():
+            parts.append(
+                _(
+                    "By rule it is spared the list: {measure} {estimate}, not below {below} (that "
+                    "it is below: {status}).",
+                    **values,
+                )
+            )
+    return join_sentences([*parts, ON_THE_LIST[row["list_status"]]])
+
+
+def acted_statement(survey: Survey, statement: Statement, ranking: pd.DataFrame) -> Statement:
+    """Return the statement on the filed list with what thresholds make of it; its codes are those of the list to be filed."""
+    if not acts(ranking):
+        return statement
+    names = area_labels(survey)
+    on_list = ranking[ranking["listed"] == "yes"]
+    tied = ranking[ranking["listed"] == "tied"]
+    added = on_list[on_list["listed_by_rank"] != "yes"]
+    spared = ranking[(ranking["listed"] == "no") & (ranking["listed_by_rank"] != "no")]
+    sure = on_list[on_list["list_status"] == "established"]
+    parts: list[Text] = [_("Declared thresholds act on this list.")]
+    if len(added):
+        areas = listing(names[code] for code in added["code"])
+        parts.append(_("Listed whatever their rank: {areas}.", areas=areas))
+    if len(spared):
+        areas = listing(names[code] for code in spared["code"])
+        parts.append(_("Spared the list: {areas}.", areas=areas))
+    if not len(on_list):
+        parts.append(_("The list to be filed has no area."))
+    else:
+        areas = comma_list([names[code] for code in on_list["code"]])
+        parts.append(
+            _(
+                "Areas on the list to be filed: {n}, of them established {sure}: {areas}.",
+                n=len(on_list),
+                sure=len(sure),
+                areas=areas,
+            )
+        )
+    paragraph = join_sentences([statement.text, *parts])
+    return replace(
+        statement,
+        zh=paragraph.zh,
+        en=paragraph.en,
+        listed=tuple(on_list["code"]),
+        tied=tuple(tied["code"]),
+        established=tuple(sure["code"]),
+    )

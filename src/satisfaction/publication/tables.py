@@ -20,7 +20,6 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.figures import Kind
 from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
-from satisfaction.publication.acted_list import acted_statement, with_acted_sentences
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
@@ -43,7 +42,14 @@ from satisfaction.publication.ranking_table import (
     within_table,
 )
 from satisfaction.publication.selection_tables import SelectionTables, selection_tables
-from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
+from satisfaction.publication.sentences import (
+    Statement,
+    acted_statement,
+    list_statement,
+    near_cut,
+    unit_sentences,
+    with_acted_sentences,
+)
 
 INDICES = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
@@ -135,9 +141,9 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
     shown = estimates
     if not every_measure:
         shown = {
-            level: one.of(survey.ranked)
-            for level, one in estimates.items()
-            if one.holds(survey.ranked)
+            level: of_level.of(survey.ranked)
+            for level, of_level in estimates.items()
+            if of_level.holds(survey.ranked)
         }
     first = results.ranking
     summary = first.summary

@@ -39,6 +39,9 @@ DISAGREE_WITH_EQUAL = 0.05
 RANGE = ("probability_low", "probability_high", "model_dependent")
 """Columns beside a probability where models are compared."""
 
+BOUNDED = 8.0
+"""Power of a prior that is about flat between two ends: exp(-|z|^8 / 2)."""
+
 SCALES: dict[str, tuple[float, float]] = {
     "identity": (1e-5, 1 - 1e-5),
     "logit": (-12.0, 12.0),
@@ -123,6 +126,22 @@ def fit(prior: Prior, rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0
         node, mass = _any_shape(counts)
     else:
         node, mass = _normal_on(prior, counts)
+    return _turned(prior, node, mass, sign)
+
+
+def fit_bounded(rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0) -> RatePosterior:
+    """Posterior of true rates that are about equally spread between two ends of the arcsine scale
+    (ML); arguments as of `fit`.
+
+    Only for comparison: where nobody lies far from the others, the last ones are told apart less
+    surely than under a normal prior, whose tails never end.
+    """
+    node, mass = _normal_on("arcsine", effective_counts(rate, se, df), power=BOUNDED)
+    return _turned("bounded", node, mass, sign)
+
+
+def _turned(prior: str, node: Floats, mass: Floats, sign: float) -> RatePosterior:
+    """Let a later node be a better one."""
     if sign < 0:
         node = node[::-1]
         mass = mass[:, ::-1]
@@ -221,9 +240,9 @@ def _inverse_trigamma(value: float) -> float:
 # ---- priors
 
 
-def _normal_on(scale: str, counts: Counts) -> tuple[Floats, Floats]:
+def _normal_on(scale: str, counts: Counts, power: float = 2.0) -> tuple[Floats, Floats]:
     """Nodes (rates) and posterior masses under a normal prior on a scale, its mean and sd by
-    maximum likelihood.
+    maximum likelihood; with another power than 2 see `_bell`.
     """
     point, error = _on_scale(scale, counts)
     beyond = 3 * float(np.median(error))
@@ -234,7 +253,7 @@ def _normal_on(scale: str, counts: Counts) -> tuple[Floats, Floats]:
     narrowest = float(node[1] - node[0])  # units whose true rates differ less count as equal
 
     def deviance(at: Floats) -> float:
-        prior = _bell(node, at[0], max(float(np.exp(at[1])), narrowest))
+        prior = _bell(node, at[0], max(float(np.exp(at[1])), narrowest), power)
         return -float(np.log(likelihood @ prior + 1e-300).sum())
 
     start = np.array([np.median(point), np.log(0.7 * point.std() + narrowest)])
@@ -245,7 +264,7 @@ def _normal_on(scale: str, counts: Counts) -> tuple[Floats, Floats]:
     posterior_sd = float((spread * error / np.hypot(spread, error)).min())
     number = int(np.clip(NODES_A_SD * np.ptp(ends) / posterior_sd, FEWEST_NODES, MOST_NODES))
     node = _grid(ends, number)
-    mass = _likelihood(counts, _rate(scale, node)) * _bell(node, mean, spread)
+    mass = _likelihood(counts, _rate(scale, node)) * _bell(node, mean, spread, power)
     return _rate(scale, node), mass / mass.sum(axis=1, keepdims=True)
 
 
@@ -260,9 +279,9 @@ def _on_scale(scale: str, counts: Counts) -> tuple[Floats, Floats]:
     return special.logit(rate), np.sqrt(variance) / (rate * (1 - rate))
 
 
-def _bell(node: Floats, mean: float, spread: float) -> Floats:
-    """Normal prior on (g,) nodes; adds up to 1."""
-    prior = np.exp(-(((node - mean) / spread) ** 2) / 2)
+def _bell(node: Floats, mean: float, spread: float, power: float) -> Floats:
+    """Prior exp(-|z|^power / 2) on (g,) nodes, normal where the power is 2; adds up to 1."""
+    prior = np.exp(-(np.abs((node - mean) / spread) ** power) / 2)
     return prior / max(float(prior.sum()), 1e-300)
 
 

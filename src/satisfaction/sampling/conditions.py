@@ -48,8 +48,9 @@ def flagged(respondents: Any, table: Lazy, condition: Condition) -> Any:
         restricted = frame.with_columns(inside.alias(SUBPOPULATION)).to_native()
     else:
         restricted = _beside(respondents, _truth_values(respondents, condition, eager=eager))
-    members = fetch(scan(restricted).select(nw.col(SUBPOPULATION).sum()))[SUBPOPULATION]
-    if not members.fillna(0).sum():
+    members = nw.col(SUBPOPULATION).sum()
+    counted = fetch(scan(restricted).select(members))[SUBPOPULATION]
+    if not counted.fillna(0).sum():
         raise DesignError(
             "D524",
             _("No respondent fulfils the condition {condition}.", condition=described(condition)),
@@ -66,7 +67,8 @@ def described(condition: Condition) -> str:
     if isinstance(condition, Mapping):
         parts = []
         for column, wanted in condition.items():
-            parts.append(f"{column} = {' | '.join(map(str, _values(wanted)))}")
+            values = " | ".join(map(str, _values(wanted)))
+            parts.append(f"{column} = {values}")
         return " & ".join(parts)
     return "expression" if isinstance(condition, nw.Expr) else "truth values"
 
@@ -99,7 +101,7 @@ def _named_condition(table: Lazy, column: str) -> nw.Expr:
     kind = table.collect_schema()[column]
     if kind == nw.Boolean:
         return nw.col(column)
-    held = fetch(table.select(nw.col(column)).unique())[column].dropna()
+    held = _held(table, column)
     if not kind.is_numeric() or not held.isin([0, 1]).all():
         raise DesignError(
             "D521",
@@ -141,9 +143,14 @@ def _require(table: Lazy, column: str) -> None:
     require_columns(table, [column], argument="where", error=DesignError, code="D520")
 
 
+def _held(table: Lazy, column: str) -> pd.Series[Any]:
+    """Return the different values that a column holds."""
+    return fetch(table.select(nw.col(column)).unique())[column].dropna()
+
+
 def _refuse_absent(table: Lazy, column: str, values: list[Any]) -> None:
     """Refuse values that no respondent has: a code misspelt, or text where the column holds numbers (D522)."""
-    held = fetch(table.select(nw.col(column)).unique())[column].dropna().tolist()
+    held = _held(table, column).tolist()
     absent = [value for value in values if value not in held]
     if not values or absent:
         raise DesignError(

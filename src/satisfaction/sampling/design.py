@@ -295,8 +295,13 @@ class SampleDesign:
             facts[_("replicate weights")] = str(self.replicates.weights.shape[1])
         if self.subpopulation:
             facts[_("subpopulation")] = self.subpopulation
-        log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
+        log = self.log.map(_shown)
         return card(str(_("sample design")), facts=facts, tables={_("weighting steps"): log})
+
+
+def _shown(value: Any) -> Any:
+    """Return a number as it is, anything else as text."""
+    return value if isinstance(value, int | float) else str(value)
 
 
 def SurveyDesign(
@@ -406,9 +411,9 @@ def SurveyDesign(
         merged_strata[_level(stratum)] = _level(target)
     brought_along = getattr(respondents, "attrs", {}).get(CODES, {})
     declared_apart = strata is not None or psu is not None or fpc is not None
-    given = None
+    replicates = None
     if replicate_weights is not None and not declared_apart:
-        respondents, given = _with_replicates(
+        respondents, replicates = _with_replicates(
             respondents, replicate_weights, scale=scale, rscales=rscales, mse=mse, df=df
         )
     elif replicate_weights is not None or scale is not None or rscales is not None:
@@ -435,7 +440,7 @@ def SurveyDesign(
         codes=dict(codes or brought_along),
         table=scan(respondents),
         complete=never_null(respondents),
-        replicates=given,
+        replicates=replicates,
     )
     _check(design)
     return design
@@ -480,8 +485,8 @@ def _with_replicates(
     if scale is None or not 0 < scale < np.inf:
         raise _no_replicates(_("scale is {scale}", scale=scale))
     design_df = rank_df(weights) if df is None else int(df)
-    given = GivenReplicates(weights, scale * each, bool(mse), design_df)
-    return rows.assign(**{ROW: np.arange(len(rows))}), given
+    replicates = GivenReplicates(weights, scale * each, bool(mse), design_df)
+    return rows.assign(**{ROW: np.arange(len(rows))}), replicates
 
 
 def _no_replicates(what: Text) -> DesignError:
@@ -499,6 +504,11 @@ def _no_replicates(what: Text) -> DesignError:
 def named(columns: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return column names as a tuple."""
     return (columns,) if isinstance(columns, str) else tuple(columns or ())
+
+
+def level_tuples(table: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the values of some columns, a tuple a row."""
+    return list(table[list(columns)].itertuples(index=False, name=None))
 
 
 def _level(stratum: Any) -> tuple[Any, ...]:

@@ -81,8 +81,13 @@ def add_columns(rows: Lazy, measures: Sequence[Measure]) -> Lazy:
         columns: Stage = {}
         for stage in stages:
             columns |= stage
-        rows = rows.with_columns(*(expression.alias(name) for name, expression in columns.items()))
+        rows = rows.with_columns(*aliased(columns))
     return rows
+
+
+def aliased(columns: Stage) -> list[nw.Expr]:
+    """Return expressions under the names of their columns."""
+    return [expression.alias(name) for name, expression in columns.items()]
 
 
 def only_where(rows: Lazy, measures: Sequence[Measure], column: str) -> Lazy:

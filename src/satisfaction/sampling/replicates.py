@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import hadamard, qr
 
-from satisfaction.sampling.variance import DENSE_ABOVE, Array, Clusters, Sparse
+from satisfaction.sampling.variance import DENSE_ABOVE, Array, Clusters, Sparse, summing
 
 LARGEST_CHUNK = 500_000  # numbers held at once
 DEPENDENT = 1e-5  # of the largest column: R's tolerance for the rank of replicate weights
@@ -58,11 +58,13 @@ def rank_df(weights: Array) -> int:
         return 0
     if weights.shape[0] < weights.shape[1]:
         weights = weights.T
-    size = np.abs(np.diag(qr(weights, mode="r", pivoting=True, check_finite=False)[0]))
-    return int((size > DEPENDENT * size.max(initial=0.0)).sum()) - 1
+    triangle = qr(weights, mode="r", pivoting=True, check_finite=False)[0]
+    size = np.abs(np.diag(triangle))
+    independent = size > DEPENDENT * size.max(initial=0.0)
+    return int(independent.sum()) - 1
 
 
-def deviations_of_given(given: GivenReplicates, theta: Array, full: Array) -> Array:
+def deviations_of_given(replicates: GivenReplicates, theta: Array, full: Array) -> Array:
     """Scale the deviations of given replicates from their centre, so that V = D'D: (R, Q).
 
     Parameters
@@ -74,12 +76,14 @@ def deviations_of_given(given: GivenReplicates, theta: Array, full: Array) -> Ar
     """
     known = np.isfinite(theta)
     centre = full
-    if not given.mse:
+    if not replicates.mse:
         # as R: a replicate of scale 0 is not part of the mean
-        part = known & (given.scale > 0)[:, None]
-        centre = np.where(part, theta, 0.0).sum(axis=0) / np.maximum(part.sum(axis=0), 1)
+        part = known & (replicates.scale > 0)[:, None]
+        counted = np.maximum(part.sum(axis=0), 1)
+        centre = np.where(part, theta, 0.0).sum(axis=0) / counted
     away = np.where(known, theta - centre, 0.0)
-    return np.asarray(away * np.sqrt(given.scale)[:, None])
+    root = np.sqrt(replicates.scale)
+    return np.asarray(away * root[:, None])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -157,13 +161,15 @@ def jackknife(clusters: Clusters) -> Replicates:
     def factors(chosen: Array) -> Array:
         """Return the factors (P, r) of the replicates chosen."""
         left_out = unit[chosen]
+        size = sizes[chosen]
         same = clusters.stratum[:, None] == clusters.stratum[left_out]
-        factor = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)
+        factor = np.where(same, size / (size - 1), 1.0)
         factor[left_out, np.arange(len(chosen))] = 0.0
         return factor
 
     left = 1 - clusters.fraction[clusters.stratum[unit]]
-    return Replicates(left * (sizes - 1) / sizes, unit, factors, clusters.stratum)
+    scale = left * (sizes - 1) / sizes
+    return Replicates(scale, unit, factors, clusters.stratum)
 
 
 def balanced(clusters: Clusters, *, fay: float) -> Replicates:
@@ -172,12 +178,15 @@ def balanced(clusters: Clusters, *, fay: float) -> Replicates:
     The factors are fay and 2 - fay. Every stratum must have two PSUs; sampling fractions are not credited.
     """
     strata = len(clusters.fraction)
-    signs = hadamard(1 << strata.bit_length())[:, 1 : strata + 1]  # its first column is constant
+    matrix = hadamard(1 << strata.bit_length())
+    signs = matrix[:, 1 : strata + 1]  # the first column is constant
     first = np.unique(clusters.stratum, return_index=True)[1]
     side = np.ones(len(clusters.stratum))
     side[first] = -1.0
-    factor = 1 + (1 - fay) * side[:, None] * signs.T[clusters.stratum]
-    scale = np.full(len(signs), 1 / (len(signs) * (1 - fay) ** 2))
+    half_sample = side[:, None] * signs.T[clusters.stratum]
+    factor = 1 + (1 - fay) * half_sample
+    replicates = len(signs)
+    scale = np.full(replicates, 1 / (replicates * (1 - fay) ** 2))
     return Replicates(scale, None, lambda chosen: factor[:, chosen])
 
 
@@ -190,7 +199,8 @@ def rao_wu(clusters: Clusters, *, replicates: int, seed: int) -> Replicates:
     for stratum, psus in enumerate(np.split(by_stratum, ends[:-1])):
         size = len(psus)
         draws = max(size - 1, 1)
-        counts = random.multinomial(draws, np.full(size, 1 / size), replicates).T
+        alike = np.full(size, 1 / size)
+        counts = random.multinomial(draws, alike, replicates).T
         shrunk = np.sqrt(1 - clusters.fraction[stratum])
         factor[psus] = 1 - shrunk + shrunk * counts * (size / draws)
     scale = np.full(replicates, 1 / replicates)
@@ -198,17 +208,7 @@ def rao_wu(clusters: Clusters, *, replicates: int, seed: int) -> Replicates:
 
 
 def replicated_sums(
-    replicates: Replicates,
-    values: Array,
-    *,
-    psu: Array,
-    psus: int,
-    domain: Array,
-    domains: int,
-    cell: Array,
-    counts: Array,
-    cells: int,
-    recipe: Recipe | None,
+    replicates: Replicates, laid: Laid, recipe: Recipe | None
 ) -> Iterator[tuple[Array, Array]]:
     """Sum values by domain under each replicate's weights.
 
@@ -218,11 +218,8 @@ def replicated_sums(
 
     Parameters
     ----------
-    values : (T, K) float
-        Sums over the respondents of a row, times their base weight.
-    psu, domain, cell : (T,) int
-    counts : (T,) float
-        What a row adds to its cell's count (Weighting.count).
+    laid : Laid
+        The values and the recipe's counts; see `lay`.
     recipe : Recipe, optional
         None: the base weights stay.
 
@@ -232,16 +229,6 @@ def replicated_sums(
         Numbers of the replicates.
     sums : (K, D, r) float
     """
-    laid = _lay(
-        values,
-        psu=psu,
-        psus=psus,
-        domain=domain,
-        domains=domains,
-        cell=cell,
-        counts=counts,
-        cells=cells,
-    )
     everything = np.arange(len(replicates.scale))
     if recipe is None:
         yield from _on_all_cells(replicates, everything, laid, None)
@@ -251,19 +238,21 @@ def replicated_sums(
         yield from _on_all_cells(replicates, everything, laid, recipe.replay)
         return
     spilling = []
+    psus = laid.into_cells.shape[1]
     unchanged = (laid.into_groups @ np.ones(psus)).reshape(laid.width, -1)
     unchanged *= recipe.factor[laid.cell_of_group]
-    for one in touched:
-        replay = recipe.on_part(one.cells)
-        for chosen in _chunks(one.chosen, max(len(one.cells) * laid.width, psus)):
-            part = _on_part(replicates, chosen, one.cells, laid, unchanged, replay)
-            yield chosen[part.kept], part.sums[..., part.kept]
-            spilling.append(chosen[~part.kept])
+    for part in touched:
+        replay = recipe.on_part(part.cells)
+        height = max(len(part.cells) * laid.width, psus)
+        for chosen in _chunks(part.chosen, height):
+            replayed = _on_part(replicates, chosen, part.cells, laid, unchanged, replay)
+            yield chosen[replayed.kept], replayed.sums[..., replayed.kept]
+            spilling.append(chosen[~replayed.kept])
     yield from _on_all_cells(replicates, np.concatenate(spilling), laid, recipe.replay)
 
 
-@dataclass(frozen=True, slots=True)
-class _Laid:
+@dataclass(frozen=True, slots=True, repr=False)
+class Laid:
     """Values and counts laid over PSUs. G groups of rows of equal cell and domain, K values.
 
     Attributes
@@ -286,13 +275,10 @@ class _Laid:
 
     def by_domain(self, groups: Array) -> Sparse:
         """Return the matrix that sums some groups by domain: (D, g)."""
-        shape = (self.domains, len(groups))
-        ones = np.ones(len(groups))
-        places = (self.domain_of_group[groups], np.arange(len(groups)))
-        return sp.csr_array((ones, places), shape=shape)
+        return summing(self.domain_of_group[groups], self.domains)
 
 
-def _lay(
+def lay(
     values: Array,
     *,
     psu: Array,
@@ -302,16 +288,26 @@ def _lay(
     cell: Array,
     counts: Array,
     cells: int,
-) -> _Laid:
+) -> Laid:
+    """Lay values and counts over PSUs.
+
+    Parameters
+    ----------
+    values : (T, K) float
+        Sums over the respondents of a row, times their base weight.
+    psu, domain, cell : (T,) int
+    counts : (T,) float
+        What a row adds to its cell's count (Weighting.count).
+    """
     width = values.shape[1]
-    pairs, group = np.unique(cell * np.int64(domains) + domain, return_inverse=True)
+    pair = cell * np.int64(domains) + domain
+    pairs, group = np.unique(pair, return_inverse=True)
     groups = len(pairs)
     into_cells = sp.csr_array((counts, (cell, psu)), shape=(cells, psus))
-    stacked = (group + groups * np.arange(width)[:, None]).ravel()
-    into_groups = sp.csr_array(
-        (values.T.ravel(), (stacked, np.tile(psu, width))), shape=(groups * width, psus)
-    )
-    return _Laid(into_groups, into_cells, pairs // domains, pairs % domains, width, domains)
+    group_of_value = group + groups * np.arange(width)[:, None]
+    places = (group_of_value.ravel(), np.tile(psu, width))
+    into_groups = sp.csr_array((values.T.ravel(), places), shape=(groups * width, psus))
+    return Laid(into_groups, into_cells, pairs // domains, pairs % domains, width, domains)
 
 
 def _chunks(chosen: Array, height: int) -> list[Array]:
@@ -323,7 +319,7 @@ def _chunks(chosen: Array, height: int) -> list[Array]:
 def _on_all_cells(
     replicates: Replicates,
     everything: Array,
-    laid: _Laid,
+    laid: Laid,
     replay: Callable[[Array], Replayed] | None,
 ) -> Iterator[tuple[Array, Array]]:
     """Sum the values by domain with the recipe replayed on all cells."""
@@ -351,7 +347,7 @@ def _on_part(
     replicates: Replicates,
     chosen: Array,
     cells: Array,
-    laid: _Laid,
+    laid: Laid,
     unchanged: Array,
     replay: Callable[[Array], Replayed],
 ) -> _PartSums:
@@ -374,7 +370,7 @@ def _on_part(
     return _PartSums(sums, replayed.kept)
 
 
-def _touched(replicates: Replicates, laid: _Laid, block: Array) -> list[_Touched] | None:
+def _touched(replicates: Replicates, laid: Laid, block: Array) -> list[_Touched] | None:
     """Sort jackknife replicates by the blocks they can change; None where one of them can change all cells."""
     if replicates.unit is None or replicates.stratum is None:
         return None
@@ -414,11 +410,15 @@ def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse | Arra
     """
     unknown = ~np.isfinite(theta)
     away = np.where(unknown, 0.0, theta)
-    away -= away.sum(axis=0) / np.maximum((~unknown).sum(axis=0), 1)
+    known = np.maximum((~unknown).sum(axis=0), 1)
+    away -= away.sum(axis=0) / known
     away[unknown] = 0.0
-    away *= np.sqrt(np.maximum(replicates.scale, 0.0))[:, None]
+    root = np.sqrt(np.maximum(replicates.scale, 0.0))
+    away *= root[:, None]
     if replicates.unit is not None:
         placed = np.zeros((psus, theta.shape[1]))
         placed[replicates.unit] = np.negative(away, out=away)
         away = placed
-    return away if np.count_nonzero(away) > DENSE_ABOVE * away.size else sp.csr_array(away)
+    if np.count_nonzero(away) > DENSE_ABOVE * away.size:
+        return away
+    return sp.csr_array(away)

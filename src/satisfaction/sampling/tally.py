@@ -22,7 +22,14 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import SUBPOPULATION, require_columns
 from satisfaction.sampling.design import SampleDesign
-from satisfaction.sampling.measures import Measure, add_columns, column_measure, flag
+from satisfaction.sampling.measures import (
+    Measure,
+    Stage,
+    add_columns,
+    aliased,
+    column_measure,
+    flag,
+)
 from satisfaction.sampling.variance import Array
 
 LIMB = 2**20
@@ -89,12 +96,15 @@ class Tally:
     def only(self, rows: Array) -> Tally:
         """Return the tally with nothing counted as valid outside the rows marked; every row, hence every PSU, stays."""
         inside = rows.astype(np.int64)[:, None]
+        valid = self.valid * inside
+        total = self.total * inside
         squares = self.squares * inside[:, :, None]
-        return replace(self, valid=self.valid * inside, total=self.total * inside, squares=squares)
+        return replace(self, valid=valid, total=total, squares=squares)
 
     def digest(self) -> str:
         """Return the SHA-256 of keys and counts: equal on every engine."""
-        content = hashlib.sha256(self.keys.to_csv(index=False, lineterminator="\n").encode())
+        keys = self.keys.to_csv(index=False, lineterminator="\n")
+        content = hashlib.sha256(keys.encode())
         for part in (self.n, self.valid, self.total, self.squares, self.units):
             content.update(np.ascontiguousarray(part).tobytes())
         return content.hexdigest()
@@ -167,16 +177,16 @@ def refuse_reserved(names: Sequence[str]) -> None:
     EstimatesError
         E386.
     """
-    if names:
+    for name in names:
         raise EstimatesError(
             "E386",
             _(
                 "Column '{names}' cannot make domains: the result uses that name itself, or "
                 "it is listed twice.",
-                names=names[0],
+                names=name,
             ),
             where="by",
-            got=names[0],
+            got=name,
             hint=_("Rename the column, or list it once."),
         )
 
@@ -323,9 +333,9 @@ def _count_integers(
     The values of `complete` columns, which hold no null, are as many as the respondents and need no count of their own.
     """
     small = counter(rows)
-    addends: dict[str, nw.Expr] = {"_n": nw.lit(1).cast(small)}
-    limbs: dict[str, nw.Expr] = {}
-    products: dict[str, nw.Expr] = {}
+    addends: Stage = {"_n": nw.lit(1).cast(small)}
+    limbs: Stage = {}
+    products: Stage = {}
     for m, measure in enumerate(measures):
         score = nw.col(measure.score_column)
         if measure.name in complete:
@@ -343,10 +353,10 @@ def _count_integers(
             low = nw.col(f"_l{m}")
             products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
     rows = add_columns(rows, [measure for measure in measures if measure.name not in complete])
-    rows = rows.select(*keys, *_named(addends | limbs))
+    rows = rows.select(*keys, *aliased(addends | limbs))
     summed = [*addends, *products]
     if products:
-        rows = rows.with_columns(*_named(products)).select(*keys, *summed)
+        rows = rows.with_columns(*aliased(products)).select(*keys, *summed)
     table = ordered(fetch(totals(rows, keys)), keys)
     n = table["_n"].to_numpy(np.int64)
     shape = (len(table), len(measures))
@@ -368,10 +378,6 @@ def _units_and_names(measures: list[Measure]) -> tuple[Array, tuple[str, ...]]:
     return units, tuple(measure.name for measure in measures)
 
 
-def _named(expressions: dict[str, nw.Expr]) -> list[nw.Expr]:
-    return [expression.alias(name) for name, expression in expressions.items()]
-
-
 def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
     """Count rows (`_n`) and sum every other column by the keys, as 64-bit integers (some engines return decimals)."""
     names = rows.collect_schema().names()
@@ -387,11 +393,11 @@ def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> Tally
     """Sum floating-point columns here, in sorted order."""
     valid = [f"_v{m}" for m in range(len(measures))]
     scores = [f"_t{m}" for m in range(len(measures))]
-    columns: dict[str, nw.Expr] = {}
+    columns: Stage = {}
     for m, measure in enumerate(measures):
         columns[valid[m]] = nw.col(measure.valid_column)
         columns[scores[m]] = nw.col(measure.score_column)
-    table = fetch(add_columns(rows, measures).select(*keys, *_named(columns)))
+    table = fetch(add_columns(rows, measures).select(*keys, *aliased(columns)))
     refuse_mixed(table, keys)
     table = table.sort_values([*keys, *columns], ignore_index=True)
     for measure, score in zip(measures, scores, strict=True):

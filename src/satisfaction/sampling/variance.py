@@ -66,7 +66,8 @@ class Members:
     def combined(self, matrix: Sparse) -> Members:
         """Return the members of linear combinations, (K, Q) coefficients: of all quantities that one uses."""
         uses = (sp.csr_array(matrix) != 0).astype(float)
-        return Members(sp.csr_array(self.inside @ uses.T), self.stratum)
+        inside = self.inside @ uses.T
+        return Members(sp.csr_array(inside), self.stratum)
 
     def sharing(self) -> Sparse:
         """Tell which quantities share a PSU: (Q, Q), above 0 where two do."""
@@ -74,13 +75,31 @@ class Members:
 
     def df(self, at: Array) -> int:
         """Return PSUs minus strata of the union of the quantities numbered `at`."""
-        psus = np.unique(self.inside[:, at].nonzero()[0])
-        return len(psus) - len(np.unique(self.stratum[psus]))
+        members = self.inside[:, at].nonzero()[0]
+        return psus_minus_strata(members, self.stratum)
+
+
+def psus_minus_strata(members: Array, stratum: Array) -> int:
+    """Return how many different PSUs the members lie in, minus the strata of these; `stratum` is that of every PSU."""
+    psus = np.unique(members)
+    strata = np.unique(stratum[psus])
+    return len(psus) - len(strata)
+
+
+def summing(group: Array, groups: int | None = None, values: Array | None = None) -> Sparse:
+    """Return the matrix that sums T rows, or `values` (T,) times each, by their group: (G, T)."""
+    rows = len(group)
+    if groups is None:
+        groups = int(group.max()) + 1
+    if values is None:
+        values = np.ones(rows)
+    return sp.csr_array((values, (group, np.arange(rows))), shape=(groups, rows))
 
 
 def sum_by_domain(domain: Array, values: Array, domains: int) -> Array:
     """Sum rows (T, M) by their domain (T,): (D, M)."""
-    return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
+    sums = [np.bincount(domain, column, domains) for column in values.T]
+    return np.stack(sums, axis=1)
 
 
 def linearized_means(
@@ -107,9 +126,10 @@ def linearized_means(
     z : (T, D*M) sparse
         Sum over a row's respondents of (y - estimate) / size, not weighted; 0 outside the domain.
     """
-    size = sum_by_domain(domain, weight[:, None] * valid, domains)
+    of_each = weight[:, None]
+    size = sum_by_domain(domain, of_each * valid, domains)
     with np.errstate(invalid="ignore"):
-        sums = sum_by_domain(domain, weight[:, None] * total, domains)
+        sums = sum_by_domain(domain, of_each * total, domains)
         estimate = sums / np.where(size > 0, size, np.nan)
     divisor = np.where(size > 0, size, 1.0)[domain]
     deviation = (total - estimate[domain] * valid) / divisor
@@ -129,18 +149,18 @@ def linearized_ratios(
     domain: Array, weight: Array, *, numerator: Array, denominator: Array, domains: int
 ) -> tuple[Array, Sparse]:
     """Linearize ratios of weighted totals: estimates (D, M), nan where the denominator is 0, and z as `linearized_means`."""
-    bottom = sum_by_domain(domain, weight[:, None] * denominator, domains)
+    of_each = weight[:, None]
+    bottom = sum_by_domain(domain, of_each * denominator, domains)
     safe = np.where(bottom != 0, bottom, np.nan)
-    ratio = sum_by_domain(domain, weight[:, None] * numerator, domains) / safe
-    deviation = np.nan_to_num((numerator - ratio[domain] * denominator) / safe[domain])
+    ratio = sum_by_domain(domain, of_each * numerator, domains) / safe
+    residual = numerator - ratio[domain] * denominator
+    deviation = np.nan_to_num(residual / safe[domain])
     return ratio, _place(domain, deviation, domains)
 
 
 def psu_totals(z: Sparse, weight: Array, clusters: Clusters) -> Sparse:
     """Sum weighted z (T, Q) over the respondents of each PSU: (P, Q)."""
-    rows = np.arange(len(weight))
-    shape = (len(clusters.stratum), len(weight))
-    return sp.csr_array((weight, (clusters.psu, rows)), shape=shape) @ z
+    return summing(clusters.psu, len(clusters.stratum), weight) @ z
 
 
 def contributions(totals: Sparse | Array, clusters: Clusters, lonely: LonelyPsu) -> Sparse | Array:
@@ -163,7 +183,8 @@ def contributions(totals: Sparse | Array, clusters: Clusters, lonely: LonelyPsu)
     # a stratum taken whole has no error, so nothing is lonely in it
     lone = (n == 1) & (clusters.fraction < 1)
     left = clusters.share * (1 - clusters.fraction)
-    scale = left * np.where(lone, 0.0, n / np.maximum(n - 1, 1))
+    correction = n / np.maximum(n - 1, 1)
+    scale = left * np.where(lone, 0.0, correction)
     if lonely == "adjust":
         scale = np.where(lone, left, scale)
     if lonely == "average" and lone.any():
@@ -229,34 +250,37 @@ def simple_variance(
         Size of the population; with `replacement` it does not matter.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.maximum(squares / size - estimate**2, 0.0) * n / (n - 1) / n
+        spread = np.maximum(squares / size - estimate**2, 0.0)
+        variance = spread * n / (n - 1) / n
         if not replacement:
-            variance = variance * np.maximum(population - n, 0.0) / population
+            not_drawn = np.maximum(population - n, 0.0)
+            variance = variance * not_drawn / population
     return np.asarray(variance)
 
 
 def _centred(totals: Sparse | Array, clusters: Clusters, grand: Array) -> Sparse | Array:
     """Subtract each stratum's mean (for the strata in `grand` the mean of all PSUs), keeping the pattern sparse."""
     n = clusters.sizes()
-    psus = np.arange(len(clusters.stratum))
-    belongs = (np.ones(len(psus)), (psus, clusters.stratum))
-    strata = sp.csr_array(belongs, shape=(len(psus), len(n)))
+    by_stratum = summing(clusters.stratum, len(n))
     if isinstance(totals, np.ndarray):
-        dense = np.asarray((strata.T @ totals) / n[:, None])
+        dense = np.asarray((by_stratum @ totals) / n[:, None])
         dense[grand] = totals.mean(axis=0)
         return np.asarray(totals - dense[clusters.stratum])
-    means = sp.csr_array(sp.diags_array(1 / n) @ (strata.T @ totals))
+    sums = by_stratum @ totals
+    means = sp.csr_array(sp.diags_array(1 / n) @ sums)
     if len(grand):
         means = sp.lil_array(means)
-        means[grand] = np.asarray(totals.sum(axis=0)).ravel() / totals.shape[0]
+        of_all = np.asarray(totals.sum(axis=0)).ravel()
+        means[grand] = of_all / totals.shape[0]
         means = sp.csr_array(means)
-    return sp.csr_array(totals - strata @ means)
+    return sp.csr_array(totals - by_stratum.T @ means)
 
 
 def _place(domain: Array, values: Array, domains: int) -> Sparse:
     """Put row t's M values into the columns of its domain: (T, D*M), domain-major."""
     rows, width = values.shape
-    columns = domain[:, None] * width + np.arange(width)
+    first = domain[:, None] * width
+    columns = first + np.arange(width)
     starts = np.arange(0, rows * width + 1, width)
     placed = (values.ravel(), columns.ravel(), starts)
     return sp.csr_array(placed, shape=(rows, domains * width))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from satisfaction.foundation.language import _
 RESPONDED = "responded"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SampledPersons:
     """Everybody who was sampled.
 
@@ -30,7 +30,7 @@ class SampledPersons:
         What the base step did, for the log of steps; None where 1 / inclusion probability says it all.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     record: dict[str, Any] | None
 
 
@@ -59,7 +59,9 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
         psu = str(survey.questionnaire.roles.psu)
         return SampledPersons(base_weights(persons, survey.sample, psu), None)
     if step.source == "table":
-        weight = _from_table(survey, step, persons)
+        assert step.table is not None
+        assert survey.weights is not None
+        weight = _of_each(survey, persons, survey.weights, file=step.table.file)["weight"]
     elif step.column:
         weight = persons[step.column].astype(float)
     else:
@@ -107,7 +109,8 @@ def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> p
             hint=_("Keep one row a PSU."),
         )
     weight = pd.Series(1 / probability.prod(axis=1).to_numpy(), index=sample[psu])
-    return respondents.assign(base_weight=respondents[psu].map(weight).astype(float))
+    of_each = respondents[psu].map(weight)
+    return respondents.assign(base_weight=of_each.astype(float))
 
 
 def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFrame:
@@ -117,15 +120,18 @@ def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFr
     roles = survey.questionnaire.roles
     silent = survey.nonrespondents
     silent = silent.sort_values(list(silent), kind="stable")
-    origin = {"_file": survey.declared.nonrespondents.file, "_sheet": "", "_row": silent.index + 2}
-    persons = with_parents(silent.assign(**origin), survey).reset_index(drop=True)
+    silent["_file"] = survey.declared.nonrespondents.file
+    silent["_sheet"] = ""
+    silent["_row"] = silent.index + 2
+    persons = with_parents(silent, survey).reset_index(drop=True)
     numbers = range(1, len(persons) + 1)
     persons[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]
     persons = persons.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
     together = pd.concat([respondents, persons], ignore_index=True)
     text = [name for name in together if together[name].dtype == object]
     together[text] = together[text].where(together[text].notna(), None)
-    return together.assign(**{RESPONDED: [1] * len(respondents) + [0] * len(persons)})
+    together[RESPONDED] = [1] * len(respondents) + [0] * len(persons)
+    return together
 
 
 def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Series:
@@ -155,13 +161,6 @@ def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Ser
         multiple = multiple / persons[name].fillna(1).astype(float)
     within = multiple.groupby([keys[name] for name in by])
     return population.to_numpy(float) * multiple / within.transform("sum")
-
-
-def _from_table(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Series:
-    """Return the final weights that were made elsewhere, in the order of the respondents."""
-    assert step.table is not None
-    assert survey.weights is not None
-    return _of_each(survey, persons, survey.weights, file=step.table.file)["weight"]
 
 
 def _of_each(
@@ -221,13 +220,10 @@ def replicates_of(survey: Survey, persons: pd.DataFrame) -> dict[str, Any] | Non
 def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, Any]:
     answered = len(persons)
     if RESPONDED in persons:
-        answered = persons[RESPONDED].sum()
-    record: dict[str, Any] = {
-        "step": "base",
-        "method": step.source,
-        "sampled": len(persons),
-        "respondents": int(answered),
-    }
+        answered = int(persons[RESPONDED].sum())
+    record: dict[str, Any] = {"step": "base", "method": step.source}
+    record["sampled"] = len(persons)
+    record["respondents"] = answered
     if step.column:
         return record | {"column": step.column}
     if step.table is not None and survey.weights is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -15,7 +15,7 @@ from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, named
+from satisfaction.sampling.design import SampleDesign, level_tuples, named
 from satisfaction.sampling.variance import Array, Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
@@ -97,7 +97,8 @@ def calibrate(
     step = Calibration(equation, laid.targets, places)
     levels_of = {}
     for margin, levels in margins.items():
-        levels_of["+".join(named(margin))] = len(levels) if isinstance(levels, Mapping) else 1
+        name = "+".join(named(margin))
+        levels_of[name] = len(levels) if isinstance(levels, Mapping) else 1
     record = {
         "step": "calibration",
         "method": method,
@@ -110,9 +111,8 @@ def calibrate(
         "at_bounds": _at_bounds(cells, solution.factor, bounds),
     }
     weight = cells.entering * solution.factor
-    return extended(
-        design, cells, step, weight=weight, record=record, margins=(laid.matrix, laid.margin_of)
-    )
+    indicators = (laid.matrix, laid.margin_of)
+    return extended(design, cells, step, weight=weight, record=record, margins=indicators)
 
 
 def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
@@ -162,8 +162,8 @@ def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, flo
     {(1,): 60.0, (2,): 40.0}
     """
     populated = table[table["population"] > 0]
-    keys = populated[list(columns)].itertuples(index=False, name=None)
-    return dict(zip(keys, populated["population"].astype(float), strict=True))
+    population = populated["population"].astype(float)
+    return dict(zip(level_tuples(populated, columns), population, strict=True))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -182,15 +182,18 @@ class Calibration(EquationStep):
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return weights that meet the margins in every replicate; (C, R)."""
-        targets = np.repeat(self.targets[:, None], count.shape[1], axis=1)
-        return np.asarray(weight * self.equation.replay(count * weight, targets))
+        replicates = count.shape[1]
+        targets = np.repeat(self.targets[:, None], replicates, axis=1)
+        factor = self.equation.replay(count * weight, targets)
+        return np.asarray(weight * factor)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which level a replicate misses, because no weights meet all of them: (L, R) bool."""
         targets = self.targets[:, None]
         scale = np.where(targets != 0, np.abs(targets), 1.0)
         achieved = self.equation.matrix.T @ (count * after)
-        return np.asarray(np.abs(achieved - targets) / scale > UNSOLVED)
+        miss = np.abs(achieved - targets) / scale
+        return np.asarray(miss > UNSOLVED)
 
     def on(self, index: Array) -> Calibration:
         """Return the step on finer cells."""
@@ -203,7 +206,7 @@ class Calibration(EquationStep):
         return Calibration(self.equation.part(cells), self.targets[levels], places)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Laid:
     """Margins laid over C cells. L levels and numeric totals.
 
@@ -216,9 +219,9 @@ class Laid:
         A numeric total's level is 'total'.
     """
 
-    matrix: Sparse = field(repr=False)
-    targets: Array = field(repr=False)
-    margin_of: Array = field(repr=False)
+    matrix: Sparse
+    targets: Array
+    margin_of: Array
     names: tuple[tuple[str, Any], ...]
 
 
@@ -249,18 +252,21 @@ def _levels(margin: str | tuple[str, ...], levels: Any) -> Levels | float:
 
 def _one_column(margin: str | tuple[str, ...], table: pd.DataFrame) -> Any:
     """Return the populations of a table whose levels stand in its index, or in columns of the margin's names."""
-    if set(named(margin)) <= set(table):
-        table = table.set_index(list(named(margin)))
-    return table.iloc[:, 0] if table.shape[1] == 1 else table
+    columns = list(named(margin))
+    if set(columns) <= set(table):
+        table = table.set_index(columns)
+    if table.shape[1] != 1:
+        return table
+    return table.iloc[:, 0]
 
 
-def _other_form(where: str, given: Any) -> WeightsError:
+def _other_form(where: str, levels: Any) -> WeightsError:
     return WeightsError(
         "W381",
         _(
             "The margin '{where}' is written in a form that is not known: {name}.",
             where=where,
-            name=type(given).__name__,
+            name=type(levels).__name__,
         ),
         where=f"margins: {where}",
         available=("{level: population}", "Series", "DataFrame with one column", "total"),
@@ -273,7 +279,10 @@ def _other_form(where: str, given: Any) -> WeightsError:
 
 def margin_columns(margins: Margins) -> tuple[str, ...]:
     """Return the columns that margins name, each once."""
-    return tuple(dict.fromkeys(column for margin in margins for column in named(margin)))
+    columns: dict[str, None] = {}
+    for margin in margins:
+        columns |= dict.fromkeys(named(margin))
+    return tuple(columns)
 
 
 def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> Laid:
@@ -298,7 +307,8 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> Laid:
     names = tuple(_level_names(margins))
     matrix = sp.csr_array(sp.hstack(blocks))
     _check_empty(matrix, names)
-    margin_of = np.repeat(np.arange(len(targets)), [len(block) for block in targets])
+    sizes = [len(of_margin) for of_margin in targets]
+    margin_of = np.repeat(np.arange(len(sizes)), sizes)
     return Laid(matrix, np.concatenate(targets), margin_of, names)
 
 
@@ -308,9 +318,9 @@ def _indicators(
     """(C, levels) indicators of one margin; levels of the sample that it does not know are refused."""
     position = {}
     for i, level in enumerate(levels):
-        position[level if isinstance(level, tuple) else (level,)] = i
-    keys = cells[list(columns)].itertuples(index=False, name=None)
-    level_of = np.array([position.get(key, -1) for key in keys])
+        key = level if isinstance(level, tuple) else (level,)
+        position[key] = i
+    level_of = np.array([position.get(key, -1) for key in level_tuples(cells, columns)])
     strange = (level_of < 0) & weighted
     if strange.any():
         unknown = cells.loc[strange, list(columns)].drop_duplicates().to_numpy().tolist()
@@ -330,7 +340,7 @@ def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> S
     """(C, 1) values of a numeric column."""
     (name,) = columns
     values = pd.to_numeric(cells[name], errors="coerce").to_numpy(float)
-    if not (pd.api.types.is_numeric_dtype(cells[name]) or pd.api.types.is_bool_dtype(cells[name])):
+    if not pd.api.types.is_numeric_dtype(cells[name]):
         raise WeightsError(
             "W114",
             _("'{name}' is no number; it cannot be calibrated to a total.", name=name),
@@ -344,7 +354,8 @@ def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> S
             where=f"margins: {name}",
             hint=_("Fill in or impute the column first."),
         )
-    return sp.csr_array(np.where(weighted, np.nan_to_num(values), 0.0)[:, None])
+    values = np.where(weighted, np.nan_to_num(values), 0.0)
+    return sp.csr_array(values[:, None])
 
 
 def _level_names(margins: Margins) -> list[tuple[str, Any]]:
@@ -509,5 +520,8 @@ def _at_bounds(cells: Cells, factor: Array, bounds: Bounds | None) -> int:
     """Count the cells whose factor lies at a bound."""
     if bounds is None:
         return 0
-    near = (factor <= bounds[0] * (1 + 1e-6)) | (factor >= bounds[1] * (1 - 1e-6))
-    return int((near & (cells.size > 0)).sum())
+    low, high = bounds
+    at_low = factor <= low * (1 + 1e-6)
+    at_high = factor >= high * (1 - 1e-6)
+    near = (at_low | at_high) & (cells.size > 0)
+    return int(near.sum())

@@ -35,15 +35,14 @@ def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
     total = float((n * weight).sum())
     square = float((n * weight**2).sum())
     kish = count * square / total**2
-    return {
-        "respondents": count,
-        "sum": total,
-        "low": float(weight.min()),
-        "high": float(weight.max()),
-        "cv": float(np.sqrt(max(kish - 1, 0.0))),
-        "kish_deff": kish,
-        "effective_n": count / kish,
-    }
+    figures = {"respondents": count, "sum": total}
+    figures["low"] = float(weight.min())
+    figures["high"] = float(weight.max())
+    variation = max(kish - 1, 0.0)
+    figures["cv"] = float(np.sqrt(variation))
+    figures["kish_deff"] = kish
+    figures["effective_n"] = count / kish
+    return figures
 
 
 def write_weights(design: SampleDesign, folder: str | Path) -> str:

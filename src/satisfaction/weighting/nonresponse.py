@@ -14,8 +14,8 @@ from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Array, Sparse
+from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.variance import Array, Sparse, summing
 from satisfaction.weighting.recipe import (
     Cells,
     cells_for,
@@ -23,7 +23,6 @@ from satisfaction.weighting.recipe import (
     place,
     ratio_or,
     renumbered,
-    summing,
 )
 from satisfaction.weighting.solving import LOGISTIC, EquationStep, SolvedEquation, newton
 
@@ -116,11 +115,12 @@ class Classes:
         size = count * weight
         classes = summing(self.group)
         sampled = classes @ size
-        answered = classes @ (size * self.responded[:, None])
-        ratio = ratio_or(sampled, answered, 0.0)
+        responded = self.responded[:, None]
+        answered = classes @ (size * responded)
+        ratio = ratio_or(sampled, answered, 0.0)[self.group]
         carried = np.where(answered > 0, sampled, 0.0).sum(axis=0)
         rest = ratio_or(sampled.sum(axis=0), carried, 1.0)
-        return np.asarray(weight * ratio[self.group] * self.responded[:, None] * rest)
+        return np.asarray(weight * ratio * responded * rest)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which class has no respondents, so that its weight went to those of all classes: (classes, R) bool."""
@@ -132,7 +132,8 @@ class Classes:
 
     def kept(self, count: Array, before: Array, after: Array) -> Array:
         """Tell in which replicates every class has respondents to carry its weight: (R,) bool."""
-        return np.asarray(~self.unsolved(count, before, after).any(axis=0))
+        unsolved = self.unsolved(count, before, after)
+        return np.asarray(~unsolved.any(axis=0))
 
     @property
     def linked(self) -> Sparse:
@@ -141,12 +142,14 @@ class Classes:
 
     def on(self, index: Array) -> Classes:
         """Return the step on finer cells."""
-        return replace(self, group=self.group[index], responded=self.responded[index])
+        responded = self.responded[index]
+        return replace(self, group=self.group[index], responded=responded)
 
     def part(self, cells: Array) -> Classes:
         """Return the step on some of the cells, none of which shares a class with another one."""
-        places = tuple(self.places[number] for number in np.unique(self.group[cells]))
-        return Classes(renumbered(self.group[cells]), self.responded[cells], places)
+        group = self.group[cells]
+        places = tuple(self.places[number] for number in np.unique(group))
+        return Classes(renumbered(group), self.responded[cells], places)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -168,9 +171,9 @@ class Propensity(EquationStep):
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, weight / propensity for respondents; (C, R)."""
         size = count * weight
-        targets = self.equation.matrix.T @ (size * self.responded[:, None])
-        propensity = self.equation.replay(size, targets)
         answered = self.responded[:, None]
+        targets = self.equation.matrix.T @ (size * answered)
+        propensity = self.equation.replay(size, targets)
         nothing = np.zeros_like(propensity)
         return np.asarray(np.divide(weight, propensity, out=nothing, where=answered))
 
@@ -180,13 +183,15 @@ class Propensity(EquationStep):
         covariates = abs(self.equation.matrix).T
         sampled = covariates @ size
         answered = covariates @ (size * self.responded[:, None])
-        ratio = (count * after).sum(axis=0) / size.sum(axis=0)
+        adjusted = (count * after).sum(axis=0)
+        ratio = adjusted / size.sum(axis=0)
         far = np.abs(ratio - 1) > FAR_FROM_SAMPLED
         return np.vstack([(sampled > 0) & (answered <= 0), far])
 
     def on(self, index: Array) -> Propensity:
         """Return the step on finer cells."""
-        return replace(self, equation=self.equation.on(index), responded=self.responded[index])
+        responded = self.responded[index]
+        return replace(self, equation=self.equation.on(index), responded=responded)
 
     def part(self, cells: Array) -> Propensity:
         """Return the step on all cells, in another order: none can be replayed without the others."""
@@ -204,7 +209,8 @@ def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
             available=values.unique(),
             hint=_("Correct the column."),
         )
-    if lacking := [name for name in by if cells.table[name].isna().any()]:
+    lacking = [name for name in by if cells.table[name].isna().any()]
+    if lacking:
         raise WeightsError(
             "W122",
             _(
@@ -223,7 +229,8 @@ def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
     group = cells.groups(by)
     silent = np.bincount(group, answered * cells.size) <= 0
     if silent.any():
-        names = cells.table.loc[silent[group], list(by)].drop_duplicates().to_numpy().tolist()
+        rows = cells.table.loc[silent[group], list(by)]
+        names = rows.drop_duplicates().to_numpy().tolist()
         raise WeightsError(
             "W120",
             _("Weighting classes have no respondents: {names}.", names=shortened(names)),
@@ -231,8 +238,9 @@ def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
             hint=_("Merge them with a similar class, or use one column less."),
         )
     first = np.unique(group, return_index=True)[1]
-    levels = cells.table.iloc[first][list(by)].itertuples(index=False, name=None)
-    return Classes(group, answered, tuple(place(" x ".join(by), level) for level in levels))
+    levels = level_tuples(cells.table.iloc[first], by)
+    places = [place(" x ".join(by), level) for level in levels]
+    return Classes(group, answered, tuple(places))
 
 
 def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
@@ -266,7 +274,8 @@ def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> Non
     uncertain = propensity.min() >= CERTAIN and propensity.max() <= 1 - CERTAIN
     if uncertain and abs(total / sampled - 1) <= FAR_FROM_SAMPLED:
         return
-    guilty = [name for name in by if _separates(cells.table[name], step.responded)] or list(by)
+    separating = [name for name in by if _separates(cells.table[name], step.responded)]
+    guilty = separating or list(by)
     raise WeightsError(
         "W380",
         _(
@@ -289,7 +298,9 @@ def _separates(values: pd.Series[Any], responded: Array) -> bool:
         return False
     answered = values[responded]
     silent = values[~responded]
-    return bool(answered.min() >= silent.max() or answered.max() <= silent.min())
+    above = answered.min() >= silent.max()
+    below = answered.max() <= silent.min()
+    return bool(above or below)
 
 
 def _design_matrix(table: pd.DataFrame, by: Sequence[str]) -> tuple[sp.csr_array, tuple[str, ...]]:

@@ -9,12 +9,11 @@ C cells, R replicates. A cell holds `count` respondents (a replicate's count nee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from satisfaction.foundation.engines import fetch, matched, ordered
 from satisfaction.foundation.errors import WeightsError
@@ -33,7 +32,7 @@ from satisfaction.weighting.solving import Bounds
 UNSOLVED = 1e-6  # a miss this large is no rounding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Cells:
     """Cells of a design's respondents, before a further step. C cells, K rows of equal cell and base weight.
 
@@ -57,15 +56,15 @@ class Cells:
     """
 
     columns: tuple[str, ...]
-    table: pd.DataFrame = field(repr=False)
-    count: Array = field(repr=False)
-    start: Array = field(repr=False)
-    entering: Array = field(repr=False)
-    steps: tuple[WeightingStep, ...] = field(repr=False)
-    index: Array = field(repr=False)
-    people: Array = field(repr=False)
-    base: Array = field(repr=False)
-    cell: Array = field(repr=False)
+    table: pd.DataFrame
+    count: Array
+    start: Array
+    entering: Array
+    steps: tuple[WeightingStep, ...]
+    index: Array
+    people: Array
+    base: Array
+    cell: Array
 
     @property
     def size(self) -> Array:
@@ -76,11 +75,14 @@ class Cells:
         """Number the combinations of some columns: (C,) int, all 0 without columns."""
         if not columns:
             return np.zeros(len(self.table), dtype=int)
-        return np.asarray(self.table.groupby(list(columns), dropna=False).ngroup())
+        grouped = self.table.groupby(list(columns), dropna=False)
+        return np.asarray(grouped.ngroup())
 
     def after(self, step: WeightingStep) -> Array:
         """Return the weights after a step: (C,)."""
-        return step.reweight(self.count[:, None], self.entering[:, None])[:, 0]
+        count = self.count[:, None]
+        weight = step.reweight(count, self.entering[:, None])
+        return weight[:, 0]
 
 
 def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool = False) -> Cells:
@@ -211,14 +213,6 @@ def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
     return columns
 
 
-def summing(group: Array) -> Sparse:
-    """Return the (G, C) matrix that sums cells by group."""
-    cells = len(group)
-    ones = np.ones(cells)
-    shape = (int(group.max()) + 1, cells)
-    return sp.csr_array((ones, (group, np.arange(cells))), shape=shape)
-
-
 def renumbered(group: Array) -> Array:
     """Number groups 0..G-1 in the same order."""
     return np.asarray(np.unique(group, return_inverse=True)[1])
@@ -233,5 +227,8 @@ def ratio_or(numerator: Array, denominator: Array, otherwise: float) -> Array:
 def place(margin: str, level: Any, bounds: Bounds | None = None) -> str:
     """Name a level of a margin or class, and the bounds that weights keep there."""
     values = level if isinstance(level, tuple) else (level,)
-    within = f" (bounds {bounds[0]:g}, {bounds[1]:g})" if bounds else ""
-    return f"{margin} = {' x '.join(map(str, values))}{within}"
+    name = f"{margin} = {' x '.join(map(str, values))}"
+    if bounds is None:
+        return name
+    low, high = bounds
+    return f"{name} (bounds {low:g}, {high:g})"

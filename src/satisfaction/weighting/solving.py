@@ -7,7 +7,7 @@ sum_c size_c F(x_c'b) x_c = targets. C cells, L margin levels (or numeric totals
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -44,7 +44,7 @@ class Distance:
 LOGISTIC = Distance(special.expit, lambda u: special.expit(u) * special.expit(-u))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Solution:
     """Factors of C cells.
 
@@ -58,9 +58,9 @@ class Solution:
         max |achieved / target - 1|.
     """
 
-    coefficients: Array = field(repr=False)
-    factor: Array = field(repr=False)
-    achieved: Array = field(repr=False)
+    coefficients: Array
+    factor: Array
+    achieved: Array
     iterations: int
     discrepancy: float
 
@@ -70,9 +70,12 @@ def calibration_distance(method: Method, bounds: Bounds | None) -> Distance:
     if method == "logit":
         assert bounds is not None
         return _logit(*bounds)
-    linear = Distance(lambda u: 1 + u, np.ones_like)
-    distance = Distance(np.exp, np.exp) if method == "raking" else linear
-    return distance if bounds is None else _restricted(distance.curve, distance.slope, *bounds)
+    distance = Distance(lambda u: 1 + u, np.ones_like)
+    if method == "raking":
+        distance = Distance(np.exp, np.exp)
+    if bounds is None:
+        return distance
+    return _restricted(distance, *bounds)
 
 
 def newton(
@@ -102,8 +105,10 @@ def newton(
     def at(coefficients: Array, iterations: int) -> Solution:
         factor = distance.curve(matrix @ coefficients)
         achieved = matrix.T @ (size * factor)
-        gap = float(np.abs((achieved - targets) / scale).max())
-        gap = gap if np.isfinite(gap) else np.inf
+        misses = np.abs((achieved - targets) / scale)
+        gap = float(misses.max())
+        if not np.isfinite(gap):
+            gap = np.inf
         return Solution(coefficients, factor, achieved, iterations, gap)
 
     with np.errstate(over="ignore", invalid="ignore"):
@@ -261,7 +266,8 @@ def _target_scale(matrix: Sparse, size: Array, targets: Array) -> Array:
     if np.all(targets):
         return np.abs(targets)
     sums = abs(matrix).T @ size
-    return np.where(targets != 0, np.abs(targets), np.where(sums > 0, sums, 1.0))
+    instead = np.where(sums > 0, sums, 1.0)
+    return np.where(targets != 0, np.abs(targets), instead)
 
 
 def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds) -> list[Bounds]:
@@ -273,7 +279,8 @@ def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds)
     weighted = sp.csr_array(matrix.T @ sp.diags_array(size))
     unit = abs(weighted).sum(axis=1)
     no_bound = sp.csr_array((len(targets), 1))
-    equal = sp.hstack([sp.diags_array(1 / unit) @ weighted, no_bound], format="csr")
+    scaled = sp.diags_array(1 / unit) @ weighted
+    equal = sp.hstack([scaled, no_bound], format="csr")
     cells = len(size)
 
     def tightest(sign: float, low: float, high: float | None) -> float | None:
@@ -318,19 +325,24 @@ def _logit(low: float, high: float) -> Distance:
     rate = (high - low) / ((1 - low) * (high - 1))
     shift = np.log((1 - low) / (high - 1))
 
-    def share(u: Array) -> Array:
-        return np.asarray(special.expit(rate * u + shift))
+    def curve(u: Array) -> Array:
+        return np.asarray(low + (high - low) * special.expit(rate * u + shift))
 
-    return Distance(
-        lambda u: low + (high - low) * share(u),
-        lambda u: (high - low) * rate * share(u) * (1 - share(u)),
-    )
+    def slope(u: Array) -> Array:
+        share = special.expit(rate * u + shift)
+        steepest = (high - low) * rate
+        return np.asarray(steepest * share * (1 - share))
+
+    return Distance(curve, slope)
 
 
-def _restricted(
-    curve: Callable[[Array], Array], slope: Callable[[Array], Array], low: float, high: float
-) -> Distance:
-    return Distance(
-        lambda u: np.clip(curve(u), low, high),
-        lambda u: np.where((curve(u) > low) & (curve(u) < high), slope(u), 0.0),
-    )
+def _restricted(free: Distance, low: float, high: float) -> Distance:
+    def curve(u: Array) -> Array:
+        return np.clip(free.curve(u), low, high)
+
+    def slope(u: Array) -> Array:
+        factor = free.curve(u)
+        inside = (factor > low) & (factor < high)
+        return np.where(inside, free.slope(u), 0.0)
+
+    return Distance(curve, slope)

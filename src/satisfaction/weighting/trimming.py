@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,8 +12,8 @@ import scipy.sparse as sp
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.variance import Array, Sparse
+from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.variance import Array, Sparse, summing
 from satisfaction.weighting.recipe import (
     UNSOLVED,
     Cells,
@@ -23,7 +23,6 @@ from satisfaction.weighting.recipe import (
     place,
     ratio_or,
     renumbered,
-    summing,
 )
 
 Relative = Literal["median", "mean", "none"]
@@ -145,7 +144,7 @@ class Bounds:
     high: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Trimming:
     """Weights cut to bounds; the excess goes to the untrimmed weights.
 
@@ -167,8 +166,8 @@ class Trimming:
         In the full sample weight goes from one group to the others, so that no group can be replayed alone.
     """
 
-    group: Array = field(repr=False)
-    unit_of: Array = field(repr=False)
+    group: Array
+    unit_of: Array
     lower: float
     upper: float
     relative_to: Relative
@@ -213,7 +212,8 @@ class Trimming:
         """Tell where the bounds cannot hold all the weight: (1, R) bool."""
         entered = (count * before).sum(axis=0)
         left = (count * after).sum(axis=0)
-        return np.asarray(np.abs(left / entered - 1) > UNSOLVED)[None]
+        miss = np.abs(left / entered - 1)
+        return np.asarray(miss > UNSOLVED)[None]
 
     def kept(self, count: Array, before: Array, after: Array) -> Array:
         """Tell in which replicates every group has kept its sum of weights: (R,) bool."""
@@ -235,17 +235,20 @@ class Trimming:
         if self.relative_to != "none":
             ties.append(sp.csr_array(summing(self.unit_of).T))
         if self.spills:
-            ties.append(sp.csr_array(np.ones((len(self.group), 1))))
+            all_tied = np.ones((len(self.group), 1))
+            ties.append(sp.csr_array(all_tied))
         return sp.csr_array(sp.hstack(ties))
 
     def on(self, index: Array) -> Trimming:
         """Return the step on finer cells."""
-        return replace(self, group=self.group[index], unit_of=self.unit_of[index])
+        unit_of = self.unit_of[index]
+        return replace(self, group=self.group[index], unit_of=unit_of)
 
     def part(self, cells: Array) -> Trimming:
         """Return the step on some of the cells, none of which is tied to another one."""
         group = renumbered(self.group[cells])
-        return replace(self, group=group, unit_of=renumbered(self.unit_of[cells]))
+        unit_of = renumbered(self.unit_of[cells])
+        return replace(self, group=group, unit_of=unit_of)
 
     def _equally(self, count: Array, cut: Array, excess: Array, free: Array) -> Array:
         """Add the same to the free weights of each group; without any, its excess goes to all free weights."""
@@ -255,7 +258,8 @@ class Trimming:
         added = ratio_or(excess_of_group, takers, 0.0)
         left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
         added_to_all = ratio_or(left_over, takers.sum(axis=0), 0.0)
-        return np.asarray(cut + free * (added[self.group] + added_to_all))
+        added_to_each = added[self.group] + added_to_all
+        return np.asarray(cut + free * added_to_each)
 
     def _in_proportion(self, count: Array, cut: Array, excess: Array, free: Array) -> Array:
         """Scale the free weights of each group; without any, its excess goes to all free weights."""
@@ -287,23 +291,26 @@ def medians(group: Array, count: Array, weight: Array) -> Array:
     by_group = np.argsort(group, kind="stable")
     ends = np.cumsum(np.bincount(group))
     columns = np.arange(weight.shape[1])
-    found = np.zeros((len(ends), weight.shape[1]))
+    medians_of_groups = np.zeros((len(ends), weight.shape[1]))
     for number, members in enumerate(np.split(by_group, ends[:-1])):
         if not len(members):
             continue
         order = np.argsort(weight[members], axis=0, kind="stable")
         ascending = np.take_along_axis(weight[members], order, axis=0)
-        cumulated = np.cumsum(np.take_along_axis(held[members], order, axis=0), axis=0)
+        counts = np.take_along_axis(held[members], order, axis=0)
+        cumulated = np.cumsum(counts, axis=0)
         half = cumulated[-1] / 2 * (1 - NEAR)
         middle = (cumulated >= half).argmax(axis=0)
-        found[number] = ascending[middle, columns]
-    return found
+        medians_of_groups[number] = ascending[middle, columns]
+    return medians_of_groups
 
 
 def _means(group: Array, count: Array, weight: Array) -> Array:
     """Return the mean weight of the respondents of each group: (G, R)."""
     groups = summing(group)
-    return ratio_or(groups @ (count * weight), groups @ (count * (weight > 0)), 0.0)
+    total = groups @ (count * weight)
+    respondents = groups @ (count * (weight > 0))
+    return ratio_or(total, respondents, 0.0)
 
 
 def _range(bound: Array) -> float | dict[str, float] | None:
@@ -335,7 +342,7 @@ def _wholly_trimmed(
 def _names(cells: Cells, group: Array, chosen: Array, columns: Sequence[str]) -> list[str]:
     """Name some groups of cells: `chosen` is (G,) bool."""
     first = np.unique(group, return_index=True)[1]
-    levels = cells.table.iloc[first[chosen]][list(columns)].itertuples(index=False, name=None)
+    levels = level_tuples(cells.table.iloc[first[chosen]], columns)
     return [place(" x ".join(columns), level) for level in levels]
 
 
@@ -366,7 +373,8 @@ def _refuse_bounds(step: Trimming, bounds: Bounds, cells: Cells, columns: Sequen
 def _no_bounds(bounds: Bounds, cells: Cells) -> WeightsError:
     low = float(bounds.low.min())
     high = float(bounds.high.max())
-    mean = float(cells.size.sum() / cells.count[cells.entering > 0].sum())
+    respondents = cells.count[cells.entering > 0].sum()
+    mean = float(cells.size.sum() / respondents)
     return WeightsError(
         "W130",
         _(

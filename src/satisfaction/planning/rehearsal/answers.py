@@ -8,17 +8,14 @@ The finite population of a wave: residents and what each of them answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from satisfaction.planning.rehearsal.residents import PopulationFacts, Residents, generator, settle
+from satisfaction.sampling.variance import Array
 
-Codes = npt.NDArray[np.int16]
-Singles = npt.NDArray[np.float32]
 NOT_APPLICABLE = 97
 DONT_KNOW = 98
 REFUSED = 99
@@ -94,7 +91,7 @@ ACTIVITIES = np.array([0.62, 0.28, 0.34, 0.22], dtype=np.float32)
 ORDER = ("heard", "core_values", "took_part", "took_part_in", *(scale.name for scale in SCALES[2:]))
 
 
-def answer(residents: Residents, *, seed: int, wave: str) -> dict[str, Codes]:
+def answer(residents: Residents, *, seed: int, wave: str) -> dict[str, Array]:
     """Give every model person's answers to the items of the civilised-city questionnaire.
 
     Parameters
@@ -114,40 +111,48 @@ def answer(residents: Residents, *, seed: int, wave: str) -> dict[str, Codes]:
     leaning = _leanings(residents, seed, wave)
     talk = generator(seed, "talk", wave)
     shape = residents.sex.shape
-    reticence = np.where(talk.random(shape) < RETICENT, RETICENCE, 0.8).astype(np.float32)
+    reticent = talk.random(shape) < RETICENT
+    reticence = np.where(reticent, RETICENCE, 0.8).astype(np.float32)
     evasive = DONT_KNOW_BY_AGE[residents.age] * reticence
-    given = {s.name: _single(s, residents, leaning[s.trait], evasive, seed, wave) for s in SCALES}
-    given["core_values"] = _core_values(leaning[1], evasive, generator(seed, "core_values", wave))
-    given["took_part_in"] = _activities(given["took_part"], generator(seed, "took_part_in", wave))
-    for item, left in _broken_off(shape, talk):
-        given[item][left] = NO_ANSWER
-    return {item: given[item] for item in ORDER}
+    codes = {}
+    for scale in SCALES:
+        codes[scale.name] = _single(scale, residents, leaning[scale.trait], evasive, seed, wave)
+    random = generator(seed, "core_values", wave)
+    codes["core_values"] = _core_values(leaning[1], evasive, random)
+    random = generator(seed, "took_part_in", wave)
+    codes["took_part_in"] = _activities(codes["took_part"], random)
+    left_at = _left_at(shape, talk)
+    for position, item in enumerate(ORDER):
+        codes[item][left_at <= position] = NO_ANSWER
+    return {item: codes[item] for item in ORDER}
 
 
-def county_leanings(counties: int, *, seed: int, wave: str) -> npt.NDArray[np.float64]:
+def county_leanings(counties: int, *, seed: int, wave: str) -> Array:
     """Return each county's three leanings in a wave, n x 3; a third of the counties huddle around three values."""
     random = generator(seed, "counties")
     sd = np.array(LEANING.county)
     spread = random.standard_normal((counties, TRAITS)) * sd
-    centre = np.array([-0.8, 0.1, 0.9])[random.integers(3, size=counties)]
+    centres = np.array([-0.8, 0.1, 0.9])
+    centre = centres[random.integers(3, size=counties)]
     huddle = centre[:, None] * sd + spread * 0.15
-    effect = np.where(random.random(counties)[:, None] < 0.35, huddle, spread)
+    huddles = random.random(counties) < 0.35
+    effect = np.where(huddles[:, None], huddle, spread)
     moved = generator(seed, "counties", wave).standard_normal((counties, TRAITS))
     moved = moved * np.array(LEANING.moved)
-    settled: npt.NDArray[np.float64] = effect + moved
-    return settled
+    return np.asarray(effect + moved)
 
 
-def _leanings(residents: Residents, seed: int, wave: str) -> list[Singles]:
+def _leanings(residents: Residents, seed: int, wave: str) -> list[Array]:
     """Return every person's three leanings, each C x PERSONS."""
-    shape = residents.sex.shape
+    shape: tuple[int, ...] = residents.sex.shape
     by_community = (residents.county.size, TRAITS)
-    county = county_leanings(len(residents.facts.counties), seed=seed, wave=wave)[residents.county]
-    lasting = generator(seed, "communities").standard_normal(by_community) * np.sqrt(LASTING)
+    county = county_leanings(len(residents.facts.counties), seed=seed, wave=wave)
+    lasting = generator(seed, "communities").standard_normal(by_community)
     passing = generator(seed, "communities", wave).standard_normal(by_community)
-    passing = passing * np.sqrt(1 - LASTING)
-    place = county + (lasting + passing) * np.array(LEANING.community)
-    place = (place + residents.residence[:, None] * np.array(LEANING.country)).astype(np.float32)
+    mixed = lasting * np.sqrt(LASTING) + passing * np.sqrt(1 - LASTING)
+    country = residents.residence[:, None] * np.array(LEANING.country)
+    place = county[residents.county] + mixed * np.array(LEANING.community)
+    place = (place + country).astype(np.float32)
     people = generator(seed, "people")
     shared = people.standard_normal(shape, dtype=np.float32)
     leanings = []
@@ -158,36 +163,38 @@ def _leanings(residents: Residents, seed: int, wave: str) -> list[Singles]:
             personal = 0.4 * shared + 0.9165 * further
         personal = personal * np.float32(LEANING.person[trait])
         women = residents.sex * np.float32(LEANING.women[trait])
-        leanings.append(place[:, trait, None] + AGE[trait][residents.age] + women + personal)
+        age = AGE[trait][residents.age]
+        leanings.append(place[:, trait, None] + age + women + personal)
     return leanings
 
 
 def _single(
-    scale: Scale, residents: Residents, leaning: Singles, evasive: Singles, seed: int, wave: str
-) -> Codes:
+    scale: Scale, residents: Residents, leaning: Array, evasive: Array, seed: int, wave: str
+) -> Array:
     lasting = generator(seed, scale.name)
     county = lasting.standard_normal(len(residents.facts.counties)) * ITEM_BY_COUNTY
     community = lasting.standard_normal(residents.county.size) * ITEM_BY_COMMUNITY
     place = county[residents.county] + community
     place = (place + scale.level + scale.country * residents.residence).astype(np.float32)
     random = generator(seed, scale.name, wave)
-    passing = random.standard_normal(leaning.shape, dtype=np.float32) * np.float32(scale.noise)
-    latent = leaning + place[:, None] + passing
+    passing = random.standard_normal(leaning.shape, dtype=np.float32)
+    latent = leaning + place[:, None] + passing * np.float32(scale.noise)
     step = np.zeros(leaning.shape, dtype=np.int16)
     for cut in scale.cuts:
         step += latent > np.float32(cut)
     codes = step + 1
     if scale.descending:
         codes = len(scale.cuts) + 1 - step
-    never = np.array(scale.not_applicable, dtype=np.float32)[residents.residence][:, None]
+    by_residence = np.array(scale.not_applicable, dtype=np.float32)
+    never = by_residence[residents.residence][:, None]
     _evade(codes, evasive * np.float32(scale.dont_know), never, random)
     return codes
 
 
 def _evade(
-    codes: Codes,
-    dont_know: Singles,
-    not_applicable: Singles | float,
+    codes: Array,
+    dont_know: Array,
+    not_applicable: Array | float,
     random: np.random.Generator,
     *,
     sign: int = 1,
@@ -206,7 +213,7 @@ def _evade(
         bound = upper
 
 
-def _core_values(leaning: Singles, evasive: Singles, random: np.random.Generator) -> Codes:
+def _core_values(leaning: Array, evasive: Array, random: np.random.Generator) -> Array:
     """Choose options: those who know more tick more of the right ones and fewer of the wrong."""
     chosen = np.zeros(leaning.shape, dtype=np.int16)
     for option, pull in enumerate(KNOWN):
@@ -214,34 +221,32 @@ def _core_values(leaning: Singles, evasive: Singles, random: np.random.Generator
         if pull <= 0:
             knowing = -leaning
         chance = random.standard_normal(leaning.shape, dtype=np.float32)
-        ticks = np.float32(0.9) * knowing + chance + pull > 0
+        leaning_to_option = np.float32(0.9) * knowing + chance + pull
+        ticks = leaning_to_option > 0
         chosen |= ticks.astype(np.int16) << option
     chosen[chosen == 0] = -DONT_KNOW
     _evade(chosen, evasive * np.float32(0.05), 0.0, random, sign=-1)
     return chosen
 
 
-def _activities(took_part: Codes, random: np.random.Generator) -> Codes:
+def _activities(took_part: Array, random: np.random.Generator) -> Array:
     """Choose activities for those who took part; at least one."""
     chosen = np.zeros(took_part.shape, dtype=np.int16)
     for option, share in enumerate(ACTIVITIES):
-        chosen |= (random.random(took_part.shape, dtype=np.float32) < share).astype(
-            np.int16
-        ) << option
+        ticks = random.random(took_part.shape, dtype=np.float32) < share
+        chosen |= ticks.astype(np.int16) << option
     chosen[chosen == 0] = 1
-    chosen[random.random(took_part.shape, dtype=np.float32) < np.float32(0.006)] = -REFUSED
-    return np.where((took_part == 1) | (took_part == 2), chosen, NO_ANSWER).astype(np.int16)
+    draw = random.random(took_part.shape, dtype=np.float32)
+    chosen[draw < np.float32(0.006)] = -REFUSED
+    took_any = (took_part == 1) | (took_part == 2)
+    return np.where(took_any, chosen, NO_ANSWER).astype(np.int16)
 
 
-def _broken_off(
-    shape: tuple[int, ...], random: np.random.Generator
-) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
-    """Yield the items in order with the people who had left by then."""
-    left_at = np.where(
-        random.random(shape) < LEAVES_OFF, random.integers(2, len(ORDER), size=shape), len(ORDER)
-    )
-    for position, item in enumerate(ORDER):
-        yield item, left_at <= position
+def _left_at(shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    """Return the place of the item at which each person left off; after the last one for most."""
+    leaves = random.random(shape) < LEAVES_OFF
+    place = random.integers(2, len(ORDER), size=shape)
+    return np.where(leaves, place, len(ORDER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +264,7 @@ class Population:
 
     residents: Residents
     wave: str
-    answers: dict[str, Codes]
+    answers: dict[str, Array]
 
 
 def simulate_population(facts: PopulationFacts, *, seed: int, wave: str) -> Population:

@@ -86,17 +86,13 @@ def as_delivered(coded: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFr
     for item, declared in questionnaire.items.items():
         text = coded[item].astype(object).where(coded[item].notna(), "").astype(str)
         if isinstance(declared, MultipleItem):
-            chosen = [_ticked(coded[option_column(item, code)], code) for code in declared.options]
-            joined = [
-                declared.separator.join(filter(None, ticks)) for ticks in zip(*chosen, strict=True)
-            ]
+            options = [option_column(item, code) for code in declared.options]
+            names = np.array([str(code) for code in declared.options])
+            ticked = coded[options].fillna(0).to_numpy(dtype=bool)
+            joined = [declared.separator.join(names[ticks]) for ticks in ticked]
             text = text.where(text != "", pd.Series(joined, index=coded.index, dtype=object))
         columns[item] = text.astype(object)
     return pd.DataFrame(columns)
-
-
-def _ticked(column: pd.Series, code: int) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    return np.where(column.fillna(0).to_numpy(dtype=bool), str(code), "").astype(object)
 
 
 def dirty(
@@ -186,7 +182,8 @@ def _faulty(
 
 def _another_county(county: str, counties: pd.Series) -> str:
     """Return the next county of the same prefecture, or the one before the last."""
-    near = sorted({c for c in counties if c[:4] == county[:4]})
+    prefecture = county[:4]
+    near = sorted({other for other in counties if other[:4] == prefecture})
     return str(near[near.index(county) - 1])
 
 
@@ -241,8 +238,10 @@ def write_deliveries(
         Rows written by file name, a workbook's total row included.
     """
     written = {}
+    community = rows["respondent_id"].str.split("-").str[1]
+    prefecture_of_row = community.str[:4]
     for prefecture, team in TEAMS.items():
-        mine = rows[rows["respondent_id"].str.split("-").str[1].str[:4] == prefecture[:4]]
+        mine = rows[prefecture_of_row == prefecture[:4]]
         if mine.empty:
             continue
         with new_file(folder / team.file, replace=True) as scratch:
@@ -260,10 +259,9 @@ def write_deliveries(
 def _total(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the total row spreadsheet users add below a table."""
     cells = dict.fromkeys(rows.columns, "")
-    return pd.DataFrame(
-        [cells | {"respondent_id": team_words(TOTAL_ROW)[0], "interviewer": str(len(rows))}],
-        dtype=object,
-    )
+    cells["respondent_id"] = team_words(TOTAL_ROW)[0]
+    cells["interviewer"] = str(len(rows))
+    return pd.DataFrame([cells], dtype=object)
 
 
 def _cells(rows: pd.DataFrame, questionnaire: Questionnaire, *, dates: bool) -> pd.DataFrame:

@@ -26,12 +26,12 @@ from satisfaction.planning.rehearsal.residents import Days, generator, read_fact
 from satisfaction.planning.rehearsal.sampling import (
     TEXTS,
     Drawn,
-    Positions,
     draw_wave,
     given_sample,
     interviews,
 )
 from satisfaction.planning.rehearsal.truth import true_values
+from satisfaction.sampling.variance import Array
 
 PROVINCE_SEED = 2026  # communities, people and lasting leanings are the province's, not a wave's
 INSTRUMENT = "civilised-city"
@@ -64,11 +64,10 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
     population = simulate_population(facts, seed=PROVINCE_SEED, wave=declared.wave)
     truth = true_values(population, questionnaire)
     with new_file(folder / "truth.csv", replace=True) as scratch:
-        write_csv(truth.assign(value=[f"{value:.12g}" for value in truth["value"]]), scratch)
+        twelve_digits = [f"{value:.12g}" for value in truth["value"]]
+        write_csv(truth.assign(value=twelve_digits), scratch)
     assert declared.simulated is not None
-    draw_seed = seed
-    if draw_seed is None:
-        draw_seed = declared.simulated.seed
+    draw_seed = declared.simulated.seed if seed is None else seed
     if questionnaire.questionnaire == phone.INSTRUMENT:
         phone.call_wave(
             population, questionnaire, fielded=fielded, seed=draw_seed, household_seed=PROVINCE_SEED
@@ -77,9 +76,7 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
     given = None
     if sampled:
         given = given_sample(read_table(folder / "sample.csv"), population.residents)
-    communities_seed = seed
-    if seed is None:
-        communities_seed = PROVINCE_SEED
+    communities_seed = PROVINCE_SEED if seed is None else seed
     drawn = draw_wave(
         population,
         questionnaire,
@@ -105,9 +102,8 @@ def deliveries(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what the teams deliver for a drawn wave, and the faults in it (see `dirty`)."""
     random = generator(seed, "faults", population.wave)
-    community, person = _spare(
-        drawn, population, sum(BAD_ROWS.values()) - BAD_ROWS["duplicate"], random
-    )
+    faulty_rows = sum(BAD_ROWS.values()) - BAD_ROWS["duplicate"]
+    community, person = _spare(drawn, population, faulty_rows, random)
     spare = interviews(
         population,
         questionnaire,
@@ -132,12 +128,15 @@ def deliveries(
 
 def _spare(
     drawn: Drawn, population: Population, count: int, random: np.random.Generator
-) -> tuple[Positions, Positions]:
+) -> tuple[Array, Array]:
     """Choose people of the sampled communities who were not interviewed, one a community."""
     chosen = random.choice(drawn.sample.position.size, count, replace=False)
     persons = np.arange(population.residents.sex.shape[1])
-    other = [int(random.choice(np.setdiff1d(persons, drawn.person[k]))) for k in chosen]
-    return drawn.sample.position[chosen], np.array(other)
+    spare = []
+    for interviewed in drawn.person[chosen]:
+        others = np.setdiff1d(persons, interviewed)
+        spare.append(int(random.choice(others)))
+    return drawn.sample.position[chosen], np.array(spare)
 
 
 def _checked(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> Days:
@@ -207,7 +206,8 @@ def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 
         queries = {}
         for part, first in enumerate(range(0, rows, PART)):
             path = scratch / "rows" / f"part-{part:05d}.parquet"
-            queries[path] = part_query(first, min(rows, first + PART), items=items, seed=seed)
+            last = min(rows, first + PART)
+            queries[path] = part_query(first, last, items=items, seed=seed)
         write_queries(queries, tables={"cuts": _cuts()}, mark=MARK)
         write_csv(truth(items).assign(mark=MARK), scratch / "truth.csv")
         write_json(
@@ -240,20 +240,20 @@ def _cuts() -> pd.DataFrame:
     """Return for every county the numbers from which on answers are 2, 3, 4 and 5; counties differ by up to a point."""
     number = np.arange(COUNTIES)
     power = 0.7 + 0.6 * ((number * 37) % COUNTIES) / COUNTIES
-    table = {
-        f"cut{c}": np.rint((c / 5) ** (1 / power) * SCALE).astype(np.int64) for c in range(1, 5)
-    }
-    return pd.DataFrame({"number": number, "county": [f"{520100 + c}" for c in number], **table})
+    table = pd.DataFrame({"number": number})
+    table["county"] = [f"{520100 + c}" for c in number]
+    for c in range(1, 5):
+        share_below = (c / 5) ** (1 / power)
+        table[f"cut{c}"] = np.rint(share_below * SCALE).astype(np.int64)
+    return table
 
 
 def truth(items: int) -> pd.DataFrame:
     """Return the expected mean of every item by county."""
     table = _cuts()
     mean = 1 + sum(1 - table[f"cut{c}"] / SCALE for c in range(1, 5))
-    return pd.concat(
-        [
-            pd.DataFrame({"county": table["county"], "measure": f"q{k}", "mean": mean})
-            for k in range(items)
-        ],
-        ignore_index=True,
-    )
+    measures = [f"q{k}" for k in range(items)]
+    expected = pd.DataFrame({"county": np.tile(table["county"], items)})
+    expected["measure"] = np.repeat(measures, len(table))
+    expected["mean"] = np.tile(mean, items)
+    return expected

@@ -7,7 +7,6 @@ this project, estimated from nothing.
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,8 @@ from satisfaction.planning.draw import systematic
 from satisfaction.planning.rehearsal.answers import Population
 from satisfaction.planning.rehearsal.delivery import as_delivered
 from satisfaction.planning.rehearsal.residents import Days, Residents, generator
-from satisfaction.planning.rehearsal.sampling import Positions, coded_item
+from satisfaction.planning.rehearsal.sampling import coded_item
+from satisfaction.sampling.variance import Array
 
 INSTRUMENT = "phone-satisfaction"
 HOUSEHOLD = ("mode", "household_adults", "phone_lines")
@@ -128,39 +128,44 @@ def call_wave(
 def _contact_record(people: pd.DataFrame) -> pd.DataFrame:
     """Return what is known of those who were not interviewed, as text; see `Called`."""
     listed = people[["county", "sex", "age_group", "household_adults", "phone_lines"]]
-    texts = listed.astype(object).where(listed.notna(), "").astype(str)
-    return texts.reset_index(drop=True)
+    texts = listed.astype(object).where(listed.notna(), "")
+    return texts.astype(str).reset_index(drop=True)
 
 
-def households(residents: Residents, *, seed: int) -> tuple[Positions, Positions]:
+def households(residents: Residents, *, seed: int) -> tuple[Array, Array]:
     """Return the adults and the telephone numbers of every model person's household, each C x PERSONS."""
     random = generator(seed, "households")
     share = np.cumsum(ADULTS, axis=1)[:, :-1]
-    draw = random.random(residents.sex.shape)
-    adults = 1 + (draw[:, :, None] >= share[residents.age]).sum(axis=2)
-    lines = 1 + (random.random(adults.shape) < SECOND_LINE[np.minimum(adults - 1, 1)])
+    shape: tuple[int, ...] = residents.sex.shape
+    draw = random.random(shape)
+    further_adults = draw[:, :, None] >= share[residents.age]
+    adults = 1 + further_adults.sum(axis=2)
+    second_line = SECOND_LINE[np.minimum(adults - 1, 1)]
+    lines = 1 + (random.random(adults.shape) < second_line)
     return adults, lines
 
 
 def choose_persons(
     residents: Residents,
-    chance: np.ndarray[tuple[int, int], np.dtype[np.float64]],
+    chance: Array,
     random: np.random.Generator,
-) -> Positions:
+) -> Array:
     """Draw model persons of every county in proportion to `chance`, systematically in random order: n x COUNTY_SAMPLE.
 
     Returns the places in the flattened C x PERSONS; a model person stands for many people and may be drawn twice.
     """
-    found = []
+    county_of_person = np.repeat(residents.county, residents.sex.shape[1])
+    chances = chance.ravel()
+    chosen = []
     for county in range(len(residents.facts.counties)):
-        members = np.flatnonzero(np.repeat(residents.county == county, residents.sex.shape[1]))
+        members = np.flatnonzero(county_of_person == county)
         order = random.permutation(members)
-        found.append(order[systematic(chance.ravel()[order], random, COUNTY_SAMPLE)])
-    chosen: Positions = np.array(found)
-    return chosen
+        places = systematic(chances[order], random, COUNTY_SAMPLE)
+        chosen.append(order[places])
+    return np.array(chosen)
 
 
-def _numbers(population: Population, chosen: Positions) -> list[str]:
+def _numbers(population: Population, chosen: Array) -> list[str]:
     """Number the chosen persons of each county; those who do not answer leave gaps."""
     numbers = []
     for county in population.residents.facts.counties:
@@ -170,16 +175,19 @@ def _numbers(population: Population, chosen: Positions) -> list[str]:
 
 
 def _days(fielded: Days, random: np.random.Generator, count: int) -> list[str]:
-    days = random.integers(0, (fielded[1] - fielded[0]).days + 1, size=count)
-    return [str(fielded[0] + datetime.timedelta(days=int(day))) for day in days]
+    length = (fielded[1] - fielded[0]).days + 1
+    days = random.integers(0, length, size=count)
+    dates = np.datetime64(fielded[0]) + days
+    return list(dates.astype(str))
 
 
 def _partly_known(
-    values: Positions,
-    answers: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    values: Array,
+    answers: Array,
     unknown: tuple[float, float],
     random: np.random.Generator,
 ) -> pd.Series:
     """Leave a share of the values out, a smaller one of those who answer."""
-    lost = random.random(values.size) < np.where(answers, *unknown)
+    share = np.where(answers, *unknown)
+    lost = random.random(values.size) < share
     return pd.Series(values).astype("Int64").mask(lost)

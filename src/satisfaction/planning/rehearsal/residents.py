@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import datetime
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table
+from satisfaction.sampling.variance import Array
 
-Counts = npt.NDArray[np.int64]
 Days = tuple[datetime.date, datetime.date]  # the first and the last
 
 
@@ -36,14 +35,14 @@ class PopulationFacts:
     """
 
     counties: tuple[str, ...]
-    residence: Counts
-    sex: Counts
-    age: Counts
+    residence: Array
+    sex: Array
+    age: Array
 
     @property
-    def population(self) -> Counts:
+    def population(self) -> Array:
         """Return the people of each county, length n."""
-        total: Counts = self.residence.sum(axis=1)
+        total: Array = self.residence.sum(axis=1)
         return total
 
 
@@ -70,16 +69,18 @@ def read_facts(folder: Path, declared: SurveyFile) -> PopulationFacts:
     return PopulationFacts(counties, residence, sex, age)
 
 
-def _grid(table: pd.DataFrame, by: str, counties: tuple[str, ...], levels: int = 2) -> Counts:
+def _grid(table: pd.DataFrame, by: str, counties: tuple[str, ...], levels: int = 2) -> Array:
     """Lay a table of counts out as counties x levels; a cell that is not there has nobody in it."""
     known = table[table["county"].isin(counties)]
     people = known["population"].astype(int)
     grid = np.zeros((len(counties), levels), dtype=np.int64)
-    np.add.at(grid, (np.searchsorted(counties, known["county"]), known[by].astype(int) - 1), people)
+    row = np.searchsorted(counties, known["county"])
+    column = known[by].astype(int) - 1
+    np.add.at(grid, (row, column), people)
     return grid
 
 
-def _agree(folder: Path, counties: tuple[str, ...], residence: Counts, *others: Counts) -> None:
+def _agree(folder: Path, counties: tuple[str, ...], residence: Array, *others: Array) -> None:
     for other in others:
         apart = np.flatnonzero(other.sum(axis=1) != residence.sum(axis=1))
         if apart.size:
@@ -115,10 +116,8 @@ SIZE_SD = 0.35  # of the logarithm of community sizes
 SEX_BY_AGE = np.array([[1.0, 1.0, 1.0, 0.9], [1.0, 1.0, 1.0, 1.1]])
 TOWN_BY_AGE = np.array([[1.25, 1.1, 0.9, 0.75], [0.8, 0.95, 1.1, 1.25]])
 
-Floats = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Residents:
     """Who lives where; the same in every wave.
 
@@ -136,23 +135,24 @@ class Residents:
     """
 
     facts: PopulationFacts
-    county: npt.NDArray[np.int64] = field(repr=False)
-    residence: npt.NDArray[np.int64] = field(repr=False)
-    community: npt.NDArray[np.str_] = field(repr=False)
-    sex: npt.NDArray[np.int8] = field(repr=False)
-    age: npt.NDArray[np.int8] = field(repr=False)
-    people: Counts
+    county: Array
+    residence: Array
+    community: Array
+    sex: Array
+    age: Array
+    people: Array
 
     @property
-    def size(self) -> Counts:
+    def size(self) -> Array:
         """Return the people of each community, length C."""
-        total: Counts = self.people.sum(axis=1)
+        total: Array = self.people.sum(axis=1)
         return total
 
 
 def generator(seed: int, *purpose: object) -> np.random.Generator:
     """Return the random numbers of one purpose: independent between purposes, the same for the same seed."""
-    return np.random.default_rng([seed, *(zlib.crc32(str(word).encode()) for word in purpose)])
+    words = [zlib.crc32(str(word).encode()) for word in purpose]
+    return np.random.default_rng([seed, *words])
 
 
 def settle(facts: PopulationFacts, *, seed: int) -> Residents:
@@ -168,97 +168,86 @@ def settle(facts: PopulationFacts, *, seed: int) -> Residents:
     Residents
         About 200 communities a county, 100 model persons each.
     """
-    cells = population_cells(facts)
-    counts = _communities(facts)
-    stratum = np.repeat(np.arange(counts.size), counts.ravel())
-    number = (
-        np.arange(stratum.size)
-        - np.repeat(np.cumsum(counts.ravel()) - counts.ravel(), counts.ravel())
-        + 1
-    )
+    cells = population_cells(facts).reshape(-1, 8)
+    counts = _communities(facts).ravel()
+    stratum = np.repeat(np.arange(counts.size), counts)
+    first = np.cumsum(counts) - counts
+    number = np.arange(stratum.size) - first[stratum] + 1
     county, residence = np.divmod(stratum, 2)
     random = generator(seed, "residents")
-    relative = np.exp(SIZE_SD * np.clip(random.standard_normal(stratum.size), -2, 2))
-    cell = _draw_cells(cells.reshape(-1, 8), stratum, random)
-    people = _share_out(cells.reshape(-1, 8), stratum, cell, relative)
-    codes = [
-        f"{facts.counties[c]}{'UR'[r]}{n:03d}"
-        for c, r, n in zip(county, residence, number, strict=True)
-    ]
-    return Residents(
-        facts,
-        county,
-        residence,
-        np.array(codes),
-        (cell // 4).astype(np.int8),
-        (cell % 4).astype(np.int8),
-        people,
-    )
+    deviate = np.clip(random.standard_normal(stratum.size), -2, 2)
+    relative = np.exp(SIZE_SD * deviate)
+    cell = _draw_cells(cells, stratum, random)
+    people = _share_out(cells, stratum, cell, relative)
+    codes = []
+    for c, r, n in zip(county, residence, number, strict=True):
+        codes.append(f"{facts.counties[c]}{'UR'[r]}{n:03d}")
+    sex, age = np.divmod(cell.astype(np.int8), 4)
+    return Residents(facts, county, residence, np.array(codes), sex, age, people)
 
 
-def population_cells(facts: PopulationFacts) -> Counts:
+def population_cells(facts: PopulationFacts) -> Array:
     """Return whole numbers of people by county x residence x sex x age (n x 2 x 2 x 4) that keep every margin exactly.
 
     Only the margins are facts; how they cross is estimated by iterative proportional fitting from a usual shape.
     """
-    by_cell = _crossed(SEX_BY_AGE, facts.sex, facts.age).reshape(-1, 8)
-    return _crossed(np.tile(TOWN_BY_AGE, 2), facts.residence, by_cell).reshape(-1, 2, 2, 4)
+    sex_by_age = _crossed(SEX_BY_AGE, facts.sex, facts.age)
+    by_cell = sex_by_age.reshape(-1, 8)
+    shape = np.tile(TOWN_BY_AGE, 2)
+    return _crossed(shape, facts.residence, by_cell).reshape(-1, 2, 2, 4)
 
 
-def _crossed(shape: Floats, rows: Counts, columns: Counts) -> Counts:
-    return _whole(
-        _fit(np.broadcast_to(shape, (len(rows), *shape.shape)), rows, columns), rows, columns
-    )
-
-
-def _fit(shape: Floats, rows: Counts, columns: Counts) -> Floats:
-    """Scale n tables (n x 2 x k) to their row and column totals in turn."""
-    table = shape.astype(float)
+def _crossed(shape: Array, rows: Array, columns: Array) -> Array:
+    """Scale a usual shape (2 x k) to the row and column totals of n tables in turn; in whole numbers."""
+    table = np.repeat(shape[None], len(rows), axis=0)
     for _unused in range(ROUNDS):
-        table = table * (rows / np.maximum(table.sum(axis=2), 1e-300))[:, :, None]
-        table = table * (columns / np.maximum(table.sum(axis=1), 1e-300))[:, None, :]
-    return table
+        growth = rows / np.maximum(table.sum(axis=2), 1e-300)
+        table = table * growth[:, :, None]
+        growth = columns / np.maximum(table.sum(axis=1), 1e-300)
+        table = table * growth[:, None, :]
+    return _whole(table, rows, columns)
 
 
-def _whole(table: Floats, rows: Counts, columns: Counts) -> Counts:
+def _whole(table: Array, rows: Array, columns: Array) -> Array:
     """Round two-row tables to whole people without moving a total: largest remainders in row 0, the rest in row 1."""
-    floor = np.floor(table[:, 0]).astype(np.int64)
-    order = np.argsort(floor - table[:, 0], axis=1, kind="stable")
+    exact = table[:, 0]
+    floor = np.floor(exact).astype(np.int64)
+    order = np.argsort(floor - exact, axis=1, kind="stable")
     place = np.argsort(order, axis=1, kind="stable")
-    first = floor + (place < (rows[:, 0] - floor.sum(axis=1))[:, None])
+    missing = rows[:, 0] - floor.sum(axis=1)
+    first = floor + (place < missing[:, None])
     return np.stack([first, columns - first], axis=1)
 
 
-def _communities(facts: PopulationFacts) -> Counts:
+def _communities(facts: PopulationFacts) -> Array:
     """Return how many communities each county has in town and country, n x 2."""
     total = np.clip(facts.population // USUAL_SIZE, FEWEST, MOST)
     return town_and_country(facts, total, SMALLEST_STRATUM)
 
 
-def town_and_country(facts: PopulationFacts, total: Counts | int, least: int) -> Counts:
+def town_and_country(facts: PopulationFacts, total: Array | int, least: int) -> Array:
     """Divide a number of communities of each county by its people in town and country, at least `least` where any live, n x 2."""
     town, country = facts.residence.T
-    urban = np.rint(total * town / facts.population).astype(np.int64)
+    share = total * town / facts.population
+    urban = np.rint(share).astype(np.int64)
     urban = np.clip(urban, least, total - least)
-    urban = np.where(country == 0, total, np.where(town == 0, 0, urban))
+    urban = np.where(town == 0, 0, urban)
+    urban = np.where(country == 0, total, urban)
     return np.stack([urban, total - urban], axis=1)
 
 
-def _draw_cells(
-    cells: Counts, stratum: npt.NDArray[np.int64], random: np.random.Generator
-) -> npt.NDArray[np.int64]:
+def _draw_cells(cells: Array, stratum: Array, random: np.random.Generator) -> Array:
     """Draw every model person's sex x age cell (0-7) from the make-up of the stratum."""
-    share = np.cumsum(cells, axis=1) / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+    people = np.maximum(cells.sum(axis=1, keepdims=True), 1)
+    share = np.cumsum(cells, axis=1) / people
     draw = random.random((stratum.size, PERSONS))
     cell = np.zeros(draw.shape, dtype=np.int64)
-    for bound in range(7):
-        cell += draw >= share[stratum, bound][:, None]
+    for bound in share.T[:7]:
+        cell += draw >= bound[stratum][:, None]
     return cell
 
 
-def _share_out(
-    cells: Counts, stratum: npt.NDArray[np.int64], cell: npt.NDArray[np.int64], relative: Floats
-) -> Counts:
+def _share_out(cells: Array, stratum: Array, cell: Array, relative: Array) -> Array:
     """Share the people of each stratum's cells among its model persons by community size, in whole numbers."""
     group = (stratum[:, None] * 8 + cell).ravel()
     order = np.argsort(group.astype(np.int16), kind="stable")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from satisfaction.declarations.items import MultipleItem, option_column
@@ -14,8 +13,9 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import _
 from satisfaction.planning.draw import systematic
-from satisfaction.planning.rehearsal.answers import Codes, Population
+from satisfaction.planning.rehearsal.answers import Population
 from satisfaction.planning.rehearsal.residents import Days, Residents, generator, town_and_country
+from satisfaction.sampling.variance import Array
 
 COUNTY_SAMPLE = 25  # communities
 PER_COMMUNITY = 10  # residents
@@ -26,11 +26,8 @@ READY_BY_AGE = np.array([0.60, 0.82, 1.0, 0.92])
 INTERVIEWERS = 4  # in a county
 TEXTS = ("respondent_id", "interview_date", "interviewer", "community", "county")
 
-Positions = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SampledCommunities:
     """The sampled communities of one wave.
 
@@ -44,10 +41,10 @@ class SampledCommunities:
         Whether the other wave of the pair has the community too.
     """
 
-    position: Positions
-    psu_probability: Floats = field(repr=False)
-    person_probability: Floats = field(repr=False)
-    panel: npt.NDArray[np.bool_] = field(repr=False)
+    position: Array
+    psu_probability: Array
+    person_probability: Array
+    panel: Array
 
     def table(self, residents: Residents) -> pd.DataFrame:
         """Return the sample as the table a survey keeps, probabilities with 12 significant digits."""
@@ -63,7 +60,7 @@ class SampledCommunities:
         return table
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Drawn:
     """One draw of a wave.
 
@@ -78,8 +75,8 @@ class Drawn:
     """
 
     sample: SampledCommunities
-    person: Positions
-    respondents: pd.DataFrame = field(repr=False)
+    person: Array
+    respondents: pd.DataFrame
 
 
 def draw_wave(
@@ -135,14 +132,11 @@ def draw_wave(
 def communities(residents: Residents) -> pd.DataFrame:
     """Return the simulated communities as a sampling frame: community, county, residence, adults."""
     counties = np.array(residents.facts.counties)
-    return pd.DataFrame(
-        {
-            "community": residents.community,
-            "county": counties[residents.county],
-            "residence": (residents.residence + 1).astype(str),
-            "adults": residents.size,
-        }
-    )
+    frame = pd.DataFrame({"community": residents.community})
+    frame["county"] = counties[residents.county]
+    frame["residence"] = (residents.residence + 1).astype(str)
+    frame["adults"] = residents.size
+    return frame
 
 
 def given_sample(table: pd.DataFrame, residents: Residents) -> SampledCommunities:
@@ -187,35 +181,35 @@ def draw_sample(
     stratum = residents.county * 2 + residents.residence
     taken = allocation(residents)
     strata = []
-    for position in np.split(np.arange(size.size), np.flatnonzero(np.diff(stratum)) + 1):
+    starts = np.flatnonzero(np.diff(stratum)) + 1
+    for position in np.split(np.arange(size.size), starts):
         n = int(taken[stratum[position[0]]])
         total = size[position].sum()
         both = round(n / 4)
-        master = random.permutation(
-            position[communities_by_size(size[position], 2 * n - both, random)]
-        )
+        drawn_places = communities_by_size(size[position], 2 * n - both, random)
+        master = random.permutation(position[drawn_places])
         mine = slice(n - both, None)
         if part == 0:
             mine = slice(0, n)
         place = np.arange(master.size)
         panel = (place >= n - both) & (place < n)
-        strata.append(np.column_stack([master, n * size[master] / total, panel])[mine])
+        probability = n * size[master] / total
+        strata.append(np.column_stack([master, probability, panel])[mine])
     drawn = np.concatenate(strata)
-    drawn = drawn[np.argsort(drawn[:, 0])]
-    position = drawn[:, 0].astype(np.int64)
+    in_order = np.argsort(drawn[:, 0])
+    communities_drawn, psu_probability, in_both = drawn[in_order].T
+    position = communities_drawn.astype(np.int64)
     return SampledCommunities(
-        position, drawn[:, 1], PER_COMMUNITY / size[position], drawn[:, 2] == 1
+        position, psu_probability, PER_COMMUNITY / size[position], in_both == 1
     )
 
 
-def allocation(residents: Residents) -> Positions:
+def allocation(residents: Residents) -> Array:
     """Return the communities to draw by county x residence (length 2n): 25 a county by population, two at least."""
     return town_and_country(residents.facts, COUNTY_SAMPLE, FEWEST_PSUS).ravel()
 
 
-def communities_by_size(
-    size: npt.NDArray[np.int64], take: int, random: np.random.Generator
-) -> Positions:
+def communities_by_size(size: Array, take: int, random: np.random.Generator) -> Array:
     """Draw `take` places with probability exactly proportional to size, in random order.
 
     Raises
@@ -232,7 +226,7 @@ def communities_by_size(
             hint=_("Split large communities, or draw fewer."),
         )
     order = random.permutation(size.size)
-    picked: Positions = order[systematic(size[order], random, take)]
+    picked: Array = order[systematic(size[order], random, take)]
     return picked
 
 
@@ -244,28 +238,29 @@ def wave_place(wave: str) -> tuple[int, int]:
     SurveyError
         S154 for a label that is no quarter.
     """
-    if not (found := re.fullmatch(r"(\d{4})Q([1-4])", wave)):
+    quarter = re.fullmatch(r"(\d{4})Q([1-4])", wave)
+    if quarter is None:
         raise SurveyError(
             "S154",
             _("A simulated wave is labelled by year and quarter; '{wave}' is not.", wave=wave),
             where="survey.yaml wave",
             hint=_("Write it like 2026Q3."),
         )
-    return divmod(int(found[1]) * 4 + int(found[2]), 2)
+    return divmod(int(quarter[1]) * 4 + int(quarter[2]), 2)
 
 
 def interviews(
     population: Population,
     questionnaire: Questionnaire,
     *,
-    community: Positions,
-    person: Positions,
+    community: Array,
+    person: Array,
     fielded: Days,
     random: np.random.Generator,
 ) -> pd.DataFrame:
     """Return the coded answers of model persons, in the order of the questionnaire's items (see Drawn)."""
     residents = population.residents
-    counties = np.array(residents.facts.counties)[residents.county[community]]
+    counties = np.array(residents.facts.counties)[residents.county][community]
     code = residents.community[community]
     days = (fielded[1] - fielded[0]).days
     usual = random.integers(0, days + 1, size=residents.county.size)
@@ -275,13 +270,12 @@ def interviews(
     number = pd.Series(code).groupby(code).cumcount() + 1
 
     facts = dict[str, object]()
-    facts["respondent_id"] = [
-        f"{population.wave}-{place}-{n:02d}" for place, n in zip(code, number, strict=True)
-    ]
+    wave = population.wave
+    numbered = zip(code, number, strict=True)
+    facts["respondent_id"] = [f"{wave}-{place}-{n:02d}" for place, n in numbered]
     facts["interview_date"] = dates.astype(str)
-    facts["interviewer"] = [
-        f"{county}-{n}" for county, n in zip(counties, interviewer, strict=True)
-    ]
+    interviewers = zip(counties, interviewer, strict=True)
+    facts["interviewer"] = [f"{county}-{n}" for county, n in interviewers]
     facts["community"] = code
     facts["county"] = counties
     facts["residence"] = residents.residence[community] + 1
@@ -291,38 +285,40 @@ def interviews(
     for item in questionnaire.items:
         if item not in facts:
             facts |= coded_item(questionnaire, item, population.answers[item][community, person])
-    texts = {name: values for name, values in facts.items() if name in TEXTS}
-    codes = {name: values for name, values in facts.items() if name not in TEXTS}
-    coded = pd.DataFrame(texts, dtype=object).join(pd.DataFrame(codes).astype("Int64"))
-    return coded[list(facts)]
+    coded = pd.DataFrame(facts)
+    texts = dict.fromkeys(TEXTS, object)
+    codes = {name: "Int64" for name in facts if name not in TEXTS}
+    return coded.astype({**texts, **codes})
 
 
-def coded_item(questionnaire: Questionnaire, item: str, codes: Codes) -> dict[str, object]:
+def coded_item(questionnaire: Questionnaire, item: str, codes: Array) -> dict[str, object]:
     """Return the coded columns of one item: its own, and one for each option of a select-all item."""
     declared = questionnaire.items[item]
     if not isinstance(declared, MultipleItem):
         return {item: _or_missing(codes, codes != 0)}
-    chosen = {
-        option_column(item, code): codes >> bit & 1 for bit, code in enumerate(declared.options)
-    }
     columns: dict[str, object] = {item: _or_missing(-codes, codes < 0)}
-    return columns | {name: _or_missing(bits, codes > 0) for name, bits in chosen.items()}
+    for bit, code in enumerate(declared.options):
+        chosen = codes >> bit & 1
+        columns[option_column(item, code)] = _or_missing(chosen, codes > 0)
+    return columns
 
 
-def _or_missing(codes: Codes, present: npt.NDArray[np.bool_]) -> pd.arrays.IntegerArray:
+def _or_missing(codes: Array, present: Array) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(codes.astype(np.int64), ~present)
 
 
-def _draw_persons(
-    residents: Residents, position: Positions, random: np.random.Generator
-) -> Positions:
+def _draw_persons(residents: Residents, position: Array, random: np.random.Generator) -> Array:
     """Draw ten persons in each community without repetition, by people stood for and readiness to take part."""
-    ready = READY_BY_SEX[residents.sex[position]] * READY_BY_AGE[residents.age[position]]
+    ready = READY_BY_SEX[residents.sex[position]]
+    ready = ready * READY_BY_AGE[residents.age[position]]
     order = np.argsort(random.random(ready.shape), axis=1)
-    share = np.take_along_axis(ready * residents.people[position], order, axis=1)
-    upto = PER_COMMUNITY * np.cumsum(share, axis=1) / share.sum(axis=1, keepdims=True)
+    ready = ready * residents.people[position]
+    share = np.take_along_axis(ready, order, axis=1)
+    running = PER_COMMUNITY * np.cumsum(share, axis=1)
+    upto = running / share.sum(axis=1, keepdims=True)
     upto[:, -1] = PER_COMMUNITY
-    upto = np.floor(upto + random.random((position.size, 1)))
+    start = random.random((position.size, 1))
+    upto = np.floor(upto + start)
     picked = np.diff(upto, axis=1, prepend=0) > 0
-    persons: Positions = order[picked].reshape(position.size, PER_COMMUNITY)
+    persons: Array = order[picked].reshape(position.size, PER_COMMUNITY)
     return persons

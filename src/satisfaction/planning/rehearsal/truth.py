@@ -6,15 +6,13 @@ Written apart from `measures`, with arrays instead of engine expressions, so tha
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.planning.rehearsal.answers import Codes, Population
+from satisfaction.planning.rehearsal.answers import Population
+from satisfaction.sampling.variance import Array
 
-Flags = npt.NDArray[np.bool_]
-Whole = npt.NDArray[np.int64]
 BILLION = 1_000_000_000
 
 
@@ -33,10 +31,9 @@ def true_values(population: Population, questionnaire: Questionnaire) -> pd.Data
         county, measure, value. Rates: share 0-1. Topics and indices: points 0-100. Sums are whole numbers, so exact;
         area-level indices are then combined in floating point.
     """
-    values = {
-        name: _of_rate(population, questionnaire, rate)
-        for name, rate in questionnaire.rates.items()
-    }
+    values = {}
+    for name, rate in questionnaire.rates.items():
+        values[name] = _of_rate(population, questionnaire, rate)
     points = {name: 100 * value for name, value in values.items()}
     for item in questionnaire.topics:
         values[item] = points[item] = _mean(population, *_points(population, questionnaire, item))
@@ -55,32 +52,31 @@ def true_values(population: Population, questionnaire: Questionnaire) -> pd.Data
     return pd.DataFrame(records, columns=["county", "measure", "value"])
 
 
-def _mean(
-    population: Population, valid: Flags, value: Whole, unit: int = 1
-) -> npt.NDArray[np.float64]:
+def _mean(population: Population, valid: Array, value: Array, unit: int = 1) -> Array:
     """Return each county's mean over the people whose value is valid; `value` is counted in 1/unit."""
-    people = np.where(valid, population.residents.people, 0)
-    start = np.searchsorted(
-        population.residents.county, np.arange(len(population.residents.facts.counties))
-    )
-    above = np.add.reduceat((people * value).sum(axis=1), start)
+    residents = population.residents
+    people = np.where(valid, residents.people, 0)
+    counties = np.arange(len(residents.facts.counties))
+    start = np.searchsorted(residents.county, counties)
+    of_communities = (people * value).sum(axis=1)
+    above = np.add.reduceat(of_communities, start)
     below = np.add.reduceat(people.sum(axis=1), start)
-    mean: npt.NDArray[np.float64] = above / below / unit
+    mean: Array = above / below / unit
     return mean
 
 
-def _of_rate(
-    population: Population, questionnaire: Questionnaire, rate: Rate
-) -> npt.NDArray[np.float64]:
-    parts = [_credit(population, questionnaire, item, rate) for item in rate.items]
-    answered = np.sum([inside for inside, _credit in parts], axis=0)
-    earned = np.sum([np.where(inside, credit, 0) for inside, credit in parts], axis=0)
-    return _mean(population, answered >= rate.min_valid_items, _divided(earned, answered), BILLION)
+def _of_rate(population: Population, questionnaire: Questionnaire, rate: Rate) -> Array:
+    answered = np.zeros(population.residents.people.shape, dtype=np.int64)
+    earned = np.zeros_like(answered)
+    for item in rate.items:
+        inside, credit = _credit(population, questionnaire, item, rate)
+        answered += inside
+        earned += np.where(inside, credit, 0)
+    share = _divided(earned, answered)
+    return _mean(population, answered >= rate.min_valid_items, share, BILLION)
 
 
-def _of_index(
-    population: Population, questionnaire: Questionnaire, index: Index
-) -> npt.NDArray[np.float64]:
+def _of_index(population: Population, questionnaire: Questionnaire, index: Index) -> Array:
     above = np.zeros(population.residents.people.shape, dtype=np.int64)
     below = np.zeros_like(above)
     answered = np.zeros_like(above)
@@ -97,27 +93,26 @@ def _of_area(
     population: Population,
     questionnaire: Questionnaire,
     index: Index,
-    points: dict[str, npt.NDArray[np.float64]],
-) -> npt.NDArray[np.float64]:
+    points: dict[str, Array],
+) -> Array:
     whole = index.whole_weights()
-    parts = {name: points.get(name) for name in whole}
     total = np.zeros(len(population.residents.facts.counties))
     for name, weight in whole.items():
-        part = parts[name]
+        part = points.get(name)
         if part is None:
             part = _mean(population, *_points(population, questionnaire, name))
         total = total + weight * part
     return total / sum(whole.values())
 
 
-def _divided(above: Whole, below: Whole) -> Whole:
+def _divided(above: Array, below: Array) -> Array:
     """Divide whole numbers, rounded half up; 0 where the divisor is 0."""
     safe = np.maximum(below, 1)
-    rounded: Whole = (2 * above + safe) // (2 * safe)
+    rounded: Array = (2 * above + safe) // (2 * safe)
     return rounded
 
 
-def _points(population: Population, questionnaire: Questionnaire, item: str) -> tuple[Flags, Whole]:
+def _points(population: Population, questionnaire: Questionnaire, item: str) -> tuple[Array, Array]:
     codes = population.answers[item]
     valid = np.zeros(codes.shape, dtype=bool)
     score = np.zeros(codes.shape, dtype=np.int64)
@@ -129,7 +124,7 @@ def _points(population: Population, questionnaire: Questionnaire, item: str) -> 
 
 def _credit(
     population: Population, questionnaire: Questionnaire, item: str, rate: Rate
-) -> tuple[Flags, Whole]:
+) -> tuple[Array, Array]:
     """Return who stands in the denominator of a rate at an item, and the credit in billionths."""
     ways = questionnaire.denominator(item, rate)
     codes = population.answers[item]
@@ -150,7 +145,7 @@ def _credit(
     return inside, np.where(asked, credit, 0)
 
 
-def _knowledge(declared: MultipleItem, codes: Codes) -> tuple[Flags, Whole]:
+def _knowledge(declared: MultipleItem, codes: Array) -> tuple[Array, Array]:
     """Return who chose options, and the credit of the choice in billionths (see questionnaire.Knowledge)."""
     rule = declared.knowledge
     assert rule is not None
@@ -172,7 +167,7 @@ def _knowledge(declared: MultipleItem, codes: Codes) -> tuple[Flags, Whole]:
     return codes > 0, ((right >= rule.least) & (wrong <= rule.wrong_allowed)) * BILLION
 
 
-def _asked(population: Population, questionnaire: Questionnaire, item: str) -> Flags:
+def _asked(population: Population, questionnaire: Questionnaire, item: str) -> Array:
     asked = np.ones(population.residents.people.shape, dtype=bool)
     for other, codes in questionnaire.items[item].asked_if.items():
         asked &= np.isin(population.answers[other], codes)

@@ -24,12 +24,12 @@ from satisfaction.publication.plots.ranks import (
     difference_plot,
     difference_table,
     list_shares,
+    odds_at_the_cut,
     pair_matrix,
     probability_near_cut,
     ranking_ladder,
     sets_on_a_line,
 )
-from satisfaction.publication.plots.selection import odds_at_the_cut
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
 from satisfaction.publication.plots.waves import change_plot, rank_paths, trial_plot
 

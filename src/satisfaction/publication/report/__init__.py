@@ -23,8 +23,8 @@ from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
-from satisfaction.publication.combined import scores_table, weighted_sum
-from satisfaction.publication.labels import STATUS, score_labels
+from satisfaction.publication.combined import AGGREGATIONS, scores_table, weighted_sum
+from satisfaction.publication.labels import score_labels
 from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.plots.canvas import address
 from satisfaction.publication.ranking_table import by_rank_alone
@@ -34,12 +34,7 @@ from satisfaction.publication.report.areas import (
     index_page,
     source_of,
 )
-from satisfaction.publication.selection_tables import (
-    CAUTION,
-    ODDS,
-    SENSITIVITY,
-    satisfied_label,
-)
+from satisfaction.publication.selection_tables import satisfied_label
 from satisfaction.publication.tables import Tables, tables_of
 from satisfaction.ranking.units import UNDECLARED
 
@@ -83,24 +78,19 @@ def render(
     area_tables = rows.areas(survey, indices)
     if not ranks_any:  # the totals of one area are its figures again
         area_tables = area_tables[-1:]
-    values = {
-        "survey": survey,
-        "declared": survey.declared,
-        "marks": survey.marks,
+    languages = languages or survey.declared.languages
+    file = "report.html"
+    if name:
+        file = f"{name}_ranking.html"
+    values = rows.values_of_pages(survey, summary)
+    values |= {
         "proven": summary["selection"] == "probability",
-        "confidence": f"{100 * survey.declared.level:g} %",
-        "shapes": rows.SHAPES,
-        "words": STATUS,
         "kind": kind,
-        "across": across(
-            f"{name}_ranking.html" if name else "report.html",
-            language,
-            languages or survey.declared.languages,
-        ),
+        "across": across(file, language, languages),
         "alone": bool(name),
         "undeclared": summary["selection"] == UNDECLARED,
         "formula": _formula(results),
-        "others": _others(results, language, languages or survey.declared.languages),
+        "others": _others(results, language, languages),
     }
     values |= {
         "counts": counts.map(figures.count),
@@ -110,16 +100,14 @@ def render(
         "summary": summary,
         "units": int(ranking["rank"].notna().sum()),
         "many": rows.areas_below_the_whole(indices),
+        "ranks_any": ranks_any,
     }
     values |= {
-        "ranks_any": ranks_any,
-        "size": int(summary["bottom"]),
-        "side": rows.SIDES[summary["side"]],
         "statement": rows.unmarked(published.statement.text, survey.marks),
         "listed": rows.records(ranking[ranking["listed"] != "no"]),
         "ranked": rows.records(ranking),
-        "near": rows.sentences(published.near_cut, survey.marks),
-        "sentences": rows.sentences(published.sentences, survey.marks),
+        "near": rows.rows_in_words(rows.records(published.near_cut), survey.marks),
+        "sentences": rows.rows_in_words(rows.records(published.sentences), survey.marks),
     }
     values |= {
         "targets": rows.target_rows(published.targets),
@@ -131,12 +119,12 @@ def render(
         "topics": rows.topics(indices),
     }
     selection = published.selection
-    ranked_measure = survey.questionnaire.ranked
+    models, sensitivity = selection.of_ranked(results.area, survey.questionnaire.ranked)
     values |= {
         "selection": selection,
-        "selected": rows.selection_rows(selection, results.area, ranked_measure),
+        "sensitivity": rows.records(sensitivity),
+        "models": rows.records(models),
         "odds_rows": rows.records(selection.odds),
-        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY, "odds": ODDS},
         "satisfied": satisfied_label(survey),
     }
     model = survey.declared.selection_model
@@ -153,12 +141,6 @@ def render(
     with use(language):
         values["pictures"] = _pictures(results, published, alone=bool(name))
         return fill("report.html", values, filters=rows.FILTERS)
-
-
-AGGREGATIONS = {
-    "arithmetic": _("weighted arithmetic mean"),
-    "geometric": _("weighted geometric mean"),
-}
 
 
 def _formula(results: Results) -> list[Text]:
@@ -267,8 +249,8 @@ def write_report(
     wanted = source.levels() if levels is None else levels
     languages = languages or results.survey.declared.languages
     count = sum(len(source.codes(level)) for level in wanted) * len(languages)
-    with dated_folder(folder or first) as made:
-        scratch = made.scratch
+    with dated_folder(folder or first) as dated:
+        scratch = dated.scratch
         for language in languages:
             (scratch / language).mkdir()
             report = render(results, published, language, languages=languages)
@@ -285,4 +267,4 @@ def write_report(
             write_text(text, scratch / name)
         if browser is not None:
             print_pages(browser, sorted(scratch.rglob("*.html")))
-    return made.target
+    return dated.target

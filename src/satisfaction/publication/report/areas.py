@@ -19,7 +19,6 @@ from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.labels import (
-    STATUS,
     area_labels,
     label_of,
     score_labels,
@@ -29,8 +28,6 @@ from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report.method import SELECTION
 from satisfaction.publication.report.rows import (
     FILTERS,
-    SHAPES,
-    SIDES,
     Row,
     Verdict,
     escalation_rows,
@@ -38,11 +35,12 @@ from satisfaction.publication.report.rows import (
     level_label,
     ranked_kind,
     records,
+    rows_in_words,
     target_rows,
     threshold_rows,
     unmarked,
+    values_of_pages,
 )
-from satisfaction.publication.selection_tables import CAUTION, SENSITIVITY
 from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
 LISTED = {
@@ -112,21 +110,15 @@ class Source:
     def shared(self) -> dict[str, Any]:
         """Return what the templates of all pages read."""
         survey = self.results.survey
-        return {
-            "survey": survey,
-            "declared": survey.declared,
-            "marks": survey.marks,
-            "proven": survey.declared.selection == "probability",
-            "shapes": SHAPES,
-            "words": STATUS,
-        }
+        values = values_of_pages(survey, self.results.ranking.summary)
+        return values | {"proven": survey.declared.selection == "probability"}
 
 
 def _verdicts(published: Tables) -> list[Verdict]:
     """Return what the rules of one ranking make of the wave, of all areas."""
     return [
-        *(target_rows(published.targets) if len(published.targets) else []),
-        *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
+        *target_rows(published.targets),
+        *threshold_rows(published.thresholds),
         *(ladder_rows(published.ladder) or escalation_rows(published.escalation)),
     ]
 
@@ -232,9 +224,9 @@ def _area_page(
     """Fill an area's page in the current language."""
     language = current() or "zh"
     other = [
-        OtherLanguage(f"../{one}/{page_of(code)}", one, follows=False)
-        for one in languages
-        if one != language
+        OtherLanguage(f"../{second}/{page_of(code)}", second, follows=False)
+        for second in languages
+        if second != language
     ]
     shared = {
         "picture": _picture(source, code, language) if values["compared"] else None,
@@ -249,7 +241,6 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     results = source.results
     published = source.published
     survey = results.survey
-    summary = results.ranking.summary
     names = area_labels(survey)
     parent = survey.parents().get(code, "")
     if survey.levels().get(parent) not in source.levels():
@@ -270,7 +261,6 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "level": level_label(survey, level),
         "parent": parent,
         "parent_name": names.get(parent),
-        "confidence": f"{100 * survey.declared.level:g} %",
         "kind": ranked_kind(indices, published.ranking),
     }
     values |= {
@@ -279,27 +269,18 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "ranks": _ranks(source, level, code),
         "others": _others(source, level, code),
         "answering": _answering(source, level, code),
-        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY},
         "population": population_note(survey),
-        "side": SIDES[summary["side"]],
-        "size": int(summary["bottom"]),
         "listed": LISTED,
         "verdicts": [verdict for verdict in source.verdicts if verdict.row["code"] == code],
     }
-    below = []
-    if len(within):
-        below = records(within[within["within"] == code])
-    of_account = None
-    if account:
-        of_account = account[0]
     return values | {
         "topics": topics,
         "is_whole": is_whole,
         "compared": bool(topics) and not is_whole,
         "asked": bool(survey.questionnaire.topics),
         "whole": label_of(indices.iloc[-1], "name"),
-        "below": below,
-        "account": of_account,
+        "below": records(within[within["within"] == code]),
+        "account": next(iter(account), None),
         "selection": SELECTION[survey.declared.selection],
         "rules": survey.rules.ranking,
     }
@@ -347,24 +328,22 @@ def _figures(indices: pd.DataFrame, codes: list[str]) -> list[list[Row | None]]:
 
 def _ranks(source: Source, level: str, code: str) -> Ranks:
     published = source.published
-    ranking, within, paths, sentences = (
-        table[table["code"] == code] if len(table) else table
-        for table in (published.ranking, published.within, published.paths, published.sentences)
-    )
-    if len(within):
-        within = within[(within["level"] == level) & within["rank"].notna()]
-    sentence = NOTHING
-    if len(sentences):
-        marks = source.results.survey.marks
-        first = sentences.iloc[0]
-        sentence = unmarked(Text(first["zh"], first["en"]), marks)
-    ranks_any = source.results.ranking.ranks_any
+
+    def of_area(table: pd.DataFrame) -> list[Row]:
+        return records(table[table["code"] == code])
+
+    within = of_area(published.within)
+    path = of_area(published.paths)
+    sentences = rows_in_words(of_area(published.sentences), source.results.survey.marks)
+    among_all = []
+    if source.results.ranking.ranks_any:
+        among_all = of_area(published.ranking)
     return Ranks(
-        among_all=records(ranking) if ranks_any else [],
-        within=records(within),
-        path=records(paths) if len(set(paths["wave"])) > 1 else [],
-        sentence=sentence,
-        move=_move(paths),
+        among_all=among_all,
+        within=[row for row in within if row["level"] == level and pd.notna(row["rank"])],
+        path=path if len({row["wave"] for row in path}) > 1 else [],
+        sentence=next(iter(sentences), NOTHING),
+        move=_move(path),
     )
 
 
@@ -389,16 +368,19 @@ def _others(source: Source, level: str, code: str) -> list[Row]:
     return others
 
 
-def _move(path: pd.DataFrame) -> Text:
+def _move(path: list[Row]) -> Text:
     """Say what the difference between the last two published ranks is worth."""
-    rows = path[path["rank"].notna()].tail(2)
-    if len(rows) < 2:
+    ranked = [row for row in path if pd.notna(row["rank"])]
+    if len(ranked) < 2:
         return NOTHING
-    sets = rows[["marginal_low", "marginal_high"]]
-    if sets.isna().any(axis=None):
+    before, now = ranked[-2:]
+    if pd.isna(before["marginal_low"]) or pd.isna(now["marginal_low"]):
         return UNKNOWN
-    (low, high), (later_low, later_high) = sets.to_numpy()
-    return SAME if low <= later_high and later_low <= high else APART
+    overlap = (
+        before["marginal_low"] <= now["marginal_high"]
+        and now["marginal_low"] <= before["marginal_high"]
+    )
+    return SAME if overlap else APART
 
 
 def _picture(source: Source, code: str, language: Language) -> Picture | None:
@@ -428,13 +410,13 @@ def _index_values(source: Source) -> dict[str, Any]:
     ranks = {row["code"]: row for row in records(published.ranking)}
     names = survey.area_names()
     parents = survey.parents()
-    own = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]
+    of_ranked = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]
     areas = []
-    for row in records(own):
+    for row in records(of_ranked):
         code = row["code"]
         above = names.get(parents.get(code, ""))
         areas.append(row | {"within": above, "ranked": ranks.get(code)})
-    measure = label_of(own.iloc[0], "measure")
+    measure = label_of(of_ranked.iloc[0], "measure")
     alt = _("Tiles of {measure} by area; the values stand in the table below.", measure=measure)
     drawn = plots.tile_map(with_parent_names(survey, indices), ranked)
     return source.shared() | {"areas": areas, "picture": picture(drawn, alt)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, NamedTuple
@@ -103,19 +103,22 @@ def render_reading(
     with use(language):
         drawn = _picture(ground, [ground.ranked()[0], example, wide])
     parts = [
-        what_a_set_is(ground, example),
         why_so_wide(ground, shown, wide),
         why_ranks_jump(ground, example, no_change),
     ]
-    values = {
+    values: dict[str, object] = {
         "across": across("reading.html", language, languages),
         "mark": marked.mark,
         "ranks": places(first, last),
         "about": _about(ground, ranking),
         "parts": parts,
         "picture": drawn,
-        "standings": standings(ground),
+        "example": example,
+        "standings": _standings(ground),
+        "words": STATUS,
         "shapes": SHAPES,
+    }
+    values |= {
         "ground": ground,
         "by_draws": ground.basis is not MODEL,
         "right": right(ground),
@@ -128,7 +131,7 @@ def render_reading(
         "side": ground.end.side,
     }
     with use(language):
-        return fill("reading.html", values, filters={"whole_sets": _whole_sets})
+        return fill("reading.html", values, filters=FILTERS)
 
 
 def stretch_of(p: int, side: str) -> tuple[int, int]:
@@ -144,7 +147,7 @@ def stretch_of(p: int, side: str) -> tuple[int, int]:
 
 def _whole_sets(text: str) -> Markup:
     """Keep a set of ranks on one line."""
-    return Markup(SET.sub(lambda found: f'<span class="set">{found[0]}</span>', str(escape(text))))
+    return Markup(SET.sub(lambda match: f'<span class="set">{match[0]}</span>', str(escape(text))))
 
 
 def _widest(ground: Ground, shown: Rows) -> Row:
@@ -222,16 +225,6 @@ class Part(NamedTuple):
     text: Text
 
 
-class StatusCount(NamedTuple):
-    """One status: its word and meaning, how many units have it, one of them."""
-
-    status: str
-    word: Text
-    meaning: Text
-    many: int
-    example: Text
-
-
 def with_set(row: Row) -> Text:
     """Write a unit with its rank and set, as short as can be."""
     unit = name(row)
@@ -244,33 +237,6 @@ def span(row: Row, which: str = "marginal") -> str:
     low = row[f"{which}_low"]
     high = row[f"{which}_high"]
     return f"{low:g}" if low == high else rank_set(low, high)
-
-
-def what_a_set_is(ground: Ground, row: Row) -> Part:
-    """Explain the rank set of one unit."""
-    written = with_set(row)
-    alone = span(row)
-    table = span(row, "simultaneous")
-    score = amount(row["estimate"], ground.kind)
-    measure = ground.measure
-    level = ground.level
-    title = _('What "{alone}" behind a rank means', alone=alone)
-    text = _(
-        'The report writes "{written}". {rank:g} is the place by {measure} of this '
-        "wave ({score}); {alone} is the rank set: at the {level} confidence level "
-        "the true rank of this one unit lies within it. When all {p} units are "
-        "compared at once, the set is {table}. The wider the set, the less this wave "
-        "knows about the rank.",
-        written=written,
-        rank=row["rank"],
-        measure=measure,
-        score=score,
-        alone=alone,
-        level=level,
-        p=ground.p,
-        table=table,
-    )
-    return Part(title, text)
 
 
 def why_so_wide(ground: Ground, shown: Rows, row: Row) -> Part:
@@ -352,17 +318,17 @@ def why_ranks_jump(ground: Ground, row: Row, no_change: NoChange | None) -> Part
     )
 
 
-def _simulated(found: NoChange) -> Text:
-    low, high = found.largest
+def _simulated(no_change: NoChange) -> Text:
+    low, high = no_change.largest
     most = f"{low:g}" if low == high else f"{low:g}–{high:g}"
     return _(
         'Simulated without any true change, {percent} of the units "rise" {places} '
         "places or more between two waves; the largest change is {most} places "
         "({source}).",
-        percent=percent(found.share, 0),
-        places=found.places,
+        percent=percent(no_change.share, 0),
+        places=no_change.places,
         most=most,
-        source=found.source,
+        source=no_change.source,
     )
 
 
@@ -378,31 +344,18 @@ def after_one_se(ground: Ground, row: Row) -> tuple[int, int]:
     return best, worst
 
 
-def standings(ground: Ground) -> list[StatusCount]:
-    """Say what each status means and how many units have it; "not ranked" only where there are such."""
-    member = ground.end.member
-    meanings = {
-        "established": _("a test proves that it is {member}", member=member),
-        "possible": _("proven neither to be {member} nor not to be", member=member),
-        "excluded": _("a test proves that it is not {member}", member=member),
-        "not ranked": _("the figures stay; no rank, no verdict"),
-    }
-    found: dict[str, list[Row]] = {status: [] for status in meanings}
+def _standings(ground: Ground) -> dict[str, list[Row]]:
+    """Return the units by their status."""
+    by_status: dict[str, list[Row]] = {}
     for row in ground.rows:
         status = "not ranked"
         if is_ranked(row):
             status = ground.status(row)
-        found[status].append(row)
-    counts = []
-    for status, meaning in meanings.items():
-        rows = found[status]
-        if rows or status != "not ranked":
-            word = STATUS[status]
-            counts.append(StatusCount(status, word, meaning, len(rows), _example(rows)))
-    return counts
+        by_status.setdefault(status, []).append(row)
+    return by_status
 
 
-def _example(rows: Rows) -> Text:
+def _least_clear(rows: Rows) -> Text:
     """Return the unit whose probability is least clear, with its rank and set."""
     if not rows:
         return _("none in this wave")
@@ -411,15 +364,24 @@ def _example(rows: Rows) -> Text:
     return with_set(min(rows, key=lambda row: abs(row["probability_bottom"] - 0.5)))
 
 
+FILTERS: dict[str, Callable[..., object]] = {
+    "amount": amount,
+    "least_clear": _least_clear,
+    "span": span,
+    "whole_sets": _whole_sets,
+    "with_set": with_set,
+}
+
+
 def right(ground: Ground) -> list[Text]:
     """Write what a briefing may say: a unit near the cut with its set, and the list with its certainty."""
     listed = ground.at("yes")
     near = min(listed or ground.ranked(), key=lambda row: abs(ground.gap(row)))
     sure = [row for row in listed if ground.status(row) == "established"]
     expected = float(sum(row["probability_bottom"] for row in listed))
-    said = [
+    sentences = [
         step_from_cut(ground, near),
         established(ground, listed, sure),
         expected_members(ground, listed, expected),
     ]
-    return [one for one in said if one]
+    return [sentence for sentence in sentences if sentence]

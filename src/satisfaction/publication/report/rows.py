@@ -5,7 +5,7 @@ Templates read the published columns and write them with `FILTERS`. No rank leav
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -16,8 +16,13 @@ from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
 from satisfaction.foundation.language import Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
-from satisfaction.publication.labels import label_of, published_levels
-from satisfaction.publication.selection_tables import MODELS, SelectionTables
+from satisfaction.publication.labels import STATUS, label_of, published_levels
+from satisfaction.publication.selection_tables import (
+    CAUTION,
+    MODELS,
+    ODDS,
+    SENSITIVITY,
+)
 
 Row: TypeAlias = dict[str, Any]
 
@@ -80,16 +85,31 @@ class Within(NamedTuple):
     rows: list[Row]
 
 
+def values_of_pages(survey: Survey, summary: Mapping[str, Any]) -> dict[str, object]:
+    """Return what the templates of the report and of all pages of areas read of a wave and its ranking."""
+    return {
+        "survey": survey,
+        "declared": survey.declared,
+        "marks": survey.marks,
+        "confidence": f"{100 * survey.declared.level:g} %",
+        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY, "odds": ODDS},
+        "shapes": SHAPES,
+        "words": STATUS,
+        "side": SIDES[summary["side"]],
+        "size": int(summary["bottom"]),
+    }
+
+
 def records(table: pd.DataFrame) -> list[Row]:
     """Return the rows of a table."""
     rows: list[Row] = table.to_dict("records")
     return rows
 
 
-def sentences(table: pd.DataFrame, marks: Text | None) -> list[Text]:
-    """Return the sentences of a table without the mark in front."""
-    said = [Text(row["zh"], row["en"]) for row in records(table)]
-    return [unmarked(words, marks) for words in said]
+def rows_in_words(rows: list[Row], marks: Text | None) -> list[Text]:
+    """Return the sentences of rows without the mark in front."""
+    texts = [Text(row["zh"], row["en"]) for row in rows]
+    return [unmarked(words, marks) for words in texts]
 
 
 def unmarked(words: Text, marks: Text | None) -> Text:
@@ -245,28 +265,10 @@ def ladder_rows(ladder: pd.DataFrame) -> list[Verdict]:
 
 def within_tables(survey: Survey, within: pd.DataFrame) -> list[Within]:
     """Return the rankings within larger areas, the highest level first."""
-    tables: list[Within] = []
-    if not len(within):
-        return tables
+    tables = []
     for (level, _area), part in within.groupby(["level", "within"], sort=False):
         among = label_of(part.iloc[0], "within")
         label = level_label(survey, str(level))
         title = _("{area}: ranking by {level}", area=among, level=label)
         tables.append(Within(title, records(part)))
     return tables[::-1]
-
-
-class SelectionRow(NamedTuple):
-    """One area where nobody was drawn: its sensitivity row, and the rows of every model."""
-
-    sensitivity: Row
-    models: list[Row]
-
-
-def selection_rows(tables: SelectionTables, level: str, measure: str) -> list[SelectionRow]:
-    """Return the ranked measure of every ranked area: sensitivity, with the models beside it."""
-    model, sensitivity = tables.of_ranked(level, measure)
-    by_area: dict[str, list[Row]] = {}
-    for row in records(model):
-        by_area.setdefault(row["code"], []).append(row)
-    return [SelectionRow(row, by_area.get(row["code"], [])) for row in records(sensitivity)]
