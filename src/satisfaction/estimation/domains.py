@@ -125,7 +125,7 @@ def _from_sums(kind: Kind, sums: Array) -> Array:
         denominator = sums[half:]
         value = quotient(value, denominator, where=denominator != 0)
     by_replicate = value.transpose(2, 1, 0)
-    return np.asarray(by_replicate.reshape(len(by_replicate), -1))
+    return by_replicate.reshape(len(by_replicate), -1)
 
 
 def design_effects(

@@ -328,7 +328,7 @@ def _linked(domain: Array, members: Members) -> sp.csr_array | None:
 def _blocks(linked: sp.csr_array | None, domain: Array, at: Array) -> Array:
     """Number the blocks of the quantities `at` by the first domain of each."""
     if linked is None:
-        return np.asarray(domain[at])
+        return domain[at]
     among = linked[at][:, at]
     parts, part = connected_components(among, directed=False)
     first = np.full(parts, domain.max(initial=0))

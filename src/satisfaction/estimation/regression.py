@@ -191,7 +191,7 @@ def _descend(x: Array, start: Array, step: Array, *parts: Array) -> Array:
         new = start + step * 0.5**halving
         if _deviance(x @ new, *parts) <= most:
             break
-    return np.asarray(new)
+    return new
 
 
 @dataclass(frozen=True, slots=True)

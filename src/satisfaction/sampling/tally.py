@@ -85,7 +85,7 @@ class Tally:
 
     def sums(self) -> Array:
         """Return the sums in the measures' own units: (T, M) float."""
-        return np.asarray(self.total / self.units)
+        return self.total / self.units
 
     def sums_of_squares(self) -> Array:
         """Return the sums of squares in squared own units: (T, M) float."""
