@@ -247,7 +247,7 @@ def cut(
     return Domains(design, sample, used, keys, np.maximum(domain, 0), columns)
 
 
-def _refuse_other_kind(present: pd.Series[Any], listed: Sequence[Any]) -> None:
+def _refuse_other_kind(present: pd.Series, listed: Sequence[Any]) -> None:
     """Refuse domains listed as text where the column holds numbers, and the other way round."""
     number = pd.api.types.is_numeric_dtype(present)
     strange = [value for value in listed if isinstance(value, str) == number]

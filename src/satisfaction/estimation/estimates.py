@@ -59,7 +59,6 @@ Statistic: TypeAlias = (
     Literal["mean", "proportion", "total", "median", "shares", "counts"] | tuple[str, Any]
 )
 OF_LEVELS: dict[str, Kind] = {"shares": "proportion", "counts": "total"}
-FPC_DROPPED = _("fpc fpc not credited by these replicates").both
 DEFAULT_INTERVALS = {
     "mean": "t; logit for rates",
     "proportion": "logit",
@@ -395,7 +394,7 @@ def _noted(note: Array, on: Domains, options: Options, held: Contributions) -> A
     """Add to every row's note what the replicates could not do."""
     remarks = [held.remark]
     if fpc_dropped(on.design, on.sample, _variance_used(options, held)):
-        remarks.append(FPC_DROPPED)
+        remarks.append(_("fpc fpc not credited by these replicates").both)
     noted = [[text, *remarks] for text in note.ravel()]
     texts = ["; ".join(filter(None, parts)) for parts in noted]
     return np.array(texts, dtype=object).reshape(note.shape)
@@ -534,7 +533,7 @@ def read_estimates(folder: str | Path) -> Estimates:
     return Estimates(table, held.covariance, held, tuple(record["by"]), conventions, design)
 
 
-def _places(listed: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[int]]:
+def _places(listed: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     places = listed.astype({"unit": int, "quantity": int})
     return places["unit"], places["quantity"]
 

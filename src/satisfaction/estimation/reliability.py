@@ -93,7 +93,7 @@ class Reliability:
                 object.__setattr__(self, name, np.nan)
 
     @property
-    def summary(self) -> pd.Series[Any]:
+    def summary(self) -> pd.Series:
         """Return what holds for the items as a whole, conventions included."""
         return pd.Series(_figures(self) | self.conventions, name="reliability")
 
@@ -563,7 +563,7 @@ class IntraclassCorrelation:
     conventions: dict[str, Any] = field(repr=False)
 
     @property
-    def summary(self) -> pd.Series[Any]:
+    def summary(self) -> pd.Series:
         """Return all but the table, conventions included."""
         figures = _figures(self)
         del figures["within"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -292,7 +292,7 @@ def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> Non
     )
 
 
-def _separates(values: pd.Series[Any], responded: Array) -> bool:
+def _separates(values: pd.Series, responded: Array) -> bool:
     """Return whether all respondents lie on one side of all nonrespondents."""
     if not pd.api.types.is_numeric_dtype(values) or responded.all():
         return False
