@@ -643,9 +643,9 @@ def intraclass_correlation(
     table["deviation"] = mean - centre
     table["rho_without"] = rho_without(n, total, squares, place=place)
     rho = analysis.rho
-    p = special.fdtrc(analysis.df_between, analysis.df_within, analysis.f)
+    p = float(special.fdtrc(analysis.df_between, analysis.df_within, analysis.f))
     variance_between = (analysis.between - analysis.within) / analysis.n0
-    respondents = n.sum()
+    respondents = int(n.sum())
     mean_workload = float(n.mean())
     workload_of_a_respondent = float(n @ n / respondents)
     deff = design_effect(rho, mean_workload)
@@ -660,12 +660,12 @@ def intraclass_correlation(
         f=analysis.f,
         df_between=analysis.df_between,
         df_within=analysis.df_within,
-        p=float(p),
+        p=p,
         between=variance_between,
         error=analysis.within,
         n0=analysis.n0,
         groups=len(n),
-        respondents=int(respondents),
+        respondents=respondents,
         left_out=left_out,
         mean_workload=mean_workload,
         deff=deff,
