@@ -185,7 +185,7 @@ class Calibration(EquationStep):
         replicates = count.shape[1]
         targets = np.repeat(self.targets[:, None], replicates, axis=1)
         factor = self.equation.replay(count * weight, targets)
-        return np.asarray(weight * factor)
+        return weight * factor
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which level a replicate misses, because no weights meet all of them: (L, R) bool."""
