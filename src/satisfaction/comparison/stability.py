@@ -739,7 +739,8 @@ def sobol_indices(y: Array, d: int, *, seed: int = 0) -> tuple[Array, Array]:
 
     def estimated(rows: Array) -> Array:
         runs = blocks[..., rows]
-        outputs = {"f_A": runs[0], "f_B": runs[1], "f_AB": runs[2:]}
+        first, second, *mixed = runs
+        outputs = {"f_A": first, "f_B": second, "f_AB": np.array(mixed)}
         indices = stats.sobol_indices(func=outputs, n=len(rows))
         orders = np.array([indices.first_order, indices.total_order])
         return orders.reshape(2, -1, d)
