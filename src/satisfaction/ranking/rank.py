@@ -472,7 +472,8 @@ def rank(
         they are; for rates 0-1 also normal on the logit or arcsine scale, or of any shape. "auto":
         "logit" for Estimates of a rate, else "identity". For Estimates of a rate, and where one of
         the last three is asked for, errors depend on the rate and are moderated by their df; the
-        table then ends with probability_low, probability_high (over all four) and model_dependent
+        table then ends with probability_low, probability_high (over all four and a prior with two
+        ends) and model_dependent
         (they differ by more than 0.1).
 
     Returns
@@ -575,21 +576,19 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if pairs.drawn is not None:
         model = DrawnModel(pairs.drawn.draws.scores)
     listed = _listed(model, options)
-    columns: dict[str, NDArray[Any]] = {
-        "rank": tied_rank(pairs, options.ties),
-        "marginal_low": marginal.low,
-        "marginal_high": marginal.high,
-        "simultaneous_low": simultaneous.low,
-        "simultaneous_high": simultaneous.high,
-        "status": membership.decide(
-            deciding, 1 - options.level, words=STATUS, provable=not options.taken_as_exact
-        ),
-        "p_in": tests.p_in,
-        "p_out": tests.p_out,
-        "probability_bottom": listed,
-        "expected_rank": model.expected_rank(),
-        "reliability": normal.reliability,
-    }
+    columns: dict[str, NDArray[Any]] = {"rank": tied_rank(pairs, options.ties)}
+    columns["marginal_low"] = marginal.low
+    columns["marginal_high"] = marginal.high
+    columns["simultaneous_low"] = simultaneous.low
+    columns["simultaneous_high"] = simultaneous.high
+    provable = not options.taken_as_exact
+    alpha = 1 - options.level
+    columns["status"] = membership.decide(deciding, alpha, words=STATUS, provable=provable)
+    columns["p_in"] = tests.p_in
+    columns["p_out"] = tests.p_out
+    columns["probability_bottom"] = listed
+    columns["expected_rank"] = model.expected_rank()
+    columns["reliability"] = normal.reliability
     if options.multiplicity:
         columns["p_in_adjusted"] = deciding.p_in
         columns["p_out_adjusted"] = deciding.p_out
@@ -605,14 +604,9 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
                 of_prior = _listed(fitted, options)
             chances.append(of_prior)
         columns |= _range(chances, pairs, options)
-    rows = pd.DataFrame(
-        {
-            "unit": list(units.names),
-            "estimate": units.estimate,
-            "se": np.sqrt(np.diag(units.cov)),
-            **spread_out(columns, units),
-        }
-    )
+    published: dict[str, Any] = {"unit": list(units.names), "estimate": units.estimate}
+    published["se"] = np.sqrt(np.diag(units.cov))
+    rows = pd.DataFrame(published | spread_out(columns, units))
     summary = summarise(
         units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=normal
     )
