@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import FOLDER, USER_FAULT, command, misused, option, reader, tell
+from satisfaction.cli.options import (
+    FOLDER,
+    FOLDER_ARGUMENT,
+    USER_FAULT,
+    command,
+    misused,
+    option,
+    reader,
+    tell,
+)
 from satisfaction.foundation.language import NOTHING, _, ngettext, pgettext, use
 
 if TYPE_CHECKING:
@@ -44,19 +53,14 @@ UNKNOWN_HEADINGS = {
 
 
 @command(_("Check the responses of the survey in FOLDER without computing anything."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @option(
     "--rejected",
     "workbook",
     type=FOLDER,
     words=_("write the rejected rows to a workbook to correct"),
 )
-@option(
-    "--columns",
-    "every_column",
-    is_flag=True,
-    words=_("list what every column was matched to"),
-)
+@option("--columns", "every_column", is_flag=True, words=_("list what every column was matched to"))
 def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     """Check the responses of the survey in FOLDER without computing anything."""
     from satisfaction.collection.account import ACTIONS
@@ -119,7 +123,7 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
 
 
 @command(_("Add the cells corrected in the workbook to corrections.csv."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @click.argument("corrected", type=FOLDER, required=False)
 @option("--by", default="", words=_("who corrected"))
 @option("--check", "checked", is_flag=True, words=_("only see whether the corrections recorded can be replayed"))  # fmt: skip
@@ -179,12 +183,8 @@ def _tell_log(folder: Path, *, aside: bool) -> None:
 
 
 @command(_("Fieldwork quality: a workbook of the day and a page a county."))
-@click.argument("folder", type=FOLDER)
-@option(
-    "--day",
-    type=click.DateTime(["%Y-%m-%d"]),
-    words=_("up to a day; default: the last one"),
-)
+@FOLDER_ARGUMENT
+@option("--day", type=click.DateTime(["%Y-%m-%d"]), words=_("up to a day; default: the last one"))
 def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
     """Fieldwork quality: a workbook of the day and a page a county."""
     from satisfaction.collection.responses import load_responses
@@ -278,7 +278,8 @@ def _faulty(account: pd.DataFrame) -> pd.DataFrame:
 def _fault_of_design(survey: Survey, responses: Responses) -> SatisfactionError | None:
     """Return what a run would refuse of the sample and of the weighting; weights wait until every file can be read."""
     from satisfaction.foundation.errors import SatisfactionError
-    from satisfaction.pipeline import base_design, lonely_note, weigh
+    from satisfaction.pipeline import base_design
+    from satisfaction.weighting.wave_design import lonely_note, weigh
 
     try:
         design = base_design(survey, responses, engine="pandas")

@@ -28,10 +28,11 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import Text, _, comma_list
-from satisfaction.pipeline import Results, base_design, estimate_areas, weigh
+from satisfaction.pipeline import Results, base_design, estimate_areas
 from satisfaction.publication.labels import score_labels
 from satisfaction.ranking.borrowed_errors import Lent, lent_errors
 from satisfaction.ranking.list_action import acting, areas_by_name, moved_by_thresholds
+from satisfaction.weighting.wave_design import weigh
 
 Array = np.ndarray[Any, Any]
 Scale: TypeAlias = Normalisation | Literal["declared"]
