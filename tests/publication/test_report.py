@@ -122,6 +122,15 @@ def quota(small):
     return small.read()
 
 
+def test_a_page_draws_no_picture_twice_while_it_is_tested(made, pictures):
+    """What `remembered_pictures` puts in place of drawing is still what the pages use."""
+    results, published, _, html = made
+    known = set(pictures.texts)
+    assert len(known) > 3
+    assert render(results, published, "zh") == html
+    assert set(pictures.texts) == known
+
+
 def test_same_results_same_page(made, drawn_anew):
     results, published, _, html = made
     assert render(results, published, "zh") == html

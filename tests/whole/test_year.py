@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Year:
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory) -> Year:
+def year(tmp_path_factory, pictures) -> Year:
     root = tmp_path_factory.mktemp("worked") / "year"
     start_year(root)
     made = Year(root, {}, {}, {})
@@ -55,7 +56,9 @@ def year(tmp_path_factory) -> Year:
         earlier = [quarter.folder.name for quarter in made.quarters.values()]
         quarter = write_quarter(root, wave, earlier)
         results = run(read_survey(quarter.folder))
-        written = export_dated(results)
+        # of the quarters before the last one the tables alone are read
+        with nullcontext() if wave == WAVES[-1] else pictures.left_out():
+            written = export_dated(results)
         mark_handed_over(written)
         made.quarters[wave] = quarter
         made.results[wave] = results

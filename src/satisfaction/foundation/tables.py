@@ -92,8 +92,28 @@ class Kept:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read the first table of a file as a DataFrame of text."""
-    return read_tables(path)[0].frame()
+    """Read the first table of a file as a DataFrame of text.
+
+    Raises
+    ------
+    InputFileError
+        What `read_tables` raises; F444 where another sheet goes on with rows under the same column names.
+    """
+    first, *others = read_tables(path)
+    for other in others:
+        if other.header == first.header and other.numbers:
+            raise InputFileError(
+                "F444",
+                _(
+                    "The sheet has the same columns as '{first}', and only the first sheet is read.",
+                    first=first.sheet,
+                ),
+                where=f"{path} {other.sheet}",
+                hint=_(
+                    "Put the rows of all sheets below one another in the first, or take it away."
+                ),
+            )
+    return first.frame()
 
 
 def _table(grid: Grid) -> RawTable:
@@ -229,7 +249,13 @@ def new_workbook(path: Path, options: Mapping[str, object] | None = None) -> Ite
 def fill_sheet(
     workbook: xlsxwriter.Workbook, sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame
 ) -> None:
-    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row."""
+    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row.
+
+    It prints as wide as a page, its header on every one.
+    """
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
     quoted = workbook.add_format({"quote_prefix": True})
     for column, title in enumerate(table):
         sheet.write_string(0, column, str(title))

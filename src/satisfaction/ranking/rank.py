@@ -472,7 +472,8 @@ def rank(
         they are; for rates 0-1 also normal on the logit or arcsine scale, or of any shape. "auto":
         "logit" for Estimates of a rate, else "identity". For Estimates of a rate, and where one of
         the last three is asked for, errors depend on the rate and are moderated by their df; the
-        table then ends with probability_low, probability_high (over all four) and model_dependent
+        table then ends with probability_low, probability_high (over all four and a prior with two
+        ends) and model_dependent
         (they differ by more than 0.1).
 
     Returns
