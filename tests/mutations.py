@@ -468,8 +468,8 @@ FAULTS = (
     ),
     Fault(
         "probability: the unit counts itself",
-        "        ahead[other] = 0.0\n",
-        "",
+        "ahead[other] = 0.0\n        np.multiply",
+        "np.multiply",
         RANKS,
     ),
     Fault(
