@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import pandas as pd
-
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
-from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import (
     RankedBy,
     Survey,
     weighted_as,
     with_tables_of_weights,
 )
-from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
+from satisfaction.declarations.wave import CalibrationStep
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.wave_before import WaveBefore
-from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
+from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import (
-    DesignError,
     SurveyError,
     shortened,
 )
-from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
+from satisfaction.foundation.language import Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
@@ -45,15 +39,10 @@ from satisfaction.ranking.selection_study import (
     study_selection,
 )
 from satisfaction.ranking.suppression import withhold
-from satisfaction.sampling.counted_answers import changed_measures, compile_measures
-from satisfaction.sampling.design import SampleDesign, SurveyDesign
-from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally, tally
-from satisfaction.sampling.variance import LonelyPsu
-from satisfaction.weighting.base import RESPONDED, replicates_of, sampled_persons
-from satisfaction.weighting.calibration import calibrate, margin_targets
-from satisfaction.weighting.nonresponse import adjust_nonresponse
-from satisfaction.weighting.trimming import trim
+from satisfaction.weighting.base import sampled_persons
+from satisfaction.weighting.wave_design import sample_design, weigh
 
 READING = _("reading and checking the responses")
 WEIGHING = _("sample design and weights")
@@ -482,184 +471,6 @@ def _scored(
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
     """Declare the sample design of the responses, before any weighting step; see `sample_design`."""
     return draw_up_sample(survey, responses, engine=engine).design
-
-
-def sample_design(
-    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "duckdb"
-) -> SampleDesign:
-    """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
-
-    Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
-    used then, and `lonely_note` says so. Replicate weights that came with final weights stand for strata, PSUs and fpc.
-
-    Raises
-    ------
-    DesignError
-        D104 for strata of one PSU in a probability sample, with what survey.yaml may say; else as `SurveyDesign`.
-    """
-    roles = survey.questionnaire.roles
-    measures = compile_measures(survey.questionnaire)
-    table = _measured(scan(hold(persons, engine)), measures)
-    if survey.replicate_weights is not None:
-        table = fetch(scan(table))
-        replicates = replicates_of(survey, table)
-        if replicates is not None:
-            return SurveyDesign(
-                table,
-                base_weight="base_weight",
-                selection=survey.declared.selection,
-                measures=stored(measures),
-                codes=survey.questionnaire.coded_columns(),
-                **replicates,
-            )
-
-    collapse = {}
-    for merge in survey.declared.collapse:
-        collapse[_stratum(survey, merge.stratum)] = _stratum(survey, merge.into)
-
-    def declared(lonely_psu: LonelyPsu) -> SampleDesign:
-        return SurveyDesign(
-            table,
-            strata=roles.strata,
-            psu=roles.psu or roles.respondent,
-            base_weight="base_weight" if survey.declared.base else None,
-            collapse=collapse,
-            lonely_psu=lonely_psu,
-            selection=survey.declared.selection,
-            measures=stored(measures),
-            codes=survey.questionnaire.coded_columns(),
-        )
-
-    try:
-        return declared(survey.declared.lonely_psu)
-    except DesignError as fault:
-        if fault.code != "D104":
-            raise
-        if survey.declared.selection != "probability":
-            return declared("adjust")
-        raise _in_the_words_of_a_survey(fault, survey) from None
-
-
-def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
-    """Return the engine's table with the values of measures; nonrespondents have none."""
-    columns = rows.collect_schema().names()
-    rows = add_columns(rows, measures)
-    if RESPONDED in columns:
-        rows = only_where(rows, measures, RESPONDED)
-    return materialize(rows)
-
-
-def remeasured(
-    survey: Survey, design: SampleDesign, names: Collection[str], *, before: Questionnaire
-) -> SampleDesign:
-    """Return a design with the measures of another questionnaire on the same answers: those of the names alone.
-
-    Counted anew are those that `before`, the questionnaire of the design's own, does not declare the same.
-    """
-    chosen = []
-    anew = []
-    changed = changed_measures(survey.questionnaire, before)
-    for measure in compile_measures(survey.questionnaire):
-        if measure.name in names:
-            chosen.append(measure)
-            if measure.name in changed or measure.name not in design.measures:
-                anew.append(measure)
-    design = design.over(_measured(design.table, anew))
-    return replace(design, measures={measure.name: measure for measure in stored(chosen)})
-
-
-def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
-    """Return a stratum with its values in the types of the respondents' columns."""
-    stratum: list[str | int] = []
-    for name, value in zip(survey.questionnaire.roles.strata, values, strict=True):
-        coded = isinstance(survey.questionnaire.items[name], SingleItem)
-        stratum.append(int(value) if coded else str(value))
-    return tuple(stratum)
-
-
-def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError:
-    """Return D104 with what stratum and PSU are in this survey, and the lines of survey.yaml that mend it."""
-    roles = survey.questionnaire.roles
-    strata = ", ".join(roles.strata)
-    psu = roles.psu or roles.respondent
-    lines = "lonely_psu: adjust"
-    if fault.merge:
-        stratum, into = map(_as_yaml, fault.merge)
-        lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
-    return DesignError(
-        "D104",
-        _(
-            "{fault} A stratum is a combination of {strata}, a primary sampling unit "
-            "(PSU) is a {psu}; with one unit in a stratum the sampling error cannot be "
-            "estimated.",
-            fault=fault,
-            strata=strata,
-            psu=psu,
-        ),
-        where=str(survey.folder / "survey.yaml"),
-        available=[f"lonely_psu: {policy}" for policy in fault.available],
-        hint=_(
-            "Merge with a similar stratum: write {lines} in survey.yaml; or write "
-            "lonely_psu: adjust.",
-            lines=lines,
-        ),
-    )
-
-
-def _as_yaml(stratum: object) -> str:
-    """Write a stratum as a list of its values."""
-    values = stratum if isinstance(stratum, tuple) else [stratum]
-    return json.dumps(values, ensure_ascii=False)
-
-
-def lonely_note(survey: Survey, design: SampleDesign) -> Text:
-    """Say that strata of one PSU were treated otherwise than declared, because the sample is no probability sample; else empty."""
-    if design.lonely_psu == survey.declared.lonely_psu:
-        return NOTHING
-    return _(
-        "Some strata have a single primary sampling unit; without a probability "
-        "sample there is no sampling error, so nothing stops and lonely_psu is taken "
-        "as adjust."
-    )
-
-
-def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
-    """Carry out the declared weighting steps after the base weight, in their order."""
-    for step in survey.declared.weighting:
-        if isinstance(step, NonresponseStep):
-            design = adjust_nonresponse(design, RESPONDED, by=step.by, method=step.method)
-        elif isinstance(step, CalibrationStep):
-            margins: dict[str | tuple[str, ...], Mapping[Any, float]] = {}
-            for name in step.margins or ():
-                columns = tuple(survey.declared.margins[name].by)
-                margins[columns] = declared_targets(survey, name)
-            design = calibrate(
-                design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance
-            )
-        elif isinstance(step, TrimmingStep):
-            design = trim(
-                design,
-                lower=step.lower,
-                upper=step.upper,
-                relative_to=step.relative_to,
-                within=step.within,
-                spread=step.spread,
-                strict=step.strict,
-            )
-    return design
-
-
-def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
-    """Return a margin with its levels in the types of the respondents' columns."""
-    columns = survey.declared.margins[margin].by
-    table = survey.margins[margin]
-    for name in columns:
-        item = survey.questionnaire.items[name]
-        if isinstance(item, SingleItem):
-            table = table.assign(**{name: table[name].astype(int)})
-        else:
-            assert isinstance(item, AreaItem)
-    return margin_targets(table, columns)
 
 
 def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:

@@ -11,7 +11,6 @@ import pandas as pd
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
-from satisfaction.pipeline import weigh
 from satisfaction.planning.rehearsal.answers import Population, simulate_population
 from satisfaction.planning.rehearsal.folder import PROVINCE_SEED
 from satisfaction.planning.rehearsal.residents import read_facts
@@ -20,6 +19,7 @@ from satisfaction.planning.rehearsal.truth import true_values
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.weighting.base import base_weights
+from satisfaction.weighting.wave_design import weigh
 
 from .scoring import scored
 

@@ -9,7 +9,8 @@ import pytest
 from satisfaction import estimate
 from satisfaction.collection.responses import load_responses
 from satisfaction.estimation.index import add_area_indices
-from satisfaction.pipeline import base_design, weigh
+from satisfaction.pipeline import base_design
+from satisfaction.weighting.wave_design import weigh
 
 WEIGHTS = {"awareness": 25.0, "satisfaction": 25.0, "topic_index": 0.5}  # rates in percent
 

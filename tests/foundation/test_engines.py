@@ -25,9 +25,10 @@ from satisfaction import (
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.foundation.engines import fetch, hold, scan
 from satisfaction.foundation.errors import EngineError, WeightsError
-from satisfaction.pipeline import base_design, estimate_areas, run, weigh
+from satisfaction.pipeline import base_design, estimate_areas, run
 from satisfaction.sampling.tally import tally
 from satisfaction.weighting.final_weights import FINAL, finished_weights, write_weights
+from satisfaction.weighting.wave_design import weigh
 from system_packages import NEEDS_JAVA
 
 ENGINES = ("pandas", "polars", "duckdb", "pyspark")

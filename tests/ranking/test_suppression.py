@@ -10,9 +10,10 @@ import pytest
 
 from satisfaction import export, read_indices
 from satisfaction.collection.responses import load_responses
-from satisfaction.pipeline import base_design, estimate_areas, run, weigh
+from satisfaction.pipeline import base_design, estimate_areas, run
 from satisfaction.ranking.suppression import shielded, suppressed_cells
 from satisfaction.sampling.tally import tally
+from satisfaction.weighting.wave_design import weigh
 
 RULE = '\nsuppression: {{minimum_n: {n}, minimum_psus: {psus}, complementary: "{how}", source: test}}\n'
 SMALL = "990101"

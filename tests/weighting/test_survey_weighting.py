@@ -17,9 +17,10 @@ from satisfaction.collection.responses import load_responses
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import SatisfactionError, SurveyError, WeightsError
 from satisfaction.foundation.yaml import read_yaml
-from satisfaction.pipeline import absent_steps, base_design, run, weigh, weighting_log
+from satisfaction.pipeline import absent_steps, base_design, run, weighting_log
 from satisfaction.weighting import calibration, nonresponse, trimming
 from satisfaction.weighting.base import sampled_persons
+from satisfaction.weighting.wave_design import weigh
 
 BASE = "  - {step: base}\n"
 RAKING = "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n"

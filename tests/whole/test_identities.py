@@ -12,8 +12,9 @@ from statsmodels.stats.weightstats import DescrStatsW
 from conftest import province_design
 from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.collection.responses import load_responses
-from satisfaction.pipeline import base_design, estimate_areas, run, weigh
+from satisfaction.pipeline import base_design, estimate_areas, run
 from satisfaction.sampling.tally import tally
+from satisfaction.weighting.wave_design import weigh
 
 SAME = 1e-11  # equal in exact arithmetic; additions in another order
 NUMBERS = ["estimate", "se", "df", "ci_low", "ci_high", "deff"]

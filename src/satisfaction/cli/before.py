@@ -11,6 +11,7 @@ import click
 from satisfaction.cli.options import (
     ENGINE,
     FOLDER,
+    FOLDER_ARGUMENT,
     USER_FAULT,
     command,
     misused,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @command(_("Write an example project: questionnaire, a simulated wave, tables, notebooks."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 def init(folder: Path) -> None:
     """Write an example project: questionnaire, a simulated wave, tables, notebooks."""
     from satisfaction.planning.example import write_example
@@ -44,11 +45,7 @@ def init(folder: Path) -> None:
 @click.argument("questionnaire", type=FOLDER, required=False)
 @option("--check", "checked", type=FOLDER, words=_("check an XLSForm workbook"))
 @option("--read", "taken", type=FOLDER, words=_("read an XLSForm back as YAML"))
-@option(
-    "--out",
-    type=FOLDER,
-    words=_("a new folder; with --read a YAML file"),
-)
+@option("--out", type=FOLDER, words=_("a new folder; with --read a YAML file"))
 def form(
     questionnaire: Path | None, checked: Path | None, taken: Path | None, out: Path | None
 ) -> None:
@@ -102,19 +99,11 @@ def schema(kind: str) -> None:
 
 
 @command(_("Write a new survey folder: declarations, and workbooks to fill in."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @option("--questionnaire", words=_("name@version"))
 @option("--areas", type=FOLDER, words=_("table of areas"))
-@option(
-    "--like",
-    type=FOLDER,
-    words=_("take over the declarations of an earlier survey"),
-)
-@option(
-    "--counties",
-    default="",
-    words=_("only these areas: codes or names, commas between"),
-)
+@option("--like", type=FOLDER, words=_("take over the declarations of an earlier survey"))
+@option("--counties", default="", words=_("only these areas: codes or names, commas between"))
 def new(
     folder: Path, questionnaire: str | None, areas: Path | None, like: Path | None, counties: str
 ) -> None:
@@ -180,18 +169,9 @@ def _tell_faults(faults: pd.DataFrame) -> None:
 @option("--out", type=FOLDER, required=True, words=_("a new folder"))
 @option("--psu", default="community", show_default=True, words=_("column of PSU codes"))
 @option("--size", default="adults", show_default=True, words=_("column of sizes"))
-@option(
-    "--strata",
-    default="county,residence",
-    show_default=True,
-    words=_("columns of strata"),
-)
+@option("--strata", default="county,residence", show_default=True, words=_("columns of strata"))
 @option("--take", type=click.IntRange(min=1), words=_("PSUs a stratum and wave"))
-@option(
-    "--take-from",
-    type=FOLDER,
-    words=_("a table of numbers by stratum (column take)"),
-)
+@option("--take-from", type=FOLDER, words=_("a table of numbers by stratum (column take)"))
 @option(
     "--persons",
     type=click.IntRange(min=1),
@@ -207,19 +187,10 @@ def _tell_faults(faults: pd.DataFrame) -> None:
 )
 @option("--waves", type=int, default=1, show_default=True, words=_("waves drawn together"))
 @option(
-    "--overlap",
-    type=float,
-    default=0.0,
-    show_default=True,
-    words=_("share the next wave keeps"),
+    "--overlap", type=float, default=0.0, show_default=True, words=_("share the next wave keeps")
 )
 @option("--reserve", type=int, default=0, show_default=True, words=_("reserves a stratum"))
-@option(
-    "--seed",
-    type=click.IntRange(min=0),
-    required=True,
-    words=_("random seed: keep it"),
-)
+@option("--seed", type=click.IntRange(min=0), required=True, words=_("random seed: keep it"))
 @option("--simulated", is_flag=True, words=_("the frame is simulated"))
 def draw(
     frame: Path, out: Path, psu: str, size: str, strata: str, take: int | None, take_from: Path | None, persons: int, method: str,
@@ -288,36 +259,18 @@ def next_sample(panel: Path, wave: int, out: Path) -> None:
         "Without a wish only ways of dividing are compared."
     )
 )
-@click.argument("folder", type=FOLDER)
-@option(
-    "--per-psu",
-    type=int,
-    default=10,
-    show_default=True,
-    words=_("interviews a PSU"),
-)
-@option(
-    "--budget",
-    type=int,
-    words=_("PSUs to divide; default: this wave's"),
-)
+@FOLDER_ARGUMENT
+@option("--per-psu", type=int, default=10, show_default=True, words=_("interviews a PSU"))
+@option("--budget", type=int, words=_("PSUs to divide; default: this wave's"))
 @option("--interval", type=float, words=_("half width of an interval"))
 @option("--difference", type=float, words=_("a difference to be found"))
 @option("--change", type=float, words=_("a change to be found"))
 @option("--reliability", type=float, words=_("reliability, 0-1"))
-@option(
-    "--establish",
-    type=float,
-    words=_("share of the truly last ones to be established, 0-1"),
-)
+@option("--establish", type=float, words=_("share of the truly last ones to be established, 0-1"))
 @option("--within", multiple=True, metavar="MEASURE@LEVEL=HALF_WIDTH", words=_("repeatable: half widths kept together, such as awareness@province=0.01"))  # fmt: skip
 @option("--power", type=float, default=0.8, show_default=True)
 @option(
-    "--overlap",
-    type=float,
-    default=0.25,
-    show_default=True,
-    words=_("share of PSUs in both waves"),
+    "--overlap", type=float, default=0.25, show_default=True, words=_("share of PSUs in both waves")
 )
 @ENGINE
 def plan(
@@ -345,25 +298,10 @@ def plan(
 
 @command(_("Simulate sample, truth and responses of the survey in FOLDER anew."))
 @click.argument("folder", type=FOLDER, required=False)
-@option(
-    "--rows",
-    type=int,
-    words=_("write so many rows of answers as Parquet, to try engines"),
-)
+@option("--rows", type=int, words=_("write so many rows of answers as Parquet, to try engines"))
 @option("--out", type=FOLDER, words=_("with --rows: a new folder"))
-@option(
-    "--items",
-    type=int,
-    default=4,
-    show_default=True,
-    words=_("with --rows: items"),
-)
-@option(
-    "--seed",
-    type=int,
-    default=None,
-    words=_("default: the seed in survey.yaml"),
-)
+@option("--items", type=int, default=4, show_default=True, words=_("with --rows: items"))
+@option("--seed", type=int, default=None, words=_("default: the seed in survey.yaml"))
 def simulate(
     folder: Path | None, rows: int | None, out: Path | None, items: int, seed: int | None
 ) -> None:

@@ -21,6 +21,7 @@ from satisfaction.foundation.language import (
 )
 
 FOLDER = click.Path(path_type=Path)
+FOLDER_ARGUMENT = click.argument("folder", type=FOLDER)
 READER_GONE = 1
 USER_FAULT = 2
 OWN_FAULT = 3

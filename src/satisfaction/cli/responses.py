@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import FOLDER, USER_FAULT, command, misused, option, reader, tell
-from satisfaction.foundation.language import _, ngettext, pgettext, use
+from satisfaction.cli.options import (
+    FOLDER,
+    FOLDER_ARGUMENT,
+    USER_FAULT,
+    command,
+    misused,
+    option,
+    reader,
+    tell,
+)
+from satisfaction.foundation.language import NOTHING, _, ngettext, pgettext, use
 
 if TYPE_CHECKING:
     import datetime
@@ -23,6 +32,16 @@ if TYPE_CHECKING:
 
 
 WORDINGS = ("R301", "R302", "R303")
+HOW = {
+    "name": _("item name"),
+    "alias": _("alias"),
+    "label": pgettext("of a column", "label"),
+    "number": _("question number"),
+    "option": _("option of a select-all question"),
+    "replaces": _("item of an earlier version"),
+    "role": _("recorded by the platform"),
+    "": NOTHING,
+}
 UNKNOWN_HEADINGS = {
     "title": pgettext("a heading", "question"),
     "word": pgettext("a heading", "unknown answer"),
@@ -34,19 +53,14 @@ UNKNOWN_HEADINGS = {
 
 
 @command(_("Check the responses of the survey in FOLDER without computing anything."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @option(
     "--rejected",
     "workbook",
     type=FOLDER,
     words=_("write the rejected rows to a workbook to correct"),
 )
-@option(
-    "--columns",
-    "every_column",
-    is_flag=True,
-    words=_("list what every column was matched to"),
-)
+@option("--columns", "every_column", is_flag=True, words=_("list what every column was matched to"))
 def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     """Check the responses of the survey in FOLDER without computing anything."""
     from satisfaction.collection.account import ACTIONS
@@ -84,7 +98,7 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
         _("unknown answers"): responses.unknown,
     }
     if every_column:
-        shown[_("columns")] = columns
+        shown[_("columns")] = _recognised(columns)
     for title, table in shown.items():
         if len(table):
             tell(title)
@@ -109,7 +123,7 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
 
 
 @command(_("Add the cells corrected in the workbook to corrections.csv."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @click.argument("corrected", type=FOLDER, required=False)
 @option("--by", default="", words=_("who corrected"))
 @option("--check", "checked", is_flag=True, words=_("only see whether the corrections recorded can be replayed"))  # fmt: skip
@@ -169,12 +183,8 @@ def _tell_log(folder: Path, *, aside: bool) -> None:
 
 
 @command(_("Fieldwork quality: a workbook of the day and a page a county."))
-@click.argument("folder", type=FOLDER)
-@option(
-    "--day",
-    type=click.DateTime(["%Y-%m-%d"]),
-    words=_("up to a day; default: the last one"),
-)
+@FOLDER_ARGUMENT
+@option("--day", type=click.DateTime(["%Y-%m-%d"]), words=_("up to a day; default: the last one"))
 def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
     """Fieldwork quality: a workbook of the day and a page a county."""
     from satisfaction.collection.responses import load_responses
@@ -253,6 +263,13 @@ def _on_console(table: pd.DataFrame) -> str:
     return lines
 
 
+def _recognised(columns: pd.DataFrame) -> pd.DataFrame:
+    """Say in the reader's language how every column was recognised."""
+    labels = _("labels")
+    notes = columns["note"].str.replace(labels.both, labels.in_language(reader()), regex=False)
+    return columns.assign(how=columns["how"].map(HOW), note=notes)
+
+
 def _faulty(account: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of an account that have something rejected or blanked."""
     return account[(account[["rejected", "blanked"]] > 0).any(axis=1)] if len(account) else account
@@ -261,7 +278,8 @@ def _faulty(account: pd.DataFrame) -> pd.DataFrame:
 def _fault_of_design(survey: Survey, responses: Responses) -> SatisfactionError | None:
     """Return what a run would refuse of the sample and of the weighting; weights wait until every file can be read."""
     from satisfaction.foundation.errors import SatisfactionError
-    from satisfaction.pipeline import base_design, lonely_note, weigh
+    from satisfaction.pipeline import base_design
+    from satisfaction.weighting.wave_design import lonely_note, weigh
 
     try:
         design = base_design(survey, responses, engine="pandas")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import ENGINE, FOLDER, command, option, reader, tell
+from satisfaction.cli.options import ENGINE, FOLDER, FOLDER_ARGUMENT, command, option, reader, tell
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @command(_("Run the survey in FOLDER; results go to FOLDER/out/."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @ENGINE
 @option("--notebooks", is_flag=True, words=_("also execute the five notebooks"))
 @option(
@@ -146,10 +146,11 @@ def _summary(results: Results) -> None:
     from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.declarations.survey import what_is_tested
     from satisfaction.foundation.figures import unit_of
-    from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
+    from satisfaction.pipeline import replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import area_labels, score_labels, whole_code
     from satisfaction.publication.report.method import ABSENT_STEPS
+    from satisfaction.weighting.wave_design import lonely_note
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -299,7 +300,7 @@ def _tell_handover(results: Results, folder: Path) -> None:
 
 
 @command(_("Combine the survey with other components and rank."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
 @ENGINE
 def combined(folder: Path, declared: Path | None, engine: str) -> None:
@@ -315,7 +316,7 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
 
 
 @command(_("Score assessments by points: every level, department, class, ledger; and draw."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
 @option(
     "--without-survey",
@@ -355,7 +356,7 @@ def assessment(
 
 
 @command(_("How ranks move under other weights, scales, aggregations and denominators."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @option(
     "--measure",
     words=_(
@@ -393,14 +394,9 @@ def stability(
 
 
 @command(_("The report and one page an area, in Chinese and English."))
-@click.argument("folder", type=FOLDER)
+@FOLDER_ARGUMENT
 @option("--language", type=click.Choice(["both", "zh", "en"]), default="both", show_default=True)
-@option(
-    "--level",
-    "levels",
-    multiple=True,
-    words=_("only pages of these levels; default all"),
-)
+@option("--level", "levels", multiple=True, words=_("only pages of these levels; default all"))
 @option("--pdf", is_flag=True, words=_("print PDF"))
 @option("--out", type=FOLDER, words=_("a new folder"))
 @ENGINE
@@ -441,13 +437,8 @@ DIFFERENT = 1
         "13": _("differs without a known cause"),
     },
 )
-@click.argument("folder", type=FOLDER)
-@option(
-    "--survey",
-    type=FOLDER,
-    default=None,
-    words=_("default: the one recorded in the set"),
-)
+@FOLDER_ARGUMENT
+@option("--survey", type=FOLDER, default=None, words=_("default: the one recorded in the set"))
 @option(
     "--handed-over",
     "mark",

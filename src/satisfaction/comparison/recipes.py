@@ -12,11 +12,12 @@ import pandas as pd
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import CalibrationStep
 from satisfaction.foundation.language import use
-from satisfaction.pipeline import Ranked, Results, declared_targets
+from satisfaction.pipeline import Ranked, Results
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.weighting.calibration import Margins, margins_table
 from satisfaction.weighting.final_weights import weight_diagnostics
+from satisfaction.weighting.wave_design import declared_targets
 
 DECLARED = "declared"
 """What the recipe of survey.yaml is called beside trials."""

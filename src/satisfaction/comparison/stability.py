@@ -28,10 +28,11 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import Text, _, comma_list
-from satisfaction.pipeline import Results, base_design, estimate_areas, weigh
+from satisfaction.pipeline import Results, base_design, estimate_areas
 from satisfaction.publication.labels import score_labels
 from satisfaction.ranking.borrowed_errors import Lent, lent_errors
 from satisfaction.ranking.list_action import acting, areas_by_name, moved_by_thresholds
+from satisfaction.weighting.wave_design import weigh
 
 Array = np.ndarray[Any, Any]
 Scale: TypeAlias = Normalisation | Literal["declared"]
@@ -738,7 +739,8 @@ def sobol_indices(y: Array, d: int, *, seed: int = 0) -> tuple[Array, Array]:
 
     def estimated(rows: Array) -> Array:
         runs = blocks[..., rows]
-        outputs = {"f_A": runs[0], "f_B": runs[1], "f_AB": runs[2:]}
+        first, second, *mixed = runs
+        outputs = {"f_A": first, "f_B": second, "f_AB": np.array(mixed)}
         indices = stats.sobol_indices(func=outputs, n=len(rows))
         orders = np.array([indices.first_order, indices.total_order])
         return orders.reshape(2, -1, d)

@@ -219,7 +219,8 @@ def write_folder(
         write_json(record, scratch / f"{name}.json")
         for title, page in (pages or {}).items():
             write_text(page, scratch / title)
-        outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
+        written = sorted(scratch.iterdir())
+        outputs = {path.name: sha256(path) for path in written}
         stamp = {"mark": mark, "outputs": outputs, **stamp}
         write_json(stamp, scratch / "run.json")
     return made.target

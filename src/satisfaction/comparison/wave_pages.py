@@ -112,7 +112,7 @@ def pages_of(
 def change_pages(found: WaveChange) -> dict[str, str]:
     """Return the page of a change: a section a ranking."""
     surveys = [found.earlier.survey, found.later.survey]
-    left_out = left_out_lines(surveys[-1], found.left_out)
+    closing = [*left_out_lines(surveys[-1], found.left_out), HONEST]
 
     def sections() -> Iterable[RankingSection]:
         for one in (found, *found.further.values()):
@@ -123,7 +123,7 @@ def change_pages(found: WaveChange) -> dict[str, str]:
         surveys,
         heading=_("What changed between two waves"),
         sections=sections,
-        closing=[*left_out, HONEST],
+        closing=closing,
     )
 
 
@@ -209,7 +209,7 @@ def _or_dash(value: Any, written: Callable[[Any], str]) -> str:
 def rolling_pages(found: WaveRolling) -> dict[str, str]:
     """Return the page of a mean over waves: a section a ranking."""
     surveys = [wave.survey for wave in found.waves]
-    left_out = left_out_lines(surveys[-1], found.left_out)
+    closing = [*left_out_lines(surveys[-1], found.left_out), PERIOD]
 
     def sections() -> Iterable[RankingSection]:
         for one in (found, *found.further.values()):
@@ -220,7 +220,7 @@ def rolling_pages(found: WaveRolling) -> dict[str, str]:
         surveys,
         heading=_("Mean of the last waves, and the ranking on it"),
         sections=sections,
-        closing=[*left_out, PERIOD],
+        closing=closing,
     )
 
 

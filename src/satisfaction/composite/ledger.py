@@ -131,7 +131,8 @@ def ledger(waves: Sequence[WavePoints], *, day: str = "") -> pd.DataFrame:
     table = table.merge(_latest_words(waves), how="left", on=KEY)
     is_open = table["state"].isin(STILL_OPEN)
     has_due = (table["due"] != "") & (day != "")
-    late = np.where(is_open & (table["due"] < day), "yes", "no")
+    is_past = table["due"] < day
+    late = np.where(is_open & is_past, "yes", "no")
     table["overdue"] = np.where(has_due, late, "")
     return table
 

@@ -165,24 +165,24 @@ def checked_sites(
 ) -> pd.DataFrame:
     """Return points of inspection, read from `path` as text, with their types; as `read_sites`."""
     table = _with_columns(table, path, SITE_COLUMNS, ("population", "reason"))
-    scored = [name for name, (_branch, leaf) in tree.leaves().items() if leaf.sites]
-    _refuse_unknown(table, path, {"code": areas, "item": scored}, "K312")
+    _refuse_unknown(table, path, {"code": areas, "item": tree.at_sites}, "K312")
     numbers = {}
     for column in ("score", "possible", "population"):
         numbers[column] = pd.to_numeric(table[column], errors="coerce")
-    fits = (numbers["score"] >= 0) & (numbers["score"] <= numbers["possible"])
-    fits &= (numbers["possible"] > 0) & np.isfinite(numbers["possible"])
+    possible = numbers["possible"]
+    population = numbers["population"]
+    fits = numbers["score"].between(0, possible)
+    fits &= (possible > 0) & np.isfinite(possible)
     named = (table["site"] != "") & (table["kind"] != "")
     without_population = table["population"] == ""
-    keys = ["code", "item", "kind"]
-    visited = table.groupby(keys)["site"].transform("size")
-    populations = numbers["population"].groupby([table[key] for key in keys])
+    keys = [table[key] for key in ("code", "item", "kind")]
+    visited = table["site"].groupby(keys).transform("size")
+    populations = population.groupby(keys)
     same = populations.transform("nunique") <= 1
-    complete = populations.transform("count").isin([0]) | (
-        populations.transform("count") == visited
-    )
-    fits &= without_population | (np.isfinite(numbers["population"]) & same & complete)
-    fits &= without_population | (numbers["population"] >= visited)
+    known = populations.transform("count")
+    complete = (known == 0) | (known == visited)
+    fits &= without_population | (np.isfinite(population) & same & complete)
+    fits &= without_population | (population >= visited)
     wrong = ~(fits & named)
     if wrong.any():
         text = _(
@@ -193,11 +193,9 @@ def checked_sites(
     twice = table.duplicated(["code", "item", "site"], keep=False)
     if twice.any():
         raise _fault("K377", _("A site stands twice for the same item."), path, twice)
-    return table.assign(
-        **numbers,
-        site=table["site"].map(masked_within),
-        reason=table["reason"].map(masked_within),
-    )[[*SITE_COLUMNS, "population", "reason"]]
+    site = table["site"].map(masked_within)
+    reason = table["reason"].map(masked_within)
+    return table.assign(**numbers, site=site, reason=reason)
 
 
 def _with_columns(
@@ -235,7 +233,8 @@ def _refuse_misplaced(table: pd.DataFrame, path: Path, wrong: pd.Series, why: Te
 def _refuse_both(table: pd.DataFrame, path: Path, stated: pd.Series, entries: pd.Series) -> None:
     """Refuse an item that is stated twice, or that loses points where it does not apply."""
     keys = ["code", "item"]
-    twice = table[stated].duplicated(keys, keep=False).reindex(table.index, fill_value=False)
+    of_stated = table[stated].duplicated(keys, keep=False)
+    twice = of_stated.reindex(table.index, fill_value=False)
     by_key = pd.MultiIndex.from_frame(table[keys])
     absent = pd.MultiIndex.from_frame(table.loc[stated, keys])
     both = pd.Series(by_key.isin(absent), index=table.index) & entries

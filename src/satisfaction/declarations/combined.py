@@ -18,6 +18,7 @@ from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import (
     Label,
+    Location,
     Name,
     Record,
     Statement,
@@ -202,9 +203,7 @@ class CombinedFile(Record):
     @model_validator(mode="after")
     def _weights_complete(self) -> CombinedFile:
         declared = {name: component.weight for name, component in self.components.items()}
-        sets: list[tuple[Mapping[str, float], tuple[str | int, ...]]] = [
-            (declared, ("components",))
-        ]
+        sets: list[tuple[Mapping[str, float], Location]] = [(declared, ("components",))]
         if self.alternatives is not None:
             for number, others in enumerate(self.alternatives.weights):
                 sets.append((others, ("alternatives", "weights", number)))
@@ -281,7 +280,8 @@ class AssessmentItem(Label):
     def _scored_in_one_way(self) -> AssessmentItem:
         ways = [self.measure is not None, self.sites]
         scored_otherwise = any(ways) or self.bonus or self.points_class is not None
-        if sum(ways) > 1 or (self.sites and self.bonus) or (self.items and scored_otherwise):
+        branch_scored = self.items and scored_otherwise
+        if sum(ways) > 1 or (self.sites and self.bonus) or branch_scored:
             raise fault(
                 "K371",
                 _(
@@ -290,9 +290,8 @@ class AssessmentItem(Label):
                 ),
                 hint=_("Keep one way of scoring an item."),
             )
-        if (self.measure is None) != (self.at_least is None) or (
-            self.partly and self.measure is None
-        ):
+        marked = self.at_least is not None
+        if (self.measure is not None) != marked or (self.partly and not marked):
             raise fault(
                 "K372",
                 _("`measure` goes with `at_least`, and `partly` with both."),
@@ -408,6 +407,11 @@ class Assessment(Record):
             for path, leaf in item.leaves((name,)):
                 leaves[path[-1]] = (path, leaf)
         return leaves
+
+    @property
+    def at_sites(self) -> list[str]:
+        """Return the leaves that are scored at points of inspection."""
+        return [name for name, (_path, leaf) in self.leaves().items() if leaf.sites]
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -547,7 +551,7 @@ def read_combined_inputs(path: Path) -> CombinedInputs:
 
 def _read_assessment(path: Path, component: Component) -> Assessment:
     tree = validated(read_yaml(path, RankingError), Assessment, RankingError)
-    sites = [name for name, (_branch, leaf) in tree.leaves().items() if leaf.sites]
+    sites = tree.at_sites
     if sites and component.sites is None:
         raise RankingError(
             "K381",

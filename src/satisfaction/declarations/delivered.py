@@ -71,14 +71,15 @@ def find_delivered(folder: Path, declared: SurveyFile) -> Delivered:
         wild = WILD & set(entry.pattern)
         matches = []
         for path in matching(folder, entry.pattern):
-            if path not in ignored and (not wild or path.suffix.lower() in READABLE):
+            readable = not wild or path.suffix.lower() in READABLE
+            if readable and path not in ignored:
                 matches.append(path)
         if not matches:
             unmatched.append(entry.pattern)
         files += matches
-        parts = PurePosixPath(entry.pattern).parts
-        if len(parts) > 1 and parts[0] not in (".", "..") and not WILD & set(parts[0]):
-            folders.append(parts[0])
+        first, *below = PurePosixPath(entry.pattern).parts or (".",)
+        if below and first not in (".", "..") and WILD.isdisjoint(first):
+            folders.append(first)
     files = list(dict.fromkeys(files))
     unread = []
     for name in dict.fromkeys(folders):

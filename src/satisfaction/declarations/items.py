@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import narwhals as nw
 import pandas as pd
@@ -126,7 +126,8 @@ class NumberItem(ItemBase):
         if weight and "step" not in self.model_fields_set:
             return in_range & (numbers > 0)
         steps = numbers / self.step
-        return in_range & ((steps - steps.round()).abs() <= ROUNDING * steps.abs())
+        distance = (steps - steps.round()).abs()
+        return in_range & (distance <= ROUNDING * steps.abs())
 
 
 class AreaItem(ItemBase):
@@ -293,11 +294,12 @@ class Index(Label):
 
     def whole_weights(self) -> dict[str, int]:
         """Return the weights as the smallest whole numbers in the same proportion (exact arithmetic needs them)."""
-        exact = {name: Fraction(str(weight)) for name, weight in self.weights.items()}
-        common = math.lcm(*(weight.denominator for weight in exact.values()))
-        whole = {name: int(weight * common) for name, weight in exact.items()}
-        divisor = math.gcd(*whole.values())
-        return {name: value // divisor for name, value in whole.items()}
+        exact = [Fraction(str(weight)) for weight in self.weights.values()]
+        common = math.lcm(*(weight.denominator for weight in exact))
+        whole = [int(weight * common) for weight in exact]
+        divisor = math.gcd(*whole)
+        smallest = [weight // divisor for weight in whole]
+        return dict(zip(self.weights, smallest, strict=True))
 
 
 def _check_minimum(least: int, items: int) -> None:
@@ -343,7 +345,8 @@ class Constraint(Label):
     @property
     def operator(self) -> Operator:
         """Return the operator."""
-        return next(operator for operator in get_args(Operator) if operator == self._part("op"))
+        written = self._part("op")
+        return next(operator for operator in TURNED if operator == written)
 
     def items(self) -> list[str]:
         """Return the items that are compared."""

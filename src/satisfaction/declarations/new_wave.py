@@ -6,7 +6,6 @@ What a new wave takes over from an earlier one, and what it does not: both are s
 from __future__ import annotations
 
 import copy
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,7 +31,13 @@ from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.file_sets import handed_over
-from satisfaction.foundation.files import copy_file, decode, new_folder, refuse_existing
+from satisfaction.foundation.files import (
+    copy_file,
+    decode,
+    new_folder,
+    path_below,
+    refuse_existing,
+)
 from satisfaction.foundation.language import Text, _, comma_list, current, readers_language, use
 from satisfaction.foundation.shipped import shipped_questionnaires
 from satisfaction.foundation.tables import read_table, write_text
@@ -120,7 +125,7 @@ def _new_wave(
         document, earlier, _questionnaire = read_declared(like)
         before = document.path.parent
         declared = _taken_over(document.data)
-        path_back = os.path.relpath(before, folder).replace(os.sep, "/")
+        path_back = path_below(folder, before)
         declared.setdefault("fieldwork", {})["earlier"] = path_back
         declared["earlier"] = _earlier_waves(earlier, before, folder)
         if handed_over(before / "out") is not None:
@@ -135,7 +140,8 @@ def _new_wave(
     area = instrument.roles.area
     if areas is not None:
         tables["areas"] = read_areas(Path(areas), area)
-        renamed = set(read_table(Path(areas))["level"].str.strip()) - set(tables["areas"]["level"])
+        levels_as_read = read_table(Path(areas))["level"].str.strip()
+        renamed = set(levels_as_read) - set(tables["areas"]["level"])
         for lowest in renamed:
             renaming = _(
                 "No level of the table of areas is called '{area}', as the questionnaire's area "
@@ -151,7 +157,8 @@ def _new_wave(
         plan = _only(plan, only)
     surveyed = len(plan.codes(area))
     if surveyed < all_areas or not declared.get("earlier"):
-        kept = {key: value for key, value in plan.declared.items() if key != "earlier"}
+        kept = dict(plan.declared)
+        kept.pop("earlier", None)
         plan = replace(plan, declared=kept)
     if like is None:
         carried = Carried(_first_rules(surveyed))
@@ -170,14 +177,10 @@ def _new_wave(
             copied = scratch / "questionnaires" / instrument.questionnaire / questionnaire_path.name
             copied.parent.mkdir(parents=True)
             copy_file(questionnaire_path, copied)
-        texts = {
-            "survey.yaml": survey_yaml(instrument, plan.declared, name=folder.name),
-            "rules.yaml": rules_yaml(
-                carried.rules, ranked=instrument.ranked, text=carried.rules_text
-            ),
-            **carried.texts,
-        }
-        for name, text in texts.items():
+        survey_text = survey_yaml(instrument, plan.declared, name=folder.name)
+        rules_text = rules_yaml(carried.rules, ranked=instrument.ranked, text=carried.rules_text)
+        texts = {"survey.yaml": survey_text, "rules.yaml": rules_text}
+        for name, text in {**texts, **carried.texts}.items():
             write_text(text, scratch / name)
         for name, path in carried.copied.items():
             copy_file(path, scratch / name)
@@ -248,7 +251,7 @@ def _earlier_waves(earlier: SurveyFile, before: Path, folder: Path) -> list[Any]
     """Return the waves that an earlier wave names before it, seen from the new folder."""
     waves: list[Any] = []
     for wave in earlier.earlier:
-        path = os.path.relpath(before / wave.survey, folder).replace(os.sep, "/")
+        path = path_below(folder, before / wave.survey)
         entry = wave.model_dump(exclude_none=True) | {"survey": path}
         waves.append(path if set(entry) == {"survey"} else entry)
     return waves
@@ -296,22 +299,27 @@ def _only(plan: NewWaveSource, wanted: list[str]) -> NewWaveSource:
     surveyed = {codes[name] for name in wanted}
     parents = dict(zip(areas["code"], areas["parent"], strict=True))
     if "units_in_all" not in areas:
-        in_all = areas_within(of_level.loc[of_level["valid_to"] == "", "code"], parents)
+        valid = of_level[of_level["valid_to"] == ""]
+        in_all = areas_within(valid["code"], parents)
         units = [str(in_all.get(code, "")) for code in areas["code"]]
         areas = areas.assign(units_in_all=units)
     remaining = surveyed | set(areas_within(surveyed, parents))
-    tables = {"areas": areas[areas["code"].isin(remaining)].reset_index(drop=True)}
+    areas = areas[areas["code"].isin(remaining)]
+    tables = {"areas": areas.reset_index(drop=True)}
     for name, table in plan.tables.items():
-        if name != "areas":
-            if roles.area in table:
-                table = table[table[roles.area].isin(surveyed)].reset_index(drop=True)
-            tables[name] = table
+        if name == "areas":
+            continue
+        if roles.area in table:
+            of_surveyed = table[table[roles.area].isin(surveyed)]
+            table = of_surveyed.reset_index(drop=True)
+        tables[name] = table
     declared = dict(plan.declared)
     if "collapse" in declared and roles.area in roles.strata:
         place = roles.strata.index(roles.area)
         collapse = []
         for pair in declared["collapse"]:
-            if {str(pair["stratum"][place]), str(pair["into"][place])} <= surveyed:
+            joined = {str(pair[key][place]) for key in ("stratum", "into")}
+            if joined <= surveyed:
                 collapse.append(pair)
         declared["collapse"] = collapse
     declared = {key: value for key, value in declared.items() if value}
@@ -428,7 +436,10 @@ def _carried_over(
                             wave=earlier.wave,
                         )
                     )
-            scores = [component[key] for key in ("file", "lost", "sites") if key in component]
+            scores = []
+            for key in ("file", "lost", "sites"):
+                if key in component:
+                    scores.append(component[key])
             if scores:
                 renewed += scores
                 component["source"] = str(STATE_THE_SOURCE)
@@ -444,9 +455,9 @@ def _carried_over(
         texts[COMBINED] = node_text(combined)
     if areas is not None:
         changed.append(_("rules.yaml: list_size, for {n} areas", n=areas))
-    copied = {
-        name: path for name, path in copied.items() if path.is_file() and path.parent == folder
-    }
+    for name, path in list(copied.items()):
+        if not path.is_file() or path.parent != folder:
+            del copied[name]
     further_files = [*texts, *copied]
 
     # what was left out
@@ -460,8 +471,9 @@ def _carried_over(
         left_out.append("survey.yaml outcomes.cases")
     if "#" in decode(document.path):
         left_out.append(str(_("comments in survey.yaml")))
-    used = {document.path.name, earlier.rules, *_tables_of(earlier).values(), *further_files}
-    used |= {path.name for path in copied.values()}
+    used = {document.path.name, earlier.rules, *further_files}
+    used.update(_tables_of(earlier).values())
+    used.update(path.name for path in copied.values())
     for name in sorted(path.name for path in folder.iterdir()):
         if name not in used and name not in NOT_COPIED and name[0] not in ".~":
             left_out.append(name)
@@ -479,7 +491,8 @@ def _carried_over(
     report.append(str(_("Changed, or to be filled in:")))
     report += [f"  {line}" for line in changed]
     if areas is None:
-        report += [f"  {line}" for line in _history_lines(earlier, folder, target, history)]
+        history_lines = _history_lines(earlier, folder, target, history)
+        report += [f"  {line}" for line in history_lines]
     if left_out:
         report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
     return Carried(rules, rules_text, copied, texts, tuple(report))
@@ -511,7 +524,7 @@ def _history_lines(
     earlier: SurveyFile, folder: Path, target: Path, history: Mapping[str, Any]
 ) -> list[Text]:
     """Say where the ranks of the wave before come from, or what is to be done that they do."""
-    back = os.path.relpath(folder, target).replace(os.sep, "/")
+    back = path_below(target, folder)
     marked = handed_over(folder / "out")
     if marked is not None:
         return [

@@ -119,9 +119,10 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
     title = _("Resident survey {wave}", wave=wave)
     margins = {}
     for margin, item in margin_items(questionnaire).items():
-        margins[margin] = {"file": f"margin_{margin}.xlsx", "by": [roles.area, item], **sourced()}
+        by = [roles.area, item]
+        margins[margin] = {"file": f"margin_{margin}.xlsx", "by": by, **sourced()}
     weighting: list[dict[str, Any]] = []
-    cells = list(dict.fromkeys([roles.area, *roles.calibration]))
+    cells = quota_items(questionnaire)
     fieldwork = {
         "survey": name,
         "title": {"zh": title.zh, "en": title.en},
@@ -179,8 +180,14 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
 
 def margin_items(questionnaire: Questionnaire) -> dict[str, str]:
     """Return the items to calibrate by within areas, by the names of their margins."""
-    area = questionnaire.roles.area
-    return {f"{area}_{item}": item for item in questionnaire.roles.calibration if item != area}
+    area, *items = quota_items(questionnaire)
+    return {f"{area}_{item}": item for item in items}
+
+
+def quota_items(questionnaire: Questionnaire) -> list[str]:
+    """Return the items that make the cells of a quota: the area, and those to calibrate by."""
+    roles = questionnaire.roles
+    return list(dict.fromkeys([roles.area, *roles.calibration]))
 
 
 NOT_COUNTED = _(
@@ -328,7 +335,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
 
     def write_cells(name: str, items: list[str], count: TemplateColumn, note: Text) -> None:
         """Write every combination of the items' codes, its count left empty; no rows where a code is not known."""
-        cells = [plan.column(item) for item in items]
+        cells = list(map(plan.column, items))
         levels = []
         for cell in cells:
             special = {str(code) for code in questionnaire.special(cell.name)}
@@ -337,27 +344,25 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
         write(name, [*cells, count], note, rows)
 
     write("areas", AREA_COLUMNS, _("Table of areas; `parent` of the top one is left empty."))
-    cells = list(dict.fromkeys([roles.area, *roles.calibration]))
-    write_cells("quotas", cells, PLANNED, _("Quotas: planned interviews of every cell."))
+    note = _("Quotas: planned interviews of every cell.")
+    write_cells("quotas", quota_items(questionnaire), PLANNED, note)
     write(
         "outcomes",
         OUTCOME_COLUMNS,
         _("Which AAPOR category each outcome code belongs to; the team decides."),
     )
     if roles.calibration:
-        write(
-            "backcheck",
-            [plan.column(name) for name in (roles.respondent, *roles.calibration)],
-            _(
-                "Re-interviews: the number, and items asked again that do not change. Where "
-                "`numbering` in survey.yaml is area or file, write the number in full, as in 520121:7."
-            ),
+        asked_again = list(map(plan.column, [roles.respondent, *roles.calibration]))
+        note = _(
+            "Re-interviews: the number, and items asked again that do not change. Where "
+            "`numbering` in survey.yaml is area or file, write the number in full, as in 520121:7."
         )
+        write("backcheck", asked_again, note)
     if roles.strata:
         note = _("Sampling frame: population of every stratum.")
         write_cells("frame", roles.strata, POPULATION, note)
     if roles.psu:
-        sampled = [plan.column(name) for name in (roles.psu, *roles.strata)]
+        sampled = list(map(plan.column, [roles.psu, *roles.strata]))
         note = _("Sample: PSUs and their inclusion probabilities.")
         write("sample", [*sampled, *CHANCES, PLANNED], note)
     if "margins" not in plan.declared:

@@ -110,7 +110,8 @@ class Questionnaire(Record):
         for name, item in self.items.items():
             row = {"item": name, "type": item.type, "label": str(item)}
             answers = self.answers(name) if isinstance(item, SingleItem) else {}
-            row["answers"] = "; ".join(f"{code} {answer}" for code, answer in answers.items())
+            in_words = [f"{code} {answer}" for code, answer in answers.items()]
+            row["answers"] = "; ".join(in_words)
             special = []
             for code, reason in self.special(name).items():
                 special.append(f"{code} {reason} ({reason.denominator})")
@@ -119,7 +120,8 @@ class Questionnaire(Record):
         rates = []
         for name, rate in self.rates.items():
             row = {"rate": name, "label": str(rate), "items": ", ".join(rate.items)}
-            rates.append(row | self.denominator(rate.items[0], rate))
+            ways = self.denominator(rate.items[0], rate)
+            rates.append(row | ways)
         indices = []
         for name, index in self.indices.items():
             row = {"index": name, "label": str(index), "level": index.level}
@@ -143,7 +145,8 @@ class Questionnaire(Record):
 
     def items_of(self, *kinds: type[ItemBase]) -> list[str]:
         """Return the names of the items of some kinds, in the questionnaire's order."""
-        return [name for name, item in self.items.items() if isinstance(item, kinds)]
+        items = self.items.items()
+        return [name for name, item in items if isinstance(item, kinds)]
 
     @property
     def measures(self) -> list[str]:
@@ -183,7 +186,7 @@ class Questionnaire(Record):
         judged = set(self.items_of(SingleItem)) - set(self.topics)
         rates = []
         for name, rate in self.rates.items():
-            if len(rate.items) == 1 and rate.items[0] in judged:
+            if len(rate.items) == 1 and judged.issuperset(rate.items):
                 rates.append(name)
         return rates
 
@@ -231,22 +234,24 @@ class Questionnaire(Record):
         counted = singles + self.items_of(MultipleItem)
         for name, rate in self.rates.items():
             _refuse_undeclared(("rates", name, "items"), rate.items, counted)
-        measured = [*self.topics, *self.rates]
-        measured += [name for name, index in self.indices.items() if index.level == "person"]
+        of_persons = [name for name, index in self.indices.items() if index.level == "person"]
+        measured = [*self.topics, *self.rates, *of_persons]
         for name, index in self.indices.items():
-            parts = singles if index.level == "person" else measured
+            parts = singles if name in of_persons else measured
             _refuse_undeclared(("indices", name, "weights"), index.weights, parts)
         compared = self.items_of(SingleItem, NumberItem, DateItem)
         for name, constraint in self.constraints.items():
             _refuse_undeclared(("constraints", name, "check"), constraint.items(), compared)
-        _refuse_undeclared(("ranked",), [self.ranked], [*self.rates, *self.indices])
+        ranked = [*self.rates, *self.indices]
+        _refuse_undeclared(("ranked",), [self.ranked], ranked)
         if self.overall:
             _refuse_undeclared(("overall",), [self.overall], self.overall_rates())
         _refuse_undeclared(("eligibility",), self.eligibility, singles)
         named = [roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer]
         named += [*roles.strata, *roles.calibration]
         _refuse_undeclared(("roles",), filter(None, named), items)
-        _refuse_undeclared(("roles", "area"), [roles.area], self.items_of(AreaItem, SingleItem))
+        of_areas = self.items_of(AreaItem, SingleItem)
+        _refuse_undeclared(("roles", "area"), [roles.area], of_areas)
         for i, other in enumerate(self.comparable_with):
             _refuse_undeclared(
                 ("comparable_with", i, "bridge_items"), other.bridge_items or [], items
@@ -321,7 +326,8 @@ class Questionnaire(Record):
             _refuse_open("Q132", "counts", item, counts, ("rates", rate))
 
     def _check_scores(self, item: str, at: Location) -> None:
-        scores = {code: answer.score for code, answer in self.answers(item).items()}
+        answers = self.answers(item)
+        scores = {code: answer.score for code, answer in answers.items()}
         _refuse_open("Q133", "score", item, scores, at)
 
     @model_validator(mode="after")
@@ -352,7 +358,9 @@ class Questionnaire(Record):
     @model_validator(mode="after")
     def _names_apart(self) -> Questionnaire:
         owners = dict.fromkeys(RESERVED, "the package")
-        names = [("items", column) for item in self.items for column in self.columns(item)]
+        names = []
+        for item in self.items:
+            names += [("items", column) for column in self.columns(item)]
         names += [("rates", name) for name in self.rates]
         names += [("indices", name) for name in self.indices]
         for group, name in names:
@@ -405,17 +413,14 @@ def _refuse_open(
     """Refuse a scale with answers that leave a key open which is needed."""
     lacking = shortened(answer for answer, value in values.items() if value is None)
     if lacking:
-        raise fault(
-            code,
-            _(
-                "Answers {lacking} of item '{item}' declare no `{key}`.",
-                lacking=lacking,
-                item=item,
-                key=key,
-            ),
-            at=at,
-            hint=_("Declare `{key}` for every answer of the scale.", key=key),
+        problem = _(
+            "Answers {lacking} of item '{item}' declare no `{key}`.",
+            lacking=lacking,
+            item=item,
+            key=key,
         )
+        hint = _("Declare `{key}` for every answer of the scale.", key=key)
+        raise fault(code, problem, at=at, hint=hint)
 
 
 def read_questionnaire(path: str | Path) -> Questionnaire:

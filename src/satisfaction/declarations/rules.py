@@ -166,7 +166,8 @@ class History(Record):
 
     @model_validator(mode="after")
     def _sourced(self) -> History:
-        if (self.file is None) != (self.source is None) or (self.file, self.gaps) == (None, None):
+        says_nothing = self.file is None and self.gaps is None
+        if says_nothing or (self.file is None) != (self.source is None):
             raise fault(
                 "S372",
                 _("`history` has a `file` with its `source`, or `gaps`, or both."),
@@ -257,12 +258,14 @@ class Escalation(Record):
     @property
     def counts_earlier(self) -> bool:
         """Whether any step, or the release, rests on earlier waves."""
-        return self.release is not None or any(step.counts_earlier for step in self.steps)
+        of_steps = any(step.counts_earlier for step in self.steps)
+        return of_steps or self.release is not None
 
     @property
     def is_ladder(self) -> bool:
         """Whether it says more than what follows from waves in a row."""
-        return self.release is not None or any(step.listed_in_a_row is None for step in self.steps)
+        in_a_row = [step.listed_in_a_row for step in self.steps]
+        return None in in_a_row or self.release is not None
 
     @model_validator(mode="after")
     def _rising(self) -> Escalation:
@@ -373,16 +376,10 @@ class Rules(Record):
 
     def of(self, further: FurtherRanking) -> Rules:
         """Return the rules of one of `rankings`, as if they were all."""
-        return self.model_copy(
-            update={
-                "ranking": further.under(self.ranking),
-                "rankings": [],
-                "thresholds": further.thresholds,
-                "targets": further.targets,
-                "history": further.history,
-                "escalation": further.escalation,
-            }
-        )
+        of_ranking = ("thresholds", "targets", "history", "escalation")
+        alone = {key: getattr(further, key) for key in of_ranking}
+        alone |= {"ranking": further.under(self.ranking), "rankings": []}
+        return self.model_copy(update=alone)
 
     def __repr__(self) -> str:
         return (

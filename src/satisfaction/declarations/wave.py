@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from satisfaction.declarations.items import AtLeastOne, Names
-from satisfaction.foundation.language import LANGUAGES, N_, Language, _
+from satisfaction.foundation.language import LANGUAGES, N_, Language, Text, _
 from satisfaction.foundation.yaml import Code, Location, Name, Record, Statement, Words, fault
 
 Selection = Literal["probability", "quota", "open_link"]
@@ -303,13 +303,10 @@ class CalibrationStep(Record):
                 available=("raking", "linear", "logit"),
                 hint=_("Remove `bounds`, or use another method."),
             )
-        if self.bounds is not None and not 0 <= self.bounds[0] < 1 < self.bounds[1] < float("inf"):
-            raise fault(
-                "S160",
-                _("`bounds` must hold 0 <= low < 1 < high."),
-                at=("bounds",),
-                hint=example,
-            )
+        low, high = self.bounds or (0, 2)
+        around_one = 0 <= low < 1 < high < float("inf")
+        problem = _("`bounds` must hold 0 <= low < 1 < high.")
+        _refuse(not around_one, "S160", problem, ("bounds",), example)
         return self
 
 
@@ -338,13 +335,10 @@ class TrimmingStep(Record):
                 _("The trimming step has neither an upper nor a lower bound."),
                 hint=_("Write upper: 4, or remove the step."),
             )
-        if self.lower is not None and self.upper is not None and self.lower >= self.upper:
-            raise fault(
-                "S162",
-                _("`lower` of the trimming step must be below `upper`."),
-                at=("lower",),
-                hint=_("Correct the bounds."),
-            )
+        lower = self.lower or 0
+        upper = self.upper or float("inf")
+        problem = _("`lower` of the trimming step must be below `upper`.")
+        _refuse(lower >= upper, "S162", problem, ("lower",), _("Correct the bounds."))
         return self
 
 
@@ -634,62 +628,68 @@ class SurveyFile(Record):
         for position, step in enumerate(self.weighting):
             at: Location = ("weighting", position)
             if isinstance(step, BaseStep):
-                if position > 0:
-                    raise fault(
-                        "S150",
-                        _("The base step comes first, and once."),
-                        at=at,
-                        hint=_("Move `base` to the top."),
-                    )
-                if step.source == "inclusion" and self.sample is None:
-                    raise fault(
-                        "S121",
-                        _("The base step needs a `sample` table."),
-                        at=at,
-                        hint=_("Declare `sample`, or remove the step."),
-                    )
-                if step.source == "frame" and self.frame is None:
-                    raise fault(
-                        "S165",
-                        _("A base step with source: frame needs a `frame` table."),
-                        at=at,
-                        hint=_("Declare `frame`, or choose another source."),
-                    )
-                if step.source == "table" and self.nonrespondents is not None:
-                    raise fault(
-                        "S526",
-                        _("Final weights made elsewhere are those of respondents alone."),
-                        at=at,
-                        hint=_("Remove `nonrespondents` and the nonresponse step."),
-                    )
+                _refuse(
+                    position > 0,
+                    "S150",
+                    _("The base step comes first, and once."),
+                    at,
+                    _("Move `base` to the top."),
+                )
+                _refuse(
+                    step.source == "inclusion" and self.sample is None,
+                    "S121",
+                    _("The base step needs a `sample` table."),
+                    at,
+                    _("Declare `sample`, or remove the step."),
+                )
+                _refuse(
+                    step.source == "frame" and self.frame is None,
+                    "S165",
+                    _("A base step with source: frame needs a `frame` table."),
+                    at,
+                    _("Declare `frame`, or choose another source."),
+                )
+                _refuse(
+                    step.source == "table" and self.nonrespondents is not None,
+                    "S526",
+                    _("Final weights made elsewhere are those of respondents alone."),
+                    at,
+                    _("Remove `nonrespondents` and the nonresponse step."),
+                )
             elif isinstance(step, NonresponseStep):
-                if earlier - {"base"}:
-                    raise fault(
-                        "S158",
-                        _("The nonresponse step comes right after the base step, and once."),
-                        at=at,
-                        hint=_("Move it above calibration and trimming."),
-                    )
-                if self.nonrespondents is None:
-                    raise fault(
-                        "S157",
-                        _("The nonresponse step needs a `nonrespondents` table."),
-                        at=at,
-                        hint=_("Declare `nonrespondents`, or remove the step."),
-                    )
+                _refuse(
+                    bool(earlier - {"base"}),
+                    "S158",
+                    _("The nonresponse step comes right after the base step, and once."),
+                    at,
+                    _("Move it above calibration and trimming."),
+                )
+                _refuse(
+                    self.nonrespondents is None,
+                    "S157",
+                    _("The nonresponse step needs a `nonrespondents` table."),
+                    at,
+                    _("Declare `nonrespondents`, or remove the step."),
+                )
             elif isinstance(step, CalibrationStep):
                 for margin in step.margins or ():
                     if margin not in self.margins:
                         raise _no_margin(margin, (*at, "margins"), self.margins)
             earlier.add(step.step)
-        if self.nonrespondents is not None and "nonresponse" not in earlier:
-            raise fault(
-                "S166",
-                _("A `nonrespondents` table is declared, but no nonresponse step uses it."),
-                at=("nonrespondents",),
-                hint=_("Add a nonresponse step, or remove the table."),
-            )
+        _refuse(
+            self.nonrespondents is not None and "nonresponse" not in earlier,
+            "S166",
+            _("A `nonrespondents` table is declared, but no nonresponse step uses it."),
+            ("nonrespondents",),
+            _("Add a nonresponse step, or remove the table."),
+        )
         return self
+
+
+def _refuse(wrong: bool, code: str, text: Text, at: Location, hint: Text) -> None:
+    """Refuse a declaration that is wrong, with what to do."""
+    if wrong:
+        raise fault(code, text, at=at, hint=hint)
 
 
 def _no_margin(margin: str, at: Location, declared: Mapping[str, Margin]) -> Exception:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import Field
@@ -163,7 +164,8 @@ def check_record(document: Document, declared: SurveyFile, record: WeightingReco
 
 def same_steps(steps: Sequence[Step], others: Sequence[Step]) -> bool:
     """Tell whether two recipes do the same, whatever they leave to defaults."""
-    return [step.model_dump() for step in steps] == [step.model_dump() for step in others]
+    dumped = [step.model_dump() for step in steps]
+    return dumped == [step.model_dump() for step in others]
 
 
 # ---- the lines of survey.yaml that declare the steps
@@ -196,8 +198,9 @@ class StepLines:
 
     def with_block(self, block: str) -> StepLines:
         """Put other lines in the place of those that declare the steps; all others stay as they are."""
-        new = block.splitlines(keepends=True)
-        lines = (*self.lines[: self.start], *new, *self.lines[self.stop :])
+        new = tuple(block.splitlines(keepends=True))
+        before = self.lines[: self.start]
+        lines = before + new + self.lines[self.stop :]
         return replace(self, lines=lines, stop=self.start + len(new))
 
     def write(self) -> None:
@@ -260,7 +263,7 @@ def block_of(document: Document, declared: SurveyFile, steps: Sequence[Step], at
             continue
         if alike:
             free.remove(alike[0])
-            lines += [line for line in earlier[alike[0]] if line.lstrip().startswith("#")]
+            lines += filter(_is_comment, earlier[alike[0]])
         lines += [f"{indent}{line}" for line in _as_lines(step)]
     return "".join(line.rstrip("\r\n") + newline for line in lines)
 
@@ -272,11 +275,15 @@ def _lines_by_step(document: Document, at: StepLines) -> list[list[str]]:
         return []
     starts = [node.lc.item(position)[0] for position in range(len(node))]
     for position, start in enumerate(starts):
-        while start - 1 > at.start and at.lines[start - 1].lstrip().startswith("#"):
+        while start - 1 > at.start and _is_comment(at.lines[start - 1]):
             start -= 1
         starts[position] = start
-    ends = [*starts[1:], at.stop]
-    return [list(at.lines[start:end]) for start, end in zip(starts, ends, strict=True)]
+    bounds = pairwise([*starts, at.stop])
+    return [list(at.lines[start:end]) for start, end in bounds]
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith("#")
 
 
 def _as_lines(step: Step) -> list[str]:

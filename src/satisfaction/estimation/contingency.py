@@ -117,7 +117,7 @@ class CrossTable:
     def covariance(self, of: Whole = "all") -> Array:
         """Return the covariance of the shares `of` all, row or column: (R*C, R*C), linearized, rows first."""
         jacobian = self.jacobian(of)
-        return np.asarray(jacobian @ self.cov @ jacobian.T)
+        return jacobian @ self.cov @ jacobian.T
 
     def jacobian(self, of: Whole = "all") -> Array:
         """Return the derivatives of the shares by the totals of the cells: (R*C, R*C)."""

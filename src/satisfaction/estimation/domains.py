@@ -125,7 +125,7 @@ def _from_sums(kind: Kind, sums: Array) -> Array:
         denominator = sums[half:]
         value = quotient(value, denominator, where=denominator != 0)
     by_replicate = value.transpose(2, 1, 0)
-    return np.asarray(by_replicate.reshape(len(by_replicate), -1))
+    return by_replicate.reshape(len(by_replicate), -1)
 
 
 def design_effects(
@@ -247,7 +247,7 @@ def cut(
     return Domains(design, sample, used, keys, np.maximum(domain, 0), columns)
 
 
-def _refuse_other_kind(present: pd.Series[Any], listed: Sequence[Any]) -> None:
+def _refuse_other_kind(present: pd.Series, listed: Sequence[Any]) -> None:
     """Refuse domains listed as text where the column holds numbers, and the other way round."""
     number = pd.api.types.is_numeric_dtype(present)
     strange = [value for value in listed if isinstance(value, str) == number]

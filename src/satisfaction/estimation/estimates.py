@@ -59,7 +59,6 @@ Statistic: TypeAlias = (
     Literal["mean", "proportion", "total", "median", "shares", "counts"] | tuple[str, Any]
 )
 OF_LEVELS: dict[str, Kind] = {"shares": "proportion", "counts": "total"}
-FPC_DROPPED = _("fpc fpc not credited by these replicates").both
 DEFAULT_INTERVALS = {
     "mean": "t; logit for rates",
     "proportion": "logit",
@@ -262,6 +261,9 @@ def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
         several_steps = design.weighting is not None and design.weighting.several
         return "jkn" if several_steps else "linearized"
     if has_replicates != (variance == "replicates"):
+        fitting = ["default", "linearized", "jkn"]
+        if has_replicates:
+            fitting = ["default", "replicates"]
         raise EstimatesError(
             "E523",
             _(
@@ -269,9 +271,7 @@ def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
                 variance=variance,
             ),
             where="variance",
-            available=("default", "replicates")
-            if has_replicates
-            else ("default", "linearized", "jkn"),
+            available=fitting,
             hint=_("Leave `variance` out: the design decides."),
         )
     return variance
@@ -349,6 +349,10 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
     if interval == "default":
         interval = DEFAULT_INTERVALS[options.kind]
     drawn = "with" if design.base_weight is None else "without"
+    deff = f"against simple random sampling {drawn} replacement"
+    df_rule = "PSUs - strata"
+    if design.replicates is not None:
+        df_rule = "rank of the replicate weights - 1"
     calibration = design.weighting.name if design.weighting else "none"
     fpc = " + ".join(design.fpc) or "none"
     if fpc_dropped(design, on.sample, used):
@@ -358,8 +362,8 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
         "variance": used,
         "interval": interval,
         "level": options.level,
-        "df": f"{options.df}: PSUs - strata",
-        "deff": f"against simple random sampling {drawn} replacement",
+        "df": f"{options.df}: {df_rule}",
+        "deff": deff,
         "lonely_psu": design.lonely_psu,
         "selection": design.selection,
         "calibration": calibration,
@@ -371,7 +375,6 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
     if design.replicates is not None:
         conventions["centre"] = design.replicates.centre
         conventions["replicates"] = design.replicates.weights.shape[1]
-        conventions["df"] = f"{options.df}: rank of the replicate weights - 1"
     if used == "jkn":
         conventions["centre"] = "mean of the replicates"
     elif used == "fay":
@@ -388,14 +391,16 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
 
 def _variance_used(options: Options, held: Contributions) -> str:
     """Return the method behind the se: linearized where a jackknife's or a half-sample's replicates were not solved."""
-    return "linearized" if held.unsolved and options.variance != "rao-wu" else options.variance
+    if held.unsolved and options.variance != "rao-wu":
+        return "linearized"
+    return options.variance
 
 
 def _noted(note: Array, on: Domains, options: Options, held: Contributions) -> Array:
     """Add to every row's note what the replicates could not do."""
     remarks = [held.remark]
     if fpc_dropped(on.design, on.sample, _variance_used(options, held)):
-        remarks.append(FPC_DROPPED)
+        remarks.append(_("fpc fpc not credited by these replicates").both)
     noted = [[text, *remarks] for text in note.ravel()]
     texts = ["; ".join(filter(None, parts)) for parts in noted]
     return np.array(texts, dtype=object).reshape(note.shape)
@@ -448,23 +453,21 @@ def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
     matrix = sp.coo_array(sp.csr_array(held.matrix))
     inside = held.members.inside.tocoo()
     order = ["unit", "quantity"]
-    totals = pd.DataFrame({"unit": matrix.row, "quantity": matrix.col, "value": matrix.data})
+    totals = pd.DataFrame({"unit": matrix.row, "quantity": matrix.col})
+    totals["value"] = matrix.data
     members = pd.DataFrame({"unit": inside.row, "quantity": inside.col})
-    design = {
+    record: dict[str, Any] = {
         "strata": list(estimates.design.strata),
         "stages": list(estimates.design.stages),
         "stratum_of_unit": held.members.stratum.tolist(),
-    }
-    kinds = {"estimates": _kinds(estimates.table), "units": _kinds(held.units)}
-    record = design | {
         "format": FORMAT,
-        "by": list(estimates.by),
-        "conventions": estimates.conventions,
-        "shape": list(matrix.shape),
-        "unsolved": held.unsolved,
-        "remark": held.remark,
-        "kinds": kinds,
     }
+    record["by"] = list(estimates.by)
+    record["conventions"] = estimates.conventions
+    record["shape"] = list(matrix.shape)
+    record["unsolved"] = held.unsolved
+    record["remark"] = held.remark
+    record["kinds"] = {"estimates": _kinds(estimates.table), "units": _kinds(held.units)}
     with new_folder(target) as scratch:
         write_rfc4180(estimates.table, scratch / "estimates.csv")
         write_rfc4180(held.units, scratch / "units.csv")
@@ -502,8 +505,12 @@ def read_estimates(folder: str | Path) -> Estimates:
     """
     source = Path(folder)
     sums = source / "SHA256SUMS"
-    changed = changed_since(source, sums) if sums.is_file() else {"SHA256SUMS": "missing"}
-    record: dict[str, Any] = {} if changed else read_json(source / "conventions.json")
+    changed = {"SHA256SUMS": "missing"}
+    if sums.is_file():
+        changed = changed_since(source, sums)
+    record: dict[str, Any] = {}
+    if not changed:
+        record = read_json(source / "conventions.json")
     if record.get("format") != FORMAT:
         raise EstimatesError(
             "E182",
@@ -534,7 +541,7 @@ def read_estimates(folder: str | Path) -> Estimates:
     return Estimates(table, held.covariance, held, tuple(record["by"]), conventions, design)
 
 
-def _places(listed: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[int]]:
+def _places(listed: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     places = listed.astype({"unit": int, "quantity": int})
     return places["unit"], places["quantity"]
 

@@ -34,9 +34,6 @@ from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import refuse_infinite, resolve, tally
 from satisfaction.sampling.variance import Array
 
-EQUAL_MEANS = _("the two groups have equal population means").both
-GIVEN_MEAN = _("the population mean equals the value given").both
-EQUAL_RANKS = _("all groups have equal mean ranks in the population").both
 Ties = Literal["midpoint", "row_order"]
 TIES = {
     "midpoint": "midpoint: F(y-) + mass(y) / 2",
@@ -109,7 +106,7 @@ def t_test(
         code = np.where(valid > 0, 0, -1)
         name = "estimate"
         test = _("two-sided t").both
-        null = GIVEN_MEAN
+        null = _("the population mean equals the value given").both
         df_rule = DF_USED
     else:
         group_name = name_of(by)
@@ -117,7 +114,7 @@ def t_test(
         require_groups(groups, group_name, where="by", exactly=2)
         name = "difference"
         test = _("two-sided t, regression on the group").both
-        null = EQUAL_MEANS
+        null = _("the two groups have equal population means").both
         df_rule = f"{DF_USED} - 1"
     used = code >= 0
     columns_of_x = [used, code == 1]
@@ -234,7 +231,7 @@ def rank_test(
     conventions = {
         "measure": outcome.name,
         "test": test,
-        "null": EQUAL_RANKS,
+        "null": _("all groups have equal mean ranks in the population").both,
         "ties": TIES[ties],
         "df": f"{DF_USED} - {k}",
         "level": level,

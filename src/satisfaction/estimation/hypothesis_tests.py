@@ -232,7 +232,7 @@ def _value(measure: Measure) -> nw.Expr:
     return nw.when(valid).then(value)
 
 
-def levels(values: pd.Series[Any], used: Array) -> tuple[list[Any], Array]:
+def levels(values: pd.Series, used: Array) -> tuple[list[Any], Array]:
     """Return the sorted levels among the rows used and the level of every row, -1 where not used or missing: (T,) int."""
     known = used & values.notna().to_numpy()
     codes_of_known, sorted_levels = pd.factorize(values[known], sort=True)
@@ -284,7 +284,6 @@ LOOKED_UP = {
     "adjusted_F": "W (df - k + 1) / (k df) in F(k, df - k + 1)",
     "chisq": "W in chi-square(k), df taken as infinite",
 }
-DF = "design: PSUs - strata, at most the sum over the domains compared"
 RANK = 1e-10  # of the largest eigenvalue of the correlation matrix
 ROUNDING = 1e-13  # of the largest variance
 CONTRADICTION = 1e-6  # in units of the standard errors
@@ -364,7 +363,8 @@ def wald(
         df = min(df_of_design, df_of_domains)
         row = wald_row(value, cov, df, statistic=statistic, where="contrasts")
     test = f"Wald: {LOOKED_UP[statistic]}"
-    of_test = {"test": test, "null": NULL, "df": DF, "level": estimates.level}
+    df_rule = "design: PSUs - strata, at most the sum over the domains compared"
+    of_test = {"test": test, "null": NULL, "df": df_rule, "level": estimates.level}
     conventions = declared(estimates.design, of_test)
     conventions["variance"] = estimates.conventions["variance"]
     return HypothesisTest(pd.DataFrame([row]), combined.table, conventions)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from satisfaction.declarations.items import Index
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.result import Estimates
+from satisfaction.sampling.variance import Array
 
 POINTS = 100.0  # a rate of 1 is 100 points
 
@@ -78,9 +79,7 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     )
 
 
-def area_coefficients(
-    index: Index, measures: list[str], questionnaire: Questionnaire
-) -> np.ndarray:
+def area_coefficients(index: Index, measures: list[str], questionnaire: Questionnaire) -> Array:
     """Return the weight of every measure in an index, rates as points: (M,)."""
     coefficients = np.zeros(len(measures))
     for k, measure in enumerate(measures):

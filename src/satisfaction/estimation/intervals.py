@@ -27,7 +27,6 @@ LARGEST = (
     1e12  # effective size: more than there are people, less than where the beta quantile fails
 )
 HALVINGS = 60  # of a bracket inside 0-1: more than a float can tell apart
-BOUNDARY = "Korn-Graubard"
 
 
 def check_level(
@@ -328,7 +327,7 @@ def _linked(domain: Array, members: Members) -> sp.csr_array | None:
 def _blocks(linked: sp.csr_array | None, domain: Array, at: Array) -> Array:
     """Number the blocks of the quantities `at` by the first domain of each."""
     if linked is None:
-        return np.asarray(domain[at])
+        return domain[at]
     among = linked[at][:, at]
     parts, part = connected_components(among, directed=False)
     first = np.full(parts, domain.max(initial=0))
@@ -395,7 +394,7 @@ def limits(
         lower, upper = korn_graubard_interval(share, size, n=n, df=df, level=options.level)
         low = np.where(without_variance, lower * top, low)
         high = np.where(without_variance, upper * top, high)
-        note[without_variance] = BOUNDARY
+        note[without_variance] = "Korn-Graubard"
     return low, high, note
 
 

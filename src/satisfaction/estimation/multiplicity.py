@@ -89,7 +89,7 @@ class MaxT:
         """Return where other draws could move p across 1 - level (within 2 Monte-Carlo errors): (K,) bool."""
         p, error = self.chosen(method)
         distance = np.abs(p - (1 - level))
-        return np.asarray(distance <= FRAGILE * error)
+        return distance <= FRAGILE * error
 
 
 def check_simultaneous(method: str, draws: int) -> None:

@@ -45,7 +45,6 @@ PERSON = "_person"
 PHI_COLUMNS = ("phi_0", "phi_05", "phi_1")
 NO_SOLUTION = _("no chances of answering between 0 and 1 fit these margins")
 TOO_FEW = _("too few valid answers for these margins")
-ALL_ALIKE = _("all valid answers are the same")
 NO_BOUND = _(
     "the margins hardly predict this answer: with phi = 1 there is no bound, so no range is given"
 )
@@ -129,7 +128,7 @@ class OpenSample:
         if not self.enough(measure):
             return TOO_FEW
         if np.ptp(value) == 0:
-            return ALL_ALIKE
+            return _("all valid answers are the same")
         z = self.x[inside, 1:]
         if not np.isin(value, (0, 1)).all():
             return sensitivity_of_mean(value, z, self.totals[1:] / self.totals[0])

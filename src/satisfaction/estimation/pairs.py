@@ -302,7 +302,7 @@ def mean_and_rest(
     return mean, rest, slope
 
 
-def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Array:
+def _larger(counted: Tally, by: str, within: str, areas: pd.Series) -> Array:
     """Find the larger area of each area: (A,)."""
     members = counted.keys.loc[counted.inside, [by, within]]
     pairs = members.dropna(subset=[by]).drop_duplicates()

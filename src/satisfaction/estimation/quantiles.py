@@ -166,9 +166,6 @@ def woodruff(
     return low, high, se
 
 
-COARSE = "one value"
-
-
 def estimate_percentile(
     design: SampleDesign,
     measure: Measure,
@@ -210,7 +207,7 @@ def estimate_percentile(
         "deff": unknown,
         "deff_wr": unknown,
         "n": n,
-        "note": np.where((n > 0) & (se == 0), COARSE, "").astype(object),
+        "note": np.where((n > 0) & (se == 0), "one value", "").astype(object),
     }
     keys = on.keys.assign(measure=measure.name)[[*columns, "measure"]]
     return result_table(keys, figures), scaled, on

@@ -191,7 +191,7 @@ def _descend(x: Array, start: Array, step: Array, *parts: Array) -> Array:
         new = start + step * 0.5**halving
         if _deviance(x @ new, *parts) <= most:
             break
-    return np.asarray(new)
+    return new
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,7 +445,7 @@ def regression_terms(
     return Terms(np.stack(x, axis=1), names, covariate, baseline, used)
 
 
-def _number(values: pd.Series[Any], used: Array, name: str) -> Array:
+def _number(values: pd.Series, used: Array, name: str) -> Array:
     number = values.to_numpy(float, na_value=np.nan)
     number = np.where(used, number, 0.0)
     if not np.isfinite(number).all():

@@ -93,7 +93,7 @@ class Reliability:
                 object.__setattr__(self, name, np.nan)
 
     @property
-    def summary(self) -> pd.Series[Any]:
+    def summary(self) -> pd.Series:
         """Return what holds for the items as a whole, conventions included."""
         return pd.Series(_figures(self) | self.conventions, name="reliability")
 
@@ -563,7 +563,7 @@ class IntraclassCorrelation:
     conventions: dict[str, Any] = field(repr=False)
 
     @property
-    def summary(self) -> pd.Series[Any]:
+    def summary(self) -> pd.Series:
         """Return all but the table, conventions included."""
         figures = _figures(self)
         del figures["within"]
@@ -643,9 +643,9 @@ def intraclass_correlation(
     table["deviation"] = mean - centre
     table["rho_without"] = rho_without(n, total, squares, place=place)
     rho = analysis.rho
-    p = special.fdtrc(analysis.df_between, analysis.df_within, analysis.f)
+    p = float(special.fdtrc(analysis.df_between, analysis.df_within, analysis.f))
     variance_between = (analysis.between - analysis.within) / analysis.n0
-    respondents = n.sum()
+    respondents = int(n.sum())
     mean_workload = float(n.mean())
     workload_of_a_respondent = float(n @ n / respondents)
     deff = design_effect(rho, mean_workload)
@@ -660,12 +660,12 @@ def intraclass_correlation(
         f=analysis.f,
         df_between=analysis.df_between,
         df_within=analysis.df_within,
-        p=float(p),
+        p=p,
         between=variance_between,
         error=analysis.within,
         n0=analysis.n0,
         groups=len(n),
-        respondents=int(respondents),
+        respondents=respondents,
         left_out=left_out,
         mean_workload=mean_workload,
         deff=deff,

@@ -279,7 +279,7 @@ def _replicate_weights(design: SampleDesign, keys: pd.DataFrame) -> Array | None
             where="calibrate",
             hint=_("Merge that level with a neighbour, or widen the bounds."),
         )
-    return np.asarray(weights * change[cell])
+    return weights * change[cell]
 
 
 def _stages(design: SampleDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, ...], pd.DataFrame]:

@@ -49,12 +49,12 @@ class ReferenceSample:
     @property
     def totals(self) -> Array:
         """Return the weighted totals of the covariates: (K,)."""
-        return np.asarray(self.weight @ self.x)
+        return self.weight @ self.x
 
     def deviations(self, values: Array) -> Array:
         """Return what its sampling units contribute to weighted sums of values (R, Q): D, so that V = D'D."""
         totals = np.asarray(psu_totals(values, self.weight, self.clusters))
-        return np.asarray(contributions(totals, self.clusters, self.lonely_psu))
+        return contributions(totals, self.clusters, self.lonely_psu)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -214,7 +214,7 @@ class _Outcomes:
         return np.asarray(self.inverse @ (self.x.T @ values))
 
     def predicted(self, values: Array, totals: Array) -> Array:
-        return np.asarray(totals @ self.coefficients(values))
+        return totals @ self.coefficients(values)
 
 
 def model_estimates(

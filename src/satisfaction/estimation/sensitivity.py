@@ -181,9 +181,8 @@ def _least_squares(x: Array, value: Array) -> Array:
     q, r = np.linalg.qr(x)
     diagonal = np.abs(np.diag(r))
     if diagonal.min() < 1e-9 * diagonal.max():
-        shortest = np.linalg.lstsq(x, value, rcond=None)[0]
-        return np.asarray(shortest)
-    return np.asarray(np.linalg.solve(r, q.T @ value))
+        return np.linalg.lstsq(x, value, rcond=None)[0]
+    return np.linalg.solve(r, q.T @ value)
 
 
 def _probit(value: Array, x: Array) -> Array | None:

@@ -18,7 +18,7 @@ import pandas as pd
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.items import MultipleItem, SingleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.fieldwork.findings import LIMITS, Fields, numbers, ratio, require
+from satisfaction.fieldwork.findings import LIMITS, Fields, numeric_columns, ratio, require
 from satisfaction.fieldwork.outliers import (
     at_counties,
     at_interviewers,
@@ -237,7 +237,7 @@ def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Field
     DataFrame
         COLUMNS; check straight_line at the levels respondent, interviewer, county.
     """
-    patterns = answer_patterns(numbers(rows, battery))
+    patterns = answer_patterns(numeric_columns(rows, battery))
     enough = patterns.answered >= max(3, len(battery) / 2)
     longest = patterns.longest / len(battery)
     run = np.where(enough, longest, np.nan)
@@ -266,7 +266,7 @@ def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields)
     DataFrame
         COLUMNS; check little_variance at the levels interviewer, county.
     """
-    values = numbers(rows, items)
+    values = numeric_columns(rows, items)
     interviewer, _, _ = interviewers(rows, fields)
     county, _ = pd.factorize(fields.codes(rows, "county"))
     tables = []

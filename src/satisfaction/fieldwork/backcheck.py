@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.findings import LIMITS, Fields, findings, numbers, ratio, require
+from satisfaction.fieldwork.findings import (
+    LIMITS,
+    Fields,
+    findings,
+    numeric_columns,
+    ratio,
+    require,
+)
 from satisfaction.fieldwork.outliers import at_interviewers, others_known
 from satisfaction.sampling.variance import Array
 
@@ -52,8 +59,8 @@ def back_check(
     checked = fields.codes(again, "respondent", needed=True)
     has_first = checked.isin(first.index).to_numpy()
     pairs = first.loc[checked[has_first]]
-    before = numbers(pairs, items)
-    after = numbers(again[has_first], items)
+    before = numeric_columns(pairs, items)
+    after = numeric_columns(again[has_first], items)
 
     by_item = _items(before, after, items=items)
 

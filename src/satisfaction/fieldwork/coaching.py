@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from satisfaction.fieldwork.findings import Fields, numbers, ratio, require
+from satisfaction.fieldwork.findings import Fields, numeric_columns, ratio, require
 from satisfaction.fieldwork.outliers import (
     ComparedUnits,
     among,
@@ -39,7 +39,7 @@ def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields) ->
     DataFrame
         COLUMNS; check top_box at the levels interviewer, county.
     """
-    answers = numbers(rows, list(tops))
+    answers = numeric_columns(rows, list(tops))
     highest = np.array(list(tops.values()), float)
     known = np.isfinite(answers)
     perfect = ((answers == highest) | ~known).all(axis=1)
@@ -72,7 +72,7 @@ def knowledge_ceiling(
         participation stands out and participation is not above the others' median.
     """
     rates = [knowledge, participation]
-    known, active = numbers(rows, rates).T
+    known, active = numeric_columns(rows, rates).T
     counties = at_counties("knowledge_ceiling", rows, known - active, fields=fields)
     by_county = rows.groupby(fields.codes(rows, "county"))
     means = by_county[rates].mean().reindex(counties["unit"])

@@ -310,7 +310,7 @@ def require(rows: pd.DataFrame, columns: Sequence[str]) -> None:
     require_names(columns, rows, ResponsesError, "R401", not_there, where="fieldwork", hint=hint)
 
 
-def numbers(rows: pd.DataFrame, columns: Sequence[str]) -> Array:
+def numeric_columns(rows: pd.DataFrame, columns: Sequence[str]) -> Array:
     """Return columns as numbers, nan where there is none: (rows, columns) float; R401 as `require`."""
     require(rows, columns)
     return np.asarray(rows[list(columns)].to_numpy(float, na_value=np.nan))

@@ -51,8 +51,9 @@ from satisfaction.fieldwork.progress import (
 )
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.foundation.language import Text, _
-from satisfaction.pipeline import base_design, estimate_areas, weigh
+from satisfaction.pipeline import base_design, estimate_areas
 from satisfaction.ranking.waves import comparability, require_comparable
+from satisfaction.weighting.wave_design import weigh
 
 PARADATA = {
     "started": "_started",

@@ -152,13 +152,18 @@ def probability(value: Any) -> str:
     >>> probability(0.4768), probability(0.99999), probability(0.0)
     ('47.7 %', '> 99.9 %', '< 0.1 %')
     """
+    return _bounded(value, scale=100, digits=1, sign=" %")
+
+
+def _bounded(value: Any, *, scale: int = 1, digits: int = 3, sign: str = "") -> str:
+    """Write a number between 0 and 1; what would round to either says so."""
     if pd.isna(value):
         return ABSENT
     if value < SMALL:
-        return "< 0.1 %"
+        return f"< {SMALL * scale:g}{sign}"
     if value > 1 - SMALL:
-        return "> 99.9 %"
-    return f"{100 * value:.1f} %"
+        return f"> {(1 - SMALL) * scale:g}{sign}"
+    return f"{scale * value:.{digits}f}{sign}"
 
 
 def probability_in_words(value: float) -> Text:
@@ -176,13 +181,7 @@ def p_value(value: Any) -> str:
     >>> p_value(0.04), p_value(0.00001)
     ('0.040', '< 0.001')
     """
-    if pd.isna(value):
-        return ABSENT
-    if value < SMALL:
-        return "< 0.001"
-    if value > 1 - SMALL:
-        return "> 0.999"
-    return f"{value:.3f}"
+    return _bounded(value)
 
 
 def p_value_in_words(value: float) -> Text:

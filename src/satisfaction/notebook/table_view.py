@@ -103,6 +103,8 @@ class Labels:
             "status": STATUS,
             "verdict": VERDICT,
             "listed": ANSWERS,
+            "reached": ANSWERS,
+            "in_force": ANSWERS,
             "model_dependent": ANSWERS,
             "recipe": RECIPES,
             "moved": MOVES,

@@ -10,10 +10,11 @@ from satisfaction.declarations.items import SingleItem
 from satisfaction.declarations.survey import Survey, weighted_as
 from satisfaction.declarations.wave import CalibrationStep
 from satisfaction.foundation.engines import fetch
-from satisfaction.pipeline import Results, declared_targets, sample_design, weigh
+from satisfaction.pipeline import Results
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.weighting.base import RESPONDED, sampled_persons
 from satisfaction.weighting.calibration import margins_table
+from satisfaction.weighting.wave_design import declared_targets, sample_design, weigh
 
 
 def designs_by_step(results: Results) -> dict[str, SampleDesign]:

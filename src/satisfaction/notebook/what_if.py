@@ -50,14 +50,13 @@ from satisfaction.pipeline import (
     rank_areas,
     rank_design,
     ranked_scores,
-    remeasured,
-    weigh,
 )
 from satisfaction.publication.adoption import list_moves
 from satisfaction.publication.labels import measure_labels
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally, tally
+from satisfaction.weighting.wave_design import remeasured, weigh
 
 AS_DECLARED = "as declared"
 """The setting of a control that changes nothing."""

@@ -21,17 +21,13 @@ from satisfaction.planning.size import ListTerms, VarianceModel, plannable, vari
 from satisfaction.publication import plots
 from satisfaction.publication.labels import label_of
 from satisfaction.ranking.rank import require_ranks
+from satisfaction.sampling.variance import Array
 
 COUNTS = ("psus", "psus_low", "psus_high", "interviews")
 NEEDS = ("wish_zh", "wish_en", *COUNTS)
 ALLOCATIONS = (
     "name_zh", "name_en", "psus", "interviews", "se_median", "se_largest", "established", "excluded", "undecided", "false",
 )  # fmt: skip
-NO_WISH = _(
-    "No wish is given, only ways of dividing are compared; wishes: --interval 2 --difference 5 "
-    "--reliability 0.7 --establish 0.5, for instance; see plan --help."
-)
-NOT_FEASIBLE = _("no feasible sample does")
 MODEL = (
     "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance"
 )
@@ -80,7 +76,7 @@ class Need:
     """
 
     wish: Text
-    psus: np.ndarray[Any, Any] | None = field(repr=False)
+    psus: Array | None = field(repr=False)
 
     def row(self, *, per_psu: int) -> dict[str, Any]:
         """Return the row of `Plan.needs`."""
@@ -99,7 +95,7 @@ class Division:
     """A way of dividing a budget: its name, and the PSUs of every area, (A,) int."""
 
     name: Text
-    psus: np.ndarray[Any, Any] = field(repr=False)
+    psus: Array = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -298,7 +294,7 @@ def wish_table(model: VarianceModel, wishes: Wishes, terms: ListTerms) -> dict[s
     return needs
 
 
-def _feasible(psus: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
+def _feasible(psus: Array | None) -> Array | None:
     """Return PSUs by area, None where an area would need more than a sample can have."""
     if psus is None or (psus >= size.LARGEST).any():
         return None
@@ -388,9 +384,14 @@ def plan_lines(
             _("no figures to plan with, left out; provide for them apart: {areas}", areas=unknown)
         )
     if needs.empty:
-        lines.append(NO_WISH)
+        lines.append(
+            _(
+                "No wish is given, only ways of dividing are compared; wishes: --interval 2 --difference 5 "
+                "--reliability 0.7 --establish 0.5, for instance; see plan --help."
+            )
+        )
     for row in needs.to_dict("records"):
-        counted = NOT_FEASIBLE
+        counted = _("no feasible sample does")
         if pd.notna(row["psus"]):
             counted = _(
                 "{interviews:,} interviews, {psus:,} PSUs",
@@ -444,7 +445,7 @@ def _kish(results: Results) -> float:
     return float((n * squares / total**2).median())
 
 
-def _population(results: Results, areas: tuple[str, ...]) -> np.ndarray[Any, Any] | None:
+def _population(results: Results, areas: tuple[str, ...]) -> Array | None:
     frame = results.survey.frame
     area = results.survey.questionnaire.roles.area
     if frame is None or area not in frame:

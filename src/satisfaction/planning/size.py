@@ -59,7 +59,7 @@ class VarianceModel:
         n = np.asarray(psus, float) * per_psu
         deff_of_psus = 1 + (per_psu - 1) * self.rho
         of_person = self.sigma2 * self.kish * deff_of_psus
-        return np.asarray(of_person / n)
+        return of_person / n
 
 
 def plannable(estimates: Estimates, measures: Sequence[str]) -> list[str]:
@@ -135,7 +135,7 @@ def psus_for_interval(
     def fits(psus: Array) -> Array:
         t = t_quantile(psus - model.strata, level)
         half = t * np.sqrt(model.variance(psus, per_psu))
-        return np.asarray(half <= half_width)
+        return half <= half_width
 
     return _least(model, fits)
 

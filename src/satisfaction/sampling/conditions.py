@@ -143,7 +143,7 @@ def _require(table: Lazy, column: str) -> None:
     require_columns(table, [column], argument="where", error=DesignError, code="D520")
 
 
-def _held(table: Lazy, column: str) -> pd.Series[Any]:
+def _held(table: Lazy, column: str) -> pd.Series:
     """Return the different values that a column holds."""
     return fetch(table.select(nw.col(column)).unique())[column].dropna()
 

@@ -83,7 +83,7 @@ def deviations_of_given(replicates: GivenReplicates, theta: Array, full: Array) 
         centre = np.where(part, theta, 0.0).sum(axis=0) / counted
     away = np.where(known, theta - centre, 0.0)
     root = np.sqrt(replicates.scale)
-    return np.asarray(away * root[:, None])
+    return away * root[:, None]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

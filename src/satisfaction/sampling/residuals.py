@@ -58,7 +58,7 @@ def residual_totals(
     residuals = of_margins @ -coefficients.toarray()
     observed = sp.coo_array(observed)
     residuals[observed.row, observed.col] += observed.data
-    return np.asarray(residuals)
+    return residuals
 
 
 def _swept_means(gram: Sparse, moments: Sparse, margin_of: Array) -> Sparse:

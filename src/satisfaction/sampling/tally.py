@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -85,7 +84,7 @@ class Tally:
 
     def sums(self) -> Array:
         """Return the sums in the measures' own units: (T, M) float."""
-        return np.asarray(self.total / self.units)
+        return self.total / self.units
 
     def sums_of_squares(self) -> Array:
         """Return the sums of squares in squared own units: (T, M) float."""
@@ -306,7 +305,7 @@ def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
             )
 
 
-def refuse_infinite(values: pd.Series[Any], measure: Measure) -> None:
+def refuse_infinite(values: pd.Series, measure: Measure) -> None:
     """Refuse infinite values: sums and ranks over them mean nothing.
 
     Raises

@@ -193,14 +193,14 @@ def contributions(totals: Sparse | Array, clusters: Clusters, lonely: LonelyPsu)
     centred = _centred(totals, clusters, around_all)
     root = np.sqrt(np.maximum(scale, 0.0))[clusters.stratum]
     if isinstance(centred, np.ndarray):
-        return np.asarray(centred * root[:, None])
+        return centred * root[:, None]
     return sp.csr_array(sp.diags_array(root) @ centred)
 
 
 def crossed(left: Sparse | Array, right: Sparse | Array) -> Array:
     """Return left' right, dense; for contributions D of one design, D'D is the covariance. (Q, R)."""
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
-        return np.asarray(left.T @ right)
+        return left.T @ right
     if min(_filled(left), _filled(right)) > DENSE_ABOVE:
         return np.asarray(left.toarray().T @ right.toarray())
     return np.asarray((left.T @ right).toarray())
@@ -265,7 +265,7 @@ def _centred(totals: Sparse | Array, clusters: Clusters, grand: Array) -> Sparse
     if isinstance(totals, np.ndarray):
         dense = np.asarray((by_stratum @ totals) / n[:, None])
         dense[grand] = totals.mean(axis=0)
-        return np.asarray(totals - dense[clusters.stratum])
+        return totals - dense[clusters.stratum]
     sums = by_stratum @ totals
     means = sp.csr_array(sp.diags_array(1 / n) @ sums)
     if len(grand):

@@ -185,7 +185,7 @@ class Calibration(EquationStep):
         replicates = count.shape[1]
         targets = np.repeat(self.targets[:, None], replicates, axis=1)
         factor = self.equation.replay(count * weight, targets)
-        return np.asarray(weight * factor)
+        return weight * factor
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which level a replicate misses, because no weights meet all of them: (L, R) bool."""
@@ -207,7 +207,7 @@ class Calibration(EquationStep):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Laid:
+class LaidMargins:
     """Margins laid over C cells. L levels and numeric totals.
 
     Attributes
@@ -285,7 +285,7 @@ def margin_columns(margins: Margins) -> tuple[str, ...]:
     return tuple(columns)
 
 
-def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> Laid:
+def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargins:
     """Lay margins over cells; `size` (C,) is the entering weight, cells of weight 0 belong to no level.
 
     Raises
@@ -309,7 +309,7 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> Laid:
     _check_empty(matrix, names)
     sizes = [len(of_margin) for of_margin in targets]
     margin_of = np.repeat(np.arange(len(sizes)), sizes)
-    return Laid(matrix, np.concatenate(targets), margin_of, names)
+    return LaidMargins(matrix, np.concatenate(targets), margin_of, names)
 
 
 def _indicators(
@@ -323,13 +323,18 @@ def _indicators(
     level_of = np.array([position.get(key, -1) for key in level_tuples(cells, columns)])
     strange = (level_of < 0) & weighted
     if strange.any():
-        unknown = cells.loc[strange, list(columns)].drop_duplicates().to_numpy().tolist()
+        unknown = cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
+        written = [" ".join(map(str, level)) for level in unknown]
+        declared = [" ".join(map(str, level)) for level in position]
+        hint = _("Complete the margin, or merge these levels.")
+        if set(written) <= set(declared):
+            hint = _("Write the levels as the column has them: numbers as numbers, text as text.")
         raise WeightsError(
             "W102",
-            _("Levels of the sample are not in the margin: {unknown}.", unknown=shortened(unknown)),
+            _("Levels of the sample are not in the margin: {unknown}.", unknown=shortened(written)),
             where="margins: " + " x ".join(columns),
-            available=levels,
-            hint=_("Complete the margin, or merge these levels."),
+            available=declared,
+            hint=hint,
         )
     inside = np.flatnonzero(weighted)
     ones = np.ones(len(inside))
@@ -448,7 +453,7 @@ def _usable(bounds: Any, method: Method) -> bool:
 
 def check_solution(
     solution: Solution,
-    laid: Laid,
+    laid: LaidMargins,
     size: Array,
     *,
     method: Method,
@@ -496,7 +501,7 @@ def check_solution(
         )
 
 
-def _infeasible(laid: Laid, size: Array, bounds: Bounds, worst: int) -> WeightsError:
+def _infeasible(laid: LaidMargins, size: Array, bounds: Bounds, worst: int) -> WeightsError:
     margin, level = laid.names[worst]
     inside = size > 0
     feasible = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds)

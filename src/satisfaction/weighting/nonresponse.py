@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,7 @@ class Classes:
         ratio = ratio_or(sampled, answered, 0.0)[self.group]
         carried = np.where(answered > 0, sampled, 0.0).sum(axis=0)
         rest = ratio_or(sampled.sum(axis=0), carried, 1.0)
-        return np.asarray(weight * ratio * responded * rest)
+        return weight * ratio * responded * rest
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which class has no respondents, so that its weight went to those of all classes: (classes, R) bool."""
@@ -175,7 +175,7 @@ class Propensity(EquationStep):
         targets = self.equation.matrix.T @ (size * answered)
         propensity = self.equation.replay(size, targets)
         nothing = np.zeros_like(propensity)
-        return np.asarray(np.divide(weight, propensity, out=nothing, where=answered))
+        return np.divide(weight, propensity, out=nothing, where=answered)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell of which level nobody responded, and where the propensities do not make up for the silent: (L + 1, R) bool."""
@@ -292,7 +292,7 @@ def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> Non
     )
 
 
-def _separates(values: pd.Series[Any], responded: Array) -> bool:
+def _separates(values: pd.Series, responded: Array) -> bool:
     """Return whether all respondents lie on one side of all nonrespondents."""
     if not pd.api.types.is_numeric_dtype(values) or responded.all():
         return False

@@ -69,7 +69,7 @@ class Cells:
     @property
     def size(self) -> Array:
         """Return the sum of entering weights: (C,)."""
-        return np.asarray(self.count * self.entering)
+        return self.count * self.entering
 
     def groups(self, columns: Sequence[str]) -> Array:
         """Number the combinations of some columns: (C,) int, all 0 without columns."""
@@ -215,7 +215,7 @@ def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
 
 def renumbered(group: Array) -> Array:
     """Number groups 0..G-1 in the same order."""
-    return np.asarray(np.unique(group, return_inverse=True)[1])
+    return np.unique(group, return_inverse=True)[1]
 
 
 def ratio_or(numerator: Array, denominator: Array, otherwise: float) -> Array:

@@ -270,7 +270,7 @@ class Trimming:
         cut = np.where(free, cut * (1 + growth[self.group]), cut)
         left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
         growth_of_all = ratio_or(left_over, (count * cut * free).sum(axis=0), 0.0)
-        return np.asarray(np.where(free, cut * (1 + growth_of_all), cut))
+        return np.where(free, cut * (1 + growth_of_all), cut)
 
 
 def medians(group: Array, count: Array, weight: Array) -> Array:

@@ -22,7 +22,7 @@ from satisfaction.foundation.conventions import (
 )
 from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
-from satisfaction.pipeline import Results, lonely_note, weighting_log
+from satisfaction.pipeline import Results, weighting_log
 from satisfaction.publication.labels import answer_with_code, measure_labels
 from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
@@ -34,6 +34,7 @@ from satisfaction.publication.selection_tables import (
     reference_note,
     satisfied_label,
 )
+from satisfaction.weighting.wave_design import lonely_note
 
 REASONS = {
     "dont_know": _("don't know"),
