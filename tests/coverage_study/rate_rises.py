@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import special
 from tqdm import tqdm
 
-from satisfaction.ranking.rate_rises import rate_rises
+from satisfaction.ranking.rises import rate_rises
 from satisfaction.ranking.waves import Waves, waves_from_arrays
 
 from .rank_scoring import SHOWN, WRONG, write_tables

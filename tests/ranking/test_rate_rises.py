@@ -13,7 +13,7 @@ from coverage_study import rate_rises as study
 from satisfaction.comparison.words import _chance
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking.change import OF_RATES, RISE_RANGE
-from satisfaction.ranking.rate_rises import (
+from satisfaction.ranking.rises import (
     RATE_WAVES,
     DrawnRises,
     _log_likelihood,
@@ -21,6 +21,7 @@ from satisfaction.ranking.rate_rises import (
     _mean_rate,
     likely_covariances,
     rate_rises,
+    score_rises,
 )
 from satisfaction.ranking.waves import waves_from_arrays
 
@@ -94,12 +95,88 @@ def test_no_estimated_change_is_no_certainty_that_nobody_rose():
         waves = counties(0.1, seed)
         drawn = rate_rises(waves, 1.0, draws=1_000).ranks
         stated.append(np.mean(drawn[:, :, 0] - drawn[:, :, 1] >= 5, axis=0))
-        known = waves.posterior(1.0)
+        known = bayes.fit_two_waves(*waves.ranked_scores(1.0))
         old = bayes.rank_draws(known.mean, known.cov, draws=1_000)
         plugged.append(np.mean(old[:, :, 0] - old[:, :, 1] >= 5, axis=0))
     none = [chance.max() == 0 for chance in plugged]
     assert any(none)
     assert all(np.median(chance) > 0.05 for chance in stated)
+
+
+def two_scores(change: float, *, seed: int, p: int = P):
+    x, noise = scores(change, seed=seed)
+    return of_arrays(x[:p], np.sqrt(noise[0, 0, 0]))
+
+
+def of_arrays(x, se: float):
+    """Two independent waves of scores, (p, 2), with one standard error."""
+    return waves_from_arrays(
+        x[:, 1],
+        x[:, 0],
+        se=np.full((2, len(x)), se),
+        cov=None,
+        df=None,
+        names=None,
+        ranked=None,
+        selection="probability",
+    )
+
+
+def test_a_likeliest_change_of_nothing_is_no_certainty_that_no_score_rose():
+    stated = []
+    plugged = []
+    for seed in range(1, 13):
+        waves = two_scores(0.15, seed=seed)
+        drawn = score_rises(waves, 1.0, draws=1_000).ranks
+        stated.append(np.mean(drawn[:, :, 0] - drawn[:, :, 1] >= 3, axis=0))
+        known = bayes.fit_two_waves(*waves.ranked_scores(1.0))
+        old = bayes.rank_draws(known.mean, known.cov, draws=1_000)
+        plugged.append(np.mean(old[:, :, 0] - old[:, :, 1] >= 3, axis=0))
+    assert any(chance.max() < 0.01 for chance in plugged)
+    assert all(np.median(chance) > 0.03 for chance in stated)
+
+
+def test_the_model_of_scores_has_the_moments_of_its_draws():
+    waves = two_scores(0.5, seed=3)
+    drawn = score_rises(waves, 1.0, draws=1_000)
+    score, noise = waves.ranked_scores(1.0)
+    unit = np.sqrt(np.var(score, axis=0, ddof=1).mean())
+    rng = np.random.default_rng(5)
+    values = []
+    for between in likely_covariances(score / unit, noise / unit**2, 200):
+        total = np.linalg.inv(between * unit**2 + noise)
+        centre = np.linalg.solve(total.sum(axis=0), np.einsum("jab,jb->a", total, score))
+        pull = between * unit**2 @ total
+        mean = centre + np.einsum("jab,jb->ja", pull, score - centre)
+        cov = pull @ noise @ pull.transpose(0, 2, 1)
+        cov = cov + (np.eye(2) - pull) @ (between * unit**2) @ (np.eye(2) - pull).transpose(0, 2, 1)
+        half = np.linalg.cholesky(cov + 1e-12 * np.eye(2))
+        values.append(mean + np.einsum("jab,rjb->rja", half, rng.standard_normal((200, P, 2))))
+    of_all = np.concatenate(values)
+    assert drawn.model.mean == pytest.approx(of_all.mean(axis=0), abs=0.01)
+    for unit_number in (0, 7):
+        simulated = np.cov(of_all[:, unit_number].T)
+        assert drawn.model.cov[unit_number] == pytest.approx(simulated, rel=0.05)
+
+
+def test_few_scores_do_not_make_a_rise_certain():
+    """The plugged-in covariance of four areas is often singular: a rise then has a probability of 0 or 1."""
+    largest = []
+    for seed in range(1, 31):
+        drawn = score_rises(two_scores(1.0, seed=seed, p=4), 1.0, draws=1_000)
+        rises = drawn.ranks[:, :, 0] - drawn.ranks[:, :, 1]
+        largest.append(np.mean(rises >= 3, axis=0).max())
+    assert max(largest) < 0.99
+
+
+def test_rises_of_scores_do_not_depend_on_their_unit_or_sign():
+    waves = two_scores(0.5, seed=4)
+    x, noise = waves.ranked_scores(1.0)
+    larger = of_arrays(16 * x, 16 * np.sqrt(noise[0, 0, 0]))
+    drawn = score_rises(waves, 1.0, draws=1_000)
+    assert np.array_equal(score_rises(larger, 1.0, draws=1_000).ranks, drawn.ranks)
+    down = score_rises(waves, -1.0, draws=4_000)
+    assert down.expected_rise == pytest.approx(-drawn.expected_rise, abs=1.5)
 
 
 def test_a_better_rate_is_a_smaller_one_where_that_is_declared():

@@ -25,16 +25,13 @@ from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_ran
 from satisfaction.ranking.probability import (
     DRAWS,
     SEED,
-    TWO_WAVES,
     Bivariate,
-    expected_rise,
     frequencies,
-    rank_draws,
 )
 from satisfaction.ranking.rank import of_rates
-from satisfaction.ranking.rate_rises import RATE_WAVES, rate_rises
 from satisfaction.ranking.rates import compared
 from satisfaction.ranking.rise import BOUNDS, Bounds, project
+from satisfaction.ranking.rises import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
 from satisfaction.ranking.units import UNDECLARED, Selection
@@ -351,7 +348,8 @@ def rank_change(
     -----
     Guarantees use half of the error for each wave, so they hold whatever the waves share
     (projection: Mogstad, Romano, Shaikh and Wilhelm 2024; counts: Goeman and Solari 2011). Model:
-    the bivariate form of Laird and Louis (1989); Estimates of a rate have that of `rate_rises`.
+    the bivariate form of Laird and Louis (1989), its covariance between units averaged over
+    (`rises`).
 
     Examples
     --------
@@ -405,16 +403,12 @@ def rank_change(
     columns["rise"] = columns["rank_before"] - columns["rank_after"]
     if waves.selection == "probability":
         is_rate = isinstance(later, Estimates) and of_rates(later)
-        if is_rate:
-            of_the_rates = rate_rises(waves, sign, draws=draws, seed=seed)
-            model = of_the_rates.model
-            drawn = of_the_rates.ranks
-            expected = of_the_rates.expected_rise
-            assumed = of_the_rates.assumed
-        else:
-            model = waves.posterior(sign)
-            drawn = rank_draws(model.mean, model.cov, draws=draws, seed=seed)
-            expected = expected_rise(model)
+        drawn_rises = rate_rises if is_rate else score_rises
+        modelled = drawn_rises(waves, sign, draws=draws, seed=seed)
+        model = modelled.model
+        drawn = modelled.ranks
+        expected = modelled.expected_rise
+        assumed = modelled.assumed
         places_gained = drawn[:, :, 0] - drawn[:, :, 1]
         rises = frequencies(places_gained, 1 - p, p - 1)
         if assumed:
@@ -473,7 +467,7 @@ def rank_change(
     if waves.selection == "probability":
         summary = _with_certainty(summary, table, waves, before, after, bounds, model)
         if is_rate:
-            probabilities = summary.probabilities.replace(TWO_WAVES, RATE_WAVES)
+            probabilities = summary.probabilities.replace(SCORE_WAVES, RATE_WAVES)
             depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
             notes = [*summary.notes, OF_RATES]
             if depends:
@@ -601,7 +595,7 @@ def _with_certainty(
             f"rise_low, rise_high: one unit named beforehand, each bound at the level, {form}, half of the error a wave; "
             f"all_low, all_high: all units at once, {joint}, half of the error a wave; any relation of the waves"
         ),
-        probabilities=TWO_WAVES + ignoring,
+        probabilities=SCORE_WAVES + ignoring,
         monte_carlo_error=0.5 / summary.draws**0.5,
         se_from_limits=tuple(dict.fromkeys(from_limits)),
         bounds=bounds,

@@ -27,7 +27,6 @@ FLOOR = 1e-14  # added to scaled variances: exact scores without change make the
 CHUNK = 2_000  # draws held at once
 DRAWS = 20_000
 SEED = 20_260_101
-TWO_WAVES = "bivariate normal empirical Bayes, REML covariance between units, sampling covariance as if known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,13 +291,6 @@ def two_wave_posterior(
     rest = np.eye(2) - pull
     cov = pull @ noise @ pull.transpose(0, 2, 1) + rest @ between @ rest.transpose(0, 2, 1)
     return centre, centre + weighted(pull, x - centre), cov
-
-
-def expected_rise(known: Bivariate) -> Floats:
-    """Posterior mean of rank before - rank after, (p,); exact."""
-    before = _mean_rank(known.mean[:, 0], np.sqrt(known.cov[:, 0, 0]))
-    after = _mean_rank(known.mean[:, 1], np.sqrt(known.cov[:, 1, 1]))
-    return before - after
 
 
 def rank_draws(mean: Floats, cov: Floats, *, draws: int = DRAWS, seed: int = SEED) -> Ints:

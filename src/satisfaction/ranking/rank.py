@@ -41,8 +41,8 @@ from satisfaction.ranking.pairs import (
     tied_rank,
 )
 from satisfaction.ranking.probability import Between, Posterior
-from satisfaction.ranking.rate_rises import RATE_WAVES, rate_rises
 from satisfaction.ranking.rates import RatePosterior
+from satisfaction.ranking.rises import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
     PRIORS,
@@ -774,7 +774,7 @@ def _rise_target(
     if isinstance(since, Ranking):
         waves = _waves_of(later, since)
         declared["selection"] = waves.selection
-        declared["probabilities"] = probability.TWO_WAVES
+        declared["probabilities"] = SCORE_WAVES
         if later.options.of_rates:
             declared["probabilities"] = RATE_WAVES
         declared["relation"] = waves.relation
@@ -832,13 +832,8 @@ def _since_ranking(
     range of its probability.
     """
     sign = later.options.sign
-    of_rates = None
-    if later.options.of_rates:
-        of_rates = rate_rises(waves, sign)
-        drawn = of_rates.ranks
-    else:
-        model = waves.posterior(sign)
-        drawn = probability.rank_draws(model.mean, model.cov)
+    rises = rate_rises(waves, sign) if later.options.of_rates else score_rises(waves, sign)
+    drawn = rises.ranks
     before = pairs_of(waves.before, sign)
     after = rise.rank_claims(later.pairs)
     if base == "published":
@@ -849,8 +844,8 @@ def _since_ranking(
         rose = drawn[:, :, 0] - drawn[:, :, 1] >= places
         tests = rise.change_tests(rise.rank_claims(before), after, places)
     chance = {"probability": rose.mean(axis=0)}
-    if of_rates is not None:
-        chance |= of_rates.compared(rose).columns()
+    if later.options.of_rates:
+        chance |= rises.compared(rose).columns()
     return Membership(*tests), chance
 
 

@@ -24,7 +24,6 @@ from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.drawn import compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
-from satisfaction.ranking.probability import Bivariate, fit_two_waves
 from satisfaction.ranking.units import (
     Units,
     check_units,
@@ -94,14 +93,16 @@ class Waves:
         """Pairs of the earlier and of the later wave, scores times `sign`."""
         return pairs_of(self.before, sign), pairs_of(self.after, sign)
 
-    def posterior(self, sign: float) -> Bivariate:
-        """Posterior of the ranked units' scores times `sign`, earlier wave first."""
+    def ranked_scores(self, sign: float) -> tuple[Floats, Floats]:
+        """Return the ranked units' scores times `sign`, (p, 2), earlier wave first, and their
+        sampling covariances (p, 2, 2).
+        """
         score = np.column_stack([self.before.estimate, self.after.estimate])[self.ranked]
         before = np.diag(self.before.cov)[self.ranked]
         after = np.diag(self.after.cov)[self.ranked]
         cross = np.diag(self.cross)[self.ranked]
         sampling = np.array([[before, cross], [cross, after]]).transpose(2, 0, 1)
-        return fit_two_waves(sign * score, sampling)
+        return sign * score, sampling
 
 
 def pairs_of(units: Units, sign: float) -> Pairs:

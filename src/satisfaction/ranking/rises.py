@@ -1,20 +1,21 @@
-"""Rises of rates between two waves: probabilities that do not rest on one estimate of how far true
-rates changed, and how far they move under other assumptions.
+"""Rises between two waves: probabilities that do not rest on one estimate of how far true values
+changed.
 
-Near 0 and 1 the error of a rate depends on the rate, and few dozen areas say little of how much
-their true rates changed: the estimate is often "not at all", and every stated rise then 0. So the
-covariance of the true values over areas is not plugged in but averaged over, by its restricted
-likelihood: flat on both standard deviations and on the angle whose sine is the correlation (flat on
-a standard deviation: Gelman 2006). Nor do two waves show the scale on which true rates are normal:
-half of the draws are made on the arcsine scale, where the error of an effective count does not
-depend on its rate (`rates.effective_counts`), half on the logit scale. What is stated is the mean;
-beside it stand both scales, each once with the covariances of least and once of most change.
+A few dozen areas say little of how much their true values changed: the likeliest value is often "not
+at all", and every stated rise then 0. So the covariance of the true values over areas is not plugged
+in but averaged over, by its restricted likelihood: flat on both standard deviations and on the angle
+whose sine is the correlation (flat on a standard deviation: Gelman 2006).
+
+Near 0 and 1 the error of a rate depends on the rate, and two waves do not show the scale on which true
+rates are normal: half of the draws are made on the arcsine scale, where the error of an effective count
+does not depend on its rate (`rates.effective_counts`), half on the logit scale. What is stated is the
+mean; beside it stand both scales, each once with the covariances of least and once of most change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import special
@@ -25,12 +26,17 @@ from satisfaction.ranking.probability import (
     FLOOR,
     SEED,
     Bivariate,
+    fit_two_waves,
     rank_draws,
     two_wave_posterior,
 )
 from satisfaction.ranking.rates import Compared, compared, effective_counts
 from satisfaction.ranking.waves import Waves
 
+SCORE_WAVES = (
+    "bivariate normal; covariance between units averaged over its restricted likelihood, flat on "
+    "both standard deviations and the angle of the correlation; sampling covariance as if known"
+)
 RATE_WAVES = (
     "bivariate normal on the arcsine and on the logit scale of moderated effective counts, half of "
     "the draws each; covariance between units averaged over its restricted likelihood, flat on both "
@@ -46,17 +52,20 @@ AT_ONCE = 1_000_000  # numbers held at once
 
 @dataclass(frozen=True, slots=True)
 class DrawnRises:
-    """Two waves of p rates under the model.
+    """Two waves of p scores or rates under the model.
 
     Attributes
     ----------
     model : Bivariate
-        Posterior means and covariances of the rates (times the sign), earlier wave first, on the
-        arcsine scale; `between`, `centre` and `correlation` are posterior means there.
+        Posterior means and covariances of the values (times the sign), earlier wave first. Of scores,
+        `between`, `centre` and `correlation` are the REML estimates; of rates, posterior means on the
+        arcsine scale.
     ranks : (draws, p, 2)
-        Ranks drawn from the posterior, on both scales alike; as many as asked for or a few more.
+        Ranks drawn from the posterior, of rates on both scales alike; as many as asked for or a few
+        more.
     assumed : tuple of (k,)
-        Which draws are made under each other assumption: on one scale, with little or much change.
+        Of rates, which draws are made under each other assumption: on one scale, with little or much
+        change.
     """
 
     model: Bivariate
@@ -78,6 +87,26 @@ class DrawnRises:
     def expected_rise(self) -> Floats:
         """Posterior mean of rank before - rank after, (p,)."""
         return np.asarray((self.ranks[:, :, 0] - self.ranks[:, :, 1]).mean(axis=0))
+
+
+def score_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEED) -> DrawnRises:
+    """Draw the ranks of both waves' ranked scores; sign -1 where a smaller score is better."""
+    score, sampling = waves.ranked_scores(sign)
+    estimated = fit_two_waves(score, sampling)
+    unit = float(np.sqrt(np.var(score, axis=0, ddof=1).mean())) or 1.0
+    noise = sampling / unit**2
+    scale = _Scale(score / unit, noise, likely_covariances(score / unit, noise, COVARIANCES))
+    ranks = _drawn(scale, draws=-(-draws // COVARIANCES), seed=seed)
+    means = []
+    within = []
+    for covariance in scale.between:
+        _centre, mean, cov = two_wave_posterior(scale.x, scale.noise, between=covariance)
+        means.append(mean)
+        within.append(cov)
+    mean = np.mean(means, axis=0)
+    off = np.array(means) - mean
+    cov = np.mean(within, axis=0) + np.mean(off[..., :, None] * off[..., None, :], axis=0)
+    return DrawnRises(replace(estimated, mean=mean * unit, cov=cov * unit**2), ranks, ())
 
 
 def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEED) -> DrawnRises:
