@@ -8,18 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
-from satisfaction.declarations.earlier import EarlierSet, comparable_questionnaires
-from satisfaction.declarations.facts import read_fact_table
 from satisfaction.declarations.items import AreaItem, SingleItem
+from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import (
     RankedBy,
     Survey,
-    read_survey,
     weighted_as,
     with_tables_of_weights,
 )
@@ -28,14 +25,13 @@ from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
+from satisfaction.estimation.wave_before import WaveBefore
 from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
 from satisfaction.foundation.errors import (
     DesignError,
-    SatisfactionError,
     SurveyError,
     shortened,
 )
-from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
@@ -49,7 +45,7 @@ from satisfaction.ranking.selection_study import (
     study_selection,
 )
 from satisfaction.ranking.suppression import withhold
-from satisfaction.sampling.counted_answers import compile_measures
+from satisfaction.sampling.counted_answers import changed_measures, compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
@@ -76,7 +72,6 @@ PARTS = (
     "declared_first",
     "wave_before",
 )
-SAME_FIGURES = 1e-9  # of a wave computed again and its published set, relative
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,96 +216,6 @@ class Results:
         return self.estimates[self.survey.whole()]
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierEstimates:
-    """What an earlier wave's folder gives.
-
-    Attributes
-    ----------
-    estimates : dict of Estimates
-        By level of area; empty where it cannot be compared.
-    fault : Text
-        Why not; empty where it can.
-    read : dict of str to str
-        SHA-256 of every file that was read for it, by its absolute path.
-    """
-
-    estimates: dict[str, Estimates]
-    fault: Text
-    read: Mapping[str, str] = field(repr=False)
-
-
-class WaveBefore:
-    """The wave before, computed from its folder when somebody asks for a change.
-
-    Attributes
-    ----------
-    earlier : EarlierSet
-    """
-
-    def __init__(self, survey: Survey, earlier: EarlierSet) -> None:
-        self.earlier = earlier
-        self._questionnaire = survey.questionnaire
-
-    def __repr__(self) -> str:
-        return f"WaveBefore({self.earlier.wave}: {self.earlier.survey})"
-
-    @cached_property
-    def computed(self) -> EarlierEstimates:
-        """Return its estimates; computed once."""
-        with use(None), recorded() as read:
-            try:
-                estimates = self._estimates(read)
-                different = self._difference(estimates)
-            except SatisfactionError as fault:
-                estimates = {}
-                different = Text(f"{fault.code} {fault.zh}", f"{fault.code} {fault.en}")
-        if different:
-            estimates = {}
-        return EarlierEstimates(estimates, different, read)
-
-    def _estimates(self, read: dict[str, str]) -> dict[str, Estimates]:
-        """Estimate the wave as its folder is now; note what was read."""
-        assert self.earlier.survey_folder is not None
-        survey = read_survey(self.earlier.survey_folder, ranking=False)
-        responses = load_responses(survey)
-        read |= {**survey.read, **responses.read}
-        persons = sampled_persons(survey, responses.accepted)
-        design = weigh(survey, sample_design(survey, persons.table))
-        counted = tally(design, list(design.measures), by=survey.area_levels())
-        return withhold(survey, estimate_areas(survey, design, counted), counted)
-
-    def _difference(self, estimates: dict[str, Estimates]) -> Text:
-        """Say why the estimates cannot stand for what was published; nothing where they can."""
-        earlier = self.earlier
-        comparable = comparable_questionnaires(self._questionnaire)
-        if earlier.questionnaire not in comparable and not earlier.declared.accepted:
-            return _(
-                "questionnaire {before}, now {now}, not declared comparable",
-                before=earlier.questionnaire,
-                now=self._questionnaire.reference,
-            )
-        columns = ("level", "code", "measure", "estimate", "se")
-        table = read_fact_table(earlier.folder / "indices.csv", columns)
-        published = table.set_index(["level", "code", "measure"])[["estimate", "se"]]
-        for level, computed in estimates.items():
-            if not computed.by:
-                continue
-            codes = computed.table[computed.by[0]].astype(str)
-            keys = pd.MultiIndex.from_arrays(
-                [[level] * len(codes), codes, computed.table["measure"]]
-            )
-            before = published.reindex(keys).apply(pd.to_numeric, errors="coerce")
-            now = computed.table[["estimate", "se"]].astype(float)
-            if not np.allclose(now, before, rtol=SAME_FIGURES, atol=1e-12, equal_nan=True):
-                return _(
-                    "the folder of {wave} no longer gives its file set {name}",
-                    wave=earlier.wave,
-                    name=earlier.folder.name,
-                )
-        return NOTHING
-
-
 def wave_before(survey: Survey) -> WaveBefore | None:
     """Return the wave that changes are tested against; None where none is declared or its respondents are not there."""
     if not (survey.earlier and survey.declared.tested.change):
@@ -318,7 +223,14 @@ def wave_before(survey: Survey) -> WaveBefore | None:
     earlier = survey.earlier[-1]
     if earlier.survey_folder is None:
         return None
-    return WaveBefore(survey, earlier)
+    return WaveBefore(earlier, survey.questionnaire, _estimates_alone)
+
+
+def _estimates_alone(survey: Survey, responses: Responses) -> dict[str, Estimates]:
+    """Estimate a wave without ranking it."""
+    design = weigh(survey, draw_up_sample(survey, responses).design)
+    counted = tally(design, list(design.measures), by=survey.area_levels())
+    return withhold(survey, estimate_areas(survey, design, counted), counted)
 
 
 def _silent(_step: Text) -> None:
@@ -637,13 +549,22 @@ def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
     return materialize(rows)
 
 
-def remeasured(survey: Survey, design: SampleDesign, names: Collection[str]) -> SampleDesign:
-    """Return a design with the measures of another questionnaire on the same answers: those of the names alone."""
+def remeasured(
+    survey: Survey, design: SampleDesign, names: Collection[str], *, before: Questionnaire
+) -> SampleDesign:
+    """Return a design with the measures of another questionnaire on the same answers: those of the names alone.
+
+    Counted anew are those that `before`, the questionnaire of the design's own, does not declare the same.
+    """
     chosen = []
+    anew = []
+    changed = changed_measures(survey.questionnaire, before)
     for measure in compile_measures(survey.questionnaire):
         if measure.name in names:
             chosen.append(measure)
-    design = design.over(_measured(design.table, chosen))
+            if measure.name in changed or measure.name not in design.measures:
+                anew.append(measure)
+    design = design.over(_measured(design.table, anew))
     return replace(design, measures={measure.name: measure for measure in stored(chosen)})
 
 

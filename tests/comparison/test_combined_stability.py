@@ -26,8 +26,10 @@ from satisfaction.comparison.stability_files import (
     stability_lines,
     study_stability,
 )
+from satisfaction.declarations.rules import Threshold
+from satisfaction.declarations.survey import RankedBy
 from satisfaction.foundation.errors import RankingError
-from satisfaction.pipeline import run
+from satisfaction.pipeline import ranked_further, run
 from satisfaction.publication.verify import BY_HAND, IDENTICAL
 
 ALTERNATIVES = """
@@ -196,3 +198,42 @@ def test_scores_that_are_drawn_bring_their_draws_and_no_change(small):
     for found in (compare_waves(results, later), roll_waves([results, later])):
         assert "combined" not in found.further
         assert "The score is drawn" in found.left_out["combined"].en
+
+
+# ---- thresholds that act on the list
+
+
+def acting_on(studied, measure, below):
+    """Rank the wave by the combined score with a threshold that lists whoever lies below it."""
+    combined = studied.results.further["combined"]
+    line = Threshold(measure=measure, below=below, zh="线", en="line", source="x", on_list="listed")
+    rules = combined.survey.rules.model_copy(
+        update={"thresholds": [line], "targets": {}, "escalation": None}
+    )
+    survey = combined.survey.ranked_by(RankedBy("combined", "combined", rules))
+    return ranked_further(studied.results, survey)
+
+
+def test_a_study_without_the_thresholds_of_the_list_says_so_first_and_names_who_differs(studied):
+    acted = acting_on(studied, "combined", 200.0)
+    parts = combined_components(acted, draws=8)
+    assert parts.lines is None
+    names = acted.survey.area_names()
+    by_rank = set(acted.ranking.summary.listed)
+    note = parts.notes[0].in_language("en")
+    assert "by rank alone" in note
+    for code in COUNTIES:
+        assert (names[code].in_language("en") in note) == (code not in by_rank)
+
+
+def test_the_list_of_the_combined_score_follows_a_measure_of_the_survey(studied):
+    level = studied.results.estimates["county"].of("satisfaction").table.set_index("county")
+    line = float(level["estimate"].min()) + 1e-6
+    parts = combined_components(acting_on(studied, "satisfaction", line), draws=64)
+    published = parts.lines.listing[0, 0]
+    assert [code for code, below in zip(parts.areas, published, strict=True) if below] == [
+        level["estimate"].idxmin()
+    ]
+    lowest = parts.areas.index(level["estimate"].idxmin())
+    assert 0.2 < parts.lines.listing[0, 1:, lowest].mean() < 0.8
+    assert "thresholds included" in parts.notes[0].en

@@ -210,6 +210,21 @@ def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
     assert record["combined"]["weights"]["survey"] == 0.5
 
 
+def test_the_formula_is_said_in_one_language(results, folder):
+    text = joined(combined_lines(results, combine(results, folder / "combined.yaml")))
+    assert "arithmetic" not in text.zh
+    assert "加权算术平均" in text.zh
+
+
+def test_shares_in_place_of_points_are_refused(results, folder):
+    path = folder / "onsite.csv"
+    scores = pd.read_csv(path, dtype=str)
+    scores["score"] = (scores["score"].astype(float) / 100).astype(str)
+    scores.to_csv(path, index=False)
+    with pytest.raises(RankingError, match="none of these is above 1"):
+        combine(results, folder / "combined.yaml")
+
+
 def test_no_bare_rank(results, folder):
     found = combine(results, folder / "combined.yaml")
     text = joined(combined_lines(results, found))
@@ -230,6 +245,7 @@ def test_no_bare_rank(results, folder):
         ("tree.yaml", "points: 10, ", "", "K304"), ("tree.yaml", "cap: 60, ", "", "K305"), ("tree.yaml", "  b:", "  a1:", "K306"),
         ("lost.csv", "990102,b", "990102,c", "K312"), ("lost.csv", "990102,b", "990199,b", "K312"), ("lost.csv", "b,5", "b,-5", "K313"),
         ("lost.csv", "b,5", "b,", "K313"), ("lost.csv", "reason", "why", "K311"), ("onsite.csv", "990102", "990101", "K314"),
+        ("onsite.csv", "70.0", "700", "K320"), ("onsite.csv", "70.0", "-7", "K320"),
         ("onsite.csv", "70.0", "much", "K315"), ("onsite.csv", "1.5", "-1.5", "K315"), ("onsite.csv", "score", "points", "K314"),
     ],
 )  # fmt: skip

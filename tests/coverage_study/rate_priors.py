@@ -295,11 +295,12 @@ def of_grades(sample: Sample, rate: Array) -> Array:
 
 @dataclass
 class Counted:
-    """Sums over provinces of one truth and regime."""
+    """Sums over provinces of one truth and regime; of grades also the sums of products, (3, 3)."""
 
     provinces: int
     counts: dict[str, Array]
     grades: Array
+    products: Array
 
 
 def study(
@@ -314,12 +315,15 @@ def study(
     with Pool(processes) as pool:
         done = pool.imap_unordered(probabilities if alone else province, tasks, chunksize=4)
         for key, counts, grades in tqdm(done, total=len(tasks), desc="rates", disable=None):
+            products = np.outer(grades, grades)
             before = total.get(key)
             if before is None:
-                total[key] = Counted(1, counts, grades)
+                total[key] = Counted(1, counts, grades, products)
                 continue
             summed = {model: before.counts[model] + counts[model] for model in counts}
-            total[key] = Counted(before.provinces + 1, summed, before.grades + grades)
+            grades = before.grades + grades
+            products = before.products + products
+            total[key] = Counted(before.provinces + 1, summed, grades, products)
     return total
 
 
@@ -411,6 +415,10 @@ def promise_kept(total: dict[tuple[str, str], Counted]) -> pd.DataFrame:
         shares = {"expected wrong %": expected, "truly wrong %": wrong}
         for name, number in shares.items():
             row[name] = 100 * number / ordered if ordered else 0.0
+        # of a ratio of sums over provinces: pairs of one province go wrong together
+        share = wrong / max(ordered, 1)
+        residual = np.array([-share, 0.0, 1.0])
+        row["mc_se"] = 100 * float(np.sqrt(residual @ one.products @ residual)) / max(ordered, 1)
         rows.append(row)
     return pd.DataFrame(rows)
 

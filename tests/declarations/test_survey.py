@@ -9,12 +9,20 @@ import pytest
 
 from conftest import COUNTIES, ROOT
 from satisfaction import SatisfactionError, load_responses, read_survey, run
+from satisfaction.declarations.facts import tree_of
+from satisfaction.declarations.weighting_record import (
+    TriedRecipe,
+    WeightingRecord,
+    read_weighting_record,
+    write_weighting_record,
+)
 from satisfaction.foundation.errors import (
     InputFileError,
     QuestionnaireError,
     ResponsesError,
     SurveyError,
 )
+from satisfaction.foundation.yaml import read_yaml, validated, yaml_text
 
 
 def refusal(small, file: str, old: str, new: str) -> SatisfactionError:
@@ -327,3 +335,33 @@ def test_comments_may_hold_what_a_template_says(small):
         "rules.yaml", "responses:", "# 请写明来源 state the source\nresponses: # please fill in"
     )
     assert run(small.read()).ranking.summary["p"] == 4
+
+
+def test_a_record_of_trials_has_one_form_and_a_change_by_another_hand_is_read(tmp_path):
+    path = tmp_path / "weighting_trials.yaml"
+    record = WeightingRecord()
+    for number in range(3):
+        step = {"step": "trimming", "upper": 2.5 + number, "relative_to": "mean"}
+        tried = {"name": f"a trial: {number}", "weighting": [{"step": "base"}, step]}
+        tried |= {"estimate": 70.25, "se": 0.5, "effective_n": 100.0, "entered": ["990101"]}
+        record = record.with_trials([TriedRecipe.model_validate(tried)])
+        write_weighting_record(record, path)
+        content = record.model_dump(mode="json", exclude_unset=True)
+        text = path.read_text(encoding="utf-8")
+        assert text == yaml_text(content)
+        assert read_weighting_record(path) is record
+        assert validated(read_yaml(path, SurveyError), WeightingRecord, SurveyError) == record
+    path.write_text(text.replace("70.25", "71.25", 1), encoding="utf-8")
+    assert [one.estimate for one in read_weighting_record(path).trials] == [71.25, 70.25, 70.25]
+
+
+def test_the_tree_of_a_table_is_that_of_this_very_table(small):
+    survey = small.read()
+    assert tree_of(survey.areas) is tree_of(survey.areas)
+    moved = survey.areas.assign(parent=survey.areas["parent"].replace("990200", "990100"))
+    other = dataclasses.replace(survey, areas=moved)
+    assert other.parents()["990201"] == "990100"
+    assert survey.parents()["990201"] == "990200"
+    assert other.levels() == survey.levels()
+    assert survey.domain_values("county") == ["990101", "990102", "990201", "990202"]
+    assert survey.domain_values("street") == []

@@ -59,11 +59,11 @@ OF_ENGLISH_GRAMMAR = {"are", "is"}
 
 HALF_WIDTH = re.compile("[\u4e00-\u9fff”》）】][:,;?!]")
 OF_CODE = (
-    "{层: 并入的层}",
-    "{水平: 人数}",
-    "{名称: {行: 系数}}",
-    '{"名称": {行: 系数}}',
-    "{单位: 名次}",
+    "层: 并入的层",
+    "水平: 人数",
+    "行: 系数",
+    "名称: {",
+    "单位: 名次",
     "(域, ..., 指标)",
     "[最差, 最好]",
     "comparability(后期问卷, 前期问卷, 指标)",
@@ -78,7 +78,7 @@ def test_punctuation_after_chinese_is_chinese(written):
         if not message.id:
             continue
         chinese = message.string if isinstance(message.string, str) else message.string[0]
-        words = chinese.replace("{{", "{").replace("}}", "}")
+        words = chinese
         for typed in OF_CODE:
             words = words.replace(typed, "")
         if HALF_WIDTH.search(words):

@@ -308,3 +308,13 @@ def test_a_workbook_named_csv_is_told_apart(tmp_path):
     path.write_bytes(b"PK\x03\x04rest")
     with pytest.raises(InputFileError, match="F119"):
         read_grids(path)
+
+
+def test_rows_that_go_on_under_the_same_names_in_another_sheet_are_not_left_out(tmp_path):
+    rows = pd.DataFrame({"code": ["1", "2"], "score": ["80", "90"]})
+    path = tmp_path / "scores.xlsx"
+    write_xlsx({"一": rows[:1], "说明": pd.DataFrame({"note": ["a"]})}, path)
+    assert len(read_table(path)) == 1
+    write_xlsx({"一": rows[:1], "二": rows[1:]}, path)
+    with pytest.raises(InputFileError, match="same columns as '一'"):
+        read_table(path)

@@ -219,3 +219,24 @@ def test_columns_of_a_change_and_of_a_plan_have_titles():
         title = title_of(name)
         assert title is not None, name
         assert title.zh != title.en, name
+
+
+TRIED = ["declared", "trim 2 x mean, without county_sex", "logit [0.30, 3.00]", "my own"]
+
+
+def test_weightings_that_were_tried_are_called_in_the_language_of_the_table():
+    table = pd.DataFrame({"recipe": TRIED, "se": [1.0, 2.0, 3.0, 4.0]})
+    with use("zh"):
+        chinese = show(table)._repr_html_()
+    with use("en"):
+        english = show(table)._repr_html_()
+    assert "权数截到均值的 2 倍；不用边际 county_sex" in chinese
+    assert "logit 校准，因子 0.30 至 3.00" in chinese
+    assert "trim 2 x mean" not in chinese
+    assert "weights cut at 2 times the mean; without the margin county_sex" in english
+    assert "my own" in chinese
+
+
+def test_columns_that_notebook_03_adds_have_titles():
+    for name in ("pingouin: alpha", "design: low", "se ignoring", "se plain", "textbook", "F"):
+        assert title_of(name) is not None

@@ -17,6 +17,7 @@ from satisfaction.foundation.language import use
 from satisfaction.notebook import what_if
 from satisfaction.notebook.what_if import AS_DECLARED
 from satisfaction.publication.tables import indices_table, tables_of
+from satisfaction.sampling.counted_answers import changed_measures
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -77,6 +78,27 @@ def test_the_code_of_a_weighting_gives_the_figures_that_are_shown(bench, somebod
     figures = ["estimate", "se", "effective_n"]
     assert whole[figures].tolist() == pytest.approx(row[figures].tolist(), rel=1e-11)
     assert abs(whole["estimate"] - declared) > 1e-3
+    assert whole["margins_missed"] == pytest.approx(row["margins_missed"], rel=1e-11, abs=1e-9)
+    left_out = {name for name, kept in settings.items() if kept is False}
+    assert (whole["margins_missed"] > 1e-3) == bool(left_out)
+
+
+def test_a_setting_that_comes_back_is_not_computed_again(bench, somebody, monkeypatch):
+    shown = what_if.weighting(bench)
+    first = answer_of(shown, upper=1.5)
+    answer_of(shown, upper=AS_DECLARED)
+    monkeypatch.setattr(what_if, "rank_design", None)
+    assert answer_of(shown, upper=1.5) is first
+
+
+def test_only_measures_that_are_declared_otherwise_are_counted_anew(small):
+    before = small.read().questionnaire
+    assert changed_measures(before, before) == set()
+    rate = before.rates["awareness"].model_copy(update={"denominator": {"dont_know": "in"}})
+    rates = {**before.rates, "awareness": rate}
+    assert changed_measures(before.model_copy(update={"rates": rates}), before) == {"awareness"}
+    other = before.model_copy(update={"version": "2"})
+    assert changed_measures(other, before) == {*before.rates, *before.topics, *before.indices}
 
 
 def test_every_setting_that_was_shown_is_kept_once(bench, small, somebody):

@@ -6,6 +6,7 @@ import re
 import subprocess
 
 import duckdb
+import openpyxl
 import pandas as pd
 import pytest
 from python_calamine import CalamineWorkbook
@@ -283,6 +284,22 @@ def test_a_workbook_shows_one_language_and_the_same_figures_in_either(folder, na
     assert figures[0] == figures[1]
     data = [book.get_sheet_by_name("data").to_python() for book in (chinese, english)]
     assert data[0] == data[1]
+
+
+def printed(path, sheet):
+    """Return how a sheet of a workbook is printed: orientation, pages wide, rows on every page."""
+    shown = openpyxl.load_workbook(path)[sheet]
+    wide = shown.sheet_properties.pageSetUpPr.fitToPage and shown.page_setup.fitToWidth in (None, 1)
+    return shown.page_setup.orientation, bool(wide), shown.print_title_rows
+
+
+@pytest.mark.parametrize("name", ["indices", "ranking"])
+def test_every_sheet_of_a_workbook_prints_one_page_wide_with_its_header_on_each(folder, name):
+    path = folder / f"{name}.xlsx"
+    for sheet in CalamineWorkbook.from_path(path).sheet_names:
+        orientation, wide, header = printed(path, sheet)
+        assert (orientation, wide) == ("landscape", True)
+        assert header.startswith("$1:$")
 
 
 def test_the_sheets_for_people_of_an_open_link_wave_have_no_column_that_holds_nothing(

@@ -160,6 +160,52 @@ def test_exact_and_equal_rates_are_no_error():
             assert np.all(np.isfinite(model.probability_bottom(3)))
 
 
+# ---- a prior with two ends
+
+
+def test_a_bell_of_a_high_power_is_flat_between_two_ends():
+    node = np.linspace(-3, 3, 601)
+    flat = rates._bell(node, 0.0, 1.0, rates.BOUNDED)
+    assert flat.sum() == pytest.approx(1)
+    inside = flat[np.abs(node) < 0.6]
+    assert inside.min() > 0.99 * inside.max()
+    assert flat[np.abs(node) > 1.5].max() < 1e-5 * flat.max()
+    normal = np.exp(-(node**2) / 2)
+    np.testing.assert_allclose(rates._bell(node, 0.0, 1.0, 2.0), normal / normal.sum(), rtol=1e-12)
+
+
+def test_with_two_ends_the_last_ones_are_told_apart_less_surely():
+    """True rates between 60 and 80 %, equally spread: the highest probability falls."""
+    random = np.random.default_rng(5)
+    true = random.uniform(0.6, 0.8, 88)
+    rate = random.binomial(BINOMIAL, true) / BINOMIAL
+    se = np.sqrt(rate * (1 - rate) / BINOMIAL)
+    df = np.full(88, 30.0)
+    bounded = rates.fit_bounded(rate, se, df).probability_bottom(10)
+    normal = rates.fit("arcsine", rate, se, df).probability_bottom(10)
+    assert bounded.sum() == pytest.approx(10, abs=0.02)
+    lowest = np.argsort(rate)[:3]
+    assert (bounded[lowest] < normal[lowest] - 0.02).all()
+    table = rank(rate, se, df=30, prior="logit").table
+    np.testing.assert_allclose(
+        np.minimum(table["probability_low"], bounded), table["probability_low"]
+    )
+    np.testing.assert_allclose(
+        np.maximum(table["probability_high"], bounded), table["probability_high"]
+    )
+
+
+def test_a_smaller_rate_may_be_the_better_one_with_two_ends_too():
+    _, rate, se = drawn(6)
+    df = np.full(88, 30.0)
+    turned = rates.fit_bounded(1 - rate, se, df, sign=-1.0)
+    np.testing.assert_allclose(
+        turned.probability_bottom(10),
+        rates.fit_bounded(rate, se, df).probability_bottom(10),
+        atol=2e-3,
+    )
+
+
 # ---- in a ranking
 
 

@@ -223,4 +223,4 @@ def test_a_run_names_what_is_not_declared_in_the_readers_language(call, small):
     calibration = "  - {step: calibration, method: raking, margins: [county_sex, county_age], "
     small.edit("survey.yaml", f"{calibration}tolerance: 1.0e-10}}\n", "")
     _code, said, _err = call("run", small.folder, language="zh")
-    assert "未声明: 校准\n" in said
+    assert "未声明：校准\n" in said

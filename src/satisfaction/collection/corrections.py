@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +19,7 @@ from satisfaction.foundation.errors import (
     require_names,
     shortened,
 )
-from satisfaction.foundation.files import copy_file, new_file
+from satisfaction.foundation.files import copy_file, free_name, new_file
 from satisfaction.foundation.language import N_, Text, _, current, pgettext, readers_language, use
 from satisfaction.foundation.personal import is_personal, masked, masked_within
 from satisfaction.foundation.tables import read_table, read_tables, unguarded, write_csv
@@ -99,7 +98,8 @@ def write_rejected(
         data, as_read, marked = _rejected_sheets(responses, questionnaire)
         if mark:
             data["mark"] = mark
-        shown = data.rename(columns={name: str(title) for name, title in TITLES.items()})
+        headings = {name: str(title) for name, title in TITLES.items()}
+        shown = data.rename(columns=headings)
         with new_file(path) as scratch:
             write_marked(scratch, {str(DATA): shown, AS_READ: as_read}, marked=marked)
 
@@ -111,21 +111,18 @@ def _rejected_sheets(
     rejected = responses.to_correct.reset_index(drop=True)
     keys = rejected[list(KEYS)].assign(row=rejected["row"].astype(str))
     items = responses.as_read.reset_index(drop=True)[list(questionnaire.items)]
-    rejected_keys = set()
-    for event in responses.log.itertuples():
-        if event.action == "reject_row":
-            rejected_keys.add((event.file, event.sheet, str(event.row)))
+    rejected_keys = _keys(responses.rejected.astype({"row": str}))
     states = []
-    for key in keys.itertuples(index=False, name=None):
+    for key in _keys(keys):
         state = _("answers blanked")
         if key in rejected_keys:
             state = pgettext("of a row", "rejected")
         states.append(str(state))
     about = pd.DataFrame({"state": states}, index=keys.index)
-    about["problem"] = [str(Text(row.zh, row.en)) for row in rejected.itertuples()]
+    about["problem"] = list(map(str, map(Text, rejected["zh"], rejected["en"])))
     about["reason"] = ""
     data = pd.concat([keys, about, items], axis=1)
-    places = {key: row for row, key in enumerate(keys.itertuples(index=False, name=None))}
+    places = {key: row for row, key in enumerate(_keys(keys))}
     columns = {name: column for column, name in enumerate(data)}
     marked = set()
     for event in responses.log.itertuples():
@@ -134,6 +131,11 @@ def _rejected_sheets(
         if is_fault and key in places and event.column in columns:
             marked.add((places[key], columns[event.column]))
     return data, pd.concat([keys, items], axis=1), marked
+
+
+def _keys(table: pd.DataFrame) -> list[Key]:
+    """Return file, sheet and row of every line of a table."""
+    return list(table[list(KEYS)].itertuples(index=False, name=None))
 
 
 def replay(raw: pd.DataFrame, survey: Survey) -> Step:
@@ -176,17 +178,18 @@ def _replay_rows(
 ) -> Step:
     """Carry out corrections, the first of which stands in row `first` of the log."""
     # an earlier version recorded names of files and sheets as they were
-    corrections = corrections.assign(
-        file=corrections["file"].map(masked_within), sheet=corrections["sheet"].map(masked_within)
-    )
+    files = corrections["file"].map(masked_within)
+    sheets = corrections["sheet"].map(masked_within)
+    corrections = corrections.assign(file=files, sheet=sheets)
     raw = raw.copy()
-    places = _places(raw, set(corrections[list(KEYS)].itertuples(index=False, name=None)))
+    places = _places(raw, set(_keys(corrections)))
     entries = []
     for number, line in enumerate(corrections.itertuples(index=False), start=first):
         place = f"{where} row {number}"
-        at = places.get((line.file, line.sheet, line.row))
+        key = (line.file, line.sheet, line.row)
+        at = places.get(key)
         if at is None or line.column not in questionnaire.items:
-            raise _no_such_row(place, line.file, line.sheet, line.row, line.column, hint=LOG_HINT)
+            raise _no_such_row(place, *key, line.column, hint=LOG_HINT)
         present = raw.loc[at, line.column]
         if masked(present) != masked(line.old):  # what counts as personal may have grown since
             raise _old_differs(place, line.column, line.old, present, hint=LOG_HINT)
@@ -200,18 +203,13 @@ def _replay_rows(
     return Step(raw, tuple(entries))
 
 
-def _places(
-    raw: pd.DataFrame, wanted: set[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], int]:
+def _places(raw: pd.DataFrame, wanted: set[Key]) -> dict[Key, int]:
+    """Return where the rows wanted stand in the raw table."""
     files = {file for file, _sheet, _row in wanted}
     rows = {row for _file, _sheet, row in wanted}
-    near = raw[raw["_file"].isin(files) & raw["_row"].astype(str).isin(rows)]
-    places = {}
-    for at, file, sheet, row in zip(
-        near.index, near["_file"], near["_sheet"], near["_row"], strict=True
-    ):
-        places[(file, sheet, str(row))] = int(at)
-    return places
+    origin = raw[["_file", "_sheet", "_row"]].astype({"_row": str}).set_axis(KEYS, axis="columns")
+    near = origin[origin["file"].isin(files) & origin["row"].isin(rows)]
+    return dict(zip(_keys(near), map(int, near.index), strict=True))
 
 
 def add_corrections(
@@ -245,12 +243,16 @@ def add_corrections(
     changes = _changed_cells(data, as_read, survey.questionnaire, where=str(corrected))
     places = _places(raw, {change.key for change in changes})
     path = survey.folder / CORRECTIONS_FILE
-    earlier = read_log(path) if path.is_file() else pd.DataFrame(columns=list(CORRECTIONS))
-    recorded = set(earlier[[*KEYS, "column", "new"]].itertuples(index=False, name=None))
+    earlier = pd.DataFrame(columns=list(CORRECTIONS))
+    if path.is_file():
+        earlier = read_log(path)
+    cells = earlier[[*KEYS, "column", "new"]]
+    recorded = set(cells.itertuples(index=False, name=None))
     rows = []
     repeated = 0
     for key, column, old, new, reason in changes:
-        where = f"{corrected} {DATA}: {key[0]} row {key[2]}"
+        file, _sheet, row = key
+        where = f"{corrected} {DATA}: {file} row {row}"
         if key not in places:
             raise _no_such_row(where, *key, column)
         present = raw.loc[places[key], column]
@@ -262,42 +264,29 @@ def add_corrections(
             raise _old_differs(where, column, old, present, hint=hint)
         _refuse_personal(where, column, new)
         respondent = shown(raw.loc[places[key], "_id"])
-        who_why = (masked(by), on.isoformat(), masked(reason))
-        rows.append((*key, respondent, column, old, new, *who_why))
+        change = (respondent, column, old, new)
+        rows.append((*key, *change, masked(by), on.isoformat(), masked(reason)))
     added = pd.DataFrame(rows, columns=list(CORRECTIONS), dtype=object)
     if len(added):
-        whole = pd.concat([earlier, added], ignore_index=True) if len(earlier) else added
+        whole = added
+        if len(earlier):
+            whole = pd.concat([earlier, added], ignore_index=True)
         with new_file(path, replace=True) as scratch:
             write_csv(whole, scratch)
-            _prove(scratch, whole, len(added), raw, survey.questionnaire, where=str(corrected))
+            # what was written must read back and be replayed
+            again = read_log(scratch)
+            if not again.equals(whole):
+                raise ResponsesError(
+                    "R421",
+                    _(
+                        "The corrections would not read back as they were written; nothing was written."
+                    ),
+                    where=corrected,
+                    hint=_("Look for unusual characters in the corrected cells."),
+                )
+            last = again.tail(len(added))
+            _replay_rows(raw, last, where=str(corrected), questionnaire=survey.questionnaire)
     return added, repeated
-
-
-def _prove(
-    log: Path,
-    whole: pd.DataFrame,
-    last: int,
-    raw: pd.DataFrame,
-    questionnaire: Questionnaire,
-    *,
-    where: str,
-) -> None:
-    """Refuse a log that, read back as it was written, is not what it should say or cannot be replayed.
-
-    Raises
-    ------
-    ResponsesError
-        R421, or what `replay` raises.
-    """
-    again = read_log(log)
-    if not again.equals(whole):
-        raise ResponsesError(
-            "R421",
-            _("The corrections would not read back as they were written; nothing was written."),
-            where=where,
-            hint=_("Look for unusual characters in the corrected cells."),
-        )
-    _replay_rows(raw, again.tail(last), where=where, questionnaire=questionnaire)
 
 
 def set_aside(
@@ -328,31 +317,22 @@ def set_aside(
     for place in range(len(log)):
         row = log.iloc[[place]]
         try:
-            raw = _replay_rows(
-                raw,
-                row,
-                where=str(path),
-                questionnaire=survey.questionnaire,
-                first=place + 2,
-            ).table
-            kept.append(row)
+            replayed = _replay_rows(
+                raw, row, where=str(path), questionnaire=survey.questionnaire, first=place + 2
+            )
         except ResponsesError as fault:
             faults.append(fault)
-    aside = next(one for one in _dated(path, on) if not one.exists())
+        else:
+            raw = replayed.table
+            kept.append(row)
+    aside = free_name(path.with_stem(f"{path.stem}-{on.isoformat()}"))
     if faults:
         with new_file(aside) as scratch:
             copy_file(path, scratch)
+        remaining = pd.concat([log.head(0), *kept], ignore_index=True)
         with new_file(path, replace=True) as scratch:
-            write_csv(pd.concat([log.head(0), *kept], ignore_index=True), scratch)
+            write_csv(remaining, scratch)
     return aside, faults
-
-
-def _dated(path: Path, on: datetime.date) -> Iterator[Path]:
-    """Yield names beside the log: of the day, then with a number."""
-    yield path.with_name(f"{path.stem}-{on.isoformat()}{path.suffix}")
-    yield from (
-        path.with_name(f"{path.stem}-{on.isoformat()}-{number}{path.suffix}") for number in count(2)
-    )
 
 
 def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.DataFrame, Cells]:
@@ -362,11 +342,13 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
         named = table.frame().set_axis(table.numbers).rename(columns=_names_of_titles())
         sheets[table.sheet] = named
     names_of_data = (DATA.zh, DATA.en, DATA_UNTIL_0_7)
-    data_name = next((name for name in names_of_data if name in sheets), str(DATA))
-    lacking = [sheet for sheet in (data_name, AS_READ) if sheet not in sheets]
-    for sheet in (data_name, AS_READ):
-        if sheet in sheets:
-            lacking += [f"{sheet}: {name}" for name in KEYS if name not in sheets[sheet]]
+    present = [name for name in names_of_data if name in sheets]
+    data_name = next(iter(present), str(DATA))
+    needed = (data_name, AS_READ)
+    lacking = [sheet for sheet in needed if sheet not in sheets]
+    for sheet in needed:
+        columns = sheets.get(sheet, KEYS)
+        lacking += [f"{sheet}: {name}" for name in KEYS if name not in columns]
     if lacking:
         raise ResponsesError(
             "R111",
@@ -382,9 +364,10 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
             ),
         )
     before: Cells = {}
-    for row in sheets[AS_READ].to_dict("records"):
-        key = (row["file"], row["sheet"], row["row"])
-        before[key] = {name: row[name] for name in questionnaire.items if name in row}
+    as_read = sheets[AS_READ]
+    items = [name for name in questionnaire.items if name in as_read]
+    for key, row in zip(_keys(as_read), as_read.to_dict("records"), strict=True):
+        before[key] = {name: row[name] for name in items}
     return sheets[data_name], before
 
 
@@ -418,13 +401,15 @@ def _changed_cells(
             raise _no_such_row(f"{where} {DATA}", *key, "")
         for name in questionnaire.items:
             old = as_read[key].get(name, "")
-            if name not in row or row[name].strip() == old.strip():
+            new = row.get(name, old)
+            if new.strip() == old.strip():
                 continue
             cell = (key, name)
-            change = _Change(key, name, old, row[name], row.get("reason", ""))
+            change = _Change(key, name, old, new, row.get("reason", ""))
             earlier = changes.setdefault(cell, change)
-            if earlier.new.strip() != change.new.strip():
-                raise _two_corrections(f"{where} {DATA}", earlier, change, (first[cell], number))
+            if earlier.new.strip() != new.strip():
+                rows = (first[cell], number)
+                raise _two_corrections(f"{where} {DATA}", earlier, change, rows)
             first.setdefault(cell, number)
     return list(changes.values())
 
@@ -457,7 +442,8 @@ def _two_corrections(
 def _no_such_row(
     where: str, file: str, sheet: str, row: str, column: str, *, hint: Text = ROW_HINT
 ) -> ResponsesError:
-    at = " ".join(filter(None, (file, sheet, f"row {row}", column)))
+    parts = (file, sheet, f"row {row}", column)
+    at = " ".join(filter(None, parts))
     return ResponsesError(
         "R108",
         _("There is no {shown} among the responses.", shown=shown(at)),
@@ -467,7 +453,7 @@ def _no_such_row(
 
 
 def _old_differs(
-    where: str, column: str, old: str, there: str, *, hint: Text = OLD_HINT
+    where: str, column: str, old: str, present: str, *, hint: Text = OLD_HINT
 ) -> ResponsesError:
     return ResponsesError(
         "R109",
@@ -475,7 +461,7 @@ def _old_differs(
             "'{column}' was '{shown}' when it was corrected and is '{shown2}' now.",
             column=column,
             shown=shown(old),
-            shown2=shown(there),
+            shown2=shown(present),
         ),
         where=where,
         hint=hint,

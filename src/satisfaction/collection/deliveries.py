@@ -105,18 +105,22 @@ def read_deliveries(survey: Survey) -> Reading:
     a file.
     """
     questionnaire = survey.questionnaire
-    unread = [_looked_into(one, survey) for one in survey.unread]
+    unread = [_looked_into(passed, survey) for passed in survey.unread]
     problems = _not_there(survey, unread)
-    not_read = [one.file for one in unread if one.stops]
+    not_read = [passed.file for passed in unread if passed.stops]
     deliveries: list[Delivery] = []
     others: list[tuple[str, Export]] = []
     empty: list[tuple[str, Export, bool]] = []
     digests: set[str] = set()
+    needless = []
+    if survey.declared.numbering == "row":
+        needless.append(questionnaire.roles.respondent)
     declared = {}
     for declaration in reversed(survey.declared.files):
         for path in matching(survey.folder, declaration.pattern):
             declared[path] = declaration
-    names = masked_names(path_below(survey.folder, path) for path in survey.files)
+    paths = [path_below(survey.folder, path) for path in survey.files]
+    names = masked_names(paths)
     files = tqdm(survey.files, desc=str(_("response files")), disable=None, leave=False)
     for path, file in zip(files, names, strict=True):
         entry = declared.get(path)
@@ -124,11 +128,11 @@ def read_deliveries(survey: Survey) -> Reading:
             with recorded() as read:
                 exports = read_exports(path, platform=entry.platform if entry else "auto")
             sheets = masked_names(export.sheet for export in exports)
-            exports = [
-                replace(export, sheet=sheet) for export, sheet in zip(exports, sheets, strict=True)
-            ]
+            for place, sheet in enumerate(sheets):
+                exports[place] = replace(exports[place], sheet=sheet)
             matched = [match_columns(export, questionnaire) for export in exports]
-            holds = [2 * len(sources) >= len(questionnaire.items) for sources in matched]
+            half = len(questionnaire.items) / 2
+            holds = [len(sources) >= half for sources in matched]
             if holds and not any(holds):
                 holds[0] = True
             for export, sources, holding in zip(exports, matched, holds, strict=True):
@@ -145,7 +149,7 @@ def read_deliveries(survey: Survey) -> Reading:
                     others.append((file, export))
                     problems += _may_hold(file, export, survey)
                 continue
-            faults = missing_items(export, sources, questionnaire, needless=_needless(survey))
+            faults = missing_items(export, sources, questionnaire, needless=needless)
             problems += faults
             if export.rows.empty and not faults:
                 empty.append((file, export, _is_template(exports)))
@@ -163,47 +167,46 @@ def read_deliveries(survey: Survey) -> Reading:
 
 def _is_template(exports: list[Export]) -> bool:
     """Tell a template of ours that nobody has filled in: its first sheet has no rows."""
-    return exports[0].rows.empty and any(map(_is_sheet_of_template, exports[1:]))
+    first, *others = exports
+    return first.rows.empty and any(map(_is_sheet_of_template, others))
 
 
 def _is_sheet_of_template(export: Export) -> bool:
     return is_template_sheet(export.sheet, [column.title for column in export.columns])
 
 
-def _looked_into(one: Unread, survey: Survey) -> Unread:
+def _looked_into(passed: Unread, survey: Survey) -> Unread:
     """Let a file that is not read pass where it is a template that nobody has filled in."""
-    path = survey.folder / one.file
-    if one.stops and path.suffix.lower() in WORKBOOKS:
+    path = survey.folder / passed.file
+    if passed.stops and path.suffix.lower() in WORKBOOKS:
         with suppress(SatisfactionError):
             if _is_template(read_exports(path)):
-                return Unread(one.file, NOT_FILLED_IN, stops=False)
-    return one
+                return Unread(passed.file, NOT_FILLED_IN, stops=False)
+    return passed
 
 
 def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
     """Return the problems with the files as a whole: patterns without a file, and files not read that may hold answers."""
-    problems: list[SatisfactionError] = [
-        no_match(survey.folder, pattern) for pattern in survey.unmatched
-    ]
-    if left := [one for one in unread if one.stops]:
-        files = [_("{file} ({why})", file=one.file, why=one.why) for one in left]
-        problems.append(
-            ResponsesError(
-                "R320",
-                ngettext(
-                    "{n} file is not read that may hold responses: {files}.",
-                    "{n} files are not read that may hold responses: {files}.",
-                    len(left),
-                    files=semicolon_list(files),
-                ),
-                where=survey.folder / FOLDER,
-                hint=_(
-                    "List them under `files` in survey.yaml (or delete `files`: every table is "
-                    "read); save them as xlsx; take away what holds no responses, or name it "
-                    "under `ignore`."
-                ),
-            )
+    problems: list[SatisfactionError] = []
+    for pattern in survey.unmatched:
+        problems.append(no_match(survey.folder, pattern))
+    files = []
+    for passed in unread:
+        if passed.stops:
+            files.append(_("{file} ({why})", file=passed.file, why=passed.why))
+    if files:
+        text = ngettext(
+            "{n} file is not read that may hold responses: {files}.",
+            "{n} files are not read that may hold responses: {files}.",
+            len(files),
+            files=semicolon_list(files),
         )
+        hint = _(
+            "List them under `files` in survey.yaml (or delete `files`: every table is "
+            "read); save them as xlsx; take away what holds no responses, or name it "
+            "under `ignore`."
+        )
+        problems.append(ResponsesError("R320", text, where=survey.folder / FOLDER, hint=hint))
     return problems
 
 
@@ -228,10 +231,6 @@ def _may_hold(file: str, export: Export, survey: Survey) -> list[SatisfactionErr
     ]
 
 
-def _needless(survey: Survey) -> tuple[str, ...]:
-    return (survey.questionnaire.roles.respondent,) if survey.declared.numbering == "row" else ()
-
-
 def _no_rows(export: Export, beside: list[str]) -> ResponsesError:
     hint = _("Export the file again, or take it away.")
     if beside:
@@ -252,7 +251,7 @@ def _refuse_nested(export: Export, sources: dict[str, AnswerSource]) -> None:
     """Refuse answers in a column of lists or records."""
     nested = {note.column for note in export.notes if note.rule == "F215"}
     for name, source in sources.items():
-        if any(column.key in nested for column, _how in source.columns()):
+        if not nested.isdisjoint(source.keys):
             raise ResponsesError(
                 "R440",
                 _(
@@ -274,12 +273,13 @@ def respondents(deliveries: list[Delivery], questionnaire: Questionnaire) -> pd.
     """
     parts = [_rows(delivery, questionnaire) for delivery in deliveries]
     raw = pd.concat(parts, ignore_index=True)
-    for name in raw:
+    for name, values in raw.items():
         if any(name not in part for part in parts):
-            raw[name] = raw[name].astype(object).where(raw[name].notna(), "")
-    usual = {"_platform": "plain", "_team": ""}
-    needless = [name for name, value in usual.items() if (raw[name] == value).all()]
-    return raw.drop(columns=needless)
+            raw[name] = values.astype(object).where(values.notna(), "")
+    for name, usual in (("_platform", "plain"), ("_team", "")):
+        if (raw[name] == usual).all():
+            raw = raw.drop(columns=name)
+    return raw
 
 
 def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
@@ -287,7 +287,7 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     surplus = [note.row for note in export.notes if note.rule == "F201"]
     totals = sorted(note.row for note in export.notes if note.rule == "F202")
     rows = gather(export, delivery.sources, questionnaire)
-    used = {column.key for source in delivery.sources.values() for column, _how in source.columns()}
+    used = set().union(*(source.keys for source in delivery.sources.values()))
     for role, name in PARADATA.items():
         column = next((column for column in export.columns if column.role == role), None)
         is_item = role == "interviewer" and column is not None and column.key in used
@@ -322,9 +322,12 @@ def former_answers(
                 source = delivery.sources.get(name)
                 column = source.former.get(old) if source else None
                 totals = sum(note.rule == "F202" for note in export.notes)
-                cells += export.rows[column.key].tolist() if column else [""] * len(export.rows)
-                cells += [""] * totals
-            texts = pd.Series(cells, dtype=object).str.strip().replace(SKIPPED, "")
+                of_delivery = [""] * len(export.rows)
+                if column:
+                    of_delivery = export.rows[column.key].tolist()
+                cells += [*of_delivery, *[""] * totals]
+            texts = pd.Series(cells, dtype=object).str.strip()
+            texts = texts.replace(SKIPPED, "")
             if (texts != "").any():
                 former.setdefault(name, []).append((old, texts))
     return former
@@ -334,11 +337,12 @@ def columns_table(
     deliveries: list[Delivery], others: list[tuple[str, Export]], questionnaire: Questionnaire
 ) -> pd.DataFrame:
     """Return what every column was matched to, and the columns of tables that were not read."""
-    tables = [
-        matched_table(one.export, one.sources, questionnaire, file=one.file) for one in deliveries
-    ]
-    tables += [matched_table(export, {}, questionnaire, file=file) for file, export in others]
-    return pd.concat(tables, ignore_index=True)
+    tables = [(delivery.file, delivery.export, delivery.sources) for delivery in deliveries]
+    tables += [(file, export, {}) for file, export in others]
+    matched = []
+    for file, export, sources in tables:
+        matched.append(matched_table(export, sources, questionnaire, file=file))
+    return pd.concat(matched, ignore_index=True)
 
 
 def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
@@ -346,7 +350,8 @@ def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
     titles: dict[str, set[str]] = {}
     for delivery in deliveries:
         for name, source in delivery.sources.items():
-            titles.setdefault(name, set()).update(column.title for column, _how in source.columns())
+            of_item = titles.setdefault(name, set())
+            of_item.update(column.title for column, _how in source.columns())
     return titles
 
 
@@ -354,22 +359,28 @@ def log_reading(reading: Reading) -> pd.DataFrame:
     """Log what the reader noted of tables and of answers that were matched, and the files that are not read."""
     notes = []
     for file, export in reading.others:
-        notes.append(TableNote(file, export.sheet, 0, "", "", "R213", RULES["R213"].text))
+        notes.append(_of_table("R213", file, export.sheet))
     for delivery in reading.deliveries:
         file = delivery.file
         sheet = delivery.export.sheet
-        used = set()
+        used: set[str] = set()
         for name, source in delivery.sources.items():
-            used |= {column.key for column, _how in source.columns()}
+            used |= source.keys
             if source.how == "split":
-                titles = "; ".join(column.title for column, _code in source.options)
-                notes.append(TableNote(file, sheet, 0, name, titles, "R304", RULES["R304"].text))
+                titles = [column.title for column, _code in source.options]
+                notes.append(_of_table("R304", file, sheet, name, "; ".join(titles)))
         for note in delivery.export.notes:
             of_answers = note.column in used and note.rule not in AS_RULES
             if of_answers or note.rule in OF_TABLES:
-                notes.append(
-                    TableNote(file, sheet, note.row, note.column, note.value, note.rule, note.text)
-                )
-    for one in reading.unread:
-        notes.append(TableNote(one.file, "", 0, "", one.why.zh, "R324", RULES["R324"].text))
+                of_note = (note.row, note.column, note.value, note.rule, note.text)
+                notes.append(TableNote(file, sheet, *of_note))
+    for passed in reading.unread:
+        notes.append(_of_table("R324", passed.file, value=passed.why.zh))
     return log_notes(notes)
+
+
+def _of_table(
+    rule: str, file: str, sheet: str = "", column: str = "", value: str = ""
+) -> TableNote:
+    """Return what a rule says of a table as a whole."""
+    return TableNote(file, sheet, 0, column, value, rule, RULES[rule].text)

@@ -58,6 +58,11 @@ class AnswerSource:
     former: dict[str, ExportColumn] = field(default_factory=dict)
     how: str = ""
 
+    @property
+    def keys(self) -> set[str]:
+        """Return the keys of every column."""
+        return {column.key for column, _how in self.columns()}
+
     def columns(self) -> list[tuple[ExportColumn, str]]:
         """Return every column with how it was found."""
         columns = []
@@ -342,9 +347,7 @@ def missing_items(
     if few and len(absent) > 1:
         return [_no_responses(export, absent, questionnaire)]
     faults: list[ResponsesError] = []
-    taken = set()
-    for source in sources.values():
-        taken |= {column.key for column, _how in source.columns()}
+    taken = set().union(*(source.keys for source in sources.values()))
     free = [column for column in export.columns if column.key not in taken]
     columns = [shown(column.key) for column in free]
     titles = [shown(column.title) for column in free]

@@ -154,7 +154,8 @@ def compile_rules(survey: Survey) -> list[Rule]:
             add("R201", name, _unanswered(questionnaire, name))
         if isinstance(item, AreaItem) and survey.areas is not None:
             current = valid_areas(survey, name)
-            names = [survey.area_names()[code].zh for code in current]
+            name_of = survey.area_names()
+            names = [name_of[code].zh for code in current]
             add("R208", name, _outside(name, current), [*current, *names])
     for name, codes in questionnaire.eligibility.items():
         add("R204", name, _outside(name, codes))

@@ -36,7 +36,7 @@ from satisfaction.foundation.files import recorded, refuse_changed
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
-from satisfaction.publication.combined import lost_tables, results_by, weighted_sum
+from satisfaction.publication.combined import AGGREGATIONS, lost_tables, results_by, weighted_sum
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
 from satisfaction.publication.ranking_table import FEW, SETS
 from satisfaction.ranking.rank import Ranking, require_ranks
@@ -237,7 +237,7 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
         _(
             "combined score = {weights} ({aggregation})",
             weights=weighted_sum(found.declared),
-            aggregation=summary["aggregation"],
+            aggregation=AGGREGATIONS[found.declared.aggregation],
         )
     )
     lines.append(_("source: {source}", source=summary["source"]))

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import CalibrationStep
 from satisfaction.foundation.language import use
 from satisfaction.pipeline import Ranked, Results, declared_targets
 from satisfaction.publication.ranking_table import ranking_table
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.weighting.calibration import Margins, margins_table
 from satisfaction.weighting.final_weights import weight_diagnostics
 
@@ -51,13 +53,9 @@ def set_side_by_side(results: Mapping[str, Results]) -> Recipes:
         By the recipe's name, the declared one first.
     """
     declared = next(iter(results.values()))
-    margins: dict[str | tuple[str, ...], dict[Any, float]] = {}
+    margins: dict[str | tuple[str, ...], Any] = {}
     for result in results.values():
-        for step in result.survey.declared.weighting:
-            if isinstance(step, CalibrationStep):
-                for name in step.margins or ():
-                    columns = tuple(result.survey.declared.margins[name].by)
-                    margins[columns] = declared_targets(result.survey, name)
+        margins |= calibrated_margins(result.survey)
     rows = []
     areas = []
     before = ranking_table(declared.survey, declared.estimates, declared.ranking)
@@ -66,7 +64,7 @@ def set_side_by_side(results: Mapping[str, Results]) -> Recipes:
         areas.append(of_areas.assign(recipe=name))
         row: dict[str, object] = {"recipe": name, "steps": _steps(result)}
         row |= weight_figures(result)
-        row["margins_missed"] = _missed(result, margins)
+        row["margins_missed"] = margins_missed(result.design, margins)
         row |= _level(result, declared)
         row["variance"] = result.whole.conventions["variance"]
         row["largest_shift"] = of_areas["shift_in_se"].abs().max()
@@ -106,11 +104,22 @@ def weight_figures(result: Results | Ranked) -> dict[str, float]:
     }
 
 
-def _missed(result: Results, margins: Margins) -> float:
-    """Return how far the weights are from the margins that any recipe calibrates to."""
+def calibrated_margins(survey: Survey) -> dict[str | tuple[str, ...], Any]:
+    """Return the margins that a recipe calibrates to, as `calibrate` takes them."""
+    margins: dict[str | tuple[str, ...], Any] = {}
+    for step in survey.declared.weighting:
+        if isinstance(step, CalibrationStep):
+            for name in step.margins or ():
+                columns = tuple(survey.declared.margins[name].by)
+                margins[columns] = declared_targets(survey, name)
+    return margins
+
+
+def margins_missed(design: SampleDesign, margins: Margins) -> float:
+    """Return how far the weights are from margins: the largest |sum of weights / population - 1|; nan without margins."""
     if not margins:
         return np.nan
-    met = margins_table(result.design, margins)
+    met = margins_table(design, margins)
     return float((met["final_to_target"] - 1).abs().max())
 
 
@@ -125,7 +134,9 @@ def _level(result: Results, declared: Results) -> dict[str, float]:
     return {"estimate": row["estimate"], "se": row["se"], "shift": shift}
 
 
-def moved_areas(result: Results | Ranked, before: pd.DataFrame) -> pd.DataFrame:
+def moved_areas(
+    result: Results | Ranked, before: pd.DataFrame, *, graded: bool = True
+) -> pd.DataFrame:
     """Return the ranking of a recipe, with what moved since another one.
 
     Parameters
@@ -133,8 +144,10 @@ def moved_areas(result: Results | Ranked, before: pd.DataFrame) -> pd.DataFrame:
     result : Results or Ranked
     before : DataFrame
         The other ranking, as published.
+    graded : bool
+        As for `ranking_table`.
     """
-    table = ranking_table(result.survey, result.estimates, result.ranking)
+    table = ranking_table(result.survey, result.estimates, result.ranking, graded=graded)
     before = before.set_index("code").loc[table["code"]].reset_index()
     shift = table["estimate"] - before["estimate"]
     ranks = table["rank"].astype(float) - before["rank"].astype(float)

@@ -123,7 +123,7 @@ def components_of_level(
     ------
     RankingError
         K314 for a measure nobody knows or areas without a score, K315 for scores, K316 for a normalisation that carries no
-        error.
+        error, K320 for scores on another scale.
     """
     parts = []
     for name, component in inputs.declared.components.items():
@@ -174,6 +174,8 @@ def _beside_survey(
     else:
         every = [code for one in survey.area_levels() for code in areas_of(survey, one)]
         scores = checked_scores(inputs.tables[name], inputs.file_of(name), every)
+        if component.normalise == "none":
+            _refuse_other_scales(scores["score"], inputs.file_of(name))
     of_level = scores.reindex(codes)
     if level != survey.ranked_level and of_level["score"].isna().all():
         of_level = pd.DataFrame({"score": nothing, "se": nothing}, index=codes)
@@ -373,6 +375,32 @@ def _with_lent(
             part = replace(part, lent=rows, df=own.df)
         with_lent.append(part)
     return with_lent
+
+
+def _refuse_other_scales(scores: pd.Series, path: Path) -> None:
+    """Refuse scores that are no points 0-100 although nothing brings them to that scale.
+
+    Raises
+    ------
+    RankingError
+        K320 for a score outside 0-100, or for scores that are all shares 0-1.
+    """
+    outside = scores[(scores < 0) | (scores > 100)]
+    if len(outside):
+        problem = _(
+            "Scores are points 0-100; {scores} stands beyond them.",
+            scores=shortened([f"{code} {score:g}" for code, score in outside.items()]),
+        )
+    elif 0 < scores.max() <= 1:
+        problem = _("Scores are points 0-100, and none of these is above 1.")
+    else:
+        return
+    raise RankingError(
+        "K320",
+        problem,
+        where=str(path),
+        hint=_("Write points 0-100 (87.5, not 0.875), or declare `normalise` in combined.yaml."),
+    )
 
 
 def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.DataFrame:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.personal import AUTONOMOUS, ORDINARY
-from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.tables import Kept, read_table
 
 
 def read_fact_table(path: Path, wanted: Collection[str]) -> pd.DataFrame:
@@ -168,6 +170,56 @@ def current_areas(areas: pd.DataFrame, level: str | None = None) -> pd.DataFrame
     """Return the rows of areas that are valid today, of one level or of all."""
     current = areas[areas["valid_to"] == ""]
     return current if level is None else current[current["level"] == level]
+
+
+@dataclass(frozen=True, eq=False)
+class AreaTree:
+    """How the areas of a table lie in one another.
+
+    Attributes
+    ----------
+    table : DataFrame
+        As `read_areas` returns it.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+
+    @cached_property
+    def level_of(self) -> dict[str, str]:
+        """Return the level of every area by its code."""
+        return self._by_code("level")
+
+    @cached_property
+    def parent_of(self) -> dict[str, str]:
+        """Return the code of the area that each area lies in, by its code; empty of the top."""
+        return self._by_code("parent")
+
+    @cached_property
+    def whole(self) -> str:
+        """Return the level of the top."""
+        return str(self.table.loc[self.table["parent"] == "", "level"].iloc[0])
+
+    @cached_property
+    def current(self) -> dict[str, list[str]]:
+        """Return the codes of the areas that are valid today by level, in order."""
+        table = current_areas(self.table).sort_values("code")
+        codes: dict[str, list[str]] = {}
+        for code, level in zip(table["code"], table["level"], strict=True):
+            codes.setdefault(level, []).append(code)
+        return codes
+
+    def _by_code(self, column: str) -> dict[str, str]:
+        current_last = self.table.sort_values("valid_to", ascending=False, kind="stable")
+        return dict(zip(current_last["code"], current_last[column], strict=True))
+
+
+_LAST_TREES = Kept(8)
+
+
+def tree_of(areas: pd.DataFrame) -> AreaTree:
+    """Return the tree of a table of areas; the same one while the table is that very one."""
+    tree: AreaTree = _LAST_TREES.of(areas, "tree", lambda: AreaTree(areas))
+    return tree
 
 
 def names_of_areas(areas: pd.DataFrame) -> dict[str, Text]:

@@ -40,6 +40,7 @@ from satisfaction.declarations.facts import (
     read_replicates,
     read_rscales,
     read_weights,
+    tree_of,
 )
 from satisfaction.declarations.items import Denominator, Index
 from satisfaction.declarations.questionnaire import (
@@ -369,8 +370,7 @@ class Survey:
         """Return the name of the level of all areas together: the table's top level, else 'all'."""
         if self.areas is None:
             return "all"
-        tops = self.areas[self.areas["parent"] == ""]
-        return str(tops["level"].iloc[0])
+        return tree_of(self.areas).whole
 
     @property
     def ranked_level(self) -> str:
@@ -393,17 +393,11 @@ class Survey:
 
     def levels(self) -> dict[str, str]:
         """Return the level of every area by its code; empty without a table of areas."""
-        return self._by_code("level")
+        return {} if self.areas is None else tree_of(self.areas).level_of
 
     def parents(self) -> dict[str, str]:
         """Return the code of the area that each area lies in; empty without a table of areas."""
-        return self._by_code("parent")
-
-    def _by_code(self, column: str) -> dict[str, str]:
-        if self.areas is None:
-            return {}
-        current_last = self.areas.sort_values("valid_to", ascending=False, kind="stable")
-        return dict(zip(current_last["code"], current_last[column], strict=True))
+        return {} if self.areas is None else tree_of(self.areas).parent_of
 
     def earlier_waves(self) -> list[str]:
         """Return the waves with a published ranking, oldest first."""
@@ -431,7 +425,7 @@ class Survey:
         """Return the areas of a level as the respondents' column holds them: codes as text, or an item's own codes."""
         if self.areas is None:
             return list(self.questionnaire.answers(level))
-        return sorted(current_areas(self.areas, level)["code"])
+        return list(tree_of(self.areas).current.get(level, ()))
 
     def coverage(self) -> dict[str, tuple[int, int]]:
         """Return for every area above the ranked ones how many of these have answers, and how many there are in all.

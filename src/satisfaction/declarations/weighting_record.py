@@ -8,9 +8,12 @@ every trial, with the areas that entered the list or left it.
 from __future__ import annotations
 
 import datetime
+import json
 import textwrap
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field
@@ -92,6 +95,10 @@ class WeightingRecord(Record):
         return self.model_copy(update={"trials": known})
 
 
+# what a slider adds to time and again need not be parsed anew
+_LAST_WRITTEN: deque[tuple[bytes, WeightingRecord]] = deque(maxlen=2)
+
+
 def read_weighting_record(path: Path) -> WeightingRecord:
     """Read a record; one without adoptions or trials where there is no file.
 
@@ -102,14 +109,33 @@ def read_weighting_record(path: Path) -> WeightingRecord:
     """
     if not path.is_file():
         return WeightingRecord()
+    content = read_bytes(path)
+    for written, record in _LAST_WRITTEN.copy():
+        if written == content:
+            return record
     return validated(read_yaml(path, SurveyError), WeightingRecord, SurveyError)
 
 
 def write_weighting_record(record: WeightingRecord, path: Path) -> None:
     """Write a record in the place of the one before."""
     content = record.model_dump(mode="json", exclude_unset=True)
+    text = ""
+    for key, entries in content.items():
+        if not entries:
+            text += yaml_text({key: entries})
+            continue
+        text += f"{key}:\n"
+        for entry in entries:
+            text += _entry_text(json.dumps(entry))
     with new_file(path, replace=True) as scratch:
-        write_text(yaml_text(content), scratch)
+        write_text(text, scratch)
+    _LAST_WRITTEN.append((text.encode(), record))
+
+
+@lru_cache(maxsize=512)
+def _entry_text(entry: str) -> str:
+    """Write one entry of a list, JSON, as lines of YAML; a record grows by one, and keeps the others."""
+    return yaml_text({"entries": [json.loads(entry)]}).partition("\n")[2]
 
 
 def check_record(document: Document, declared: SurveyFile, record: WeightingRecord) -> None:

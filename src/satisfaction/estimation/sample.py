@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
+from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.design import ROW, SampleDesign, level_tuples
 from satisfaction.sampling.replicates import GivenReplicates, deviations_of_given, rank_df
 from satisfaction.sampling.residuals import residual_totals
@@ -214,11 +215,15 @@ class Sample:
         return crossed(matrix, matrix)
 
 
+_LAST_STAGES = Kept(2)  # every level of areas asks for those of one tally
+
+
 def lay_out(design: SampleDesign, counted: Tally) -> Sample:
     """Lay a design over the rows of one of its tallies."""
     keys = counted.keys
     weighting = design.weighting
-    stages, units = _stages(design, keys)
+    asked = (design.strata, design.stages, design.fpc, design.collapse)
+    stages, units = _LAST_STAGES.of(keys, asked, lambda: _stages(design, keys))
     base = entering = weight = keys[design.weight_column].to_numpy(float)
     margins = None
     margin_of = np.array([], dtype=int)

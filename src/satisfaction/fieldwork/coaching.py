@@ -120,8 +120,8 @@ def mode_gap(
     values = rows[measure].astype(float).groupby([mode, county])
     cells = values.agg(["mean", "var", "count"]).reset_index("mode")
     of_first = cells[cells["mode"] == modes[0]]
-    of_second = cells[cells["mode"] == modes[1]]
-    both = of_first.join(of_second, how="inner", rsuffix="_2").dropna()
+    of_second = cells[cells["mode"] == modes[1]].add_suffix("_2")
+    both = of_first.join(of_second, how="inner").dropna()
     variance = both["var"] / both["count"] + both["var_2"] / both["count_2"]
     gap = (both["mean"] - both["mean_2"]).to_numpy(float)
     se = np.sqrt(variance.to_numpy(float))

@@ -9,11 +9,13 @@ import datetime
 import json
 import math
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from weakref import ReferenceType, ref
 
 import pandas as pd
 import xlsxwriter
@@ -70,9 +72,48 @@ def read_tables(path: Path) -> list[RawTable]:
     return [_table(grid) for grid in grids]
 
 
+class Kept:
+    """What was computed from the last tables, kept while these very tables are there.
+
+    For tables that nobody changes in place.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._kept: deque[tuple[ReferenceType[pd.DataFrame], object, Any]] = deque(maxlen=size)
+
+    def of(self, table: pd.DataFrame, asked: object, compute: Callable[[], Any]) -> Any:
+        """Return what is asked of a table; computed where it is not kept."""
+        for of_table, question, answer in self._kept.copy():
+            if of_table() is table and question == asked:
+                return answer
+        answer = compute()
+        self._kept.append((ref(table), asked, answer))
+        return answer
+
+
 def read_table(path: Path) -> pd.DataFrame:
-    """Read the first table of a file as a DataFrame of text."""
-    return read_tables(path)[0].frame()
+    """Read the first table of a file as a DataFrame of text.
+
+    Raises
+    ------
+    InputFileError
+        What `read_tables` raises; F444 where another sheet goes on with rows under the same column names.
+    """
+    first, *others = read_tables(path)
+    for other in others:
+        if other.header == first.header and other.numbers:
+            raise InputFileError(
+                "F444",
+                _(
+                    "The sheet has the same columns as '{first}', and only the first sheet is read.",
+                    first=first.sheet,
+                ),
+                where=f"{path} {other.sheet}",
+                hint=_(
+                    "Put the rows of all sheets below one another in the first, or take it away."
+                ),
+            )
+    return first.frame()
 
 
 def _table(grid: Grid) -> RawTable:
@@ -208,7 +249,13 @@ def new_workbook(path: Path, options: Mapping[str, object] | None = None) -> Ite
 def fill_sheet(
     workbook: xlsxwriter.Workbook, sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame
 ) -> None:
-    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row."""
+    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row.
+
+    It prints as wide as a page, its header on every one.
+    """
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.repeat_rows(0)
     quoted = workbook.add_format({"quote_prefix": True})
     for column, title in enumerate(table):
         sheet.write_string(0, column, str(title))

@@ -45,6 +45,8 @@ def write_marked(
             last = max(len(table.columns) - 1, 0)
             sheet.set_column(0, last, WIDTH, text)
             sheet.freeze_panes(1, 0)
+            sheet.set_landscape()
+            sheet.repeat_rows(0)
             if place:
                 sheet.hide()
             for column, title in enumerate(table):
@@ -161,7 +163,6 @@ def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapp
         lines = np.maximum(lines, of_column)
     for row, needed in enumerate(lines.tolist(), start=1):
         sheet.set_row(row, LINE * needed)
-    _one_page_wide(sheet)
     sheet.freeze_panes(1, 0)
 
 

@@ -26,6 +26,7 @@ from satisfaction.publication.labels import (
     area_labels,
     mark_as_text,
     measure_labels,
+    recipe_words,
 )
 from satisfaction.publication.report.rows import level_label
 
@@ -201,7 +202,10 @@ def view(
             columns += _limits(rows, pair, groups)
         elif pair is None:
             title = labels.levels.get(name) or heading(name)
-            columns.append(_column(name, rows[source], title, groups, labels.words_of(name), areas))
+            values = rows[source]
+            if name == "recipe":
+                values = values.map(recipe_words)
+            columns.append(_column(name, values, title, groups, labels.words_of(name), areas))
     values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
     return fill("table_view.html", values | {"shown": len(rows)})
 
@@ -309,7 +313,8 @@ def _column(
 
 
 def _numbers(values: pd.Series[Any]) -> np.ndarray:
-    return values.to_numpy(float, na_value=np.nan)
+    numbers: np.ndarray = values.to_numpy(float, na_value=np.nan)
+    return numbers
 
 
 def _keys(numbers: np.ndarray) -> list[str]:

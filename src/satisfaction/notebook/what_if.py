@@ -20,7 +20,14 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 from markupsafe import Markup
 
-from satisfaction.comparison.recipes import DECLARED, LISTED, moved_areas, weight_figures
+from satisfaction.comparison.recipes import (
+    DECLARED,
+    LISTED,
+    calibrated_margins,
+    margins_missed,
+    moved_areas,
+    weight_figures,
+)
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import (
     Survey,
@@ -175,6 +182,7 @@ class WhatIf:
         self._start = start
         self.now = start
         self._answer = answer
+        self._answered: dict[tuple[Any, ...], Outcome] = {}  # a setting that comes back is known
         self._notes = (NOTHING_WRITTEN, *notes)
         self.controls: dict[str, Any] = {}
         self.shown: Any = None
@@ -205,11 +213,14 @@ class WhatIf:
     def follow(self) -> None:
         """Show what the controls say now; a setting that cannot be is its message."""
         settings = {name: control.value for name, control in self.controls.items()}
+        setting = tuple(settings.values())
         self.code.value = ""
         self.button.disabled = False
         with use(self._language):
             try:
-                self.now = self._answer(settings)
+                if setting not in self._answered:
+                    self._answered[setting] = self._answer(settings)
+                self.now = self._answered[setting]
                 self.shown.value = self.now.html(*self._notes)
             except SatisfactionError as fault:
                 self.button.disabled = True
@@ -452,7 +463,8 @@ class _Measures:
             self._design = weigh(results.survey, base)
         computed = _without_needless(survey)
         names = [*_measures(computed, self._design), *survey.questionnaire.rates]
-        design = remeasured(survey, self._design, names)
+        before = self.bench.results.survey.questionnaire
+        design = remeasured(survey, self._design, names, before=before)
         counted = tally(design, list(design.measures), by=survey.area_levels())
         ranked = rank_design(computed, design, counted, variance="linearized")
         return replace(ranked, survey=survey)
@@ -481,10 +493,17 @@ def _times(weights: Mapping[str, float | str], component: str, factor: float) ->
 
 
 def _without_needless(survey: Survey) -> Survey:
-    """Return the survey without the combined score where no rank rests on it: what-if need not compute it."""
-    if ranked_scores(survey) & survey.composed.keys():
+    """Return the survey without what no rank rests on: what-if need compute neither the combined score nor indices of areas."""
+    needed = ranked_scores(survey)
+    if needed & survey.composed.keys():
         return survey
-    return replace(survey, combined=None)
+    needed.add(survey.questionnaire.ranked)
+    indices = {}
+    for name, index in survey.questionnaire.indices.items():
+        if index.level == "person" or name in needed:
+            indices[name] = index
+    questionnaire = survey.questionnaire.model_copy(update={"indices": indices})
+    return replace(survey, combined=None, questionnaire=questionnaire)
 
 
 def _margins(steps: Sequence[Step]) -> list[str]:
@@ -506,6 +525,9 @@ class _Weightings:
         self._areas = _Areas(bench.results)
         weights = weight_figures(bench.results)
         self._effective_n = {DECLARED: weights["effective_n"]}
+        declared = bench.results
+        self._margins = calibrated_margins(declared.survey)
+        self._missed = {DECLARED: margins_missed(declared.design, self._margins)}
 
     def declared(self) -> Outcome:
         """Return what stands before anything is moved."""
@@ -523,6 +545,8 @@ class _Weightings:
         ranked = self._ranked(with_weighting(self.bench.results.survey, recipe, name=name))
         tried = self.bench.keep_look(name, ranked)
         self._effective_n[name] = tried.effective_n
+        if name not in self._missed:
+            self._missed[name] = margins_missed(ranked.design, self._margins)
         return self._outcome(name, ranked, _code_of(recipe, name))
 
     def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
@@ -537,6 +561,7 @@ class _Weightings:
         row = _whole_row(name, result, result.survey.ranked)
         if result.survey.declared.selection == "probability":
             row["effective_n"] = self._effective_n.get(str(name))
+        row["margins_missed"] = self._missed[str(name)]
         return row
 
     @use(None)
@@ -637,7 +662,9 @@ class _Areas:
     def __init__(self, declared: Results) -> None:
         self._declared = declared
         with use(None):
-            self._before = ranking_table(declared.survey, declared.estimates, declared.ranking)
+            self._before = ranking_table(
+                declared.survey, declared.estimates, declared.ranking, graded=False
+            )
 
     def outcome(
         self, name: Text | str, result: Results | Ranked, code: str, table: pd.DataFrame
@@ -652,7 +679,7 @@ class _Areas:
 
     def _listed(self, result: Results | Ranked) -> pd.DataFrame:
         """Return the areas that are on the list, or leave it."""
-        areas = moved_areas(result, self._before)
+        areas = moved_areas(result, self._before, graded=False)
         shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]
         before = shown["rank"].astype(float) - shown["rank_shift"]
         if before.mod(1).eq(0).all():

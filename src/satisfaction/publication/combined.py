@@ -18,6 +18,11 @@ SCORES = [
     *("weight", "score", "scaled", "se", "contribution", "exact"),
 ]
 
+AGGREGATIONS = {
+    "arithmetic": _("weighted arithmetic mean"),
+    "geometric": _("weighted geometric mean"),
+}
+
 
 def weighted_sum(declared: CombinedFile) -> Text:
     """Write the components with their weights as a sum."""

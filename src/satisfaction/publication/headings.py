@@ -141,6 +141,28 @@ HEADINGS = {
     "list_p": pgettext("a heading", "p, whole list"),
     "decidable_share": pgettext("a heading", "share of pairs proven"),
     "rank_declared": pgettext("a heading", "declared"),
+    "pingouin: alpha": pgettext("a heading", "alpha by pingouin"),
+    "pingouin: low": pgettext("a heading", "its lower limit, as of a simple random sample"),
+    "pingouin: high": pgettext("a heading", "its upper limit, as of a simple random sample"),
+    "weighted alpha": pgettext("a heading", "alpha, weighted"),
+    "design: low": pgettext("a heading", "lower limit, of the design"),
+    "design: high": pgettext("a heading", "upper limit, of the design"),
+    "width, design / pingouin": pgettext(
+        "a heading", "width of the intervals, design over pingouin"
+    ),
+    "F": pgettext("a heading", "F statistic"),
+    "f": pgettext("a heading", "F statistic"),
+    "t": pgettext("a heading", "t statistic"),
+    "se ignoring": pgettext("a heading", "standard error as if the waves shared no PSU"),
+    "se ignoring / se": pgettext("a heading", "that over the standard error"),
+    "difference (whole)": pgettext("a heading", "difference from the rest of the whole"),
+    "p_holm (whole)": pgettext("a heading", "p-value (Holm), beside the whole"),
+    "plain": pgettext("a heading", "estimate without weights"),
+    "se plain": pgettext("a heading", "standard error without the design"),
+    "se / se plain": pgettext("a heading", "standard errors, with over without the design"),
+    "textbook": pgettext("a heading", "textbook p-value (Holm)"),
+    "later": pgettext("a heading", "later wave"),
+    "earlier": pgettext("a heading", "earlier wave"),
     "moved": pgettext("a heading", "the list"),
 }
 """Titles of columns that hold words of one language, before those of the published tables."""

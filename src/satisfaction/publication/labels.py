@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import MARKS, Survey
 from satisfaction.foundation.language import Text, _, as_text, ngettext, pgettext, semicolon_list
 
+CALIBRATIONS = {"logit": _("logit calibration"), "linear": _("linear calibration")}
 DIGITS = 12
 UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 KINDS = "省市州区县"
@@ -203,3 +205,39 @@ def published(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.Dat
         into="name",
     )
     return twelve_digits(table.assign(mark=mark(survey))[["survey", "wave", *columns, "mark"]])
+
+
+def recipe_words(name: Text | str) -> Text | str:
+    """Return what a weighting that was tried is called: words for the names that the program gives, any other as it stands.
+
+    Examples
+    --------
+    >>> recipe_words("trim 3 x mean, without county_sex").en
+    'weights cut at 3 times the mean; without the margin county_sex'
+    >>> recipe_words("my own")
+    'my own'
+    """
+    parts = []
+    for part in re.split(r", (?![\d.]+\])", str(name)):
+        words = _words_of_change(part)
+        if words is None:
+            return name
+        parts.append(words)
+    return semicolon_list(parts)
+
+
+def _words_of_change(change: str) -> Text | None:
+    """Return words for one change of a recipe that the program proposes; None for any other."""
+    if change == "no trimming":
+        return _("no trimming")
+    if cut := re.fullmatch(r"trim ([\d.]+) x mean", change):
+        return _("weights cut at {multiple} times the mean", multiple=cut[1])
+    if without := re.fullmatch(r"without (\w+)", change):
+        return _("without the margin {margin}", margin=without[1])
+    calibrated = re.fullmatch(r"(logit|linear) \[([\d.]+), ([\d.]+)\]", change)
+    if calibrated is None:
+        return None
+    method = CALIBRATIONS[calibrated[1]]
+    return _(
+        "{method}, factors {low} to {high}", method=method, low=calibrated[2], high=calibrated[3]
+    )

@@ -69,9 +69,11 @@ WITHHELD = _("withheld by the suppression rule; not ranked")
 
 
 def ranking_table(
-    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking
+    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking, *, graded: bool = True
 ) -> pd.DataFrame:
     """Return the ranking as published, in rank order: no rank without its sets, status and probability.
+
+    Without `graded` nobody has a grade: finding grades takes as long as the ranks.
 
     Returns
     -------
@@ -110,7 +112,9 @@ def ranking_table(
         table["note"] = [notes.get(code, "") for code in table["code"]]
     if "model_dependent" in table:
         table["model_dependent"] = yes_or_no(table["model_dependent"])
-    table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
+    table["grade"] = pd.array([pd.NA] * len(table), dtype="Int64")
+    if graded:
+        table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)

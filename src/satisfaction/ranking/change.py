@@ -275,8 +275,8 @@ class RankChange:
         return chosen.sort_values("rise", ascending=False, kind="stable").reset_index(drop=True)
 
     def _by_unit(self, values: Floats) -> pd.Series:
-        spread = spread_out({"unit": values}, self.waves.after)["unit"]
-        return spread.set_axis(list(self.waves.after.names))
+        after = self.waves.after
+        return pd.Series(spread_out({"unit": values}, after)["unit"], index=list(after.names))
 
 
 def rank_change(

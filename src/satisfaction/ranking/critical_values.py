@@ -53,12 +53,37 @@ def range_p_value(q: Floats, groups: int, df: Floats) -> Floats:
     groups : int
         Number of units whose range is taken.
     """
+    return _chi_nodes(df).mean_of(range_tail(groups), q)
+
+
+@dataclass(frozen=True, slots=True)
+class ChiNodes:
+    """Nodes of chi variables, in the units of their own root mean square, (m, nodes) each.
+
+    Attributes
+    ----------
+    scale : (m, nodes)
+        Values of the chi variables.
+    density : (m, nodes)
+        Their densities there, up to a factor.
+    """
+
+    scale: Floats = field(repr=False)
+    density: Floats = field(repr=False)
+
+    def mean_of(self, tail: CubicSpline, q: Floats) -> Floats:
+        """Mean of a tail beyond (m,) values times the chi variable, (m,)."""
+        beyond = tail(np.minimum(q[:, None] * self.scale, WIDEST))
+        mean: Floats = np.sum(self.density * beyond, axis=1) / np.sum(self.density, axis=1)
+        return mean
+
+
+def _chi_nodes(df: Floats) -> ChiNodes:
+    """Nodes of the chi variables of (m,) degrees of freedom."""
     inverse = np.maximum(1 / df, 1e-14)[:, None]  # beyond 1e14 df the chi variable is a constant
     log_scale = NODES * np.sqrt(inverse / 2)
     density = np.exp((log_scale - np.expm1(2 * log_scale) / 2) / inverse)
-    tail = range_tail(groups)(np.minimum(q[:, None] * np.exp(log_scale), WIDEST))
-    p_value: Floats = np.sum(density * tail, axis=1) / np.sum(density, axis=1)
-    return p_value
+    return ChiNodes(np.exp(log_scale), density)
 
 
 @lru_cache(maxsize=64)
@@ -93,11 +118,14 @@ def range_quantiles(level: float, groups: int, df: Floats) -> Floats:
     return quantiles
 
 
+@lru_cache(maxsize=4096)
 def range_quantile(level: float, groups: int, df: float) -> float:
-    """Quantile of the studentized range."""
+    """Quantile of the studentized range; the rankings of a wave ask for the same ones again."""
+    nodes = _chi_nodes(np.array([df]))
+    tail = range_tail(groups)
 
     def excess(log_q: float) -> float:
-        return float(range_p_value(np.exp([log_q]), groups, np.array([df]))[0]) - (1 - level)
+        return float(nodes.mean_of(tail, np.exp([log_q]))[0]) - (1 - level)
 
     return float(np.exp(brentq(excess, -7.0, 40.0, xtol=1e-13)))
 

@@ -140,10 +140,12 @@ def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
     weight = np.exp(-(NODES**2) / 2)
     ahead_count = np.zeros((places, len(mean), len(NODES)))
     ahead_count[0] = 1.0
+    moved = np.empty_like(ahead_count[1:])
+    nodes = sd * NODES
     for other in range(len(mean)):
-        ahead = special.ndtr(((mean[other] - mean)[:, None] - sd * NODES) / sd[other])
+        ahead = special.ndtr(((mean[other] - mean)[:, None] - nodes) / sd[other])
         ahead[other] = 0.0
-        moved = ahead_count[:-1] * ahead
+        np.multiply(ahead_count[:-1], ahead, out=moved)
         ahead_count *= 1 - ahead
         ahead_count[1:] += moved
     probability: Floats = np.sum(ahead_count, axis=0) @ weight / weight.sum()

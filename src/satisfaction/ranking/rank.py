@@ -8,7 +8,7 @@ Reading order: `pairs` (all comparisons), `critical_values` and `sets` (guarante
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -472,7 +472,8 @@ def rank(
         they are; for rates 0-1 also normal on the logit or arcsine scale, or of any shape. "auto":
         "logit" for Estimates of a rate, else "identity". For Estimates of a rate, and where one of
         the last three is asked for, errors depend on the rate and are moderated by their df; the
-        table then ends with probability_low, probability_high (over all four) and model_dependent
+        table then ends with probability_low, probability_high (over all four and a prior with two
+        ends) and model_dependent
         (they differ by more than 0.1).
 
     Returns
@@ -574,21 +575,20 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     model = models[options.prior]
     if pairs.drawn is not None:
         model = DrawnModel(pairs.drawn.draws.scores)
-    columns: dict[str, NDArray[Any]] = {
-        "rank": tied_rank(pairs, options.ties),
-        "marginal_low": marginal.low,
-        "marginal_high": marginal.high,
-        "simultaneous_low": simultaneous.low,
-        "simultaneous_high": simultaneous.high,
-        "status": membership.decide(
-            deciding, 1 - options.level, words=STATUS, provable=not options.taken_as_exact
-        ),
-        "p_in": tests.p_in,
-        "p_out": tests.p_out,
-        "probability_bottom": _listed(model, options),
-        "expected_rank": model.expected_rank(),
-        "reliability": normal.reliability,
-    }
+    listed = _listed(model, options)
+    columns: dict[str, NDArray[Any]] = {"rank": tied_rank(pairs, options.ties)}
+    columns["marginal_low"] = marginal.low
+    columns["marginal_high"] = marginal.high
+    columns["simultaneous_low"] = simultaneous.low
+    columns["simultaneous_high"] = simultaneous.high
+    provable = not options.taken_as_exact
+    alpha = 1 - options.level
+    columns["status"] = membership.decide(deciding, alpha, words=STATUS, provable=provable)
+    columns["p_in"] = tests.p_in
+    columns["p_out"] = tests.p_out
+    columns["probability_bottom"] = listed
+    columns["expected_rank"] = model.expected_rank()
+    columns["reliability"] = normal.reliability
     if options.multiplicity:
         columns["p_in_adjusted"] = deciding.p_in
         columns["p_out_adjusted"] = deciding.p_out
@@ -597,10 +597,16 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
     if options.compares_priors:
-        columns |= _range(models, pairs, options)
-    rows = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
-    rows["se"] = np.sqrt(np.diag(units.cov))
-    rows = rows.assign(**spread_out(columns, units))
+        chances = []
+        for fitted in models.values():
+            of_prior = listed
+            if fitted is not model:
+                of_prior = _listed(fitted, options)
+            chances.append(of_prior)
+        columns |= _range(chances, pairs, options)
+    published: dict[str, Any] = {"unit": list(units.names), "estimate": units.estimate}
+    published["se"] = np.sqrt(np.diag(units.cov))
+    rows = pd.DataFrame(published | spread_out(columns, units))
     summary = summarise(
         units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=normal
     )
@@ -650,7 +656,7 @@ def _listed(model: Known, options: RankOptions) -> Floats:
 
 
 def _range(
-    models: Mapping[str, Known], pairs: Pairs, options: RankOptions
+    chances: Sequence[Floats], pairs: Pairs, options: RankOptions
 ) -> dict[str, NDArray[Any]]:
     """Smallest and largest probability of the listed end over the priors, and where they differ by
     more than 0.1. Where the true rates are not shown to differ, every unit may be as likely as any.
@@ -659,7 +665,7 @@ def _range(
     rate = options.sign * pairs.score
     se = np.maximum(pairs.se, TIE)
     bounded = rates.fit_bounded(rate, se, pairs.df, sign=options.sign)
-    chances = [_listed(model, options) for model in (*models.values(), bounded)]
+    chances = [*chances, _listed(bounded, options)]
     equal = None
     if rates.may_be_equal(rate, se, pairs.df):
         equal = min(options.bottom, p) / p

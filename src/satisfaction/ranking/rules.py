@@ -7,7 +7,7 @@ prefectures in the province.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
@@ -25,8 +25,8 @@ from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
 from satisfaction.ranking.membership import point_list
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, tied_rank
 from satisfaction.ranking.rank import Ranking, of_rates, prior_options, rank_nobody, rank_units
-from satisfaction.ranking.table import RankOptions, list_facts, notes, spread_out
-from satisfaction.ranking.units import units_from_estimates
+from satisfaction.ranking.table import RankOptions, list_facts, notes, ranked_rows, spread_out
+from satisfaction.ranking.units import unit_names, units_from_estimates
 
 # digits of a published figure: a score that is 0.125 to them rounds up, though its bits say 0.12499...
 PUBLISHED = 12
@@ -234,7 +234,7 @@ def _with_ranks_of_rule(ranking: Ranking, rules: RankingRules, breaking: Floats 
             ties=summary.ties.replace("never broken", f"broken by {rules.tie_break}"),
         )
     facts = list_facts(
-        table[units.ranked],
+        ranked_rows(table, units),
         point_list(options.from_listed_end(pairs), options.bottom),
         list_p=summary.list_p,
         level=summary.level,
@@ -323,7 +323,6 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
     is_rate = survey.ranked in survey.questionnaire.rates
     model = prior_options(rules.prior, is_rate=is_rate)
     level_of = survey.levels()
-    parent_of = survey.parents()
     levels = [*survey.area_levels(), survey.whole()]
     within: dict[tuple[str, str], Ranking] = {}
     left_out: list[LeftOut] = []
@@ -341,10 +340,9 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
         breaking = breaking_scores(rules, estimates[level])
         if level == survey.ranked_level:
             taking_part = ranking.units.ranked
-        codes = floor.estimates.table[level].astype(str)
-        # a row without a code of the level is no area of it
-        is_area = codes.map(level_of) == level
-        parents = codes.where(is_area, "").map(lambda code: parent_of.get(code, "")).to_numpy(str)
+        codes = unit_names(floor.estimates)
+        parents = _parents(survey, codes, level)
+        fields: dict[str, Ints] = {}
         for parent in np.unique(parents[parents != ""]).tolist():
             rows = np.flatnonzero(parents == parent)
             reason = None
@@ -355,18 +353,34 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
             elif taking_part[rows].sum() < 2:
                 reason = TOO_FEW
             if reason:
-                left_out.append(LeftOut(level, parent, tuple(codes.iloc[rows]), reason))
-                continue
+                named = tuple(codes[row] for row in rows)
+                left_out.append(LeftOut(level, parent, named, reason))
+            else:
+                fields[parent] = rows
+        ranked = np.zeros(len(codes), dtype=bool)
+        for rows in fields.values():
+            ranked[rows] = taking_part[rows]
+        units = units_from_estimates(floor.estimates, ranked=ranked, selection="probability")
+        for parent, rows in fields.items():
             inside = _rows(floor.estimates, rows)
-            ranked = taking_part[rows]
-            units = units_from_estimates(inside, ranked=ranked, selection="probability")
-            alone = rank_units(units, options, source=inside)
+            alone = rank_units(units.of(rows), options, source=inside)
             breaking_inside = None
             if breaking is not None:
                 breaking_inside = breaking[rows]
             alone = _with_ranks_of_rule(alone, rules, breaking_inside)
             within[level, parent] = _with_floor_said(alone, floor, rules)
     return Rankings(MappingProxyType(within), tuple(left_out))
+
+
+def _parents(survey: Survey, codes: Sequence[str], level: str) -> np.ndarray:
+    """Return the codes of the areas that areas of a level lie in, (p,) str; empty where a row is no area of it."""
+    level_of = survey.levels()
+    parents = survey.parents()
+    of_level = []
+    for code in codes:
+        is_area = level_of.get(code) == level
+        of_level.append(parents.get(code, "") if is_area else "")
+    return np.array(of_level, dtype=str)
 
 
 def breaking_scores(rules: RankingRules, estimates: Estimates) -> Floats | None:

@@ -30,7 +30,7 @@ from satisfaction.ranking.membership import (
     point_list,
     verify_list,
 )
-from satisfaction.ranking.pairs import RULES, Pairs, Ties
+from satisfaction.ranking.pairs import RULES, Bools, Pairs, Ties
 from satisfaction.ranking.probability import Between, Posterior
 from satisfaction.ranking.rates import RANGE, Prior
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, RankSets, Simultaneous
@@ -230,22 +230,35 @@ def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.D
     return table
 
 
-def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, pd.Series]:
+def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, Any]:
     """Place the ranked units' values in input order; the others get a missing value, or the words
     "not ranked".
     """
-    at = np.flatnonzero(units.ranked)
-    spread = {}
-    for name, values in columns.items():
-        full = pd.Series(values, index=at).reindex(range(len(units.names)))
-        if values.dtype == object:
-            full = full.astype(object).where(units.ranked, "not ranked")
-        elif values.dtype == bool:
-            full = full.astype("boolean")
-        elif np.issubdtype(values.dtype, np.integer):
-            full = full.astype("Int64")
-        spread[name] = full
-    return spread
+    return {name: _spread_out(values, units.ranked) for name, values in columns.items()}
+
+
+def _spread_out(values: NDArray[Any], ranked: Bools) -> Any:
+    """Place the values of ranked units among all, as a column of a table."""
+    if values.dtype == object:
+        words = np.full(len(ranked), "not ranked", dtype=object)
+        words[ranked] = values
+        return pd.Series(words, dtype=object)
+    if values.dtype == bool:
+        known = np.zeros(len(ranked), dtype=bool)
+        known[ranked] = values
+        return pd.arrays.BooleanArray(known, ~ranked)
+    if np.issubdtype(values.dtype, np.integer):
+        numbers = np.zeros(len(ranked), dtype=np.int64)
+        numbers[ranked] = values
+        return pd.arrays.IntegerArray(numbers, ~ranked)
+    full = np.full(len(ranked), np.nan)
+    full[ranked] = values
+    return full
+
+
+def ranked_rows(table: pd.DataFrame, units: Units) -> pd.DataFrame:
+    """Return the rows of the ranked units."""
+    return table if units.ranked.all() else table[units.ranked]
 
 
 # ---- the summary
@@ -431,13 +444,21 @@ def point_summary(
     notes yet.
     """
     points = point_list(options.from_listed_end(pairs), options.bottom)
+    facts = list_facts(ranked_rows(table, units), points)
+    facts["critical_values"] = MappingProxyType({})
+    return _with_options(units, pairs, options, facts)
+
+
+def _with_options(
+    units: Units, pairs: Pairs, options: RankOptions, facts: Mapping[str, Any]
+) -> RankingSummary:
+    """State who is ranked, and the options, beside other facts."""
     family = FAMILIES[options.multiplicity] if options.multiplicity else None
     form = None if options.membership == "simes" else options.membership
+    not_ranked = tuple(np.array(units.names, dtype=object)[~units.ranked])
     return RankingSummary(
         p=len(pairs.score),
-        not_ranked=tuple(table["unit"][~units.ranked]),
-        **list_facts(table[units.ranked], points),
-        critical_values=MappingProxyType({}),
+        not_ranked=not_ranked,
         se_from_limits=units.se_from_limits,
         independent=pairs.independent,
         ties=TIES.format(RULES[options.ties]),
@@ -448,6 +469,7 @@ def point_summary(
         marginal_asked=options.marginal,
         membership_asked=form,
         multiplicity=family,
+        **facts,
     )
 
 
@@ -462,34 +484,33 @@ def summarise(
     model: Posterior,
 ) -> RankingSummary:
     """State what holds for the table as a whole, and how certain it is; no notes yet."""
-    rows = table[units.ranked]
+    rows = ranked_rows(table, units)
     p = len(pairs.score)
     listing = options.from_listed_end(pairs)
     points = point_list(listing, options.bottom)
     list_p = verify_list(listing, options.bottom)
     decided = int((simultaneous.low - 1).sum())
     critical = {"marginal": marginal.critical, "simultaneous": simultaneous.critical}
-    summary = replace(
-        point_summary(units, table, pairs, options),
-        rankability=model.rankability,
-        tau2=model.tau2,
-        mu=model.mu,
-        decidable_share=decided / (p * (p - 1) / 2),
-        **list_facts(rows, points, list_p=list_p, level=options.level),
-        critical_values=MappingProxyType(critical),
-        zero_se=tuple(rows["unit"][pairs.se == 0]),
-        df=df_convention(pairs),
+    names = rows["unit"].to_numpy(object)
+    facts = list_facts(rows, points, list_p=list_p, level=options.level)
+    facts |= {
+        "rankability": model.rankability,
+        "tau2": model.tau2,
+        "mu": model.mu,
+        "decidable_share": decided / (p * (p - 1) / 2),
+        "critical_values": MappingProxyType(critical),
+        "zero_se": tuple(names[pairs.se == 0]),
+        "df": df_convention(pairs),
+        "marginal_method": marginal.method or None,
+        "simultaneous_method": simultaneous.method or None,
         **conventions(pairs, options),
-    )
+    }
     if options.taken_as_exact:
-        summary = replace(summary, list_established=False, taken_as_exact=options.taken_as_exact)
+        facts |= {"list_established": False, "taken_as_exact": options.taken_as_exact}
     if RANGE[2] in rows:
         depends = rows[RANGE[2]].to_numpy(bool)
-        summary = replace(summary, model_dependent=tuple(rows["unit"][depends]))
-    if marginal.method:
-        summary = replace(summary, marginal_method=marginal.method)
-    if simultaneous.method:
-        summary = replace(summary, simultaneous_method=simultaneous.method)
+        facts["model_dependent"] = tuple(names[depends])
+    summary = _with_options(units, pairs, options, facts)
     simulations = {"marginal": marginal.simulation, "simultaneous": simultaneous.simulation}
     runs = {kind: run for kind, run in simulations.items() if run is not None}
     if not runs:
@@ -510,7 +531,7 @@ def summarise(
         draws=number,
         monte_carlo_error=MappingProxyType(errors),
         critical_steps=simultaneous.simulation.steps if simultaneous.simulation else (),
-        fragile=tuple(rows["unit"].to_numpy()[fragile]),
+        fragile=tuple(names[fragile]),
     )
 
 
@@ -522,17 +543,20 @@ def list_facts(
 
     A list whose cut is tied is not established.
     """
-    listed = rows[points.listed]
-    tied = tuple(rows["unit"][points.tied])
+    names = rows["unit"].to_numpy(object)
+    listed = tuple(names[points.listed])
+    tied = tuple(names[points.tied])
     expected = established = list_established = None
     if list_p is not None:
         if tied:
             list_p = 1.0
-        expected = float(listed["probability_bottom"].sum())
-        established = int((listed["status"] == "established").sum())
+        chances = rows["probability_bottom"].to_numpy(float)[points.listed]
+        status = rows["status"].to_numpy(object)[points.listed]
+        expected = float(np.nansum(chances))
+        established = int(np.count_nonzero(status == "established"))
         list_established = list_p <= 1 - level
     return {
-        "listed": tuple(listed["unit"]),
+        "listed": listed,
         "tied_at_cut": tied,
         "tie_at_cut": bool(tied),
         "list_size_low": len(listed),

@@ -14,7 +14,7 @@ from scipy import special
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
-from satisfaction.ranking.pairs import Bools, Floats
+from satisfaction.ranking.pairs import Bools, Floats, Ints
 
 if TYPE_CHECKING:
     from satisfaction.ranking.drawn import JointDraws
@@ -67,6 +67,23 @@ class Units:
     def ranked_names(self) -> tuple[str, ...]:
         """Names of the units that take part."""
         return tuple(np.array(self.names, dtype=object)[self.ranked])
+
+    def of(self, rows: Ints) -> Units:
+        """Return some of the units."""
+        names = tuple(self.names[row] for row in rows)
+        drawn = None
+        if self.drawn is not None:
+            drawn = self.drawn.of(rows)
+        return Units(
+            names,
+            self.estimate[rows],
+            self.cov[np.ix_(rows, rows)],
+            self.df[rows],
+            self.ranked[rows],
+            self.selection,
+            tuple(name for name in self.se_from_limits if name in names),
+            drawn,
+        )
 
 
 def units_from_arrays(
@@ -154,8 +171,8 @@ def units_from_estimates(estimates: Estimates, *, ranked: object, selection: str
 
 def unit_names(estimates: Estimates) -> tuple[str, ...]:
     """Names of the areas of Estimates: their codes, joined by "/"."""
-    areas = estimates.table[list(estimates.by)].itertuples(index=False)
-    return tuple("/".join(map(str, codes)) for codes in areas)
+    columns = [estimates.table[name].tolist() for name in estimates.by]
+    return tuple("/".join(map(str, codes)) for codes in zip(*columns, strict=True))
 
 
 def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float) -> Units:

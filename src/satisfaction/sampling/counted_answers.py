@@ -46,6 +46,18 @@ def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
+def changed_measures(now: Questionnaire, before: Questionnaire) -> set[str]:
+    """Name the rates and indices that a questionnaire declares otherwise; every measure where anything else differs."""
+    named = {"rates": now.rates, "indices": now.indices}
+    if before.model_copy(update=named) != now:
+        return {*now.rates, *now.topics, *now.indices}
+    changed = {name for name, rate in now.rates.items() if rate != before.rates.get(name)}
+    for name, index in now.indices.items():
+        if index != before.indices.get(name):
+            changed.add(name)
+    return changed
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One item's contribution: the columns to compute, and the names of its valid flag and of its score in 1/unit."""

@@ -95,6 +95,7 @@ HEADINGS = REASONS | {
     "weight": _("weight"),
     "part_scores": _("points of each code"),
 }
+Row = dict[Any, Any]
 CODES = ["item", "code", "label", "kind", "score", "counts", "denominator"]
 RATES = ["rate", "label", "item", "counts", *get_args(Missing), "min_valid_items", "source"]
 INDICES = ["index", "label", "level", "part", "weight", "part_scores", "min_valid_items", "source"]
@@ -132,11 +133,11 @@ def codebook_tables(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
 
 def codebook_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     """Return the codebook as the sheets of a workbook: names and headings in the current language; no empty columns."""
-    headings = {name: str(heading) for name, heading in HEADINGS.items()}
     sheets = {}
     for name, table in codebook_tables(questionnaire).items():
         filled = table.dropna(axis="columns", how="all")
-        sheets[str(SHEETS[name])] = filled.rename(columns=headings)
+        headings = [str(HEADINGS[column]) for column in filled]
+        sheets[str(SHEETS[name])] = filled.set_axis(headings, axis="columns")
     return sheets
 
 
@@ -156,12 +157,13 @@ def codebook_html(questionnaire: Questionnaire) -> str:
         "stays_in": str(WAYS["in"]),
     }
     values["questionnaire"] = questionnaire
-    values["levels"] = {name: index.level for name, index in questionnaire.indices.items()}
+    indices = questionnaire.indices.items()
+    values["levels"] = {name: index.level for name, index in indices}
     return fill("codebook.html", values | words)
 
 
-def _grouped(rows: Iterable[dict[Any, Any]], key: str) -> dict[object, list[dict[Any, Any]]]:
-    groups: dict[object, list[dict[Any, Any]]] = {}
+def _grouped(rows: Iterable[Row], key: str) -> dict[object, list[Row]]:
+    groups: dict[object, list[Row]] = {}
     for row in rows:
         groups.setdefault(row[key], []).append(row)
     return groups
@@ -178,10 +180,11 @@ def counting(questionnaire: Questionnaire, rate: Rate, item: str) -> str:
     declared = questionnaire.items[item]
     if isinstance(declared, MultipleItem):
         if declared.knowledge:
-            correct = [str(code) for code, option in declared.options.items() if option.correct]
+            options = declared.options.items()
+            correct = [str(code) for code, option in options if option.correct]
             return str(_credit(declared.knowledge, correct))
-        options = _listed(declared.options, rate.counts or ())
-        return str(_("any of: {options}", options=options))
+        counting_options = _listed(declared.options, rate.counts or ())
+        return str(_("any of: {options}", options=counting_options))
     answers = questionnaire.answers(item)
     codes = rate.counts
     if codes is None:
@@ -189,9 +192,9 @@ def counting(questionnaire: Questionnaire, rate: Rate, item: str) -> str:
     return _listed(answers, codes)
 
 
-def _listed(answers: Mapping[int, object], codes: Iterable[int]) -> str:
+def _listed(answers: Mapping[int, object], codes: Iterable[int], between: str = "; ") -> str:
     """Return codes with their labels."""
-    return "; ".join(f"{code} {answers[code]}" for code in codes)
+    return between.join(f"{code} {answers[code]}" for code in codes)
 
 
 def conditions(questionnaire: Questionnaire, asked: Mapping[str, Iterable[int]]) -> str:
@@ -199,7 +202,7 @@ def conditions(questionnaire: Questionnaire, asked: Mapping[str, Iterable[int]])
     parts = []
     for name, codes in asked.items():
         known = questionnaire.answers(name) | questionnaire.special(name)
-        parts.append(f"{name} = " + " / ".join(f"{code} {known[code]}" for code in codes))
+        parts.append(f"{name} = {_listed(known, codes, ' / ')}")
     return "; ".join(parts)
 
 
@@ -358,15 +361,12 @@ def printable_html(questionnaire: Questionnaire, language: Language = "zh") -> s
     name, address or telephone number. Three or more questions in a row on one scale form a grid.
     """
     named = _head(questionnaire)
-    head = [name for name in questionnaire.items if name in named]
     asked = [name for name in questionnaire.items if name not in named]
     numbers = {name: number for number, name in enumerate(asked, start=1)}
     questions = [_question(questionnaire, name, numbers) for name in asked]
-    values = {
-        "questionnaire": questionnaire,
-        "head": [(name, questionnaire.items[name]) for name in head],
-        "blocks": list(_blocks(questions)),
-    }
+    fields = [(name, item) for name, item in questionnaire.items.items() if name in named]
+    blocks = list(_blocks(questions))
+    values = {"questionnaire": questionnaire, "head": fields, "blocks": blocks}
     with use(language):
         return fill("form.html", values)
 
@@ -421,13 +421,10 @@ def _blocks(questions: list[_Question]) -> Iterable[tuple[str, list[_Question]]]
 
     def together(question: _Question) -> object:
         """Return what neighbours in a grid share: their scale; a question that must stand alone has its number."""
-        alone = (
-            question.scale is None
-            or question.only_if
-            or question.stops
-            or len(question.choices) > WIDEST_GRID
-        )
-        return question.number if alone else question.scale
+        conditional = question.only_if or question.stops
+        if conditional or len(question.choices) > WIDEST_GRID:
+            return question.number
+        return question.scale or question.number
 
     for _shared, run in groupby(questions, key=together):
         alike = list(run)

@@ -51,6 +51,7 @@ CORE = (
 CHOICE = ("list_name", "name", *(f"label::{name}" for name in LANGUAGES.values()))
 CODED = ("answers", "options", "special")
 SHOWN = {"zh", "en", "wording", "type", "required", "asked_if", "low", "high", "scale", *CODED}
+Compared = tuple[str, Constraint]  # the clause of an expression, and what it says
 TIMES = ("start", "end")  # filled in by the collecting tool: how long an interview took
 LONGEST_CELL = 32_767  # Excel's limit; a longer text would be dropped without a word
 
@@ -65,7 +66,8 @@ def write_xlsform(questionnaire: Questionnaire, path: str | Path) -> None:
     """
     sheets = xlsform_sheets(questionnaire)
     for name, table in sheets.items():
-        longest = table.map(lambda value: len(str(value))).max(axis=1)
+        lengths = table.map(str).map(len)
+        longest = lengths.max(axis=1)
         for row, length in enumerate(longest, start=2):
             if length > LONGEST_CELL:
                 raise QuestionnaireError(
@@ -145,8 +147,10 @@ def _cell(value: Any) -> str | int:
     """Write a value so that a cell's text tells its type: whole numbers and plain words as they are, the rest as JSON."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str) and value == value.strip() and not _is_json(value):
-        return value
+    if isinstance(value, str):
+        plain = value == value.strip()
+        if plain and not _is_json(value):
+            return value
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -154,15 +158,15 @@ def condition(asked_if: Mapping[str, Iterable[int]]) -> str:
     """Write a skip rule as an XLSForm expression: every item named must have one of its codes."""
     clauses = []
     for item, codes in asked_if.items():
-        any_of_them = " or ".join(f"${{{item}}} = '{code}'" for code in codes)
-        clauses.append(f"({any_of_them})")
+        alternatives = [f"${{{item}}} = '{code}'" for code in codes]
+        clauses.append(f"({' or '.join(alternatives)})")
     return " and ".join(clauses)
 
 
-def comparisons(questionnaire: Questionnaire) -> dict[str, list[tuple[str, Constraint]]]:
+def comparisons(questionnaire: Questionnaire) -> dict[str, list[Compared]]:
     """Return, for the item that is asked last of those a constraint compares, the clause a collecting tool checks there."""
     asked = list(questionnaire.items)
-    clauses: dict[str, list[tuple[str, Constraint]]] = {}
+    clauses: dict[str, list[Compared]] = {}
     for constraint in questionnaire.constraints.values():
         last = max(constraint.items(), key=asked.index)
         other: int | str = constraint.left
@@ -184,7 +188,7 @@ def _question(
     item: Item,
     lists: Mapping[str, str],
     data: Mapping[str, Any],
-    compared: list[tuple[str, Constraint]],
+    compared: list[Compared],
 ) -> dict[str, Any]:
     asked = item.wording or item
     row: dict[str, Any] = {"type": _type(name, item, lists), "name": name}
@@ -205,7 +209,8 @@ def _question(
 
 def _in_columns(base: str, text: Text) -> dict[str, str]:
     """Return words as cells of the columns of each language."""
-    return {f"{base}::{LANGUAGES['zh']}": text.zh, f"{base}::{LANGUAGES['en']}": text.en}
+    columns = [f"{base}::{name}" for name in LANGUAGES.values()]
+    return dict(zip(columns, text, strict=True))
 
 
 def _type(name: str, item: Item, lists: Mapping[str, str]) -> str:
@@ -220,7 +225,7 @@ def _type(name: str, item: Item, lists: Mapping[str, str]) -> str:
     return "text"
 
 
-def _constraint(item: Item, compared: list[tuple[str, Constraint]]) -> dict[str, str]:
+def _constraint(item: Item, compared: list[Compared]) -> dict[str, str]:
     """Return what the collecting tool refuses while the interviewer is still there, with the message it shows."""
     refused = list(_refused_alone(item))
     refused += [(clause, constraint.text) for clause, constraint in compared]
@@ -251,8 +256,9 @@ def _refused_alone(item: Item) -> Iterable[tuple[str, Text]]:
 def _choices(name: str, coded: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     for part in CODED:
         for code, choice in coded.get(part, {}).items():
+            label = Text(choice["zh"], choice["en"])
             row = {"list_name": name, "name": str(code)}
-            yield row | _in_columns("label", Text(choice["zh"], choice["en"]))
+            yield row | _in_columns("label", label)
 
 
 def _unseen(coded: Mapping[str, Any]) -> dict[str, Any]:
@@ -337,12 +343,13 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         `sat_items` that is not JSON, Q205 a name or code that stands twice; otherwise as for a YAML file, with sheet and row.
     """
     path = Path(path)
-    sheets = {table.sheet.strip().lower(): table for table in read_tables(path)}
+    sheets = sheets_of(path)
     places: Places = {}
     data: dict[str, Any] = {}
     for place, row in _rows(sheets.get("sat_items"), "path", "value"):
-        _put(data, _pointer(row["path"]), _json(row["value"], f"{path} {place}"))
-        places[_pointer(row["path"])] = place
+        pointer = _pointer(row["path"])
+        _put(data, pointer, _json(row["value"], f"{path} {place}"))
+        places[pointer] = place
     settings = _settings(sheets)
     if settings.get("form_id"):
         data["questionnaire"] = settings["form_id"]
@@ -350,10 +357,16 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         data["version"] = settings["version"]
     choices = _lists_of_choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
     survey = _sheet(sheets, "survey", ("type", "name"), path)
-    data["items"], of_items = _items(survey, choices, data.get("items", {}), places, path)
+    kept_items = data.get("items", {})
+    data["items"], of_items = _items(survey, choices, kept_items, places, path)
     kept = data.get("scales", {})
     data["scales"] = _scales(choices, kept, places, without=of_items)
     return validated(_Form(path, places, data), Questionnaire, QuestionnaireError)
+
+
+def sheets_of(path: Path) -> dict[str, RawTable]:
+    """Return the sheets of a workbook by their names in small letters."""
+    return {table.sheet.strip().lower(): table for table in read_tables(path)}
 
 
 def _settings(sheets: Mapping[str, RawTable]) -> Row:
@@ -390,20 +403,15 @@ def _items(
     items: dict[str, Any] = {}
     of_items = set()
     for place, row in _rows(table):
+        where = f"{path} {place}"
         name = row["name"].strip()
         kind, chosen = _kind(row)
         if not kind or kind in NOT_ASKED:
             continue
         if name in items:
-            raise _refusal(
-                "Q205",
-                _("The name '{name}' stands twice.", name=name),
-                f"{path} {place}",
-            )
-        if left is None:
-            item: dict[str, Any] | None = _item(row, f"{path} {place}")
-        else:
-            item = _item_or_less(row, f"{path} {place}", left)
+            raise _refusal("Q205", _("The name '{name}' stands twice.", name=name), where)
+        item: dict[str, Any] | None
+        item = _item(row, where) if left is None else _item_or_less(row, where, left)
         if item is None:
             continue
         items[name] = item
@@ -481,20 +489,18 @@ def _item_or_less(row: Row, where: str, left: list[QuestionnaireError]) -> dict[
 
 def _label(row: Row) -> dict[str, str]:
     """Return a row's label in both languages; in a form of other people one that is there stands for one that is not."""
-    columns = {language: f"label::{name}" for language, name in LANGUAGES.items()}
-    if all(column in row for column in columns.values()):
-        return {language: row[column] for language, column in columns.items()}
-    written = [column for column in row if column.split("::")[0] == "label" and row[column]]
+    columns = [f"label::{name}" for name in LANGUAGES.values()]
+    if set(columns) <= row.keys():
+        texts = map(row.__getitem__, columns)
+        return dict(zip(LANGUAGES, texts, strict=True))
+    written = [column for column in row if column.split("::")[0] == "label"]
+    filled = [column for column in written if row[column]]
     labels = {}
     for language, marks in LANGUAGE_MARKS.items():
-        named = [column for column in written if _has_one_of(marks, column.lower())]
-        best = [*named, *written]
+        named = [column for column in filled if any(mark in column.lower() for mark in marks)]
+        best = [*named, *filled]
         labels[language] = row[best[0]] if best else ""
     return labels
-
-
-def _has_one_of(marks: Iterable[str], heading: str) -> bool:
-    return any(mark in heading for mark in marks)
 
 
 def _lists_of_choices(table: RawTable, path: Path) -> dict[str, Choices]:
@@ -519,7 +525,8 @@ def _coded(choices: Choices, kept: Mapping[str, Any], main: str) -> dict[str, An
     coded: dict[str, Any] = {main: {}}
     for code, (_place, label) in choices.items():
         part = "special" if code in kept.get("special", {}) else main
-        coded.setdefault(part, {})[code] = label | kept.get(part, {}).get(code, {})
+        facts = kept.get(part, {}).get(code, {})
+        coded.setdefault(part, {})[code] = label | facts
     return coded
 
 
@@ -531,16 +538,18 @@ def _asked_if(condition: str, where: str) -> dict[str, list[int]]:
         if inside.startswith("(") and inside.endswith(")"):
             inside = inside[1:-1]
         alternatives = re.split(r"\bor\b", inside)
-        chosen = [match for text in alternatives if (match := CHOSEN.fullmatch(text))]
+        chosen = list(filter(None, map(CHOSEN.fullmatch, alternatives)))
         names = {match[1] or match[3] for match in chosen}
-        if len(chosen) < len(alternatives) or len(names) != 1 or names & set(rule):
+        readable = len(chosen) == len(alternatives) and len(names) == 1
+        if not readable or names & rule.keys():
             raise _refusal(
                 "Q203",
                 _("The condition '{text}' cannot be read.", text=condition),
                 where,
                 available=["(${a} = '1' or ${a} = '2') and (${b} = '1')"],
             )
-        rule[names.pop()] = [int(match[2] or match[4]) for match in chosen]
+        codes = [match[2] or match[4] for match in chosen]
+        rule[names.pop()] = list(map(int, codes))
     return rule
 
 
@@ -548,32 +557,32 @@ def _sheet(
     sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], path: Path
 ) -> RawTable:
     if name not in sheets:
-        raise _refusal(
-            "Q202",
-            _("There is no sheet '{name}'.", name=name),
-            str(path),
-            available=sheets,
-        )
+        problem = _("There is no sheet '{name}'.", name=name)
+        raise _refusal("Q202", problem, str(path), available=sheets)
+    header = sheets[name].header
     for column in columns:
-        if column not in sheets[name].header:
-            raise _refusal(
-                "Q202",
-                _("Sheet '{name}' has no column '{column}'.", name=name, column=column),
-                f"{path} {name} row 1",
-                available=sheets[name].header,
-            )
+        if column not in header:
+            problem = _("Sheet '{name}' has no column '{column}'.", name=name, column=column)
+            raise _refusal("Q202", problem, f"{path} {name} row 1", available=header)
     return sheets[name]
 
 
 def _rows(table: RawTable | None, *columns: str) -> Iterator[tuple[str, Row]]:
     """Yield the rows of a sheet, by column name, with their place; none where the sheet or a column is not there."""
     if table is not None and set(columns) <= set(table.header):
-        for number, record in zip(table.numbers, table.rows, strict=True):
-            yield f"{table.sheet} row {number}", dict(zip(table.header, record, strict=True))
+        for number, row in numbered_rows(table):
+            yield f"{table.sheet} row {number}", row
+
+
+def numbered_rows(table: RawTable) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a table by column name, each with its number in the sheet."""
+    for number, record in zip(table.numbers, table.rows, strict=True):
+        yield number, dict(zip(table.header, record, strict=True))
 
 
 def _pointer(path: str) -> tuple[str, ...]:
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in path.strip().split("/")[1:])
+    _root, *parts = path.strip().split("/")
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
 
 
 def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
@@ -631,7 +640,7 @@ class Draft:
 
 def is_foreign(path: str | Path) -> bool:
     """Return whether a workbook lacks the sheet `sat_items`, which every form written here has."""
-    return "sat_items" not in {table.sheet.strip().lower() for table in read_tables(Path(path))}
+    return "sat_items" not in sheets_of(Path(path))
 
 
 def draft_xlsform(path: str | Path) -> Draft:
@@ -648,7 +657,7 @@ def draft_xlsform(path: str | Path) -> Draft:
         Q202 a sheet or column is missing, Q205 a name or code that stands twice.
     """
     path = Path(path)
-    sheets = {table.sheet.strip().lower(): table for table in read_tables(path)}
+    sheets = sheets_of(path)
     settings = _settings(sheets)
     lists = _lists_of_choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
     choices = {name: _numbered(listed) for name, listed in lists.items()}

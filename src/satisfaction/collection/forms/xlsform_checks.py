@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from satisfaction.collection.forms.xlsform import LANGUAGES, NOT_ASKED
+from satisfaction.collection.forms.xlsform import LANGUAGES, NOT_ASKED, numbered_rows, sheets_of
 from satisfaction.foundation.errors import closest
 from satisfaction.foundation.language import _
-from satisfaction.foundation.tables import RawTable, read_tables
 
 COLUMNS = ("sheet", "row", "column", "value", "rule", "zh", "en", "suggestion")
 RULES = {
@@ -98,8 +97,11 @@ class _Sheet:
     header: tuple[str, ...]
     rows: list[tuple[int, dict[str, str]]]
 
+    def texts(self, column: str) -> set[str]:
+        return {cells[column].strip() for _row, cells in self.rows}
+
     def languages(self, column: str) -> list[str]:
-        return [name for name in self.header if name == column or name.startswith(f"{column}::")]
+        return [name for name in self.header if name.partition("::")[0] == column]
 
 
 def check_xlsform(path: str | Path) -> pd.DataFrame:
@@ -116,7 +118,9 @@ def check_xlsform(path: str | Path) -> pd.DataFrame:
     InputFileError
         For a file that cannot be read or has two columns of one name.
     """
-    sheets = {table.sheet.strip().lower(): _sheet(table) for table in read_tables(Path(path))}
+    sheets = {}
+    for name, table in sheets_of(Path(path)).items():
+        sheets[name] = _Sheet(name, table.header, list(numbered_rows(table)))
     missing = list(_missing(sheets))
     faults = missing.copy()
     for name in HEADERS:
@@ -136,8 +140,8 @@ def check_xlsform(path: str | Path) -> pd.DataFrame:
     order = list(HEADERS)
     faults.sort(key=lambda fault: (order.index(fault.sheet), fault.row))
     table = pd.DataFrame(faults, columns=list(Fault._fields))
-    table["zh"] = [RULES[rule].zh for rule in table["rule"]]
-    table["en"] = [RULES[rule].en for rule in table["rule"]]
+    for language in ("zh", "en"):
+        table[language] = [getattr(RULES[rule], language) for rule in table["rule"]]
     return table[list(COLUMNS)]
 
 
@@ -151,24 +155,19 @@ def _missing(sheets: Mapping[str, _Sheet]) -> Iterator[Fault]:
                 yield Fault(name, 1, "", "", "Q210", column)
 
 
-def _sheet(table: RawTable) -> _Sheet:
-    rows = []
-    for number, record in zip(table.numbers, table.rows, strict=True):
-        rows.append((number, dict(zip(table.header, record, strict=True))))
-    return _Sheet(table.sheet.strip().lower(), table.header, rows)
-
-
 def _headers(sheet: _Sheet, kind: str) -> Iterator[Fault]:
     for header in sheet.header:
         bare, *rest = re.split(r"::?", header, maxsplit=1)
-        known = bare in HEADERS[kind] and (not rest or bare in (*TRANSLATED, "media"))
-        of_group = bool(rest) and bare in GROUPS
-        if not header or known or of_group:
+        known = bare in HEADERS[kind]
+        if rest:
+            known = (known and bare in (*TRANSLATED, "media")) or bare in GROUPS
+        if not header or known:
             continue
-        if kind == "choices" and NAME.fullmatch(header) and not closest(header, HEADERS[kind]):
+        is_name = NAME.fullmatch(header) is not None
+        if kind == "choices" and is_name and not closest(header, HEADERS[kind]):
             continue  # choice_filter may use it
-        near = MEANT.get(bare)
-        near = near or closest(bare.strip().lower().replace(" ", "_"), HEADERS[kind])
+        plain = bare.strip().lower().replace(" ", "_")
+        near = MEANT.get(bare) or closest(plain, HEADERS[kind])
         suggestion = ""
         if near in TRANSLATED and not rest:
             suggestion = f"{near}::{LANGUAGES['zh']}"
@@ -187,7 +186,7 @@ def _types(survey: _Sheet) -> Iterator[Fault]:
                 yield Fault("survey", row, "type", text, "Q212")
         elif WIDE.search(text):
             yield Fault("survey", row, "type", text, "Q224", _plain(text))
-        elif text.strip() not in TYPES and text.split()[0] not in TYPES:
+        elif TYPES.isdisjoint((text.strip(), text.split()[0])):
             near = closest(text.split()[0], TYPES) or ""
             yield Fault("survey", row, "type", text, "Q213", near)
 
@@ -213,7 +212,8 @@ def _groups(survey: _Sheet) -> Iterator[Fault]:
     opened: list[tuple[int, str]] = []
     for row, cells in survey.rows:
         written = cells["type"]
-        verb, _blank, what = written.strip().replace("_", " ").partition(" ")
+        plain = written.strip().replace("_", " ")
+        verb, _blank, what = plain.partition(" ")
         if verb == "begin" and what:
             opened.append((row, what))
         elif verb == "end" and what and not opened:
@@ -227,21 +227,23 @@ def _groups(survey: _Sheet) -> Iterator[Fault]:
 
 
 def _lists(survey: _Sheet, choices: _Sheet) -> Iterator[Fault]:
-    lists = {cells["list_name"].strip() for _row, cells in choices.rows} - {""}
+    lists = choices.texts("list_name") - {""}
     for row, cells in survey.rows:
         kind, _blank, chosen = _plain(cells["type"]).partition(" ")
         name = chosen.split(" ")[0]
         chooses = kind in ("select_one", "select_multiple", "rank")
         if chooses and name not in lists and not name.startswith("${"):
-            yield Fault("survey", row, "type", cells["type"], "Q218", closest(name, lists) or "")
+            near = closest(name, lists) or ""
+            yield Fault("survey", row, "type", cells["type"], "Q218", near)
 
 
 def _choice_names(choices: _Sheet) -> Iterator[Fault]:
-    listed = Counter(
-        (cells["list_name"].strip(), cells["name"].strip()) for _row, cells in choices.rows
-    )
-    codes = {int(code) for _list, code in listed if re.fullmatch(r"-?[0-9]{1,6}", code)}
-    free = str(next(code for code in range(1, len(codes) + 2) if code not in codes))
+    listed = Counter[tuple[str, str]]()
+    for _row, cells in choices.rows:
+        listed[cells["list_name"].strip(), cells["name"].strip()] += 1
+    numbers = [code for _list, code in listed if re.fullmatch(r"-?[0-9]{1,6}", code)]
+    codes = set(map(int, numbers))
+    free = str(min(set(range(1, len(codes) + 2)) - codes))
     for row, cells in choices.rows:
         group = cells["list_name"].strip()
         name = cells["name"].strip()
@@ -262,7 +264,7 @@ def _choice_names(choices: _Sheet) -> Iterator[Fault]:
 
 
 def _expressions(survey: _Sheet) -> Iterator[Fault]:
-    names = {cells["name"].strip() for _row, cells in survey.rows}
+    names = survey.texts("name")
     for row, cells in survey.rows:
         for column in EXPRESSIONS:
             text = cells.get(column, "")
@@ -286,13 +288,17 @@ def _labels(sheet: _Sheet) -> Iterator[Fault]:
     labels = sheet.languages("label")
     for row, cells in sheet.rows:
         kind = cells.get("type", "choice").split(" ")[0].strip()
-        is_asked = kind and kind not in NOT_ASKED and not kind.startswith(("begin", "end"))
-        if is_asked and not any(cells[column].strip() for column in labels):
+        is_group = kind.startswith(("begin", "end"))
+        is_asked = kind and kind not in NOT_ASKED and not is_group
+        empty = {column for column, text in cells.items() if not text.strip()}
+        if is_asked and empty.issuperset(labels):
             yield Fault(sheet.name, row, "label", "", "Q216")
         for base in TRANSLATED:
-            empty = [column for column in sheet.languages(base) if not cells[column].strip()]
-            if len(empty) < len(sheet.languages(base)):
-                for column in empty:
+            columns = sheet.languages(base)
+            if empty.issuperset(columns):
+                continue
+            for column in columns:
+                if column in empty:
                     yield Fault(sheet.name, row, column, "", "Q217")
 
 
@@ -302,7 +308,9 @@ def _balanced(text: str) -> bool:
         depth += {"(": 1, ")": -1}.get(sign, 0)
         if depth < 0:
             return False
-    return depth == 0 and "'" not in text and '"' not in text and text.count("{") == text.count("}")
+    if depth or not {"'", '"'}.isdisjoint(text):
+        return False
+    return text.count("{") == text.count("}")
 
 
 def _plain(text: str) -> str:

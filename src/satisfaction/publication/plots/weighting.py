@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from satisfaction.foundation.language import Text, _
+from satisfaction.publication.labels import recipe_words
 from satisfaction.publication.plots.canvas import (
     ACCENT,
     ALERT,
@@ -134,7 +135,8 @@ def rank_sets_plot(areas: pd.DataFrame, *, codes: list[str]) -> Figure:
 
 def _recipe_names(recipes: Iterable[str]) -> list[str]:
     """Return what recipes are called in a picture; the first one is what survey.yaml declares."""
-    return [str(_("declared recipe")), *list(recipes)[1:]]
+    tried = [str(recipe_words(name)) for name in list(recipes)[1:]]
+    return [str(_("declared recipe")), *tried]
 
 
 def _mark(areas: pd.DataFrame) -> Text:

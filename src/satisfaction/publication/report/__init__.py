@@ -23,7 +23,7 @@ from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
-from satisfaction.publication.combined import scores_table, weighted_sum
+from satisfaction.publication.combined import AGGREGATIONS, scores_table, weighted_sum
 from satisfaction.publication.labels import score_labels
 from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.plots.canvas import address
@@ -82,7 +82,7 @@ def render(
     file = "report.html"
     if name:
         file = f"{name}_ranking.html"
-    values = rows.shared_values(survey, summary)
+    values = rows.values_of_pages(survey, summary)
     values |= {
         "proven": summary["selection"] == "probability",
         "kind": kind,
@@ -141,12 +141,6 @@ def render(
     with use(language):
         values["pictures"] = _pictures(results, published, alone=bool(name))
         return fill("report.html", values, filters=rows.FILTERS)
-
-
-AGGREGATIONS = {
-    "arithmetic": _("weighted arithmetic mean"),
-    "geometric": _("weighted geometric mean"),
-}
 
 
 def _formula(results: Results) -> list[Text]:

@@ -36,10 +36,10 @@ from satisfaction.publication.report.rows import (
     ranked_kind,
     records,
     rows_in_words,
-    shared_values,
     target_rows,
     threshold_rows,
     unmarked,
+    values_of_pages,
 )
 from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
@@ -110,7 +110,7 @@ class Source:
     def shared(self) -> dict[str, Any]:
         """Return what the templates of all pages read."""
         survey = self.results.survey
-        values = shared_values(survey, self.results.ranking.summary)
+        values = values_of_pages(survey, self.results.ranking.summary)
         return values | {"proven": survey.declared.selection == "probability"}
 
 

@@ -85,7 +85,7 @@ class Within(NamedTuple):
     rows: list[Row]
 
 
-def shared_values(survey: Survey, summary: Mapping[str, Any]) -> dict[str, object]:
+def values_of_pages(survey: Survey, summary: Mapping[str, Any]) -> dict[str, object]:
     """Return what the templates of the report and of all pages of areas read of a wave and its ranking."""
     return {
         "survey": survey,
