@@ -294,7 +294,7 @@ def _psus_for_power(
     differing: float,
     samples: int,
 ) -> Array:
-    """PSUs an area so that the two-sided t test finds a true effect (non-central t, the far tail left out), (A,) int.
+    """PSUs an area so that the two-sided t test finds a true effect with the power wanted, (A,) int.
 
     Parameters
     ----------
@@ -306,12 +306,18 @@ def _psus_for_power(
 
     def finds(psus: Array) -> Array:
         variance = 2 * model.variance(psus, per_psu) * differing
-        df = np.maximum(samples * (psus - model.strata), 1)
-        shift = effect / np.sqrt(variance)
-        reached = 1 - special.nctdtr(df, shift, t_quantile(df, level))
-        return np.asarray(reached >= power)
+        df = samples * (psus - model.strata)
+        return _power(effect, variance, df, level) >= power
 
     return _least(model, finds)
+
+
+def _power(effect: float, variance: Array, df: Array, level: float) -> Array:
+    """Power of the two-sided t test of a true effect (non-central t, the far tail left out)."""
+    df = np.maximum(df, 1)
+    critical = t_quantile(df, level)
+    shift = effect / np.sqrt(variance)
+    return np.asarray(1 - special.nctdtr(df, shift, critical))
 
 
 def _least(model: VarianceModel, fits: Callable[[Array], Array]) -> Array:

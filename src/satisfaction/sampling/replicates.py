@@ -208,7 +208,7 @@ def rao_wu(clusters: Clusters, *, replicates: int, seed: int) -> Replicates:
 
 
 def replicated_sums(
-    replicates: Replicates, laid: Laid, recipe: Recipe | None
+    replicates: Replicates, laid: LaidOverPsus, recipe: Recipe | None
 ) -> Iterator[tuple[Array, Array]]:
     """Sum values by domain under each replicate's weights.
 
@@ -218,7 +218,7 @@ def replicated_sums(
 
     Parameters
     ----------
-    laid : Laid
+    laid : LaidOverPsus
         The values and the recipe's counts; see `lay`.
     recipe : Recipe, optional
         None: the base weights stay.
@@ -252,7 +252,7 @@ def replicated_sums(
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Laid:
+class LaidOverPsus:
     """Values and counts laid over PSUs. G groups of rows of equal cell and domain, K values.
 
     Attributes
@@ -288,7 +288,7 @@ def lay(
     cell: Array,
     counts: Array,
     cells: int,
-) -> Laid:
+) -> LaidOverPsus:
     """Lay values and counts over PSUs.
 
     Parameters
@@ -307,7 +307,7 @@ def lay(
     group_of_value = group + groups * np.arange(width)[:, None]
     places = (group_of_value.ravel(), np.tile(psu, width))
     into_groups = sp.csr_array((values.T.ravel(), places), shape=(groups * width, psus))
-    return Laid(into_groups, into_cells, pairs // domains, pairs % domains, width, domains)
+    return LaidOverPsus(into_groups, into_cells, pairs // domains, pairs % domains, width, domains)
 
 
 def _chunks(chosen: Array, height: int) -> list[Array]:
@@ -319,7 +319,7 @@ def _chunks(chosen: Array, height: int) -> list[Array]:
 def _on_all_cells(
     replicates: Replicates,
     everything: Array,
-    laid: Laid,
+    laid: LaidOverPsus,
     replay: Callable[[Array], Replayed] | None,
 ) -> Iterator[tuple[Array, Array]]:
     """Sum the values by domain with the recipe replayed on all cells."""
@@ -347,7 +347,7 @@ def _on_part(
     replicates: Replicates,
     chosen: Array,
     cells: Array,
-    laid: Laid,
+    laid: LaidOverPsus,
     unchanged: Array,
     replay: Callable[[Array], Replayed],
 ) -> _PartSums:
@@ -370,7 +370,7 @@ def _on_part(
     return _PartSums(sums, replayed.kept)
 
 
-def _touched(replicates: Replicates, laid: Laid, block: Array) -> list[_Touched] | None:
+def _touched(replicates: Replicates, laid: LaidOverPsus, block: Array) -> list[_Touched] | None:
     """Sort jackknife replicates by the blocks they can change; None where one of them can change all cells."""
     if replicates.unit is None or replicates.stratum is None:
         return None

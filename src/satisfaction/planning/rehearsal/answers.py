@@ -249,7 +249,7 @@ def _left_at(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     return np.where(leaves, place, len(ORDER))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Population:
     """Residents of a province and their answers in one wave.
 

@@ -22,7 +22,7 @@ from satisfaction.sampling.variance import Array
 Days = tuple[datetime.date, datetime.date]  # the first and the last
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PopulationFacts:
     """Population by county.
 
