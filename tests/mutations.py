@@ -467,7 +467,10 @@ FAULTS = (
         RANKS,
     ),
     Fault(
-        "probability: the unit counts itself", "ahead[other] = 0.0\n        moved", "moved", RANKS
+        "probability: the unit counts itself",
+        "ahead[other] = 0.0\n        np.multiply",
+        "np.multiply",
+        RANKS,
     ),
     Fault(
         "probability: one fewer place",

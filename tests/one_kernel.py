@@ -20,7 +20,7 @@ import sys
 sys.path.append({str(TESTS)!r})
 from remembered_pictures import remember_pictures
 
-remember_pictures();
+pictures = remember_pictures()
 """
 REMEMBER_RUNS = """
 import satisfaction.pipeline

@@ -31,10 +31,11 @@ from satisfaction.publication.verify import (
 
 
 @pytest.fixture(scope="module")
-def made(small_template, tmp_path_factory):
+def made(published_template, tmp_path_factory):
     """The small survey and its file set; no test changes them."""
-    root = shutil.copytree(small_template, tmp_path_factory.mktemp("verify") / "small")
-    return SmallSurvey(root), export_dated(run(SmallSurvey(root).read()))
+    root = tmp_path_factory.mktemp("verify") / "small"
+    survey = SmallSurvey(shutil.copytree(published_template, root, symlinks=True))
+    return survey, (survey.folder / "out" / "latest").resolve()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import polars
 import pytest
 
 from satisfaction import SatisfactionError, SurveyDesign, calibrate, estimate
+from satisfaction.estimation.change import change
 from satisfaction.estimation.contingency import rao_scott
 from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.hypothesis_tests import wald
@@ -62,6 +63,11 @@ def population(*columns: str) -> pd.Series:
     return table().groupby(list(columns))["w"].sum() * 10
 
 
+def change_of_types():
+    as_text = table().assign(psu=table()["psu"].astype(str))
+    return change(*[estimate(design(rows), "y", by="county") for rows in (as_text, table())])
+
+
 MIXED = changed("county", "0", [0, 1])
 REFUSED = {
     "weights as text": ("D102", lambda: design(changed("w", "2.5"))),
@@ -73,6 +79,7 @@ REFUSED = {
     "mixed strata": ("G381", lambda: design(changed("h", "0", [0]))),
     "domains of another type": ("E384", lambda: estimate(design(), "y", by="county", domains=["1"])),
     "margins of another type": ("W102", lambda: calibrate(design(), {"sex": {"0": 100.0, "1": 100.0}})),
+    "waves whose units are of another type": ("E174", lambda: change_of_types()),
     "numbers in an object column": ("E102", lambda: estimate(design(changed("y", 3.5, [0])), "y")),
     "by missing everywhere": ("E385", lambda: estimate(design(changed("county", np.nan)), "y", by="county")),
     "an empty table": ("D382", lambda: design(table().iloc[:0])),

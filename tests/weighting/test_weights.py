@@ -788,3 +788,10 @@ def test_the_share_trimmed_is_of_persons_not_of_cells():
     trimmed = trim(SurveyDesign(rows, base_weight="w"), upper=4.0, spread="equal")
     assert trimmed.log["trimmed"].iloc[-1] == 4
     assert trimmed.log["share_trimmed"].iloc[-1] == pytest.approx(4 * (9 - 4) / 48)
+
+
+def test_levels_of_another_type_are_named_with_what_to_do():
+    with pytest.raises(WeightsError) as refused:
+        calibrate(design(), {"sex": {"1": 60.0, "2": 40.0}})
+    assert "numbers as numbers" in str(refused.value)
+    assert "[" not in str(refused.value).splitlines()[1]

@@ -224,3 +224,16 @@ def test_a_run_names_what_is_not_declared_in_the_readers_language(call, small):
     small.edit("survey.yaml", f"{calibration}tolerance: 1.0e-10}}\n", "")
     _code, said, _err = call("run", small.folder, language="zh")
     assert "未声明：校准\n" in said
+
+
+def test_check_says_in_one_language_how_columns_were_recognised(call, small):
+    _code, said, _err = call("check", small.folder, "--columns", language="zh")
+    columns = said.partition("\n列\n")[2]
+    assert "题目名" in columns
+    assert " name " not in columns
+    assert "labels" not in columns
+
+
+def test_no_help_in_chinese_ends_in_an_english_word(call):
+    _code, said, _err = call("report", "--help", language="zh")
+    assert "also" not in said

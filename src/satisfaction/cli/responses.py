@@ -19,7 +19,7 @@ from satisfaction.cli.options import (
     reader,
     tell,
 )
-from satisfaction.foundation.language import _, ngettext, pgettext, use
+from satisfaction.foundation.language import NOTHING, _, ngettext, pgettext, use
 
 if TYPE_CHECKING:
     import datetime
@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 
 
 WORDINGS = ("R301", "R302", "R303")
+HOW = {
+    "name": _("item name"),
+    "alias": _("alias"),
+    "label": pgettext("of a column", "label"),
+    "number": _("question number"),
+    "option": _("option of a select-all question"),
+    "replaces": _("item of an earlier version"),
+    "role": _("recorded by the platform"),
+    "": NOTHING,
+}
 UNKNOWN_HEADINGS = {
     "title": pgettext("a heading", "question"),
     "word": pgettext("a heading", "unknown answer"),
@@ -88,7 +98,7 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
         _("unknown answers"): responses.unknown,
     }
     if every_column:
-        shown[_("columns")] = columns
+        shown[_("columns")] = _recognised(columns)
     for title, table in shown.items():
         if len(table):
             tell(title)
@@ -251,6 +261,13 @@ def _on_console(table: pd.DataFrame) -> str:
     titles = [re.sub(r" \(\w+\)$", "", title) for title in shown.columns]
     lines: str = shown.set_axis(titles, axis="columns").to_string(index=False)
     return lines
+
+
+def _recognised(columns: pd.DataFrame) -> pd.DataFrame:
+    """Say in the reader's language how every column was recognised."""
+    labels = _("labels")
+    notes = columns["note"].str.replace(labels.both, labels.in_language(reader()), regex=False)
+    return columns.assign(how=columns["how"].map(HOW), note=notes)
 
 
 def _faulty(account: pd.DataFrame) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
     ------
     EstimatesError
         E171 for fewer than two waves, or waves estimated by different domains, levels or statistics; E172 for replicates
-        that have no PSU of their own (BRR, Fay, Rao-Wu, replicate weights).
+        that have no PSU of their own (BRR, Fay, Rao-Wu, replicate weights); E174 for units of another type in each wave.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     Raises
     ------
     EstimatesError
-        E171, E172 as `combine_waves`; E173 when the waves have no domain and measure in common.
+        E171, E172, E174 as `combine_waves`; E173 when the waves have no domain and measure in common.
 
     Examples
     --------
@@ -174,10 +174,28 @@ def _shared_units(units: list[pd.DataFrame]) -> int:
     return len(common)
 
 
+def _refuse_other_types(units: list[pd.DataFrame]) -> None:
+    """Refuse sampling units that are numbers in one wave and text in the other: none would be found again."""
+    for column in units[0]:
+        kinds = {pd.api.types.is_numeric_dtype(one[column]) for one in units}
+        if len(kinds) > 1:
+            raise EstimatesError(
+                "E174",
+                _(
+                    "Column '{column}' holds numbers in one wave and text in another.",
+                    column=column,
+                ),
+                where="change",
+                hint=_("Give it one type in both waves, so that shared PSUs are found."),
+            )
+
+
 def _joined(parts: list[Contributions]) -> Contributions:
     """Lay contributions side by side: a row a PSU of any wave; rows of further stages follow, one wave's after the other's."""
     columns = list(parts[0].units)
     matched = ROW not in columns and all(list(part.units) == columns for part in parts)
+    if matched:
+        _refuse_other_types([part.units for part in parts])
     named = []
     for wave, part in enumerate(parts):
         named.append(part.units if matched else part.units.assign(_wave=wave))

@@ -323,13 +323,18 @@ def _indicators(
     level_of = np.array([position.get(key, -1) for key in level_tuples(cells, columns)])
     strange = (level_of < 0) & weighted
     if strange.any():
-        unknown = cells.loc[strange, list(columns)].drop_duplicates().to_numpy().tolist()
+        unknown = cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
+        written = [" ".join(map(str, level)) for level in unknown]
+        declared = [" ".join(map(str, level)) for level in position]
+        hint = _("Complete the margin, or merge these levels.")
+        if set(written) <= set(declared):
+            hint = _("Write the levels as the column has them: numbers as numbers, text as text.")
         raise WeightsError(
             "W102",
-            _("Levels of the sample are not in the margin: {unknown}.", unknown=shortened(unknown)),
+            _("Levels of the sample are not in the margin: {unknown}.", unknown=shortened(written)),
             where="margins: " + " x ".join(columns),
-            available=levels,
-            hint=_("Complete the margin, or merge these levels."),
+            available=declared,
+            hint=hint,
         )
     inside = np.flatnonzero(weighted)
     ones = np.ones(len(inside))
