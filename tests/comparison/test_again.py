@@ -31,6 +31,8 @@ def made(small_template, tmp_path_factory):
     """Two revisions of a wave compared, and a trial beside the wave and beside its set. No test changes them."""
     root = shutil.copytree(small_template, tmp_path_factory.mktemp("again") / "small")
     first = SmallSurvey(root)
+    with (first.folder / "survey.yaml").open("a", encoding="utf-8") as file:
+        file.write("simulated: {seed: 7, note: {zh: 模拟, en: simulated}}\n")
     before = export(run(first.read()), first.folder / "out" / "before")
     apart = trial_of(first, "apart", coached="990101")
     first.change(streets="1")
