@@ -420,7 +420,7 @@ def test_a_failure_in_the_middle_leaves_nothing(small, second, monkeypatch):
     monkeypatch.setattr("satisfaction.comparison.wave_files.manifest", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export_change(found)
-    assert list((second / "out").iterdir()) == []
+    assert list((second / "out").glob("*")) == []
 
 
 @pytest.mark.parametrize(

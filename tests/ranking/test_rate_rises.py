@@ -260,7 +260,7 @@ def moved():
 def test_a_probability_is_set_beside_those_of_the_other_assumptions():
     """Four draws: one unit rose in the first two alone, the other in all."""
     rose = np.array([[True, True], [True, True], [False, True], [False, True]])
-    drawn = DrawnRises(None, rose, (np.array([0, 1]), np.array([1, 2])))
+    drawn = DrawnRises(None, rose, None, (np.array([0, 1]), np.array([1, 2])))
     found = drawn.compared(rose)
     assert found.low.tolist() == [0.5, 1.0]
     assert found.high.tolist() == [1.0, 1.0]

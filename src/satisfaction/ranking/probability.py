@@ -293,6 +293,13 @@ def two_wave_posterior(
     return centre, centre + weighted(pull, x - centre), cov
 
 
+def expected_rise(mean: Floats, cov: Floats) -> Floats:
+    """Mean of rank before - rank after under a posterior (p, 2), (p, 2, 2); (p,), exact."""
+    before = _mean_rank(mean[:, 0], np.sqrt(cov[:, 0, 0]))
+    after = _mean_rank(mean[:, 1], np.sqrt(cov[:, 1, 1]))
+    return before - after
+
+
 def rank_draws(mean: Floats, cov: Floats, *, draws: int = DRAWS, seed: int = SEED) -> Ints:
     """Ranks of p units in w waves, drawn from their posterior: (p, w), (p, w, w) -> (draws, p, w).
 

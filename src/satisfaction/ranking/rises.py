@@ -26,6 +26,7 @@ from satisfaction.ranking.probability import (
     FLOOR,
     SEED,
     Bivariate,
+    expected_rise,
     fit_two_waves,
     rank_draws,
     two_wave_posterior,
@@ -63,6 +64,8 @@ class DrawnRises:
     ranks : (draws, p, 2)
         Ranks drawn from the posterior, of rates on both scales alike; as many as asked for or a few
         more.
+    expected_rise : (p,)
+        Posterior mean of rank before - rank after; of scores exact, of rates that of the draws.
     assumed : tuple of (k,)
         Of rates, which draws are made under each other assumption: on one scale, with little or much
         change.
@@ -70,6 +73,7 @@ class DrawnRises:
 
     model: Bivariate
     ranks: Ints = field(repr=False)
+    expected_rise: Floats = field(repr=False)
     assumed: tuple[Ints, ...] = field(repr=False)
 
     def compared(self, happened: Bools) -> Compared:
@@ -83,11 +87,6 @@ class DrawnRises:
         chances += [happened[which].mean(axis=0) for which in self.assumed]
         return compared(chances, equal=None)
 
-    @property
-    def expected_rise(self) -> Floats:
-        """Posterior mean of rank before - rank after, (p,)."""
-        return np.asarray((self.ranks[:, :, 0] - self.ranks[:, :, 1]).mean(axis=0))
-
 
 def score_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEED) -> DrawnRises:
     """Draw the ranks of both waves' ranked scores; sign -1 where a smaller score is better."""
@@ -99,14 +98,17 @@ def score_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SE
     ranks = _drawn(scale, draws=-(-draws // COVARIANCES), seed=seed)
     means = []
     within = []
+    expected = []
     for covariance in scale.between:
         _centre, mean, cov = two_wave_posterior(scale.x, scale.noise, between=covariance)
         means.append(mean)
         within.append(cov)
+        expected.append(expected_rise(mean, cov))
     mean = np.mean(means, axis=0)
     off = np.array(means) - mean
     cov = np.mean(within, axis=0) + np.mean(off[..., :, None] * off[..., None, :], axis=0)
-    return DrawnRises(replace(estimated, mean=mean * unit, cov=cov * unit**2), ranks, ())
+    model = replace(estimated, mean=mean * unit, cov=cov * unit**2)
+    return DrawnRises(model, ranks, np.mean(expected, axis=0), ())
 
 
 def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEED) -> DrawnRises:
@@ -143,7 +145,8 @@ def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEE
         for tail in (order[:TAIL], order[-TAIL:]):
             first = tail * each
             assumed.append((first[:, None] + np.arange(each)).ravel())
-    return DrawnRises(_model(on_arcsine, sign), ranks, tuple(assumed))
+    expected = np.mean(ranks[:, :, 0] - ranks[:, :, 1], axis=0)
+    return DrawnRises(_model(on_arcsine, sign), ranks, expected, tuple(assumed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +214,21 @@ def likely_covariances(x: Floats, noise: Floats, number: int) -> Floats:
     grid = _grid(x)
     log = np.concatenate([_log_likelihood(part, x, noise) for part in _parts(grid, len(x))])
     weight = np.exp(log - log.max())
-    step = np.cumsum(weight) / weight.sum()
+    order = _without_direction(grid, weight)
+    grid = grid[order]
+    step = np.cumsum(weight[order]) / weight.sum()
     quantile = (np.arange(number) + 0.5) / number
     chosen = np.minimum(np.searchsorted(step, quantile), len(grid) - 1)
     covariances: Floats = grid[chosen]
     return covariances
+
+
+def _without_direction(grid: Floats, weight: Floats) -> Ints:
+    """Put covariances into an order that is the same whichever wave is called the earlier one."""
+    before = grid[:, 0, 0]
+    after = grid[:, 1, 1]
+    order: Ints = np.lexsort((weight, grid[:, 0, 1], before * after, before + after))
+    return order
 
 
 def _grid(x: Floats) -> Floats:
