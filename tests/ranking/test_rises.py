@@ -1,4 +1,4 @@
-"""Rises of rates: the likelihood of covariances, moments on the scale of rates, and what two waves of a rate state."""
+"""Rises of scores and of rates: the likelihood of covariances, moments on the scale of rates, and what two waves of a rate state."""
 
 from __future__ import annotations
 
