@@ -171,7 +171,7 @@ def test_blanked_answers_come_back_and_can_be_corrected(small):
     path, sheets = workbook(small)
     data = sheets["data"]
     assert data[["row", "state", "streets"]].to_numpy().tolist() == [["2", "有答案被空白", "6"]]
-    assert data.loc[0, "zh"].startswith("streets: 答案不在量表内")
+    assert data.loc[0, "zh"].startswith("streets：答案不在量表内")
     data.loc[0, "streets"] = "5"
     assert hand_in(small, path, sheets).still.empty
     found = load_responses(small.read())

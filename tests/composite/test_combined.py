@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -388,7 +389,7 @@ def test_areas_to_which_nothing_is_lent_keep_score_and_error_to_the_last_bit(sma
     )
     assert by_code(own)["se"].iloc[0] < by_code(lent)["se"].iloc[0]
     assert [
-        note.split(":")[0]
+        re.split("[:：]", note)[0]
         for note in map(str, lent.summary["notes"])
         if "a larger one stands here" in note
     ] == [COUNTIES[0]]
