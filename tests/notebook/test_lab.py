@@ -127,7 +127,7 @@ def test_an_edited_notebook_is_never_overwritten(project):
     assert len(list(mine.parent.glob("02_*"))) == 1  # a fresh one only where it is asked for
     html = opened(project.folder, "zh", fresh=True)
     assert "MY OWN" in mine.read_text(encoding="utf-8")
-    assert "02_weighting: 02_weighting-2.ipynb" in html
+    assert "02_weighting：02_weighting-2.ipynb" in html
     opened(project.folder, "zh", fresh=True)
     assert len(list(mine.parent.glob("02_*"))) == 2
 

@@ -265,7 +265,7 @@ def linked(links: list[tuple[Text, Path]]) -> str:
             below = path.resolve().relative_to(project_root(path.parent)).as_posix()
             place = f"{os.environ.get('JUPYTERHUB_SERVICE_PREFIX', '/')}files/{below}"
             attributes = " download" if path.suffix == ".xlsx" else ' target="_blank"'
-        words = html.escape(f"{label}: {path.name}")
+        words = html.escape(str(_("{name}: {value}", name=label, value=path.name)))
         items.append(f'<li><a href="{html.escape(quote(place))}"{attributes}>{words}</a></li>')
     return f"<ul>{''.join(items)}</ul>"
 
