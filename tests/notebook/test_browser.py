@@ -128,24 +128,14 @@ def lab(project, tmp_path_factory):
     running.wait(timeout=30)
 
 
-@pytest.fixture(scope="module")
-def jupyterlab(browser, lab):
-    """JupyterLab in a tab that its tests share: loading it takes longer than most of them."""
+@pytest.fixture
+def desk(browser, lab):
+    """JupyterLab in a tab of its own: notebooks closed one after the other in one tab may end in faults of JupyterLab itself."""
     with tab(browser) as opened:
         opened.goto(f"{lab}/lab?token=tok&reset")
         opened.wait_for_function("window.jupyterapp?.commands.hasCommand('docmanager:open')")
         opened.evaluate("window.jupyterapp.restored")
-        assert outside(opened) == []
-        assert opened.faults == []
         yield opened
-
-
-@pytest.fixture
-def desk(jupyterlab):
-    """The tab of JupyterLab; what was asked and what failed before is another test's."""
-    jupyterlab.asked.clear()
-    jupyterlab.faults.clear()
-    return jupyterlab
 
 
 def outside(page) -> list[str]:
