@@ -12,7 +12,7 @@ import satisfaction as sat
 from coverage_study import rate_rises as study
 from satisfaction.comparison.words import _chance
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.change import OF_RATES, RISE_RANGE
+from satisfaction.ranking.change import OF_RATES, OF_SCORES, RISE_RANGE, rank_change
 from satisfaction.ranking.rises import (
     RATE_WAVES,
     DrawnRises,
@@ -167,6 +167,14 @@ def test_few_scores_do_not_make_a_rise_certain():
         rises = drawn.ranks[:, :, 0] - drawn.ranks[:, :, 1]
         largest.append(np.mean(rises >= 3, axis=0).max())
     assert max(largest) < 0.99
+
+
+def test_a_change_of_scores_says_what_its_probabilities_are_worth():
+    moved = rank_change(
+        [60.0, 70.0, 80.0], [80.0, 70.0, 60.0], se=np.full((2, 3), 2.0), comparable=True, places=1
+    )
+    assert OF_SCORES in moved.summary["notes"]
+    assert OF_RATES not in moved.summary["notes"]
 
 
 def test_rises_of_scores_do_not_depend_on_their_unit_or_sign():

@@ -62,6 +62,11 @@ OF_RATES = _(
     "Probabilities of rises of rates hold on average only: two waves hardly tell how far true rates "
     "changed. Where they changed little, rises are less likely than stated, where much, likelier."
 )
+OF_SCORES = _(
+    "Probabilities of rises hold on average only: two waves hardly tell how far true scores "
+    "changed. Where they changed little, or where few units are compared, rises are less likely "
+    "than stated."
+)
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
     "certain the changes are is unknown."
@@ -466,6 +471,8 @@ def rank_change(
     )
     if waves.selection == "probability":
         summary = _with_certainty(summary, table, waves, before, after, bounds, model)
+        if not is_rate:
+            summary = replace(summary, notes=(*summary.notes, OF_SCORES))
         if is_rate:
             probabilities = summary.probabilities.replace(SCORE_WAVES, RATE_WAVES)
             depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
