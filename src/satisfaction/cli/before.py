@@ -47,7 +47,7 @@ def init(folder: Path) -> None:
 @option("--read", "taken", type=FOLDER, words=_("read an XLSForm back as YAML"))
 @option("--out", type=FOLDER, words=_("a new folder; with --read a YAML file"))
 def form(
-    questionnaire: Path | None, checked: Path | None, taken: Path | None, out: Path | None
+    questionnaire: Path | None, *, checked: Path | None, taken: Path | None, out: Path | None
 ) -> None:
     """Write XLSForm, codebook and a page to print from a questionnaire."""
     if sum(one is not None for one in (questionnaire, checked, taken)) != 1:
@@ -105,7 +105,7 @@ def schema(kind: str) -> None:
 @option("--like", type=FOLDER, words=_("take over the declarations of an earlier survey"))
 @option("--counties", default="", words=_("only these areas: codes or names, commas between"))
 def new(
-    folder: Path, questionnaire: str | None, areas: Path | None, like: Path | None, counties: str
+    folder: Path, *, questionnaire: str | None, areas: Path | None, like: Path | None, counties: str
 ) -> None:
     """Write a new survey folder: declarations, and workbooks to fill in."""
     from satisfaction.declarations.new_wave import new_wave
@@ -193,7 +193,7 @@ def _tell_faults(faults: pd.DataFrame) -> None:
 @option("--seed", type=click.IntRange(min=0), required=True, words=_("random seed: keep it"))
 @option("--simulated", is_flag=True, words=_("the frame is simulated"))
 def draw(
-    frame: Path, out: Path, psu: str, size: str, strata: str, take: int | None, take_from: Path | None, persons: int, method: str,
+    frame: Path, *, out: Path, psu: str, size: str, strata: str, take: int | None, take_from: Path | None, persons: int, method: str,
     waves: int, overlap: float, reserve: int, seed: int, simulated: bool,
 ) -> None:  # fmt: skip
     """Draw PSUs with probabilities proportional to size from the table FRAME."""
@@ -274,7 +274,7 @@ def next_sample(panel: Path, wave: int, out: Path) -> None:
 )
 @ENGINE
 def plan(
-    folder: Path, per_psu: int, budget: int | None, interval: float | None, difference: float | None, change: float | None,
+    folder: Path, *, per_psu: int, budget: int | None, interval: float | None, difference: float | None, change: float | None,
     reliability: float | None, establish: float | None, within: tuple[str, ...], power: float, overlap: float, engine: str,
 ) -> None:  # fmt: skip
     """Plan size and allocation of the next wave from the wave in FOLDER."""
@@ -303,7 +303,7 @@ def plan(
 @option("--items", type=int, default=4, show_default=True, words=_("with --rows: items"))
 @option("--seed", type=int, default=None, words=_("default: the seed in survey.yaml"))
 def simulate(
-    folder: Path | None, rows: int | None, out: Path | None, items: int, seed: int | None
+    folder: Path | None, *, rows: int | None, out: Path | None, items: int, seed: int | None
 ) -> None:
     """Simulate sample, truth and responses of the survey in FOLDER anew."""
     if (folder is None) == (rows is None) or (rows is None) != (out is None):

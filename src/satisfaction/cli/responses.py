@@ -128,7 +128,9 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
 @option("--by", default="", words=_("who corrected"))
 @option("--check", "checked", is_flag=True, words=_("only see whether the corrections recorded can be replayed"))  # fmt: skip
 @option("--set-aside", "aside", is_flag=True, words=_("leave out the rows that cannot be replayed; the log as it was is kept beside"))  # fmt: skip
-def corrections(folder: Path, corrected: Path | None, by: str, checked: bool, aside: bool) -> None:
+def corrections(
+    folder: Path, *, corrected: Path | None, by: str, checked: bool, aside: bool
+) -> None:
     """Add the cells corrected in the workbook to corrections.csv."""
     import datetime
 

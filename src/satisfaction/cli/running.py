@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         "part of the published file set"
     ),
 )
-def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
+def run(folder: Path, *, engine: str, notebooks: bool, handover: bool) -> None:
     """Run the survey in FOLDER; results go to FOLDER/out/."""
     from satisfaction.declarations.survey import read_survey
     from satisfaction.foundation.shipped import require_extra
@@ -79,7 +79,7 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     words=_("one score alone; default: every ranking that the waves share"),
 )
 @ENGINE
-def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
+def change(old: Path, *, new: Path, measure: str | None, engine: str) -> None:
     """Compare two waves: how certain changes of scores and ranks are."""
     from satisfaction.comparison.changes import run_change
     from satisfaction.comparison.wave_files import export_change
@@ -99,7 +99,9 @@ def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
     words=_("one score alone; default: every ranking that the waves share"),
 )
 @ENGINE
-def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
+def rolling(
+    folders: tuple[Path, ...], *, last: int | None, measure: str | None, engine: str
+) -> None:
     """Average index over waves, oldest first, and the ranking on it."""
     from satisfaction.comparison.changes import run_rolling
     from satisfaction.comparison.wave_files import export_rolling
@@ -328,6 +330,7 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
 @ENGINE
 def assessment(
     folder: Path,
+    *,
     declared: Path | None,
     without_survey: bool,
     draws: int,
@@ -373,7 +376,7 @@ def assessment(
 @option("--seed", type=int, default=1, show_default=True)
 @ENGINE
 def stability(
-    folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str
+    folder: Path, *, measure: str | None, weight_noise: float, seed: int, engine: str
 ) -> None:
     """How ranks move under other weights, scales, aggregations and denominators."""
     from satisfaction.comparison.stability_files import (
@@ -401,7 +404,13 @@ def stability(
 @option("--out", type=FOLDER, words=_("a new folder"))
 @ENGINE
 def report(
-    folder: Path, language: str, levels: tuple[str, ...], pdf: bool, out: Path | None, engine: str
+    folder: Path,
+    *,
+    language: str,
+    levels: tuple[str, ...],
+    pdf: bool,
+    out: Path | None,
+    engine: str,
 ) -> None:
     """The report and one page an area, in Chinese and English."""
     from satisfaction.declarations.survey import read_survey

@@ -471,8 +471,6 @@ def rank_change(
     )
     if waves.selection == "probability":
         summary = _with_certainty(summary, table, waves, before, after, bounds, model)
-        if not is_rate:
-            summary = replace(summary, notes=(*summary.notes, OF_SCORES))
         if is_rate:
             probabilities = summary.probabilities.replace(SCORE_WAVES, RATE_WAVES)
             depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
@@ -485,6 +483,8 @@ def rank_change(
                 model_dependent=depends,
                 notes=tuple(notes),
             )
+        else:
+            summary = replace(summary, notes=(*summary.notes, OF_SCORES))
     return RankChange(
         table, summary, waves, before, after, model, rises, ranks_after, assumed_rises
     )
