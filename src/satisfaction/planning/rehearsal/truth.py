@@ -11,7 +11,7 @@ import pandas as pd
 from satisfaction.declarations.items import MultipleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.index import area_coefficients
-from satisfaction.foundation.engines import Lazy, fetch, scan
+from satisfaction.foundation.engines import fetch, scan
 from satisfaction.planning.rehearsal.answers import Population
 from satisfaction.planning.rehearsal.residents import PERSONS
 from satisfaction.sampling.counted_answers import compile_measures
@@ -54,18 +54,6 @@ def _sums_by_county(
     population: Population, questionnaire: Questionnaire, measures: Sequence[Measure]
 ) -> pd.DataFrame:
     """Sum valid flags and scores over the people of every county, in their order."""
-    rows = add_columns(_everybody(population, questionnaire), measures)
-    names = []
-    for measure in measures:
-        names += [measure.valid_column, measure.score_column]
-    of_people = {name: nw.col(name) * nw.col(PEOPLE) for name in names}
-    rows = rows.with_columns(*aliased(of_people))
-    sums = rows.group_by(COUNTY).agg(*[nw.col(name).sum() for name in names])
-    return fetch(sums).astype(float).sort_values(COUNTY, ignore_index=True)
-
-
-def _everybody(population: Population, questionnaire: Questionnaire) -> Lazy:
-    """Return the coded answers of all model persons, and how many people each stands for."""
     answers = population.answers
     table = pd.DataFrame({item: codes.ravel() for item, codes in answers.items()})
     table[COUNTY] = np.repeat(population.residents.county, PERSONS)
@@ -83,4 +71,11 @@ def _everybody(population: Population, questionnaire: Questionnaire) -> Lazy:
             answered = code < 0
             code = -code
         columns.append(nw.when(answered).then(code).alias(item))
-    return scan(table).with_columns(*columns)
+    rows = add_columns(scan(table).with_columns(*columns), measures)
+    names = []
+    for measure in measures:
+        names += [measure.valid_column, measure.score_column]
+    of_people = {name: nw.col(name) * nw.col(PEOPLE) for name in names}
+    rows = rows.with_columns(*aliased(of_people))
+    sums = rows.group_by(COUNTY).agg(*[nw.col(name).sum() for name in names])
+    return fetch(sums).astype(float).sort_values(COUNTY, ignore_index=True)
