@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.combined import Assessment
-from satisfaction.foundation.errors import RankingError, require_names, shortened
+from satisfaction.foundation.errors import RankingError, require_names
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.personal import masked_within
-from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.tables import read_filled_in, refuse_rows
 
 REQUIRED = ("code", "item", "points", "reason")
 OPTIONAL = ("state", "site", "class", "due", "mended")
@@ -63,7 +63,7 @@ def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsShee
         K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K375 a state,
         class or date nobody knows, K376 a row that its item does not take.
     """
-    return checked_sheet(read_table(path).map(str.strip), path, tree, areas)
+    return checked_sheet(read_filled_in(path), path, tree, areas)
 
 
 def checked_sheet(
@@ -118,8 +118,8 @@ def checked_sheet(
     _refuse_both(table, path, is_precondition | is_absent, is_entry)
     points = pd.to_numeric(table["points"], errors="coerce")
     wrong = is_entry & ~(np.isfinite(points) & (points >= 0))
-    if wrong.any():
-        raise _fault("K313", _("`points` is a number >= 0: the points lost."), path, wrong)
+    needed = _("`points` is a number >= 0: the points lost.")
+    refuse_rows(wrong, RankingError, "K313", needed, where=path)
     table = table.assign(
         points=points.where(is_entry, 0.0),
         points_class=table["class"],
@@ -157,7 +157,7 @@ def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFra
         K311 a column that is not there, K312 a code or item nobody knows or that no sites score, K313 numbers that are none or
         do not fit, K377 a site that stands twice.
     """
-    return checked_sites(read_table(path).map(str.strip), path, tree, areas)
+    return checked_sites(read_filled_in(path), path, tree, areas)
 
 
 def checked_sites(
@@ -183,19 +183,17 @@ def checked_sites(
     complete = (known == 0) | (known == visited)
     fits &= without_population | (np.isfinite(population) & same & complete)
     fits &= without_population | (population >= visited)
-    wrong = ~(fits & named)
-    if wrong.any():
-        text = _(
-            "A site has a name and a kind, 0 <= score <= possible, and a population that is the "
-            "same for all sites of the kind and at least the number visited."
-        )
-        raise _fault("K313", text, path, wrong)
+    needed = _(
+        "A site has a name and a kind, 0 <= score <= possible, and a population that is the "
+        "same for all sites of the kind and at least the number visited."
+    )
+    refuse_rows(~(fits & named), RankingError, "K313", needed, where=path)
     twice = table.duplicated(["code", "item", "site"], keep=False)
-    if twice.any():
-        raise _fault("K377", _("A site stands twice for the same item."), path, twice)
+    repeated = _("A site stands twice for the same item.")
+    refuse_rows(twice, RankingError, "K377", repeated, where=path)
     site = table["site"].map(masked_within)
     reason = table["reason"].map(masked_within)
-    return table.assign(**numbers, site=site, reason=reason)
+    return table.assign(**numbers, site=site, reason=reason).reset_index(drop=True)
 
 
 def _with_columns(
@@ -205,7 +203,7 @@ def _with_columns(
     missing = [column for column in optional if column not in table]
     table = table.assign(**dict.fromkeys(missing, ""))
     not_there = N_("Column '{name}' not found.")
-    hint = _("Correct these rows and run again.")
+    hint = _("Add the column.")
     require_names(
         required, table, RankingError, "K311", not_there, where=f"{path} row 1", hint=hint
     )
@@ -220,14 +218,16 @@ def _refuse_unknown(
         if unknown.any():
             first = str(table.loc[unknown, column].iloc[0])
             text = _("`{column}` {first!r} does not exist.", column=column, first=first)
-            raise _fault(error, text, path, unknown, available=list(allowed), got=first)
+            refuse_rows(
+                unknown, RankingError, error, text, where=path, available=list(allowed), got=first
+            )
 
 
 def _refuse_misplaced(table: pd.DataFrame, path: Path, wrong: pd.Series, why: Text) -> None:
     if wrong.any():
         item = str(table.loc[wrong, "item"].iloc[0])
         text = _("The row does not fit its item '{item}': {why}.", item=item, why=why)
-        raise _fault("K376", text, path, wrong, got=item)
+        refuse_rows(wrong, RankingError, "K376", text, where=path, got=item)
 
 
 def _refuse_both(table: pd.DataFrame, path: Path, stated: pd.Series, entries: pd.Series) -> None:
@@ -253,25 +253,5 @@ def _dates(values: pd.Series, path: Path, column: str) -> pd.Series:
     if wrong.any():
         first = str(values[wrong].iloc[0])
         text = _("`{column}` {first!r} is no date (YYYY-MM-DD).", column=column, first=first)
-        raise _fault("K375", text, path, wrong, got=first)
+        refuse_rows(wrong, RankingError, "K375", text, where=path, got=first)
     return dates.dt.strftime("%Y-%m-%d").fillna("")
-
-
-def _fault(
-    code: str,
-    text: Text,
-    path: Path,
-    wrong: pd.Series,
-    *,
-    available: Sequence[object] = (),
-    got: str = "",
-) -> RankingError:
-    rows = wrong.index[wrong] + 2
-    return RankingError(
-        code,
-        text,
-        where=f"{path} row {shortened(rows)}",
-        available=list(available),
-        got=got,
-        hint=_("Correct these rows and run again."),
-    )

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import N_, Text, _
-from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.tables import read_filled_in
 from satisfaction.foundation.yaml import (
     Label,
     Location,
@@ -534,10 +534,10 @@ def read_combined_inputs(path: Path) -> CombinedInputs:
         if component.assessment is not None:
             assessments[name] = _read_assessment(path.parent / component.assessment, component)
         if component.sites is not None:
-            sites[name] = read_table(path.parent / component.sites).map(str.strip)
+            sites[name] = read_filled_in(path.parent / component.sites)
         if component.measure is None:
             table = path.parent / str(component.file or component.lost)
-            tables[name] = read_table(table).map(str.strip)
+            tables[name] = read_filled_in(table)
     return CombinedInputs(
         path,
         declared,

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ from weakref import ReferenceType, ref
 import pandas as pd
 import xlsxwriter
 
-from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.errors import InputFileError, SatisfactionError, shortened
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.grids import Grid, Texts, read_grids
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,42 @@ def read_table(path: Path) -> pd.DataFrame:
     InputFileError
         What `read_tables` raises; F444 where another sheet goes on with rows under the same column names.
     """
+    return _first_table(path).frame()
+
+
+def read_filled_in(path: Path) -> pd.DataFrame:
+    """Read what people filled in as `read_table` does, without blanks around it; the index holds the rows of the file.
+
+    So that rows can be refused by the numbers that stand beside them, whatever empty rows the file has.
+    """
+    table = _first_table(path)
+    return table.frame().map(str.strip).set_axis(table.numbers)
+
+
+def refuse_rows(
+    wrong: pd.Series,
+    error: type[SatisfactionError],
+    code: str,
+    text: Text,
+    *,
+    where: Path,
+    available: Iterable[object] = (),
+    got: str = "",
+) -> None:
+    """Refuse the rows where `wrong` of a table that `read_filled_in` read from the file `where`."""
+    rows = wrong.index[wrong]
+    if len(rows):
+        raise error(
+            code,
+            text,
+            where=f"{where} row {shortened(rows)}",
+            available=available,
+            got=got,
+            hint=_("Correct these rows."),
+        )
+
+
+def _first_table(path: Path) -> RawTable:
     first, *others = read_tables(path)
     for other in others:
         if other.header == first.header and other.numbers:
@@ -113,7 +149,7 @@ def read_table(path: Path) -> pd.DataFrame:
                     "Put the rows of all sheets below one another in the first, or take it away."
                 ),
             )
-    return first.frame()
+    return first
 
 
 def _table(grid: Grid) -> RawTable:
