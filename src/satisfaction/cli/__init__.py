@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import click
 
+from satisfaction import __version__
 from satisfaction.cli.before import draw, form, init, new, next_sample, plan, schema, simulate
 from satisfaction.cli.options import (
     DAMAGED_SET,
@@ -185,7 +186,7 @@ class Program(click.Group):
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="satisfaction")
+@click.version_option(__version__, prog_name="satisfaction")
 def cli() -> None:
     """Resident satisfaction surveys."""
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction import __version__
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey, read_survey, what_is_tested
@@ -36,7 +37,6 @@ PACKAGES = (
     "narwhals",
     "numpy",
     "pandas",
-    "satisfaction",
     "scipy",
     "xlsxwriter",
 )
@@ -194,6 +194,7 @@ def _rules(survey: Survey) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Return the versions of what computes the figures, by name."""
     packages = {package: importlib.metadata.version(package) for package in PACKAGES}
+    packages["satisfaction"] = __version__
     return {"python": platform.python_version()} | packages
 
 
