@@ -216,8 +216,8 @@ def wave_before(survey: Survey) -> WaveBefore | None:
 
 
 def _estimates_alone(survey: Survey, responses: Responses) -> dict[str, Estimates]:
-    """Estimate a wave without ranking it."""
-    design = weigh(survey, draw_up_sample(survey, responses).design)
+    """Estimate a wave without ranking it; its rows are in memory, where they are counted soonest."""
+    design = weigh(survey, base_design(survey, responses, engine="pandas"))
     counted = tally(design, list(design.measures), by=survey.area_levels())
     return withhold(survey, estimate_areas(survey, design, counted), counted)
 
