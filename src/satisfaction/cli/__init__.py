@@ -227,7 +227,10 @@ def _outcome() -> tuple[int, object]:
     except SatisfactionError as fault:
         return USER_FAULT, fault
     except click.ClickException as fault:
-        return USER_FAULT, _misuse(fault)
+        return USER_FAULT, _(
+            "The command is not right: {fault}\nSee: satisfaction --help",
+            fault=fault.format_message(),
+        )
     except Stopped as signal:
         return signal.code, INTERRUPTION
     except BrokenPipeError:
@@ -239,12 +242,6 @@ def _outcome() -> tuple[int, object]:
             return SURROUNDINGS, surroundings
         return OWN_FAULT, _own_fault()
     return 0, ""
-
-
-def _misuse(fault: click.ClickException) -> Text:
-    return _(
-        "The command is not right: {fault}\nSee: satisfaction --help", fault=fault.format_message()
-    )
 
 
 def _own_fault() -> SatisfactionError:

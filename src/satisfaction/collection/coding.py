@@ -278,7 +278,10 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:
             is_weight = base is not None and name == base.column
             columns[name] = _numbers(item, values, weight=is_weight)
         elif isinstance(item, DateItem):
-            columns[name] = _dates(values)
+            dates = pd.to_datetime(map_texts(values, _iso_date), format="%Y-%m-%d", errors="coerce")
+            columns[name] = (
+                dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)
+            )
         elif isinstance(item, SingleItem | MultipleItem):
             of_item, labels = _code_item(name, item, values, questionnaire)
             columns |= of_item
@@ -296,12 +299,6 @@ def _numbers(item: NumberItem, values: pd.Series, *, weight: bool) -> pd.Series:
     if item.step == 1 and not weight:
         return numbers.round().astype("Int64")
     return numbers.astype("Float64")
-
-
-def _dates(values: pd.Series) -> pd.Series:
-    """Return dates as ISO text, null where there is no such day."""
-    dates = pd.to_datetime(map_texts(values, _iso_date), format="%Y-%m-%d", errors="coerce")
-    return dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)
 
 
 def _iso_date(value: str) -> str:

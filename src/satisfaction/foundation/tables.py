@@ -118,14 +118,6 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def _table(grid: Grid) -> RawTable:
     """Split header from rows."""
-    header = _header(grid)
-    named = grid.columns[: len(header)]
-    columns = [column[1:] for column in named]
-    numbers = grid.numbers[1:].tolist()
-    return RawTable(grid.path, grid.sheet, header, columns, numbers)
-
-
-def _header(grid: Grid) -> tuple[str, ...]:
     names = [name.strip() for name in grid.record(0)]
     while names and not names[-1]:
         names.pop()
@@ -136,7 +128,11 @@ def _header(grid: Grid) -> tuple[str, ...]:
             where=" ".join(filter(None, (str(grid.path), grid.sheet, "row 1"))),
             hint=_("Rename or remove the extra column."),
         )
-    return tuple(names)
+    header = tuple(names)
+    named = grid.columns[: len(header)]
+    columns = [column[1:] for column in named]
+    numbers = grid.numbers[1:].tolist()
+    return RawTable(grid.path, grid.sheet, header, columns, numbers)
 
 
 CHECKSUMS = "SHA256SUMS"

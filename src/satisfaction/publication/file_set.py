@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -367,7 +367,22 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     """
     shelf = results.survey.folder / "out"
     results = beside_folder(results)
-    _refuse_trial(results.survey)
+    survey = results.survey
+    departures = survey.departures()
+    if departures:
+        raise ExportError(
+            "X402",
+            _(
+                "The results are not what the survey's folder gives: {departures}; nothing "
+                "was written to out/.",
+                departures=comma_list(departures),
+            ),
+            where=str(survey.folder),
+            hint=_(
+                "If a file changed during the run, run again; keep a trial with "
+                "sat.export(results, folder), which marks it so."
+            ),
+        )
     revision = _next_revision(results, shelf / "latest")
     with dated_folder(shelf / _stamp()) as dated:
         _write_set(results, dated.scratch, dated.target, handover=handover, revision=revision)
@@ -384,31 +399,9 @@ def export_as_trial(results: Results) -> Path:
     return dated.target
 
 
-def _refuse_trial(survey: Survey) -> None:
-    departures = survey.departures()
-    if departures:
-        raise ExportError(
-            "X402",
-            _(
-                "The results are not what the survey's folder gives: {departures}; nothing "
-                "was written to out/.",
-                departures=comma_list(departures),
-            ),
-            where=str(survey.folder),
-            hint=_(
-                "If a file changed during the run, run again; keep a trial with "
-                "sat.export(results, folder), which marks it so."
-            ),
-        )
-
-
 def revision_of(folder: Path) -> int:
     """Return the revision of an exported folder."""
-    return _revision(read_json(folder / "run.json"))
-
-
-def _revision(run: dict[str, Any]) -> int:
-    revision = str(run.get("revision", ""))
+    revision = str(read_json(folder / "run.json").get("revision", ""))
     return int(revision) if revision.isdigit() else 1
 
 

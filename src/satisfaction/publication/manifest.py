@@ -136,7 +136,11 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         content["ranking_name"] = survey.ranking_name
     content["ranking"] = dict(results.ranking.summary)
     content |= _further(results)
-    content["left_out"] = _left_out(results)
+    records = []
+    for group in results.rankings.left_out:
+        record = {"level": group.level, "parent": group.parent, "codes": group.codes}
+        records.append(record | {"reason": group.reason.both})
+    content["left_out"] = records
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
     content["tests"] = what_is_tested(survey)
@@ -232,15 +236,6 @@ def _rows_account(results: Results) -> dict[str, Any]:
         "areas_without_answers": list(silent["code"]),
         "rows": rows | {"balanced": balanced},
     }
-
-
-def _left_out(results: Results) -> list[dict[str, Any]]:
-    """Return the groups of areas that are not ranked, with the reason."""
-    records = []
-    for group in results.rankings.left_out:
-        record = {"level": group.level, "parent": group.parent, "codes": group.codes}
-        records.append(record | {"reason": group.reason.both})
-    return records
 
 
 def plain(value: Any) -> Any:
