@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,6 +162,15 @@ def test_geometric_means_and_scales_carry_errors_by_their_slopes(results, folder
     }
     surveyed = level.contrast(terms).table["se"].to_numpy()
     assert table["se"].to_numpy() == pytest.approx(np.hypot(surveyed, onsite_only), rel=1e-6)
+
+
+def test_a_run_names_the_areas_that_a_veto_takes_out(small, folder, call):
+    edit(folder / "lost.csv", "990201,v3", "990201,v2")
+    for path in folder.glob("*.*"):
+        shutil.copy(path, small.folder)
+    code, out, err = call("run", small.folder)
+    assert code == 0, err
+    assert "  990201 County 990201: vetoed; not ranked" in out
 
 
 def test_vetoed_and_incomplete_areas_keep_their_row(results, folder):

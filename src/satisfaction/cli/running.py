@@ -142,6 +142,7 @@ def _summary(results: Results) -> None:
     from satisfaction.collection.account import (
         account_line,
         coverage_lines,
+        hidden_lines,
         unanswered_areas,
         unread_lines,
     )
@@ -163,7 +164,12 @@ def _summary(results: Results) -> None:
     if survey.marks:
         tell(_("*** {mark} ***", mark=survey.marks))
     absent = unanswered_areas(survey, results.responses.by_area)
-    for line in (*unread_lines(results.responses.not_read), *coverage_lines(survey, absent)):
+    delivered = (
+        *unread_lines(results.responses.not_read),
+        *hidden_lines(results.responses.log),
+        *coverage_lines(survey, absent),
+    )
+    for line in delivered:
         tell(line)
     tell(account_line(counts))
     if note := lonely_note(survey, results.design):
@@ -217,7 +223,7 @@ def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
     from satisfaction.foundation.figures import probability, rank_set_in_words
     from satisfaction.publication.labels import STATUS, area_labels
-    from satisfaction.publication.ranking_table import ladder_table
+    from satisfaction.publication.ranking_table import ladder_table, why_not_ranked
 
     names = area_labels(results.survey)
     ranking = results.ranking
@@ -253,6 +259,8 @@ def _tell_ranking(results: Results) -> None:
                 certainty=certainty,
             )
         )
+    for unit, why in why_not_ranked(ranking).items():
+        tell(_("  {code} {name}: {why}", code=unit, name=names[unit], why=why))
     for note in summary.notes:
         tell(note)
     ladder = ladder_table(results.survey, results.estimates, results.ranking)

@@ -1,6 +1,6 @@
 """A workbook to correct: the first sheet in view with some cells marked, the others hidden.
 
-Workbooks for an office: a plain sheet for programs, a styled one for people, and sheets that explain.
+Workbooks for an office: a styled sheet for people, sheets that explain, and a plain one for programs.
 
 Workbook templates: a sheet to fill in with drop-downs, an example apart from it, the codes, and how to fill it in.
 """
@@ -123,16 +123,16 @@ class ShownSheet:
 def write_office_workbook(
     path: Path, data: pd.DataFrame, shown: ShownSheet, further: Mapping[str, pd.DataFrame]
 ) -> None:
-    """Write a workbook that opens on the sheet for readers; the first sheet, `data`, is plain.
+    """Write a workbook whose first sheet is the one for readers; the last, `data`, is plain, for programs.
 
-    Rows are written one after another and leave memory at once; the same tables give the same bytes.
+    Whoever prints the workbook gets first what can be read on paper. Rows are written one after another and leave memory at once; the same tables give the same bytes.
     """
     # row by row, its temporary files beside it: those of a program that is killed go with the unfinished folder
     options = {"constant_memory": True, "tmpdir": str(path.parent)}
     with new_workbook(path, options) as workbook:
-        fill_sheet(workbook, workbook.add_worksheet("data"), data)
         _write_shown(workbook, shown)
         _add_explaining(workbook, further)
+        fill_sheet(workbook, workbook.add_worksheet("data"), data)
 
 
 def write_explaining(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
@@ -173,7 +173,6 @@ def _one_page_wide(sheet: Any) -> None:
 
 def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:
     sheet = workbook.add_worksheet(shown.name)
-    sheet.activate()
     _one_page_wide(sheet)
     for place, column in enumerate(shown.columns):
         sheet.set_column(place, place, column.width)
