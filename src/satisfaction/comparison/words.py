@@ -102,7 +102,9 @@ def lines_of_change(found: WaveChange) -> list[Text]:
 
 def _why_comparable(declared: str, survey: Survey) -> Text:
     """Say why waves may be compared; the record names the score by its identifier, a reader knows its title."""
-    words = as_text(in_words(declared))
+    words = in_words(declared)
+    if isinstance(words, str):
+        words = Text(words)
     name, _colon, _why = declared.partition(": ")
     title = names_of_scores(survey).get(name)
     if title is not None:
