@@ -39,6 +39,7 @@ from satisfaction.ranking.selection_study import (
     study_selection,
 )
 from satisfaction.ranking.suppression import withhold
+from satisfaction.ranking.table import with_names
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.weighting.base import sampled_persons
@@ -606,7 +607,9 @@ def rank_score(
     """
     survey = survey.ranked_by(by)
     ranking = rank_areas(survey, estimates)
-    accompanying = [*ranking.summary.notes, *notes]
+    names = survey.area_names()
+    of_ranking = [with_names(note, ranking.summary, names) for note in ranking.summary.notes]
+    accompanying = [*of_ranking, *notes]
     if combined is not None and survey.ranked in survey.composed:
         accompanying += combined.notes(survey.ranked)
     summary = replace(ranking.summary, notes=tuple(accompanying))

@@ -211,6 +211,9 @@ def _summary(results: Results) -> None:
                 interval=interval,
             )
         )
+    if results.further:
+        tell()
+        tell(score_labels(survey)[survey.ranked][1])
     _tell_ranking(results)
     _tell_selection(results)
     for other in results.further.values():
@@ -221,11 +224,13 @@ def _summary(results: Results) -> None:
 
 def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
-    from satisfaction.foundation.figures import probability, rank_set_in_words
-    from satisfaction.publication.labels import STATUS, area_labels
+    from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
+    from satisfaction.publication.labels import STATUS, area_labels, score_labels
     from satisfaction.publication.ranking_table import ladder_table, why_not_ranked
 
     names = area_labels(results.survey)
+    kind, _title = score_labels(results.survey)[results.survey.ranked]
+    figure = unit_of(kind)
     ranking = results.ranking
     table = ranking.table.set_index("unit")
     summary = ranking.summary
@@ -251,11 +256,11 @@ def _tell_ranking(results: Results) -> None:
             )
         tell(
             _(
-                "  {rank:>3} {code} {name}  {estimate:.2f}{certainty}",
+                "  {rank:>3} {code} {name}  {estimate}{certainty}",
                 rank=row["rank"],
                 code=unit,
                 name=names[unit],
-                estimate=row.estimate,
+                estimate=figure.level(row.estimate),
                 certainty=certainty,
             )
         )

@@ -265,7 +265,8 @@ def _published_set(place: Path, earlier: EarlierWave, *, where: str) -> tuple[Pa
     shelf = place / "out"
     available = []
     for folder in sets_of(shelf):
-        available.append(f"{folder.name}: revision {read_manifest(folder)['revision']}")
+        revision = read_manifest(folder)["revision"]
+        available.append(_("{name}: revision {revision}", name=folder.name, revision=revision))
     if earlier.revision is not None:
         of_revision = sets_of(shelf, earlier.revision)
         if of_revision:

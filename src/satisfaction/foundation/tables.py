@@ -162,6 +162,7 @@ def _header(grid: Grid) -> tuple[str, ...]:
 
 CHECKSUMS = "SHA256SUMS"
 Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
+A4 = 9  # Excel counts its kinds of paper; by default a workbook prints on American letter
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
 IN_MEMORY = {
     "in_memory": True
@@ -275,6 +276,7 @@ def fill_sheet(
     It prints as wide as a page, its header on every one.
     """
     sheet.set_landscape()
+    sheet.set_paper(A4)
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
     quoted = workbook.add_format({"quote_prefix": True})

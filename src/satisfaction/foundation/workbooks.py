@@ -18,7 +18,7 @@ import xlsxwriter
 
 from satisfaction.foundation.figures import text_columns
 from satisfaction.foundation.language import LANGUAGES, Text, _, pgettext
-from satisfaction.foundation.tables import CREATED, FORMULA, fill_sheet, new_workbook
+from satisfaction.foundation.tables import A4, CREATED, FORMULA, fill_sheet, new_workbook
 
 WIDTH = 14
 
@@ -46,6 +46,7 @@ def write_marked(
             sheet.set_column(0, last, WIDTH, text)
             sheet.freeze_panes(1, 0)
             sheet.set_landscape()
+            sheet.set_paper(A4)
             sheet.repeat_rows(0)
             if place:
                 sheet.hide()
@@ -168,6 +169,7 @@ def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapp
 
 def _one_page_wide(sheet: Any) -> None:
     sheet.set_landscape()
+    sheet.set_paper(A4)
     sheet.fit_to_pages(1, 0)
 
 

@@ -110,7 +110,8 @@ def _write_ranking(
 
     def write(path: Path) -> None:
         notes = _notes(survey, published, ranking)
-        write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
+        share = kind == "rate"
+        write_ranking_workbook(published.ranking, notes, path, measure=measure, share=share)
 
     _write_each(survey, folder / f"{prefix}ranking.xlsx", write)
     if published.selection.anything and not prefix:
