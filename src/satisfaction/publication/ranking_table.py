@@ -204,6 +204,18 @@ def why_not_ranked(ranking: Ranking) -> dict[str, Text]:
     return reasons
 
 
+def unranked_note(ranking: Ranking, names: Mapping[str, Text]) -> Text:
+    """Name the units without a rank and say why; nothing where all have one, or none."""
+    if not ranking.ranks_any:
+        return NOTHING
+    areas = []
+    for unit, why in why_not_ranked(ranking).items():
+        areas.append(_("{area} ({why})", area=names[unit], why=why))
+    if not areas:
+        return NOTHING
+    return _("Without a rank: {areas}.", areas=comma_list(areas))
+
+
 def _left_out(survey: Survey, estimates: Estimates, group: LeftOut) -> pd.DataFrame:
     """Return the rows of units without a ranking: their estimates and the reason."""
     ranked = _by_code(survey, estimates)
