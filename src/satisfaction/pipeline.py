@@ -585,7 +585,11 @@ def rank_scores(
     awaited: Mapping[str, Text],
 ) -> tuple[ScoreRanking, ...]:
     """Rank the areas by every score that rules.yaml declares; the first ranking says which other ones are awaited."""
-    waiting = [_("ranking {name}: {waits}", name=name, waits=awaited[name]) for name in awaited]
+    titles = survey.composed
+    waiting = [
+        _("ranking {name}: {waits}", name=titles.get(name, Text(name)), waits=awaited[name])
+        for name in awaited
+    ]
     first, *others = survey.all_rankings
     all_rankings = [rank_score(survey, first, estimates, combined, notes=waiting)]
     for other in others:

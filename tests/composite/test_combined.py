@@ -170,7 +170,7 @@ def test_a_run_names_the_areas_that_a_veto_takes_out(small, folder, call):
         shutil.copy(path, small.folder)
     code, out, err = call("run", small.folder)
     assert code == 0, err
-    assert "  990201 County 990201: vetoed; not ranked" in out
+    assert "  vetoed; not ranked: County 990201" in out
     page = (small.folder / "out" / "latest" / "combined_ranking.html").read_text(encoding="utf-8")
     assert "未给名次：县990201（一票否决，不排名）" in page
     assert "被一票否决或缺组成部分：保留数值，不给名次" in page

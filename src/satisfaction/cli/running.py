@@ -264,8 +264,11 @@ def _tell_ranking(results: Results) -> None:
                 certainty=certainty,
             )
         )
+    unranked: dict[Text, list[Text]] = {}
     for unit, why in why_not_ranked(ranking).items():
-        tell(_("  {code} {name}: {why}", code=unit, name=names[unit], why=why))
+        unranked.setdefault(why, []).append(names[unit])
+    for why, areas in unranked.items():
+        tell(_("  {why}: {areas}", why=why, areas=comma_list(areas)))
     for note in summary.notes:
         tell(note)
     ladder = ladder_table(results.survey, results.estimates, results.ranking)

@@ -391,10 +391,13 @@ def earlier_notes(survey: Survey) -> list[Text]:
     """
     notes = [_("earlier wave {words}", words=published.words) for published in survey.earlier]
     notes += _particular_notes(survey)
+    questionnaire = survey.questionnaire
+    titles = {**questionnaire.rates, **questionnaire.indices, **survey.composed}
     for other in survey.further:
+        title = titles.get(other.score, other.name)
         for note in _particular_notes(survey.ranked_by(other)):
             if note not in notes:
-                notes.append(_("ranking {name}: {waits}", name=other.name, waits=note))
+                notes.append(_("ranking {name}: {waits}", name=title, waits=note))
     return notes
 
 
