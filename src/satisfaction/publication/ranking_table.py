@@ -475,8 +475,8 @@ def _ladder_basis(survey: Survey, escalation: Escalation, row: LadderRow) -> Tex
     release = escalation.release
     assert release is not None
     stood = ngettext(
-        "listed in {since}, then {n} wave off the list, rank {rank:g} now",
-        "listed in {since}, then {n} waves off the list, rank {rank:g} now",
+        "listed since {since}, by now {n} wave off the list, rank {rank:g} now",
+        "listed since {since}, by now {n} waves off the list, rank {rank:g} now",
         row.counted,
         since=row.waves[0],
         rank=row.value,
