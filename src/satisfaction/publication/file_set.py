@@ -46,7 +46,7 @@ from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import area_labels, mark, twelve_digits
 from satisfaction.publication.manifest import beside_folder, datapackage, inputs, manifest, plain
-from satisfaction.publication.ranking_table import by_rank_alone
+from satisfaction.publication.ranking_table import by_rank_alone, unranked_note
 from satisfaction.publication.ranking_workbook import (
     write_assessment_workbook,
     write_indicators_workbook,
@@ -110,7 +110,8 @@ def _write_ranking(
 
     def write(path: Path) -> None:
         notes = _notes(survey, published, ranking)
-        write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
+        share = kind == "rate"
+        write_ranking_workbook(published.ranking, notes, path, measure=measure, share=share)
 
     _write_each(survey, folder / f"{prefix}ranking.xlsx", write)
     if published.selection.anything and not prefix:
@@ -142,7 +143,8 @@ def _write_ranking(
 
 def _notes(survey: Survey, published: Tables, ranking: Ranking) -> list[str]:
     """Return what must be said of a ranking, in the current language."""
-    notes = (survey.marks, *ranking.summary["notes"], published.statement.text)
+    without_rank = unranked_note(ranking, area_labels(survey))
+    notes = (survey.marks, *ranking.summary["notes"], without_rank, published.statement.text)
     return [str(note) for note in notes if note]
 
 

@@ -24,6 +24,7 @@ from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
+from satisfaction.foundation.shipped import program_digest
 from satisfaction.pipeline import PARTS, Results, weighting_log
 from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
@@ -40,6 +41,7 @@ PACKAGES = (
     "scipy",
     "xlsxwriter",
 )
+PROGRAM_FILES = "satisfaction_files"
 
 KEYS = {
     "indices": ["level", "code", "measure"],
@@ -196,9 +198,13 @@ def _rules(survey: Survey) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what computes the figures, by name."""
+    """Return the versions of what computes the figures, by name; of this program its files, too.
+
+    A version stays the same while a program is worked on, its files and its catalogue do not.
+    """
     packages = {package: importlib.metadata.version(package) for package in PACKAGES}
     packages["satisfaction"] = __version__
+    packages[PROGRAM_FILES] = program_digest()
     return {"python": platform.python_version()} | packages
 
 
