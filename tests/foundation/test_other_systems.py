@@ -15,7 +15,7 @@ import pytest
 from satisfaction.cli import BROKEN, DENIED, LACKING, LONG, NAME, surroundings_fault
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.foundation import files
-from satisfaction.foundation.errors import ExportError, SurveyError
+from satisfaction.foundation.errors import ExportError, InputFileError, SurveyError
 from satisfaction.foundation.file_sets import mark_handed_over
 from satisfaction.foundation.tables import write_checksums, write_json
 from satisfaction.pipeline import run
@@ -69,6 +69,18 @@ def test_files_stand_in_the_same_order_on_every_system(kind):
     names = ["b.csv", "a-1/x.csv", "C.csv", "a/x.csv", "甲.csv"]
     ordered = [path.as_posix() for path in files.in_order(map(kind, names))]
     assert ordered == ["C.csv", "a/x.csv", "a-1/x.csv", "b.csv", "甲.csv"]
+
+
+@pytest.mark.skipif(os.sep == "\\", reason="Windows reads such a path")
+def test_a_path_that_windows_alone_reads_is_told(tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "areas.csv").write_bytes(b"code\n1\n")
+    with pytest.raises(InputFileError, match="F101") as no_file:
+        files.read_bytes(tmp_path / r"tables\areas.csv")
+    assert files.matching(tmp_path, r"tables\*.csv") == []
+    for fault in (no_file.value, files.no_match(tmp_path, r"tables\*.csv")):
+        assert "Write / between folders" in str(fault)
+        assert "tables" in str(fault)
 
 
 @pytest.mark.parametrize("name", ["con", "aux", "nul", "com1"])

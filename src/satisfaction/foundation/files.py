@@ -30,7 +30,7 @@ from satisfaction.foundation.errors import (
     SatisfactionError,
     one_of,
 )
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 DEVICE = re.compile(
     "con|prn|aux|nul|com[0-9]|lpt[0-9]"
@@ -251,8 +251,15 @@ def _no_file(path: Path) -> InputFileError:
         where=path,
         available=names,
         got=path.name,
-        hint=_("Check the path, or put the file there."),
+        hint=_backslash(path.name) or _("Check the path, or put the file there."),
     )
+
+
+def _backslash(name: str) -> Text | None:
+    """Return what to do about a path that Windows alone takes for one."""
+    if "\\" not in name:
+        return None
+    return _("Write / between folders: every system reads it, a backslash Windows alone.")
 
 
 @contextmanager
@@ -448,7 +455,7 @@ def no_match(folder: Path, pattern: str) -> InputFileError:
         where=folder,
         available=[path.relative_to(folder).as_posix() for path in files_below(folder)],
         got=pattern,
-        hint=_("Check the file name, or correct `files` in survey.yaml."),
+        hint=_backslash(pattern) or _("Check the file name, or correct `files` in survey.yaml."),
     )
 
 
