@@ -22,6 +22,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import write_parquet
 from satisfaction.foundation.errors import DamagedSetError, ExportError, SatisfactionError
+from satisfaction.foundation.file_sets import sets_of
 from satisfaction.foundation.files import (
     dated_folder,
     new_folder,
@@ -408,9 +409,15 @@ def revision_of(folder: Path) -> int:
 
 
 def _next_revision(results: Results, latest: Path) -> int:
-    """Return the revision of a new set; where `latest` is damaged, one more than that of any set beside it."""
+    """Return the revision of a new set; where `latest` is damaged, one more than that of any set beside it.
+
+    Where a program was stopped while it exchanged a copied `latest`, the newest set stands for it.
+    """
     if not latest.is_dir():
-        return 1
+        official = [folder for folder in sets_of(latest.parent) if "-" not in folder.name]
+        if not official:
+            return 1
+        latest = official[-1]
     try:
         before = read_json(latest / "manifest.json", ["inputs"])["inputs"]
         return revision_of(latest) + int(before != inputs(results))

@@ -21,7 +21,7 @@ from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey, read_survey, what_is_tested
 from satisfaction.foundation.file_sets import FORMAT
-from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
+from satisfaction.foundation.files import path_below, read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
 from satisfaction.foundation.shipped import program_digest
@@ -303,7 +303,7 @@ def input_names(survey: Survey) -> set[str]:
 
 def _names_in_set(survey: Survey, paths: Iterable[str]) -> dict[str, str]:
     ordered = sorted(paths)
-    below = [os.path.relpath(path, survey.folder).replace(os.sep, "/") for path in ordered]
+    below = [path_below(survey.folder, path) for path in ordered]
     return dict(zip(ordered, masked_names(below), strict=True))
 
 
