@@ -70,11 +70,11 @@ def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_ranking_workbook(
-    table: pd.DataFrame, notes: Sequence[str], path: Path, *, share: bool
+    table: pd.DataFrame, notes: Sequence[str], path: Path, *, measure: Text, share: bool
 ) -> None:
     """Write a sheet for programs (data), one for people, the dictionary and notes, in the current language.
 
-    `share`: the ranked measure is a rate.
+    `measure`: what is ranked; `share`: it is a rate.
     """
     figure: Shown = "points"
     if share:
@@ -93,7 +93,8 @@ def write_ranking_workbook(
     columns.append(_under_title("listed", listed, width=11))
     columns.append(_column(table, "probability_bottom", "probability", width=10))
     columns.append(_column(table, "grade", "count", width=6))
-    lines = [*_about(table, _("ranking")), str(RANK_NOTE)]
+    ranked_by = _("ranking by {measure}", measure=measure)
+    lines = [*_about(table, ranked_by), str(RANK_NOTE)]
     further_sheets = _explained(table)
     further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
     write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
