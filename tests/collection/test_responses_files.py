@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from zipfile import ZipFile
 
 import openpyxl
 import pandas as pd
@@ -55,6 +56,20 @@ def test_a_table_that_files_does_not_match_stops_the_run_and_is_named(five_files
     assert "responses/丙县.XLSX" in err
     assert "responses/丁县/第一批.xlsx" in err
     assert not (five_files.folder / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["b.sav", "b.parquet", "b.zip", "乙县.et", "b"])
+def test_a_zip_file_with_members_that_are_not_read_stops_and_names_them(small, name):
+    content = small.csv.read_bytes()
+    small.csv.unlink()
+    with ZipFile(small.csv.with_suffix(".zip"), "w") as archive:
+        archive.writestr("a.csv", content)
+        archive.writestr("空.csv", b"")
+        archive.writestr("封面.jpg", b"picture")
+        archive.writestr(name, content)
+    small.edit("survey.yaml", "files: [responses/*.csv]\n", "")
+    with pytest.raises(InputFileError, match=rf"(?s)F445.*{name}\.\n"):
+        load_responses(small.read())
 
 
 def test_check_names_the_files_not_read_and_goes_on_with_the_others(five_files, call):

@@ -61,7 +61,7 @@ DAY = re.compile(
 def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     """Strip spaces, empty what was skipped or says nothing, write full-width characters as plain ones and 5.0 as 5.
 
-    Full-width characters but in labels, and words that are read as empty, are logged. The columns are categorical, so
+    Full-width characters but in labels, and words that are read as empty, are logged. Open answers keep theirs. The columns are categorical, so
     that what comes after looks at each different text once.
     """
     questionnaire = survey.questionnaire
@@ -73,6 +73,7 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     for name, item in questionnaire.items.items():
         codes, different = distinct_texts(raw[name])
         is_coded = isinstance(item, SingleItem | MultipleItem)
+        is_open = _is_open(name, questionnaire)
         stripped = []
         plain_texts = []
         answers = []
@@ -80,7 +81,9 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
         emptied: dict[str, str] = {}
         for place, cell in enumerate(different):
             text = cell.strip(BLANKS)
-            plain = "" if text == SKIPPED else unicodedata.normalize("NFKC", text)
+            plain = "" if text == SKIPPED else text
+            if not is_open:
+                plain = unicodedata.normalize("NFKC", plain)
             is_label = is_coded and any(map(str.isalpha, plain))
             widened[place] = bool(plain) and plain != text and not is_label
             answer = plain
@@ -103,6 +106,14 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
             words = _spread(plain_texts, codes, raw.index)
             entries.append(tables.log_words(name, words, emptied, rule="R303"))
     return Step(pd.DataFrame(columns, index=raw.index), tuple(entries))
+
+
+def _is_open(name: str, questionnaire: Questionnaire) -> bool:
+    """Tell whether an item is an open question: text that identifies nobody and places nobody in the sample."""
+    item = questionnaire.items[name]
+    roles = questionnaire.roles
+    placing = {roles.respondent, roles.psu, roles.interviewer, *roles.strata, *roles.calibration}
+    return isinstance(item, TextItem) and not item.unique and name not in placing
 
 
 def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -> pd.Series:

@@ -7,16 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.files import files_below, matching, path_below
-from satisfaction.foundation.grids import READ
+from satisfaction.foundation.grids import DOCUMENTS, READ
 from satisfaction.foundation.language import Text, _
 
 FOLDER = "responses"
 WILD = frozenset("*?[")
 READABLE = frozenset({*READ, ".sav", ".zsav"})
-TEXTS = (".pdf", ".doc", ".docx", ".wps", ".ppt", ".pptx", ".dps", ".md")
-PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".heic")
-RECORDINGS = (".mp3", ".m4a", ".amr", ".wav", ".mp4", ".mov")
-DOCUMENTS = frozenset({*TEXTS, *PICTURES, *RECORDINGS})  # no table of answers stands in these
 
 
 @dataclass(frozen=True, slots=True)

@@ -341,7 +341,7 @@ def encoding_of(content: bytes, *, where: object) -> Literal["utf-16", "utf-8-si
             "F104",
             _("The file is empty."),
             where=where,
-            hint=_("Export the file again, or take it out of `files`."),
+            hint=_("Export the file again, or take it away."),
         )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"

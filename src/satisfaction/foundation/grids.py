@@ -30,7 +30,7 @@ from python_calamine import CalamineWorkbook, SheetVisibleEnum
 from xlsxwriter.utility import xl_col_to_name
 
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
-from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.errors import InputFileError, shortened_list
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
 from satisfaction.foundation.language import _, ngettext
 
@@ -249,6 +249,10 @@ Texts = npt.NDArray[np.object_]
 DELIMITED = (".csv", ".txt", ".tsv")
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 READ = (*DELIMITED, *WORKBOOKS, ".parquet", ".zip")
+TEXTS = (".pdf", ".doc", ".docx", ".wps", ".ppt", ".pptx", ".dps", ".md")
+PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".heic")
+RECORDINGS = (".mp3", ".m4a", ".amr", ".wav", ".mp4", ".mov")
+DOCUMENTS = frozenset({*TEXTS, *PICTURES, *RECORDINGS})  # no table of answers stands in these
 BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 HEAD = 200_000  # bytes in which the delimiter is looked for
@@ -313,7 +317,8 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
         for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
-        for a workbook under the name of a text file; F440 and F441 for what would take all memory.
+        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F445 for members of a zip
+        file that are not read within it and may hold answers.
     """
     kind = path.suffix.lower()
     if kind == ".zip":
@@ -481,10 +486,11 @@ def _old_sheets(content: bytes) -> list[tuple[str, int, Any, list[list[object]],
 
 
 def _members(path: Path) -> tuple[list[Grid], list[str]]:
-    """Read the tables of a zip file in name order; other members are named."""
+    """Read the tables of a zip file in name order; documents and pictures are named, other members refused."""
     content = read_bytes(path)
     grids: list[Grid] = []
     passed: list[str] = []
+    unread: list[str] = []
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             check_archive(archive, where=str(path))
@@ -499,10 +505,13 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
                 label = name
                 if times[name] > 1:
                     label = f"{name}#{times[name]}"
-                if kind in (*DELIMITED, *WORKBOOKS) and info.file_size:
+                is_table = kind in (*DELIMITED, *WORKBOOKS)
+                if is_table and info.file_size:
                     grids += _grids(path, kind, archive.read(info), member=label)
-                else:
+                elif is_table or kind in DOCUMENTS or not info.file_size:
                     passed.append(label)
+                else:
+                    unread.append(label)
     except InputFileError:
         raise
     except (
@@ -514,6 +523,22 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
             where=path,
             hint=_("Unpack it and use the csv or xlsx files."),
         ) from None
+    if unread:
+        raise InputFileError(
+            "F445",
+            ngettext(
+                "The zip file holds {n} file that is not read within it and may hold responses: "
+                "{files}.",
+                "The zip file holds {n} files that are not read within it and may hold "
+                "responses: {files}.",
+                len(unread),
+                files=shortened_list(unread),
+            ),
+            where=path,
+            hint=_(
+                "Unpack it, put what holds responses into responses/, and take the zip file away."
+            ),
+        )
     if not grids:
         raise _empty(path)
     return grids, passed
@@ -654,5 +679,5 @@ def _empty(path: Path) -> InputFileError:
         "F104",
         _("The file holds no data."),
         where=path,
-        hint=_("Export the file again, or take it out of `files`."),
+        hint=_("Export the file again, or take it away."),
     )
