@@ -424,3 +424,30 @@ def test_formulas_without_their_results_are_no_empty_answers(small, workbook):
         load_responses(small.read())
     assert "F443" in str(stop.value)
     assert "2 cells hold formulas without" in str(stop.value)
+
+
+# ---- from one run to the next ----
+
+
+def test_a_run_names_the_inputs_that_are_not_those_of_the_run_before(small, call):
+    rows = small.rows()
+    small.write(rows[:100])
+    deliver(small, "b.csv", rows[100:])
+    _code, first, _err = call("run", small.folder)
+    (small.csv.parent / "b.csv").unlink()
+    small.edit(small.questionnaire, "zh: 背街小巷", "zh: 背街小巷整治")
+    code, second, _err = call("run", small.folder)
+    _code, third, _err = call("run", small.folder)
+    assert code == 0
+    assert "not as in the run before: responses/b.csv missing\n" in second
+    assert "small/1.yaml changed\n  A version of a questionnaire that has been in use" in second
+    assert "not as in the run before" not in first + third
+
+
+def test_verify_says_in_one_language_why_nothing_can_be_computed(small, call):
+    call("run", small.folder)
+    small.write(small.rows().assign(sex=""))
+    code, out, err = call("verify", small.folder / "out" / "latest", language="zh")
+    assert code == 11
+    assert "R104" in out + err
+    assert "Next:" not in out + err

@@ -498,6 +498,18 @@ def test_declared_reinterviews_are_compared(small):
     assert len(of.rows) == 120
 
 
+def test_answers_of_reinterviews_are_read_or_refused_never_left_out(small):
+    again(small, sex=["１", "男", "女"])
+    of = standing(small)
+    found = of.found[of.found["check"] == "back_check"].set_index("unit")
+    everyone = found.loc["sex", "n"]
+    assert everyone == found.loc["took_part", "n"]
+    table = small.folder / "again.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("男", "男的"), encoding="utf-8")
+    with pytest.raises(ResponsesError, match=r"(?s)R408.*'sex'.*男的.*rows 3\b"):
+        standing(small)
+
+
 def test_declared_modes_are_compared(small):
     declare(small, "fieldwork:\n  modes: {item: residence, compared: [1, 2]}\n")
     of = standing(small)
