@@ -186,7 +186,7 @@ def _summary(results: Results) -> None:
     from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import area_labels, score_labels, whole_code
     from satisfaction.publication.report.method import ABSENT_STEPS
-    from satisfaction.weighting.wave_design import lonely_note
+    from satisfaction.weighting.wave_design import lonely_note, population_notes
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -221,7 +221,8 @@ def _summary(results: Results) -> None:
     if results.absent:
         absent_steps = [ABSENT_STEPS[step] for step in results.absent]
         tell(_("not declared: {absent}", absent=comma_list(absent_steps)))
-    for note in (*adoption_notes(results), *trimming_notes(results)):
+    populations = population_notes(survey, results.responses.accepted)
+    for note in (*populations, *adoption_notes(results), *trimming_notes(results)):
         tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
     if proven and replicates_note(results):
