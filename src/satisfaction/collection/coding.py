@@ -51,6 +51,7 @@ SERIAL = re.compile(
     r"(?:[45]\d{4}|60000)(?:\.\d+)?"
 )  # how a workbook counts the days of 2009 to 2064
 FIRST_DAY = datetime.date(1899, 12, 30)
+BETWEEN_LEVELS = re.compile(r"\s*[-‐–—/>]+\s*")
 DAY = re.compile(
     r"(\d{4})\s*[-/.、年]\s*(\d{1,2})\s*[-/.、月]\s*(\d{1,2})(?!\d)\s*[日号]?"
     r"\s*(?:\(?(?:星期|周|礼拜)[一二三四五六日天]\)?)?"
@@ -155,8 +156,11 @@ def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> St
             continue
         by_name = area_names(survey.areas, name)
         answers = text[name]
-        codes = {value: by_name.get(fold(value), value) for value in answers.unique()}
-        names = [value for value in codes if fold(value) in by_name]
+        codes = {}
+        for value in answers.unique():
+            whole = fold(BETWEEN_LEVELS.sub("", value))  # platforms write province-city-county
+            codes[value] = by_name.get(fold(value)) or by_name.get(whole, value)
+        names = [value for value, code in codes.items() if code != value]
         if names:
             named = answers.isin(names)
             entries.append(log_events(raw, named, name, values=answers, rule="R220"))
@@ -181,13 +185,17 @@ def area_names(areas: pd.DataFrame, level: str) -> dict[str, str]:
         short_forms = {*brief, f"{name}人民政府"}
         above = area["parent"]
         chain = ""
+        before = {""}
         while above in current.index:
             upper = current.loc[above, "name"]
             chain = upper + chain
             names |= {chain + name, chain + name_en}
+            between = set(before)
             for upper_name in (upper, *short_names(upper)):
-                short_forms |= {upper_name + short_form for short_form in brief}
+                before |= {upper_name + lower for lower in between}
             above = current.loc[above, "parent"]
+        for short_form in brief:
+            short_forms |= {upper_names + short_form for upper_names in before}
         for codes_by_name, spellings in ((full, names), (short, short_forms)):
             for spelling in filter(None, map(fold, spellings)):
                 codes_by_name.setdefault(spelling, set()).add(str(code))
