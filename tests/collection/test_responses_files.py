@@ -426,6 +426,19 @@ def test_formulas_without_their_results_are_no_empty_answers(small, workbook):
     assert "2 cells hold formulas without" in str(stop.value)
 
 
+def test_errors_in_cells_are_answers_that_nobody_knows_and_no_empty_ones(small, workbook):
+    rows = small.rows().astype(object)
+    rows.iloc[0, -1] = "#N/A"
+    rows.iloc[5, -1] = "#REF!"
+    workbook({"空": [], "甲": [["汇总表"], [], *with_names(rows)]})
+    loaded = load_responses(small.read())
+    blanked = loaded.log[loaded.log["rule"] == "R202"]
+    assert blanked[["row", "column", "value"]].to_numpy().tolist() == [
+        [4, rows.columns[-1], "#N/A"],
+        [9, rows.columns[-1], "#REF!"],
+    ]
+
+
 # ---- from one run to the next ----
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,18 @@ BEYOND = 10**9  # no sheet has as many columns or rows
 FORMULA_WITHOUT_VALUE = re.compile(
     rb"<c\b(?![^>]*\bt=.str)([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v>\s*</v>|<v\s*/>)?\s*</c>"
 )  # Excel writes t="str" where the result is an empty text
+
+
+ERROR = re.compile(rb"<c\b([^>]*\bt=.e\b[^>]*)>(?:(?!</c>).)*?<v>([^<]*)</v>", re.DOTALL)
+PLACE = re.compile(rb"\br=.([A-Z]{1,3})(\d{1,7})\b")
+
+
+class ErrorCell(NamedTuple):
+    """A cell that shows an error (#N/A, #REF!): row from 1, column from 0, and what it shows."""
+
+    row: int
+    column: int
+    text: str
 
 
 def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
@@ -80,8 +92,8 @@ def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
     )
 
 
-def check_sheets(content: bytes, *, where: str) -> bool:
-    """Refuse a workbook (xlsx, xlsm) with a cell far from all others; return whether it is one.
+def check_sheets(content: bytes, *, where: str) -> dict[str, list[ErrorCell]] | None:
+    """Refuse a workbook (xlsx, xlsm) with a cell far from all others; return its errors by sheet, None where it is none.
 
     Raises
     ------
@@ -89,15 +101,18 @@ def check_sheets(content: bytes, *, where: str) -> bool:
         F440 from `check_archive`, F441 for a far cell, F443 for a formula without its value.
     """
     if not content.startswith(b"PK"):
-        return False
+        return None
+    errors: dict[str, list[ErrorCell]] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         check_archive(archive, where=where)
         names = _sheet_names(archive)
         for info in archive.infolist():
             if info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml"):
                 sheet = names.get(info.filename, info.filename)
-                _check_sheet(archive, info, where=f"{where} {sheet}")
-        return any(info.filename == "xl/workbook.xml" for info in archive.infolist())
+                errors[sheet] = _check_sheet(archive, info, where=f"{where} {sheet}")
+        if any(info.filename == "xl/workbook.xml" for info in archive.infolist()):
+            return errors
+    return None
 
 
 def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str = "") -> None:
@@ -137,12 +152,14 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
     )
 
 
-def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> None:
+def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> list[ErrorCell]:
+    errors: list[ErrorCell] = []
     cells = 0
     first = np.full(2, np.iinfo(np.int64).max)
     last = np.zeros(2, dtype=np.int64)
     for piece in _pieces(archive, info):
         _refuse_formulas_without_values(piece, where=where)
+        errors += _errors(piece)
         places = _references(piece)
         if len(places):
             cells += len(places)
@@ -152,6 +169,22 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
         columns, rows = (last - first + 1).tolist()
         corner = f"{xl_col_to_name(int(last[0]) - 1)}{last[1]}"
         check_spread(rows, columns, cells, where=where, corner=corner)
+    return errors
+
+
+def _errors(piece: bytes) -> list[ErrorCell]:
+    """Return the cells that show an error, which the reader of workbooks gives as empty ones."""
+    errors: list[ErrorCell] = []
+    if b"#" not in piece:  # every error begins with it
+        return errors
+    for attributes, text in ERROR.findall(piece):
+        place = PLACE.search(attributes)
+        if place:
+            column = 0
+            for letter in place[1]:
+                column = 26 * column + letter - ord("A") + 1
+            errors.append(ErrorCell(int(place[2]), column - 1, text.decode("utf-8", "replace")))
+    return errors
 
 
 def _refuse_formulas_without_values(piece: bytes, *, where: str) -> None:
@@ -402,8 +435,8 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
             ),
         )
     try:
-        checked = check_sheets(content, where=where)
-        sheets = _sheets(content) if checked else _old_sheets(content)
+        errors = check_sheets(content, where=where)
+        sheets = _old_sheets(content) if errors is None else _sheets(content)
         grids = []
         for name, before, ranges, records, hidden in sheets:
             merged = []
@@ -411,6 +444,8 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
                 merged.append((top + 1, left - before, bottom + 1, right - before))
             label = f"{member}/{name}" if member else name
             grid = _grid(path, label, records, merged=tuple(merged))
+            for error in (errors or {}).get(name, ()):
+                _show_error(grid, error, before)
             grids.append(replace(grid, hidden=hidden))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
@@ -424,6 +459,14 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
             hint=_("Open it in Excel or WPS and save it as xlsx."),
         ) from None
     return grids
+
+
+def _show_error(grid: Grid, error: ErrorCell, before: int) -> None:
+    """Write into its cell, in place, what an error shows."""
+    rows = np.flatnonzero(grid.numbers == error.row)
+    column = error.column - before
+    if len(rows) and 0 <= column < len(grid.columns):
+        grid.columns[column][rows[0]] = error.text
 
 
 def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]], bool]]:
