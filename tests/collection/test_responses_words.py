@@ -365,6 +365,14 @@ def test_a_respondent_whose_number_a_program_wrote_with_a_zero_behind_is_the_sam
     assert (noted["file"], noted["column"], noted["value"]) == ("responses/b.csv", "id", "× 3")
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u202c", "\u2060"])
+def test_signs_without_width_make_no_other_answer_or_respondent(small, unseen):
+    expected = load_responses(small.read()).accepted
+    rows = small.rows()
+    small.write(rows.rename(columns={"sex": f"性别{unseen}"}).map(lambda cell: cell + unseen))
+    assert same_answers(load_responses(small.read()), expected)
+
+
 @pytest.mark.parametrize("mark", ["NA", "nan", "NaN", "-", "—", "－", "/", "N/A"])
 def test_a_mark_of_no_answer_is_empty_and_said(small, mark):
     small.change(overall=mark, age=mark, values=mark)

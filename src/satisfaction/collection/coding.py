@@ -46,7 +46,8 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.personal import NO_ANSWER
 
-BLANKS = " \t\r\n\u3000\u00a0"
+UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u202a\u202b\u202c\u202d\u202e"  # no width; come with what is pasted
+BLANKS = f" \t\r\n\u3000\u00a0{UNSEEN}"
 SERIAL = re.compile(
     r"(?:[45]\d{4}|60000)(?:\.\d+)?"
 )  # how a workbook counts the days of 2009 to 2064

@@ -41,7 +41,9 @@ from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
 
 NUMBERING = re.compile(r"^[(\[【]?(?:[a-z]|q?\d{1,3})[)\]】]?\s*[.、:)\]】]\s*(?=\D)")
-UNHEARD = re.compile(r"(?<!\d)\.|\.(?!\d)|[\s()\[\]{}【】〔〕《》「」『』“”‘’\"'_,;:!?。、·*]")
+UNHEARD = re.compile(
+    r"(?<!\d)\.|\.(?!\d)|[\s\u200b-\u200d\u2060\ufeff\u202a-\u202e()\[\]{}【】〔〕《》「」『』“”‘’\"'_,;:!?。、·*]"
+)
 INTEGER = re.compile(r"[+-]?\d+")
 WITH_ZEROS = re.compile(
     r"(-?\d+)\.0+"
