@@ -102,6 +102,33 @@ def test_a_file_under_ignore_is_named_and_stops_nothing(small):
     assert len(found.accepted) == 120
 
 
+def test_a_name_with_brackets_is_taken_as_it_stands(small):
+    rows = small.rows()
+    small.csv.unlink()
+    deliver(small, "甲[1].csv", rows)
+    deliver(small, "旧[2].csv", rows[:3])
+    small.edit(
+        "survey.yaml",
+        "files: [responses/*.csv]",
+        "files: ['responses/甲[1].csv']\nignore: ['responses/旧[2].csv']",
+    )
+    loaded = load_responses(small.read())
+    assert loaded.summary["file"].tolist() == ["responses/甲[1].csv"]
+    assert loaded.not_read["file"].tolist() == ["responses/旧[2].csv"]
+
+
+def test_what_ignore_names_and_nobody_finds_is_said(small, call):
+    small.edit(
+        "survey.yaml",
+        "files: [responses/*.csv]",
+        "ignore: [responses/al.csv, 'responses/all.csv#甲']",
+    )
+    _code, out, _err = call("check", small.folder)
+    assert out.count("there is no such file") == 1
+    assert "not read: responses/al.csv (listed under `ignore`" in out
+    assert "read 120" in out
+
+
 def test_a_kind_that_is_not_read_is_refused_where_it_is_named_in_full(small):
     small.csv.rename(small.csv.with_suffix(".docx"))
     small.edit("survey.yaml", "responses/*.csv", "responses/all.docx")

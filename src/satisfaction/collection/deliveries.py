@@ -235,7 +235,8 @@ def _may_hold(file: str, export: Export, survey: Survey) -> list[SatisfactionErr
     """Return the problem with a sheet that is not read and wide enough for answers, such as rows that go on without column names."""
     place = f"{file}#{export.sheet}"
     wide = 2 * len(export.columns) >= len(survey.questionnaire.items)
-    if not wide or any(fnmatchcase(place, pattern) for pattern in survey.declared.ignore):
+    ignored = survey.declared.ignore
+    if not wide or place in ignored or any(fnmatchcase(place, pattern) for pattern in ignored):
         return []
     return [
         ResponsesError(

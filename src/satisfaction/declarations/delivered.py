@@ -58,8 +58,13 @@ def find_delivered(folder: Path, declared: SurveyFile) -> Delivered:
     A pattern with a wildcard takes only files of a kind that is read; a file named in full is taken whatever it is.
     """
     ignored: set[Path] = set()
+    unread: list[Unread] = []
     for pattern in declared.ignore:
-        ignored.update(matching(folder, pattern))
+        named = matching(folder, pattern)
+        ignored.update(named)
+        if not named and "#" not in pattern:
+            why = _("listed under `ignore` in survey.yaml, but there is no such file")
+            unread.append(Unread(pattern, why, stops=False))
     files: list[Path] = []
     unmatched: list[str] = []
     folders = [FOLDER]
@@ -77,7 +82,6 @@ def find_delivered(folder: Path, declared: SurveyFile) -> Delivered:
         if below and first not in (".", "..") and WILD.isdisjoint(first):
             folders.append(first)
     files = list(dict.fromkeys(files))
-    unread = []
     for name in dict.fromkeys(folders):
         for path in files_below(folder / name):
             if path not in files:
