@@ -79,6 +79,7 @@ VERDICT = ("met", "not met", "not decidable")
 NOTHING_TO_COMPARE = _(
     "Fewer than two areas have answers: there is nothing to compare, so no ranks and no list."
 )
+ONE_MODEL = "; one model, without a range"
 Base: TypeAlias = Literal["published", "estimated"]
 AskedPrior: TypeAlias = Literal["auto", "identity", "logit", "arcsine", "nonparametric"]
 Known: TypeAlias = Posterior | RatePosterior | DrawnModel
@@ -100,8 +101,9 @@ class TargetVerdicts:
     table : DataFrame
         One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not
         ranked"), p_met, p_not_met (one-sided, for one unit named beforehand), probability
-        (empirical Bayes); of a rate's rise since an earlier ranking also probability_low,
-        probability_high (over the assumptions compared) and model_dependent.
+        (empirical Bayes); of a rise since an earlier ranking also probability_low,
+        probability_high (over the assumptions compared) and model_dependent. "top" and a rise since
+        published ranks rest on one model, that of the ranking, without a range.
     summary : mapping
         level, selection, method.
     """
@@ -385,6 +387,7 @@ class Ranking:
         else:
             tests = membership.top_membership(self.pairs, places, self.options.membership)
             chances = {"probability": self.model.probability_top(places)}
+            declared["probabilities"] += ONE_MODEL
         provable = declared["selection"] == "probability" and not self.options.taken_as_exact
         alpha = 1 - self.summary.level
         columns = {
@@ -757,7 +760,7 @@ def _rise_target(
         p_in: "rose", p_out: "did not", (p,), in the order of the ranked units; nan without a
         probability sample.
     chance : mapping to (p,)
-        Probability that it rose, under the model; since an earlier ranking of a rate also `rates.RANGE`.
+        Probability that it rose, under the model; since an earlier ranking also `rates.RANGE`.
     declared : dict
         Method and conventions.
     """
@@ -784,7 +787,9 @@ def _rise_target(
         return *_since_ranking(later, waves, places, base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
-        declared["probabilities"] = "as of the ranking: the later wave alone, the goal a number"
+        declared["probabilities"] = (
+            "as of the ranking: the later wave alone, the goal a number" + ONE_MODEL
+        )
         declared["relation"] = None
         tests, chance = _since_numbers(later, places, since)
         return tests, {"probability": chance}, declared
@@ -828,9 +833,7 @@ def _within(model: Known, goal: Ints) -> Floats:
 def _since_ranking(
     later: Ranking, waves: Waves, places: int, base: Base
 ) -> tuple[Membership, dict[str, NDArray[Any]]]:
-    """Test a rise since an earlier ranking, with base published or estimated; of a rate also the
-    range of its probability.
-    """
+    """Test a rise since an earlier ranking, with base published or estimated."""
     sign = later.options.sign
     rises = rate_rises(waves, sign) if later.options.of_rates else score_rises(waves, sign)
     drawn = rises.ranks
@@ -843,9 +846,7 @@ def _since_ranking(
     else:
         rose = drawn[:, :, 0] - drawn[:, :, 1] >= places
         tests = rise.change_tests(rise.rank_claims(before), after, places)
-    chance = {"probability": rose.mean(axis=0)}
-    if later.options.of_rates:
-        chance |= rises.compared(rose).columns()
+    chance = {"probability": rose.mean(axis=0)} | rises.compared(rose).columns()
     return Membership(*tests), chance
 
 
