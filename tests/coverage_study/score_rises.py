@@ -29,7 +29,6 @@ from .rises import Counts, counted, rank, run, sampled_cases, together, written
 DRAWS = 2_000
 AREAS = (88, 20, 9, 4)
 JUDGED = 20  # areas from which the bar holds
-PREDICTIONS = 88  # of every size at least as many as of one large province
 ERRORS = ("known", "few PSUs")
 
 
@@ -144,7 +143,11 @@ def report(*, first: int, provinces: int, out: Path, choosing: bool = True) -> i
     tables = {}
     for name, changes in truths.items():
         for areas in AREAS:
-            repeated = provinces * -(-PREDICTIONS // areas)
+            repeated = provinces
+            if (
+                areas >= JUDGED
+            ):  # of every size at least as many predictions as of one large province
+                repeated *= -(-AREAS[0] // areas)
             seeds = range(first, first + repeated)
             total = sampled_cases(cases(areas, changes), province, seeds=seeds)
             judged = name == "judging" and areas >= JUDGED

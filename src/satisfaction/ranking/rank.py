@@ -26,7 +26,13 @@ from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rates, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
 from satisfaction.ranking.drawn import DrawnModel
-from satisfaction.ranking.grades import PROMISED, Grading, grade_units, optimality_gap
+from satisfaction.ranking.grades import (
+    PROMISED,
+    Grading,
+    grade_units,
+    less_sure,
+    optimality_gap,
+)
 from satisfaction.ranking.membership import Form, Membership, Multiplicity, Side
 from satisfaction.ranking.pairs import (
     TIE,
@@ -306,7 +312,10 @@ class Ranking:
         Kline, Rose and Walters (2024), with the model of the probabilities: the promise holds on
         average over areas and surveys if the model does, and is no guarantee for one pair. The
         variance between areas is plugged in: where areas hardly differ most surveys order nothing,
-        and the few that order some pairs have rather more of them wrong.
+        and the few that order some pairs have rather more of them wrong. A smooth prior sees no
+        groups of equals and tells an order inside them; so of rates each pair counts with the
+        smaller certainty under the prior and under one of any shape, where others are compared.
+        Scores have the normal model alone.
 
         Examples
         --------
@@ -328,6 +337,11 @@ class Ranking:
             nobody = units.assign(grade=pd.array([pd.NA] * len(units), dtype="Int64"))
             return Grades(nobody, 0, promised, np.nan, 0, pairs, np.nan, None, None)
         better = self.model.better()
+        if self.options.compares_priors:
+            rate = self.options.sign * self.pairs.score
+            se = np.maximum(self.pairs.se, TIE)
+            any_shape = rates.fit("nonparametric", rate, se, self.pairs.df, sign=self.options.sign)
+            better = less_sure(better, any_shape.better())
         grading = grade_units(better, promised)
         return Grades(
             table=units.assign(**spread_out({"grade": grading.grade}, self.units)),
@@ -606,7 +620,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
             if fitted is not model:
                 of_prior = _listed(fitted, options)
             chances.append(of_prior)
-        columns |= _range(chances, pairs, options)
+        columns |= _range(listed, chances, pairs, options)
     published: dict[str, Any] = {"unit": list(units.names), "estimate": units.estimate}
     published["se"] = np.sqrt(np.diag(units.cov))
     rows = pd.DataFrame(published | spread_out(columns, units))
@@ -659,10 +673,11 @@ def _listed(model: Known, options: RankOptions) -> Floats:
 
 
 def _range(
-    chances: Sequence[Floats], pairs: Pairs, options: RankOptions
+    listed: Floats, chances: Sequence[Floats], pairs: Pairs, options: RankOptions
 ) -> dict[str, NDArray[Any]]:
     """Smallest and largest probability of the listed end over the priors, and where they differ by
-    more than 0.1. Where the true rates are not shown to differ, every unit may be as likely as any.
+    more than 0.1 (`rates.compared_lists`). Where the true rates are not shown to differ, every unit
+    may be as likely as any.
     """
     p = len(pairs.score)
     rate = options.sign * pairs.score
@@ -672,8 +687,7 @@ def _range(
     equal = None
     if rates.may_be_equal(rate, se, pairs.df):
         equal = min(options.bottom, p) / p
-    compared = rates.compared(chances, equal=equal)
-    return compared.columns()
+    return rates.compared_lists(listed, chances, equal=equal).columns()
 
 
 def _rank_by_point(
