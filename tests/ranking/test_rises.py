@@ -11,6 +11,7 @@ from tests.estimation.test_comparisons_waves import design, wave
 
 import satisfaction as sat
 from coverage_study import rate_rises as study
+from coverage_study import score_rises as score_study
 from coverage_study.rises import EVERYONE, UNFLAGGED
 from satisfaction.comparison.words import _chance
 from satisfaction.ranking import probability as bayes
@@ -416,3 +417,22 @@ def test_without_probability_samples_scores_have_no_range():
     assert not set(RISE_RANGE) & set(scored.table)
     assert scored.rise_range(1).empty
     assert "model_dependent" not in scored.summary
+
+
+@pytest.mark.parametrize("errors", score_study.ERRORS)
+def test_the_study_of_scores_counts_every_area_once(errors):
+    for change in (score_study.CHOOSING[3], score_study.JUDGING[4], score_study.JUDGING[8]):
+        case = score_study.Case(9, 1.0, change, errors)
+        counts = score_study.province(case, 1)
+        assert counts[EVERYONE][:, 0].sum() == 9
+        assert (counts[UNFLAGGED] <= counts[EVERYONE]).all()
+
+
+def test_no_truth_that_chose_the_model_of_scores_judges_it():
+    chose = {
+        (spread, change)
+        for spread in score_study.SPREADS[score_study.CHOOSING]
+        for change in score_study.CHOOSING
+    }
+    for spread in score_study.SPREADS[score_study.JUDGING]:
+        assert not chose & {(spread, change) for change in score_study.JUDGING}
