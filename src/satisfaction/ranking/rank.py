@@ -315,7 +315,8 @@ class Ranking:
         and the few that order some pairs have rather more of them wrong. A smooth prior sees no
         groups of equals and tells an order inside them; so of rates each pair counts with the
         smaller certainty under the prior and under one of any shape, where others are compared.
-        Scores have the normal model alone.
+        Scores have the normal model alone: with groups of equals 9 to 14 % of the ordered pairs were
+        wrong in simulations where 5 % was promised (docs/method.md).
 
         Examples
         --------

@@ -209,9 +209,10 @@ class _Posterior:
         chance = self.kept.chance[:, None]
         apart = self.kept.mean - self.mean
         mean = self.mean + chance * apart
-        within = (1 - chance[:, None]) * self.cov + chance[:, None] * self.kept.cov
-        spread = (chance * (1 - chance))[:, None] * apart[:, :, None] * apart[:, None, :]
-        return mean, within + spread
+        chance = chance[:, None]
+        within = self.cov + chance * (self.kept.cov - self.cov)
+        between = chance * (1 - chance) * _squares(apart)
+        return mean, within + between
 
 
 def _moderated(sampling: Floats, waves: Waves) -> Floats:
@@ -283,13 +284,20 @@ def _moments(scale: _Scale) -> tuple[Floats, Floats]:
     for known in _posteriors(scale):
         mean, cov = known.moments()
         first += mean / COVARIANCES
-        second += (cov + mean[:, :, None] * mean[:, None, :]) / COVARIANCES
-    return first, second - first[:, :, None] * first[:, None, :]
+        second += (cov + _squares(mean)) / COVARIANCES
+    return first, second - _squares(first)
+
+
+def _squares(values: Floats) -> Floats:
+    """Products of each row's values with one another, (p, 2) -> (p, 2, 2)."""
+    products: Floats = np.einsum("ja,jb->jab", values, values)
+    return products
 
 
 def _change(between: Floats) -> Floats:
     """Variance of the true change under (k, 2, 2) covariances, (k,)."""
-    change: Floats = between[:, 0, 0] + between[:, 1, 1] - 2 * between[:, 0, 1]
+    later_minus_earlier = np.array([-1.0, 1.0])
+    change: Floats = later_minus_earlier @ between @ later_minus_earlier
     return change
 
 
@@ -302,9 +310,10 @@ def _model(scale: _Scale, sign: float) -> Bivariate:
         centres.append(known.centre)
         first += _mean_rate(known.mean, known.cov) / COVARIANCES
         second += _mean_product(known.mean, known.cov) / COVARIANCES
-    cov = second - first[:, :, None] * first[:, None, :]
+    cov = second - _squares(first)
     between = scale.likely.changed
-    size = np.sqrt(between[:, 0, 0] * between[:, 1, 1])
+    variance = np.diagonal(between, axis1=1, axis2=2)
+    size = np.sqrt(variance.prod(axis=1))
     correlation = float(np.mean(between[:, 0, 1] / size))
     spread = between.mean(axis=0)
     return Bivariate(spread, np.mean(centres, axis=0), sign * first, cov, correlation)
@@ -339,7 +348,7 @@ def likely_changes(x: Floats, noise: Floats, number: int) -> Changes:
     log = [_log_of_changes(grid.of(part), x, noise) for part in _parts(len(share), len(x))]
     few = (1 - ALL_CHANGE) / (len(SHARES) - 1)
     prior = np.where(share == 1, ALL_CHANGE, few)
-    weight = prior * np.exp(np.concatenate(log) - np.max(np.concatenate(log)))
+    weight = prior * _relative(log)
     order = np.lexsort((weight, np.abs(ratio - 1), level, share, change))
     return grid.of(_as_likely(weight, order, number))
 
@@ -357,17 +366,25 @@ def likely_covariances(x: Floats, noise: Floats, number: int) -> Floats:
     """
     grid = _grid(x)
     log = [_log_likelihood(grid[part], x, noise) for part in _parts(len(grid), len(x))]
-    weight = np.exp(np.concatenate(log) - np.max(np.concatenate(log)))
+    weight = _relative(log)
     order = _without_direction(grid, weight)
     covariances: Floats = grid[_as_likely(weight, order, number)]
     return covariances
+
+
+def _relative(log: list[Floats]) -> Floats:
+    """Likelihoods from parts of their logarithms, the largest 1."""
+    whole = np.concatenate(log)
+    likelihood: Floats = np.exp(whole - whole.max())
+    return likelihood
 
 
 def _as_likely(weight: Floats, order: Ints, number: int) -> Ints:
     """Which of the weighted to take, (number,), at equal steps of the weight in an order."""
     step = np.cumsum(weight[order]) / weight.sum()
     quantile = (np.arange(number) + 0.5) / number
-    chosen: Ints = order[np.minimum(np.searchsorted(step, quantile), len(order) - 1)]
+    place = np.searchsorted(step, quantile)
+    chosen: Ints = order[np.minimum(place, len(order) - 1)]
     return chosen
 
 
@@ -449,7 +466,9 @@ def _log_density(between: Floats, off: Floats, noise: Floats) -> Floats:
     determinant = before * after - cross**2
     off_before = off[:, :, 0]
     off_after = off[:, :, 1]
-    distance = after * off_before**2 + before * off_after**2 - 2 * cross * off_before * off_after
+    distance = after * off_before**2
+    distance += before * off_after**2
+    distance -= 2 * cross * off_before * off_after
     density: Floats = -(np.log(determinant) + distance / determinant) / 2
     return density
 
