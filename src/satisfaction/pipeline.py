@@ -39,6 +39,7 @@ from satisfaction.ranking.selection_study import (
     study_selection,
 )
 from satisfaction.ranking.suppression import withhold
+from satisfaction.ranking.table import with_names
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.weighting.base import sampled_persons
@@ -596,7 +597,11 @@ def rank_scores(
     awaited: Mapping[str, Text],
 ) -> tuple[ScoreRanking, ...]:
     """Rank the areas by every score that rules.yaml declares; the first ranking says which other ones are awaited."""
-    waiting = [_("ranking {name}: {waits}", name=name, waits=awaited[name]) for name in awaited]
+    titles = survey.composed
+    waiting = [
+        _("ranking {name}: {waits}", name=titles.get(name, Text(name)), waits=awaited[name])
+        for name in awaited
+    ]
     first, *others = survey.all_rankings
     all_rankings = [rank_score(survey, first, estimates, combined, notes=waiting)]
     for other in others:
@@ -618,7 +623,9 @@ def rank_score(
     """
     survey = survey.ranked_by(by)
     ranking = rank_areas(survey, estimates)
-    accompanying = [*ranking.summary.notes, *notes]
+    names = survey.area_names()
+    of_ranking = [with_names(note, ranking.summary, names) for note in ranking.summary.notes]
+    accompanying = [*of_ranking, *notes]
     if combined is not None and survey.ranked in survey.composed:
         accompanying += combined.notes(survey.ranked)
     summary = replace(ranking.summary, notes=tuple(accompanying))
