@@ -307,6 +307,7 @@ def test_a_changed_component_is_named_as_another_input(several, tmp_path):
 # ---- which one is the ranking
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_the_main_ranking_is_the_one_of_the_wave(small, tmp_path):
     main = RANKINGS.replace("- score: combined\n", "- score: combined\n    main: true\n")
     results = run(prepare(small, rankings=main).read())
@@ -322,6 +323,7 @@ def test_the_main_ranking_is_the_one_of_the_wave(small, tmp_path):
 # ---- awaited
 
 
+@pytest.mark.usefixtures("tables_alone")
 @pytest.mark.parametrize("main", [False, True])
 def test_while_a_component_is_awaited_the_survey_is_published(small, tmp_path, main):
     rankings = RANKINGS
@@ -343,6 +345,7 @@ def test_while_a_component_is_awaited_the_survey_is_published(small, tmp_path, m
     assert verify(folder, survey=small.folder).code == IDENTICAL
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_areas_without_a_component_are_not_ranked_and_say_so(small, tmp_path):
     prepare(small)
     table = pd.read_csv(small.folder / "desk.csv", dtype=str).iloc[1:]
@@ -371,6 +374,7 @@ def test_to_hold_a_rank_is_a_target(small):
     assert targets["verdict"].isin(["met", "not met", "not decidable"]).all()
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_declared_score_breaks_ties(small, tmp_path):
     rankings = "rankings:\n  - {score: desk, tie_break: onsite}\n"
     results = run(prepare(small, rankings=rankings).read())
