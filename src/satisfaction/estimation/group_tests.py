@@ -25,7 +25,11 @@ from satisfaction.estimation.hypothesis_tests import (
     with_values,
 )
 from satisfaction.estimation.intervals import check_level, standard_errors
-from satisfaction.estimation.regression import least_squares_that_vary
+from satisfaction.estimation.regression import (
+    coefficient_covariance,
+    least_squares,
+    least_squares_that_vary,
+)
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _
@@ -120,12 +124,11 @@ def t_test(
     columns_of_x = [used, code == 1]
     x = np.stack(columns_of_x[: len(groups)], axis=1).astype(float)
     sample = lay_out(held, counted)
-    fit = least_squares_that_vary(
-        x, weight=sample.weight, valid=valid * used, total=total * used, name=outcome.name
-    )
-    cov = sample.covariance(sp.csr_array(fit.influence))
+    counts = {"valid": valid * used, "total": total * used}
+    fit = least_squares_that_vary(x, weight=sample.weight, name=outcome.name, **counts)
+    cov = coefficient_covariance(sample, fit, least_squares, x, **counts)
     se = standard_errors(cov)[-1:]
-    df = used_df((valid * used).astype(np.int64), sample) - (len(groups) - 1)
+    df = used_df(counts["valid"].astype(np.int64), sample) - (len(groups) - 1)
     keys = pd.DataFrame(index=[0])
     table = t_table(keys, fit.coefficient[-1:], se, df=df, name=name, null=value, level=level)
     conventions = {
@@ -138,7 +141,7 @@ def t_test(
     }
     n = np.bincount(code[used], valid[used], len(groups)).astype(np.int64)
     details = pd.DataFrame({group_name: groups}).assign(mean=np.cumsum(fit.coefficient), n=n)
-    return HypothesisTest(table, details, declared(design, conventions))
+    return HypothesisTest(table, details, declared(design, conventions, refitted=True))
 
 
 def rank_test(
