@@ -215,8 +215,14 @@ def check_units(units: Units) -> None:
     _refuse(units, ranked & ~np.isfinite(variance), "K110", _("se missing or not finite"))
     _refuse(units, variance < 0, "K104", _("negative se or variance"))
     _refuse(units, ranked & ~(units.df > 0), "K111", _("df must be positive"))
-    if not is_symmetric(units.cov[np.ix_(ranked, ranked)]):
-        raise RankingError("K112", _("cov must be symmetric and complete."), where="cov")
+    if not is_covariance(units.cov[np.ix_(ranked, ranked)]):
+        raise RankingError(
+            "K112",
+            _(
+                "cov must be symmetric and complete, and no combination may have a negative variance."
+            ),
+            where="cov",
+        )
 
 
 def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
@@ -230,10 +236,11 @@ def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
         )
 
 
-def is_symmetric(cov: Floats) -> bool:
-    """Whether a covariance is symmetric up to rounding, and complete."""
+def is_covariance(cov: Floats) -> bool:
+    """Whether a covariance is symmetric, complete and of no negative variance in any direction, up to rounding."""
     se = np.sqrt(np.maximum(np.diag(cov), 0))
-    return bool(np.all(np.abs(cov - cov.T) <= 1e-9 * se[:, None] * se))
+    symmetric = np.all(np.abs(cov - cov.T) <= 1e-9 * se[:, None] * se)
+    return bool(symmetric and np.linalg.eigvalsh(cov).min() >= -1e-9 * (se**2).max())
 
 
 def shaped(
