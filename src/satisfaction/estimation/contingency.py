@@ -31,11 +31,15 @@ from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.replicates import GivenReplicates, deviations_of_given
-from satisfaction.sampling.tally import tally
+from satisfaction.sampling.tally import refuse_reserved, tally
 from satisfaction.sampling.variance import Array, crossed
 
 RaoScott = Literal["F", "chisq", "saddlepoint", "wald", "adjusted_wald"]
 Whole = Literal["all", "row", "column"]
+OF_A_CELL = (
+    *("n", "total", "total_se", "share", "share_se", "row_share", "row_share_se"),
+    *("column_share", "column_share_se", "se", "independent"),
+)
 SHARES: dict[str, Whole] = {"share": "all", "row_share": "row", "column_share": "column"}
 NULL = _("rows and columns are independent in the population").both
 LOOKED_UP = {
@@ -233,7 +237,7 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     Raises
     ------
     EstimatesError
-        E141 unknown name, E142 a variable with a single level.
+        E141 unknown name, E142 a variable with a single level, E386 one of a reserved name.
 
     Examples
     --------
@@ -250,6 +254,7 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     array([[0.25, 0.75],
            [0.75, 0.25]])
     """
+    refuse_reserved([name for name in map(name_of, (rows, columns)) if name in OF_A_CELL])
     held, (row, column) = with_values(design, [rows, columns], where="rows, columns")
     counted = tally(held, (), by=[row, column])
     both = counted.inside & counted.keys[[row, column]].notna().all(axis=1).to_numpy()
