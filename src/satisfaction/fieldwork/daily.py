@@ -523,12 +523,14 @@ def workbook_name(standing: Standing) -> str:
 def _in_words(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Return the sheets of the day as a reader of the current language sees them; figures stay."""
     headings = HEADINGS | {name: check.name for name, check in CHECKS.items()}
+    of_the_planned = headings | {"share": pgettext("a heading", "share of the planned")}
     sheets = {}
     for name, table in tables.items():
         worded = table
         if "level" in table:
             worded = table.assign(level=[LEVELS.get(level, level) for level in table["level"]])
-        sheets[str(SHEETS[name])] = in_one_language(worded, headings)
+        titles = of_the_planned if "planned" in table else headings
+        sheets[str(SHEETS[name])] = in_one_language(worded, titles)
     return sheets
 
 

@@ -228,8 +228,14 @@ def check_units(units: Units) -> None:
     _refuse(units, variance < 0, "K104", _("negative se or variance"))
     without_df = ranked & ~(units.df > 0)
     _refuse(units, without_df, "K111", _("df must be positive"))
-    if not is_symmetric(units.cov[np.ix_(ranked, ranked)]):
-        raise RankingError("K112", _("cov must be symmetric and complete."), where="cov")
+    if not is_covariance(units.cov[np.ix_(ranked, ranked)]):
+        raise RankingError(
+            "K112",
+            _(
+                "cov must be symmetric and complete, and no combination may have a negative variance."
+            ),
+            where="cov",
+        )
 
 
 def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
@@ -241,12 +247,15 @@ def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
         raise RankingError(code, with_names, hint=NOT_RANKED)
 
 
-def is_symmetric(cov: Floats) -> bool:
-    """Whether a covariance is symmetric up to rounding, and complete."""
+def is_covariance(cov: Floats) -> bool:
+    """Whether a covariance is symmetric, complete and of no negative variance in any direction, up to rounding."""
     se = np.sqrt(np.maximum(np.diag(cov), 0))
     asymmetry = np.abs(cov - cov.T)
     tolerated = 1e-9 * se[:, None] * se
-    return bool(np.all(asymmetry <= tolerated))
+    if not np.all(asymmetry <= tolerated):
+        return False
+    smallest = np.linalg.eigvalsh(cov).min(initial=0.0)
+    return bool(smallest >= -1e-9 * (se**2).max(initial=0.0))
 
 
 def shaped(
