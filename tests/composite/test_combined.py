@@ -164,6 +164,19 @@ def test_geometric_means_and_scales_carry_errors_by_their_slopes(results, folder
     assert table["se"].to_numpy() == pytest.approx(np.hypot(surveyed, onsite_only), rel=1e-6)
 
 
+def test_a_sheet_may_name_its_items_by_their_titles(results, folder):
+    by_name = combine(results, folder / "combined.yaml").table
+    titles = {",a1,": ",甲一,", ",b,": ",B,", ",v3,": ",通报,"}
+    text = LOST
+    for name, title in titles.items():
+        text = text.replace(name, title)
+    (folder / "lost.csv").write_text(text, encoding="utf-8")
+    assert combine(results, folder / "combined.yaml").table.equals(by_name)
+    edit(folder / "tree.yaml", "{zh: 乙, en: B,", "{zh: 甲一, en: B,")
+    with pytest.raises(RankingError, match="K312"):
+        combine(results, folder / "combined.yaml")
+
+
 def test_a_run_names_the_areas_that_a_veto_takes_out(small, folder, call):
     edit(folder / "lost.csv", "990201,v3", "990201,v2")
     for path in folder.glob("*.*"):
