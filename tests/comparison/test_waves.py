@@ -335,7 +335,10 @@ def test_what_is_printed_keeps_ranks_with_their_sets(quarters_change, small_chan
         assert "nan" not in (text.zh + text.en).lower()
         assert len(re.findall(r"名次集合 \d+–\d+", text.zh)) == 2
         assert len(re.findall(r"rank set \d+–\d+", text.en)) == 2
-    assert "simulated" in joined(change_lines(quarters_change)).en
+    lines = joined(change_lines(quarters_change))
+    assert "simulated" in lines.en
+    assert "comparable: Satisfaction index: the same in civilised-city@2026-1" in lines.en
+    assert "可比：满意指数：" in lines.zh
 
 
 def test_the_notes_of_a_set_are_words_in_its_json_too(small_change):

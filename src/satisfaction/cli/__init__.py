@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import click
 
+from satisfaction import __version__
 from satisfaction.cli.before import draw, form, init, new, next_sample, plan, schema, simulate
 from satisfaction.cli.options import (
     DAMAGED_SET,
@@ -201,7 +202,7 @@ class Program(click.Group):
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="satisfaction")
+@click.version_option(__version__, prog_name="satisfaction")
 def cli() -> None:
     """Resident satisfaction surveys."""
 
@@ -242,7 +243,10 @@ def _outcome() -> tuple[int, object]:
     except SatisfactionError as fault:
         return USER_FAULT, fault
     except click.ClickException as fault:
-        return USER_FAULT, _misuse(fault)
+        return USER_FAULT, _(
+            "The command is not right: {fault}\nSee: satisfaction --help",
+            fault=fault.format_message(),
+        )
     except Stopped as signal:
         return signal.code, INTERRUPTION
     except BrokenPipeError:
@@ -254,12 +258,6 @@ def _outcome() -> tuple[int, object]:
             return SURROUNDINGS, surroundings
         return OWN_FAULT, _own_fault()
     return 0, ""
-
-
-def _misuse(fault: click.ClickException) -> Text:
-    return _(
-        "The command is not right: {fault}\nSee: satisfaction --help", fault=fault.format_message()
-    )
 
 
 def _own_fault() -> SatisfactionError:

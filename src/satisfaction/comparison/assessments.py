@@ -137,7 +137,7 @@ def assessments_of(
     """
     drawing = Drawing(checked_draws(draws), seed, always=True)
     with recorded() as read:
-        inputs = read_combined_inputs(path)
+        inputs = read_combined_inputs(path, areas=survey.areas)
         _refuse_awaited(inputs)
         drawn: dict[str, JointDraws] = {}
         scores = None
@@ -214,10 +214,10 @@ def _assessed(
     folder = inputs.path.parent
     waves = []
     for earlier in component.earlier:
-        lost = read_sheet(folder / earlier.lost, tree, areas)
+        lost = read_sheet(folder / earlier.lost, tree, areas, named=survey.areas)
         visited = None
         if earlier.sites is not None:
-            visited = read_sites(folder / earlier.sites, tree, areas)
+            visited = read_sites(folder / earlier.sites, tree, areas, named=survey.areas)
         waves.append(_wave_points(tree, earlier.wave, lost, visited))
     sites = None
     if component.sites is not None:

@@ -104,7 +104,7 @@ def combine(results: Results, path: Path) -> Combination:
     """
     require_ranks(results.ranking, where=str(path))
     with recorded() as read:
-        inputs = read_combined_inputs(path)
+        inputs = read_combined_inputs(path, areas=results.survey.areas)
     refuse_placeholders(map(Path, read), RankingError)
     alone = results_by(results, results.survey.questionnaire.ranked) or results
     survey = replace(_as_declared(results, alone.survey), combined=inputs)

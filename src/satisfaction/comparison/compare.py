@@ -28,7 +28,7 @@ from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
 from satisfaction.publication.columns import typed
 from satisfaction.publication.labels import STATUS, mark_as_text, twelve_digits
-from satisfaction.publication.manifest import versions
+from satisfaction.publication.manifest import PROGRAM_FILES, versions
 from satisfaction.publication.verify import (
     Difference,
     Verification,
@@ -446,9 +446,12 @@ def verification_lines(found: Verification) -> list[Text]:
             _("  input is not what it was: {name} {state}", name=name, state=STATES[state])
         )
     for name, (old, new) in found.versions.items():
-        lines.append(
-            _("  another program version: {name} {old} → {new}", name=name, old=old, new=new)
-        )
+        if name != PROGRAM_FILES:
+            lines.append(
+                _("  another program version: {name} {old} → {new}", name=name, old=old, new=new)
+            )
+        elif "satisfaction" not in found.versions:
+            lines.append(_("  the version of the program is the same, its files are not"))
     if found.trial:
         lines.append(
             _(

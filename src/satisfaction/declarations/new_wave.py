@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.declarations.facts import areas_within, check_areas, read_areas, short_names
+from satisfaction.declarations.area_names import short_names
+from satisfaction.declarations.facts import areas_within, check_areas, read_areas
 from satisfaction.declarations.new_wave_files import (
     COMMENTS,
     TO_FILL,

@@ -179,15 +179,17 @@ def few_without_each(ahead: Floats, places: int) -> Floats:
     for unit in range(len(ahead) - 1):
         before[unit + 1] = one_more(before[unit], ahead[unit])
     few = np.empty_like(ahead)
-    after = before[0].copy()
+    at_most = np.ones_like(before[0])  # P(at most 0, 1, ... of the units after this one ahead)
     for unit in range(len(ahead) - 1, -1, -1):
-        few[unit] = np.sum(before[unit] * np.cumsum(after, axis=0)[::-1], axis=0)
-        after = one_more(after, ahead[unit])
+        few[unit] = np.einsum("kb,kb->b", before[unit], at_most[::-1])
+        at_most = one_more(at_most, ahead[unit])
     return few
 
 
 def one_more(count: Floats, ahead: Floats) -> Floats:
-    """Distribution (places, b) of the number ahead after one more unit; larger ones are dropped."""
+    """Distribution (places, b) of the number ahead, or its sums, after one more unit; larger ones
+    are dropped.
+    """
     moved = count * (1 - ahead)
     moved[1:] += count[:-1] * ahead
     return moved

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.conventions import conventions_table
+from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
@@ -556,6 +557,7 @@ def prior_options(prior: AskedPrior, *, is_rate: bool) -> dict[str, Any]:
     return {"prior": used, "is_rate": is_rate}
 
 
+@one_blas_thread
 def rank_units(units: Units, options: RankOptions, *, source: Estimates | None = None) -> Ranking:
     """Rank units under checked options; K104-K112 and K116 where they cannot be ranked."""
     check_units(units)

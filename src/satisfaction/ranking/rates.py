@@ -105,7 +105,7 @@ class RatePosterior:
 
     def expected_rank(self) -> Floats:
         """Posterior mean of each unit's rank, (p,)."""
-        ahead: Floats = self.better().sum(axis=0)
+        ahead: Floats = _below(self.mass) @ self.mass.sum(axis=0)
         return ahead + 0.5  # the unit itself has counted one half
 
 
@@ -297,7 +297,7 @@ def _any_shape(counts: Counts) -> tuple[Floats, Floats]:
     likelihood = _likelihood(counts, node)
     prior = np.full(len(node), 1 / len(node))
     for _ in range(ROUNDS):
-        prior = prior * np.mean(likelihood / (likelihood @ prior)[:, None], axis=0)
+        prior *= (1 / (likelihood @ prior)) @ likelihood / len(likelihood)
     mass = likelihood * prior
     return node, mass / mass.sum(axis=1, keepdims=True)
 
