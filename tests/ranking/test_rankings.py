@@ -19,6 +19,7 @@ from satisfaction.publication.file_set import export
 from satisfaction.publication.reading_sets import read_indices
 from satisfaction.publication.tables import tables_of
 from satisfaction.publication.verify import BY_HAND, IDENTICAL, verify
+from satisfaction.ranking.rules import rank_within
 
 COMBINED = """
 title: {zh: 综合测评, en: Combined assessment}
@@ -161,6 +162,21 @@ def test_every_score_has_its_ranking_under_its_own_rules(several):
     assert sizes == {"awareness": 2, "streets": 1, "onsite": 1, "desk": 1, "combined": 2}
     assert results.further["streets"].ranking.summary.side == "first"
     assert by_code(results.further["onsite"].ranking)["rank"].tolist() == [2, 3, 1, 4]
+
+
+def test_ranks_within_parents_are_made_when_they_are_asked_for(small):
+    results = run(prepare(small).read())
+    assert not any("within" in vars(ranking) for ranking in results.all_rankings)
+    first = results.all_rankings[0]
+    assert results.rankings is first.within is results.rankings
+    expected = rank_within(results.survey, results.estimates, results.ranking)
+    assert list(expected.within) == list(results.rankings.within)
+    for key, ranking in expected.within.items():
+        table = results.rankings.within[key].table
+        pd.testing.assert_frame_equal(table, ranking.table, check_exact=True)
+    rates = results.further["awareness"]
+    assert rates.rankings.within.keys() == expected.within.keys()
+    assert rates.rankings is results.further["awareness"].rankings
 
 
 def test_the_waves_own_ranking_stays_as_it_is_without_further_ones(small, several):
@@ -389,6 +405,7 @@ def test_ties_stay_where_the_other_score_is_equal_too(small):
         ("rankings: [{score: nobody}]\n", "S390"),
         ("rankings: [{score: awareness, tie_break: nobody}]\n", "S390"),
         ("rankings: [{score: awareness}, {score: awareness}]\n", "S391"),
+        ("rankings: [{score: awareness}, {score: participation, name: Awareness}]\n", "S391"),
         ("rankings: [{score: awareness, main: true}, {score: streets, main: true}]\n", "S392"),
         ('rankings: [{score: awareness, targets: {"000000": {top: 1}}}]\n', "S141"),
     ],
