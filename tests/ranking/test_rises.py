@@ -177,6 +177,9 @@ def test_the_model_of_scores_has_the_moments_of_its_draws():
         has_changed = rng.random((200, P)) < chance
         values.append(np.where(has_changed[:, :, None], *posterior))
     of_all = np.concatenate(values)
+    ranks = stats.rankdata(-of_all, axis=1)
+    gained = ranks[:, :, 0] - ranks[:, :, 1]
+    assert drawn.expected_rise == pytest.approx(gained.mean(axis=0), abs=0.15)
     assert drawn.model.mean == pytest.approx(of_all.mean(axis=0), abs=0.01)
     for unit_number in (0, 7):
         simulated = np.cov(of_all[:, unit_number].T)

@@ -20,7 +20,7 @@ the mean stand both scales, each once with the covariances of least and once of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,10 +30,12 @@ from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints
 from satisfaction.ranking.probability import (
     DRAWS,
     FLOOR,
+    MANY,
     SEED,
     Bivariate,
     Kept,
     fit_two_waves,
+    mean_rank,
     rank_draws,
     two_wave_posterior,
 )
@@ -75,7 +77,7 @@ class DrawnRises:
         Ranks drawn from the posterior, of rates on both scales alike; as many as asked for or a few
         more.
     expected_rise : (p,)
-        Posterior mean of rank before - rank after, that of the draws.
+        Posterior mean of rank before - rank after; of up to 300 scores exact, else that of the draws.
     assumed : tuple of (k,)
         Which draws are made under each other assumption: with little or much change, of rates on one
         scale.
@@ -105,15 +107,19 @@ def score_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SE
     unit = float(np.sqrt(np.var(score, axis=0, ddof=1).mean())) or 1.0
     noise = _moderated(sampling, waves) / unit**2
     scale = _Scale(score / unit, noise, likely_changes(score / unit, noise, COVARIANCES))
+    posteriors = list(_posteriors(scale))
     each = -(-draws // COVARIANCES)
-    ranks = _drawn(scale, draws=each, seed=seed)
+    ranks = _drawn(posteriors, draws=each, seed=seed)
     gained = ranks[:, :, 0] - ranks[:, :, 1]
     moved = np.abs(gained).reshape(COVARIANCES, -1).mean(axis=1)
     order = np.argsort(moved, kind="stable")
     assumed = [_draws_of(half, each) for half in np.split(order, 2)]
-    mean, cov = _moments(scale)
+    mean, cov = _moments(posteriors)
     model = replace(estimated, mean=mean * unit, cov=cov * unit**2)
-    return DrawnRises(model, ranks, gained.mean(axis=0), tuple(assumed))
+    expected = gained.mean(axis=0)
+    if len(score) <= MANY:  # exact as long as all pairs under all changes are few
+        expected = np.mean([known.expected_rise() for known in posteriors], axis=0)
+    return DrawnRises(model, ranks, expected, tuple(assumed))
 
 
 def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEED) -> DrawnRises:
@@ -140,8 +146,8 @@ def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEE
     each = -(-draws // (2 * COVARIANCES))
     ranks = np.concatenate(
         [
-            _drawn(on_arcsine, draws=each, seed=seed),
-            _drawn(on_logit, draws=each, seed=seed + COVARIANCES),
+            _drawn(_posteriors(on_arcsine), draws=each, seed=seed),
+            _drawn(_posteriors(on_logit), draws=each, seed=seed + COVARIANCES),
         ]
     )
     assumed = []
@@ -214,6 +220,22 @@ class _Posterior:
         between = chance * (1 - chance) * _squares(apart)
         return mean, within + between
 
+    def expected_rise(self) -> Floats:
+        """Mean of rank before - rank after, (p,), exact."""
+        mean = self.mean
+        variance = np.diagonal(self.cov, axis1=1, axis2=2)
+        weight = np.ones(len(mean))
+        if self.kept is not None:
+            mean = np.concatenate([mean, self.kept.mean])
+            of_kept = np.diagonal(self.kept.cov, axis1=1, axis2=2)
+            variance = np.concatenate([variance, of_kept])
+            weight = np.concatenate([1 - self.kept.chance, self.kept.chance])
+        sd = np.sqrt(variance)
+        before = mean_rank(mean[:, 0], sd[:, 0], weight)
+        after = mean_rank(mean[:, 1], sd[:, 1], weight)
+        gained: Floats = (weight * (before - after)).reshape(-1, len(self.mean)).sum(axis=0)
+        return gained
+
 
 def _moderated(sampling: Floats, waves: Waves) -> Floats:
     """Moderate (p, 2, 2) sampling covariances where they are estimated; correlations stay."""
@@ -238,10 +260,10 @@ def _on_scale(at: list[Floats], variance: list[Floats], correlation: Floats) -> 
     return _Scale(x, noise, Changes(covariances, covariances, np.ones(COVARIANCES)))
 
 
-def _drawn(scale: _Scale, *, draws: int, seed: int) -> Ints:
+def _drawn(posteriors: Iterable[_Posterior], *, draws: int, seed: int) -> Ints:
     """Draw ranks under each of the likely changes, (COVARIANCES x draws, p, 2)."""
     ranks = []
-    for number, known in enumerate(_posteriors(scale)):
+    for number, known in enumerate(posteriors):
         of_change = rank_draws(
             known.mean, known.cov, draws=draws, seed=seed + number, kept=known.kept
         )
@@ -277,15 +299,16 @@ def _posteriors(scale: _Scale) -> Iterator[_Posterior]:
         yield _Posterior(centre, mean, cov, Kept(chance, kept_mean, kept_cov))
 
 
-def _moments(scale: _Scale) -> tuple[Floats, Floats]:
+def _moments(posteriors: list[_Posterior]) -> tuple[Floats, Floats]:
     """Posterior means (p, 2) and covariances (p, 2, 2), averaged over the likely changes."""
-    first = np.zeros_like(scale.x)
-    second = np.zeros_like(scale.noise)
-    for known in _posteriors(scale):
+    means = []
+    squares = []
+    for known in posteriors:
         mean, cov = known.moments()
-        first += mean / COVARIANCES
-        second += (cov + _squares(mean)) / COVARIANCES
-    return first, second - _squares(first)
+        means.append(mean)
+        squares.append(cov + _squares(mean))
+    of_all = np.mean(means, axis=0)
+    return of_all, np.mean(squares, axis=0) - _squares(of_all)
 
 
 def _squares(values: Floats) -> Floats:
