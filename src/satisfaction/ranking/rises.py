@@ -40,7 +40,7 @@ from satisfaction.ranking.probability import (
     two_wave_posterior,
 )
 from satisfaction.ranking.rates import Compared, compared, effective_counts, moderated
-from satisfaction.ranking.waves import Waves
+from satisfaction.ranking.waves import Waves, two_by_two
 
 SCORE_WAVES = (
     "all, a half, a quarter or an eighth of the units change by a normal law, the others keep their "
@@ -144,15 +144,13 @@ def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEE
     on_arcsine = _on_scale(arcsine, arcsine_variance, correlation)
     on_logit = _on_scale(logit, logit_variance, correlation)
     each = -(-draws // (2 * COVARIANCES))
-    ranks = np.concatenate(
-        [
-            _drawn(_posteriors(on_arcsine), draws=each, seed=seed),
-            _drawn(_posteriors(on_logit), draws=each, seed=seed + COVARIANCES),
-        ]
-    )
+    of_arcsine = _drawn(_posteriors(on_arcsine), draws=each, seed=seed)
+    of_logit = _drawn(_posteriors(on_logit), draws=each, seed=seed + COVARIANCES)
+    ranks = np.concatenate([of_arcsine, of_logit])
     assumed = []
-    for start, scale in enumerate((on_arcsine, on_logit)):
-        order = start * COVARIANCES + np.argsort(_change(scale.likely.changed), kind="stable")
+    for start, scale in ((0, on_arcsine), (COVARIANCES, on_logit)):
+        change = _change(scale.likely.changed)
+        order = start + np.argsort(change, kind="stable")
         assumed.append(_draws_of(order[:TAIL], each))
         assumed.append(_draws_of(order[-TAIL:], each))
     expected = np.mean(ranks[:, :, 0] - ranks[:, :, 1], axis=0)
@@ -255,7 +253,7 @@ def _on_scale(at: list[Floats], variance: list[Floats], correlation: Floats) -> 
     """Put both waves' values, (p,) each, side by side."""
     x = np.column_stack(at)
     cross = correlation * np.sqrt(variance[0] * variance[1])
-    noise = np.array([[variance[0], cross], [cross, variance[1]]]).transpose(2, 0, 1)
+    noise = two_by_two(variance[0], variance[1], cross)
     covariances = likely_covariances(x, noise, COVARIANCES)
     return _Scale(x, noise, Changes(covariances, covariances, np.ones(COVARIANCES)))
 
@@ -415,7 +413,8 @@ def _without_direction(grid: Floats, weight: Floats) -> Ints:
     """Put covariances into an order that is the same whichever wave is called the earlier one."""
     before = grid[:, 0, 0]
     after = grid[:, 1, 1]
-    order: Ints = np.lexsort((weight, grid[:, 0, 1], before * after, before + after))
+    cross = grid[:, 0, 1]
+    order: Ints = np.lexsort((weight, cross, before * after, before + after))
     return order
 
 
@@ -423,11 +422,12 @@ def _grid(x: Floats) -> Floats:
     """Covariances at the middles of equal steps of both standard deviations and of the angle, (k, 2, 2)."""
     most = LARGEST * np.std(x, axis=0, ddof=1) + TIE
     middle = (np.arange(SPREADS) + 0.5) / SPREADS
-    angle = np.pi * ((np.arange(ANGLES) + 0.5) / ANGLES - 0.5)
-    mesh = np.meshgrid(middle * most[0], middle * most[1], np.sin(angle), indexing="ij")
+    step = (np.arange(ANGLES) + 0.5) / ANGLES
+    sine = np.sin(np.pi * (step - 0.5))
+    mesh = np.meshgrid(middle * most[0], middle * most[1], sine, indexing="ij")
     before, after, correlation = (part.ravel() for part in mesh)
     cross = correlation * before * after
-    return np.array([[before**2, cross], [cross, after**2]]).transpose(2, 0, 1)
+    return two_by_two(before**2, after**2, cross)
 
 
 def _parts(number: int, p: int) -> Iterator[slice]:
@@ -506,20 +506,26 @@ def _total(between: Floats, noise: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _mean_rate(mean: Floats, cov: Floats) -> Floats:
     """Mean of sin(x)^2 for normal x, (p, 2)."""
-    variance = np.stack([cov[:, 0, 0], cov[:, 1, 1]], axis=1)
-    rate: Floats = (1 - np.cos(2 * mean) * np.exp(-2 * variance)) / 2
+    cosine = _mean_cosine(mean, np.diagonal(cov, axis1=1, axis2=2))
+    rate: Floats = (1 - cosine) / 2
     return rate
+
+
+def _mean_cosine(mean: Floats, variance: Floats) -> Floats:
+    """Mean of cos(2 x) for normal x, of any shape."""
+    cosine: Floats = np.cos(2 * mean) * np.exp(-2 * variance)
+    return cosine
 
 
 def _mean_product(mean: Floats, cov: Floats) -> Floats:
     """Means of sin(x_a)^2 sin(x_b)^2 for normal x, (p, 2, 2)."""
-    variance = np.stack([cov[:, 0, 0], cov[:, 1, 1]], axis=1)
-    cosine = np.cos(2 * mean) * np.exp(-2 * variance)
+    variance = np.diagonal(cov, axis1=1, axis2=2)
     both = variance[:, :, None] + variance[:, None, :]
     together = mean[:, :, None] + mean[:, None, :]
     apart = mean[:, :, None] - mean[:, None, :]
-    of_sum = np.cos(2 * together) * np.exp(-2 * (both + 2 * cov))
-    of_difference = np.cos(2 * apart) * np.exp(-2 * (both - 2 * cov))
+    of_sum = _mean_cosine(together, both + 2 * cov)
+    of_difference = _mean_cosine(apart, both - 2 * cov)
     product = (of_sum + of_difference) / 2
+    cosine = _mean_cosine(mean, variance)
     means: Floats = (1 - cosine[:, :, None] - cosine[:, None, :] + product) / 4
     return means
