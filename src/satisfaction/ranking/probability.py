@@ -301,7 +301,7 @@ def two_wave_posterior(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptOrder:
     """Posteriors of p units that may have kept their order: the probability that they did (p,), and
     their means (p, w) and covariances (p, w, w) if so.
     """
@@ -312,7 +312,12 @@ class Kept:
 
 
 def rank_draws(
-    mean: Floats, cov: Floats, *, draws: int = DRAWS, seed: int = SEED, kept: Kept | None = None
+    mean: Floats,
+    cov: Floats,
+    *,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    kept: KeptOrder | None = None,
 ) -> Ints:
     """Ranks of p units in w waves, drawn from their posterior: (p, w), (p, w, w) -> (draws, p, w).
 

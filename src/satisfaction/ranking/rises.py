@@ -33,7 +33,7 @@ from satisfaction.ranking.probability import (
     MANY,
     SEED,
     Bivariate,
-    Kept,
+    KeptOrder,
     fit_two_waves,
     mean_rank,
     rank_draws,
@@ -204,7 +204,7 @@ class _Posterior:
     centre: Floats
     mean: Floats
     cov: Floats
-    kept: Kept | None
+    kept: KeptOrder | None
 
     def moments(self) -> tuple[Floats, Floats]:
         """Means (p, 2) and covariances (p, 2, 2), changed or not."""
@@ -294,7 +294,7 @@ def _posteriors(scale: _Scale) -> Iterator[_Posterior]:
         one = likely.of(slice(number, number + 1))
         log_changed, log_kept = _log_shares(one, (scale.x - centre)[None], scale.noise)
         chance = special.expit(log_kept - log_changed)[0]
-        yield _Posterior(centre, mean, cov, Kept(chance, kept_mean, kept_cov))
+        yield _Posterior(centre, mean, cov, KeptOrder(chance, kept_mean, kept_cov))
 
 
 def _moments(posteriors: list[_Posterior]) -> tuple[Floats, Floats]:
