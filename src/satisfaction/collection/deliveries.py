@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -21,7 +22,7 @@ from satisfaction.collection.matching import (
     missing_items,
 )
 from satisfaction.collection.platforms import read_exports
-from satisfaction.collection.platforms.export import SKIPPED, Export, Note, Role
+from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Note, Role
 from satisfaction.collection.wordings import WITH_ZEROS, without_zeros
 from satisfaction.declarations.delivered import FOLDER, Unread
 from satisfaction.declarations.items import TextItem
@@ -391,11 +392,17 @@ def log_reading(reading: Reading) -> pd.DataFrame:
             if source.how == "split":
                 titles = [column.title for column, _code in source.options]
                 notes.append(_of_table("R304", file, sheet, name, "; ".join(titles)))
+        odd_times = Counter[str]()
         for note in delivery.export.notes:
+            if note.rule == "F208" and note.column not in used:
+                odd_times[note.column] += 1
             of_answers = note.column in used and note.rule not in AS_RULES
             if of_answers or note.rule in OF_TABLES:
                 of_note = (note.row, note.column, note.value, note.rule, note.text)
                 notes.append(TableNote(file, sheet, *of_note))
+        for column, times in odd_times.items():
+            odd = (0, column, f"× {times}", "F208", NOTES["F208"])
+            notes.append(TableNote(file, sheet, *odd))
     for passed in reading.unread:
         notes.append(_of_table("R324", passed.file, value=passed.why.zh))
     return log_notes(notes)
