@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from satisfaction import load_responses
-from satisfaction.collection.coding import area_names
+from satisfaction.declarations.area_names import area_names
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.foundation.tables import read_table
 

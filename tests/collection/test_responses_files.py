@@ -11,6 +11,7 @@ import pytest
 
 from conftest import COUNTIES
 from satisfaction import load_responses, run
+from satisfaction.collection.account import hidden_lines
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.foundation.errors import InputFileError, ResponsesError
 from satisfaction.foundation.tables import read_table, write_xlsx
@@ -68,7 +69,7 @@ def test_a_zip_file_with_members_that_are_not_read_stops_and_names_them(small, n
         archive.writestr("封面.jpg", b"picture")
         archive.writestr(name, content)
     small.edit("survey.yaml", "files: [responses/*.csv]\n", "")
-    with pytest.raises(InputFileError, match=rf"(?s)F445.*{name}\.\n"):
+    with pytest.raises(InputFileError, match=rf"(?s)F446.*{name}\.\n"):
         load_responses(small.read())
 
 
@@ -440,6 +441,8 @@ def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook):
     responses = load_responses(small.read())
     assert len(responses.accepted) == len(rows)
     assert responses.log.query("rule == 'F316'")["sheet"].tolist() == ["旧"]
+    (line,) = hidden_lines(responses.log)
+    assert line.zh == "responses/答卷.xlsx 旧：工作簿中隐藏的工作表，其中各行照样读取"
 
 
 def test_formulas_without_their_results_are_no_empty_answers(small, workbook):

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from satisfaction.collection.responses import load_responses
-from satisfaction.collection.wordings import fold, usual_wordings
+from satisfaction.collection.wordings import usual_wordings
+from satisfaction.declarations.area_names import fold
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 
 OWN = {"5": "非常满意", "4": "比较满意", "3": "一般", "2": "不太满意", "1": "很不满意"}

@@ -77,6 +77,13 @@ class Year:
         return Year(target, folders, sets)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tables_alone(pictures):
+    """Sets of a year are read for their tables and words."""
+    with pictures.left_out():
+        yield
+
+
 @pytest.fixture(scope="module")
 def year(small_template, tmp_path_factory) -> Year:
     """One county is listed in two quarters and does best in the third."""
@@ -149,7 +156,7 @@ def test_pages_say_what_the_step_rests_on_and_what_is_established(year, call, tm
     call("report", year.folders["2026Q3"], "--level", "county", "--out", tmp_path / "pages")
     page = (tmp_path / "pages" / "zh" / f"{FIRST}.html").read_text(encoding="utf-8")
     assert "摘牌需连续 1 期不在名单，且名次不低于第 2 名" in page
-    assert "2026Q1 列入名单，此后 1 期不在名单，本期第 1 名" in page
+    assert "自 2026Q1 起列入名单，现已连续 1 期不在名单，本期第 1 名" in page
 
 
 def test_ranks_over_the_waves_are_those_published(year):

@@ -176,6 +176,7 @@ def _summary(results: Results) -> None:
     from satisfaction.collection.account import (
         account_line,
         coverage_lines,
+        hidden_lines,
         unanswered_areas,
         unread_lines,
     )
@@ -197,7 +198,12 @@ def _summary(results: Results) -> None:
     if survey.marks:
         tell(_("*** {mark} ***", mark=survey.marks))
     absent = unanswered_areas(survey, results.responses.by_area)
-    for line in (*unread_lines(results.responses.not_read), *coverage_lines(survey, absent)):
+    delivered = (
+        *unread_lines(results.responses.not_read),
+        *hidden_lines(results.responses.log),
+        *coverage_lines(survey, absent),
+    )
+    for line in delivered:
         tell(line)
     tell(account_line(counts))
     if note := lonely_note(survey, results.design):
@@ -240,6 +246,9 @@ def _summary(results: Results) -> None:
                 interval=interval,
             )
         )
+    if results.further:
+        tell()
+        tell(score_labels(survey)[survey.ranked][1])
     _tell_ranking(results)
     _tell_selection(results)
     for other in results.further.values():
@@ -250,11 +259,13 @@ def _summary(results: Results) -> None:
 
 def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
-    from satisfaction.foundation.figures import probability, rank_set_in_words
-    from satisfaction.publication.labels import STATUS, area_labels
-    from satisfaction.publication.ranking_table import ladder_table
+    from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
+    from satisfaction.publication.labels import STATUS, area_labels, score_labels
+    from satisfaction.publication.ranking_table import ladder_table, list_title, why_not_ranked
 
     names = area_labels(results.survey)
+    kind, _title = score_labels(results.survey)[results.survey.ranked]
+    figure = unit_of(kind)
     ranking = results.ranking
     table = ranking.table.set_index("unit")
     summary = ranking.summary
@@ -262,10 +273,7 @@ def _tell_ranking(results: Results) -> None:
         for note in summary.notes:
             tell(note)
         return
-    first_or_last = _("last {n} of {p}", n=len(summary.listed), p=summary.p)
-    if summary.side == "first":
-        first_or_last = _("first {n} of {p}", n=len(summary.listed), p=summary.p)
-    tell(first_or_last)
+    tell(list_title(summary))
     if summary.proven:
         tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
     for unit in sorted(summary.filed, key=lambda code: table.loc[code, "rank"]):
@@ -276,18 +284,23 @@ def _tell_ranking(results: Results) -> None:
                 "  {rank_set}  P(on the list) {probability}  {status}",
                 rank_set=rank_set_in_words(row),
                 probability=probability(row.probability_bottom),
-                status=STATUS[row.status],
+                status=STATUS[row.get("list_status", row.status)],
             )
         tell(
             _(
-                "  {rank:>3} {code} {name}  {estimate:.2f}{certainty}",
+                "  {rank:>3} {code} {name}  {estimate}{certainty}",
                 rank=row["rank"],
                 code=unit,
                 name=names[unit],
-                estimate=row.estimate,
+                estimate=figure.level(row.estimate),
                 certainty=certainty,
             )
         )
+    unranked: dict[Text, list[Text]] = {}
+    for unit, why in why_not_ranked(ranking).items():
+        unranked.setdefault(why, []).append(names[unit])
+    for why, areas in unranked.items():
+        tell(_("  {why}: {areas}", why=why, areas=comma_list(areas)))
     for note in summary.notes:
         tell(note)
     ladder = ladder_table(results.survey, results.estimates, results.ranking)

@@ -23,15 +23,13 @@ from satisfaction.collection.platforms.export import SKIPPED
 from satisfaction.collection.wordings import (
     Answers,
     distinct_texts,
-    fold,
     integer_column,
     map_texts,
     map_to_codes,
     splits,
-    with_one_meaning,
     without_zeros,
 )
-from satisfaction.declarations.facts import short_names
+from satisfaction.declarations.area_names import area_names, fold
 from satisfaction.declarations.items import (
     AreaItem,
     DateItem,
@@ -169,45 +167,6 @@ def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> St
     return Step(text.assign(**columns), tuple(entries))
 
 
-def area_names(areas: pd.DataFrame, level: str) -> dict[str, str]:
-    """Return the code of every area of a level by its folded names; ambiguous ones are left out.
-
-    A name stands alone or after the names above it; a short form counts where no other area of the table, former ones
-    included, has it, and never before a name in full.
-    """
-    current = areas[areas["valid_to"] == ""].set_index("code")
-    full: dict[str, set[str]] = {}
-    short: dict[str, set[str]] = {}
-    for code, area in current[current["level"] == level].iterrows():
-        name = area["name"]
-        name_en = area.get("name_en") or name
-        brief = {name, *short_names(name)}
-        names = {name, name_en}
-        short_forms = {*brief, f"{name}人民政府"}
-        above = area["parent"]
-        chain = ""
-        before = {""}
-        while above in current.index:
-            upper = current.loc[above, "name"]
-            chain = upper + chain
-            names |= {chain + name, chain + name_en}
-            between = set(before)
-            for upper_name in (upper, *short_names(upper)):
-                before |= {upper_name + lower for lower in between}
-            above = current.loc[above, "parent"]
-        for short_form in brief:
-            short_forms |= {upper_names + short_form for upper_names in before}
-        for codes_by_name, spellings in ((full, names), (short, short_forms)):
-            for spelling in filter(None, map(fold, spellings)):
-                codes_by_name.setdefault(spelling, set()).add(str(code))
-    for code, name in zip(areas["code"], areas["name"], strict=True):
-        for spelling in map(fold, {name, *short_names(name)}):
-            if spelling in short:
-                short[spelling].add(str(code))
-    unique = with_one_meaning(short | full)
-    return {spelling: code for spelling, code in unique.items() if spelling not in current.index}
-
-
 def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
     """Add a column for each higher level of the area to rows that hold the area's code."""
     if survey.areas is None:
@@ -298,7 +257,10 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:
             is_weight = base is not None and name == base.column
             columns[name] = _numbers(item, values, weight=is_weight)
         elif isinstance(item, DateItem):
-            columns[name] = _dates(values)
+            dates = pd.to_datetime(map_texts(values, _iso_date), format="%Y-%m-%d", errors="coerce")
+            columns[name] = (
+                dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)
+            )
         elif isinstance(item, SingleItem | MultipleItem):
             of_item, labels = _code_item(name, item, values, questionnaire)
             columns |= of_item
@@ -316,12 +278,6 @@ def _numbers(item: NumberItem, values: pd.Series, *, weight: bool) -> pd.Series:
     if item.step == 1 and not weight:
         return numbers.round().astype("Int64")
     return numbers.astype("Float64")
-
-
-def _dates(values: pd.Series) -> pd.Series:
-    """Return dates as ISO text, null where there is no such day."""
-    dates = pd.to_datetime(map_texts(values, _iso_date), format="%Y-%m-%d", errors="coerce")
-    return dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)
 
 
 def _iso_date(value: str) -> str:

@@ -14,7 +14,8 @@ import pandas as pd
 from satisfaction.collection.account import shown
 from satisfaction.collection.identifiers import is_personal_title
 from satisfaction.collection.platforms.export import SKIPPED, Export, ExportColumn, Role, mapped
-from satisfaction.collection.wordings import Answers, fold, labels_of, without_zeros
+from satisfaction.collection.wordings import Answers, labels_of, without_zeros
+from satisfaction.declarations.area_names import fold
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import ResponsesError, closest, shortened_list

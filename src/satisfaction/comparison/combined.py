@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparison.wave_files import Command, way_to, write_set
+from satisfaction.comparison.wave_files import Command, write_set
 from satisfaction.composite.scores import (
     INCOMPLETE,
     VETOED,
@@ -32,14 +32,15 @@ from satisfaction.declarations.combined import (
 from satisfaction.declarations.survey import RankedBy, Survey
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.figures import rank_set, rank_set_in_words
-from satisfaction.foundation.files import recorded, refuse_changed
+from satisfaction.foundation.files import path_below, recorded, refuse_changed
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
 from satisfaction.publication.combined import AGGREGATIONS, lost_tables, results_by, weighted_sum
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
-from satisfaction.publication.ranking_table import FEW, SETS
+from satisfaction.publication.ranking_table import FEW, SETS, list_title
 from satisfaction.ranking.rank import Ranking, require_ranks
+from satisfaction.ranking.table import RankingSummary
 
 SURVEY_ALONE = {
     "rank": "rank_survey",
@@ -104,7 +105,7 @@ def combine(results: Results, path: Path) -> Combination:
     """
     require_ranks(results.ranking, where=str(path))
     with recorded() as read:
-        inputs = read_combined_inputs(path)
+        inputs = read_combined_inputs(path, areas=results.survey.areas)
     refuse_placeholders(map(Path, read), RankingError)
     alone = results_by(results, results.survey.questionnaire.ranked) or results
     survey = replace(_as_declared(results, alone.survey), combined=inputs)
@@ -214,7 +215,7 @@ def export_combined(results: Results, found: Combination, folder: Path | None = 
         "combined_inputs": inputs,
         "ranking": dict(found.ranking.summary),
     }
-    way = way_to(found.scores.inputs.path, results.survey.folder)
+    way = path_below(results.survey.folder, found.scores.inputs.path)
     return write_set(
         [results],
         "combined",
@@ -242,8 +243,11 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
     )
     lines.append(_("source: {source}", source=summary["source"]))
     lines.append(_list_title(ranked))
-    listed = found.table["code"].isin(set(ranked["listed"]))
+    listed = found.table["code"].isin(ranked.filed)
+    status = found.ranking.table.set_index("unit")
     for row in found.table[listed].to_dict("records"):
+        if "list_status" in status:
+            row["status"] = status.loc[row["code"], "list_status"]
         lines.append(_listed_line(row))
     for row in found.table[found.table["rank"].isna()].to_dict("records"):
         lines.append(
@@ -255,16 +259,12 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
     return [*lines, *ranked["notes"]]
 
 
-def _list_title(ranked: Mapping[str, Any]) -> Text:
+def _list_title(ranked: RankingSummary) -> Text:
     """Say how long the list is, and how sure the sets behind the ranks are, where there are any."""
-    size = {"bottom": ranked["bottom"], "p": ranked["p"]}
-    if ranked["selection"] != "probability":
-        return _("listed: last {bottom} of {p}", **size)
-    return _(
-        "listed: last {bottom} of {p}; rank sets at {level:.0%} confidence",
-        **size,
-        level=ranked["level"],
-    )
+    if ranked.selection != "probability":
+        return list_title(ranked)
+    sets = _("rank sets at {level:.0%} confidence", level=ranked.level)
+    return _("{title}; {sets}", title=list_title(ranked), sets=sets)
 
 
 def _listed_line(row: Mapping[Hashable, Any]) -> Text:

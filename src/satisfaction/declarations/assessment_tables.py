@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from satisfaction.declarations.combined import Assessment
+from satisfaction.declarations.area_names import read_area_table
+from satisfaction.declarations.combined import LOST_WANTED, SITE_WANTED, Assessment
 from satisfaction.foundation.errors import RankingError, require_names, shortened
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.personal import masked_within
-from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.yaml import Label
 
 REQUIRED = ("code", "item", "points", "reason")
 OPTIONAL = ("state", "site", "class", "due", "mended")
@@ -54,8 +55,12 @@ class PointsSheet:
     stated: pd.DataFrame
 
 
-def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsSheet:
+def read_sheet(
+    path: Path, tree: Assessment, areas: Sequence[str], *, named: pd.DataFrame | None = None
+) -> PointsSheet:
     """Read a sheet of lost points: code, item, points, reason; and, where they are there, state, site, class, due, mended.
+
+    `named`: the table of areas that the sheet may name in place of their codes.
 
     Raises
     ------
@@ -63,7 +68,7 @@ def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsShee
         K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K375 a state,
         class or date nobody knows, K376 a row that its item does not take.
     """
-    return checked_sheet(read_table(path).map(str.strip), path, tree, areas)
+    return checked_sheet(read_area_table(path, named, LOST_WANTED), path, tree, areas)
 
 
 def checked_sheet(
@@ -72,7 +77,9 @@ def checked_sheet(
     """Return a sheet of lost points, read from `path` as text, in its parts; errors as those of `read_sheet`."""
     table = _with_columns(table, path, REQUIRED, OPTIONAL)
     leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
-    known_items = [*leaves, *tree.veto, *tree.preconditions]
+    items: dict[str, Label] = {**leaves, **tree.veto, **tree.preconditions}
+    known_items = list(items)
+    table["item"] = _items_by_name(table["item"], items)
     _refuse_unknown(table, path, {"code": areas, "item": known_items}, "K312")
     allowed: dict[str, Sequence[str]] = {
         "state": ("", NOT_APPLICABLE, MET, NOT_MET),
@@ -142,8 +149,12 @@ def checked_sheet(
     )
 
 
-def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFrame:
+def read_sites(
+    path: Path, tree: Assessment, areas: Sequence[str], *, named: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Read the points of inspection visited: one row a site and item.
+
+    `named`: the table of areas that the sheet may name in place of their codes.
 
     Returns
     -------
@@ -157,7 +168,7 @@ def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFra
         K311 a column that is not there, K312 a code or item nobody knows or that no sites score, K313 numbers that are none or
         do not fit, K377 a site that stands twice.
     """
-    return checked_sites(read_table(path).map(str.strip), path, tree, areas)
+    return checked_sites(read_area_table(path, named, SITE_WANTED), path, tree, areas)
 
 
 def checked_sites(
@@ -165,6 +176,8 @@ def checked_sites(
 ) -> pd.DataFrame:
     """Return points of inspection, read from `path` as text, with their types; as `read_sites`."""
     table = _with_columns(table, path, SITE_COLUMNS, ("population", "reason"))
+    leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
+    table["item"] = _items_by_name(table["item"], leaves)
     _refuse_unknown(table, path, {"code": areas, "item": tree.at_sites}, "K312")
     numbers = {}
     for column in ("score", "possible", "population"):
@@ -196,6 +209,19 @@ def checked_sites(
     site = table["site"].map(masked_within)
     reason = table["reason"].map(masked_within)
     return table.assign(**numbers, site=site, reason=reason)
+
+
+def _items_by_name(values: pd.Series, items: Mapping[str, Label]) -> pd.Series:
+    """Exchange titles of items for their names; a title that several items have stays and is refused as unknown."""
+    titles: dict[str, list[str]] = {}
+    for name, item in items.items():
+        for title in {item.zh, item.en}:
+            titles.setdefault(title, []).append(name)
+    names = {}
+    for title, bearers in titles.items():
+        if len(bearers) == 1 and title not in items:
+            names[title] = bearers[0]
+    return values.replace(names)
 
 
 def _with_columns(

@@ -298,7 +298,7 @@ def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
             "R403",
             _(
                 "Outcome codes {quoted} are not in the map ({rows}).",
-                quoted=_quoted(unmapped),
+                quoted=shortened(f"'{code}'" for code in unmapped),
                 rows=ngettext("{n:,} case", "{n:,} cases", rows),
             ),
             where="outcomes",
@@ -351,7 +351,3 @@ def _formula(rate: str) -> str:
     numerator, known, part = RATES[rate]
     unknown = {"all": " + UH + UO", "e": " + e (UH + UO)", "none": ""}[part]
     return f"({' + '.join(numerator)}) / ({' + '.join(known)}{unknown})"
-
-
-def _quoted(codes: list[str]) -> str:
-    return shortened(f"'{code}'" for code in codes)

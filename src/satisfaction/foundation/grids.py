@@ -27,7 +27,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
-from xlsxwriter.utility import xl_col_to_name
 
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
 from satisfaction.foundation.errors import InputFileError, shortened_list
@@ -43,7 +42,7 @@ MOST_SPREAD = 20_000_000  # cells a table is laid out to when most of them hold 
 SPARSE = 4  # times the cells there are: from here on most hold nothing
 CHUNK = 1 << 20
 LONGEST = 24  # bytes of a cell's reference
-BEYOND = 10**9  # no sheet has as many columns or rows
+REFERENCE = re.compile(rb"""\sr=["']([A-Z]{1,24})(\d{1,15})""")  # of a cell: its column and row
 FORMULA_WITHOUT_VALUE = re.compile(
     rb"<c\b(?![^>]*\bt=.str)([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v>\s*</v>|<v\s*/>)?\s*</c>"
 )  # Excel writes t="str" where the result is an empty text
@@ -155,21 +154,30 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
 def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> list[ErrorCell]:
     errors: list[ErrorCell] = []
     cells = 0
-    first = np.full(2, np.iinfo(np.int64).max)
-    last = np.zeros(2, dtype=np.int64)
+    columns: set[bytes] = set()
+    rows: set[int] = set()
     for piece in _pieces(archive, info):
         _refuse_formulas_without_values(piece, where=where)
         errors += _errors(piece)
-        places = _references(piece)
-        if len(places):
-            cells += len(places)
-            first = np.minimum(first, places.min(axis=0))
-            last = np.maximum(last, places.max(axis=0))
+        places = REFERENCE.findall(piece)
+        cells += len(places)
+        columns.update({column for column, _row in places})
+        rows.update(map(int, {row for _column, row in places}))
     if cells:
-        columns, rows = (last - first + 1).tolist()
-        corner = f"{xl_col_to_name(int(last[0]) - 1)}{last[1]}"
-        check_spread(rows, columns, cells, where=where, corner=corner)
+        numbers = {_column_number(column): column for column in columns}
+        last = max(numbers)
+        corner = f"{numbers[last].decode()}{max(rows)}"
+        width = last - min(numbers) + 1
+        check_spread(max(rows) - min(rows) + 1, width, cells, where=where, corner=corner)
     return errors
+
+
+def _column_number(letters: bytes) -> int:
+    """Return which column letters are the name of: 1 for A, 27 for AA."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def _errors(piece: bytes) -> list[ErrorCell]:
@@ -180,9 +188,7 @@ def _errors(piece: bytes) -> list[ErrorCell]:
     for attributes, text in ERROR.findall(piece):
         place = PLACE.search(attributes)
         if place:
-            column = 0
-            for letter in place[1]:
-                column = 26 * column + letter - ord("A") + 1
+            column = _column_number(place[1])
             errors.append(ErrorCell(int(place[2]), column - 1, text.decode("utf-8", "replace")))
     return errors
 
@@ -204,28 +210,6 @@ def _refuse_formulas_without_values(piece: bytes, *, where: str) -> None:
         where=f"{where} {cell}".rstrip(),
         hint=_("Open the workbook in Excel or WPS, let it calculate, and save it."),
     )
-
-
-def _references(piece: bytes) -> npt.NDArray[np.int64]:
-    """Return column and row of every cell, (n, 2), from what stands in r="..."; numbers beyond any sheet are cut."""
-    signs = np.frombuffer(piece + bytes(LONGEST), dtype=np.uint8)
-    here = signs[:-LONGEST]
-    quoted = (here[3:] == ord('"')) | (here[3:] == ord("'"))
-    named = (here[:-3] <= ord(" ")) & (here[1:-2] == ord("r")) & (here[2:-1] == ord("="))
-    at = np.flatnonzero(named & quoted) + len(' r="')
-    column = np.zeros(len(at), dtype=np.int64)
-    row = np.zeros(len(at), dtype=np.int64)
-    going_on = np.ones(len(at), dtype=bool)
-    for sign in range(LONGEST):
-        value = signs[at + sign].astype(np.int64)
-        letter = going_on & (value >= ord("A")) & (value <= ord("Z"))
-        digit = going_on & (value >= ord("0")) & (value <= ord("9"))
-        going_on = letter | digit
-        if not going_on.any():
-            break
-        column = np.where(letter & (column < BEYOND), 26 * column + value - ord("A") + 1, column)
-        row = np.where(digit & (row < BEYOND), 10 * row + value - ord("0"), row)
-    return np.column_stack([column, row])[column > 0]
 
 
 def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -350,7 +334,7 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
         for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
-        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F445 for members of a zip
+        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F446 for members of a zip
         file that are not read within it and may hold answers.
     """
     kind = path.suffix.lower()
@@ -568,7 +552,7 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
         ) from None
     if unread:
         raise InputFileError(
-            "F445",
+            "F446",
             ngettext(
                 "The zip file holds {n} file that is not read within it and may hold responses: "
                 "{files}.",

@@ -31,7 +31,7 @@ from satisfaction.pipeline import run
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.file_set import export
 from satisfaction.publication.labels import DIGITS
-from satisfaction.publication.manifest import input_names, manifest
+from satisfaction.publication.manifest import PROGRAM_FILES, input_names, manifest
 
 UNIT = tuple(
     title
@@ -382,9 +382,15 @@ def unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
 
 
 def other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the programs whose version differs: the set's, and the one at hand."""
+    """Return the programs whose version differs: the set's, and the one at hand.
+
+    A set that does not record the files of this program was made by a program of other files.
+    """
+    recorded = {PROGRAM_FILES: ""} | then
     return {
-        name: (old, str(now.get(name, ""))) for name, old in then.items() if old != now.get(name)
+        name: (old, str(now.get(name, "")))
+        for name, old in recorded.items()
+        if old != now.get(name)
     }
 
 

@@ -17,7 +17,12 @@ from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, Tri
 from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, shortened_list
 from satisfaction.foundation.language import NOTHING, Text, _
-from satisfaction.sampling.counted_answers import changed_measures, compile_measures
+from satisfaction.sampling.counted_answers import (
+    changed_measures,
+    compile_measures,
+    from_points,
+    same_items,
+)
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
 from satisfaction.sampling.variance import LonelyPsu
@@ -28,7 +33,7 @@ from satisfaction.weighting.trimming import trim
 
 
 def sample_design(
-    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "duckdb"
+    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "auto"
 ) -> SampleDesign:
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
 
@@ -97,16 +102,24 @@ def remeasured(
 ) -> SampleDesign:
     """Return a design with the measures of another questionnaire on the same answers: those of the names alone.
 
-    Counted anew are those that `before`, the questionnaire of the design's own, does not declare the same.
+    Counted anew are those that `before`, the questionnaire of the design's own, does not declare the same; an index from
+    the points of its items, where the items are the same.
     """
     chosen = []
     anew = []
     changed = changed_measures(survey.questionnaire, before)
+    kept: list[str] = []
+    if same_items(survey.questionnaire, before):
+        kept = design.table.collect_schema().names()
     for measure in compile_measures(survey.questionnaire):
-        if measure.name in names:
-            chosen.append(measure)
-            if measure.name in changed or measure.name not in design.measures:
-                anew.append(measure)
+        if measure.name not in names:
+            continue
+        chosen.append(measure)
+        if measure.name not in changed and measure.name in design.measures:
+            continue
+        if measure.kind == "index":
+            measure = from_points(measure, kept)
+        anew.append(measure)
     design = design.over(_measured(design.table, anew))
     return replace(design, measures={measure.name: measure for measure in stored(chosen)})
 

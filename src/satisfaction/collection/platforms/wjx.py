@@ -76,16 +76,11 @@ def _unfold(table: ExportTable, markers: Mapping[str, str]) -> tuple[Fields, lis
         fields.append((column, mapped(values, markers)))
         if values is not cells:
             texts = mapped(cells, lambda value: "┋".join(filter(None, FREE.findall(value))))
-            fields.append((ExportColumn(_free_key(key, table), f"{column.title}#text"), texts))
+            free = f"{key}#text"
+            while free in table.keys:
+                free += "#"
+            fields.append((ExportColumn(free, f"{column.title}#text"), texts))
     return fields, notes
-
-
-def _free_key(key: str, table: ExportTable) -> str:
-    """Return the key of the column for free text after an option."""
-    free = f"{key}#text"
-    while free in table.keys:
-        free += "#"
-    return free
 
 
 def _column(key: str, title: str, options: set[str]) -> ExportColumn:
