@@ -25,7 +25,7 @@ from satisfaction.collection.platforms import read_exports
 from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Note, Role
 from satisfaction.collection.wordings import WITH_ZEROS, without_zeros
 from satisfaction.declarations.delivered import FOLDER, Unread
-from satisfaction.declarations.items import TextItem
+from satisfaction.declarations.items import AreaItem, DateItem, TextItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
@@ -150,7 +150,7 @@ def read_deliveries(survey: Survey) -> Reading:
             if not holding:
                 if not _is_sheet_of_template(export):
                     others.append((file, export))
-                    problems += _may_hold(file, export, survey)
+                    problems += _may_hold(file, export, sources, survey)
                 continue
             faults = missing_items(export, sources, questionnaire, needless=needless)
             problems += faults
@@ -232,10 +232,21 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
     return problems
 
 
-def _may_hold(file: str, export: Export, survey: Survey) -> list[SatisfactionError]:
-    """Return the problem with a sheet that is not read and wide enough for answers, such as rows that go on without column names."""
+def _may_hold(
+    file: str, export: Export, sources: dict[str, AnswerSource], survey: Survey
+) -> list[SatisfactionError]:
+    """Return the problem with a sheet that is not read and may hold answers.
+
+    It does where it is wide enough, such as rows that go on without column names, or where half its columns are items and
+    some of those are questions.
+    """
     place = f"{file}#{export.sheet}"
-    wide = 2 * len(export.columns) >= len(survey.questionnaire.items)
+    items = survey.questionnaire.items
+    asked = [
+        name for name in sources if not isinstance(items[name], TextItem | AreaItem | DateItem)
+    ]
+    wide = 2 * len(export.columns) >= len(items)
+    wide |= len(asked) >= 2 and 2 * len(sources) >= len(export.columns) and not export.rows.empty
     ignored = survey.declared.ignore
     if not wide or place in ignored or any(fnmatchcase(place, pattern) for pattern in ignored):
         return []
