@@ -437,6 +437,15 @@ def test_a_wide_sheet_without_answers_is_passed_over_where_ignore_names_it(small
     assert len(load_responses(small.read()).accepted) == len(rows)
 
 
+def test_a_narrow_sheet_of_answers_is_not_passed_over(small, workbook):
+    rows = small.rows()
+    few = rows.loc[:4, ["id", "county", "sex", "overall"]]
+    workbook({"甲": with_names(rows[5:]), "补充": with_names(few), "名单": with_names(few[["id"]])})
+    with pytest.raises(ResponsesError, match=r"(?s)R325.*补充 row 1.*答卷.xlsx#补充") as stop:
+        load_responses(small.read())
+    assert "名单" not in str(stop.value)
+
+
 def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook):
     rows = small.rows()
     sheets = {"甲": with_names(rows.iloc[:70]), "旧": with_names(rows.iloc[70:])}

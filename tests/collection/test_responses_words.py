@@ -375,6 +375,19 @@ def test_signs_without_width_make_no_other_answer_or_respondent(small, unseen):
     assert same_answers(load_responses(small.read()), expected)
 
 
+def test_a_community_with_full_width_signs_is_the_one_of_the_sample(small):
+    before = load_responses(small.read()).accepted
+    rows = small.rows()
+    sample = pd.read_csv(small.folder / "sample.csv", dtype=str)
+    for table in (rows, sample):
+        table["community"] = "坝子村（" + table["community"] + "组）"
+    small.write(rows)
+    sample.to_csv(small.folder / "sample.csv", index=False)
+    after = load_responses(small.read()).accepted
+    assert len(after) == len(before)
+    assert set(after["community"]) <= set(small.read().sample["community"])
+
+
 @pytest.mark.parametrize("mark", ["NA", "nan", "NaN", "-", "—", "－", "/", "N/A"])
 def test_a_mark_of_no_answer_is_empty_and_said(small, mark):
     small.change(overall=mark, age=mark, values=mark)
