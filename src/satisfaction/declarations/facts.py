@@ -6,9 +6,10 @@ Each is read as text, and refused where it does not fit the questionnaire or ano
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +72,27 @@ def _read(
     return table
 
 
+def read_answer_table(
+    path: Path,
+    wanted: Collection[str],
+    *,
+    areas: pd.DataFrame | None = None,
+    column: str = "code",
+) -> pd.DataFrame:
+    """Read a table whose cells are compared with answers, as text with full-width signs written as plain ones, as theirs are.
+
+    Raises
+    ------
+    SurveyError
+        As `read_fact_table`.
+    """
+    return _plain(read_fact_table(path, wanted, areas=areas, column=column))
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    return table.map(partial(unicodedata.normalize, "NFKC"))
+
+
 def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     """Read final weights made elsewhere: the respondent's column as text, and `weight` as float.
 
@@ -79,7 +101,7 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
     """
-    table = _read(path, (respondent, "weight"))[[respondent, "weight"]]
+    table = _plain(_read(path, (respondent, "weight")))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
     positive = np.isfinite(weight) & (weight > 0)
     _refuse(path, ~positive, "S523", _("Weights must be positive"))
@@ -100,7 +122,7 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
     """
-    table = _read(path, (respondent,))
+    table = _plain(_read(path, (respondent,)))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
@@ -387,6 +409,7 @@ def read_counts(
         table = _read(path, (*by, count), areas=named, column=of_areas[0])
     else:
         table = _read(path, (*by, count))
+    table = _plain(table)
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -458,7 +481,7 @@ def read_nonrespondents(
     if base:
         wanted += base.items
     wanted = list(dict.fromkeys(wanted))
-    text = _read(path, wanted)[wanted]
+    text = _plain(_read(path, wanted))[wanted]
     columns = {}
     for name in wanted:
         item = questionnaire.items[name]
