@@ -52,8 +52,8 @@ def test_a_name_may_stand_in_the_column_of_codes(tmp_path, areas):
 )
 def test_a_name_of_several_areas_or_of_none_is_refused(tmp_path, areas, row, error, candidates):
     with pytest.raises(SurveyError, match=error) as caught:
-        read(tmp_path, areas, f"name,score\n云岩区,1\n{row},2\n")
-    assert "row 3" in caught.value.where
+        read(tmp_path, areas, f"name,score\n云岩区,1\n,\n{row},2\n")
+    assert "row 4" in caught.value.where
     if candidates:
         assert list(caught.value.available) == candidates
 
