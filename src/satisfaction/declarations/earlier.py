@@ -28,7 +28,7 @@ from satisfaction.foundation.file_sets import (
     sets_of,
 )
 from satisfaction.foundation.files import read_json, unrecorded
-from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext, semicolon_list
+from satisfaction.foundation.language import Text, _, comma_list, ngettext, semicolon_list
 
 if TYPE_CHECKING:
     from satisfaction.declarations.survey import Survey
@@ -381,7 +381,9 @@ def _named(survey: Survey, codes: Sequence[str]) -> Text:
             successors = dict(zip(survey.areas["code"], survey.areas["successor"], strict=True))
     areas = []
     for code in codes[:MOST_NAMED]:
-        area = _("{code} {name}", code=code, name=names.get(code, NOTHING))
+        area = Text(code)
+        if code in names:
+            area = _("{code} {name}", code=code, name=names[code])
         if successors.get(code):
             area = _("{area}, now {successor}", area=area, successor=successors[code])
         areas.append(area)
