@@ -64,7 +64,7 @@ PARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ScoreRanking:
     """One ranking of a wave.
 
@@ -74,13 +74,25 @@ class ScoreRanking:
         Which score is ranked, under which rules, and what the ranking is called.
     ranking : Ranking
         Of the ranked level; its notes are what must accompany it.
-    within : Rankings
-        Of every level within its parents.
+    survey : Survey
+        As ranked by this score.
+    estimates : dict of Estimates
+        That are ranked, by level of area.
     """
 
     by: RankedBy
     ranking: Ranking
-    within: Rankings
+    survey: Survey
+    estimates: dict[str, Estimates]
+
+    @cached_property
+    def within(self) -> Rankings:
+        """Return the rankings of every level within its parents; made when first asked for.
+
+        They take longer than the ranking itself, and a trial or a change of waves does not need them.
+        """
+        with use(None):  # nothing that is computed depends on who reads it
+            return rank_within(self.survey, self.estimates, self.ranking)
 
     def __repr__(self) -> str:
         return f"ScoreRanking({self.by.name}: {self.ranking!r})"
@@ -217,8 +229,8 @@ def wave_before(survey: Survey) -> WaveBefore | None:
 
 
 def _estimates_alone(survey: Survey, responses: Responses) -> dict[str, Estimates]:
-    """Estimate a wave without ranking it."""
-    design = weigh(survey, draw_up_sample(survey, responses).design)
+    """Estimate a wave without ranking it; its rows are in memory, where they are counted soonest."""
+    design = weigh(survey, base_design(survey, responses, engine="pandas"))
     counted = tally(design, list(design.measures), by=survey.area_levels())
     return withhold(survey, estimate_areas(survey, design, counted), counted)
 
@@ -228,15 +240,16 @@ def _silent(_step: Text) -> None:
 
 
 def run(
-    survey: Survey, *, engine: Engine = "duckdb", tell: Callable[[Text], object] | None = None
+    survey: Survey, *, engine: Engine = "auto", tell: Callable[[Text], object] | None = None
 ) -> Results:
     """Run a survey from its files to its ranking.
 
     Parameters
     ----------
     survey : Survey
-    engine : str
-        What counts the answers; the figures are the same with each.
+    engine : {"auto", "duckdb", "pandas", "polars", "pyspark"}
+        What counts the answers; the figures are the same with each. "auto" is pandas for fewer than 50,000 respondents,
+        DuckDB for more.
     tell : function or None
         Called with each of `STEPS` when it begins.
 
@@ -294,7 +307,7 @@ def reweighted(
     survey: Survey,
     *,
     variance: Variance = "default",
-    engine: Engine = "duckdb",
+    engine: Engine = "auto",
 ) -> Results:
     """Return what the same responses give under other weighting steps: a trial of another recipe.
 
@@ -332,9 +345,7 @@ class BaseSample:
     base_step: dict[str, Any] | None
 
 
-def draw_up_sample(
-    survey: Survey, responses: Responses, *, engine: Engine = "duckdb"
-) -> BaseSample:
+def draw_up_sample(survey: Survey, responses: Responses, *, engine: Engine = "auto") -> BaseSample:
     """Give everybody who was sampled a base weight, and declare the sample design; see `sample_design`."""
     persons = sampled_persons(survey, responses.accepted)
     return BaseSample(sample_design(survey, persons.table, engine=engine), persons.record)
@@ -375,7 +386,7 @@ def _from_sample(
     )
 
 
-def drawn_reference(survey: Survey, *, engine: Engine = "duckdb") -> DrawnReference | None:
+def drawn_reference(survey: Survey, *, engine: Engine = "auto") -> DrawnReference | None:
     """Read and weigh the wave that stands for the population in the model of who answers; None without one."""
     reference = survey.reference
     if reference is None:
@@ -469,7 +480,7 @@ def _scored(
     return _Scored(survey.without_rankings(awaited), estimates, combined, awaited)
 
 
-def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
+def base_design(survey: Survey, responses: Responses, *, engine: Engine = "auto") -> SampleDesign:
     """Declare the sample design of the responses, before any weighting step; see `sample_design`."""
     return draw_up_sample(survey, responses, engine=engine).design
 
@@ -605,7 +616,7 @@ def rank_score(
     *,
     notes: Sequence[Text] = (),
 ) -> ScoreRanking:
-    """Rank the areas by one score, among all and within their parents.
+    """Rank the areas by one score.
 
     The ranking is accompanied by `notes`, and by what a combined score rests on.
     """
@@ -618,7 +629,7 @@ def rank_score(
         accompanying += combined.notes(survey.ranked)
     summary = replace(ranking.summary, notes=tuple(accompanying))
     ranking = replace(ranking, summary=summary)
-    return ScoreRanking(by, ranking, rank_within(survey, estimates, ranking))
+    return ScoreRanking(by, ranking, survey, estimates)
 
 
 def ranked_further(results: Results, survey: Survey) -> Results:

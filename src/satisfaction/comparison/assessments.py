@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,7 @@ from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.figures import probability
 from satisfaction.foundation.files import (
     dated_folder,
+    path_below,
     recorded,
     refuse_changed,
     sha256,
@@ -306,7 +306,7 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
             "outputs": {path.name: sha256(path) for path in sorted(scratch.iterdir())},
             "command": "assessment",
             "options": {
-                "declared": Path(os.path.relpath(found.path, survey.folder)).as_posix(),
+                "declared": path_below(survey.folder, found.path),
                 "without_survey": found.results is None,
                 "draws": found.draws,
                 "seed": found.seed,

@@ -15,9 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparison.wave_files import way_to, write_folder
+from satisfaction.comparison.wave_files import write_folder
 from satisfaction.foundation.file_sets import read_manifest
-from satisfaction.foundation.files import check_new_file, new_file, recorded, refuse_existing
+from satisfaction.foundation.files import (
+    check_new_file,
+    new_file,
+    path_below,
+    recorded,
+    refuse_existing,
+)
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
 from satisfaction.publication.columns import typed
@@ -213,7 +219,7 @@ def export_comparison(found: Comparison, folder: Path) -> Path:
         stamp={
             "finished": finished.isoformat(timespec="seconds"),
             "command": "compare",
-            "sets": [way_to(one, folder.resolve()) for one in sets],
+            "sets": [path_below(folder.resolve(), one) for one in sets],
         },
     )
 

@@ -491,10 +491,13 @@ def check_scores(survey: Survey, document: Document, score: str, tie_break: str 
 
 
 def check_names(further: Sequence[RankedBy], document: Document) -> None:
-    """Refuse two rankings whose files would have one name, and two that are *the* ranking; S391, S392."""
-    names = [ranked.name for ranked in further]
+    """Refuse two rankings whose files would have one name, and two that are *the* ranking; S391, S392.
+
+    Capitals do not tell names of files apart on Windows and macOS.
+    """
+    names = [ranked.name.lower() for ranked in further]
     for ranked in further:
-        if names.count(ranked.name) > 1:
+        if names.count(ranked.name.lower()) > 1:
             raise SurveyError(
                 "S391",
                 _("Two rankings are called '{name}'.", name=ranked.name),

@@ -176,7 +176,8 @@ def against_rest(
     """Compare the mean of every area with the mean of all other areas together, with the joint covariance.
 
     An area is part of the whole, so it is compared with the rest, not with the whole. Both means are functions of the
-    areas' totals; their difference is linearized in these (exactly what estimating the two domains together gives).
+    areas' totals; their difference is linearized in these (exactly what estimating the two domains together gives; under
+    replicate weights that came with the data, to first order).
 
     Parameters
     ----------
@@ -211,7 +212,11 @@ def against_rest(
     1    B      55.0  70.0       -15.0  9.129
     """
     chosen = resolve(design, measure)
-    size = _size_of(chosen)
+    name = f"_size__{chosen.name}"
+    valid = nw.col(chosen.valid_column)
+    stage = {f"_valid__{name}": valid, f"_score__{name}": valid}
+    stages = (*chosen.stages, stage)
+    size = replace(chosen, name=name, kind="score", unit=1, stages=stages)
     columns = [by] if within is None else [by, within]
     counted = tally(design, [chosen, size], by=columns)
     both = [chosen, size]
@@ -317,15 +322,6 @@ def _larger(counted: Tally, by: str, within: str, areas: pd.Series) -> Array:
             hint=_("Let every area lie in exactly one larger area."),
         )
     return np.asarray(pairs.set_index(by)[within].loc[list(areas)])
-
-
-def _size_of(measure: Measure) -> Measure:
-    """Return the measure that counts the valid values of another."""
-    name = f"_size__{measure.name}"
-    valid = nw.col(measure.valid_column)
-    stage = {f"_valid__{name}": valid, f"_score__{name}": valid}
-    stages = (*measure.stages, stage)
-    return replace(measure, name=name, kind="score", unit=1, stages=stages)
 
 
 def tested(

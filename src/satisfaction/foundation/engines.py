@@ -1,4 +1,4 @@
-"""The engines, DuckDB (default), pandas, polars, PySpark, through narwhals; they only select, join and count.
+"""The engines, DuckDB, pandas, polars, PySpark, through narwhals; they only select, join and count.
 
 The type of the table handed in chooses the engine; a path is read by DuckDB.
 
@@ -16,7 +16,7 @@ import glob
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, wraps
@@ -228,18 +228,6 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
             raise OSError(number, message, str(path)) from None
 
 
-def write_queries(
-    queries: Mapping[Path, str], *, tables: Mapping[str, pd.DataFrame], mark: str
-) -> None:
-    """Write what DuckDB computes from some tables, a Parquet file a query; `mark` stands in each file's metadata."""
-    options = f"format parquet, compression zstd, kv_metadata {{mark: {_quoted(mark)}}}"
-    with duckdb.connect() as writer:
-        for name, table in tables.items():
-            writer.register(name, table)
-        for path, query in queries.items():
-            writer.execute(f"copy ({query}) to {_quoted(str(path))} ({options})")
-
-
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
@@ -324,7 +312,7 @@ def _values(column: pd.Series) -> list[Any]:
     return values
 
 
-Engine = Literal["duckdb", "pandas", "polars", "pyspark"]
+Engine = Literal["auto", "duckdb", "pandas", "polars", "pyspark"]
 Lazy = nw.LazyFrame[Any]
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -397,13 +385,17 @@ def never_null(table: Any) -> frozenset[str]:
 def hold(table: pd.DataFrame, engine: Engine) -> Any:
     """Hand a pandas table to an engine; the rows and their order stay the same.
 
+    "auto" is pandas for fewer than 50,000 respondents, DuckDB for more.
+
     Raises
     ------
     EngineError
         G102 for an unknown engine, G103 when the engine is not installed.
     """
     one_of(engine, Engine, argument="engine", error=EngineError, code="G102")
-    if engine == "duckdb":
+    if engine == "auto" and len(table) < LARGE:
+        return table
+    if engine in ("auto", "duckdb"):
         connection = duckdb.connect()
         connection.register("respondents", table)
         connection.execute("create table held as select * from respondents")

@@ -21,7 +21,7 @@ import pandas as pd
 import xlsxwriter
 
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.files import sha256
+from satisfaction.foundation.files import in_order, sha256
 from satisfaction.foundation.grids import Grid, Texts, read_grids
 from satisfaction.foundation.language import _
 
@@ -139,14 +139,6 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> pd.DataFrame:
 
 def _table(grid: Grid) -> RawTable:
     """Split header from rows."""
-    header = _header(grid)
-    named = grid.columns[: len(header)]
-    columns = [column[1:] for column in named]
-    numbers = grid.numbers[1:].tolist()
-    return RawTable(grid.path, grid.sheet, header, columns, numbers)
-
-
-def _header(grid: Grid) -> tuple[str, ...]:
     names = [name.strip() for name in grid.record(0)]
     while names and not names[-1]:
         names.pop()
@@ -157,7 +149,11 @@ def _header(grid: Grid) -> tuple[str, ...]:
             where=" ".join(filter(None, (str(grid.path), grid.sheet, "row 1"))),
             hint=_("Rename or remove the extra column."),
         )
-    return tuple(names)
+    header = tuple(names)
+    named = grid.columns[: len(header)]
+    columns = [column[1:] for column in named]
+    numbers = grid.numbers[1:].tolist()
+    return RawTable(grid.path, grid.sheet, header, columns, numbers)
 
 
 CHECKSUMS = "SHA256SUMS"
@@ -305,7 +301,7 @@ def _write_cell(
 def write_json(content: object, path: Path) -> None:
     """Write JSON with sorted keys; Chinese stays readable."""
     text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str)
-    path.write_text(f"{text}\n", encoding="utf-8")
+    write_text(f"{text}\n", path)
 
 
 def write_text(content: str, path: Path) -> None:
@@ -316,7 +312,7 @@ def write_text(content: str, path: Path) -> None:
 def write_checksums(folder: Path) -> None:
     """Write the SHA-256 of every file of a folder, itself apart, as `sha256sum -c` reads it."""
     lines = ""
-    for path in sorted(folder.iterdir()):
+    for path in in_order(folder.iterdir()):
         if path.is_file() and path.name != CHECKSUMS:
             lines += f"{sha256(path)}  {path.name}\n"
     write_text(lines, folder / CHECKSUMS)

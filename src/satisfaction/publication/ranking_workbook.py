@@ -160,11 +160,26 @@ def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
     if len(tables.odds):
         data = tables.odds
         what = ODDS
-        columns = _odds_columns(data)
+        sentences = [str(Text(row["zh"], row["en"])) for row in data.to_dict("records")]
+        columns = [
+            _column(data, "rank", "count", width=6),
+            _named(data, "name", _("area"), width=22),
+            _column(data, "satisfied_share", "percent", width=10),
+            _column(data, "odds_alone", "points", width=10),
+            _column(data, "odds_alike", "points", width=10),
+            ShownColumn(str(_("sentence")), sentences, width=60),
+        ]
     else:
         data = tables.sensitivity
         what = SENSITIVITY
-        columns = _sensitivity_columns(data)
+        figures = _percent_or_points(data["kind"] == "rate")
+        columns = [
+            _named(data, "name", _("area"), width=22),
+            _named(data, "measure", _("measure"), width=22),
+        ]
+        for name in ("estimate_answered", "phi_0", "phi_05", "phi_1"):
+            columns.append(_column(data, name, figures, width=10))
+        columns.append(_column(data, "proxy_correlation", "points", width=10))
     wave = f"{data['survey'].iloc[0]}  {data['wave'].iloc[0]}"
     lines = [wave, str(mark_as_text(data["mark"].iloc[0])), str(what)]
     further = {}
@@ -175,30 +190,6 @@ def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
     names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
     further[str(_("dictionary"))] = dictionary_table(names)
     write_office_workbook(path, data, ShownSheet(str(_("for people")), lines, columns), further)
-
-
-def _odds_columns(odds: pd.DataFrame) -> list[ShownColumn]:
-    sentences = [str(Text(row["zh"], row["en"])) for row in odds.to_dict("records")]
-    return [
-        _column(odds, "rank", "count", width=6),
-        _named(odds, "name", _("area"), width=22),
-        _column(odds, "satisfied_share", "percent", width=10),
-        _column(odds, "odds_alone", "points", width=10),
-        _column(odds, "odds_alike", "points", width=10),
-        ShownColumn(str(_("sentence")), sentences, width=60),
-    ]
-
-
-def _sensitivity_columns(table: pd.DataFrame) -> list[ShownColumn]:
-    figures = _percent_or_points(table["kind"] == "rate")
-    columns = [
-        _named(table, "name", _("area"), width=22),
-        _named(table, "measure", _("measure"), width=22),
-    ]
-    for name in ("estimate_answered", "phi_0", "phi_05", "phi_1"):
-        columns.append(_column(table, name, figures, width=10))
-    columns.append(_column(table, "proxy_correlation", "points", width=10))
-    return columns
 
 
 def _percent_or_points(is_share: pd.Series) -> list[Shown]:
