@@ -39,6 +39,7 @@ from satisfaction.ranking.selection_study import (
     study_selection,
 )
 from satisfaction.ranking.suppression import withhold
+from satisfaction.ranking.table import with_names
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.weighting.base import sampled_persons
@@ -63,7 +64,7 @@ PARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ScoreRanking:
     """One ranking of a wave.
 
@@ -73,13 +74,25 @@ class ScoreRanking:
         Which score is ranked, under which rules, and what the ranking is called.
     ranking : Ranking
         Of the ranked level; its notes are what must accompany it.
-    within : Rankings
-        Of every level within its parents.
+    survey : Survey
+        As ranked by this score.
+    estimates : dict of Estimates
+        That are ranked, by level of area.
     """
 
     by: RankedBy
     ranking: Ranking
-    within: Rankings
+    survey: Survey
+    estimates: dict[str, Estimates]
+
+    @cached_property
+    def within(self) -> Rankings:
+        """Return the rankings of every level within its parents; made when first asked for.
+
+        They take longer than the ranking itself, and a trial or a change of waves does not need them.
+        """
+        with use(None):  # nothing that is computed depends on who reads it
+            return rank_within(self.survey, self.estimates, self.ranking)
 
     def __repr__(self) -> str:
         return f"ScoreRanking({self.by.name}: {self.ranking!r})"
@@ -216,8 +229,8 @@ def wave_before(survey: Survey) -> WaveBefore | None:
 
 
 def _estimates_alone(survey: Survey, responses: Responses) -> dict[str, Estimates]:
-    """Estimate a wave without ranking it."""
-    design = weigh(survey, draw_up_sample(survey, responses).design)
+    """Estimate a wave without ranking it; its rows are in memory, where they are counted soonest."""
+    design = weigh(survey, base_design(survey, responses, engine="pandas"))
     counted = tally(design, list(design.measures), by=survey.area_levels())
     return withhold(survey, estimate_areas(survey, design, counted), counted)
 
@@ -584,7 +597,11 @@ def rank_scores(
     awaited: Mapping[str, Text],
 ) -> tuple[ScoreRanking, ...]:
     """Rank the areas by every score that rules.yaml declares; the first ranking says which other ones are awaited."""
-    waiting = [_("ranking {name}: {waits}", name=name, waits=awaited[name]) for name in awaited]
+    titles = survey.composed
+    waiting = [
+        _("ranking {name}: {waits}", name=titles.get(name, Text(name)), waits=awaited[name])
+        for name in awaited
+    ]
     first, *others = survey.all_rankings
     all_rankings = [rank_score(survey, first, estimates, combined, notes=waiting)]
     for other in others:
@@ -600,18 +617,20 @@ def rank_score(
     *,
     notes: Sequence[Text] = (),
 ) -> ScoreRanking:
-    """Rank the areas by one score, among all and within their parents.
+    """Rank the areas by one score.
 
     The ranking is accompanied by `notes`, and by what a combined score rests on.
     """
     survey = survey.ranked_by(by)
     ranking = rank_areas(survey, estimates)
-    accompanying = [*ranking.summary.notes, *notes]
+    names = survey.area_names()
+    of_ranking = [with_names(note, ranking.summary, names) for note in ranking.summary.notes]
+    accompanying = [*of_ranking, *notes]
     if combined is not None and survey.ranked in survey.composed:
         accompanying += combined.notes(survey.ranked)
     summary = replace(ranking.summary, notes=tuple(accompanying))
     ranking = replace(ranking, summary=summary)
-    return ScoreRanking(by, ranking, rank_within(survey, estimates, ranking))
+    return ScoreRanking(by, ranking, survey, estimates)
 
 
 def ranked_further(results: Results, survey: Survey) -> Results:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import zipfile
@@ -15,7 +14,9 @@ import xlsxwriter
 from satisfaction.foundation import grids
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.grids import read_grids
+from system_packages import NEEDS_LIMITS
 
+resource = pytest.importorskip("resource", reason=NEEDS_LIMITS)
 MEMORY = 1_500_000_000
 SECONDS = 20
 READ = "import sys; from pathlib import Path; from satisfaction.foundation.grids import read_grids; read_grids(Path(sys.argv[1]))"

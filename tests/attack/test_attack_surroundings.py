@@ -6,7 +6,6 @@ import errno
 import importlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +18,9 @@ from satisfaction import cli
 from satisfaction.cli.options import DAMAGED_SET, READER_GONE, SURROUNDINGS
 from satisfaction.foundation import files, grids
 from satisfaction.notebook.launcher import find_waves
+from system_packages import NEEDS_LIMITS
+
+resource = pytest.importorskip("resource", reason=NEEDS_LIMITS)
 
 PROGRAM = [sys.executable, "-m", "satisfaction"]
 DAMAGES = {

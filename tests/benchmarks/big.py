@@ -134,7 +134,7 @@ def main() -> None:
     if asked.one:
         one(asked.one, asked.folder)
         return
-    from satisfaction.planning.rehearsal.folder import simulate_rows
+    from poll import simulate_rows
 
     for rows in asked.rows:
         folder = asked.folder / f"rows-{rows}"

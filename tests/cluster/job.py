@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 import satisfaction as sat
-from satisfaction.planning.rehearsal.folder import simulate_rows
 from satisfaction.sampling.tally import tally
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from poll import simulate_rows
 
 MEASURES = ["q0", "q1", "q2", "q3"]
 

@@ -12,7 +12,8 @@ from happiness_survey import write_answers
 from satisfaction import read_survey
 from satisfaction.collection.responses import load_responses
 from satisfaction.collection.rules import ALLOWED, compile_rules
-from satisfaction.collection.wordings import Answers, fold
+from satisfaction.collection.wordings import Answers
+from satisfaction.declarations.area_names import fold
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.foundation.tables import write_xlsx
 

@@ -149,7 +149,7 @@ def test_pages_say_what_the_step_rests_on_and_what_is_established(year, call, tm
     call("report", year.folders["2026Q3"], "--level", "county", "--out", tmp_path / "pages")
     page = (tmp_path / "pages" / "zh" / f"{FIRST}.html").read_text(encoding="utf-8")
     assert "摘牌需连续 1 期不在名单，且名次不低于第 2 名" in page
-    assert "2026Q1 列入名单，此后 1 期不在名单，本期第 1 名" in page
+    assert "自 2026Q1 起列入名单，现已连续 1 期不在名单，本期第 1 名" in page
 
 
 def test_ranks_over_the_waves_are_those_published(year):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from conftest import SmallSurvey, joined
 from satisfaction.comparison.compare import compare, comparison_lines, verification_lines
 from satisfaction.foundation.engines import write_parquet
 from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.shipped import program_digest
 from satisfaction.foundation.tables import write_checksums
 from satisfaction.pipeline import run
 from satisfaction.publication.file_set import export, export_dated
@@ -67,9 +69,10 @@ def plant(folder: Path) -> str:
     )
     with zipfile.ZipFile(folder / "ranking.xlsx") as book:
         parts = {name: book.read(name) for name in book.namelist()}
-    sheet = parts["xl/worksheets/sheet1.xml"]
+    data = max(name for name in parts if name.startswith("xl/worksheets/sheet"))
+    sheet = parts[data]
     assert first.encode() in sheet
-    parts["xl/worksheets/sheet1.xml"] = sheet.replace(first.encode(), other.encode(), 1)
+    parts[data] = sheet.replace(first.encode(), other.encode(), 1)
     with zipfile.ZipFile(folder / "ranking.xlsx", "w") as book:
         for name, content in parts.items():
             book.writestr(name, content)
@@ -154,6 +157,24 @@ def test_another_program_version_is_told(copy, monkeypatch):
     assert found.code == OTHER_VERSION
     assert list(found.versions) == ["scipy"]
     assert "程序版本不同" in joined(verification_lines(found)).zh
+
+
+def test_a_program_of_the_same_version_but_other_files_is_told(copy):
+    files = json.loads((copy[1] / "manifest.json").read_text(encoding="utf-8"))["versions"]
+    edit(copy[1] / "manifest.json", files["satisfaction_files"], "sha256:0123456789ab")
+    edit(copy[1] / "ranking.csv", "possible", "excluded")
+    write_checksums(copy[1])
+    found = verify(copy[1])
+    assert found.code == OTHER_VERSION
+    assert list(found.versions) == ["satisfaction_files"]
+    told = joined(verification_lines(found))
+    assert "程序版本相同，但程序文件不同" in told.zh
+    assert "program are the same" not in told.en
+
+
+def test_the_checksum_of_the_program_depends_on_its_files_alone():
+    assert program_digest.__wrapped__() == program_digest()
+    assert re.fullmatch("sha256:[0-9a-f]{12}", program_digest())
 
 
 def test_the_survey_is_found_or_has_to_be_named(copy, tmp_path):

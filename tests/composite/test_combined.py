@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,6 +162,18 @@ def test_geometric_means_and_scales_carry_errors_by_their_slopes(results, folder
     }
     surveyed = level.contrast(terms).table["se"].to_numpy()
     assert table["se"].to_numpy() == pytest.approx(np.hypot(surveyed, onsite_only), rel=1e-6)
+
+
+def test_a_run_names_the_areas_that_a_veto_takes_out(small, folder, call):
+    edit(folder / "lost.csv", "990201,v3", "990201,v2")
+    for path in folder.glob("*.*"):
+        shutil.copy(path, small.folder)
+    code, out, err = call("run", small.folder)
+    assert code == 0, err
+    assert "  vetoed; not ranked: County 990201" in out
+    page = (small.folder / "out" / "latest" / "combined_ranking.html").read_text(encoding="utf-8")
+    assert "未给名次：县990201（一票否决，不排名）" in page
+    assert "被一票否决或缺组成部分：保留数值，不给名次" in page
 
 
 def test_vetoed_and_incomplete_areas_keep_their_row(results, folder):

@@ -23,6 +23,7 @@ from satisfaction.notebook import server
 from satisfaction.notebook.notebooks import find_notebooks
 from satisfaction.pipeline import run
 from satisfaction.planning.example import SURVEY, write_example
+from satisfaction.publication import manifest
 
 COVERED = 3.5  # standard errors of a mean of 20 counties' own: one in 2,000 is farther away
 
@@ -180,6 +181,11 @@ def test_spark_without_its_extra_says_what_to_install(monkeypatch, project, call
 def test_the_version_to_cite_is_that_of_the_program():
     cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {satisfaction.__version__}\n" in cited
+
+
+def test_what_a_run_records_is_the_version_of_the_code_not_of_an_older_installation(monkeypatch):
+    monkeypatch.setattr(manifest, "__version__", "9.9.9")
+    assert manifest.versions()["satisfaction"] == "9.9.9"
 
 
 def test_only_what_is_absent_is_named(monkeypatch):

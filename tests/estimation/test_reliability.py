@@ -17,7 +17,6 @@ from satisfaction.estimation.reliability import (
     cronbach_alpha,
     feldt_interval,
     intraclass_correlation,
-    item_total,
     log_interval,
     reliability,
     wald_limits,
@@ -135,7 +134,8 @@ def test_parallel_items_have_the_spearman_brown_alpha():
 
 def test_items_without_variance_give_nan_without_a_warning():
     scores = np.column_stack([[50.0, 50, 50], [0.0, 25, 100], [25.0, 25, 75]])
-    assert np.isnan(item_total(scores)).tolist() == [True, False, False]
+    table = assess_items(SurveyDesign(pd.DataFrame(scores, columns=list("abc"))), list("abc")).table
+    assert np.isnan(table["item_total"]).tolist() == [True, False, False]
     assert np.isnan(cronbach_alpha(scores[:, :1]))
     assert np.isnan(cronbach_alpha(np.full((4, 3), 50.0)))
 

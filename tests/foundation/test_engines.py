@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -383,7 +382,7 @@ def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_succeeds(large, tm
         if list((tmp_path / "out").glob(".unfinished-*")):
             break
         time.sleep(0.002)
-    running.send_signal(signal.SIGKILL)
+    running.kill()
     running.wait()
     assert (
         not (tmp_path / "out" / "weighted").exists()

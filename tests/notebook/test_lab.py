@@ -42,6 +42,7 @@ from satisfaction.notebook.launcher import (
 )
 from satisfaction.notebook.notebooks import find_notebooks, project_root
 from satisfaction.pipeline import STEPS
+from system_packages import NEEDS_PROC
 
 
 @pytest.fixture
@@ -334,10 +335,12 @@ def children(pid: int) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.skipif(sys.platform != "linux", reason=NEEDS_PROC)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_command(
-    project, tmp_path, ending
+    project, tmp_path, name
 ):
+    ending = getattr(signal, name)
     command = [sys.executable, "-m", "satisfaction", "lab", str(project.root), "--no-browser"]
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     running = subprocess.Popen(
@@ -357,7 +360,7 @@ def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_c
             time.sleep(0.5)
     assert "00_start.ipynb" in names
     (lab,) = children(running.pid)
-    shown = Path(f"/proc/{lab}/cmdline").read_text()
+    shown = Path(f"/proc/{lab}/cmdline").read_text(encoding="utf-8")
     assert "jupyterlab" in shown
     assert address.query.removeprefix("token=") not in shown
     running.send_signal(ending)

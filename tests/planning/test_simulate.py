@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.planning import truth_by_arrays
 
 from satisfaction.collection.responses import load_responses
 from satisfaction.declarations.questionnaire import read_questionnaire
@@ -232,6 +233,13 @@ def test_truth_equals_brute_force(population, truth):
     assert set(truth[SMALL[0]].index) == set(expected)
     for measure, value in expected.items():
         assert truth[SMALL[0], measure] == pytest.approx(value, rel=1e-9), measure
+
+
+def test_truth_equals_the_rules_written_apart_with_arrays(population, questionnaire, truth):
+    apart = truth_by_arrays.true_values(population, questionnaire)
+    apart = apart.set_index(["county", "measure"])["value"]
+    assert list(apart.index) == list(truth.index)
+    assert truth.to_numpy() == pytest.approx(apart.to_numpy(), rel=1e-13)
 
 
 def test_truth_equals_the_estimate_from_everybody(population, questionnaire, truth):

@@ -385,6 +385,7 @@ def test_ties_stay_where_the_other_score_is_equal_too(small):
         ("rankings: [{score: nobody}]\n", "S390"),
         ("rankings: [{score: awareness, tie_break: nobody}]\n", "S390"),
         ("rankings: [{score: awareness}, {score: awareness}]\n", "S391"),
+        ("rankings: [{score: awareness}, {score: participation, name: Awareness}]\n", "S391"),
         ("rankings: [{score: awareness, main: true}, {score: streets, main: true}]\n", "S392"),
         ('rankings: [{score: awareness, targets: {"000000": {top: 1}}}]\n', "S141"),
     ],

@@ -120,6 +120,17 @@ REFUSED = [
 ]  # fmt: skip
 
 
+def test_a_rate_is_not_rounded_to_tens_of_percents(small):
+    path = small.edit("rules.yaml", 'round_before_ranking: "off"', "round_before_ranking: 1")
+    further = "rankings:\n- {score: awareness, round_before_ranking: %s}\n"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + further % '"off"', encoding="utf-8")
+    assert small.read().further
+    path.write_text(text + further % "1", encoding="utf-8")
+    with pytest.raises(SurveyError, match="S188"):
+        small.read()
+
+
 @pytest.mark.parametrize(
     ("code", "old", "new", "line"), REFUSED, ids=[f"{r[0]}-{i}" for i, r in enumerate(REFUSED)]
 )

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import click
 
+from satisfaction import __version__
 from satisfaction.cli.before import draw, form, init, new, next_sample, plan, schema, simulate
 from satisfaction.cli.options import (
     DAMAGED_SET,
@@ -71,6 +72,10 @@ BLOCKED = _Surroundings(
     _("Move it away, or write elsewhere."),
 )
 LONG = _Surroundings(_("The path or file name is too long."), _("Choose a shorter one."))
+NAME = _Surroundings(
+    _("The system allows no file or folder of that name."),
+    _('Choose a name without < > : " | ? *.'),
+)
 LACKING = _Surroundings(
     _("There is no such path."),
     _("Check the path; it may just have been moved."),
@@ -89,6 +94,9 @@ KINDS = {
     BROKEN: ("EIO", "ESTALE", "ENXIO", "ETIMEDOUT"),
     SHORT: ("ENOMEM", "EMFILE", "ENFILE", "EAGAIN"),
 }
+OF_WINDOWS = {59: BROKEN, 64: BROKEN, 121: BROKEN, 123: NAME, 206: LONG, 1224: DENIED}
+"""Numbers of Windows that Python takes for an invalid argument, or a long path for none."""
+SHORTEST_LONG = 260  # letters of a path that Windows does not open unless it was set up to
 
 
 class Stopped(SystemExit):
@@ -131,13 +139,22 @@ def surroundings_fault(fault: BaseException) -> SatisfactionError | None:
     found = _system_error(fault)
     if found is None:
         return None
-    name = errno.errorcode.get(found.errno or 0)
+    kind = _kind(found)
+    if kind is None:
+        return None
     where = f"{found.filename or ''} ({found.strerror})".strip()
-    for surroundings, names in KINDS.items():
-        if name in names:
-            text, hint = surroundings
-            return SatisfactionError("Z420", text, where=where, hint=hint)
-    return None
+    return SatisfactionError("Z420", kind.text, where=where, hint=kind.hint)
+
+
+def _kind(fault: OSError) -> _Surroundings | None:
+    """Tell what a fault of the system means; None where that is not known."""
+    name = errno.errorcode.get(fault.errno or 0)
+    number = getattr(fault, "winerror", None)  # Windows alone has these
+    if number in OF_WINDOWS:
+        return OF_WINDOWS[number]
+    if number is not None and name == "ENOENT" and len(str(fault.filename)) >= SHORTEST_LONG:
+        return LONG
+    return next((kind for kind, names in KINDS.items() if name in names), None)
 
 
 def _system_error(fault: BaseException | None) -> OSError | None:
@@ -185,7 +202,7 @@ class Program(click.Group):
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="satisfaction")
+@click.version_option(__version__, prog_name="satisfaction")
 def cli() -> None:
     """Resident satisfaction surveys."""
 
@@ -226,7 +243,10 @@ def _outcome() -> tuple[int, object]:
     except SatisfactionError as fault:
         return USER_FAULT, fault
     except click.ClickException as fault:
-        return USER_FAULT, _misuse(fault)
+        return USER_FAULT, _(
+            "The command is not right: {fault}\nSee: satisfaction --help",
+            fault=fault.format_message(),
+        )
     except Stopped as signal:
         return signal.code, INTERRUPTION
     except BrokenPipeError:
@@ -238,12 +258,6 @@ def _outcome() -> tuple[int, object]:
             return SURROUNDINGS, surroundings
         return OWN_FAULT, _own_fault()
     return 0, ""
-
-
-def _misuse(fault: click.ClickException) -> Text:
-    return _(
-        "The command is not right: {fault}\nSee: satisfaction --help", fault=fault.format_message()
-    )
 
 
 def _own_fault() -> SatisfactionError:

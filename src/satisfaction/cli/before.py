@@ -297,24 +297,11 @@ def plan(
 
 
 @command(_("Simulate sample, truth and responses of the survey in FOLDER anew."))
-@click.argument("folder", type=FOLDER, required=False)
-@option("--rows", type=int, words=_("write so many rows of answers as Parquet, to try engines"))
-@option("--out", type=FOLDER, words=_("with --rows: a new folder"))
-@option("--items", type=int, default=4, show_default=True, words=_("with --rows: items"))
+@FOLDER_ARGUMENT
 @option("--seed", type=int, default=None, words=_("default: the seed in survey.yaml"))
-def simulate(
-    folder: Path | None, *, rows: int | None, out: Path | None, items: int, seed: int | None
-) -> None:
+def simulate(folder: Path, *, seed: int | None) -> None:
     """Simulate sample, truth and responses of the survey in FOLDER anew."""
-    if (folder is None) == (rows is None) or (rows is None) != (out is None):
-        raise misused(_("give a survey folder, or --rows and --out"))
-    if rows is not None and out is not None:
-        from satisfaction.planning.rehearsal.folder import simulate_rows
+    from satisfaction.planning.rehearsal.folder import simulate_survey
 
-        path = simulate_rows(rows, out, items=items, seed=seed or 1)
-        tell(_("simulated data written: {path}", path=path))
-    if folder is not None:
-        from satisfaction.planning.rehearsal.folder import simulate_survey
-
-        simulate_survey(folder, seed=seed)
-        tell(_("simulated data written: {path}", path=folder))
+    simulate_survey(folder, seed=seed)
+    tell(_("simulated data written: {path}", path=folder))

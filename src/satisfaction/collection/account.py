@@ -88,6 +88,7 @@ SUMMARY = (
 DIGEST = 12
 ASIDE = ("R215", "R219")  # no answers that a team could correct: the same file again, totals
 ROW = ("file", "sheet", "row")
+HIDDEN_SHEET = "F316"
 REJECTED = _("rejected")
 BLANKED = _("answers blanked")
 
@@ -424,6 +425,15 @@ def unread_lines(not_read: pd.DataFrame) -> list[Text]:
     for passed in not_read.itertuples():
         why = Text(passed.zh, passed.en)
         lines.append(_("not read: {file} ({why})", file=passed.file, why=why))
+    return lines
+
+
+def hidden_lines(log: pd.DataFrame) -> list[Text]:
+    """Name the sheets that a workbook hides and whose rows count, one a line."""
+    lines = []
+    for sheet in log[log["rule"] == HIDDEN_SHEET].itertuples():
+        place = f"{sheet.file} {sheet.sheet}"
+        lines.append(_("{place}: {note}", place=place, note=Text(sheet.zh, sheet.en)))
     return lines
 
 

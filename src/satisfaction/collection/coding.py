@@ -23,15 +23,13 @@ from satisfaction.collection.platforms.export import SKIPPED
 from satisfaction.collection.wordings import (
     Answers,
     distinct_texts,
-    fold,
     integer_column,
     map_texts,
     map_to_codes,
     splits,
-    with_one_meaning,
     without_zeros,
 )
-from satisfaction.declarations.facts import short_names
+from satisfaction.declarations.area_names import area_names, fold
 from satisfaction.declarations.items import (
     AreaItem,
     DateItem,
@@ -46,11 +44,13 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.personal import NO_ANSWER
 
-BLANKS = " \t\r\n\u3000\u00a0"
+UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u202a\u202b\u202c\u202d\u202e"  # no width; come with what is pasted
+BLANKS = f" \t\r\n\u3000\u00a0{UNSEEN}"
 SERIAL = re.compile(
     r"(?:[45]\d{4}|60000)(?:\.\d+)?"
 )  # how a workbook counts the days of 2009 to 2064
 FIRST_DAY = datetime.date(1899, 12, 30)
+BETWEEN_LEVELS = re.compile(r"\s*[-‐–—/>]+\s*")
 DAY = re.compile(
     r"(\d{4})\s*[-/.、年]\s*(\d{1,2})\s*[-/.、月]\s*(\d{1,2})(?!\d)\s*[日号]?"
     r"\s*(?:\(?(?:星期|周|礼拜)[一二三四五六日天]\)?)?"
@@ -61,7 +61,7 @@ DAY = re.compile(
 def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     """Strip spaces, empty what was skipped or says nothing, write full-width characters as plain ones and 5.0 as 5.
 
-    Full-width characters but in labels, and words that are read as empty, are logged. The columns are categorical, so
+    Full-width characters but in labels, and words that are read as empty, are logged. Open answers keep theirs. The columns are categorical, so
     that what comes after looks at each different text once.
     """
     questionnaire = survey.questionnaire
@@ -73,6 +73,7 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     for name, item in questionnaire.items.items():
         codes, different = distinct_texts(raw[name])
         is_coded = isinstance(item, SingleItem | MultipleItem)
+        is_open = _is_open(name, questionnaire)
         stripped = []
         plain_texts = []
         answers = []
@@ -80,7 +81,9 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
         emptied: dict[str, str] = {}
         for place, cell in enumerate(different):
             text = cell.strip(BLANKS)
-            plain = "" if text == SKIPPED else unicodedata.normalize("NFKC", text)
+            plain = "" if text == SKIPPED else text
+            if not is_open:
+                plain = unicodedata.normalize("NFKC", plain)
             is_label = is_coded and any(map(str.isalpha, plain))
             widened[place] = bool(plain) and plain != text and not is_label
             answer = plain
@@ -103,6 +106,14 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
             words = _spread(plain_texts, codes, raw.index)
             entries.append(tables.log_words(name, words, emptied, rule="R303"))
     return Step(pd.DataFrame(columns, index=raw.index), tuple(entries))
+
+
+def _is_open(name: str, questionnaire: Questionnaire) -> bool:
+    """Tell whether an item is an open question: text that identifies nobody and places nobody in the sample."""
+    item = questionnaire.items[name]
+    roles = questionnaire.roles
+    placing = {roles.respondent, roles.psu, roles.interviewer, *roles.strata, *roles.calibration}
+    return isinstance(item, TextItem) and not item.unique and name not in placing
 
 
 def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -> pd.Series:
@@ -144,48 +155,16 @@ def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> St
             continue
         by_name = area_names(survey.areas, name)
         answers = text[name]
-        codes = {value: by_name.get(fold(value), value) for value in answers.unique()}
-        names = [value for value in codes if fold(value) in by_name]
+        codes = {}
+        for value in answers.unique():
+            whole = fold(BETWEEN_LEVELS.sub("", value))  # platforms write province-city-county
+            codes[value] = by_name.get(fold(value)) or by_name.get(whole, value)
+        names = [value for value, code in codes.items() if code != value]
         if names:
             named = answers.isin(names)
             entries.append(log_events(raw, named, name, values=answers, rule="R220"))
             columns[name] = map_texts(answers, codes.__getitem__)
     return Step(text.assign(**columns), tuple(entries))
-
-
-def area_names(areas: pd.DataFrame, level: str) -> dict[str, str]:
-    """Return the code of every area of a level by its folded names; ambiguous ones are left out.
-
-    A name stands alone or after the names above it; a short form counts where no other area of the table, former ones
-    included, has it, and never before a name in full.
-    """
-    current = areas[areas["valid_to"] == ""].set_index("code")
-    full: dict[str, set[str]] = {}
-    short: dict[str, set[str]] = {}
-    for code, area in current[current["level"] == level].iterrows():
-        name = area["name"]
-        name_en = area.get("name_en") or name
-        brief = {name, *short_names(name)}
-        names = {name, name_en}
-        short_forms = {*brief, f"{name}人民政府"}
-        above = area["parent"]
-        chain = ""
-        while above in current.index:
-            upper = current.loc[above, "name"]
-            chain = upper + chain
-            names |= {chain + name, chain + name_en}
-            for upper_name in (upper, *short_names(upper)):
-                short_forms |= {upper_name + short_form for short_form in brief}
-            above = current.loc[above, "parent"]
-        for codes_by_name, spellings in ((full, names), (short, short_forms)):
-            for spelling in filter(None, map(fold, spellings)):
-                codes_by_name.setdefault(spelling, set()).add(str(code))
-    for code, name in zip(areas["code"], areas["name"], strict=True):
-        for spelling in map(fold, {name, *short_names(name)}):
-            if spelling in short:
-                short[spelling].add(str(code))
-    unique = with_one_meaning(short | full)
-    return {spelling: code for spelling, code in unique.items() if spelling not in current.index}
 
 
 def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
@@ -278,7 +257,10 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:
             is_weight = base is not None and name == base.column
             columns[name] = _numbers(item, values, weight=is_weight)
         elif isinstance(item, DateItem):
-            columns[name] = _dates(values)
+            dates = pd.to_datetime(map_texts(values, _iso_date), format="%Y-%m-%d", errors="coerce")
+            columns[name] = (
+                dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)
+            )
         elif isinstance(item, SingleItem | MultipleItem):
             of_item, labels = _code_item(name, item, values, questionnaire)
             columns |= of_item
@@ -296,12 +278,6 @@ def _numbers(item: NumberItem, values: pd.Series, *, weight: bool) -> pd.Series:
     if item.step == 1 and not weight:
         return numbers.round().astype("Int64")
     return numbers.astype("Float64")
-
-
-def _dates(values: pd.Series) -> pd.Series:
-    """Return dates as ISO text, null where there is no such day."""
-    dates = pd.to_datetime(map_texts(values, _iso_date), format="%Y-%m-%d", errors="coerce")
-    return dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)
 
 
 def _iso_date(value: str) -> str:

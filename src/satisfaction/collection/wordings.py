@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from satisfaction.collection.account import ReadTables, Step, is_opposite, shown
+from satisfaction.declarations.area_names import fold
 from satisfaction.declarations.items import (
     AreaItem,
     Item,
@@ -40,13 +41,10 @@ from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
 
-NUMBERING = re.compile(r"^[(\[【]?(?:[a-z]|q?\d{1,3})[)\]】]?\s*[.、:)\]】]\s*(?=\D)")
-UNHEARD = re.compile(r"(?<!\d)\.|\.(?!\d)|[\s()\[\]{}【】〔〕《》「」『』“”‘’\"'_,;:!?。、·*]")
 INTEGER = re.compile(r"[+-]?\d+")
 WITH_ZEROS = re.compile(
     r"(-?\d+)\.0+"
 )  # a whole number as pandas and R write it beside missing values
-RANGE = re.compile(r"(?<=\d)\s*(?:[‐-―−~∼〜]+|至|到)\s*(?=\d)")
 LONGEST = 200  # characters of an answer that may be written with its code
 POINTS = re.compile(r"(\d+)\s*分")
 CODE_FIRST = re.compile(r"[(\[]?(-?\d+)[)\]]?[\s_‐-―−-]*([^\d\s].*)")
@@ -59,12 +57,6 @@ MOST_WORDS = 12
 USUAL = Path(__file__).with_name("usual_wordings.yaml")
 Meaning = TypeVar("Meaning")
 Codes = dict[str, str]  # folded wording -> code as text, empty for no answer
-
-
-def fold(text: str) -> str:
-    """Return the form in which two spellings of one text are the same."""
-    plain = unicodedata.normalize("NFKC", text).strip().casefold()
-    return UNHEARD.sub("", NUMBERING.sub("", RANGE.sub("-", plain)))
 
 
 def without_zeros(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,7 @@ from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.figures import probability
 from satisfaction.foundation.files import (
     dated_folder,
+    path_below,
     recorded,
     refuse_changed,
     sha256,
@@ -137,7 +137,7 @@ def assessments_of(
     """
     drawing = Drawing(checked_draws(draws), seed, always=True)
     with recorded() as read:
-        inputs = read_combined_inputs(path)
+        inputs = read_combined_inputs(path, areas=survey.areas)
         _refuse_awaited(inputs)
         drawn: dict[str, JointDraws] = {}
         scores = None
@@ -214,10 +214,10 @@ def _assessed(
     folder = inputs.path.parent
     waves = []
     for earlier in component.earlier:
-        lost = read_sheet(folder / earlier.lost, tree, areas)
+        lost = read_sheet(folder / earlier.lost, tree, areas, named=survey.areas)
         visited = None
         if earlier.sites is not None:
-            visited = read_sites(folder / earlier.sites, tree, areas)
+            visited = read_sites(folder / earlier.sites, tree, areas, named=survey.areas)
         waves.append(_wave_points(tree, earlier.wave, lost, visited))
     sites = None
     if component.sites is not None:
@@ -306,7 +306,7 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
             "outputs": {path.name: sha256(path) for path in sorted(scratch.iterdir())},
             "command": "assessment",
             "options": {
-                "declared": Path(os.path.relpath(found.path, survey.folder)).as_posix(),
+                "declared": path_below(survey.folder, found.path),
                 "without_survey": found.results is None,
                 "draws": found.draws,
                 "seed": found.seed,

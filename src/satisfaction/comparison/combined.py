@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparison.wave_files import Command, way_to, write_set
+from satisfaction.comparison.wave_files import Command, write_set
 from satisfaction.composite.scores import (
     INCOMPLETE,
     VETOED,
@@ -32,7 +32,7 @@ from satisfaction.declarations.combined import (
 from satisfaction.declarations.survey import RankedBy, Survey
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.figures import rank_set, rank_set_in_words
-from satisfaction.foundation.files import recorded, refuse_changed
+from satisfaction.foundation.files import path_below, recorded, refuse_changed
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
@@ -104,7 +104,7 @@ def combine(results: Results, path: Path) -> Combination:
     """
     require_ranks(results.ranking, where=str(path))
     with recorded() as read:
-        inputs = read_combined_inputs(path)
+        inputs = read_combined_inputs(path, areas=results.survey.areas)
     refuse_placeholders(map(Path, read), RankingError)
     alone = results_by(results, results.survey.questionnaire.ranked) or results
     survey = replace(_as_declared(results, alone.survey), combined=inputs)
@@ -214,7 +214,7 @@ def export_combined(results: Results, found: Combination, folder: Path | None = 
         "combined_inputs": inputs,
         "ranking": dict(found.ranking.summary),
     }
-    way = way_to(found.scores.inputs.path, results.survey.folder)
+    way = path_below(results.survey.folder, found.scores.inputs.path)
     return write_set(
         [results],
         "combined",

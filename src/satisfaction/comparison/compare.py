@@ -15,14 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparison.wave_files import way_to, write_folder
+from satisfaction.comparison.wave_files import write_folder
 from satisfaction.foundation.file_sets import read_manifest
-from satisfaction.foundation.files import check_new_file, new_file, recorded, refuse_existing
+from satisfaction.foundation.files import (
+    check_new_file,
+    new_file,
+    path_below,
+    recorded,
+    refuse_existing,
+)
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
 from satisfaction.publication.columns import typed
 from satisfaction.publication.labels import STATUS, mark_as_text, twelve_digits
-from satisfaction.publication.manifest import versions
+from satisfaction.publication.manifest import PROGRAM_FILES, versions
 from satisfaction.publication.verify import (
     Difference,
     Verification,
@@ -212,7 +218,7 @@ def export_comparison(found: Comparison, folder: Path) -> Path:
         stamp={
             "finished": finished.isoformat(timespec="seconds"),
             "command": "compare",
-            "sets": [way_to(one, folder.resolve()) for one in sets],
+            "sets": [path_below(folder.resolve(), one) for one in sets],
         },
     )
 
@@ -440,9 +446,12 @@ def verification_lines(found: Verification) -> list[Text]:
             _("  input is not what it was: {name} {state}", name=name, state=STATES[state])
         )
     for name, (old, new) in found.versions.items():
-        lines.append(
-            _("  another program version: {name} {old} → {new}", name=name, old=old, new=new)
-        )
+        if name != PROGRAM_FILES:
+            lines.append(
+                _("  another program version: {name} {old} → {new}", name=name, old=old, new=new)
+            )
+        elif "satisfaction" not in found.versions:
+            lines.append(_("  the version of the program is the same, its files are not"))
     if found.trial:
         lines.append(
             _(

@@ -262,7 +262,18 @@ def lines_of_stability(one: StudiedRanking) -> list[Text]:
             left_out = _("left out, not ranked: {areas}", areas=unknown)
         lines.append(left_out)
     lines += _source_lines(found.sources)
-    lines.append(_list_line(found, names))
+    inside = found.table["choices_list"]
+    if "both" in found.summary["mean_shift"]:
+        inside = found.table["both_list"]
+    always = comma_list(names[code] for code in found.table.loc[inside >= 0.95, "area"])
+    sometimes = (inside > 0.05) & (inside < 0.95)
+    lines.append(
+        _(
+            "in the list in 95 % of the runs or more: {areas}; now in, now out: {sometimes}",
+            areas=always or _("none"),
+            sometimes=int(sometimes.sum()),
+        )
+    )
     return lines
 
 
@@ -343,17 +354,3 @@ def _source_lines(sources: pd.DataFrame) -> list[Text]:
     if (sources[["total_list", "total_shift"]] > 1).any(axis=None):
         lines.append(ABOVE_ONE)
     return lines
-
-
-def _list_line(found: Stability, names: Mapping[str, Text]) -> Text:
-    """Name who is in the list in nearly all runs, and count who is in it now and then."""
-    inside = found.table["choices_list"]
-    if "both" in found.summary["mean_shift"]:
-        inside = found.table["both_list"]
-    always = comma_list(names[code] for code in found.table.loc[inside >= 0.95, "area"])
-    sometimes = (inside > 0.05) & (inside < 0.95)
-    return _(
-        "in the list in 95 % of the runs or more: {areas}; now in, now out: {sometimes}",
-        areas=always or _("none"),
-        sometimes=int(sometimes.sum()),
-    )

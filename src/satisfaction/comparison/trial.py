@@ -10,7 +10,7 @@ Rows count once, unweighted: the signs are about the answers that were given, no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -217,12 +217,27 @@ def _by_mode(results: Results, item: str) -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class OfficialSide:
-    """What is said of the official survey: its name and wave, how its sample was selected, what every use must say."""
+    """What is said of the official survey: its name and wave, how its sample was selected, what every use must say.
+
+    `mark`: as a published row has it.
+    """
 
     name: str
     wave: str
     selection: str
+    mark: str
     marks: Text | None
+
+    @classmethod
+    def of(cls, official: Results | FileSet) -> OfficialSide:
+        """Take it from the survey's results, or from what it published."""
+        if isinstance(official, FileSet):
+            marks = mark_as_text(official.mark) if official.mark else None
+            selection = str(official.provenance["selection"])
+            return cls(official.survey, official.wave, selection, official.mark, marks)
+        survey = official.survey
+        declared = survey.declared
+        return cls(survey.name, declared.wave, declared.selection, mark(survey), survey.marks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,13 +282,7 @@ class Trial:
     @property
     def side(self) -> OfficialSide:
         """What is said of the official survey."""
-        official = self.official
-        if isinstance(official, FileSet):
-            marks = mark_as_text(official.mark) if official.mark else None
-            return OfficialSide(official.survey, official.wave, _selection(official), marks)
-        survey = official.survey
-        selection = _selection(official)
-        return OfficialSide(survey.name, survey.declared.wave, selection, survey.marks)
+        return OfficialSide.of(self.official)
 
 
 def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "duckdb") -> Trial:
@@ -302,22 +311,15 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
     RankingError
         K174 for the same survey twice, K175 where no measure may be compared.
     """
-    _refuse_same(official.name, trial)
-    same = list[str]()
-    left_out = dict[str, Text]()
-    known = set(measure_labels(official.questionnaire))
-    for measure in measure_labels(trial.questionnaire):
-        if measure not in known:
-            left_out[measure] = _("not in the official survey")
-            continue
+
+    def why_not(measure: str) -> Text | None:
         try:
             require_comparable(comparability(trial.questionnaire, official.questionnaire, measure))
         except RankingError as reason:
-            left_out[measure] = reason.text
-        else:
-            same.append(measure)
-    _require_any(same, official.name, trial, known)
-    return same, left_out
+            return reason.text
+        return None
+
+    return _comparable(official.name, set(measure_labels(official.questionnaire)), trial, why_not)
 
 
 def comparable_with_set(official: FileSet, trial: Survey) -> tuple[list[str], dict[str, Text]]:
@@ -330,27 +332,24 @@ def comparable_with_set(official: FileSet, trial: Survey) -> tuple[list[str], di
     RankingError
         K174, K175.
     """
-    _refuse_same(official.survey, trial)
     questionnaire = trial.questionnaire
-    published = set(official.indices["measure"])
-    same = []
-    left_out = {}
-    for measure in measure_labels(questionnaire):
-        if measure not in published:
-            left_out[measure] = _("not in the official survey")
-        elif official.questionnaire in comparable_questionnaires(questionnaire, measure):
-            same.append(measure)
-        else:
-            left_out[measure] = _(
-                "questionnaire {before}, now {now}, not declared comparable",
-                before=official.questionnaire,
-                now=questionnaire.reference,
-            )
-    _require_any(same, official.survey, trial, published)
-    return same, left_out
+    different = _(
+        "questionnaire {before}, now {now}, not declared comparable",
+        before=official.questionnaire,
+        now=questionnaire.reference,
+    )
+
+    def why_not(measure: str) -> Text | None:
+        comparable = comparable_questionnaires(questionnaire, measure)
+        return None if official.questionnaire in comparable else different
+
+    return _comparable(official.survey, set(official.indices["measure"]), trial, why_not)
 
 
-def _refuse_same(official: str, trial: Survey) -> None:
+def _comparable(
+    official: str, known: set[str], trial: Survey, why_not: Callable[[str], Text | None]
+) -> tuple[list[str], dict[str, Text]]:
+    """Return the measures of a trial that may be compared with the known ones, and for the others why not (K174, K175)."""
     if official == trial.name:
         raise RankingError(
             "K174",
@@ -358,9 +357,16 @@ def _refuse_same(official: str, trial: Survey) -> None:
             where=str(trial.folder),
             hint=_("Give the trial a folder and a survey name of its own."),
         )
-
-
-def _require_any(same: list[str], official: str, trial: Survey, known: set[str]) -> None:
+    same = []
+    left_out = {}
+    for measure in measure_labels(trial.questionnaire):
+        why: Text | None = _("not in the official survey")
+        if measure in known:
+            why = why_not(measure)
+        if why is None:
+            same.append(measure)
+        else:
+            left_out[measure] = why
     if not same:
         raise RankingError(
             "K175",
@@ -369,6 +375,7 @@ def _require_any(same: list[str], official: str, trial: Survey, known: set[str])
             available=sorted(known),
             hint=_("Ask the trial with the same questionnaire, or declare `comparable_with`."),
         )
+    return same, left_out
 
 
 def compare_trial(official: Results, trial: Results) -> Trial:
@@ -403,12 +410,7 @@ def compare_published(official: FileSet, trial: Results) -> Trial:
         K174-K176.
     """
     measures, left_out = comparable_with_set(official, trial.survey)
-    labels = measure_labels(trial.survey.questionnaire)
-    parts = []
-    for measure in measures:
-        part = _from_published(official, trial, measure)
-        if len(part):
-            parts.append(part.assign(unit=UNITS[labels[measure][0]]))
+    parts = {measure: _from_published(official, trial, measure) for measure in measures}
     published = official.indices.loc[official.indices["level"] == trial.area, "code"]
     differences = _table_of(official, trial, parts, areas=sorted(set(published)))
     signs = sign_table_without_answers()
@@ -450,51 +452,50 @@ def _from_published(official: FileSet, trial: Results, measure: str) -> pd.DataF
     )
 
 
-def _selection(side: Results | FileSet) -> str:
-    if isinstance(side, FileSet):
-        return str(side.provenance["selection"])
-    return side.survey.declared.selection
-
-
 def _tested(official: Results | FileSet, trial: Results) -> bool:
-    return {_selection(official), _selection(trial)} == {"probability"}
+    selections = {OfficialSide.of(official).selection, trial.survey.declared.selection}
+    return selections == {"probability"}
 
 
 def trial_differences(official: Results, trial: Results, measures: list[str]) -> pd.DataFrame:
     """Return the differences of every measure and area with answers in both; see `Trial`."""
-    labels = measure_labels(trial.survey.questionnaire)
-    parts = []
+    parts = {}
     if trial.area in official.estimates:
-        for measure in measures:
-            part = _differences_of(official, trial, measure)
-            if len(part):
-                parts.append(part.assign(unit=UNITS[labels[measure][0]]))
+        parts = {measure: _differences_of(official, trial, measure) for measure in measures}
     areas = official.estimates[official.area].table[official.area]
     return _table_of(official, trial, parts, areas=sorted(areas.astype(str)))
 
 
 def _table_of(
-    official: Results | FileSet, trial: Results, parts: list[pd.DataFrame], *, areas: list[str]
+    official: Results | FileSet,
+    trial: Results,
+    parts: Mapping[str, pd.DataFrame],
+    *,
+    areas: list[str],
 ) -> pd.DataFrame:
     """Join the differences of all measures, with the adjustment over all of them."""
-    official_mark = official.mark if isinstance(official, FileSet) else mark(official.survey)
-    if not parts:
-        name = official.survey if isinstance(official, FileSet) else official.survey.name
+    side = OfficialSide.of(official)
+    labels = measure_labels(trial.survey.questionnaire)
+    filled = []
+    for measure, part in parts.items():
+        if len(part):
+            filled.append(part.assign(unit=UNITS[labels[measure][0]]))
+    if not filled:
         raise RankingError(
             "K176",
             _("No area has answers in both surveys."),
-            where=f"{trial.survey.name} / {name}",
+            where=f"{trial.survey.name} / {side.name}",
             available=areas[:10],
             hint=_("Use the official survey's area codes and level in the trial."),
         )
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat(filled, ignore_index=True)
     if not _tested(official, trial):
         table[ERRORS] = np.nan
     adjusted = benjamini_hochberg(table["p"].to_numpy(float))
     verdict = np.where(adjusted <= 1 - trial.survey.declared.level, "yes", "no")
     table["p_bh"] = adjusted
     table["beyond_error"] = np.where(table["p"].isna(), "not tested", verdict)
-    marks = filter(None, (official_mark, mark(trial.survey)))
+    marks = filter(None, (side.mark, mark(trial.survey)))
     table["mark"] = "; ".join(dict.fromkeys(marks))
     table = labelled(table, area_labels(trial.survey), key="code", into="name")
     return twelve_digits(table[DIFFERENCE_COLUMNS])

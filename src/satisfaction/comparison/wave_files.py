@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.wave_pages import change_pages, rolling_pages
 from satisfaction.comparison.words import change_lines, change_sentences, rolling_lines, trial_lines
 from satisfaction.foundation.file_sets import SUMS
-from satisfaction.foundation.files import dated_folder, sha256
+from satisfaction.foundation.files import dated_folder, path_below, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
 from satisfaction.pipeline import Results
@@ -119,7 +118,7 @@ def export_trial(found: Trial, folder: Path | None = None) -> Path:
     if isinstance(found.official, FileSet):
         published = found.official
         of_set = published.folder.resolve()
-        way = way_to(of_set, found.trial.survey.folder.resolve())
+        way = path_below(found.trial.survey.folder.resolve(), of_set)
         record["official"] = {
             "set": of_set.name,
             "revision": published.revision,
@@ -186,7 +185,7 @@ def write_set(
             "command": command.name,
             "options": dict(command.options),
             "survey_folder": SURVEY_OF_SET,
-            "surveys": [way_to(wave.survey.folder, last) for wave in waves],
+            "surveys": [path_below(last, wave.survey.folder) for wave in waves],
         },
     )
 
@@ -224,11 +223,6 @@ def write_folder(
         stamp = {"mark": mark, "outputs": outputs, **stamp}
         write_json(stamp, scratch / "run.json")
     return made.target
-
-
-def way_to(folder: Path, start: Path) -> str:
-    """Return the way from one folder to another, as run.json holds it."""
-    return Path(os.path.relpath(folder, start)).as_posix()
 
 
 SURVEY_OF_SET = "../.."

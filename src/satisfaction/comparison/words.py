@@ -21,7 +21,7 @@ from satisfaction.foundation.figures import (
 )
 from satisfaction.foundation.language import Text, _, as_text, ngettext, semicolon_list
 from satisfaction.pipeline import Results
-from satisfaction.publication.labels import measure_labels, score_labels
+from satisfaction.publication.labels import measure_labels, names_of_scores, score_labels
 from satisfaction.publication.reading_sets import FileSet
 
 HONEST = _(
@@ -80,7 +80,7 @@ def lines_of_change(found: WaveChange) -> list[Text]:
     figure = figures(found.later.survey, found.measure)
     lines = []
     if found.measure not in found.later.survey.composed:
-        lines.append(_("comparable: {comparable}", comparable=in_words(summary["comparable"])))
+        lines.append(_why_comparable(summary["comparable"], found.later.survey))
     if rests_on_survey(found.later):
         lines.append(_("PSUs in both waves: {psus}", psus=summary["shared_psus"]))
     lines += found.notes
@@ -98,6 +98,18 @@ def lines_of_change(found: WaveChange) -> list[Text]:
     lines += other_ranks(found.table)
     lines += largest_jump(found, figure)
     return lines
+
+
+def _why_comparable(declared: str, survey: Survey) -> Text:
+    """Say why waves may be compared; the record names the score by its identifier, a reader knows its title."""
+    words = in_words(declared)
+    if isinstance(words, str):
+        words = Text(words)
+    name, _colon, _why = declared.partition(": ")
+    title = names_of_scores(survey).get(name)
+    if title is not None:
+        words = Text(words.zh.replace(name, title.zh, 1), words.en.replace(name, title.en, 1))
+    return _("comparable: {comparable}", comparable=words)
 
 
 def change_sentences(found: WaveChange) -> pd.DataFrame:
@@ -216,7 +228,7 @@ def lines_of_rolling(found: WaveRolling) -> list[Text]:
         lines.append(EACH_AS_PUBLISHED)
     else:
         for words in found.comparable:
-            lines.append(_("comparable: {comparable}", comparable=in_words(words)))
+            lines.append(_why_comparable(words, last.survey))
     lines += found.notes
     if found.estimates.conventions["selection"] == "probability":
         single = last.estimates[last.area].of(found.measure).table["se"].median()

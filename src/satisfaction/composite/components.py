@@ -412,7 +412,11 @@ def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.
         K314 for a column, an area twice or one nobody knows, K315 for a score or se that is no number (an se is >= 0).
     """
     hint = _("Correct these rows.")
-    for column in ("code", "score"):
+    hints = {
+        "code": _("Add the column, or a column `name` with the names of the areas."),
+        "score": _("Add the column."),
+    }
+    for column, add in hints.items():
         if column not in table:
             raise RankingError(
                 "K314",
@@ -420,7 +424,7 @@ def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.
                 where=f"{path} row 1",
                 available=table.columns,
                 got=column,
-                hint=_("Add the column."),
+                hint=add,
             )
     wrong = table.index[~table["code"].isin(areas) | table["code"].duplicated()]
     if len(wrong):

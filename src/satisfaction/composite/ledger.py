@@ -81,20 +81,16 @@ def followed(waves: Sequence[WavePoints]) -> pd.DataFrame:
         part = part.merge(now, how="left", on=KEY)
         part["wave"] = one.wave
         part["number"] = number
-        part["looked"] = np.where(_looked(part, one), "yes", "no")
+        looked = (part["site"] == "") | part["points"].notna()
+        if one.visited is not None:
+            looked = looked | _standing_in(part, one.visited, KEY)
+        part["looked"] = np.where(looked, "yes", "no")
         part.loc[_standing_in(part, one.absent, ["code", "item"]), "looked"] = "does not apply"
         part["points"] = part["points"].fillna(0.0)
         parts.append(part)
     together = pd.concat(parts, ignore_index=True)
     together = together.sort_values([*KEY, "number"], kind="stable", ignore_index=True)
     return together[[*KEY, "wave", "number", "points", "looked"]]
-
-
-def _looked(part: pd.DataFrame, wave: WavePoints) -> Array:
-    looked = (part["site"] == "") | part["points"].notna()
-    if wave.visited is not None:
-        looked = looked | _standing_in(part, wave.visited, KEY)
-    return np.asarray(looked)
 
 
 def _standing_in(table: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> pd.Series:
@@ -128,7 +124,11 @@ def ledger(waves: Sequence[WavePoints], *, day: str = "") -> pd.DataFrame:
     """
     names = [one.wave for one in waves]
     table = _standing(followed(waves), names)
-    table = table.merge(_latest_words(waves), how="left", on=KEY)
+    columns = ["points_class", "reason", "due", "mended"]
+    entries = [one.lost[one.lost["points"] > 0] for one in waves]
+    together = pd.concat(entries, ignore_index=True)
+    latest = together.groupby(KEY, as_index=False)[columns].last()
+    table = table.merge(latest.rename(columns={"mended": "stated_mended"}), how="left", on=KEY)
     is_open = table["state"].isin(STILL_OPEN)
     has_due = (table["due"] != "") & (day != "")
     is_past = table["due"] < day
@@ -193,15 +193,6 @@ def _states(lost: Array, looked: Array, before: Array, *, only_wave: bool) -> Ar
     conditions = [condition for condition, _state in cases]
     states = [state for _condition, state in cases]
     return np.select(conditions, states, "mended earlier").astype(object)
-
-
-def _latest_words(waves: Sequence[WavePoints]) -> pd.DataFrame:
-    """Return class, reason, date due and date stated mended of every entry, from the last wave in which it lost points."""
-    columns = ["points_class", "reason", "due", "mended"]
-    entries = [one.lost[one.lost["points"] > 0] for one in waves]
-    together = pd.concat(entries, ignore_index=True)
-    latest = together.groupby(KEY, as_index=False)[columns].last()
-    return latest.rename(columns={"mended": "stated_mended"})
 
 
 def transitions(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Scores of units on one scale: the usual normalisations of composite indicators, one function each, (p,) -> (p,).
 
-Several scores into one: means with weights, and Copeland's count of victories.
+Several scores into one: means with weights.
 """
 
 from __future__ import annotations
@@ -45,12 +45,6 @@ def goalposts(x: Array, worst: float, best: float) -> Array:
 def share_of_best(x: Array) -> Array:
     """Percent of the highest."""
     return np.asarray(x / x.max(axis=0) * 100)
-
-
-def distance_to(x: Array, reference: Array) -> Array:
-    """1 at a reference value, 0 at the lowest: 1 - (reference - x) / (reference - min)."""
-    whole_way = reference - x.min(axis=0)
-    return np.asarray(1 - (reference - x) / whole_way)
 
 
 def ascending_rank(x: Array) -> Array:
@@ -112,13 +106,3 @@ def slopes(x: Array, weights: Array, aggregation: Aggregation) -> Array:
     if aggregation == "arithmetic":
         return share
     return np.asarray(share * power_mean(x, weights, 0)[:, None] / np.maximum(x, FLOOR))
-
-
-def copeland(x: Array, weights: Array) -> Array:
-    """Pairs won minus pairs lost, (p, k) -> (p,); a pair is won with more than half of the weight, ties count half."""
-    share = weights / weights.sum()
-    difference = x[:, None, :] - x[None, :, :]
-    won = ((difference > 0) * share).sum(axis=-1)
-    tied = ((difference == 0) * share).sum(axis=-1)
-    margin = won + 0.5 * tied - 0.5
-    return np.asarray(np.where(np.abs(margin) < 1e-12, 0, np.sign(margin)).sum(axis=1))

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from satisfaction.declarations.combined import Assessment
+from satisfaction.declarations.area_names import read_area_table
+from satisfaction.declarations.combined import LOST_WANTED, SITE_WANTED, Assessment
 from satisfaction.foundation.errors import RankingError, require_names, shortened
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.personal import masked_within
-from satisfaction.foundation.tables import read_table
 
 REQUIRED = ("code", "item", "points", "reason")
 OPTIONAL = ("state", "site", "class", "due", "mended")
@@ -54,8 +54,12 @@ class PointsSheet:
     stated: pd.DataFrame
 
 
-def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsSheet:
+def read_sheet(
+    path: Path, tree: Assessment, areas: Sequence[str], *, named: pd.DataFrame | None = None
+) -> PointsSheet:
     """Read a sheet of lost points: code, item, points, reason; and, where they are there, state, site, class, due, mended.
+
+    `named`: the table of areas that the sheet may name in place of their codes.
 
     Raises
     ------
@@ -63,7 +67,7 @@ def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsShee
         K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K375 a state,
         class or date nobody knows, K376 a row that its item does not take.
     """
-    return checked_sheet(read_table(path).map(str.strip), path, tree, areas)
+    return checked_sheet(read_area_table(path, named, LOST_WANTED), path, tree, areas)
 
 
 def checked_sheet(
@@ -142,8 +146,12 @@ def checked_sheet(
     )
 
 
-def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFrame:
+def read_sites(
+    path: Path, tree: Assessment, areas: Sequence[str], *, named: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Read the points of inspection visited: one row a site and item.
+
+    `named`: the table of areas that the sheet may name in place of their codes.
 
     Returns
     -------
@@ -157,7 +165,7 @@ def read_sites(path: Path, tree: Assessment, areas: Sequence[str]) -> pd.DataFra
         K311 a column that is not there, K312 a code or item nobody knows or that no sites score, K313 numbers that are none or
         do not fit, K377 a site that stands twice.
     """
-    return checked_sites(read_table(path).map(str.strip), path, tree, areas)
+    return checked_sites(read_area_table(path, named, SITE_WANTED), path, tree, areas)
 
 
 def checked_sites(

@@ -385,6 +385,31 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
         check(("fieldwork", "modes", "item"), [modes.item], singles, SINGLES)
 
 
+PERCENT_DIGITS = 2  # decimal places of a share that are whole percents
+
+
+def _check_rounding(survey: Survey, document: Document) -> None:
+    """Refuse a rate that is rounded to tens of percents: as a share 0-1 it has two decimal places more than points."""
+    digits = survey.rules.ranking.round_before_ranking
+    if digits == "off" or digits >= PERCENT_DIGITS:
+        return
+    if survey.ranked in survey.questionnaire.rates:
+        raise SurveyError(
+            "S188",
+            _(
+                "'{name}' is a rate, ranked as a share 0-1: {digits} decimal places leave tens of "
+                "percents.",
+                name=survey.ranked,
+                digits=digits,
+            ),
+            where=document.place(("ranking", "round_before_ranking")),
+            hint=_(
+                "Give the ranking of the rate its own `round_before_ranking`: 2 for whole percents, "
+                "3 for tenths, or off."
+            ),
+        )
+
+
 def check_rules(survey: Survey, document: Document) -> None:
     """Refuse rules that this survey cannot serve.
 
@@ -392,7 +417,7 @@ def check_rules(survey: Survey, document: Document) -> None:
     ------
     SurveyError
         S141 a target of an area that is not ranked, S142 a target outside the number of places, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
-        thresholds, S178 areas of earlier rankings that nobody knows, S181 escalation without earlier rankings, S182 a rise
+        thresholds, S178 areas of earlier rankings that nobody knows, S188 a rate rounded to nothing, S181 escalation without earlier rankings, S182 a rise
         between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings, S373 a
         wave that differs, S377 one whose set does not hold the ranking, S375 and S376 steps that cannot be decided.
     """
@@ -408,6 +433,7 @@ def check_rules(survey: Survey, document: Document) -> None:
                 available=("side: last",),
                 hint=_("Remove `on_list`, or list the last ones."),
             )
+    _check_rounding(survey, document)
     _check_steps(survey, document)
     _check_history(survey, document)
     ranked = survey.ranked_areas()
@@ -465,10 +491,13 @@ def check_scores(survey: Survey, document: Document, score: str, tie_break: str 
 
 
 def check_names(further: Sequence[RankedBy], document: Document) -> None:
-    """Refuse two rankings whose files would have one name, and two that are *the* ranking; S391, S392."""
-    names = [ranked.name for ranked in further]
+    """Refuse two rankings whose files would have one name, and two that are *the* ranking; S391, S392.
+
+    Capitals do not tell names of files apart on Windows and macOS.
+    """
+    names = [ranked.name.lower() for ranked in further]
     for ranked in further:
-        if names.count(ranked.name) > 1:
+        if names.count(ranked.name.lower()) > 1:
             raise SurveyError(
                 "S391",
                 _("Two rankings are called '{name}'.", name=ranked.name),

@@ -13,9 +13,9 @@ from typing import Annotated, Literal, Self, TypeAlias
 import pandas as pd
 from pydantic import Field, model_validator
 
+from satisfaction.declarations.area_names import read_area_table
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import N_, Text, _
-from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import (
     Label,
     Location,
@@ -68,8 +68,9 @@ class Component(Label):
     """One part of the combined score: a measure of the survey, a file of scores, or an assessment by points.
 
     `measure`: of the questionnaire. `file`: columns `code`, `score`, and `se` where the scores have one. `assessment`: a tree
-    of items (a YAML file) whose lost points stand in `lost` (columns `code`, `item`, `points`, `reason`). Scores are points
-    0-100 once `normalise` has been applied; `goalposts` are the worst and the best value for that method.
+    of items (a YAML file) whose lost points stand in `lost` (columns `code`, `item`, `points`, `reason`). In place of `code` a
+    column `name` will do: names of areas in full, or short ones that one area alone has. Scores are points 0-100 once
+    `normalise` has been applied; `goalposts` are the worst and the best value for that method.
     """
 
     weight: Annotated[float, Field(gt=0, le=1)]
@@ -450,6 +451,11 @@ class Assessment(Record):
 
 # ---- read
 
+# what tells the sheet of a workbook that is meant, beside the area's code or name
+SCORE_WANTED = ("score",)
+LOST_WANTED = ("item", "points")
+SITE_WANTED = ("item", "site", "score")
+
 
 @dataclass(frozen=True, slots=True)
 class CombinedInputs:
@@ -508,8 +514,14 @@ def read_combined(path: Path) -> CombinedFile:
     return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
 
 
-def read_combined_inputs(path: Path) -> CombinedInputs:
+def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> CombinedInputs:
     """Read combined.yaml and the files that it names and that are there.
+
+    Parameters
+    ----------
+    path : Path
+    areas : DataFrame, optional
+        Table of the areas that the files may name (column `name`) in place of their codes.
 
     Raises
     ------
@@ -534,10 +546,11 @@ def read_combined_inputs(path: Path) -> CombinedInputs:
         if component.assessment is not None:
             assessments[name] = _read_assessment(path.parent / component.assessment, component)
         if component.sites is not None:
-            sites[name] = read_table(path.parent / component.sites).map(str.strip)
+            sites[name] = read_area_table(path.parent / component.sites, areas, SITE_WANTED)
         if component.measure is None:
             table = path.parent / str(component.file or component.lost)
-            tables[name] = read_table(table).map(str.strip)
+            wanted = SCORE_WANTED if component.file else LOST_WANTED
+            tables[name] = read_area_table(table, areas, wanted)
     return CombinedInputs(
         path,
         declared,

@@ -265,7 +265,8 @@ def _published_set(place: Path, earlier: EarlierWave, *, where: str) -> tuple[Pa
     shelf = place / "out"
     available = []
     for folder in sets_of(shelf):
-        available.append(f"{folder.name}: revision {read_manifest(folder)['revision']}")
+        revision = read_manifest(folder)["revision"]
+        available.append(_("{name}: revision {revision}", name=folder.name, revision=revision))
     if earlier.revision is not None:
         of_revision = sets_of(shelf, earlier.revision)
         if of_revision:
@@ -390,10 +391,13 @@ def earlier_notes(survey: Survey) -> list[Text]:
     """
     notes = [_("earlier wave {words}", words=published.words) for published in survey.earlier]
     notes += _particular_notes(survey)
+    questionnaire = survey.questionnaire
+    titles = {**questionnaire.rates, **questionnaire.indices, **survey.composed}
     for other in survey.further:
+        title = titles.get(other.score, other.name)
         for note in _particular_notes(survey.ranked_by(other)):
             if note not in notes:
-                notes.append(_("ranking {name}: {waits}", name=other.name, waits=note))
+                notes.append(_("ranking {name}: {waits}", name=title, waits=note))
     return notes
 
 

@@ -15,24 +15,38 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from satisfaction.declarations.area_names import with_area_codes
 from satisfaction.declarations.items import AreaItem, NumberItem, SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import Text, _
-from satisfaction.foundation.personal import AUTONOMOUS, ORDINARY
 from satisfaction.foundation.tables import Kept, read_table
 
 
-def read_fact_table(path: Path, wanted: Collection[str]) -> pd.DataFrame:
-    """Read a table as text.
+def read_fact_table(
+    path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
+) -> pd.DataFrame:
+    """Read a table as text, from the sheet of a workbook that has the columns wanted.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : collection of str
+    areas : DataFrame, optional
+        Names of these areas, in `column` or in a column `name`, become codes in `column`.
+    column : str
 
     Raises
     ------
     SurveyError
-        S131 a wanted column that is not there.
+        S131 a wanted column that is not there, S185-S187 from `with_area_codes`.
     """
-    table = read_table(path)
+    surely = wanted
+    if areas is not None:
+        surely = [name for name in wanted if name != column]
+    table = read_table(path, surely).map(str.strip)
+    table = with_area_codes(table, areas, path=path, column=column)
     missing = [column for column in wanted if column not in table]
     if missing:
         quoted = [f"'{column}'" for column in missing]
@@ -47,7 +61,7 @@ def read_fact_table(path: Path, wanted: Collection[str]) -> pd.DataFrame:
             got=meant,
             hint=_("Add the column or correct its name."),
         )
-    return table.map(str.strip)
+    return table
 
 
 def read_weights(path: Path, respondent: str) -> pd.DataFrame:
@@ -288,20 +302,6 @@ def areas_within(codes: Iterable[str], parents: dict[str, str]) -> dict[str, int
     return counts
 
 
-def short_names(name: str) -> set[str]:
-    """Return the short forms of an area's name, none of which need be unique.
-
-    Of a county its name without "county"; of an autonomous one the same, with "county" or "autonomous county" behind it, and
-    without the names of its peoples.
-    """
-    if autonomous := AUTONOMOUS.fullmatch(name):
-        stem, kind, in_full = autonomous.group("stem", "kind", "autonomous")
-        return {stem, stem + kind, stem + in_full} - {name}
-    if ordinary := ORDINARY.fullmatch(name):
-        return {ordinary["stem"]}
-    return set()
-
-
 # ---- frame and sample
 
 
@@ -348,6 +348,7 @@ def read_counts(
     questionnaire: Questionnaire,
     *,
     areas: pd.DataFrame | None = None,
+    named: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Read the cells of a margin or a quota and a count of each: population, or planned interviews.
 
@@ -361,6 +362,8 @@ def read_counts(
     questionnaire : Questionnaire
     areas : DataFrame, optional
         Table that codes of areas must be found in.
+    named : DataFrame, optional
+        Table of the areas that the file may name in place of their codes.
 
     Returns
     -------
@@ -372,7 +375,11 @@ def read_counts(
     SurveyError
         S131 a column that is not there, S133 no count, S134 a cell that stands twice, S135 a level nobody knows.
     """
-    table = read_fact_table(path, (*by, count))
+    of_areas = [name for name in by if isinstance(questionnaire.items[name], AreaItem)]
+    if len(of_areas) == 1:
+        table = read_fact_table(path, (*by, count), areas=named, column=of_areas[0])
+    else:
+        table = read_fact_table(path, (*by, count))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -508,7 +515,12 @@ def read_outcomes(path: Path) -> dict[str, str]:
 
 
 def read_cases(
-    path: Path, *, area: str, areas: list[str], outcomes: dict[str, str]
+    path: Path,
+    *,
+    area: str,
+    areas: list[str],
+    outcomes: dict[str, str],
+    named: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Read the sampled cases, one row each: the area and its outcome; other columns of the file are not kept anywhere.
 
@@ -521,6 +533,8 @@ def read_cases(
         Its codes.
     outcomes : dict of str to str
         As `read_outcomes` returns them.
+    named : DataFrame, optional
+        Table of the areas that the file may name in place of their codes.
 
     Returns
     -------
@@ -532,7 +546,8 @@ def read_cases(
     SurveyError
         S131 a column that is not there, S193 an area or S194 an outcome code that is not known.
     """
-    table = read_fact_table(path, (area, "outcome"))[[area, "outcome"]]
+    table = read_fact_table(path, (area, "outcome"), areas=named, column=area)
+    table = table[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     problem = _("The area is not in the table of areas")
     _refuse(path, nowhere, "S193", problem, areas)
@@ -547,7 +562,7 @@ def read_cases(
 LISTED = ("yes", "no", "tied")
 
 
-def read_history(path: Path, *, wave: str) -> pd.DataFrame:
+def read_history(path: Path, *, wave: str, areas: pd.DataFrame | None = None) -> pd.DataFrame:
     """Read the rankings of earlier waves as they were published, oldest wave first; other columns are not kept.
 
     Parameters
@@ -555,6 +570,8 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     path : Path
     wave : str
         The wave that is being ranked: it comes after all in the file; empty where that is looked at elsewhere.
+    areas : DataFrame, optional
+        Table of the areas that the file may name in place of their codes.
 
     Returns
     -------
@@ -569,7 +586,8 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
         S131 a column that is not there, S175 values that no ranking has, S176 an area twice in a wave, S177 waves that are
         not in their order.
     """
-    return _history(path, read_fact_table(path, ("wave", "code", "rank", "listed")), wave)
+    columns = ("wave", "code", "rank", "listed")
+    return _history(path, read_fact_table(path, columns, areas=areas), wave)
 
 
 def read_larger(path: Path, *, without: set[str]) -> pd.DataFrame:

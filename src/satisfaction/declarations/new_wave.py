@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.declarations.facts import areas_within, check_areas, read_areas, short_names
+from satisfaction.declarations.area_names import short_names
+from satisfaction.declarations.facts import areas_within, check_areas, read_areas
 from satisfaction.declarations.new_wave_files import (
     COMMENTS,
     TO_FILL,
@@ -32,6 +33,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.file_sets import handed_over
 from satisfaction.foundation.files import (
+    DEVICE,
     copy_file,
     decode,
     new_folder,
@@ -112,12 +114,12 @@ def _new_wave(
 ) -> Path:
     """Write the folder in the current language."""
     refuse_existing(folder, SurveyError, "S195")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name):
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name) or DEVICE.fullmatch(folder.name):
         raise SurveyError(
             "S196",
             _("'{name}' cannot name a survey.", name=folder.name),
             where=folder,
-            hint=_("Use a-z, 0-9 and hyphens: guizhou-2026q4."),
+            hint=_("Use a-z, 0-9 and hyphens, no device of Windows (con, aux): guizhou-2026q4."),
         )
     tables: dict[str, pd.DataFrame] = {}
     declared: dict[str, Any] = {}

@@ -685,15 +685,25 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if declared.areas is not None:
         areas = read_areas(folder / declared.areas.file, roles.area)
     if declared.frame is not None:
-        frame = read_fact_table(folder / declared.frame.file, (*roles.strata, "population"))
+        frame = read_fact_table(
+            folder / declared.frame.file,
+            (*roles.strata, "population"),
+            areas=areas,
+            column=roles.area,
+        )
     if declared.sample is not None:
         chances = ("psu_probability", "person_probability", "planned")
         sample = read_fact_table(
-            folder / declared.sample.file, (str(roles.psu), *roles.strata, *chances)
+            folder / declared.sample.file,
+            (str(roles.psu), *roles.strata, *chances),
+            areas=areas,
+            column=roles.area,
         )
     margins = {}
     for name, margin in declared.margins.items():
-        margins[name] = read_counts(folder / margin.file, margin.by, "population", questionnaire)
+        margins[name] = read_counts(
+            folder / margin.file, margin.by, "population", questionnaire, named=areas
+        )
     if declared.nonrespondents is not None:
         nonrespondents = read_nonrespondents(
             folder / declared.nonrespondents.file,
@@ -704,7 +714,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         )
     earlier: tuple[EarlierSet, ...] = ()
     earlier_fault = None
-    rankings = _rankings(folder, declared, questionnaire, rules)
+    rankings = _rankings(folder, declared, questionnaire, rules, areas)
     if declared.earlier:
         where = document.place(("earlier",))
         try:
@@ -791,7 +801,12 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     # what the fieldwork is compared with
     if declared.quota is not None:
         planned = read_counts(
-            folder / declared.quota.file, declared.quota.by, "planned", questionnaire, areas=areas
+            folder / declared.quota.file,
+            declared.quota.by,
+            "planned",
+            questionnaire,
+            areas=areas,
+            named=areas,
         )
         survey = replace(survey, quota=planned)
     if declared.outcomes is not None:
@@ -803,6 +818,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
                 area=roles.area,
                 areas=survey.ranked_areas(),
                 outcomes=outcomes,
+                named=areas,
             )
             survey = replace(survey, cases=cases)
     backcheck = declared.fieldwork.backcheck
@@ -818,6 +834,7 @@ def _rankings(
     declared: SurveyFile,
     questionnaire: Questionnaire,
     rules: Rules,
+    areas: pd.DataFrame | None,
 ) -> list[RankedBy]:
     """Return the rankings that rules.yaml declares, *the* ranking of the wave first."""
     general = rules.model_copy(update={"rankings": []})
@@ -829,7 +846,7 @@ def _rankings(
     for ranked in declared_rankings:
         history = ranked.rules.history
         if history is not None and history.file is not None:
-            table = read_history(folder / history.file, wave=declared.wave)
+            table = read_history(folder / history.file, wave=declared.wave, areas=areas)
             ranked = replace(ranked, history=table)
         rankings.append(ranked)
     main = [further.main for further in rules.rankings]
@@ -876,7 +893,7 @@ def _with_combined(survey: Survey, where: str) -> Survey:
     path = survey.folder / COMBINED_FILE
     if not path.is_file():
         return survey
-    combined = read_combined_inputs(path)
+    combined = read_combined_inputs(path, areas=survey.areas)
     further = survey.further
     scores = [ranked.score for ranked in further]
     if COMBINED not in (survey.score, *scores):

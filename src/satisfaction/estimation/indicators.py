@@ -23,7 +23,6 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
-from satisfaction.sampling.variance import Array
 
 STEP = 25.0  # points of a topic that importance is stated for: one answer of a scale of five
 VERDICTS = ("strong", "weak", "not decidable")
@@ -155,7 +154,9 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
     whole_score = whole.table["estimate"].to_numpy(float)[of_whole]
     difference = part["estimate"].to_numpy(float) - whole_score
     of_areas = areas.contributions.matrix[:, at]
-    se = _difference_errors(of_areas, whole.contributions.matrix[:, of_whole])
+    gap = sp.csr_array(of_areas) - sp.csr_array(whole.contributions.matrix[:, of_whole])
+    variance = np.asarray(gap.multiply(gap).sum(axis=0))
+    se = np.asarray(np.sqrt(variance.ravel()))
     df = part["df"].to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * special.stdtr(df, -np.abs(difference / se))
@@ -195,10 +196,3 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
         "importance": dict(matters.summary),
     }
     return Indicators(table, matters, MappingProxyType(summary))
-
-
-def _difference_errors(of_areas: Any, of_whole: Any) -> Array:
-    """Standard errors of column differences of two (U, Q) contribution matrices."""
-    gap = sp.csr_array(of_areas) - sp.csr_array(of_whole)
-    variance = np.asarray(gap.multiply(gap).sum(axis=0))
-    return np.asarray(np.sqrt(variance.ravel()))

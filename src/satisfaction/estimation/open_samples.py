@@ -162,7 +162,17 @@ def lay_out_open_sample(
         whose level a margin does not know.
     """
     margins = as_margins(margins)
-    _check_columns(respondents, [*measures, *margin_columns(margins)])
+    not_there = N_("The respondents have no column '{name}'.")
+    hint = _("Name columns of the table.")
+    require_names(
+        [*measures, *margin_columns(margins)],
+        respondents,
+        EstimatesError,
+        "E527",
+        not_there,
+        where="respondents",
+        hint=hint,
+    )
     size = _size_of(margins)
     levels = _levels_of(margins)
     x = _indicators(respondents, levels)
@@ -248,7 +258,14 @@ def drawn_people(reference: SampleDesign, columns: Sequence[str]) -> DrawnPeople
         )
     wanted = dict.fromkeys([*reference.strata, *reference.psu[:1], *columns])
     rows = fetch(reference.rows().select(*wanted))
-    clusters = _clusters(reference, rows)
+    keys = rows.assign(**{PERSON: np.arange(len(rows))})
+    psu_column = reference.psu[0] if reference.psu else PERSON
+    psu, names = numbered(keys, [*reference.strata, psu_column])
+    stratum = np.zeros(len(names), dtype=int)
+    if reference.strata:
+        stratum = numbered(names, list(reference.strata))[0]
+    strata = int(stratum.max()) + 1
+    clusters = Clusters(psu, stratum, np.zeros(strata), np.ones(strata))
     everybody = DrawnPeople(rows, reference.weights, clusters, reference.lonely_psu)
     return everybody.within(reference.weights > 0)
 
@@ -276,18 +293,6 @@ def lay_over_people(
     x = _indicators(people.table, levels)[:, sample.kept]
     drawn = ReferenceSample(x, weight, people.clusters, people.lonely_psu)
     return replace(sample, drawn=drawn, totals=drawn.totals)
-
-
-def _clusters(design: SampleDesign, rows: pd.DataFrame) -> Clusters:
-    """Number strata and PSUs of the first stage."""
-    keys = rows.assign(**{PERSON: np.arange(len(rows))})
-    psu_column = design.psu[0] if design.psu else PERSON
-    psu, names = numbered(keys, [*design.strata, psu_column])
-    stratum = np.zeros(len(names), dtype=int)
-    if design.strata:
-        stratum = numbered(names, list(design.strata))[0]
-    strata = int(stratum.max()) + 1
-    return Clusters(psu, stratum, np.zeros(strata), np.ones(strata))
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,14 +358,6 @@ def _follows(x: Array, totals: Array, kept: Array) -> bool:
     slopes = np.linalg.lstsq(x[:, kept], x[:, left_out], rcond=None)[0]
     following = totals[kept] @ slopes
     return bool(np.allclose(following, totals[left_out], rtol=AGREE))
-
-
-def _check_columns(respondents: pd.DataFrame, columns: Sequence[str]) -> None:
-    not_there = N_("The respondents have no column '{name}'.")
-    hint = _("Name columns of the table.")
-    require_names(
-        columns, respondents, EstimatesError, "E527", not_there, where="respondents", hint=hint
-    )
 
 
 def _size_of(margins: Margins) -> float:

@@ -212,7 +212,11 @@ def against_rest(
     1    B      55.0  70.0       -15.0  9.129
     """
     chosen = resolve(design, measure)
-    size = _size_of(chosen)
+    name = f"_size__{chosen.name}"
+    valid = nw.col(chosen.valid_column)
+    stage = {f"_valid__{name}": valid, f"_score__{name}": valid}
+    stages = (*chosen.stages, stage)
+    size = replace(chosen, name=name, kind="score", unit=1, stages=stages)
     columns = [by] if within is None else [by, within]
     counted = tally(design, [chosen, size], by=columns)
     both = [chosen, size]
@@ -318,15 +322,6 @@ def _larger(counted: Tally, by: str, within: str, areas: pd.Series) -> Array:
             hint=_("Let every area lie in exactly one larger area."),
         )
     return np.asarray(pairs.set_index(by)[within].loc[list(areas)])
-
-
-def _size_of(measure: Measure) -> Measure:
-    """Return the measure that counts the valid values of another."""
-    name = f"_size__{measure.name}"
-    valid = nw.col(measure.valid_column)
-    stage = {f"_valid__{name}": valid, f"_score__{name}": valid}
-    stages = (*measure.stages, stage)
-    return replace(measure, name=name, kind="score", unit=1, stages=stages)
 
 
 def tested(

@@ -28,12 +28,10 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.hypothesis_tests import declared, used_df
 from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
-from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _
-from satisfaction.sampling.conditions import SUBPOPULATION
+from satisfaction.foundation.language import Text, _
 from satisfaction.sampling.design import SampleDesign, named
-from satisfaction.sampling.measures import Measure, Stage, add_columns
+from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
 from satisfaction.sampling.variance import Array
 
@@ -185,65 +183,53 @@ def assess_items(
         raise _too_few(name)
     counted = tally(design, [*chosen, *complete_cases(chosen)])
     _refuse_overflow(counted, k)
-    scores = _scores(design, chosen)
-    if len(scores) < 2:
-        raise _too_few(name)
-    alpha = cronbach_alpha(scores)
-    alpha_low, alpha_high = feldt_interval(alpha, n=len(scores), items=k, level=level)
-
     sample = lay_out(design, counted)
     complete = counted.valid[:, k]
     n = int(complete.sum())
-    variances = weighted_variances(
-        sample.weight,
-        count=complete.astype(float),
-        total=counted.sums()[:, k:],
-        squares=counted.sums_of_squares()[:, k:],
-    )
-    of_items = variances.variance[:k]
-    of_sum = float(variances.variance[k])
-    of_rest = variances.variance[k + 1 :]
-    alpha_weighted = weighted_alpha(of_items, of_sum)
+    if n < 2:
+        raise _too_few(name)
+    count = complete.astype(float)
+    total = counted.sums()[:, k:]
+    squares = counted.sums_of_squares()[:, k:]
+    alike = np.ones(len(count))
+    equal = weighted_variances(alike, count=count, total=total, squares=squares)
+    weighted = weighted_variances(sample.weight, count=count, total=total, squares=squares)
+    of_equal = _consistency(equal, k)
+    of_weighted = _consistency(weighted, k)
+    alpha_low, alpha_high = feldt_interval(of_equal.alpha, n=n, items=k, level=level)
     df = float(used_df(complete, sample))
     se = ci_low = ci_high = float("nan")
-    if np.isfinite(alpha_weighted):
-        z = sp.csr_array(_alpha_influence(variances, k)[:, None])
+    if np.isfinite(of_weighted.alpha):
+        z = sp.csr_array(_alpha_influence(weighted, k)[:, None])
         se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
-        ci_low, ci_high = log_interval(alpha_weighted, se, df=df, level=level)
+        ci_low, ci_high = log_interval(of_weighted.alpha, se, df=df, level=level)
 
-    label_zh = []
-    label_en = []
-    alpha_without = []
-    weighted_alpha_without = []
-    for i, item in enumerate(chosen):
-        label_zh.append(item.label.zh if item.label else item.name)
-        label_en.append(item.label.en if item.label else item.name)
-        alpha_without.append(cronbach_alpha(np.delete(scores, i, axis=1)))
-        without = weighted_alpha(np.delete(of_items, i), float(of_rest[i]))
-        weighted_alpha_without.append(without)
-    table = pd.DataFrame({"item": [item.name for item in chosen], "zh": label_zh, "en": label_en})
-    table["mean"] = scores.mean(axis=0)
-    table["sd"] = scores.std(axis=0, ddof=1)
-    table["item_total"] = item_total(scores)
-    table["alpha_without"] = alpha_without
-    table["weighted_mean"] = variances.mean[:k]
-    table["weighted_sd"] = np.sqrt(of_items * n / (n - 1))
-    table["weighted_item_total"] = weighted_item_total(of_items, of_rest, of_sum)
-    table["weighted_alpha_without"] = weighted_alpha_without
-    weighted = counted.inside & (sample.weight > 0)
-    respondents = int(counted.n[weighted].sum())
+    labels = [item.label or Text(item.name) for item in chosen]
+    table = pd.DataFrame({"item": [item.name for item in chosen]})
+    table["zh"] = [label.zh for label in labels]
+    table["en"] = [label.en for label in labels]
+    table["mean"] = equal.mean[:k]
+    table["sd"] = np.sqrt(equal.variance[:k] * n / (n - 1))
+    table["item_total"] = of_equal.item_total
+    table["alpha_without"] = of_equal.alpha_without
+    table["weighted_mean"] = weighted.mean[:k]
+    table["weighted_sd"] = np.sqrt(weighted.variance[:k] * n / (n - 1))
+    table["weighted_item_total"] = of_weighted.item_total
+    table["weighted_alpha_without"] = of_weighted.alpha_without
+    with_weight = counted.inside & (sample.weight > 0)
+    respondents = int(counted.n[with_weight].sum())
     conventions = CONVENTIONS | {"level": level} | declared(design, {})
     return Reliability(
         index=name,
-        alpha=alpha,
+        alpha=of_equal.alpha,
         alpha_low=alpha_low,
         alpha_high=alpha_high,
-        weighted_alpha=alpha_weighted,
+        weighted_alpha=of_weighted.alpha,
         se=se,
         df=df,
         ci_low=ci_low,
         ci_high=ci_high,
-        complete=len(scores),
+        complete=n,
         respondents=respondents,
         table=table,
         conventions=conventions,
@@ -275,18 +261,6 @@ def feldt_interval(alpha: float, *, n: int, items: int, level: float) -> tuple[f
     f = special.fdtri(n - 1, (n - 1) * (items - 1), tails)
     low, high = 1 - (1 - alpha) * f
     return float(low), float(high)
-
-
-def item_total(scores: Array) -> Array:
-    """Correlation of each item with the sum of the others, (n, K) -> (K,); nan where one of them does not vary."""
-    rest = scores.sum(axis=1, keepdims=True) - scores
-    item = scores - scores.mean(axis=0)
-    rest = rest - rest.mean(axis=0)
-    of_items = (item**2).sum(axis=0)
-    of_rests = (rest**2).sum(axis=0)
-    spread = np.sqrt(of_items * of_rests)
-    together = (item * rest).sum(axis=0)
-    return quotient(together, spread, where=spread > 0)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -338,11 +312,27 @@ def weighted_alpha(items: Array, total: float) -> float:
     return float(k / (k - 1) * (1 - share_of_items))
 
 
-def weighted_item_total(items: Array, rest: Array, total: float) -> Array:
-    """Correlation of each item with the sum of the others, from the variances of both, (K,), and of the sum of all."""
-    covariance = (total - items - rest) / 2
-    spread = np.sqrt(items * rest)
-    return quotient(covariance, spread, where=spread > 0)
+@dataclass(frozen=True, slots=True)
+class _Consistency:
+    """Alpha of K items, the correlation of each item with the sum of the others, and alpha without it, (K,)."""
+
+    alpha: float
+    item_total: Array
+    alpha_without: list[float]
+
+
+def _consistency(of: Variances, items: int) -> _Consistency:
+    """Describe items by the variances of each, of their sum, and of the sum without each; nan where one does not vary."""
+    of_items = of.variance[:items]
+    of_sum = float(of.variance[items])
+    of_rest = of.variance[items + 1 :]
+    covariance = (of_sum - of_items - of_rest) / 2
+    spread = np.sqrt(of_items * of_rest)
+    alpha_without = []
+    for item, rest in enumerate(of_rest):
+        alpha_without.append(weighted_alpha(np.delete(of_items, item), float(rest)))
+    item_total = quotient(covariance, spread, where=spread > 0)
+    return _Consistency(weighted_alpha(of_items, of_sum), item_total, alpha_without)
 
 
 def _alpha_influence(of: Variances, items: int) -> Array:
@@ -391,23 +381,6 @@ def complete_cases(items: Sequence[Measure]) -> list[Measure]:
         last: Stage = {f"_valid__{name}": all_valid, f"_score__{name}": value * all_valid}
         measures.append(Measure(name, "score", unit, (*shared, together, last)))
     return measures
-
-
-def _scores(design: SampleDesign, items: list[Measure]) -> Array:
-    """Fetch the values of the complete cases, (n, K), for the figures with equal weights."""
-    valid = [item.valid_column for item in items]
-    score = [item.score_column for item in items]
-    columns = [*valid, *score]
-    if design.subpopulation:
-        columns.append(SUBPOPULATION)
-    wanted = map(nw.col, dict.fromkeys(columns))
-    rows = fetch(add_columns(design.rows(), items).select(*wanted))
-    complete = rows[valid].to_numpy(bool).all(axis=1)
-    if design.subpopulation:
-        complete &= rows[SUBPOPULATION].to_numpy() == 1
-    values = rows.loc[complete, score].to_numpy(float)
-    units = [item.unit for item in items]
-    return np.asarray(values / np.array(units))
 
 
 def _refuse_overflow(counted: Tally, items: int) -> None:

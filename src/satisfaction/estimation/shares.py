@@ -62,7 +62,17 @@ def categories(
         values = fetch(inside.select(nw.col(column)).unique())[column]
         named_levels, _codes = levels(values, values.notna().to_numpy())
         if not 0 < len(named_levels) <= MOST_LEVELS:
-            raise _no_category(name_of(variable), len(named_levels))
+            raise EstimatesError(
+                "E522",
+                _(
+                    "'{variable}' has {number} levels; shares are estimated of 1 to {most}.",
+                    variable=name_of(variable),
+                    number=len(named_levels),
+                    most=MOST_LEVELS,
+                ),
+                where="measures",
+                hint=_("Group a number first, or check whether the column is missing everywhere."),
+            )
         for k, level in enumerate(named_levels):
             measure = _at_level(column, level, valid, number=k)
             of_levels.append(Category(name_of(variable), level, measure))
@@ -102,18 +112,4 @@ def _select_all(design: SampleDesign, column: str) -> EstimatesError:
         where=column,
         available=[name for name in columns if name.startswith(f"{column}_")],
         hint=_('Estimate the 0/1 columns of its options: statistic="proportion".'),
-    )
-
-
-def _no_category(variable: str, number: int) -> EstimatesError:
-    return EstimatesError(
-        "E522",
-        _(
-            "'{variable}' has {number} levels; shares are estimated of 1 to {most}.",
-            variable=variable,
-            number=number,
-            most=MOST_LEVELS,
-        ),
-        where="measures",
-        hint=_("Group a number first, or check whether the column is missing everywhere."),
     )

@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from satisfaction.declarations.items import SingleItem
+from satisfaction.declarations.survey import Survey
 from satisfaction.fieldwork.findings import (
     CHECKS,
     COLUMNS,
@@ -133,9 +135,18 @@ def daily_workbook(
         Sheets notes, checks (what was compared and flagged), flags (with file and row), counties and interviewers (one
         column a check), days where the day is recorded, cells where there are quotas, outcomes and rates where given.
     """
+    titles = pd.DataFrame([check.figure for check in CHECKS.values()], columns=["zh", "en"])
+    titles.insert(0, "check", list(CHECKS))
+    checks = titles.merge(_count_flags(found), how="left", on="check")
+    # one that was not run, or found no such unit, has none
+    checks["level"] = checks["level"].fillna(_("not run, or none").both)
+    counts = ["units", "flagged"]
+    checks[counts] = checks[counts].fillna(0).astype(int)
+    lines = {"day": day, "interviews": len(rows), "note": NOTE.both}
+    lines |= asdict(LIMITS)
     sheets = {
-        "notes": _notes(day, len(rows)),
-        "checks": _check_sheet(found),
+        "notes": pd.DataFrame(list(lines.items()), columns=["name", "value"]),
+        "checks": checks,
         "flags": _flags(found, rows, fields),
     }
     for level, name in (("county", "counties"), ("interviewer", "interviewers")):
@@ -182,23 +193,6 @@ def county_page(
         interviews = rows[fields.codes(rows, "county") == county]
         tables["days"] = by_day(interviews, fields=fields)
     return _shown(tables, mark)
-
-
-def _notes(day: str, interviews: int) -> pd.DataFrame:
-    lines = {"day": day, "interviews": interviews, "note": NOTE.both}
-    lines |= asdict(LIMITS)
-    return pd.DataFrame(list(lines.items()), columns=["name", "value"])
-
-
-def _check_sheet(found: pd.DataFrame) -> pd.DataFrame:
-    """Count, for every check, the units looked at and flagged; one that was not run or found no such unit has none."""
-    titles = pd.DataFrame([check.figure for check in CHECKS.values()], columns=["zh", "en"])
-    titles.insert(0, "check", list(CHECKS))
-    table = titles.merge(_count_flags(found), how="left", on="check")
-    table["level"] = table["level"].fillna(_("not run, or none").both)
-    counts = ["units", "flagged"]
-    table[counts] = table[counts].fillna(0).astype(int)
-    return table
 
 
 def _flags(found: pd.DataFrame, rows: pd.DataFrame, fields: Fields) -> pd.DataFrame:
@@ -268,10 +262,12 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
         }
         level = found["level"]
         body = {
-            "advice": _listed(found[found["flag"] & level.isin(TABULATED)]),
+            "advice": _cells_in_words(
+                _listed(found[found["flag"] & level.isin(TABULATED)]), standing.survey
+            ),
             "figures": _listed(found[level == "county"]),
             "interviewers": _interviewers(found[level == "interviewer"]),
-            "cells": _listed(found[level == "cell"]),
+            "cells": _cells_in_words(_listed(found[level == "cell"]), standing.survey),
             "flags": _by_check(tables["flags"]),
             "days": days.to_dict("records"),
         }
@@ -406,6 +402,31 @@ def _interviewers(found: pd.DataFrame) -> Row:
         rows.append({"unit": unit, "n": n, "cells": cells, "flagged": flagged})
     rows.sort(key=lambda row: (-row["flagged"], row["unit"]))
     return {"heads": [_words(check) for check in checks], "rows": rows}
+
+
+def _cells_in_words(found: list[Row], survey: Survey) -> list[Row]:
+    """Write the cells of the quota among findings in the words of their items in place of codes."""
+    if survey.quota is None:
+        return found
+    items = [name for name in survey.quota if name != "planned"]
+    for cell in found:
+        if cell["level"] != "cell":
+            continue
+        words = []
+        for item, code in zip(items, cell["unit"].split(" x "), strict=True):
+            words.append(_word_of(item, code, survey))
+        zh = " × ".join(word.zh for word in words)
+        cell["unit"] = Text(zh, " × ".join(word.en for word in words))
+    return found
+
+
+def _word_of(item: str, code: str, survey: Survey) -> Text:
+    """Return what a code of an item means; the code itself where nobody knows."""
+    meanings = dict(survey.area_names())
+    if isinstance(survey.questionnaire.items[item], SingleItem):
+        answers = survey.questionnaire.answers(item) | survey.questionnaire.special(item)
+        meanings = {str(known): answer.text for known, answer in answers.items()}
+    return meanings.get(code, Text(code, code))
 
 
 def _by_check(flags: pd.DataFrame) -> list[Row]:

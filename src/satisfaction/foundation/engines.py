@@ -16,7 +16,7 @@ import glob
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, wraps
@@ -226,18 +226,6 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
             message = str(fault).splitlines()[0]
             number = errno.ENOSPC if "No space" in str(fault) else errno.EIO
             raise OSError(number, message, str(path)) from None
-
-
-def write_queries(
-    queries: Mapping[Path, str], *, tables: Mapping[str, pd.DataFrame], mark: str
-) -> None:
-    """Write what DuckDB computes from some tables, a Parquet file a query; `mark` stands in each file's metadata."""
-    options = f"format parquet, compression zstd, kv_metadata {{mark: {_quoted(mark)}}}"
-    with duckdb.connect() as writer:
-        for name, table in tables.items():
-            writer.register(name, table)
-        for path, query in queries.items():
-            writer.execute(f"copy ({query}) to {_quoted(str(path))} ({options})")
 
 
 def _quoted(text: str) -> str:

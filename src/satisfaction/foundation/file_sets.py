@@ -137,7 +137,7 @@ def mark_handed_over(folder: Path) -> HandedOver:
         "set": folder.name,
         "revision": read_json(folder / "manifest.json", ["revision"])["revision"],
         "sums": sha256(folder / SUMS),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": datetime.date.today().isoformat(),
     }
     path = shelf / HANDED_OVER
     with locked(path):

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,10 +30,15 @@ from satisfaction.foundation.errors import (
     SatisfactionError,
     one_of,
 )
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
+DEVICE = re.compile(
+    "con|prn|aux|nul|com[0-9]|lpt[0-9]"
+)  # no file or folder of Windows has such a name
 UNFINISHED = re.compile(r"\.unfinished-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}(\.[\w-]+)?")
 PATIENCE = 60.0  # seconds that a second program waits for the first
+SCANNED = (0.1, 0.4, 1.5) if sys.platform == "win32" else ()
+"""Seconds to wait before a name is changed again: on Windows a scanner may hold a new file for a moment."""
 
 
 def unfinished(folder: Path, suffix: str = "") -> Path:
@@ -52,6 +57,16 @@ def remove(path: Path) -> None:
     else:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def _patiently(rename: Callable[[Path, Path], None], source: Path, target: Path) -> None:
+    """Change a name, on Windows again after a moment where a program holds the file."""
+    for seconds in SCANNED:
+        try:
+            return rename(source, target)
+        except PermissionError:
+            time.sleep(seconds)
+    rename(source, target)
 
 
 def name_finished(scratch: Path, target: Path) -> None:
@@ -236,8 +251,15 @@ def _no_file(path: Path) -> InputFileError:
         where=path,
         available=names,
         got=path.name,
-        hint=_("Check the path, or put the file there."),
+        hint=_backslash(path.name) or _("Check the path, or put the file there."),
     )
+
+
+def _backslash(name: str) -> Text | None:
+    """Return what to do about a path that Windows alone takes for one."""
+    if "\\" not in name:
+        return None
+    return _("Write / between folders: every system reads it, a backslash Windows alone.")
 
 
 @contextmanager
@@ -341,7 +363,7 @@ def encoding_of(content: bytes, *, where: object) -> Literal["utf-16", "utf-8-si
             "F104",
             _("The file is empty."),
             where=where,
-            hint=_("Export the file again, or take it out of `files`."),
+            hint=_("Export the file again, or take it away."),
         )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
@@ -392,13 +414,19 @@ def _is_of_people(path: Path) -> bool:
     return "__MACOSX" not in path.parts and path.is_file()
 
 
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Sort paths by their names, capitals first: by itself Windows takes `b` before `C`, other systems after it."""
+    return sorted(paths, key=lambda path: path.parts)
+
+
 def files_below(folder: Path) -> list[Path]:
     """List all files below a folder that people put there, in name order."""
-    return sorted(filter(_is_of_people, folder.rglob("*")))
+    return in_order(filter(_is_of_people, folder.rglob("*")))
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
     """List the files below a folder that match a glob pattern, in name order; capitals of the suffix do not count."""
+    as_written = folder / pattern
     stem, dot, suffix = pattern.rpartition(".")
     if dot and suffix.isalnum():
         letters = (f"[{letter.lower()}{letter.upper()}]" for letter in suffix)
@@ -415,7 +443,10 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     if "**" in name or any("**" in part for part in folders if part != "**"):
         raise no_pattern
     try:
-        return sorted(filter(_is_of_people, folder.glob(pattern)))
+        paths = set(folder.glob(pattern))
+        if "[" in as_written.name and as_written.is_file():  # a name, not a pattern: answers[1].csv
+            paths.add(as_written)
+        return in_order(filter(_is_of_people, paths))
     except (ValueError, LookupError, NotImplementedError):
         raise no_pattern from None
 
@@ -428,13 +459,17 @@ def no_match(folder: Path, pattern: str) -> InputFileError:
         where=folder,
         available=[path.relative_to(folder).as_posix() for path in files_below(folder)],
         got=pattern,
-        hint=_("Check the file name, or correct `files` in survey.yaml."),
+        hint=_backslash(pattern) or _("Check the file name, or correct `files` in survey.yaml."),
     )
 
 
-def path_below(folder: Path, path: Path) -> str:
-    """Return a file's path as seen from a folder, with slashes."""
-    return os.path.relpath(path, folder).replace(os.sep, "/")
+def path_below(folder: Path | str, path: Path | str) -> str:
+    """Return a file's path as seen from a folder, with slashes; the whole path from one drive of Windows to another."""
+    try:
+        seen = os.path.relpath(path, folder)
+    except ValueError:
+        seen = os.path.abspath(path)
+    return seen.replace(os.sep, "/")
 
 
 def changed_since(folder: Path, sums: Path) -> dict[str, str]:
@@ -544,7 +579,7 @@ def new_file(target: Path, *, replace: bool = False) -> Iterator[Path]:
         yield scratch
         _to_disk(scratch)
         if replace:
-            os.replace(scratch, target)
+            _patiently(os.replace, scratch, target)
         else:
             name_finished(scratch, target)
         _to_disk(target.parent)
@@ -612,7 +647,7 @@ def _moved(scratch: Path, target: Path) -> bool:
     for path in sorted(scratch.rglob("*")):
         _to_disk(path)
     try:
-        os.rename(scratch, target)
+        _patiently(os.rename, scratch, target)
     except OSError:
         if os.path.lexists(target):
             return False
@@ -647,19 +682,54 @@ def free_name(first: Path) -> Path:
 
 
 def point_latest(target: Path) -> Path:
-    """Make `latest` beside a finished folder stand for it: a symbolic link, or a copy where links are not allowed."""
+    """Make `latest` beside a finished folder stand for it: a symbolic link, or a copy where links are not allowed.
+
+    Raises
+    ------
+    ExportError
+        X422 where a program holds a file of the copy before; that one stays then, and the finished folder with it.
+    """
     latest = target.parent / "latest"
     scratch = unfinished(target.parent)
-    old = unfinished(target.parent)
     try:
-        scratch.symlink_to(target.name, target_is_directory=True)
-    except OSError:
-        shutil.copytree(target, scratch)
-    if latest.is_dir() and not latest.is_symlink():
-        os.rename(latest, old)
-    os.replace(scratch, latest)
-    remove(old)
+        try:
+            scratch.symlink_to(target.name, target_is_directory=True)
+        except OSError:
+            shutil.copytree(target, scratch)
+        _exchange(scratch, latest)
+    except PermissionError:
+        remove(scratch)
+        raise ExportError(
+            "X422",
+            _(
+                "The results are complete in {folder}, but `latest` still holds those before: a "
+                "program (Excel, say) has a file of `latest` open.",
+                folder=target.name,
+            ),
+            where=latest,
+            hint=_("Close that file and run again; until then read {folder}.", folder=target.name),
+        ) from None
+    except BaseException:
+        remove(scratch)
+        raise
     return latest
+
+
+def _exchange(scratch: Path, latest: Path) -> None:
+    """Put a link or a folder in the place of another: in one step where the system does so, else the old goes aside."""
+    try:
+        return os.replace(scratch, latest)
+    except OSError:  # a folder lies there; Windows exchanges no links of folders either
+        if not os.path.lexists(latest):
+            raise
+    old = unfinished(latest.parent)
+    _patiently(os.rename, latest, old)
+    try:
+        _patiently(os.rename, scratch, latest)
+    except BaseException:
+        os.rename(old, latest)
+        raise
+    remove(old)
 
 
 def flush_output() -> None:

@@ -5,6 +5,8 @@ What is installed apart, and what to say where it is not.
 
 from __future__ import annotations
 
+import hashlib
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from satisfaction.foundation.tables import write_text
 FACTS = "surveys/guizhou-2026q3"  # the wave that the notebooks work on, too
 NOTEBOOKS = "0*.ipynb"
 SHELVES = ("notebooks", "notebooks/en")
+PROGRAM = (".py", ".mo", ".yaml", ".csv", ".html", ".css", ".js", ".txt", ".R")
 # the modules that show whether an extra is installed
 EXTRAS = {
     "lab": (
@@ -29,6 +32,22 @@ EXTRAS = {
         "statsmodels",
     ),
 }
+
+
+@lru_cache(maxsize=1)
+def program_digest() -> str:
+    """Return one checksum over the files that decide what is computed and written, alike in a checkout and installed.
+
+    The version of a program stays while it is worked on; its code and its catalogue do not.
+    """
+    package = Path(__file__).parents[1]
+    brought_along = Path(__file__).with_suffix("")
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        if path.suffix in PROGRAM and brought_along not in path.parents:
+            digest.update(path.relative_to(package).as_posix().encode())
+            digest.update(path.read_bytes().replace(b"\r\n", b"\n"))
+    return f"sha256:{digest.hexdigest()[:12]}"
 
 
 def shipped(name: str) -> Path:

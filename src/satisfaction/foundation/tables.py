@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import pandas as pd
 import xlsxwriter
 
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.files import sha256
+from satisfaction.foundation.files import in_order, sha256
 from satisfaction.foundation.grids import Grid, Texts, read_grids
 from satisfaction.foundation.language import _
 
@@ -91,41 +91,54 @@ class Kept:
         return answer
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, wanted: Collection[str] = ()) -> pd.DataFrame:
     """Read the first table of a file as a DataFrame of text.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : collection of str
+        Columns that are needed: where the first sheet has not all of them and one other sheet alone has, that one is read.
 
     Raises
     ------
     InputFileError
-        What `read_tables` raises; F444 where another sheet goes on with rows under the same column names.
+        What `read_tables` raises; F444 where another sheet goes on with rows under the same column names, F445 where the
+        workbook hides the sheet.
     """
-    first, *others = read_tables(path)
-    for other in others:
-        if other.header == first.header and other.numbers:
+    grids, _not_tables = read_grids(path)
+    tables = [_table(grid) for grid in grids]
+    fitting = [place for place, table in enumerate(tables) if {*wanted} <= {*table.header}]
+    chosen = 0
+    if 0 not in fitting and len(fitting) == 1:
+        chosen = fitting[0]
+    table = tables[chosen]
+    if grids[chosen].hidden:
+        raise InputFileError(
+            "F445",
+            _("The workbook hides the sheet '{sheet}' that would be read.", sheet=table.sheet),
+            where=path,
+            available=[other.sheet for other in tables],
+            hint=_("Show the sheet if its rows are meant, or take it away."),
+        )
+    for place, other in enumerate(tables):
+        if place != chosen and other.header == table.header and other.numbers:
             raise InputFileError(
                 "F444",
                 _(
                     "The sheet has the same columns as '{first}', and only the first sheet is read.",
-                    first=first.sheet,
+                    first=table.sheet,
                 ),
                 where=f"{path} {other.sheet}",
                 hint=_(
                     "Put the rows of all sheets below one another in the first, or take it away."
                 ),
             )
-    return first.frame()
+    return table.frame()
 
 
 def _table(grid: Grid) -> RawTable:
     """Split header from rows."""
-    header = _header(grid)
-    named = grid.columns[: len(header)]
-    columns = [column[1:] for column in named]
-    numbers = grid.numbers[1:].tolist()
-    return RawTable(grid.path, grid.sheet, header, columns, numbers)
-
-
-def _header(grid: Grid) -> tuple[str, ...]:
     names = [name.strip() for name in grid.record(0)]
     while names and not names[-1]:
         names.pop()
@@ -136,11 +149,16 @@ def _header(grid: Grid) -> tuple[str, ...]:
             where=" ".join(filter(None, (str(grid.path), grid.sheet, "row 1"))),
             hint=_("Rename or remove the extra column."),
         )
-    return tuple(names)
+    header = tuple(names)
+    named = grid.columns[: len(header)]
+    columns = [column[1:] for column in named]
+    numbers = grid.numbers[1:].tolist()
+    return RawTable(grid.path, grid.sheet, header, columns, numbers)
 
 
 CHECKSUMS = "SHA256SUMS"
 Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
+A4 = 9  # Excel counts its kinds of paper; by default a workbook prints on American letter
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
 IN_MEMORY = {
     "in_memory": True
@@ -254,6 +272,7 @@ def fill_sheet(
     It prints as wide as a page, its header on every one.
     """
     sheet.set_landscape()
+    sheet.set_paper(A4)
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
     quoted = workbook.add_format({"quote_prefix": True})
@@ -282,7 +301,7 @@ def _write_cell(
 def write_json(content: object, path: Path) -> None:
     """Write JSON with sorted keys; Chinese stays readable."""
     text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str)
-    path.write_text(f"{text}\n", encoding="utf-8")
+    write_text(f"{text}\n", path)
 
 
 def write_text(content: str, path: Path) -> None:
@@ -293,7 +312,7 @@ def write_text(content: str, path: Path) -> None:
 def write_checksums(folder: Path) -> None:
     """Write the SHA-256 of every file of a folder, itself apart, as `sha256sum -c` reads it."""
     lines = ""
-    for path in sorted(folder.iterdir()):
+    for path in in_order(folder.iterdir()):
         if path.is_file() and path.name != CHECKSUMS:
             lines += f"{sha256(path)}  {path.name}\n"
     write_text(lines, folder / CHECKSUMS)

@@ -1,6 +1,6 @@
 """A workbook to correct: the first sheet in view with some cells marked, the others hidden.
 
-Workbooks for an office: a plain sheet for programs, a styled one for people, and sheets that explain.
+Workbooks for an office: a styled sheet for people, sheets that explain, and a plain one for programs.
 
 Workbook templates: a sheet to fill in with drop-downs, an example apart from it, the codes, and how to fill it in.
 """
@@ -18,7 +18,7 @@ import xlsxwriter
 
 from satisfaction.foundation.figures import text_columns
 from satisfaction.foundation.language import LANGUAGES, Text, _, pgettext
-from satisfaction.foundation.tables import CREATED, FORMULA, fill_sheet, new_workbook
+from satisfaction.foundation.tables import A4, CREATED, FORMULA, fill_sheet, new_workbook
 
 WIDTH = 14
 
@@ -46,6 +46,7 @@ def write_marked(
             sheet.set_column(0, last, WIDTH, text)
             sheet.freeze_panes(1, 0)
             sheet.set_landscape()
+            sheet.set_paper(A4)
             sheet.repeat_rows(0)
             if place:
                 sheet.hide()
@@ -123,16 +124,16 @@ class ShownSheet:
 def write_office_workbook(
     path: Path, data: pd.DataFrame, shown: ShownSheet, further: Mapping[str, pd.DataFrame]
 ) -> None:
-    """Write a workbook that opens on the sheet for readers; the first sheet, `data`, is plain.
+    """Write a workbook whose first sheet is the one for readers; the last, `data`, is plain, for programs.
 
-    Rows are written one after another and leave memory at once; the same tables give the same bytes.
+    Whoever prints the workbook gets first what can be read on paper. Rows are written one after another and leave memory at once; the same tables give the same bytes.
     """
     # row by row, its temporary files beside it: those of a program that is killed go with the unfinished folder
     options = {"constant_memory": True, "tmpdir": str(path.parent)}
     with new_workbook(path, options) as workbook:
-        fill_sheet(workbook, workbook.add_worksheet("data"), data)
         _write_shown(workbook, shown)
         _add_explaining(workbook, further)
+        fill_sheet(workbook, workbook.add_worksheet("data"), data)
 
 
 def write_explaining(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
@@ -168,12 +169,12 @@ def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapp
 
 def _one_page_wide(sheet: Any) -> None:
     sheet.set_landscape()
+    sheet.set_paper(A4)
     sheet.fit_to_pages(1, 0)
 
 
 def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:
     sheet = workbook.add_worksheet(shown.name)
-    sheet.activate()
     _one_page_wide(sheet)
     for place, column in enumerate(shown.columns):
         sheet.set_column(place, place, column.width)

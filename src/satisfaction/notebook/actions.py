@@ -20,7 +20,7 @@ from satisfaction.declarations.survey import read_survey
 from satisfaction.fieldwork.daily import summary_lines, write_fieldwork
 from satisfaction.fieldwork.standing import stand
 from satisfaction.foundation.errors import SatisfactionError
-from satisfaction.foundation.files import free_name, new_file
+from satisfaction.foundation.files import free_name, new_file, path_below
 from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.tables import write_text
@@ -259,7 +259,7 @@ def linked(links: list[tuple[Text, Path]]) -> str:
     """
     items = []
     for label, path in links:
-        place = os.path.relpath(path, Path.cwd()).replace(os.sep, "/")
+        place = path_below(Path.cwd(), path)
         attributes = ""
         if path.suffix != ".ipynb":
             below = path.resolve().relative_to(project_root(path.parent)).as_posix()

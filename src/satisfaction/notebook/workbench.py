@@ -487,7 +487,7 @@ class Workbench:
                 reason=Text(reason),
                 source=Text(source),
                 by=by,
-                date=date or datetime.datetime.now(datetime.UTC).date(),
+                date=date or datetime.date.today(),
                 weighting=trial.steps,
                 lines=after.block,
                 before=self.survey.declared.weighting,

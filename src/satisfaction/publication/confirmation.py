@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from satisfaction import __version__
 from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.language import Language, Text, _, use
@@ -22,25 +22,7 @@ ROLES = (
     _("Checked by"),
     _("Responsible"),
 )
-FIGURES = (
-    "indices.csv",
-    "indices.xlsx",
-    "indices-en.xlsx",
-    "indices-zh.xlsx",
-    "indices.parquet",
-    "ranking.csv",
-    "ranking.xlsx",
-    "ranking-en.xlsx",
-    "ranking-zh.xlsx",
-    "ranking.parquet",
-    "covariance.csv",
-    "selection_model.csv",
-    "selection_sensitivity.csv",
-    "selection_odds.csv",
-    "selection.xlsx",
-    "selection-en.xlsx",
-    "selection-zh.xlsx",
-)
+CONFIRMED = {".csv", ".xlsx", ".parquet", ".json"}
 
 
 def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: int) -> str:
@@ -65,16 +47,16 @@ def confirm_page(results: Results, folder: Path, *, revision: int, language: Lan
     """Write the page on which names and dates are filled in: what is confirmed, by fingerprints of the files in `folder`."""
     survey = results.survey
     fingerprints = {}
-    for name in (*FIGURES, "manifest.json"):
-        if (folder / name).is_file():
-            fingerprints[name] = sha256(folder / name)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in CONFIRMED:
+            fingerprints[path.name] = sha256(path)
     content = {
         "title": survey.declared.title,
         "marks": survey.marks,
         "adopted": adoption_notes(results),
         "wave": survey.declared.wave,
         "revision": revision,
-        "version": importlib.metadata.version("satisfaction"),
+        "version": __version__,
         "questionnaire": survey.questionnaire.reference,
         "files": fingerprints,
         "roles": ROLES,

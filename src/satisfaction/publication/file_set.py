@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import write_parquet
 from satisfaction.foundation.errors import DamagedSetError, ExportError, SatisfactionError
+from satisfaction.foundation.file_sets import sets_of
 from satisfaction.foundation.files import (
     dated_folder,
     new_folder,
@@ -46,7 +47,7 @@ from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import area_labels, mark, twelve_digits
 from satisfaction.publication.manifest import beside_folder, datapackage, inputs, manifest, plain
-from satisfaction.publication.ranking_table import by_rank_alone
+from satisfaction.publication.ranking_table import by_rank_alone, unranked_note
 from satisfaction.publication.ranking_workbook import (
     write_assessment_workbook,
     write_indicators_workbook,
@@ -110,7 +111,8 @@ def _write_ranking(
 
     def write(path: Path) -> None:
         notes = _notes(survey, published, ranking)
-        write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
+        share = kind == "rate"
+        write_ranking_workbook(published.ranking, notes, path, measure=measure, share=share)
 
     _write_each(survey, folder / f"{prefix}ranking.xlsx", write)
     if published.selection.anything and not prefix:
@@ -142,7 +144,8 @@ def _write_ranking(
 
 def _notes(survey: Survey, published: Tables, ranking: Ranking) -> list[str]:
     """Return what must be said of a ranking, in the current language."""
-    notes = (survey.marks, *ranking.summary["notes"], published.statement.text)
+    without_rank = unranked_note(ranking, area_labels(survey))
+    notes = (survey.marks, *ranking.summary["notes"], without_rank, published.statement.text)
     return [str(note) for note in notes if note]
 
 
@@ -367,7 +370,22 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     """
     shelf = results.survey.folder / "out"
     results = beside_folder(results)
-    _refuse_trial(results.survey)
+    survey = results.survey
+    departures = survey.departures()
+    if departures:
+        raise ExportError(
+            "X402",
+            _(
+                "The results are not what the survey's folder gives: {departures}; nothing "
+                "was written to out/.",
+                departures=comma_list(departures),
+            ),
+            where=str(survey.folder),
+            hint=_(
+                "If a file changed during the run, run again; keep a trial with "
+                "sat.export(results, folder), which marks it so."
+            ),
+        )
     revision = _next_revision(results, shelf / "latest")
     with dated_folder(shelf / _stamp()) as dated:
         _write_set(results, dated.scratch, dated.target, handover=handover, revision=revision)
@@ -384,38 +402,22 @@ def export_as_trial(results: Results) -> Path:
     return dated.target
 
 
-def _refuse_trial(survey: Survey) -> None:
-    departures = survey.departures()
-    if departures:
-        raise ExportError(
-            "X402",
-            _(
-                "The results are not what the survey's folder gives: {departures}; nothing "
-                "was written to out/.",
-                departures=comma_list(departures),
-            ),
-            where=str(survey.folder),
-            hint=_(
-                "If a file changed during the run, run again; keep a trial with "
-                "sat.export(results, folder), which marks it so."
-            ),
-        )
-
-
 def revision_of(folder: Path) -> int:
     """Return the revision of an exported folder."""
-    return _revision(read_json(folder / "run.json"))
-
-
-def _revision(run: dict[str, Any]) -> int:
-    revision = str(run.get("revision", ""))
+    revision = str(read_json(folder / "run.json").get("revision", ""))
     return int(revision) if revision.isdigit() else 1
 
 
 def _next_revision(results: Results, latest: Path) -> int:
-    """Return the revision of a new set; where `latest` is damaged, one more than that of any set beside it."""
+    """Return the revision of a new set; where `latest` is damaged, one more than that of any set beside it.
+
+    Where a program was stopped while it exchanged a copied `latest`, the newest set stands for it.
+    """
     if not latest.is_dir():
-        return 1
+        official = [folder for folder in sets_of(latest.parent) if "-" not in folder.name]
+        if not official:
+            return 1
+        latest = official[-1]
     try:
         before = read_json(latest / "manifest.json", ["inputs"])["inputs"]
         return revision_of(latest) + int(before != inputs(results))

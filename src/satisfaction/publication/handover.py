@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.items import SingleItem
-from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import ExportError
@@ -422,10 +421,18 @@ def hand_over_results(results: Results, folder: str | Path) -> HandOver:
     ['level', 'code', 'measure', 'estimate', 'se', 'n']
     """
     survey = results.survey
+    questionnaire = survey.questionnaire
+    labels = {RESPONDED: _("1 responded; 0 did not respond")}
+    for name, item in questionnaire.items.items():
+        labels[name] = item.text
+        if isinstance(item, SingleItem):
+            answers = questionnaire.answers(name) | questionnaire.special(name)
+            listed = semicolon_list(starmap(answer_with_code, answers.items()))
+            labels[name] = _("{label} ({name})", label=item.text, name=listed)
     about = About(
         title=_("{title} ({name})", title=survey.declared.title, name=survey.name),
         mark=mark(survey),
-        labels=_labels(survey.questionnaire),
+        labels=labels,
         notes=tuple(_notes(results)),
         steps=weighting_log(results),
         languages=survey.declared.languages,
@@ -522,18 +529,6 @@ def _check_measures(chosen: Sequence[Measure]) -> None:
             where="measures",
             hint=_('Write measures=["index"], for instance.'),
         )
-
-
-def _labels(questionnaire: Questionnaire) -> Mapping[str, Text]:
-    """Return the label of every item, with its answers where it has codes."""
-    labels = {RESPONDED: _("1 responded; 0 did not respond")}
-    for name, item in questionnaire.items.items():
-        labels[name] = item.text
-        if isinstance(item, SingleItem):
-            answers = questionnaire.answers(name) | questionnaire.special(name)
-            listed = semicolon_list(starmap(answer_with_code, answers.items()))
-            labels[name] = _("{label} ({name})", label=item.text, name=listed)
-    return labels
 
 
 def _notes(results: Results) -> Iterator[Text]:

@@ -416,18 +416,14 @@ def _unit_numbers(unit_codes: list[Any], stratum: Any, variance_stratum: Any) ->
     numbers = []
     mistaken = False
     for stage in stages:
-        units = _together([*within, *unit_codes[:stage]])
+        keys = [*within, *unit_codes[:stage]]
+        units = pd.concat(keys, axis=1, keys=range(len(keys))).groupby(list(range(len(keys))))
         units_in_r = _joined([*within_in_r, *unit_codes[:stage]], ".").nunique()
         mistaken = mistaken or units.ngroups != units_in_r
         numbers.append(units.ngroup() + 1)
     if mistaken:
         for stage, number in zip(stages, numbers, strict=True):
             yield _Draft("", "variance_unit", "character", as_codes(number), f"{PSU}_{stage}")
-
-
-def _together(keys: list[Any]) -> Any:
-    """Group rows by the combinations of columns."""
-    return pd.concat(keys, axis=1, keys=range(len(keys))).groupby(list(range(len(keys))))
 
 
 def _weights_and_columns(

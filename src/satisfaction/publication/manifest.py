@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction import __version__
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey, read_survey, what_is_tested
 from satisfaction.foundation.file_sets import FORMAT
-from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
+from satisfaction.foundation.files import path_below, read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
+from satisfaction.foundation.shipped import program_digest
 from satisfaction.pipeline import PARTS, Results, weighting_log
 from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
@@ -36,10 +38,10 @@ PACKAGES = (
     "narwhals",
     "numpy",
     "pandas",
-    "satisfaction",
     "scipy",
     "xlsxwriter",
 )
+PROGRAM_FILES = "satisfaction_files"
 
 KEYS = {
     "indices": ["level", "code", "measure"],
@@ -136,7 +138,11 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         content["ranking_name"] = survey.ranking_name
     content["ranking"] = dict(results.ranking.summary)
     content |= _further(results)
-    content["left_out"] = _left_out(results)
+    records = []
+    for group in results.rankings.left_out:
+        record = {"level": group.level, "parent": group.parent, "codes": group.codes}
+        records.append(record | {"reason": group.reason.both})
+    content["left_out"] = records
     content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
     content["tests"] = what_is_tested(survey)
@@ -192,8 +198,13 @@ def _rules(survey: Survey) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what computes the figures, by name."""
+    """Return the versions of what computes the figures, by name; of this program its files, too.
+
+    A version stays the same while a program is worked on, its files and its catalogue do not.
+    """
     packages = {package: importlib.metadata.version(package) for package in PACKAGES}
+    packages["satisfaction"] = __version__
+    packages[PROGRAM_FILES] = program_digest()
     return {"python": platform.python_version()} | packages
 
 
@@ -231,15 +242,6 @@ def _rows_account(results: Results) -> dict[str, Any]:
         "areas_without_answers": list(silent["code"]),
         "rows": rows | {"balanced": balanced},
     }
-
-
-def _left_out(results: Results) -> list[dict[str, Any]]:
-    """Return the groups of areas that are not ranked, with the reason."""
-    records = []
-    for group in results.rankings.left_out:
-        record = {"level": group.level, "parent": group.parent, "codes": group.codes}
-        records.append(record | {"reason": group.reason.both})
-    return records
 
 
 def plain(value: Any) -> Any:
@@ -301,7 +303,7 @@ def input_names(survey: Survey) -> set[str]:
 
 def _names_in_set(survey: Survey, paths: Iterable[str]) -> dict[str, str]:
     ordered = sorted(paths)
-    below = [os.path.relpath(path, survey.folder).replace(os.sep, "/") for path in ordered]
+    below = [path_below(survey.folder, path) for path in ordered]
     return dict(zip(ordered, masked_names(below), strict=True))
 
 

@@ -181,19 +181,39 @@ def _within(ranking: Ranking, *, level: str, parent: str, exact: str) -> pd.Data
     se_note = [borrowed.get(code, "") for code in table["code"]]
     if exact:
         se_note = [exact] * len(table)
-    barred = {}
-    if ranking.source is not None:
-        barred = ranking.source.conventions.get("barred", {})
-    why_unranked = np.where(table["estimate"].isna(), WITHHELD.both, FEW.both).astype(object)
-    for row, code in enumerate(table["code"]):
-        if code in barred:
-            why_unranked[row] = barred[code].both
+    reasons = why_not_ranked(ranking)
+    why_unranked = [reasons.get(code, NOTHING).both for code in table["code"]]
     table["level"] = level
     table["within"] = parent
     table["of"] = ranking.summary["p"]
     table["probability_first"] = ranking.target("top", 1).table["probability"]
     table["note"] = np.where(ranking.units.ranked, se_note, why_unranked)
     return table.sort_values(["rank", "code"], na_position="last")
+
+
+def why_not_ranked(ranking: Ranking) -> dict[str, Text]:
+    """Say why units are not ranked, by the unit."""
+    barred: Mapping[str, Text] = {}
+    if ranking.source is not None:
+        barred = ranking.source.conventions.get("barred", {})
+    estimate = ranking.table.set_index("unit")["estimate"]
+    reasons = {}
+    for unit in ranking.summary.not_ranked:
+        usual = WITHHELD if pd.isna(estimate[unit]) else FEW
+        reasons[unit] = barred.get(unit, usual)
+    return reasons
+
+
+def unranked_note(ranking: Ranking, names: Mapping[str, Text]) -> Text:
+    """Name the units without a rank and say why; nothing where all have one, or none."""
+    if not ranking.ranks_any:
+        return NOTHING
+    areas = []
+    for unit, why in why_not_ranked(ranking).items():
+        areas.append(_("{area} ({why})", area=names[unit], why=why))
+    if not areas:
+        return NOTHING
+    return _("Without a rank: {areas}.", areas=comma_list(areas))
 
 
 def _left_out(survey: Survey, estimates: Estimates, group: LeftOut) -> pd.DataFrame:
@@ -455,8 +475,8 @@ def _ladder_basis(survey: Survey, escalation: Escalation, row: LadderRow) -> Tex
     release = escalation.release
     assert release is not None
     stood = ngettext(
-        "listed in {since}, then {n} wave off the list, rank {rank:g} now",
-        "listed in {since}, then {n} waves off the list, rank {rank:g} now",
+        "listed since {since}, by now {n} wave off the list, rank {rank:g} now",
+        "listed since {since}, by now {n} waves off the list, rank {rank:g} now",
         row.counted,
         since=row.waves[0],
         rank=row.value,

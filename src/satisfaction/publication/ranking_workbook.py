@@ -70,11 +70,11 @@ def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_ranking_workbook(
-    table: pd.DataFrame, notes: Sequence[str], path: Path, *, share: bool
+    table: pd.DataFrame, notes: Sequence[str], path: Path, *, measure: Text, share: bool
 ) -> None:
     """Write a sheet for programs (data), one for people, the dictionary and notes, in the current language.
 
-    `share`: the ranked measure is a rate.
+    `measure`: what is ranked; `share`: it is a rate.
     """
     figure: Shown = "points"
     if share:
@@ -93,7 +93,8 @@ def write_ranking_workbook(
     columns.append(_under_title("listed", listed, width=11))
     columns.append(_column(table, "probability_bottom", "probability", width=10))
     columns.append(_column(table, "grade", "count", width=6))
-    lines = [*_about(table, _("ranking")), str(RANK_NOTE)]
+    ranked_by = _("ranking by {measure}", measure=measure)
+    lines = [*_about(table, ranked_by), str(RANK_NOTE)]
     further_sheets = _explained(table)
     further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
     write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
@@ -159,11 +160,26 @@ def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
     if len(tables.odds):
         data = tables.odds
         what = ODDS
-        columns = _odds_columns(data)
+        sentences = [str(Text(row["zh"], row["en"])) for row in data.to_dict("records")]
+        columns = [
+            _column(data, "rank", "count", width=6),
+            _named(data, "name", _("area"), width=22),
+            _column(data, "satisfied_share", "percent", width=10),
+            _column(data, "odds_alone", "points", width=10),
+            _column(data, "odds_alike", "points", width=10),
+            ShownColumn(str(_("sentence")), sentences, width=60),
+        ]
     else:
         data = tables.sensitivity
         what = SENSITIVITY
-        columns = _sensitivity_columns(data)
+        figures = _percent_or_points(data["kind"] == "rate")
+        columns = [
+            _named(data, "name", _("area"), width=22),
+            _named(data, "measure", _("measure"), width=22),
+        ]
+        for name in ("estimate_answered", "phi_0", "phi_05", "phi_1"):
+            columns.append(_column(data, name, figures, width=10))
+        columns.append(_column(data, "proxy_correlation", "points", width=10))
     wave = f"{data['survey'].iloc[0]}  {data['wave'].iloc[0]}"
     lines = [wave, str(mark_as_text(data["mark"].iloc[0])), str(what)]
     further = {}
@@ -174,30 +190,6 @@ def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
     names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
     further[str(_("dictionary"))] = dictionary_table(names)
     write_office_workbook(path, data, ShownSheet(str(_("for people")), lines, columns), further)
-
-
-def _odds_columns(odds: pd.DataFrame) -> list[ShownColumn]:
-    sentences = [str(Text(row["zh"], row["en"])) for row in odds.to_dict("records")]
-    return [
-        _column(odds, "rank", "count", width=6),
-        _named(odds, "name", _("area"), width=22),
-        _column(odds, "satisfied_share", "percent", width=10),
-        _column(odds, "odds_alone", "points", width=10),
-        _column(odds, "odds_alike", "points", width=10),
-        ShownColumn(str(_("sentence")), sentences, width=60),
-    ]
-
-
-def _sensitivity_columns(table: pd.DataFrame) -> list[ShownColumn]:
-    figures = _percent_or_points(table["kind"] == "rate")
-    columns = [
-        _named(table, "name", _("area"), width=22),
-        _named(table, "measure", _("measure"), width=22),
-    ]
-    for name in ("estimate_answered", "phi_0", "phi_05", "phi_1"):
-        columns.append(_column(table, name, figures, width=10))
-    columns.append(_column(table, "proxy_correlation", "points", width=10))
-    return columns
 
 
 def _percent_or_points(is_share: pd.Series) -> list[Shown]:

@@ -25,13 +25,13 @@ from satisfaction.foundation.errors import (
 from satisfaction.foundation.file_sets import FORMAT, SUMS, lacking_refused, read_manifest
 from satisfaction.foundation.files import changed_since, decode, read_json, scratch_folder, sha256
 from satisfaction.foundation.grids import Grid, read_grids
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, current, readers_language, use
 from satisfaction.foundation.yaml import Record
 from satisfaction.pipeline import run
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.file_set import export
 from satisfaction.publication.labels import DIGITS
-from satisfaction.publication.manifest import input_names, manifest
+from satisfaction.publication.manifest import PROGRAM_FILES, input_names, manifest
 
 UNIT = tuple(
     title
@@ -307,7 +307,9 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
     except SatisfactionError as fault:
         if not changed and not found and not trial:
             raise
-        return Verification(folder, found, changed, {}, (), 0, str(fault), trial, unrecorded)
+        with use(current() or readers_language()):
+            message = str(fault)
+        return Verification(folder, found, changed, {}, (), 0, message, trial, unrecorded)
     return Verification(
         folder, found, changed, versions, tuple(differing), len(names), "", trial, unrecorded
     )
@@ -380,9 +382,15 @@ def unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
 
 
 def other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the programs whose version differs: the set's, and the one at hand."""
+    """Return the programs whose version differs: the set's, and the one at hand.
+
+    A set that does not record the files of this program was made by a program of other files.
+    """
+    recorded = {PROGRAM_FILES: ""} | then
     return {
-        name: (old, str(now.get(name, ""))) for name, old in then.items() if old != now.get(name)
+        name: (old, str(now.get(name, "")))
+        for name, old in recorded.items()
+        if old != now.get(name)
     }
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
 from satisfaction.ranking.drawn import (
     marginal_drawn_sets,
@@ -662,3 +662,14 @@ def notes(summary: RankingSummary) -> tuple[Text, ...]:
             _("se of 0 replaced by the se of the limits: {replaced}.", replaced=replaced)
         )
     return tuple(sentences)
+
+
+def with_names(note: Text, summary: RankingSummary, names: Mapping[str, Text]) -> Text:
+    """Return a note with the names of the units that it lists by their codes."""
+    for units in (summary.model_dependent, summary.fragile, summary.se_from_limits):
+        codes = ", ".join(units or ())
+        if units and note.en.endswith(f": {codes}."):
+            listed = comma_list([names.get(unit, Text(unit)) for unit in units])
+            zh = note.zh.replace(codes, listed.zh)
+            return Text(zh, note.en.replace(codes, listed.in_language("en")))
+    return note

@@ -7,7 +7,8 @@ expressions. The only reader of scoring rules.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
@@ -48,14 +49,27 @@ def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
 
 def changed_measures(now: Questionnaire, before: Questionnaire) -> set[str]:
     """Name the rates and indices that a questionnaire declares otherwise; every measure where anything else differs."""
-    named = {"rates": now.rates, "indices": now.indices}
-    if before.model_copy(update=named) != now:
+    if not same_items(now, before):
         return {*now.rates, *now.topics, *now.indices}
     changed = {name for name, rate in now.rates.items() if rate != before.rates.get(name)}
     for name, index in now.indices.items():
         if index != before.indices.get(name):
             changed.add(name)
     return changed
+
+
+def same_items(now: Questionnaire, before: Questionnaire) -> bool:
+    """Tell whether two questionnaires differ in rates and indices at most."""
+    return before.model_copy(update={"rates": now.rates, "indices": now.indices}) == now
+
+
+def from_points(index: Measure, columns: Collection[str]) -> Measure:
+    """Return an index that takes the points of its items from columns, as far as they are there."""
+    of_items, *sums = index.stages
+    missing = {name: points for name, points in of_items.items() if name not in columns}
+    if not missing:
+        return replace(index, stages=tuple(sums))
+    return replace(index, stages=(missing, *sums))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.foundation.engines import one_blas_thread
+from satisfaction.foundation.engines import matched, one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import require_columns
@@ -320,7 +320,9 @@ def _indicators(
     for i, level in enumerate(levels):
         key = level if isinstance(level, tuple) else (level,)
         position[key] = i
-    level_of = np.array([position.get(key, -1) for key in level_tuples(cells, columns)])
+    different = cells[list(columns)].drop_duplicates(ignore_index=True)
+    of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
+    level_of = np.array(of_different)[matched(cells, different, columns)]
     strange = (level_of < 0) & weighted
     if strange.any():
         unknown = cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)

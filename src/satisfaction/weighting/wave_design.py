@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.items import AreaItem, SingleItem
@@ -14,9 +15,14 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError
+from satisfaction.foundation.errors import DesignError, shortened_list
 from satisfaction.foundation.language import NOTHING, Text, _
-from satisfaction.sampling.counted_answers import changed_measures, compile_measures
+from satisfaction.sampling.counted_answers import (
+    changed_measures,
+    compile_measures,
+    from_points,
+    same_items,
+)
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
 from satisfaction.sampling.variance import LonelyPsu
@@ -96,16 +102,24 @@ def remeasured(
 ) -> SampleDesign:
     """Return a design with the measures of another questionnaire on the same answers: those of the names alone.
 
-    Counted anew are those that `before`, the questionnaire of the design's own, does not declare the same.
+    Counted anew are those that `before`, the questionnaire of the design's own, does not declare the same; an index from
+    the points of its items, where the items are the same.
     """
     chosen = []
     anew = []
     changed = changed_measures(survey.questionnaire, before)
+    kept: list[str] = []
+    if same_items(survey.questionnaire, before):
+        kept = design.table.collect_schema().names()
     for measure in compile_measures(survey.questionnaire):
-        if measure.name in names:
-            chosen.append(measure)
-            if measure.name in changed or measure.name not in design.measures:
-                anew.append(measure)
+        if measure.name not in names:
+            continue
+        chosen.append(measure)
+        if measure.name not in changed and measure.name in design.measures:
+            continue
+        if measure.kind == "index":
+            measure = from_points(measure, kept)
+        anew.append(measure)
     design = design.over(_measured(design.table, anew))
     return replace(design, measures={measure.name: measure for measure in stored(chosen)})
 
@@ -202,3 +216,32 @@ def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
         else:
             assert isinstance(item, AreaItem)
     return margin_targets(table, columns)
+
+
+def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
+    """Name the areas with fewer people in a table of the population than respondents: figures in tens of thousands, mostly."""
+    area = survey.questionnaire.roles.area
+    respondents_of = respondents[area].value_counts().sort_index()
+    declared = survey.declared
+    tables = [(margin.file, survey.margins[name]) for name, margin in declared.margins.items()]
+    if declared.frame is not None and survey.frame is not None:
+        tables.append((declared.frame.file, survey.frame))
+    notes = []
+    for file, table in tables:
+        if area not in table:
+            continue
+        people_of = pd.to_numeric(table["population"]).groupby(table[area]).sum()
+        too_few = []
+        for code, respondents_there in respondents_of.items():
+            people = people_of.get(code, np.inf)
+            if people < respondents_there:
+                too_few.append(f"{code} ({people:g} < {respondents_there})")
+        if too_few:
+            note = _(
+                "{file} has fewer people than there are respondents: {areas}. It wants persons, "
+                "not tens of thousands and not shares.",
+                file=file,
+                areas=shortened_list(too_few),
+            )
+            notes.append(note)
+    return notes

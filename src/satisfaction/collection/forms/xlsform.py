@@ -347,7 +347,8 @@ def read_xlsform(path: str | Path) -> Questionnaire:
     places: Places = {}
     data: dict[str, Any] = {}
     for place, row in _rows(sheets.get("sat_items"), "path", "value"):
-        pointer = _pointer(row["path"])
+        _root, *parts = row["path"].strip().split("/")
+        pointer = tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
         _put(data, pointer, _json(row["value"], f"{path} {place}"))
         places[pointer] = place
     settings = _settings(sheets)
@@ -578,11 +579,6 @@ def numbered_rows(table: RawTable) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a table by column name, each with its number in the sheet."""
     for number, record in zip(table.numbers, table.rows, strict=True):
         yield number, dict(zip(table.header, record, strict=True))
-
-
-def _pointer(path: str) -> tuple[str, ...]:
-    _root, *parts = path.strip().split("/")
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
 
 
 def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:

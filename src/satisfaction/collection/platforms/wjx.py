@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from satisfaction.collection.platforms.by_name import without_marks
 from satisfaction.collection.platforms.export import (
     EMPTY,
     SKIPPED,
@@ -75,16 +76,11 @@ def _unfold(table: ExportTable, markers: Mapping[str, str]) -> tuple[Fields, lis
         fields.append((column, mapped(values, markers)))
         if values is not cells:
             texts = mapped(cells, lambda value: "┋".join(filter(None, FREE.findall(value))))
-            fields.append((ExportColumn(_free_key(key, table), f"{column.title}#text"), texts))
+            free = f"{key}#text"
+            while free in table.keys:
+                free += "#"
+            fields.append((ExportColumn(free, f"{column.title}#text"), texts))
     return fields, notes
-
-
-def _free_key(key: str, table: ExportTable) -> str:
-    """Return the key of the column for free text after an option."""
-    free = f"{key}#text"
-    while free in table.keys:
-        free += "#"
-    return free
 
 
 def _column(key: str, title: str, options: set[str]) -> ExportColumn:
@@ -93,7 +89,7 @@ def _column(key: str, title: str, options: set[str]) -> ExportColumn:
         return ExportColumn(key, found[2], number=found[1], option=option)
     if found := QUESTION.fullmatch(title):
         number = f"{found[1]}({found[2]})" if found[2] else found[1]
-        return ExportColumn(key, found[3], number=number)
+        return ExportColumn(key, without_marks(found[3]), number=number)
     return ExportColumn(key, title, role=RECORDED.get(title, ""))
 
 

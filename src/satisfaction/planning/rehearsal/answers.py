@@ -121,7 +121,9 @@ def answer(residents: Residents, *, seed: int, wave: str) -> dict[str, Array]:
     codes["core_values"] = _core_values(leaning[1], evasive, random)
     random = generator(seed, "took_part_in", wave)
     codes["took_part_in"] = _activities(codes["took_part"], random)
-    left_at = _left_at(shape, talk)
+    leaves = talk.random(shape) < LEAVES_OFF
+    place = talk.integers(2, len(ORDER), size=shape)
+    left_at = np.where(leaves, place, len(ORDER))
     for position, item in enumerate(ORDER):
         codes[item][left_at <= position] = NO_ANSWER
     return {item: codes[item] for item in ORDER}
@@ -240,13 +242,6 @@ def _activities(took_part: Array, random: np.random.Generator) -> Array:
     chosen[draw < np.float32(0.006)] = -REFUSED
     took_any = (took_part == 1) | (took_part == 2)
     return np.where(took_any, chosen, NO_ANSWER).astype(np.int16)
-
-
-def _left_at(shape: tuple[int, ...], random: np.random.Generator) -> Array:
-    """Return the place of the item at which each person left off; after the last one for most."""
-    leaves = random.random(shape) < LEAVES_OFF
-    place = random.integers(2, len(ORDER), size=shape)
-    return np.where(leaves, place, len(ORDER))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -174,17 +174,14 @@ def _faulty(
         value = row["community"][:7] + "999"
     else:
         item = "county"
-        value = _another_county(row["county"], rows["county"])
+        county = row["county"]
+        prefecture = county[:4]
+        # the next county of the same prefecture, or the one before the last
+        near = sorted({other for other in rows["county"] if other[:4] == prefecture})
+        value = str(near[near.index(county) - 1])
     changed = row.copy()
     changed[item] = value
     return changed, (row["respondent_id"], kind, item, value)
-
-
-def _another_county(county: str, counties: pd.Series) -> str:
-    """Return the next county of the same prefecture, or the one before the last."""
-    prefecture = county[:4]
-    near = sorted({other for other in counties if other[:4] == prefecture})
-    return str(near[near.index(county) - 1])
 
 
 def _spoil_answers(

@@ -1,7 +1,4 @@
-"""A wave's folder: sample, truth and responses made anew from its declarations and facts.
-
-A poll of any size as Parquet files, with a known truth, written part by part: for trying engines, never for results.
-"""
+"""A wave's folder: sample, truth and responses made anew from its declarations and facts."""
 
 from __future__ import annotations
 
@@ -13,11 +10,10 @@ import pandas as pd
 from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
 from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import SurveyFile
-from satisfaction.foundation.engines import write_queries
-from satisfaction.foundation.errors import ExportError, SurveyError, shortened
-from satisfaction.foundation.files import new_file, new_folder
+from satisfaction.foundation.errors import SurveyError, shortened
+from satisfaction.foundation.files import new_file
 from satisfaction.foundation.language import _
-from satisfaction.foundation.tables import read_table, write_csv, write_json, write_text
+from satisfaction.foundation.tables import read_table, write_csv
 from satisfaction.foundation.yaml import Document
 from satisfaction.planning.rehearsal import phone
 from satisfaction.planning.rehearsal.answers import ORDER, Population, simulate_population
@@ -169,91 +165,3 @@ def _checked(document: Document, declared: SurveyFile, questionnaire: Questionna
             hint=_("Use it, or model the items in simulate/answers.py."),
         )
     return declared.fielded.start, declared.fielded.end
-
-
-COUNTIES = 88
-PER_STRATUM = 20
-AGES = 6
-STRATA = 2 * COUNTIES
-PSUS = STRATA * PER_STRATUM
-PART = 5_000_000  # rows a file
-MARK = _("simulated data, not a real survey").both
-SCALE = 1_000_000  # a hash is drawn from
-
-
-def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 1) -> Path:
-    """Write `rows` simulated answers as a folder of Parquet files.
-
-    Columns: id, county (six-digit text), stratum, psu, urban, sex, age, base_weight and q0, q1, ... (answers 1-5). The same rows
-    and seed give the same answers, whatever the machine; memory does not depend on the rows. truth.csv has the expected mean of
-    every item by county, simulated.json what was asked for.
-
-    Raises
-    ------
-    ExportError
-        X101 a folder that exists, X162 no positive number of rows.
-    """
-    target = Path(folder)
-    if rows < 1:
-        raise ExportError(
-            "X162",
-            _("The number of rows is positive."),
-            where=f"--rows {rows}",
-            hint=_("Correct the number."),
-        )
-    with new_folder(target) as scratch:
-        (scratch / "rows").mkdir()
-        queries = {}
-        for part, first in enumerate(range(0, rows, PART)):
-            path = scratch / "rows" / f"part-{part:05d}.parquet"
-            last = min(rows, first + PART)
-            queries[path] = part_query(first, last, items=items, seed=seed)
-        write_queries(queries, tables={"cuts": _cuts()}, mark=MARK)
-        write_csv(truth(items).assign(mark=MARK), scratch / "truth.csv")
-        write_json(
-            {"rows": rows, "items": items, "seed": seed, "mark": MARK}, scratch / "simulated.json"
-        )
-        write_text("", scratch / "rows" / "_SUCCESS")
-    return target / "rows"
-
-
-def part_query(first: int, last: int, *, items: int, seed: int) -> str:
-    """Return the query that makes rows first..last-1: pseudo-random by hash of the row's number, so that parts are independent.
-
-    An answer is 1 plus the county's cuts (table `cuts`) at or below a whole number drawn from `SCALE`.
-    """
-    drawn = ", ".join(f"hash(i, {seed}, 'q{k}') % {SCALE} as h{k}" for k in range(items))
-    columns = []
-    for k in range(items):
-        above = " + ".join(f"(h{k} >= cut{c})::tinyint" for c in range(1, 5))
-        columns.append(f"(1 + {above})::tinyint as q{k}")
-    answers = ", ".join(columns)
-    return (
-        f"select i as id, county, stratum, psu, (stratum % 2)::tinyint as urban, (hash(i, {seed}, 'sex') % 2)::tinyint as sex, "
-        f"(hash(i, {seed}, 'age') % {AGES})::tinyint as age, 5.0 + (hash(psu, {seed}, 'w') % 1000) / 100 as base_weight, {answers} from "
-        f"(select i, psu::int as psu, (psu // {PER_STRATUM})::int as stratum, {drawn} from "
-        f"(select i, hash(i, {seed}, 'psu') % {PSUS} as psu from range({first}, {last}) t(i))) join cuts on psu // {2 * PER_STRATUM} = number"
-    )
-
-
-def _cuts() -> pd.DataFrame:
-    """Return for every county the numbers from which on answers are 2, 3, 4 and 5; counties differ by up to a point."""
-    number = np.arange(COUNTIES)
-    power = 0.7 + 0.6 * ((number * 37) % COUNTIES) / COUNTIES
-    table = pd.DataFrame({"number": number})
-    table["county"] = [f"{520100 + c}" for c in number]
-    for c in range(1, 5):
-        share_below = (c / 5) ** (1 / power)
-        table[f"cut{c}"] = np.rint(share_below * SCALE).astype(np.int64)
-    return table
-
-
-def truth(items: int) -> pd.DataFrame:
-    """Return the expected mean of every item by county."""
-    table = _cuts()
-    mean = 1 + sum(1 - table[f"cut{c}"] / SCALE for c in range(1, 5))
-    measures = [f"q{k}" for k in range(items)]
-    expected = pd.DataFrame({"county": np.tile(table["county"], items)})
-    expected["measure"] = np.repeat(measures, len(table))
-    expected["mean"] = np.tile(mean, items)
-    return expected

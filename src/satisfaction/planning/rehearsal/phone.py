@@ -106,7 +106,11 @@ def call_wave(
     landline = random.random(chosen.size) < LANDLINE[age]
     interviewer = random.integers(1, INTERVIEWERS + 1, size=chosen.size)
 
-    people = pd.DataFrame({"respondent_id": _numbers(population, chosen)})
+    numbers = []  # those who do not answer leave gaps
+    for county in population.residents.facts.counties:
+        for place in range(1, chosen.shape[1] + 1):
+            numbers.append(f"{population.wave}-T{county}-{place:03d}")
+    people = pd.DataFrame({"respondent_id": numbers})
     people["county"] = np.array(residents.facts.counties)[residents.county[community]]
     people["residence"] = residents.residence[community] + 1
     people["sex"] = sex + 1
@@ -122,14 +126,9 @@ def call_wave(
             codes = population.answers[item][community, person]
             people = people.assign(**coded_item(questionnaire, item, codes))
     respondents = as_delivered(people[answers].reset_index(drop=True), questionnaire)
-    return Called(respondents, _contact_record(people[~answers]))
-
-
-def _contact_record(people: pd.DataFrame) -> pd.DataFrame:
-    """Return what is known of those who were not interviewed, as text; see `Called`."""
-    listed = people[["county", "sex", "age_group", "household_adults", "phone_lines"]]
+    listed = people[~answers][["county", "sex", "age_group", "household_adults", "phone_lines"]]
     texts = listed.astype(object).where(listed.notna(), "")
-    return texts.astype(str).reset_index(drop=True)
+    return Called(respondents, texts.astype(str).reset_index(drop=True))
 
 
 def households(residents: Residents, *, seed: int) -> tuple[Array, Array]:
@@ -163,15 +162,6 @@ def choose_persons(
         places = systematic(chances[order], random, COUNTY_SAMPLE)
         chosen.append(order[places])
     return np.array(chosen)
-
-
-def _numbers(population: Population, chosen: Array) -> list[str]:
-    """Number the chosen persons of each county; those who do not answer leave gaps."""
-    numbers = []
-    for county in population.residents.facts.counties:
-        for place in range(1, chosen.shape[1] + 1):
-            numbers.append(f"{population.wave}-T{county}-{place:03d}")
-    return numbers
 
 
 def _days(fielded: Days, random: np.random.Generator, count: int) -> list[str]:

@@ -169,7 +169,8 @@ def settle(facts: PopulationFacts, *, seed: int) -> Residents:
         About 200 communities a county, 100 model persons each.
     """
     cells = population_cells(facts).reshape(-1, 8)
-    counts = _communities(facts).ravel()
+    total = np.clip(facts.population // USUAL_SIZE, FEWEST, MOST)
+    counts = town_and_country(facts, total, SMALLEST_STRATUM).ravel()
     stratum = np.repeat(np.arange(counts.size), counts)
     first = np.cumsum(counts) - counts
     number = np.arange(stratum.size) - first[stratum] + 1
@@ -217,12 +218,6 @@ def _whole(table: Array, rows: Array, columns: Array) -> Array:
     missing = rows[:, 0] - floor.sum(axis=1)
     first = floor + (place < missing[:, None])
     return np.stack([first, columns - first], axis=1)
-
-
-def _communities(facts: PopulationFacts) -> Array:
-    """Return how many communities each county has in town and country, n x 2."""
-    total = np.clip(facts.population // USUAL_SIZE, FEWEST, MOST)
-    return town_and_country(facts, total, SMALLEST_STRATUM)
 
 
 def town_and_country(facts: PopulationFacts, total: Array | int, least: int) -> Array:

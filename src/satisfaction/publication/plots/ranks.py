@@ -244,7 +244,13 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     side = "last"
     if "side" in ranked:
         side = str(ranked["side"].iloc[0])
-    rows = _nearest_the_cut(ranked, count, side=side)
+    places = cuts(ranked) or [float(len(ranked))]
+    cut = max(places)
+    if side == "first":
+        cut = min(places)
+    distance = np.abs(ranked.index.to_numpy() - cut)
+    nearest = np.sort(np.argsort(distance, kind="stable")[:count])
+    rows = ranked.loc[nearest].reset_index(drop=True)
     names = names_of(rows)
     beside = [f"{name}  {place}" for name, place in zip(names, rank_labels(rows), strict=True)]
     looks = status_looks(rows)
@@ -259,17 +265,6 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     draw_cuts(axes, rows)
     axes.set_xlabel(str(_("probability under a model (empirical Bayes), not a proof")))
     return figure
-
-
-def _nearest_the_cut(ranked: pd.DataFrame, count: int, *, side: str) -> pd.DataFrame:
-    """Return the `count` rows nearest the cut of the list, in rank order."""
-    places = cuts(ranked) or [float(len(ranked))]
-    cut = max(places)
-    if side == "first":
-        cut = min(places)
-    distance = np.abs(ranked.index.to_numpy() - cut)
-    nearest = np.sort(np.argsort(distance, kind="stable")[:count])
-    return ranked.loc[nearest].reset_index(drop=True)
 
 
 def _heading_of_probabilities(ranked: pd.DataFrame, rows: pd.DataFrame, *, side: str) -> Heading:

@@ -109,7 +109,9 @@ def rank_sets_plot(areas: pd.DataFrame, *, codes: list[str]) -> Figure:
     first = chosen[chosen["recipe"] == recipes[0]].set_index("code").loc[codes]
     names = [name(row) for row in first.reset_index().to_dict("records")]
     height = max(row_height(names, 0.3), 0.1 * len(recipes) + 0.14) * len(names) + 0.1
-    colours = _shades(len(recipes))
+    # the declared one dark, trials after it
+    palette = [INK, ACCENT, BAD, GOOD, "#c58b5a", ALERT, NEUTRAL]
+    colours = [palette[place % len(palette)] for place in range(len(recipes))]
     legend = []
     for label, colour in zip(_recipe_names(recipes), colours, strict=True):
         legend.append(legend_line(label, color=colour, marker="o", markersize=4))
@@ -142,12 +144,6 @@ def _recipe_names(recipes: Iterable[str]) -> list[str]:
 def _mark(areas: pd.DataFrame) -> Text:
     """Return what must be said of a picture that holds trials: what the last of them says."""
     return mark_of(areas.iloc[[-1]])
-
-
-def _shades(number: int) -> list[str]:
-    """Return colours of recipes: the declared one dark, trials after it."""
-    palette = [INK, ACCENT, BAD, GOOD, "#c58b5a", ALERT, NEUTRAL]
-    return [palette[place % len(palette)] for place in range(number)]
 
 
 def _moved_areas(areas: pd.DataFrame) -> str:

@@ -24,10 +24,10 @@ from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.combined import AGGREGATIONS, scores_table, weighted_sum
-from satisfaction.publication.labels import score_labels
+from satisfaction.publication.labels import area_labels, score_labels
 from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.plots.canvas import address
-from satisfaction.publication.ranking_table import by_rank_alone
+from satisfaction.publication.ranking_table import by_rank_alone, unranked_note
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
     area_pages,
@@ -92,11 +92,13 @@ def render(
         "formula": _formula(results),
         "others": _others(results, language, languages),
     }
+    without_rank = unranked_note(results.ranking, area_labels(survey))
+    notes = [*adoption_notes(results), *summary["notes"], without_rank]
     values |= {
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
-        "notes": [*adoption_notes(results), *summary["notes"]],
+        "notes": [note for note in notes if note],
         "summary": summary,
         "units": int(ranking["rank"].notna().sum()),
         "many": rows.areas_below_the_whole(indices),

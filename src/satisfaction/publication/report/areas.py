@@ -263,8 +263,12 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "parent_name": names.get(parent),
         "kind": ranked_kind(indices, published.ranking),
     }
+    codes = _above(source, code)
+    shown = indices[(indices["kind"] != "score") & indices["code"].isin(codes)]
+    by_place = {(row["measure"], row["code"]): row for row in records(shown)}
+    measures = shown.loc[shown["code"] == codes[0], "measure"]
     values |= {
-        "figures": _figures(indices, _above(source, code)),
+        "figures": [[by_place.get((measure, place)) for place in codes] for measure in measures],
         "remarks": sorted(notes),
         "ranks": _ranks(source, level, code),
         "others": _others(source, level, code),
@@ -316,14 +320,6 @@ def _same_answers(source: Source, above: str, code: str) -> bool:
         return False
     of_ranked = int(survey.covered is None or code in survey.covered)
     return answering[above] == answering.get(code, of_ranked)
-
-
-def _figures(indices: pd.DataFrame, codes: list[str]) -> list[list[Row | None]]:
-    """Return, for every measure, the published rows of the area, of those above it, of all together; None where there is none."""
-    shown = indices[(indices["kind"] != "score") & indices["code"].isin(codes)]
-    by_place = {(row["measure"], row["code"]): row for row in records(shown)}
-    measures = shown.loc[shown["code"] == codes[0], "measure"]
-    return [[by_place.get((measure, code)) for code in codes] for measure in measures]
 
 
 def _ranks(source: Source, level: str, code: str) -> Ranks:
@@ -396,27 +392,23 @@ def _picture(source: Source, code: str, language: Language) -> Picture | None:
 def index_page(source: Source, language: Language, languages: Sequence[Language]) -> str:
     """Write the index of the pages in one of the languages they are written in."""
     with use(language):
-        values = _index_values(source)
+        survey = source.results.survey
+        published = source.published
+        indices = published.indices
+        ranked = survey.ranked
+        ranks = {row["code"]: row for row in records(published.ranking)}
+        names = survey.area_names()
+        parents = survey.parents()
+        of_ranked = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]
+        areas = []
+        for row in records(of_ranked):
+            code = row["code"]
+            above = names.get(parents.get(code, ""))
+            areas.append(row | {"within": above, "ranked": ranks.get(code)})
+        measure = label_of(of_ranked.iloc[0], "measure")
+        alt = _("Tiles of {measure} by area; the values stand in the table below.", measure=measure)
+        drawn = plots.tile_map(with_parent_names(survey, indices), ranked)
+        values = source.shared() | {"areas": areas, "picture": picture(drawn, alt)}
         values["across"] = across("index.html", language, languages)
         values["report"] = page_name("report.html", language, languages)
         return fill("areas.html", values, filters=FILTERS | {"page_of": page_of})
-
-
-def _index_values(source: Source) -> dict[str, Any]:
-    survey = source.results.survey
-    published = source.published
-    indices = published.indices
-    ranked = survey.ranked
-    ranks = {row["code"]: row for row in records(published.ranking)}
-    names = survey.area_names()
-    parents = survey.parents()
-    of_ranked = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]
-    areas = []
-    for row in records(of_ranked):
-        code = row["code"]
-        above = names.get(parents.get(code, ""))
-        areas.append(row | {"within": above, "ranked": ranks.get(code)})
-    measure = label_of(of_ranked.iloc[0], "measure")
-    alt = _("Tiles of {measure} by area; the values stand in the table below.", measure=measure)
-    drawn = plots.tile_map(with_parent_names(survey, indices), ranked)
-    return source.shared() | {"areas": areas, "picture": picture(drawn, alt)}

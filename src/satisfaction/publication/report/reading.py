@@ -106,11 +106,19 @@ def render_reading(
         why_so_wide(ground, shown, wide),
         why_ranks_jump(ground, example, no_change),
     ]
+    survey = f"{ranking['survey'].iloc[0]} · {ranking['wave'].iloc[0]}"
     values: dict[str, object] = {
         "across": across("reading.html", language, languages),
         "mark": marked.mark,
         "ranks": places(first, last),
-        "about": _about(ground, ranking),
+        "about": ngettext(
+            "{survey} · {n} unit ranked by {measure} · at the {level} confidence level",
+            "{survey} · {n} units ranked by {measure} · at the {level} confidence level",
+            ground.p,
+            survey=survey,
+            measure=ground.measure,
+            level=ground.level,
+        ),
         "parts": parts,
         "picture": drawn,
         "example": example,
@@ -160,18 +168,6 @@ def _widest(ground: Ground, shown: Rows) -> Row:
 
     listed = [row for row in shown if row["listed"] != "no"]
     return max(listed or shown, key=reach)
-
-
-def _about(ground: Ground, ranking: pd.DataFrame) -> Text:
-    survey = f"{ranking['survey'].iloc[0]} · {ranking['wave'].iloc[0]}"
-    return ngettext(
-        "{survey} · {n} unit ranked by {measure} · at the {level} confidence level",
-        "{survey} · {n} units ranked by {measure} · at the {level} confidence level",
-        ground.p,
-        survey=survey,
-        measure=ground.measure,
-        level=ground.level,
-    )
 
 
 def _picture(ground: Ground, rows: Rows) -> Picture:
