@@ -337,7 +337,7 @@ def SurveyDesign(
         nested: a code may be used again in another stratum (or unit above); it is then another unit. unique: that is an
         error.
     base_weight : column, optional
-        Residents a respondent stands for, > 0. None: 1.
+        Residents a respondent stands for, > 0. None: 1, also where fpc is given (R then takes population over sample).
     fpc : column or list of columns (stages), optional
         Number of units in the population of the stratum (of the unit above). None: drawn with replacement, or from many.
         A second stage enters the variance only where it has a column here; one more column than `psu` has makes
