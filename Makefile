@@ -99,7 +99,7 @@ INSTALL = $(if $(UV),uv pip install --quiet --python $(1)/bin/python,$(1)/bin/py
 
 # Random damage in thousands of files; a small number runs in `make test`.
 fuzz: .venv/ready-dev
-	SATISFACTION_FUZZ=$(or $(FUZZ),3000) $(BIN)/pytest -q -n auto tests/collection/test_responses_fuzz.py tests/collection/test_platforms.py tests/foundation/test_io.py
+	SATISFACTION_FUZZ=$(or $(FUZZ),3000) $(BIN)/pytest -q -n auto tests/collection/test_responses_fuzz.py tests/collection/test_platforms.py tests/foundation/test_io_delimited.py
 
 # Kills every command that writes, at file operations and at random moments; six of them run in `make test`.
 attack: .venv/ready-dev

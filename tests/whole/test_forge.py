@@ -68,3 +68,17 @@ def test_all_pythons_that_the_package_allows_are_named():
     named = re.findall(r"'3\.(\d+)'", str(JOBS))
     assert min(map(int, named)) == int(oldest[1])
     assert set(map(int, named)) == set(range(int(oldest[1]), max(map(int, named)) + 1))
+
+
+def test_every_page_that_reads_its_size_is_fuzzed():
+    rule = re.search(r"^fuzz:.*\n\t(.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)[1]
+    reading = set()
+    for page in (ROOT / "tests").rglob("test_*.py"):
+        if 'environ.get("SATISFACTION_' + 'FUZZ"' in page.read_text("utf-8"):
+            reading.add(page.relative_to(ROOT).as_posix())
+    assert reading == set(re.findall(r"tests/\S+\.py", rule))
+
+
+def test_files_are_checked_out_as_they_lie_here():
+    """With carriage returns of Windows, bash would not read the script, and hashes would be others."""
+    assert "* -text" in (ROOT / ".gitattributes").read_text("utf-8").splitlines()

@@ -261,7 +261,7 @@ def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.publication.labels import STATUS, area_labels, score_labels
-    from satisfaction.publication.ranking_table import ladder_table, why_not_ranked
+    from satisfaction.publication.ranking_table import ladder_table, list_title, why_not_ranked
 
     names = area_labels(results.survey)
     kind, _title = score_labels(results.survey)[results.survey.ranked]
@@ -273,10 +273,7 @@ def _tell_ranking(results: Results) -> None:
         for note in summary.notes:
             tell(note)
         return
-    first_or_last = _("last {n} of {p}", n=len(summary.listed), p=summary.p)
-    if summary.side == "first":
-        first_or_last = _("first {n} of {p}", n=len(summary.listed), p=summary.p)
-    tell(first_or_last)
+    tell(list_title(summary))
     if summary.proven:
         tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
     for unit in sorted(summary.filed, key=lambda code: table.loc[code, "rank"]):
@@ -287,7 +284,7 @@ def _tell_ranking(results: Results) -> None:
                 "  {rank_set}  P(on the list) {probability}  {status}",
                 rank_set=rank_set_in_words(row),
                 probability=probability(row.probability_bottom),
-                status=STATUS[row.status],
+                status=STATUS[row.get("list_status", row.status)],
             )
         tell(
             _(

@@ -113,7 +113,7 @@ def run_change(
     *,
     measure: str | None = None,
     places: int | None = None,
-    engine: Engine = "duckdb",
+    engine: Engine = "auto",
 ) -> WaveChange:
     """Run two survey folders and compare them; see `compare_waves`.
 
@@ -383,7 +383,7 @@ def run_rolling(
     *,
     last: int | None = None,
     measure: str | None = None,
-    engine: Engine = "duckdb",
+    engine: Engine = "auto",
 ) -> WaveRolling:
     """Run the last survey folders and average them; see `roll_waves`.
 

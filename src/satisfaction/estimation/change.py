@@ -124,7 +124,10 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     0      A   70.0     63.0         7.0  1.04
     1      B   55.0     48.0         7.0  1.04
     """
-    quantiles = {"p": QUANTILE} if np.ndim(later.conventions.get("p")) else {}
+    asked = later.conventions.get("p")
+    quantiles = {}
+    if asked is not None and np.ndim(asked):
+        quantiles["p"] = QUANTILE
     refuse_reserved([name for name in later.by if name in OF_A_CHANGE and name not in quantiles])
     both = combine_waves({"later": later, "earlier": earlier})
     keys = [*later.by, "measure"]

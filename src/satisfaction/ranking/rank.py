@@ -22,7 +22,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.conventions import conventions_table
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rates, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
@@ -234,12 +234,12 @@ class Ranking:
         columns += ["probability_bottom", "estimate", "se", "reliability"]
         columns += [name for name in rates.RANGE if name in self.table]
         by_rank = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
-        declared = {name: value for name, value in self.summary.items() if name != "notes"}
-        return card(
-            str(_("(no rank without its set)")),
-            tables={_("table"): by_rank, _("conventions"): conventions_table(declared)},
-            note=" ".join(map(str, self.summary.notes)),
-        )
+        declared = dict(self.summary)
+        notes_of_table = declared.pop("notes")
+        tables: dict[Text | str, pd.DataFrame] = {_("table"): by_rank}
+        tables[_("conventions")] = conventions_table(declared)
+        title = str(_("(no rank without its set)"))
+        return card(title, tables=tables, note=" ".join(map(str, notes_of_table)))
 
     @property
     def ranks_any(self) -> bool:
@@ -336,7 +336,8 @@ class Ranking:
         p = len(self.pairs.score)
         pairs = p * (p - 1) // 2
         if not self.summary.proven or p < 2:
-            nobody = units.assign(grade=pd.array([pd.NA] * len(units), dtype="Int64"))
+            no_grades = pd.array([pd.NA] * len(units), dtype="Int64")
+            nobody = units.assign(grade=no_grades)
             return Grades(nobody, 0, promised, np.nan, 0, pairs, np.nan, None, None)
         better = self.model.better()
         if self.options.compares_priors:
@@ -345,8 +346,9 @@ class Ranking:
             any_shape = rates.fit("nonparametric", rate, se, self.pairs.df, sign=self.options.sign)
             better = less_sure(better, any_shape.better())
         grading = grade_units(better, promised)
+        grades = spread_out({"grade": grading.grade}, self.units)
         return Grades(
-            table=units.assign(**spread_out({"grade": grading.grade}, self.units)),
+            table=units.assign(**grades),
             number=int(grading.grade.max()),
             promised=promised,
             wrong=grading.wrong,
@@ -406,12 +408,8 @@ class Ranking:
             declared["probabilities"] += ONE_MODEL
         provable = declared["selection"] == "probability" and not self.options.taken_as_exact
         alpha = 1 - self.summary.level
-        columns = {
-            "verdict": membership.decide(tests, alpha, words=VERDICT, provable=provable),
-            "p_met": tests.p_in,
-            "p_not_met": tests.p_out,
-            **chances,
-        }
+        verdict = membership.decide(tests, alpha, words=VERDICT, provable=provable)
+        columns = {"verdict": verdict, "p_met": tests.p_in, "p_not_met": tests.p_out} | chances
         units = pd.DataFrame({"unit": list(self.units.names)})
         verdicts = units.assign(**spread_out(columns, self.units))
         return TargetVerdicts(kind, places, verdicts, MappingProxyType(declared))
@@ -525,6 +523,7 @@ def rank(
     2    C     3                 2                  3     excluded
     3    D     4                 4                  4  established
     """
+    is_rate = isinstance(estimate, Estimates) and of_rates(estimate)
     options = RankOptions(
         level=level,
         bottom=bottom,
@@ -538,7 +537,7 @@ def rank(
         draws=draws,
         seed=SEED if seed is None else seed,
         step_down=step_down,
-        **prior_options(prior, is_rate=isinstance(estimate, Estimates) and of_rates(estimate)),
+        **prior_options(prior, is_rate=is_rate),
     )
     check_options(options)
     if not isinstance(estimate, Estimates):
@@ -562,8 +561,10 @@ def of_rates(estimates: Estimates) -> bool:
     if statistic != "mean":
         return statistic == "proportion"
     measures = estimates.design.measures
-    names = estimates.table["measure"].unique()
-    return all(name in measures and measures[name].kind == "rate" for name in names)
+    for name in estimates.table["measure"].unique():
+        if name not in measures or measures[name].kind != "rate":
+            return False
+    return True
 
 
 def prior_options(prior: AskedPrior, *, is_rate: bool) -> dict[str, Any]:
@@ -596,7 +597,8 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if pairs.drawn is not None:
         model = DrawnModel(pairs.drawn.draws.scores)
     listed = _listed(model, options)
-    columns: dict[str, NDArray[Any]] = {"rank": tied_rank(pairs, options.ties)}
+    columns: dict[str, NDArray[Any]] = {}
+    columns["rank"] = tied_rank(pairs, options.ties)
     columns["marginal_low"] = marginal.low
     columns["marginal_high"] = marginal.high
     columns["simultaneous_low"] = simultaneous.low
@@ -624,7 +626,9 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
                 of_prior = _listed(fitted, options)
             chances.append(of_prior)
         columns |= _range(listed, chances, pairs, options)
-    published: dict[str, Any] = {"unit": list(units.names), "estimate": units.estimate}
+    published: dict[str, Any] = {}
+    published["unit"] = list(units.names)
+    published["estimate"] = units.estimate
     published["se"] = np.sqrt(np.diag(units.cov))
     rows = pd.DataFrame(published | spread_out(columns, units))
     summary = summarise(
@@ -834,8 +838,10 @@ def _since_numbers(
     known = later.posterior
     # where nothing differs every order is as likely, as in `probability.few_ahead`
     variance = np.maximum(known.sd, 100 * TIE) ** 2
-    drawn = probability.rank_draws(known.mean[:, None], variance[:, None, None])
-    return Membership(*rose), np.mean(drawn[:, :, 0] <= goal, axis=0)
+    mean = known.mean[:, None]
+    drawn = probability.rank_draws(mean, variance[:, None, None])
+    reached = drawn[:, :, 0] <= goal
+    return Membership(*rose), reached.mean(axis=0)
 
 
 def _within(model: Known, goal: Ints) -> Floats:
@@ -853,15 +859,16 @@ def _since_ranking(
     """Test a rise since an earlier ranking, with base published or estimated."""
     sign = later.options.sign
     rises = rate_rises(waves, sign) if later.options.of_rates else score_rises(waves, sign)
-    drawn = rises.ranks
+    rank_before = rises.ranks[:, :, 0]
+    rank_after = rises.ranks[:, :, 1]
     before = pairs_of(waves.before, sign)
     after = rise.rank_claims(later.pairs)
     if base == "published":
         goal = competition_rank(before) - places
-        rose = drawn[:, :, 1] <= goal
+        rose = rank_after <= goal
         tests = rise.new_rank_tests(after, goal)
     else:
-        rose = drawn[:, :, 0] - drawn[:, :, 1] >= places
+        rose = rank_before - rank_after >= places
         tests = rise.change_tests(rise.rank_claims(before), after, places)
     chance = {"probability": rose.mean(axis=0)} | rises.compared(rose).columns()
     return Membership(*tests), chance

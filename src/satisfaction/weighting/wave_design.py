@@ -33,7 +33,7 @@ from satisfaction.weighting.trimming import trim
 
 
 def sample_design(
-    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "duckdb"
+    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "auto"
 ) -> SampleDesign:
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
 

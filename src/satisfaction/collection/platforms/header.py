@@ -88,7 +88,7 @@ def _two_rows(grid: Grid, top: int) -> bool:
     if not gaps or gaps[0] == 0:
         return False
     header = int(grid.numbers[top])
-    across = set()
+    across: set[int] = set()
     for first, left, _last, right in grid.merged:
         if first == header and left < right:
             across.update(range(left, right + 1))
