@@ -113,7 +113,7 @@ def main() -> None:
     compiled = read()
     MO.write_bytes(as_mo(compiled))
     CLICK_MO.write_bytes(as_mo(read(CLICK_PO)))
-    empty = [message for message in compiled if message.id and not message.string]
+    empty = [message for message in compiled if message.id and not any(message.string)]
     print(f"{len(compiled)} messages, {len(empty)} without Chinese")
     for message in empty:
         print(f"  {message.id}")

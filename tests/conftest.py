@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import html
 import os
 import re
@@ -29,6 +30,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["SATISFACTION_LANG"] = (
     "zh"  # whoever reads what the tests write, unless a test says otherwise
 )
+
+# a process of tests holds hundreds of thousands of objects that stay: looking through them all the time is 5 % of its work
+gc.set_threshold(20_000, 20, 20)
 
 # a busy machine is no fault; the same examples every time, but for `make fuzz`
 settings.register_profile(
@@ -185,6 +189,14 @@ def call(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def unsynced():
+    """No test loses power: what is written need not be on the disk before the next line."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _opened: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def pictures():
     """Pages draw a picture once in a process; what is the same twice is not drawn twice."""
     return remember_pictures()
@@ -196,6 +208,13 @@ def drawn_anew(pictures):
     pictures.anew = True
     yield
     pictures.anew = False
+
+
+@pytest.fixture
+def tables_alone(pictures):
+    """Pages are written without pictures, for tests that look at tables and words."""
+    with pictures.left_out():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ def remembering(run):
 
 satisfaction.pipeline.run = remembering(satisfaction.pipeline.run)
 """
+WITHOUT_PICTURES = "pictures.blank = True"
 EMPTY = "%reset -f"
 
 
@@ -68,12 +69,17 @@ class NotebookRun:
         return parameterize_notebook(load_notebook_node(str(self.notebook)), parameters).cells
 
 
-def execute_in_one_kernel(runs: Sequence[NotebookRun]) -> None:
-    """Execute the runs one after the other; an error stops nothing and stands in the outputs."""
+def execute_in_one_kernel(runs: Sequence[NotebookRun], *, pictures_of_pages: bool = True) -> None:
+    """Execute the runs one after the other; an error stops nothing and stands in the outputs.
+
+    Pages that notebooks write may go without pictures; what cells show is drawn either way.
+    """
     from jupyter_core.utils import ensure_event_loop
     from nbclient import NotebookClient
 
-    first = (REMEMBER_PICTURES, REMEMBER_RUNS, EMPTY)
+    first = [REMEMBER_PICTURES, REMEMBER_RUNS, EMPTY]
+    if not pictures_of_pages:
+        first.insert(1, WITHOUT_PICTURES)
     before = [nbformat.v4.new_code_cell(source) for source in first]
     together = nbformat.v4.new_notebook(cells=before)
     places = []

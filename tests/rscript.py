@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -181,7 +182,7 @@ def declared(folder: Any) -> SampleDesign:
 # ---- R itself ----
 
 REQUIRED = os.environ.get("SATISFACTION_REQUIRE_R") == "1"
-CHECK = 'stopifnot(requireNamespace("survey", quietly = TRUE))'
+CHECK = 'stopifnot(requireNamespace("survey", quietly = TRUE), requireNamespace("jsonlite", quietly = TRUE))'
 HEAD = """
 suppressPackageStartupMessages(library(survey))
 results <- new.env()
@@ -194,14 +195,20 @@ for (key in ls(results)) cat(key, get(key, envir = results), "\\n", sep = "\\t",
 """
 
 
+@functools.cache
+def r_is_here() -> bool:
+    """Tell whether Rscript is there with the packages that scripts need; asked once a process."""
+    if not shutil.which("Rscript"):
+        return False
+    return subprocess.run(["Rscript", "-e", CHECK], capture_output=True).returncode == 0
+
+
 def run_r(folder: Path, script: str, tables: dict[str, pd.DataFrame]) -> dict[str, np.ndarray]:
     """Let R run a script beside some tables (csv files by name) and return what it kept by `keep(key, numbers)`.
 
     Skips without Rscript and its package survey; SATISFACTION_REQUIRE_R=1 makes that a failure.
     """
-    here = bool(shutil.which("Rscript"))
-    here = here and subprocess.run(["Rscript", "-e", CHECK], capture_output=True).returncode == 0
-    if not here:
+    if not r_is_here():
         assert not REQUIRED, NEEDS_R
         pytest.skip(NEEDS_R)
     for name, content in tables.items():

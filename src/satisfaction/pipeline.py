@@ -240,15 +240,16 @@ def _silent(_step: Text) -> None:
 
 
 def run(
-    survey: Survey, *, engine: Engine = "duckdb", tell: Callable[[Text], object] | None = None
+    survey: Survey, *, engine: Engine = "auto", tell: Callable[[Text], object] | None = None
 ) -> Results:
     """Run a survey from its files to its ranking.
 
     Parameters
     ----------
     survey : Survey
-    engine : str
-        What counts the answers; the figures are the same with each.
+    engine : {"auto", "duckdb", "pandas", "polars", "pyspark"}
+        What counts the answers; the figures are the same with each. "auto" is pandas for fewer than 50,000 respondents,
+        DuckDB for more.
     tell : function or None
         Called with each of `STEPS` when it begins.
 
@@ -306,7 +307,7 @@ def reweighted(
     survey: Survey,
     *,
     variance: Variance = "default",
-    engine: Engine = "duckdb",
+    engine: Engine = "auto",
 ) -> Results:
     """Return what the same responses give under other weighting steps: a trial of another recipe.
 
@@ -344,9 +345,7 @@ class BaseSample:
     base_step: dict[str, Any] | None
 
 
-def draw_up_sample(
-    survey: Survey, responses: Responses, *, engine: Engine = "duckdb"
-) -> BaseSample:
+def draw_up_sample(survey: Survey, responses: Responses, *, engine: Engine = "auto") -> BaseSample:
     """Give everybody who was sampled a base weight, and declare the sample design; see `sample_design`."""
     persons = sampled_persons(survey, responses.accepted)
     return BaseSample(sample_design(survey, persons.table, engine=engine), persons.record)
@@ -387,7 +386,7 @@ def _from_sample(
     )
 
 
-def drawn_reference(survey: Survey, *, engine: Engine = "duckdb") -> DrawnReference | None:
+def drawn_reference(survey: Survey, *, engine: Engine = "auto") -> DrawnReference | None:
     """Read and weigh the wave that stands for the population in the model of who answers; None without one."""
     reference = survey.reference
     if reference is None:
@@ -481,7 +480,7 @@ def _scored(
     return _Scored(survey.without_rankings(awaited), estimates, combined, awaited)
 
 
-def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
+def base_design(survey: Survey, responses: Responses, *, engine: Engine = "auto") -> SampleDesign:
     """Declare the sample design of the responses, before any weighting step; see `sample_design`."""
     return draw_up_sample(survey, responses, engine=engine).design
 

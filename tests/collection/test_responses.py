@@ -86,6 +86,17 @@ def test_a_select_all_answer_becomes_a_column_an_option(small, answer, special, 
     ] == (options or [None] * 4)
 
 
+@pytest.mark.parametrize("advice", ["路灯不亮，请修（３盏）！", "①垃圾 ②污水：5㎡？"])
+def test_an_open_answer_stays_as_it_was_written(small, advice):
+    small.edit(
+        small.questionnaire, "items:\n", "items:\n  advice: {type: text, zh: 建议, en: Advice}\n"
+    )
+    small.write(small.rows().assign(advice=advice))
+    loaded = load_responses(small.read())
+    assert set(loaded.accepted["advice"]) == {advice}
+    assert loaded.log.empty
+
+
 @pytest.mark.parametrize(
     "day",
     ["2026-04-07", "2026/4/7", "2026.04.07", "2026年4月7日", "20260407", "2026-04-07 09:30:00"],

@@ -32,7 +32,7 @@ AREAS = pd.DataFrame(
     ("written", "code"),
     [
         ("丹寨", "522636"), ("黔东南州丹寨县", "522636"), ("黔东南丹寨", "522636"), ("关岭", "520424"), ("关岭县", "520424"), ("关岭自治县", "520424"),
-        ("贵阳白云", "520113"), ("白云", "520113"), ("开阳县人民政府", "520121"), ("遵义县", "520321"),
+        ("贵阳白云", "520113"), ("贵州贵阳开阳", "520121"), ("贵州省贵阳白云区", "520113"), ("白云", "520113"), ("开阳县人民政府", "520121"), ("遵义县", "520321"),
     ],
 )  # fmt: skip
 def test_a_short_form_that_only_one_area_has_is_read(written, code):
@@ -58,12 +58,14 @@ def test_short_names_are_read_and_logged_and_others_get_a_proposal(small):
     rows = small.rows()
     rows.loc[0, "county"] = "开阳"
     rows.loc[1, "county"] = "开阳线"
+    rows.loc[2, "county"] = "测试省-市9901 - 开阳县"
     small.write(rows)
     found = load_responses(small.read(), purpose="check")
     assert found.accepted.loc[0, "county"] == "990101"
     assert found.log.loc[found.log["row"] == 2, ["value", "rule"]].to_numpy().tolist() == [
         ["开阳", "R220"]
     ]
+    assert found.accepted.set_index("_row").loc[4, "county"] == "990101"
     assert "（是否 开阳县？）" in found.rejected["zh"].iloc[0]
     assert "did you mean 开阳县?" in found.rejected["en"].iloc[0]
 

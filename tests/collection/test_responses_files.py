@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from zipfile import ZipFile
 
 import openpyxl
 import pandas as pd
@@ -58,6 +59,20 @@ def test_a_table_that_files_does_not_match_stops_the_run_and_is_named(five_files
     assert not (five_files.folder / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["b.sav", "b.parquet", "b.zip", "乙县.et", "b"])
+def test_a_zip_file_with_members_that_are_not_read_stops_and_names_them(small, name):
+    content = small.csv.read_bytes()
+    small.csv.unlink()
+    with ZipFile(small.csv.with_suffix(".zip"), "w") as archive:
+        archive.writestr("a.csv", content)
+        archive.writestr("空.csv", b"")
+        archive.writestr("封面.jpg", b"picture")
+        archive.writestr(name, content)
+    small.edit("survey.yaml", "files: [responses/*.csv]\n", "")
+    with pytest.raises(InputFileError, match=rf"(?s)F446.*{name}\.\n"):
+        load_responses(small.read())
+
+
 def test_check_names_the_files_not_read_and_goes_on_with_the_others(five_files, call):
     (five_files.csv.parent / "说明.pdf").touch()
     (five_files.csv.parent / "戊县.et").touch()
@@ -86,6 +101,33 @@ def test_a_file_under_ignore_is_named_and_stops_nothing(small):
     found = load_responses(small.read())
     assert found.not_read["file"].tolist() == ["responses/old.csv"]
     assert len(found.accepted) == 120
+
+
+def test_a_name_with_brackets_is_taken_as_it_stands(small):
+    rows = small.rows()
+    small.csv.unlink()
+    deliver(small, "甲[1].csv", rows)
+    deliver(small, "旧[2].csv", rows[:3])
+    small.edit(
+        "survey.yaml",
+        "files: [responses/*.csv]",
+        "files: ['responses/甲[1].csv']\nignore: ['responses/旧[2].csv']",
+    )
+    loaded = load_responses(small.read())
+    assert loaded.summary["file"].tolist() == ["responses/甲[1].csv"]
+    assert loaded.not_read["file"].tolist() == ["responses/旧[2].csv"]
+
+
+def test_what_ignore_names_and_nobody_finds_is_said(small, call):
+    small.edit(
+        "survey.yaml",
+        "files: [responses/*.csv]",
+        "ignore: [responses/al.csv, 'responses/all.csv#甲']",
+    )
+    _code, out, _err = call("check", small.folder)
+    assert out.count("there is no such file") == 1
+    assert "not read: responses/al.csv (listed under `ignore`" in out
+    assert "read 120" in out
 
 
 def test_a_kind_that_is_not_read_is_refused_where_it_is_named_in_full(small):
@@ -412,3 +454,43 @@ def test_formulas_without_their_results_are_no_empty_answers(small, workbook):
         load_responses(small.read())
     assert "F443" in str(stop.value)
     assert "2 cells hold formulas without" in str(stop.value)
+
+
+def test_errors_in_cells_are_answers_that_nobody_knows_and_no_empty_ones(small, workbook):
+    rows = small.rows().astype(object)
+    rows.iloc[0, -1] = "#N/A"
+    rows.iloc[5, -1] = "#REF!"
+    workbook({"空": [], "甲": [["汇总表"], [], *with_names(rows)]})
+    loaded = load_responses(small.read())
+    blanked = loaded.log[loaded.log["rule"] == "R202"]
+    assert blanked[["row", "column", "value"]].to_numpy().tolist() == [
+        [4, rows.columns[-1], "#N/A"],
+        [9, rows.columns[-1], "#REF!"],
+    ]
+
+
+# ---- from one run to the next ----
+
+
+def test_a_run_names_the_inputs_that_are_not_those_of_the_run_before(small, call):
+    rows = small.rows()
+    small.write(rows[:100])
+    deliver(small, "b.csv", rows[100:])
+    _code, first, _err = call("run", small.folder)
+    (small.csv.parent / "b.csv").unlink()
+    small.edit(small.questionnaire, "zh: 背街小巷", "zh: 背街小巷整治")
+    code, second, _err = call("run", small.folder)
+    _code, third, _err = call("run", small.folder)
+    assert code == 0
+    assert "not as in the run before: responses/b.csv missing\n" in second
+    assert "small/1.yaml changed\n  A version of a questionnaire that has been in use" in second
+    assert "not as in the run before" not in first + third
+
+
+def test_verify_says_in_one_language_why_nothing_can_be_computed(small, call):
+    call("run", small.folder)
+    small.write(small.rows().assign(sex=""))
+    code, out, err = call("verify", small.folder / "out" / "latest", language="zh")
+    assert code == 11
+    assert "R104" in out + err
+    assert "Next:" not in out + err

@@ -7,13 +7,18 @@ import re
 import sys
 import zipfile
 
+import pandas as pd
 import pytest
 
 from satisfaction import cli, export, run
 from satisfaction.collection.account import _proposed
 from satisfaction.collection.corrections import CORRECTIONS, write_rejected
 from satisfaction.collection.identifiers import is_personal_title
-from satisfaction.collection.responses import correct_responses, load_responses
+from satisfaction.collection.responses import (
+    correct_responses,
+    load_responses,
+    set_corrections_aside,
+)
 from satisfaction.foundation.errors import ResponsesError
 from satisfaction.foundation.language import use
 from satisfaction.foundation.personal import is_personal
@@ -149,6 +154,48 @@ def test_a_corrected_workbook_is_recorded_and_replayed(faulty):
         [2, "sex", " → 2"],
         [3, "day", "2026-05-01 → 2026-04-11"],
     ]
+
+
+def corrected_once(faulty):
+    """Record that P001, whose interview was outside the period, was interviewed on another day."""
+    path, sheets = workbook(faulty)
+    sheets["data"].loc[1, "day"] = "2026-04-11"
+    hand_in(faulty, path, sheets)
+
+
+def test_a_correction_follows_its_respondent_in_a_new_version_of_the_file(faulty):
+    corrected_once(faulty)
+    rows = faulty.rows()
+    rows.loc[2, "day"] = "2026-05-01"  # the fault that was corrected, in the row that moves up
+    faulty.write(pd.concat([rows[2:], rows[:2]], ignore_index=True))
+    loaded = load_responses(faulty.read())
+    replayed = loaded.log[loaded.log["rule"] == "R216"]
+    assert replayed[["row", "id"]].to_numpy().tolist() == [[121, "P001"]]
+    assert "P001" in set(loaded.accepted["id"])
+    assert loaded.log[loaded.log["rule"] == "R205"]["id"].tolist() == ["P004"]
+
+
+def test_a_correction_of_a_respondent_who_is_gone_stops_and_changes_nobody_else(faulty):
+    corrected_once(faulty)
+    rows = faulty.rows()
+    rows.loc[2, "day"] = "2026-05-01"
+    faulty.write(rows.drop(index=1))
+    with pytest.raises(ResponsesError, match=r"(?s)R112.*corrections\.csv row 2.*P004.*P001"):
+        load_responses(faulty.read())
+    _aside, faults = set_corrections_aside(faulty.read(), on=TODAY)
+    assert [fault.code for fault in faults] == ["R112"]
+    assert load_responses(faulty.read()).log["rule"].tolist().count("R205") == 1
+
+
+def test_a_workbook_of_the_file_before_is_refused_where_rows_have_moved(faulty):
+    path, sheets = workbook(faulty)
+    sheets["data"].loc[1, "day"] = "2026-04-11"
+    rows = faulty.rows()
+    rows.loc[2, "day"] = "2026-05-01"
+    faulty.write(rows.drop(index=0))
+    with pytest.raises(ResponsesError, match="R109"):
+        hand_in(faulty, path, sheets)
+    assert not (faulty.folder / "corrections.csv").exists()
 
 
 def test_the_log_of_corrections_only_grows(faulty):

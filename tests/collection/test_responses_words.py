@@ -354,6 +354,26 @@ def test_an_identifier_keeps_its_zeros(small):
     assert load_responses(small.read()).accepted["id"][0] == "7.0"
 
 
+def test_a_respondent_whose_number_a_program_wrote_with_a_zero_behind_is_the_same_one(small):
+    rows = small.rows()
+    rows["id"] = [str(1001 + place) for place in range(len(rows))]
+    small.write(rows)
+    again = rows.head(3).assign(id=rows["id"].head(3) + ".0")
+    again.to_csv(small.csv.with_name("b.csv"), index=False)
+    loaded = load_responses(small.read(), purpose="check")
+    assert loaded.summary[["rows", "accepted", "rejected"]].sum().tolist() == [123, 120, 3]
+    noted = loaded.log[loaded.log["rule"] == "F317"].iloc[0]
+    assert (noted["file"], noted["column"], noted["value"]) == ("responses/b.csv", "id", "× 3")
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u202c", "\u2060"])
+def test_signs_without_width_make_no_other_answer_or_respondent(small, unseen):
+    expected = load_responses(small.read()).accepted
+    rows = small.rows()
+    small.write(rows.rename(columns={"sex": f"性别{unseen}"}).map(lambda cell: cell + unseen))
+    assert same_answers(load_responses(small.read()), expected)
+
+
 @pytest.mark.parametrize("mark", ["NA", "nan", "NaN", "-", "—", "－", "/", "N/A"])
 def test_a_mark_of_no_answer_is_empty_and_said(small, mark):
     small.change(overall=mark, age=mark, values=mark)
@@ -516,7 +536,16 @@ def test_options_in_columns_are_read_by_their_cells(small, cells):
     assert same_answers(load_responses(small.read()), expected)
 
 
-def test_options_below_a_merged_heading_are_read(small):
+@pytest.mark.parametrize(
+    "above",
+    [
+        [],
+        [["汇总表"]],
+        [["汇总表"], ["单位：甲县", "", "日期：4月"]],
+        [["单位：甲县", "日期：4月"]],
+    ],
+)
+def test_options_below_a_merged_heading_are_read(small, above):
     import xlsxwriter
 
     rows = split_rows(small, "{zh}", ("√", ""))
@@ -525,17 +554,48 @@ def test_options_below_a_merged_heading_are_read(small):
     with xlsxwriter.Workbook(str(small.csv.with_suffix(".xlsx"))) as book:
         sheet = book.add_worksheet()
         last = len(rows.columns) - 1
+        top = len(above)
+        for place, line in enumerate(above):
+            sheet.write_row(place, 0, line)
         for place, name in enumerate(rows.columns[:-4]):
-            sheet.write_string(0, place, name)
-        sheet.merge_range(0, last - 3, 0, last, "核心价值观")
+            sheet.write_string(top, place, name)
+        sheet.merge_range(top, last - 3, top, last, "核心价值观")
         for place in range(last - 3, last + 1):
-            sheet.write_string(1, place, rows.columns[place])
-        for place, record in enumerate(rows.itertuples(index=False), start=2):
+            sheet.write_string(top + 1, place, rows.columns[place])
+        for place, record in enumerate(rows.itertuples(index=False), start=top + 2):
             sheet.write_row(place, 0, record)
     small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
     found = load_responses(small.read())
     items = [name for name in expected if not name.startswith("_")]
     assert expected[items].equals(found.accepted[items])
+
+
+def test_choices_side_by_side_below_one_title_are_refused_not_read_as_the_first(small):
+    rows = small.rows()
+    parts = rows["values"].str.split(";", expand=True).fillna("")
+    place = rows.columns.get_loc("values")
+    header = [*rows.columns[: place + 1], *[""] * (parts.shape[1] - 1), *rows.columns[place + 1 :]]
+    wide = pd.concat([rows.iloc[:, :place], parts, rows.iloc[:, place + 1 :]], axis=1)
+    small.csv.write_text(wide.to_csv(index=False, header=header), encoding="utf-8")
+    with pytest.raises(ResponsesError, match="R106") as stop:
+        load_responses(small.read())
+    assert "values/1" in str(stop.value)
+
+
+def test_a_respondent_below_a_title_that_is_merged_over_two_columns_is_no_title(small):
+    import xlsxwriter
+
+    rows = small.rows()
+    small.csv.unlink()
+    with xlsxwriter.Workbook(str(small.csv.with_suffix(".xlsx"))) as book:
+        sheet = book.add_worksheet()
+        sheet.merge_range(0, 0, 0, 1, "备注")
+        sheet.write_row(0, 2, list(rows))
+        sheet.write_row(1, 0, ["补访", "一次"])
+        for place, record in enumerate(rows.itertuples(index=False), start=1):
+            sheet.write_row(place, 2, record)
+    small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
+    assert len(load_responses(small.read()).accepted) == len(rows)
 
 
 def test_a_missing_option_column_is_refused_with_its_name(small):

@@ -26,6 +26,13 @@ FIGURE = {"trial": "difference", "beside-set": "difference", "compare": "new"}
 TABLE = {"trial": "differences.csv", "beside-set": "differences.csv", "compare": "figures.csv"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tables_alone(pictures):
+    """Sets are compared by their tables."""
+    with pictures.left_out():
+        yield
+
+
 @pytest.fixture(scope="module")
 def made(small_template, tmp_path_factory):
     """Two revisions of a wave compared, and a trial beside the wave and beside its set. No test changes them."""

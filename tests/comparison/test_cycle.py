@@ -77,6 +77,13 @@ class Year:
         return Year(target, folders, sets)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tables_alone(pictures):
+    """Sets of a year are read for their tables and words."""
+    with pictures.left_out():
+        yield
+
+
 @pytest.fixture(scope="module")
 def year(small_template, tmp_path_factory) -> Year:
     """One county is listed in two quarters and does best in the third."""

@@ -193,6 +193,7 @@ def test_nothing_changed_is_said(made):
     assert any("没有变化" in line.zh for line in comparison_lines(found))
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_corrected_answer_explains_the_figures_that_changed(copy):
     survey, before = copy
     survey.change(streets="7")
@@ -290,6 +291,7 @@ def test_changed_tests_are_compared(copy, tmp_path):
     assert compare(copy[1], other).nothing
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_set_made_from_other_declarations_is_recomputed_from_its_record(made):
     survey = made[0].read()
     declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})
@@ -304,6 +306,7 @@ def test_a_set_made_from_other_declarations_is_recomputed_from_its_record(made):
     assert "survey.yaml: weighting" in str(causes.loc[causes["kind"] == "trial", "new"].iloc[0])
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_verify_says_that_a_part_put_in_by_hand_cannot_be_recomputed(made):
     survey = made[0].read()
     declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})

@@ -164,6 +164,44 @@ def test_geometric_means_and_scales_carry_errors_by_their_slopes(results, folder
     assert table["se"].to_numpy() == pytest.approx(np.hypot(surveyed, onsite_only), rel=1e-6)
 
 
+def test_a_sheet_may_name_its_items_by_their_titles(results, folder):
+    by_name = combine(results, folder / "combined.yaml").table
+    titles = {",a1,": ",甲一,", ",b,": ",B,", ",v3,": ",通报,"}
+    text = LOST
+    for name, title in titles.items():
+        text = text.replace(name, title)
+    (folder / "lost.csv").write_text(text, encoding="utf-8")
+    assert combine(results, folder / "combined.yaml").table.equals(by_name)
+    edit(folder / "tree.yaml", "{zh: 乙, en: B,", "{zh: 甲一, en: B,")
+    with pytest.raises(RankingError, match="K312"):
+        combine(results, folder / "combined.yaml")
+
+
+LOW = "- {measure: awareness, below: 0.99, on_list: listed, zh: 低, en: low, source: test}"
+BY_COMBINED = """
+rankings:
+- score: combined
+  main: true
+  list_size: 1
+"""
+
+
+def test_the_command_prints_the_list_that_is_filed_and_its_end(small, folder, call):
+    for path in folder.glob("*.*"):
+        shutil.copy(path, small.folder)
+    rules = small.folder / "rules.yaml"
+    text = rules.read_text(encoding="utf-8") + BY_COMBINED
+    rules.write_text(f"{text}  thresholds:\n  {LOW}\n", encoding="utf-8")
+    code, out, err = call("combined", small.folder)
+    assert code == 0, err
+    assert "last 1 of 4; with the thresholds 4" in out
+    assert all(f"{county} County {county}  " in out for county in COUNTIES)
+    rules.write_text(f"{text}  side: first\n", encoding="utf-8")
+    code, out, err = call("combined", small.folder)
+    assert code == 0, err
+    assert "first 1 of 4; rank sets" in out
+
+
 def test_a_run_names_the_areas_that_a_veto_takes_out(small, folder, call):
     edit(folder / "lost.csv", "990201,v3", "990201,v2")
     for path in folder.glob("*.*"):

@@ -5,8 +5,8 @@ usage: python -m tests.coverage_study [--seeds 20] [--first 1] [--processes 2] [
 Of N seeds, the array province is sampled N times for scenarios 1-3, 5, 6 and N times (every fourth county) for the recipe,
 10 N samples of a few PSUs are drawn for scenario 7, N/4 times for the propensity variant, N/50 times for the shipped wave,
 which is the slow one. Then the ranks' study runs with the same N (by itself: python -m tests.coverage_study.ranks), and that
-of ranked rates with N/2 provinces a truth (by itself: python -m tests.coverage_study.rate_priors), that of their rises with
-N/100 (python -m tests.coverage_study.rate_rises), and that of open links
+of ranked rates with N/2 provinces a truth (by itself: python -m tests.coverage_study.rate_priors), those of rises of rates and
+of scores with N/100 (python -m tests.coverage_study.rate_rises, score_rises), and that of open links
 with 15 N samples (by itself: python -m tests.coverage_study.answering).
 Exit status 1 when a required scenario with 200 samples or more (the shipped wave: 20) leaves 93.5-96.5 % by more than two
 Monte-Carlo standard errors, a calibrated total has an error, or a bar of the ranks is missed.
@@ -26,7 +26,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from . import answering, ranks, rate_priors, rate_rises
+from . import answering, ranks, rate_priors, rate_rises, score_rises
 from .few_psus import few_psus
 from .province import Province, described, read_allocation, simulate_province
 from .scenarios import plain, recipe, zero_errors
@@ -139,11 +139,13 @@ def main() -> int:
         processes=chosen.processes,
         out=chosen.out.with_name("rate_priors.md"),
     )
-    missed += rate_rises.report(
-        first=chosen.first,
-        provinces=max(chosen.seeds // RISES_EVERY, 1),
-        out=chosen.out.with_name("rate_rises.md"),
-    )
+    for study_of_rises in (rate_rises, score_rises):
+        name = study_of_rises.__name__.rpartition(".")[2]
+        missed += study_of_rises.report(
+            first=chosen.first,
+            provinces=max(chosen.seeds // RISES_EVERY, 1),
+            out=chosen.out.with_name(f"{name}.md"),
+        )
     missed += answering.report(
         repetitions=SAMPLES_A_SEED * chosen.seeds,
         first=chosen.first,

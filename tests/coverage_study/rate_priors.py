@@ -8,7 +8,7 @@ prior: of the counties with a stated probability of 0-0.1, 0.1-0.2 ... how many 
 the counties whose probability is not flagged as depending on the model (where a test does not reject equal rates, that all
 are equal is one of the models compared); the twelve are shown. Tried beside the priors that are offered: the normal
 model of scores, which took the se as known ("scores"), and a prior whose mean and spread depend on the se ("CLOSE", Chen
-2024). Grades from the default prior: of the pairs they order, how many are truly in the wrong order.
+2024). Grades from the less sure of the default prior and one of any shape: of the pairs they order, how many are truly in the wrong order.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from satisfaction.estimation.intervals import korn_graubard_interval
 from satisfaction.ranking import probability, rates
-from satisfaction.ranking.grades import PROMISED, grade_units
+from satisfaction.ranking.grades import PROMISED, grade_units, less_sure
 
 from .rank_scoring import FEW, NOISE, OK, SHOWN, WRONG, write_tables
 
@@ -267,7 +267,7 @@ def counted(sample: Sample, rate: Array, by_model: dict[str, Array]) -> dict[str
     if rates.may_be_equal(sample.rate, sample.se, sample.df):
         equal = BOTTOM / COUNTIES
     compared = [by_model[prior] for prior in (*rates.RATES, BOUNDED)]
-    flagged = rates.compared(compared, equal=equal).depends
+    flagged = rates.compared_lists(by_model[rates.DEFAULT], compared, equal=equal).depends
     counts = {}
     for model, chance in by_model.items():
         counts[model] = np.stack([binned(chance, last), binned(chance[~flagged], last[~flagged])])
@@ -282,9 +282,11 @@ def binned(chance: Array, last: Array) -> Array:
 
 
 def of_grades(sample: Sample, rate: Array) -> Array:
-    """Pairs that grades from the default prior order, those expected to be wrong, those that are: (3,)."""
-    model = rates.fit(rates.DEFAULT, sample.rate, sample.se, sample.df)
-    grading = grade_units(model.better())
+    """Pairs that grades order, those expected to be wrong, those that are: (3,)."""
+    better = []
+    for prior in (rates.DEFAULT, "nonparametric"):
+        better.append(rates.fit(prior, sample.rate, sample.se, sample.df).better())
+    grading = grade_units(less_sure(*better))
     above = grading.grade[:, None] < grading.grade
     wrong = int(np.count_nonzero(above & (rate[:, None] < rate)))
     return np.array([grading.ordered, grading.ordered * grading.wrong, wrong])

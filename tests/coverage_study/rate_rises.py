@@ -12,38 +12,20 @@ in every bin of those not flagged. Single truths stand beside it, for informatio
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import special
-from tqdm import tqdm
 
 from satisfaction.ranking.rises import rate_rises
 from satisfaction.ranking.waves import Waves, waves_from_arrays
 
-from .rank_scoring import SHOWN, WRONG, write_tables
-from .rate_priors import (
-    BINS,
-    COUNTIES,
-    ENOUGH,
-    REGIMES,
-    TRUTHS,
-    Array,
-    Sample,
-    bin_row,
-    binned,
-    sampled,
-    true_rates,
-    verdict_of,
-)
+from .rate_priors import COUNTIES, REGIMES, TRUTHS, Sample, sampled, true_rates
+from .rises import Counts, counted, rank, run, sampled_cases, together, written
 
-ROOT = Path(__file__).parents[2]
 PLACES = 5
 DRAWS = 4_000
 CHOOSING = (
@@ -76,7 +58,6 @@ CHANGES = {
     JUDGING: ((0.2, 1.0), (0.6, 1.0)),
     JUDGING_LATER: ((0.3, 1.0), (1.0, 0.15)),
 }
-UNFLAGGED, RATES = "not flagged", "all"
 
 
 @dataclass(frozen=True)
@@ -87,6 +68,9 @@ class Case:
     change: float
     regime: str
     share: float = 1.0
+
+    def __str__(self) -> str:
+        return f"{self.truth}, change {self.change} of {self.share:.0%}, {self.regime}"
 
 
 def cases(truths: tuple[str, ...]) -> list[Case]:
@@ -112,7 +96,7 @@ def two_waves(before: Sample, after: Sample) -> Waves:
     )
 
 
-def province(case: Case, seed: int) -> dict[str, Array]:
+def province(case: Case, seed: int) -> Counts:
     """Sample one province twice: predictions, their sum and how many came true, by bin, not flagged and all."""
     place = [
         list(TRUTHS).index(case.truth),
@@ -125,101 +109,25 @@ def province(case: Case, seed: int) -> dict[str, Array]:
     if case.share < 1:
         change *= random.random(COUNTIES) < case.share
     later = special.expit(special.logit(rate) + change)
-    rose = _rank(rate) - _rank(later) >= PLACES
+    rose = rank(rate) - rank(later) >= PLACES
     waves = two_waves(sampled(rate, case.regime, random), sampled(later, case.regime, random))
     drawn = rate_rises(waves, 1.0, draws=DRAWS, seed=seed)
-    happened = drawn.ranks[:, :, 0] - drawn.ranks[:, :, 1] >= PLACES
-    chance = happened.mean(axis=0)
-    unflagged = ~drawn.compared(happened).depends
-    return {UNFLAGGED: binned(chance[unflagged], rose[unflagged]), RATES: binned(chance, rose)}
-
-
-def _rank(rate: Array) -> Array:
-    return np.asarray((-rate).argsort().argsort())
-
-
-Total = dict[Case, dict[str, Array]]
-
-
-def study(truths: tuple[str, ...], *, first: int, provinces: int) -> Total:
-    """Sample provinces of every case."""
-    total: Total = {}
-    for case in tqdm(cases(truths), desc="rises", disable=None):
-        counts = [province(case, seed) for seed in range(first, first + provinces)]
-        total[case] = {which: np.sum([one[which] for one in counts], axis=0) for which in counts[0]}
-    return total
-
-
-def together(total: Total) -> pd.DataFrame:
-    """By bin over all cases: stated and true share, those not flagged first, and the case that is farthest off."""
-    rows = []
-    for which in (UNFLAGGED, RATES):
-        for k in range(BINS):
-            summed = np.sum([counts[which][k] for counts in total.values()], axis=0)
-            everyone = sum(counts[RATES][k, 0] for counts in total.values())
-            unflagged = sum(counts[UNFLAGGED][k, 0] for counts in total.values())
-            for row in bin_row(("all", ""), summed):
-                verdict = verdict_of(row) if which == UNFLAGGED else SHOWN
-                del row["worst truth"], row["PSUs"]
-                about = {"counties": which, "P(rise)": f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}"}
-                flagged = {"flagged %": 100 * (1 - unflagged / everyone)}
-                rows.append(
-                    about | row | flagged | {"verdict": verdict} | _farthest(total, which, k)
-                )
-    return pd.DataFrame(rows)
-
-
-def _farthest(total: Total, which: str, k: int) -> dict[str, Any]:
-    """The case whose share is farthest from what was stated, among those with enough predictions."""
-    worst: dict[str, Any] = {"farthest case": "", "off there": np.nan}
-    largest = 0.0
-    for case, counts in total.items():
-        n, stated, true = counts[which][k]
-        if n < ENOUGH / 5:
-            continue
-        off = 100 * (true - stated) / n
-        if abs(off) > largest:
-            largest = abs(off)
-            worst = {
-                "farthest case": f"{case.truth}, change {case.change} of {case.share:.0%}, {case.regime}",
-                "off there": off,
-            }
-    return worst
+    return counted(drawn, rose, PLACES)
 
 
 def report(*, first: int, provinces: int, out: Path, choosing: bool = True) -> int:
     """Run the study, print and write its tables, return how many bars were missed."""
     began = time.process_time()
-    judging: Total = {}
-    for truths in (JUDGING, JUDGING_LATER):
-        judging |= study(truths, first=first, provinces=provinces)
-    tables = {"Judging truths": together(judging)}
+    seeds = range(first, first + provinces)
+    judging = [*cases(JUDGING), *cases(JUDGING_LATER)]
+    tables = {"Judging truths": together(sampled_cases(judging, province, seeds=seeds))}
     if choosing:
-        chosen = study(CHOOSING, first=first, provinces=provinces)
-        tables["Choosing truths"] = together(chosen)
-    judged = tables["Judging truths"]
-    missed = int((judged["verdict"] == WRONG).sum()) if len(judged) else 0
+        chosen = sampled_cases(cases(CHOOSING), province, seeds=seeds)
+        tables["Choosing truths"] = together(chosen, judged=False)
     heading = f"P(rise >= {PLACES}) of rates; simulated; provinces {first}-{first + provinces - 1}"
-    seconds = time.process_time() - began
-    closing = [f"{missed} bars missed; {seconds:.0f} s CPU; all simulated"]
-    write_tables(out, heading, tables, closing=closing)
-    return missed
-
-
-def main() -> int:
-    """Run the study from the command line."""
-    assert __doc__
-    options = argparse.ArgumentParser(
-        prog="python -m tests.coverage_study.rate_rises", description=__doc__.split("\n\n")[0]
-    )
-    options.add_argument("--provinces", type=int, default=2)
-    options.add_argument("--first", type=int, default=1)
-    options.add_argument(
-        "--judging", action="store_false", dest="choosing", help="the judging truths alone"
-    )
-    options.add_argument("--out", type=Path, default=ROOT / "tests" / "out" / "rate_rises.md")
-    return int(report(**vars(options.parse_args())) > 0)
+    return written(heading, tables, out=out, began=began)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    assert __doc__
+    sys.exit(run(report, "rate_rises", __doc__, provinces=2))

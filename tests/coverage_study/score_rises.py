@@ -1,135 +1,161 @@
 """P(rise) of ranked scores between two waves: does it come true? Everything is simulated.
 
-usage: python -m tests.coverage_study.score_rises [--provinces 20] [--first 1] [--out ...]
+usage: python -m tests.coverage_study.score_rises [--provinces 3] [--first 1] [--judging] [--out ...]
 
-Provinces of 4 to 88 areas; true scores spread half, once or twice as wide as their standard error; the second wave's true scores
-move by a normal change of all areas (sd 0.2, 0.5, 1 of a standard error), by sd 2 of one area in seven, or all together by the same.
-Of the areas with a stated probability of 0-0.1, 0.1-0.2 ... how many truly rose by 5 places (2 of up to 9 areas): under the model
-that averages over the covariance of the waves, and beside it under the one that plugs its estimate in, as was done before. The
-bar: within 5 points in every bin of 20 and more areas under the model. Fewer areas stand beside it, for information.
+Provinces of 4 to 88 areas; true scores spread half to three times as wide as their standard error; those of the second wave
+move by a normal change of all areas, by a larger one of some, by one with heavy tails, spread wider, or move all alike. Errors
+are known, or estimated with 5 to 14 degrees of freedom. Of the areas with a stated probability of 0-0.1, 0.1-0.2 ... how many
+truly rose by 5 places (2 of up to 9 areas), of those whose probability does not depend on the model and of all. Fifteen truths
+chose the model and the range beside it; twenty-seven others judge it. The bar: over the judging truths together within 5 points
+in every bin of those not flagged, with 20 and with 88 areas. Fewer areas stand beside it, for information.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from tqdm import tqdm
 
-from satisfaction.ranking.probability import fit_two_waves, rank_draws
 from satisfaction.ranking.rises import score_rises
-from satisfaction.ranking.waves import waves_from_arrays
+from satisfaction.ranking.waves import Waves, waves_from_arrays
 
-from .rank_scoring import SHOWN, WRONG, write_tables
-from .rate_priors import BINS, Array, bin_row, binned, verdict_of
+from .rate_priors import Array
+from .rises import Counts, counted, rank, run, sampled_cases, together, written
 
-ROOT = Path(__file__).parents[2]
 DRAWS = 2_000
-AREAS = (4, 9, 20, 88)
+AREAS = (88, 20, 9, 4)
 JUDGED = 20  # areas from which the bar holds
-SPREADS = (0.5, 1.0, 2.0)
-CHANGES = (("all", 0.2), ("all", 0.5), ("all", 1.0), ("one in seven", 2.0), ("alike", 1.0))
-AVERAGED = "averaged over"
-PLUGGED = "plugged in"
+ERRORS = ("known", "few PSUs")
 
 
-def true_scores(areas: int, spread: float, change: tuple[str, float], random: np.random.Generator):
-    """Return the true scores of two waves, (areas, 2)."""
-    before = random.normal(0, spread, areas)
-    who, size = change
-    if who == "alike":
-        return np.column_stack([before, before + size])
-    move = random.normal(0, size, areas)
-    if who == "one in seven":
-        move *= random.random(areas) < 1 / 7
+@dataclass(frozen=True)
+class Change:
+    """How true scores change: its sd in standard errors, the share of the areas that change, and its shape."""
+
+    sd: float
+    share: float = 1.0
+    shape: str = "normal"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A number of areas, the spread of their true scores in standard errors, a change, and the kind of errors."""
+
+    areas: int
+    spread: float
+    change: Change
+    errors: str
+
+    def __str__(self) -> str:
+        change = self.change
+        moved = f"{change.shape} change {change.sd:g} of {change.share:.0%}"
+        return f"spread {self.spread:g}, {moved}, errors {self.errors}"
+
+
+CHOOSING = (
+    Change(0.2),
+    Change(0.5),
+    Change(1.0),
+    Change(2.0, share=1 / 7),
+    Change(1.0, shape="alike"),
+)
+JUDGING = (
+    Change(0.35),
+    Change(0.8),
+    Change(1.6),
+    Change(1.5, share=1 / 4),
+    Change(0.4, shape="heavy tails"),
+    Change(1.0, shape="alike"),
+    Change(3.0, share=1 / 10),
+    Change(0.6, share=1 / 2),
+    Change(0.3, shape="wider"),
+)
+SPREADS = {CHOOSING: (0.5, 1.0, 2.0), JUDGING: (0.7, 1.4, 3.0)}
+
+
+def cases(areas: int, changes: tuple[Change, ...]) -> Iterator[Case]:
+    """Yield every case of some changes."""
+    for spread in SPREADS[changes]:
+        for change in changes:
+            for errors in ERRORS:
+                yield Case(areas, spread, change, errors)
+
+
+def true_scores(case: Case, random: np.random.Generator) -> Array:
+    """Draw the true scores of two waves, (areas, 2)."""
+    change = case.change
+    before = random.normal(0, case.spread, case.areas)
+    if change.shape == "alike":
+        return np.column_stack([before, before + change.sd])
+    move = random.normal(0, change.sd, case.areas)
+    if change.shape == "heavy tails":
+        move = change.sd * random.standard_t(3, case.areas)
+    elif change.shape == "wider":
+        move += before / 2
+    move *= random.random(case.areas) < change.share
     return np.column_stack([before, before + move])
 
 
-def province(areas: int, spread: float, change: tuple[str, float], seed: int) -> dict[str, Array]:
-    """Sample one province twice: predictions, their sum and how many came true, by bin, under both models."""
-    place = [areas, round(10 * spread), CHANGES.index(change)]
-    random = np.random.default_rng([seed, *place, 12])
-    true = true_scores(areas, spread, change, random)
-    places = 5 if areas > 9 else 2
-    rose = _rank(true[:, 0]) - _rank(true[:, 1]) >= places
-    seen = true + random.standard_normal(true.shape)
-    waves = waves_from_arrays(
-        seen[:, 1],
-        seen[:, 0],
-        se=np.ones((2, areas)),
+def two_waves(case: Case, true: Array, random: np.random.Generator) -> Waves:
+    """Sample both waves; errors of about 1."""
+    variance = np.ones((2, case.areas))
+    estimated = variance
+    df = None
+    if case.errors != "known":
+        df = random.integers(5, 15, (2, case.areas)).astype(float)
+        variance = np.exp(random.normal(0, 0.25, (2, case.areas)))
+        estimated = variance * random.chisquare(df) / df
+    earlier, later = true.T + np.sqrt(variance) * random.standard_normal((2, case.areas))
+    return waves_from_arrays(
+        later,
+        earlier,
+        se=np.sqrt(estimated[::-1]),
         cov=None,
-        df=None,
+        df=None if df is None else df[::-1],
         names=None,
         ranked=None,
         selection="probability",
     )
-    averaged = score_rises(waves, 1.0, draws=DRAWS, seed=seed).ranks
-    known = fit_two_waves(*waves.ranked_scores(1.0))
-    plugged = rank_draws(known.mean, known.cov, draws=DRAWS, seed=seed)
-    counts = {}
-    for which, ranks in ((AVERAGED, averaged), (PLUGGED, plugged)):
-        chance = np.mean(ranks[:, :, 0] - ranks[:, :, 1] >= places, axis=0)
-        counts[which] = binned(chance, rose)
-    return counts
 
 
-def _rank(score: Array) -> Array:
-    return np.asarray((-score).argsort().argsort())
+def province(case: Case, seed: int) -> Counts:
+    """Sample one province twice: predictions, their sum and how many came true, by bin, not flagged and all."""
+    changes = CHOOSING if case.change in CHOOSING else JUDGING
+    place = [case.areas, round(10 * case.spread), changes.index(case.change)]
+    random = np.random.default_rng([seed, *place, ERRORS.index(case.errors), 12])
+    true = true_scores(case, random)
+    places = 5 if case.areas > 9 else 2
+    rose = rank(true[:, 0]) - rank(true[:, 1]) >= places
+    drawn = score_rises(two_waves(case, true, random), 1.0, draws=DRAWS, seed=seed)
+    return counted(drawn, rose, places)
 
 
-def study(areas: int, *, first: int, provinces: int) -> pd.DataFrame:
-    """Sample provinces of one size; by model and bin, stated and true share."""
-    summed = {which: np.zeros((BINS, 3)) for which in (AVERAGED, PLUGGED)}
-    for spread in tqdm(SPREADS, desc=f"rises, {areas} areas", disable=None):
-        for change in CHANGES:
-            for seed in range(first, first + provinces):
-                for which, counts in province(areas, spread, change, seed).items():
-                    summed[which] += counts
-    rows = []
-    for which, counts in summed.items():
-        for k in range(BINS):
-            for row in bin_row(("all", ""), counts[k]):
-                judged = which == AVERAGED and areas >= JUDGED
-                verdict = verdict_of(row) if judged else SHOWN
-                del row["worst truth"], row["PSUs"]
-                about = {"covariance": which, "P(rise)": f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}"}
-                rows.append(about | row | {"verdict": verdict})
-    return pd.DataFrame(rows)
-
-
-def report(*, first: int, provinces: int, out: Path) -> int:
+def report(*, first: int, provinces: int, out: Path, choosing: bool = True) -> int:
     """Run the study, print and write its tables, return how many bars were missed."""
     began = time.process_time()
+    truths = {"judging": JUDGING}
+    if choosing:
+        truths["choosing"] = CHOOSING
     tables = {}
-    for areas in AREAS:
-        repeated = max(1, provinces * 20 // areas)  # about as many predictions of every size
-        tables[f"{areas} areas"] = study(areas, first=first, provinces=repeated)
-    missed = 0
-    for table in tables.values():
-        if len(table):
-            missed += int((table["verdict"] == WRONG).sum())
+    for name, changes in truths.items():
+        for areas in AREAS:
+            repeated = provinces
+            if (
+                areas >= JUDGED
+            ):  # of every size at least as many predictions as of one large province
+                repeated *= -(-AREAS[0] // areas)
+            seeds = range(first, first + repeated)
+            total = sampled_cases(cases(areas, changes), province, seeds=seeds)
+            judged = name == "judging" and areas >= JUDGED
+            tables[f"{areas} areas, {name} truths"] = together(total, judged=judged)
     heading = f"P(rise) of scores; simulated; seeds from {first}"
-    seconds = time.process_time() - began
-    closing = [f"{missed} bars missed; {seconds:.0f} s CPU; all simulated"]
-    write_tables(out, heading, tables, closing=closing)
-    return missed
-
-
-def main() -> int:
-    """Run the study from the command line."""
-    assert __doc__
-    options = argparse.ArgumentParser(
-        prog="python -m tests.coverage_study.score_rises", description=__doc__.split("\n\n")[0]
-    )
-    options.add_argument("--provinces", type=int, default=20)
-    options.add_argument("--first", type=int, default=1)
-    options.add_argument("--out", type=Path, default=ROOT / "tests" / "out" / "score_rises.md")
-    return int(report(**vars(options.parse_args())) > 0)
+    return written(heading, tables, out=out, began=began)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    assert __doc__
+    sys.exit(run(report, "score_rises", __doc__, provinces=3))

@@ -188,6 +188,23 @@ def test_two_stages_keep_their_own_se(waves):
     )
 
 
+def test_the_change_of_several_quantiles_keeps_both_the_quantile_and_p(waves):
+    quantiles = [0.25, 0.75]
+    several = {"statistic": ("quantile", quantiles), "by": "county"}
+    later, earlier = (estimate(design(rows), "y", **several) for rows in waves)
+    table = change(later, earlier).table
+    assert table["quantile"].tolist() == quantiles * 2
+    alone = [
+        change(
+            *(estimate(design(rows), "y", statistic=("quantile", p), by="county") for rows in waves)
+        )
+        for p in quantiles
+    ]
+    for k, one in enumerate(alone):
+        np.testing.assert_allclose(table["p"].iloc[k::2], one.table["p"], rtol=EXACT)
+        np.testing.assert_allclose(table["se"].iloc[k::2], one.table["se"], rtol=EXACT)
+
+
 def test_domains_of_one_wave_only_are_counted_not_lost(waves):
     fewer = waves[1][waves[1]["county"] == "a"]
     found = change(

@@ -56,6 +56,32 @@ def test_ranks_contrasts_and_changes_go_on_outside(carried):
     )
 
 
+@pytest.mark.parametrize("single", ["taken whole", "collapsed", "average"])
+def test_strata_with_one_psu_are_read_back(tmp_path, single):
+    rows = pd.DataFrame(
+        {"h": [1, 1, 1, 2, 3, 3], "psu": [1, 2, 2, 1, 1, 2], "N": [5, 5, 5, 1, 4, 4]}
+    )
+    rows["y"] = [1.0, 2, 4, 3, 7, 5]
+    options = {
+        "taken whole": {"fpc": "N"},
+        "collapsed": {"collapse": {2: 1}},
+        "average": {"lonely_psu": "average"},
+    }[single]
+    inside = estimate(SurveyDesign(rows, strata="h", psu="psu", **options), "y")
+    outside = read_estimates(write_estimates(inside, tmp_path / "out"))
+    pd.testing.assert_frame_equal(outside.table, inside.table, check_exact=True)
+    np.testing.assert_array_equal(outside.cov, inside.cov)
+    assert outside.design.lonely_psu == inside.design.lonely_psu
+
+
+def test_an_error_of_rounding_is_0_outside_too(tmp_path):
+    rows = wave(1).assign(same=0.7)
+    inside = estimate(calibrate(design(rows), MARGINS), "same", by="county")
+    outside = read_estimates(write_estimates(inside, tmp_path / "out"))
+    assert (inside.cov == 0).all()
+    assert (outside.cov == 0).all()
+
+
 def test_nothing_finer_than_a_unit_s_totals_leaves(carried, tmp_path):
     names = {path.name for path in (tmp_path / "0").iterdir()}
     tables = {"estimates.csv", "units.csv", "contributions.csv", "members.csv"}

@@ -10,7 +10,7 @@ import pytest
 
 from satisfaction import SatisfactionError, SurveyDesign, calibrate, estimate
 from satisfaction.estimation.change import change
-from satisfaction.estimation.contingency import rao_scott
+from satisfaction.estimation.contingency import cross_table, rao_scott
 from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.hypothesis_tests import wald
 from satisfaction.estimation.pairs import all_pairs
@@ -46,6 +46,12 @@ def design(rows: pd.DataFrame | None = None, **options) -> SampleDesign:
         table() if rows is None else rows,
         **({"strata": "h", "psu": "psu", "base_weight": "w"} | options),
     )
+
+
+def change_by(name: str) -> object:
+    """The change of a table with itself, by a column of that name."""
+    once = estimate(design(table().rename(columns={"county": name})), "y", by=name)
+    return change(once, once)
 
 
 def changed(column: str, values: object, at: list[int] | None = None) -> pd.DataFrame:
@@ -101,6 +107,12 @@ REFUSED = {
     "by a column named measure": ("E386", lambda: estimate(design(table().rename(columns={"county": "measure"})), "y", by="measure")),
     "by a column twice": ("E386", lambda: estimate(design(), "y", by=["county", "county"])),
     "a key named _t0": ("E386", lambda: estimate(design(table().rename(columns={"county": "_t0"})), "y", by="_t0")),
+    "a change by a column named t": ("E386", lambda: change_by("t")),
+    "a change by a column named later": ("E386", lambda: change_by("later")),
+    "waves by a column named wave": ("E386", lambda: change_by("wave")),
+    "groups of a column named mean": ("E386", lambda: t_test(design(table().rename(columns={"sex": "mean"})), "y", "mean")),
+    "ranks of a column named n": ("E386", lambda: rank_test(design(table().rename(columns={"sex": "n"})), "y", "n")),
+    "cells of a column named share": ("E386", lambda: cross_table(design(table().rename(columns={"sex": "share"})), "share", "age")),
     "a column named _respondent": ("D383", lambda: SurveyDesign(table().rename(columns={"x": "_respondent"}))),
     "stratum and PSU in one column": ("D384", lambda: design(strata="psu")),
     "a column that stands twice": ("G380", lambda: design(pd.concat([table(), table()[["y"]]], axis=1))),
@@ -115,6 +127,9 @@ REFUSED = {
     "a contrast as a list": ("E388", lambda: estimate(design(), "y", by="age").contrast([1, -1, 0])),
     "a contrast of a list": ("E388", lambda: estimate(design(), "y", by="age").contrast({"c": [1, -1, 0]})),
     "a contrast of nothing": ("E388", lambda: estimate(design(), "y", by="age").contrast({})),
+    "coefficients of 0": ("E388", lambda: estimate(design(), "y", by="age").contrast({"c": {(0, "y"): 0.0}})),
+    "an empty combination": ("E388", lambda: estimate(design(), "y", by="age").contrast({"c": {}})),
+    "a coefficient of nan": ("E388", lambda: estimate(design(), "y", by="age").contrast({"c": {(0, "y"): float("nan")}})),
     "a coefficient as text": ("E388", lambda: estimate(design(), "y", by="age").contrast({"c": {(0, "y"): "1"}})),
     "a Wald contrast as a list": ("E388", lambda: wald(estimate(design(), "y", by="age"), [1, -1, 0])),
     "margins as a list": ("W381", lambda: calibrate(design(), ["sex"])),

@@ -350,6 +350,19 @@ def test_quotas_are_compared_with_what_is_due(small):
     assert not {"quota", "outside_quota"} & set(of.left_out["check"])
 
 
+def test_pages_name_the_cells_of_a_quota_and_take_the_plan_from_it(small):
+    declare(small, QUOTA, quota=quota(planned=400))
+    sample = "sample: {file: sample.csv, source: 测试 test, date: 2026-01-01}\n"
+    small.edit("survey.yaml", sample, "")
+    small.edit("survey.yaml", "  - {step: base}\n", "")
+    of = standing(small)
+    assert of.progress["planned"].tolist() == [800] * 4
+    chinese = dict(county_pages(of, "zh"))["990101.html"]
+    english = dict(county_pages(of, "en"))["990101-en.html"]
+    assert chinese.count("县990101 × 女") == english.count("County 990101 × Female") == 2
+    assert "990101 x 2" not in chinese + english
+
+
 def test_a_quota_that_is_reached_leaves_nothing_out(small):
     declare(small, QUOTA, quota=quota())
     assert not {"quota", "outside_quota"} & set(standing(small).left_out["check"])
@@ -496,6 +509,18 @@ def test_declared_reinterviews_are_compared(small):
     assert found.loc["sex", "figure"] < 1
     assert of.found.loc[of.found["check"] == "back_check_lost", "unit"].tolist() == ["NOBODY"]
     assert len(of.rows) == 120
+
+
+def test_answers_of_reinterviews_are_read_or_refused_never_left_out(small):
+    again(small, sex=["１", "男", "女"])
+    of = standing(small)
+    found = of.found[of.found["check"] == "back_check"].set_index("unit")
+    everyone = found.loc["sex", "n"]
+    assert everyone == found.loc["took_part", "n"]
+    table = small.folder / "again.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("男", "男的"), encoding="utf-8")
+    with pytest.raises(ResponsesError, match=r"(?s)R408.*'sex'.*男的.*rows 3\b"):
+        standing(small)
 
 
 def test_declared_modes_are_compared(small):

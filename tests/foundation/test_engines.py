@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +23,7 @@ from satisfaction import (
     export,
 )
 from satisfaction.collection.responses import Responses, load_responses
-from satisfaction.foundation.engines import fetch, hold, scan
+from satisfaction.foundation.engines import LARGE, fetch, hold, scan
 from satisfaction.foundation.errors import EngineError, WeightsError
 from satisfaction.pipeline import base_design, estimate_areas, run
 from satisfaction.sampling.tally import tally
@@ -205,17 +206,26 @@ def test_a_parquet_path_that_is_not_there_is_refused():
 # ---- the whole pipeline, weights written where the rows are ----
 
 
-def test_a_run_gives_the_same_files_on_every_engine(unchanged, engine, tmp_path):
-    written = [
-        export(run(unchanged, engine=name), tmp_path / f"{k}")
-        for k, name in enumerate((engine, "pandas"))
-    ]
+def files_of(folder: Path) -> dict[str, bytes]:
+    """What a set holds, but for the files with a clock."""
     clocked = {"run.json", "SHA256SUMS"}
-    files = [
-        {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name not in clocked}
-        for folder in written
-    ]
-    assert files[0] == files[1]
+    paths = [path for path in folder.iterdir() if path.is_file() and path.name not in clocked]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def by_default(unchanged, tmp_path_factory):
+    return files_of(export(run(unchanged), tmp_path_factory.mktemp("set") / "by-default"))
+
+
+def test_a_run_gives_the_same_files_on_every_engine(unchanged, by_default, engine, tmp_path):
+    written = export(run(unchanged, engine=engine), tmp_path / "set")
+    assert files_of(written) == by_default
+
+
+@pytest.mark.parametrize(("rows", "kind"), [(120, pd.DataFrame), (LARGE, duckdb.DuckDBPyRelation)])
+def test_few_rows_are_counted_by_pandas_and_many_by_duckdb(rows, kind):
+    assert isinstance(hold(pd.DataFrame({"n": np.arange(rows)}), "auto"), kind)
 
 
 def test_final_weights_are_written_by_the_engine(province, engine, tmp_path):

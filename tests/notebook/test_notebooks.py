@@ -12,7 +12,7 @@ import pytest
 
 from conftest import table_rows
 from one_kernel import NotebookRun, execute_in_one_kernel
-from satisfaction import read_survey
+from satisfaction import open_wave, read_survey
 from satisfaction.foundation.errors import ExportError
 from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
 from satisfaction.pipeline import Results, run
@@ -405,3 +405,20 @@ def test_logarithmic_axes_have_plain_numbers(notebook):
         assert cell.source.count('scale="log"') == cell.source.count(
             "LogLocator(subs=[1, 2, 5])"
         ), cell.id
+
+
+def test_the_df_shown_is_that_of_the_errors_where_strata_are_merged(small):
+    """Notebook 02, section 2: 8 strata of 3 PSUs, one of which joins another one."""
+    merged = "lonely_psu: fail\ncollapse: [{stratum: ['990101', 1], into: ['990101', 2]}]"
+    small.edit("survey.yaml", "lonely_psu: fail", merged)
+    notebook = nbformat.read(ENGLISH / "02_weighting.ipynb", as_version=4)
+    cells = [cell.source for cell in code(notebook)]
+    (facts_of_the_design,) = [source for source in cells if '"lonely_psu": base' in source]
+    bench = open_wave(small.folder)
+    names = {"bench": bench, "wave": bench.survey, "proven": True}
+    for source in cells[1:3]:
+        exec(source, names)
+    exec(facts_of_the_design, names)
+    whole = bench.results.estimates[bench.survey.whole()].table
+    assert (whole["df"] == names["facts"]["df"]).all()
+    assert names["facts"]["df"] == names["facts"]["PSUs"] - names["facts"]["strata"] == 24 - 7

@@ -66,6 +66,7 @@ def test_1_another_data_frame(small, results):
     assert_trial(small, sat.publish(dataclasses.replace(results, responses=responses)), "responses")
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_2_an_edited_recipe(small, results):
     wave = sat.open_wave(small.folder)
     trial = wave.try_weighting([{"step": "base"}], name="base alone")
@@ -76,6 +77,7 @@ def test_2_an_edited_recipe(small, results):
     assert "trial" in set(causes["kind"])
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_3_edited_results(small, results):
     county = results.estimates["county"]
     table = county.table.assign(estimate=county.table["estimate"] * 1.01)
@@ -132,6 +134,7 @@ def test_no_table_is_written_past_the_results():
             assert not {"table", "published"} & set(takes), name
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_4_other_rules(small, results):
     survey = small.read()
     ranking = survey.rules.ranking.model_copy(update={"list_size": 2})
@@ -152,6 +155,7 @@ def test_5_figures_changed_in_place(small, results):
     assert_trial(small, sat.publish(results), "results: ")
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_6_another_questionnaire(small):
     survey = small.read()
     topic = next(iter(survey.questionnaire.indices))

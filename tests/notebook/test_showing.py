@@ -240,3 +240,19 @@ def test_weightings_that_were_tried_are_called_in_the_language_of_the_table():
 def test_columns_that_notebook_03_adds_have_titles():
     for name in ("pingouin: alpha", "design: low", "se ignoring", "se plain", "textbook", "F"):
         assert title_of(name) is not None
+
+
+def test_columns_of_weights_are_not_called_what_their_names_mean_elsewhere():
+    """`high` of a topic is its importance, `after` a wave, `step` a measure taken; `share` is of whatever the table says."""
+    steps = pd.DataFrame({"low": [0.5], "high": [2.0], "kish_deff": [1.1]})
+    margins = pd.DataFrame({"step": ["1"], "entering": [90.0], "after": [100.0], "share": [0.5]})
+    with use("en"):
+        shown = show(steps).html + show(margins).html
+        for title in ("largest weight", "sum of weights leaving it", "weighting step", "share"):
+            assert f">{title}<" in shown
+        for title in ("high importance", "later", "share of the planned"):
+            assert title not in shown
+        tried = show(steps.assign(recipe="declared")).html
+        assert ">largest weight over the mean<" in tried
+        topics = show(pd.DataFrame({"high": [1]})).html
+        assert "high importance" in topics

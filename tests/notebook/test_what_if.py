@@ -17,7 +17,11 @@ from satisfaction.foundation.language import use
 from satisfaction.notebook import what_if
 from satisfaction.notebook.what_if import AS_DECLARED
 from satisfaction.publication.tables import indices_table, tables_of
-from satisfaction.sampling.counted_answers import changed_measures
+from satisfaction.sampling.counted_answers import (
+    changed_measures,
+    compile_measures,
+    from_points,
+)
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -99,6 +103,15 @@ def test_only_measures_that_are_declared_otherwise_are_counted_anew(small):
     assert changed_measures(before.model_copy(update={"rates": rates}), before) == {"awareness"}
     other = before.model_copy(update={"version": "2"})
     assert changed_measures(other, before) == {*before.rates, *before.topics, *before.indices}
+
+
+def test_an_index_is_counted_from_points_that_stand_already(small):
+    questionnaire = small.read().questionnaire
+    (index,) = [one for one in compile_measures(questionnaire) if one.kind == "index"]
+    points = list(index.stages[0])
+    assert from_points(index, []).stages[0].keys() == index.stages[0].keys()
+    assert list(from_points(index, points[:1]).stages[0]) == points[1:]
+    assert from_points(index, points).stages == index.stages[1:]
 
 
 def test_every_setting_that_was_shown_is_kept_once(bench, small, somebody):

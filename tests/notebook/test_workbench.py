@@ -160,6 +160,7 @@ def test_the_record_keeps_every_trial_of_every_session(small, wave):
     assert len(table.record.trials) == 2
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_an_adopted_recipe_is_marked_beside_the_one_declared_before(small, wave, call):
     before = export_dated(wave.results)
     estimate = wave.results.whole.of("topic_index").table["estimate"].iloc[0]
@@ -222,6 +223,7 @@ def weights_of(small) -> pd.DataFrame:
 MADE = {"name": "office-b", "source": "office B, R script 4", "date": datetime.date(2026, 5, 2)}
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_final_weights_made_elsewhere_are_tried_and_adopted(small, wave):
     first = (small.folder / "survey.yaml").read_bytes()
     table = weights_of(small)
@@ -257,6 +259,7 @@ def test_weights_that_do_not_fit_are_refused(small, wave):
         wave.try_weights(table, **MADE | {"name": "../out"})
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_tests_of_an_adopted_recipe_are_its_own(small, wave):
     trial = wave.try_weighting(TRIMMED, name="upper 1.5")
     declared = assessment_tables(wave.results)["tests"]
@@ -316,6 +319,7 @@ def points(small) -> pd.DataFrame:
     return rows[["id", "county"]].assign(**columns)
 
 
+@pytest.mark.usefixtures("tables_alone")
 @pytest.mark.parametrize("mse", [False, True])
 def test_replicate_weights_made_elsewhere_give_the_errors_of_svrepdesign(
     small, wave, tmp_path, mse, call
@@ -384,6 +388,7 @@ def test_replicate_weights_that_do_not_fit_are_refused(small, wave):
         small.read()
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_weights_adopted_over_a_declared_table_of_weights(small, wave):
     """What the recipe declared before gives comes from the first table, not from the second under its name."""
     table = weights_of(small)

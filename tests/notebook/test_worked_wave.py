@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from one_kernel import NotebookRun, execute_in_one_kernel
 from satisfaction import read_survey
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.planning.draw import draw_sample
@@ -75,24 +76,17 @@ def test_a_second_run_writes_beside_the_first_and_coverage_carries_its_error():
 
 @pytest.mark.slow
 def test_the_worked_wave_runs_is_marked_and_covers_the_truth(tmp_path):
-    import papermill
-
-    options = {
-        "progress_bar": False,
-        "kernel_name": "python3",
-        "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"],
-    }
-    done = papermill.execute_notebook(
-        str(NOTEBOOK),
-        str(tmp_path / "20.ipynb"),
-        parameters={"out": str(tmp_path / "wave")},
-        cwd=NOTEBOOK.parent,
-        **options,
-    )
-    outputs = [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
+    (tmp_path / "wave").mkdir()
+    worked = NotebookRun(NOTEBOOK, ROOT / "surveys" / "guizhou-2026q3", tmp_path / "wave")
+    execute_in_one_kernel([worked], pictures_of_pages=False)
+    cells = nbformat.read(tmp_path / "wave" / NOTEBOOK.name, as_version=4).cells
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    faults = [output for output in outputs if output.output_type == "error"]
+    assert faults == []
     assert not any(output.get("name") == "stderr" for output in outputs)
     assert any("模拟数据" in output.get("data", {}).get("text/markdown", "") for output in outputs)
-    folder = tmp_path / "wave" / "surveys" / "guizhou-2026q4"
+    # the folder was there, so the new wave stands beside it
+    folder = tmp_path / "wave-2" / "surveys" / "guizhou-2026q4"
     indices = pd.read_csv(
         folder / "out" / "files" / "indices.csv", dtype={"code": str}, encoding="utf-8-sig"
     )

@@ -19,6 +19,8 @@ from satisfaction.foundation.file_sets import mark_handed_over
 from satisfaction.publication.assessment import assessment_tables, groups_tested
 from satisfaction.publication.file_set import export
 
+pytestmark = pytest.mark.usefixtures("tables_alone")
+
 
 def declare(small, tests: str):
     small.edit("survey.yaml", "level: 0.95", f"level: 0.95\ntests: {tests}")

@@ -6,7 +6,6 @@ Skipped without Rscript and its package survey; SATISFACTION_REQUIRE_R=1 makes t
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 
 import numpy as np
@@ -23,13 +22,13 @@ from tests.publication.test_handover import (
     largest_differences,
 )
 
+from rscript import r_is_here
 from satisfaction import calibrate, trim
 from system_packages import NEEDS_R
 
 SAME = 1e-9  # closed forms, other order of additions
 RESTS_ON_R = 1e-6  # R's calibrate stops at 1e-10 of every total, and a se rests on its weights
 REQUIRED = os.environ.get("SATISFACTION_REQUIRE_R") == "1"
-CHECK = 'stopifnot(requireNamespace("survey", quietly = TRUE))'
 STEPS = {
     "several steps": lambda: trim(
         calibrate(design(**CLUSTERED), {"sex": SEX, "age": AGE}), upper=2, relative_to="mean"
@@ -44,13 +43,6 @@ for (folder in commandArgs(trailingOnly = TRUE)) {
   write.csv(format(own$compared, digits = 17), "compared.csv", row.names = FALSE, fileEncoding = "UTF-8")
 }
 """
-
-
-def r_is_here() -> bool:
-    return (
-        bool(shutil.which("Rscript"))
-        and subprocess.run(["Rscript", "-e", CHECK], capture_output=True).returncode == 0
-    )
 
 
 @pytest.fixture(scope="module")

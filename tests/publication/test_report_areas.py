@@ -6,15 +6,18 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 from tests.ranking.test_rankings import RANKINGS, prepare
 
 from satisfaction import run
 from satisfaction.foundation import pages as pdf
 from satisfaction.foundation.errors import ExportError
-from satisfaction.foundation.language import LANGUAGES
+from satisfaction.foundation.language import LANGUAGES, NOTHING
 from satisfaction.publication.report import write_report
 from satisfaction.publication.report.areas import (
+    APART,
+    _move,
     area_pages,
     area_values,
     index_page,
@@ -238,3 +241,18 @@ def test_on_the_command_line(small, call, tmp_path):
     code, _, err = call("report", small.folder, "--level", "village")
     assert code == 2
     assert "X143" in err
+
+
+def standing(wave, code, rank):
+    return {"wave": wave, "code": code, "rank": rank, "marginal_low": rank, "marginal_high": rank}
+
+
+def test_sets_of_waves_that_ranked_different_areas_are_not_compared():
+    rows = [standing("Q1", code, rank) for rank, code in enumerate("abc", start=1)]
+    rows += [standing("Q2", code, rank) for rank, code in enumerate("ac", start=1)]
+    paths = pd.DataFrame(rows)
+    last = [row for row in rows if row["code"] == "c"]
+    assert "3 与 2 个" in _move(last, paths).zh  # last in both: its rank has not moved
+    same = [row for row in rows if row["code"] != "b"]
+    assert _move(last, pd.DataFrame(same)) == APART
+    assert _move([*last, standing("Q3", "c", float("nan"))], paths) == NOTHING

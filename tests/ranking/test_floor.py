@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import COUNTIES
+from conftest import COUNTIES, SmallSurvey
 from satisfaction import rank
 from satisfaction.comparison.changes import compare_waves
 from satisfaction.declarations.rules import RankingRules, Threshold
@@ -69,9 +70,10 @@ def results(unchanged):
     return run(unchanged)
 
 
-@pytest.fixture
-def even(small):
-    return run(even_county(small).read())
+@pytest.fixture(scope="module")
+def even(small_template, tmp_path_factory):
+    root = shutil.copytree(small_template, tmp_path_factory.mktemp("even") / "small")
+    return run(even_county(SmallSurvey(root)).read())
 
 
 def test_four_points_that_agree_no_longer_make_a_rank_certain(even):

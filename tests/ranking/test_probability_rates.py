@@ -287,6 +287,17 @@ def test_where_priors_disagree_it_is_said():
     assert "it depends on the model" in said.en
 
 
+def test_high_probabilities_of_the_list_depend_on_the_model_even_where_priors_agree():
+    stated = np.array([0.59, 0.6, 0.8, 0.9, 0.95])
+    close = [stated, stated + 0.02]
+    alike = rates.compared(close, equal=None)
+    assert not alike.depends.any()
+    of_list = rates.compared_lists(stated, close, equal=None)
+    assert of_list.depends.tolist() == [False, True, True, False, False]
+    assert of_list.low == pytest.approx([0.59, 0.45, 0.65, 0.9, 0.95])
+    assert of_list.high == pytest.approx(stated + 0.02)
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_where_rates_may_all_be_equal_a_high_probability_depends_on_the_model(seed):
     _, rate, se = drawn(seed, spread=0.0)

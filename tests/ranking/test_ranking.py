@@ -299,6 +299,7 @@ def test_target_declares_its_level_and_method():
         ("K111", {"df": 0}),
         ("K111", {"df": [5, 5, 5, 5, 5, np.nan]}),
         ("K112", {"se": None, "cov": np.eye(6) + np.eye(6, k=1) / 2}),
+        ("K112", {"se": None, "cov": 2 - np.eye(6)}),
         ("K113", {"marginal": "max-t"}),
         ("K114", {"simultaneous": "tuckey"}),
         ("K115", {"level": 95}),

@@ -292,20 +292,34 @@ def test_without_true_change_a_third_of_the_counties_rise_five_places():
 
 @pytest.mark.parametrize("change_sd", [1.5, 3.0])
 def test_probabilities_of_a_rise_are_calibrated(change_sd):
-    random, promised, happened = np.random.default_rng(5), [], []
-    for _ in range(20):
+    """Over provinces of which two in three change as a whole, the others in one county of five; and each kind lies in the range."""
+    random = np.random.default_rng(5)
+    promised, happened, low, high, few = [], [], [], [], []
+    for province in range(21):
         truth, x, se = sampled_waves(random, change_sd)
+        in_few = province % 3 == 0
+        if in_few:
+            still = random.random(88) < 0.8
+            x[1, still] -= (truth[1] - truth[0])[still]
+            truth[1, still] = truth[0, still]
         found = rank_change(x[1], x[0], se=se[::-1], comparable=True, draws=1_000)
         ranks = stats.rankdata(-truth, axis=1)
         promised.append(found.table["probability_rise"].to_numpy(float))
+        low.append(found.table["probability_rise_low"].to_numpy(float))
+        high.append(found.table["probability_rise_high"].to_numpy(float))
         happened.append(ranks[0] - ranks[1] >= 5)
-    promised, happened = np.concatenate(promised), np.concatenate(happened)
-    for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 1.01)):
-        there = (promised >= low) & (promised < high)
-        assert happened[there].mean() == pytest.approx(promised[there].mean(), abs=0.07), (
-            low,
-            high,
-        )
+        few.append(np.full(88, in_few))
+    columns = [np.concatenate(parts) for parts in (promised, happened, low, high, few)]
+    promised, happened, low, high, few = columns
+    for least, most in ((0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 1.01)):
+        there = (promised >= least) & (promised < most)
+        stated = pytest.approx(promised[there].mean(), abs=0.07)
+        assert happened[there].mean() == stated, (least, most)
+        for kind in (there & few, there & ~few):
+            if kind.sum() < 100:
+                continue
+            share = happened[kind].mean()
+            assert low[kind].mean() - 0.07 <= share <= high[kind].mean() + 0.07, (least, most)
 
 
 def test_most_improved_shows_the_shrunk_rise_beside_the_raw_one():
@@ -375,7 +389,9 @@ def test_expected_rise_and_new_rank_agree_with_the_draws():
     x, noise = noisy(4)
     known = bayes.fit_two_waves(x, noise)
     drawn = bayes.rank_draws(known.mean, known.cov, draws=10_000, seed=1)
-    expected = bayes.expected_rise(known.mean, known.cov)
+    sd = np.sqrt(np.stack([known.cov[:, 0, 0], known.cov[:, 1, 1]]))
+    mean_ranks = [bayes._mean_rank(known.mean[:, wave], sd[wave]) for wave in (0, 1)]
+    expected = mean_ranks[0] - mean_ranks[1]
     np.testing.assert_allclose(expected, (drawn[:, :, 0] - drawn[:, :, 1]).mean(axis=0), atol=0.25)
     exact = bayes.few_ahead(known.mean[:, 1], np.sqrt(known.cov[:, 1, 1]), 6)
     np.testing.assert_allclose((drawn[:, :, 1] <= 6).mean(axis=0), exact, atol=MONTE_CARLO)

@@ -19,6 +19,7 @@ from satisfaction.publication.file_set import export
 from satisfaction.publication.reading_sets import read_indices
 from satisfaction.publication.tables import tables_of
 from satisfaction.publication.verify import BY_HAND, IDENTICAL, verify
+from satisfaction.ranking.rules import rank_within
 
 COMBINED = """
 title: {zh: 综合测评, en: Combined assessment}
@@ -163,6 +164,21 @@ def test_every_score_has_its_ranking_under_its_own_rules(several):
     assert by_code(results.further["onsite"].ranking)["rank"].tolist() == [2, 3, 1, 4]
 
 
+def test_ranks_within_parents_are_made_when_they_are_asked_for(small):
+    results = run(prepare(small).read())
+    assert not any("within" in vars(ranking) for ranking in results.all_rankings)
+    first = results.all_rankings[0]
+    assert results.rankings is first.within is results.rankings
+    expected = rank_within(results.survey, results.estimates, results.ranking)
+    assert list(expected.within) == list(results.rankings.within)
+    for key, ranking in expected.within.items():
+        table = results.rankings.within[key].table
+        pd.testing.assert_frame_equal(table, ranking.table, check_exact=True)
+    rates = results.further["awareness"]
+    assert rates.rankings.within.keys() == expected.within.keys()
+    assert rates.rankings is results.further["awareness"].rankings
+
+
 def test_the_waves_own_ranking_stays_as_it_is_without_further_ones(small, several):
     alone = run(small.read())
     _small, results, _folder = several
@@ -291,6 +307,7 @@ def test_a_changed_component_is_named_as_another_input(several, tmp_path):
 # ---- which one is the ranking
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_the_main_ranking_is_the_one_of_the_wave(small, tmp_path):
     main = RANKINGS.replace("- score: combined\n", "- score: combined\n    main: true\n")
     results = run(prepare(small, rankings=main).read())
@@ -306,6 +323,7 @@ def test_the_main_ranking_is_the_one_of_the_wave(small, tmp_path):
 # ---- awaited
 
 
+@pytest.mark.usefixtures("tables_alone")
 @pytest.mark.parametrize("main", [False, True])
 def test_while_a_component_is_awaited_the_survey_is_published(small, tmp_path, main):
     rankings = RANKINGS
@@ -327,6 +345,7 @@ def test_while_a_component_is_awaited_the_survey_is_published(small, tmp_path, m
     assert verify(folder, survey=small.folder).code == IDENTICAL
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_areas_without_a_component_are_not_ranked_and_say_so(small, tmp_path):
     prepare(small)
     table = pd.read_csv(small.folder / "desk.csv", dtype=str).iloc[1:]
@@ -355,6 +374,7 @@ def test_to_hold_a_rank_is_a_target(small):
     assert targets["verdict"].isin(["met", "not met", "not decidable"]).all()
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_declared_score_breaks_ties(small, tmp_path):
     rankings = "rankings:\n  - {score: desk, tie_break: onsite}\n"
     results = run(prepare(small, rankings=rankings).read())

@@ -6,19 +6,26 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import stats
 from tests.estimation.test_comparisons_waves import design, wave
 
 import satisfaction as sat
 from coverage_study import rate_rises as study
+from coverage_study import score_rises as score_study
+from coverage_study.rises import EVERYONE, UNFLAGGED
 from satisfaction.comparison.words import _chance
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking.change import OF_RATES, OF_SCORES, RISE_RANGE, rank_change
 from satisfaction.ranking.rises import (
     RATE_WAVES,
+    Changes,
     DrawnRises,
     _log_likelihood,
+    _log_of_changes,
     _mean_product,
     _mean_rate,
+    _moderated,
+    likely_changes,
     likely_covariances,
     rate_rises,
     score_rises,
@@ -137,26 +144,94 @@ def test_a_likeliest_change_of_nothing_is_no_certainty_that_no_score_rose():
 
 
 def test_the_model_of_scores_has_the_moments_of_its_draws():
+    """Drawn anew: which areas changed, then their values under that covariance."""
     waves = two_scores(0.5, seed=3)
     drawn = score_rises(waves, 1.0, draws=1_000)
     score, noise = waves.ranked_scores(1.0)
     unit = np.sqrt(np.var(score, axis=0, ddof=1).mean())
+    likely = likely_changes(score / unit, noise / unit**2, 200)
+    assert (likely.share < 1).any()
     rng = np.random.default_rng(5)
     values = []
-    for between in likely_covariances(score / unit, noise / unit**2, 200):
-        total = np.linalg.inv(between * unit**2 + noise)
+    for share, *both in zip(likely.share, likely.changed, likely.kept, strict=True):
+        together = (share * both[0] + (1 - share) * both[1]) * unit**2
+        total = np.linalg.inv(together + noise)
         centre = np.linalg.solve(total.sum(axis=0), np.einsum("jab,jb->a", total, score))
-        pull = between * unit**2 @ total
-        mean = centre + np.einsum("jab,jb->ja", pull, score - centre)
-        cov = pull @ noise @ pull.transpose(0, 2, 1)
-        cov = cov + (np.eye(2) - pull) @ (between * unit**2) @ (np.eye(2) - pull).transpose(0, 2, 1)
-        half = np.linalg.cholesky(cov + 1e-12 * np.eye(2))
-        values.append(mean + np.einsum("jab,rjb->rja", half, rng.standard_normal((200, P, 2))))
+        density = []
+        posterior = []
+        for between in both:
+            between = between * unit**2
+            mean = []
+            halves = []
+            for area in range(P):
+                pull = between @ np.linalg.inv(between + noise[area])
+                mean.append(centre + pull @ (score[area] - centre))
+                cov = between - pull @ between
+                halves.append(np.linalg.cholesky((cov + cov.T) / 2 + 1e-9 * np.eye(2)))
+            normal = rng.standard_normal((200, P, 2))
+            posterior.append(np.array(mean) + np.einsum("jab,rjb->rja", np.array(halves), normal))
+            spread = [stats.multivariate_normal(centre, between + part) for part in noise]
+            density.append([of.pdf(at) for of, at in zip(spread, score, strict=True)])
+        changed = share * np.array(density[0])
+        chance = changed / (changed + (1 - share) * np.array(density[1]))
+        has_changed = rng.random((200, P)) < chance
+        values.append(np.where(has_changed[:, :, None], *posterior))
     of_all = np.concatenate(values)
     assert drawn.model.mean == pytest.approx(of_all.mean(axis=0), abs=0.01)
     for unit_number in (0, 7):
         simulated = np.cov(of_all[:, unit_number].T)
         assert drawn.model.cov[unit_number] == pytest.approx(simulated, rel=0.05)
+
+
+def test_the_likelihood_of_changes_is_that_of_the_mixture():
+    """Where the centres are those of all units together; with a share of 1 it is the normal one."""
+    x, noise = scores(0.5, seed=6)
+    kept = np.array([[1.0, 1.0], [1.0, 1.0]])
+    changed = np.array([[1.2, 0.8], [0.8, 1.2]])
+    share = np.array([1.0, 0.3])
+    changes = Changes(np.stack([changed, changed]), np.stack([kept, kept]), share)
+    log = _log_of_changes(changes, x, noise)
+    assert log[0] == pytest.approx(_log_likelihood(changed[None], x, noise)[0], rel=1e-12)
+    total = np.linalg.inv(0.3 * changed + 0.7 * kept + noise)
+    centre = np.linalg.solve(total.sum(axis=0), np.einsum("jab,jb->a", total, x))
+    of_changed = stats.multivariate_normal(centre, changed + noise[0]).pdf(x)
+    of_kept = stats.multivariate_normal(centre, kept + noise[0]).pdf(x)
+    mixture = np.log(0.3 * of_changed + 0.7 * of_kept).sum() + P * np.log(2 * np.pi)
+    expected = mixture - np.log(np.linalg.det(total.sum(axis=0))) / 2
+    assert log[1] == pytest.approx(expected, rel=1e-8)
+
+
+def test_few_large_changes_are_told_from_small_ones_of_all():
+    """What changed in one area of five makes shares under 1 likelier than what changed as much on average in all."""
+    rng = np.random.default_rng(8)
+    level = rng.standard_normal((P, 1))
+    sizes = rng.standard_normal(P)
+    noise = np.broadcast_to(0.2**2 * np.eye(2), (P, 2, 2))
+    error = 0.2 * rng.standard_normal((P, 2))
+    share = []
+    for moved in (np.where(np.arange(P) % 5 == 0, 2.0 * np.sign(sizes), 0.0), 0.9 * sizes):
+        x = level + np.column_stack([np.zeros(P), moved]) + error
+        share.append(likely_changes(x, noise, 400).share.mean())
+    assert share[0] < 0.35
+    assert share[1] > 0.7
+
+
+def test_errors_from_few_psus_are_moderated():
+    """With true errors alike, unlike estimates of them from few PSUs are drawn together; known ones stay."""
+    rng = np.random.default_rng(9)
+    df = np.full((2, P), 8.0)
+    se = 0.3 * np.sqrt(rng.chisquare(8, (2, P)) / 8)
+    x, _noise = scores(0.2, seed=9)
+    moderate = []
+    for freedom in (df, None):
+        waves = waves_from_arrays(
+            x[:, 1], x[:, 0], se=se, cov=None, df=freedom, names=None, ranked=None, selection="probability",
+        )  # fmt: skip
+        _score, sampling = waves.ranked_scores(1.0)
+        moderate.append(_moderated(sampling, waves))
+    assert moderate[1] == pytest.approx(sampling, rel=1e-12)
+    assert np.std(moderate[0][:, 0, 0]) < np.std(sampling[:, 0, 0]) / 3
+    assert np.median(moderate[0][:, 0, 0]) == pytest.approx(0.3**2, rel=0.1)
 
 
 def test_few_scores_do_not_make_a_rise_certain():
@@ -220,8 +295,8 @@ def test_shared_error_is_no_change():
 
 def test_the_study_counts_every_county_once():
     counts = study.province(study.Case("normal 97 %", 0.4, "few PSUs"), 1)
-    everyone = counts[study.RATES]
-    unflagged = counts[study.UNFLAGGED]
+    everyone = counts[EVERYONE]
+    unflagged = counts[UNFLAGGED]
     assert everyone[:, 0].sum() == study.COUNTIES
     assert (unflagged <= everyone).all()
     for by_bin in counts.values():
@@ -318,11 +393,46 @@ def test_a_sentence_says_that_a_rise_depends_on_the_model(moved):
     assert f"between {1 - high:.2f} and {1 - low:.2f}" in said
 
 
-def test_scores_have_no_range():
+def test_the_range_of_a_score_stands_in_the_same_columns():
+    rng = np.random.default_rng(3)
+    earlier = rng.normal(70, 4, 30)
+    later = earlier + rng.normal(0, 2, 30) + rng.normal(0, 1.5, 30)
+    scored = sat.rank_change(later, earlier, se=np.full((2, 30), 1.5), comparable=True, places=3)
+    table = scored.table
+    low, high = table["probability_rise_low"], table["probability_rise_high"]
+    assert (low <= table["probability_rise"]).all()
+    assert (table["probability_rise"] <= high).all()
+    assert table["model_dependent"].tolist() == (high - low > 0.1).tolist()
+    named = list(scored.summary["model_dependent"])
+    assert 0 < len(named) < 30
+    row = {"code": named[0], "rise": 2}
+    assert "it depends on the model" in _chance(SimpleNamespace(ranks=scored), row).en
+
+
+def test_without_probability_samples_scores_have_no_range():
     later, earlier = np.array([80.0, 70.0, 60.0]), np.array([60.0, 70.0, 80.0])
-    scored = sat.rank_change(later, earlier, se=np.full((2, 3), 2.0), comparable=True, places=1)
+    scored = sat.rank_change(
+        later, earlier, se=np.full((2, 3), 2.0), comparable=True, places=1, selection="quota"
+    )
     assert not set(RISE_RANGE) & set(scored.table)
     assert scored.rise_range(1).empty
     assert "model_dependent" not in scored.summary
-    row = {"code": "1", "rise": 2}
-    assert "depends" not in _chance(SimpleNamespace(ranks=scored), row).en
+
+
+@pytest.mark.parametrize("errors", score_study.ERRORS)
+def test_the_study_of_scores_counts_every_area_once(errors):
+    for change in (score_study.CHOOSING[3], score_study.JUDGING[4], score_study.JUDGING[8]):
+        case = score_study.Case(9, 1.0, change, errors)
+        counts = score_study.province(case, 1)
+        assert counts[EVERYONE][:, 0].sum() == 9
+        assert (counts[UNFLAGGED] <= counts[EVERYONE]).all()
+
+
+def test_no_truth_that_chose_the_model_of_scores_judges_it():
+    chose = {
+        (spread, change)
+        for spread in score_study.SPREADS[score_study.CHOOSING]
+        for change in score_study.CHOOSING
+    }
+    for spread in score_study.SPREADS[score_study.JUDGING]:
+        assert not chose & {(spread, change) for change in score_study.JUDGING}

@@ -73,6 +73,7 @@ def test_one_withheld_county_takes_another_with_it(withheld):
     assert ("county", "990201", index) not in found.small | found.shields
 
 
+@pytest.mark.usefixtures("tables_alone")
 @pytest.mark.parametrize(("how", "expected"), [("off", True), ("smallest", False)])
 def test_a_withheld_county_is_recovered_only_without_complementary_suppression(
     small, tmp_path, how, expected
@@ -89,6 +90,7 @@ def test_a_withheld_county_is_recovered_only_without_complementary_suppression(
     assert (recovered(shown, truth) > 0) == expected
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_the_linear_relation_itself_gives_the_withheld_value_away_and_then_no_more(small, tmp_path):
     """Attack with the exact weights: prefecture = weighted mean of its counties."""
     survey = declare(small, how="off")

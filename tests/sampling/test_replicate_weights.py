@@ -249,6 +249,14 @@ for (name in names(designs)) {
   x <- svycontrast(both, c(1, -3)); put("two measures", c(unlist(coef(x)), SE(x)))
   put("degf", c(degf(d), sapply(1:3, function(k) degf(subset(d, district == k)))))
   one <- subset(d, sex == 2); x <- svymean(~score, one); put("subset", c(coef(x), SE(x), degf(one)))
+  x <- svyttest(score ~ f_sex, d); put("t", c(x$estimate, x$statistic, x$parameter, x$p.value))
+  x <- svyttest(score ~ f_sex, subset(d, age != 3)); put("t of a part", c(x$estimate, x$statistic, x$parameter, x$p.value))
+  x <- svyglm(score ~ f_age + weight_of, d); put("linear regression", c(coef(x), vcov(x)))
+  x <- svyglm(aware ~ f_age + weight_of, d, family = quasibinomial, epsilon = 1e-14)
+  put("logistic regression", c(coef(x), vcov(x)))
+  x <- svychisq(~ f_sex + answer, d, statistic = "F"); put("F", c(x$statistic, x$parameter, x$p.value))
+  x <- svychisq(~ f_sex + answer, d, statistic = "adjWald"); put("adjWald", c(x$statistic, x$parameter, x$p.value))
+  x <- svyby(~answer, ~f_sex, d, svymean); put("row shares", c(unlist(x[1, 2:4]), unlist(x[2, 2:4]), SE(x)[1, ], SE(x)[2, ]))
   totals <- c("(Intercept)" = 45000, f_sex2 = 24000, f_age2 = 18000, f_age3 = 15000)
   linear <- calibrate(d, ~ f_sex + f_age, totals, compress = FALSE)
   by <- svyby(~score, ~district, linear, svymean); put("linear", c(coef(by), SE(by)))
@@ -336,19 +344,56 @@ def test_cross_tables_have_the_covariance_of_totals_of_svrepdesign(name, by_r):
     np.testing.assert_allclose(found, by_r[f"{name} cells"], rtol=SAME, atol=1e-6)
 
 
-def test_tests_use_the_replicates_of_the_linearized_statistic(name):
+def test_tests_and_regressions_are_fitted_anew_with_the_weights_of_every_replicate(name, by_r):
     design = given(name)
-    t = sat.t_test(design, "score", "sex")
-    by = sat.estimate(design, "score", by="sex").contrast(
-        {"d": {(2, "score"): 1, (1, "score"): -1}}
-    )
-    assert t.conventions["variance"] == "replicates, of the linearized statistic"
-    np.testing.assert_allclose(t.table["difference"], by.table["estimate"], rtol=1e-12)
-    np.testing.assert_allclose(t.table["se"], by.table["se"], rtol=0.05)  # linear, not replicated
-    assert t.table["df"].iloc[0] == sat.estimate(design, "score").table["df"].iloc[0] - 1
+    part = design.where({"age": [1, 2]})
+    for key, of in (("t", design), ("t of a part", part)):
+        test = sat.t_test(of, "score", "sex")
+        found = test.table[["difference", "t", "df", "p"]].iloc[0]
+        np.testing.assert_allclose(found, by_r[f"{name} {key}"], rtol=SAME)
+        assert test.conventions["variance"] == "replicates"
+        by = sat.estimate(of, "score", by="sex")
+        contrast = by.contrast({"d": {(2, "score"): 1, (1, "score"): -1}}).table
+        np.testing.assert_allclose(test.table["se"], contrast["se"], rtol=SAME)
+    terms = {"covariates": ["age", "weight_of"], "categorical": "age"}
+    linear = sat.regression(design, "score", **terms)
+    found = [*linear.table["estimate"], *linear.cov.ravel()]
+    np.testing.assert_allclose(found, by_r[f"{name} linear regression"], rtol=SAME)
+    logistic = sat.regression(design, "aware", family="logistic", **terms)
+    found = [*logistic.table["estimate"], *logistic.cov.ravel()]
+    np.testing.assert_allclose(found, by_r[f"{name} logistic regression"], rtol=R_STOPS)
+
+
+def test_independence_and_row_shares_are_those_of_svrepdesign(name, by_r):
+    design = given(name)
+    for key, statistic in (("F", "F"), ("adjWald", "adjusted_wald")):
+        found = sat.rao_scott(design, "sex", "answer", statistic=statistic).table
+        found = found[["statistic", "df", "ddf", "p"]].iloc[0]
+        np.testing.assert_allclose(found, by_r[f"{name} {key}"], rtol=SAME)
+    table = sat.cross_table(design, "sex", "answer").table
+    found = [*table["row_share"], *table["row_share_se"]]
+    np.testing.assert_allclose(found, by_r[f"{name} row shares"], rtol=SAME)
+
+
+def test_a_replicate_that_leaves_nothing_to_fit_has_linearized_coefficients():
+    """Without group 2 in the last replicate, the difference there is that of the influence of the others."""
+    rows = pd.DataFrame({"g": [1, 1, 1, 2, 2], "y": [1.0, 2, 4, 7, 9], "w": 1.0})
+    weights = np.array([[2, 0, 1, 1, 1], [0, 2, 1, 2, 0], [1, 1, 3, 0, 0.0]]).T
+    design = sat.SurveyDesign(rows, base_weight="w", replicate_weights=weights, scale=1.0, mse=True)
+    first = rows["y"][:3].to_numpy()
+    away = [(8 - 2 + 0.0) - (8 - first.mean()), (7 - 8 / 3) - (8 - first.mean())]
+    away.append(-(weights[:3, 2] * (first - first.mean())).sum() / 3)
+    assert away[0] == pytest.approx((8 - (2 + 4) / 3) - (8 - 7 / 3))
+    se = sat.t_test(design, "y", "g").table["se"].iloc[0]
+    assert se == pytest.approx(np.sqrt(np.square(away).sum()), rel=1e-12)
+
+
+def test_rank_and_joint_tests_take_replicates(name):
+    design = given(name)
+    ranks = sat.rank_test(design, "score", "age")
+    assert ranks.conventions["variance"] == "replicates, of the linearized statistic"
     for test in (
-        sat.rank_test(design, "score", "age"),
-        sat.rao_scott(design, "sex", "answer"),
+        ranks,
         sat.wald(sat.estimate(design, "score", by="district")),
         sat.regression(design, "score", ["age"], categorical="age").joint_test("age"),
     ):

@@ -86,3 +86,14 @@ def test_simple_variance_with_and_without_replacement():
     assert simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=False)[
         0, 0
     ] == pytest.approx(0.25 / 9 * 0.9)
+
+
+def test_a_spread_that_cancels_out_is_not_known():
+    """sum y^2 / N - mean^2 of values next to 1e9 is rounding: no design effect, not a wrong one."""
+    y = 1e9 + np.arange(10.0)
+    parts = [np.array([[x]]) for x in (y.mean(), 10.0, (y**2).sum(), 10.0)]
+    assert np.isnan(simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=True))
+    y = 1e4 + np.arange(10.0)
+    parts = [np.array([[x]]) for x in (y.mean(), 10.0, (y**2).sum(), 10.0)]
+    found = simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=True)
+    assert found[0, 0] == pytest.approx(y.var(ddof=1) / 10, rel=1e-7)

@@ -20,7 +20,7 @@ from satisfaction.foundation.yaml import read_yaml
 from satisfaction.pipeline import absent_steps, base_design, run, weighting_log
 from satisfaction.weighting import calibration, nonresponse, trimming
 from satisfaction.weighting.base import sampled_persons
-from satisfaction.weighting.wave_design import weigh
+from satisfaction.weighting.wave_design import population_notes, weigh
 
 BASE = "  - {step: base}\n"
 RAKING = "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n"
@@ -500,3 +500,19 @@ def test_without_roles_to_calibrate_by_margins_must_be_named(declare):
     assert fault.value.code == "S520"
     small.edit("survey.yaml", UNNAMED, RAKING)
     assert margins_of(small.read()) == ["county_sex", "county_age"]
+
+
+@pytest.mark.parametrize("name", ["county_sex.csv", "frame.csv"])
+def test_a_population_in_tens_of_thousands_is_named(small, name):
+    responses = load_responses(small.read())
+    assert population_notes(small.read(), responses.accepted) == []
+    table = pd.read_csv(small.folder / name)
+    county = table["county"] == int(COUNTIES[0])
+    table["population"] = table["population"].astype(float)
+    table.loc[county, "population"] /= 10_000
+    table.to_csv(small.folder / name, index=False)
+    noted = population_notes(small.read(), responses.accepted)
+    assert len(noted) == 1
+    assert name in noted[0].en
+    assert f"{COUNTIES[0]} (" in noted[0].en
+    assert COUNTIES[1] not in noted[0].en

@@ -163,6 +163,30 @@ def test_cells_that_keep_their_weight_are_not_named():
     assert record["sum_lost"] == pytest.approx(0, abs=1e-14)
 
 
+@pytest.mark.parametrize("within", [[], ["cell"]])
+def test_where_all_weights_are_trimmed_those_at_the_other_bound_take_the_excess(within):
+    """By hand: cut to (4, 4, 6, 6) 2 are lacking, which the low ones take; to (5, 5, 7, 7) 2 are too many."""
+    rows = pd.DataFrame({"cell": 1, "w": [1.0, 1.0, 10.0, 10.0]})
+    found = trim(SurveyDesign(rows, base_weight="w"), lower=4.0, upper=6.0, within=within)
+    np.testing.assert_allclose(found.weights, [5.0, 5.0, 6.0, 6.0], rtol=HAND)
+    rows["w"] = [1.0, 1.0, 8.0, 12.0]
+    found = trim(SurveyDesign(rows, base_weight="w"), lower=5.0, upper=7.0, within=within)
+    np.testing.assert_allclose(found.weights, [5.0, 5.0, 6.0, 6.0], rtol=HAND)
+    assert found.log["sum_lost"].iloc[-1] == pytest.approx(0, abs=1e-15)
+
+
+def test_bounds_that_hold_the_mean_weight_keep_the_sum_of_weights():
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        weight = np.exp(rng.normal(size=60))
+        low, high = weight.mean() * np.array([0.8, 1.2])
+        design = SurveyDesign(pd.DataFrame({"w": weight}), base_weight="w")
+        found = trim(design, lower=low, upper=high).weights
+        assert found.sum() == pytest.approx(weight.sum(), rel=1e-10)
+        assert (found >= low * (1 - HAND)).all()
+        assert (found <= high * (1 + HAND)).all()
+
+
 def test_weight_that_nobody_can_take_is_lost_and_told():
     """Strict: after one round every weight was outside once."""
     rows = pd.DataFrame({"w": [1.0, 1.0, 8.0, 8.0]})

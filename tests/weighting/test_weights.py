@@ -758,6 +758,9 @@ def test_bounds_that_must_both_move_are_proposed_together():
         calibrate(surveyed(rows), margins, bounds=(0.999, 1.001))
     low, high = map(float, re.search(r"bounds: \[([\d.]+), ([\d.]+)\]", refused.value.en).groups())
     calibrate(surveyed(rows), margins, bounds=(low, high))
+    for tighter in ((low * PRINTED, high), (0.0, high / PRINTED)):
+        with pytest.raises(WeightsError, match="W110"):
+            calibrate(surveyed(rows), margins, bounds=tighter)
 
 
 def test_a_bound_next_to_the_mean_weight_holds():

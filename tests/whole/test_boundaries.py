@@ -147,3 +147,10 @@ def test_the_package_is_imported_without_its_heavy_parts():
     code = f"import sys, satisfaction; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_answers_to_the_questions_of_strangers_are_modules_that_exist():
+    text = (Path(__file__).parents[1] / "strangers.md").read_text(encoding="utf-8")
+    answers = re.findall(r"\b(\d+) (\w+(?:/\w+)+)", text)
+    assert [int(number) for number, _module in answers] == list(range(1, 11))
+    assert [module for _number, module in answers if not (SOURCE / f"{module}.py").exists()] == []

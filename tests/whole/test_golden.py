@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -13,13 +12,13 @@ import pytest
 
 from conftest import ROOT
 from golden_values import GOLDEN
+from rscript import r_is_here
 from system_packages import NEEDS_R_TO_WRITE
 
 sys.path.insert(0, str(GOLDEN))
 from compare import differences, worst
 
 SAME = 1e-9
-LIBRARIES = "stopifnot(require(survey), require(jsonlite))"
 SKIPPING = ("skip", "skipif", "importorskip")
 FOLDERS = (".ci", "notebooks", "questionnaires", "src", "surveys", "tests")
 MADE = {"out", "__pycache__"}
@@ -28,13 +27,6 @@ TEXT = {".py", ".R", ".md", ".csv", ".json", ".yaml", ".ipynb", ".toml", ".txt",
 OUTSIDE = re.compile(
     r"\.\./share[d]|parents\[[23]\] / \"|ROOT\.parent|/(?:hom[e]|roo[t]|Users)/|/wor[k]/"
 )
-
-
-def r_is_here() -> bool:
-    """Tell whether Rscript has what the scripts need."""
-    if not shutil.which("Rscript"):
-        return False
-    return subprocess.run(["Rscript", "-e", LIBRARIES], capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -119,8 +111,10 @@ def test_a_skipped_test_names_the_command_that_installs_what_it_needs():
     found = {}
     for path in sorted((ROOT / "tests").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr in SKIPPING:
                 call = ast.unparse(node)
-                if node.func.attr in SKIPPING and not re.search(r"NEEDS_|os, 'fork'", call):
+                if not re.search(r"NEEDS_|os, 'fork'", call):
                     found[f"{path.name}:{node.lineno}"] = call
     assert found == {}

@@ -87,7 +87,7 @@ def test_the_order_of_files_and_rows_does_not_matter(small, results):
 
 
 def test_every_engine_gives_the_same_figures(unchanged, results):
-    for engine in ("pandas", "polars"):
+    for engine in ("duckdb", "pandas", "polars"):
         pd.testing.assert_frame_equal(
             figures(run(unchanged, engine=engine)), figures(results), check_exact=True
         )
@@ -283,7 +283,7 @@ def test_phone_lists_three_of_ten_and_says_that_it_is_simulated(phone):
 
 
 def test_phone_every_engine_gives_the_same_figures(phone):
-    for engine in ("pandas", "polars"):
+    for engine in ("duckdb", "pandas", "polars"):
         pd.testing.assert_frame_equal(
             figures(run(phone.survey, engine=engine)), figures(phone), check_exact=True
         )

@@ -164,8 +164,8 @@ def write_codes(formatter: click.HelpFormatter, codes: Mapping[str, Text]) -> No
 
 ENGINE = option(
     "--engine",
-    type=click.Choice(["duckdb", "pandas", "polars", "pyspark"]),
-    default="duckdb",
+    type=click.Choice(["auto", "duckdb", "pandas", "polars", "pyspark"]),
+    default="auto",
     show_default=True,
     words=_("what counts the answers; the figures are the same"),
 )

@@ -5,18 +5,22 @@ Is a file set what its inputs give, what differs between two, and JupyterLab.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from satisfaction.cli.options import ENGINE, FOLDER, FOLDER_ARGUMENT, command, option, reader, tell
+from satisfaction.foundation.errors import SatisfactionError
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 
 if TYPE_CHECKING:
+    from satisfaction.declarations.survey import Survey
     from satisfaction.foundation.language import Language
     from satisfaction.pipeline import Results
 
@@ -44,9 +48,11 @@ def run(folder: Path, *, engine: str, notebooks: bool, handover: bool) -> None:
         require_extra("lab", "satisfaction run --notebooks")
     survey = read_survey(folder)
     results = run_survey(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    earlier = _inputs_of(survey.folder / "out" / "latest")
     written = export_dated(results, handover=handover)
     _summary(results)
     tell()
+    _tell_changed_inputs(survey, earlier, _inputs_of(written))
     tell(_("results: {path}", path=written))
     tell(
         _(
@@ -68,6 +74,34 @@ def run(folder: Path, *, engine: str, notebooks: bool, handover: bool) -> None:
         language = reader() if reader() in languages else languages[0]
         run_notebooks(survey, shelf, language=language, official=written, leave_out=leave_out)
         tell(_("notebooks: {shelf}", shelf=shelf))
+
+
+def _inputs_of(folder: Path) -> dict[str, str]:
+    """Return the inputs that a file set records; none where there is no set that can be read."""
+    from satisfaction.foundation.files import read_json
+
+    with suppress(SatisfactionError):
+        return dict(read_json(folder / "manifest.json", ["inputs"])["inputs"])
+    return {}
+
+
+def _tell_changed_inputs(survey: Survey, earlier: dict[str, str], now: dict[str, str]) -> None:
+    """Name the inputs that are not those of the run before, the questionnaire above all: a version in use stays."""
+    from satisfaction.comparison.compare import STATES
+    from satisfaction.publication.verify import unlike
+
+    if not earlier:
+        return
+    questionnaire = survey.sources[1]
+    for name, state in unlike(earlier, now).items():
+        tell(_("not as in the run before: {name} {state}", name=name, state=STATES[state]))
+        if os.path.realpath(survey.folder / name) == os.path.realpath(questionnaire):
+            tell(
+                _(
+                    "  A version of a questionnaire that has been in use is not changed: write a "
+                    "new version, and say what changed."
+                )
+            )
 
 
 @command(_("Compare two waves: how certain changes of scores and ranks are."))
@@ -153,7 +187,7 @@ def _summary(results: Results) -> None:
     from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import area_labels, score_labels, whole_code
     from satisfaction.publication.report.method import ABSENT_STEPS
-    from satisfaction.weighting.wave_design import lonely_note
+    from satisfaction.weighting.wave_design import lonely_note, population_notes
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -193,7 +227,8 @@ def _summary(results: Results) -> None:
     if results.absent:
         absent_steps = [ABSENT_STEPS[step] for step in results.absent]
         tell(_("not declared: {absent}", absent=comma_list(absent_steps)))
-    for note in (*adoption_notes(results), *trimming_notes(results)):
+    populations = population_notes(survey, results.responses.accepted)
+    for note in (*populations, *adoption_notes(results), *trimming_notes(results)):
         tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
     if proven and replicates_note(results):
@@ -226,7 +261,7 @@ def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.publication.labels import STATUS, area_labels, score_labels
-    from satisfaction.publication.ranking_table import ladder_table, why_not_ranked
+    from satisfaction.publication.ranking_table import ladder_table, list_title, why_not_ranked
 
     names = area_labels(results.survey)
     kind, _title = score_labels(results.survey)[results.survey.ranked]
@@ -238,10 +273,7 @@ def _tell_ranking(results: Results) -> None:
         for note in summary.notes:
             tell(note)
         return
-    first_or_last = _("last {n} of {p}", n=len(summary.listed), p=summary.p)
-    if summary.side == "first":
-        first_or_last = _("first {n} of {p}", n=len(summary.listed), p=summary.p)
-    tell(first_or_last)
+    tell(list_title(summary))
     if summary.proven:
         tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
     for unit in sorted(summary.filed, key=lambda code: table.loc[code, "rank"]):
@@ -252,7 +284,7 @@ def _tell_ranking(results: Results) -> None:
                 "  {rank_set}  P(on the list) {probability}  {status}",
                 rank_set=rank_set_in_words(row),
                 probability=probability(row.probability_bottom),
-                status=STATUS[row.status],
+                status=STATUS[row.get("list_status", row.status)],
             )
         tell(
             _(

@@ -44,11 +44,13 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.personal import NO_ANSWER
 
-BLANKS = " \t\r\n\u3000\u00a0"
+UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u202a\u202b\u202c\u202d\u202e"  # no width; come with what is pasted
+BLANKS = f" \t\r\n\u3000\u00a0{UNSEEN}"
 SERIAL = re.compile(
     r"(?:[45]\d{4}|60000)(?:\.\d+)?"
 )  # how a workbook counts the days of 2009 to 2064
 FIRST_DAY = datetime.date(1899, 12, 30)
+BETWEEN_LEVELS = re.compile(r"\s*[-‐–—/>]+\s*")
 DAY = re.compile(
     r"(\d{4})\s*[-/.、年]\s*(\d{1,2})\s*[-/.、月]\s*(\d{1,2})(?!\d)\s*[日号]?"
     r"\s*(?:\(?(?:星期|周|礼拜)[一二三四五六日天]\)?)?"
@@ -59,7 +61,7 @@ DAY = re.compile(
 def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     """Strip spaces, empty what was skipped or says nothing, write full-width characters as plain ones and 5.0 as 5.
 
-    Full-width characters but in labels, and words that are read as empty, are logged. The columns are categorical, so
+    Full-width characters but in labels, and words that are read as empty, are logged. Open answers keep theirs. The columns are categorical, so
     that what comes after looks at each different text once.
     """
     questionnaire = survey.questionnaire
@@ -71,6 +73,7 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     for name, item in questionnaire.items.items():
         codes, different = distinct_texts(raw[name])
         is_coded = isinstance(item, SingleItem | MultipleItem)
+        is_open = _is_open(name, questionnaire)
         stripped = []
         plain_texts = []
         answers = []
@@ -78,7 +81,9 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
         emptied: dict[str, str] = {}
         for place, cell in enumerate(different):
             text = cell.strip(BLANKS)
-            plain = "" if text == SKIPPED else unicodedata.normalize("NFKC", text)
+            plain = "" if text == SKIPPED else text
+            if not is_open:
+                plain = unicodedata.normalize("NFKC", plain)
             is_label = is_coded and any(map(str.isalpha, plain))
             widened[place] = bool(plain) and plain != text and not is_label
             answer = plain
@@ -101,6 +106,14 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
             words = _spread(plain_texts, codes, raw.index)
             entries.append(tables.log_words(name, words, emptied, rule="R303"))
     return Step(pd.DataFrame(columns, index=raw.index), tuple(entries))
+
+
+def _is_open(name: str, questionnaire: Questionnaire) -> bool:
+    """Tell whether an item is an open question: text that identifies nobody and places nobody in the sample."""
+    item = questionnaire.items[name]
+    roles = questionnaire.roles
+    placing = {roles.respondent, roles.psu, roles.interviewer, *roles.strata, *roles.calibration}
+    return isinstance(item, TextItem) and not item.unique and name not in placing
 
 
 def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -> pd.Series:
@@ -142,8 +155,11 @@ def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> St
             continue
         by_name = area_names(survey.areas, name)
         answers = text[name]
-        codes = {value: by_name.get(fold(value), value) for value in answers.unique()}
-        names = [value for value in codes if fold(value) in by_name]
+        codes = {}
+        for value in answers.unique():
+            whole = fold(BETWEEN_LEVELS.sub("", value))  # platforms write province-city-county
+            codes[value] = by_name.get(fold(value)) or by_name.get(whole, value)
+        names = [value for value, code in codes.items() if code != value]
         if names:
             named = answers.isin(names)
             entries.append(log_events(raw, named, name, values=answers, rule="R220"))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from satisfaction.collection.account import Step, log_events, shown
+from satisfaction.collection.wordings import without_zeros
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
 from satisfaction.foundation.errors import (
@@ -145,7 +147,7 @@ def replay(raw: pd.DataFrame, survey: Survey) -> Step:
     ------
     ResponsesError
         R107 a log without its columns, R108 a row or column that does not exist, R109 an old value that is not there,
-        R110 a value that looks like personal data.
+        R110 a value that looks like personal data, R112 a row that is another respondent's now.
     """
     path = survey.folder / CORRECTIONS_FILE
     if not path.is_file():
@@ -190,6 +192,8 @@ def _replay_rows(
         at = places.get(key)
         if at is None or line.column not in questionnaire.items:
             raise _no_such_row(place, *key, line.column, hint=LOG_HINT)
+        if not _is_respondent(line.id, raw.loc[at, "_id"], questionnaire):
+            at = _moved_to(raw, line, now=raw.loc[at, "_id"], where=place)
         present = raw.loc[at, line.column]
         if masked(present) != masked(line.old):  # what counts as personal may have grown since
             raise _old_differs(place, line.column, line.old, present, hint=LOG_HINT)
@@ -201,6 +205,44 @@ def _replay_rows(
         if line.column == questionnaire.roles.respondent:
             raw.loc[at, "_id"] = line.new.strip()
     return Step(raw, tuple(entries))
+
+
+def _is_respondent(recorded: str, present: str, questionnaire: Questionnaire) -> bool:
+    """Tell whether a row is the respondent of a correction; nobody knows where none was recorded or both are stand-ins."""
+    if not recorded or without_zeros(masked(recorded)) == without_zeros(shown(present)):
+        return True
+    stand_in = re.compile(rf"{questionnaire.roles.respondent} \d+")  # counted anew in every reading
+    return bool(stand_in.fullmatch(recorded) and stand_in.fullmatch(present))
+
+
+def _moved_to(raw: pd.DataFrame, line: Any, *, now: str, where: str) -> int:
+    """Return where the respondent of a correction stands now in its file, with the answer that was corrected.
+
+    Raises
+    ------
+    ResponsesError
+        R112 where that is no row or several.
+    """
+    in_file = (raw["_file"] == line.file) & (raw["_sheet"] == line.sheet)
+    same = raw[in_file & (raw["_id"] == line.id)]
+    same = same[same[line.column].map(masked) == masked(line.old)]
+    if len(same) == 1:
+        return int(same.index[0])
+    raise ResponsesError(
+        "R112",
+        _(
+            "Row {row} of {file} is respondent '{now}' now; the correction is of '{id}', and no "
+            "single row of theirs holds '{old}' under '{column}'.",
+            row=line.row,
+            file=line.file,
+            now=shown(now),
+            id=shown(line.id),
+            old=shown(line.old),
+            column=line.column,
+        ),
+        where=where,
+        hint=LOG_HINT,
+    )
 
 
 def _places(raw: pd.DataFrame, wanted: set[Key]) -> dict[Key, int]:
@@ -236,7 +278,7 @@ def add_corrections(
     Raises
     ------
     ResponsesError
-        R108, R109, R110 as in `replay`; R111 for a workbook without its sheets or key columns, R420 for one row with two
+        R108, R109, R110 as in `replay`, R109 also for a row that is another respondent's now; R111 for a workbook without its sheets or key columns, R420 for one row with two
         corrections of one cell, R421 for corrections that could not be replayed as written. Nothing is written then.
     """
     data, as_read = _corrected_sheets(corrected, survey.questionnaire)
@@ -248,6 +290,8 @@ def add_corrections(
         earlier = read_log(path)
     cells = earlier[[*KEYS, "column", "new"]]
     recorded = set(cells.itertuples(index=False, name=None))
+    respondent = survey.questionnaire.roles.respondent
+    renamed = set(_keys(earlier[earlier["column"] == respondent]))
     rows = []
     repeated = 0
     for key, column, old, new, reason in changes:
@@ -262,9 +306,12 @@ def add_corrections(
                 continue
             hint = CUT_HINT if len(present) > CELL else OLD_HINT
             raise _old_differs(where, column, old, present, hint=hint)
+        number = as_read[key].get(respondent, "")
+        number_now = raw.loc[places[key], respondent]
+        if key not in renamed and masked(number.strip()) != masked(number_now.strip()):
+            raise _old_differs(where, respondent, number, number_now)
         _refuse_personal(where, column, new)
-        respondent = shown(raw.loc[places[key], "_id"])
-        change = (respondent, column, old, new)
+        change = (shown(raw.loc[places[key], "_id"]), column, old, new)
         rows.append((*key, *change, masked(by), on.isoformat(), masked(reason)))
     added = pd.DataFrame(rows, columns=list(CORRECTIONS), dtype=object)
     if len(added):

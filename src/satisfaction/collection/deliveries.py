@@ -21,8 +21,10 @@ from satisfaction.collection.matching import (
     missing_items,
 )
 from satisfaction.collection.platforms import read_exports
-from satisfaction.collection.platforms.export import SKIPPED, Export, Role
+from satisfaction.collection.platforms.export import SKIPPED, Export, Note, Role
+from satisfaction.collection.wordings import WITH_ZEROS, without_zeros
 from satisfaction.declarations.delivered import FOLDER, Unread
+from satisfaction.declarations.items import TextItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
@@ -155,6 +157,7 @@ def read_deliveries(survey: Survey) -> Reading:
                 empty.append((file, export, _is_template(exports)))
             elif not faults:
                 again = digest in digests
+                export = _with_whole_numbers(export, sources, questionnaire)
                 deliveries.append(Delivery(file, export, sources, team, digest, again))
         digests.add(digest)
     for file, export, is_template in empty:
@@ -163,6 +166,24 @@ def read_deliveries(survey: Survey) -> Reading:
         else:
             problems.append(_no_rows(export, not_read))
     return Reading(deliveries, others, unread, problems)
+
+
+def _with_whole_numbers(
+    export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire
+) -> Export:
+    """Write identifiers that all end in .0, as programs export numbers, without it: 1001.0 and 1001 are one respondent."""
+    notes = list(export.notes)
+    rows = export.rows
+    for name, source in sources.items():
+        if source.column is None or not isinstance(questionnaire.items[name], TextItem):
+            continue
+        key = source.column.key
+        texts = rows[key].str.strip()
+        filled = texts[texts != ""]
+        if len(filled) and filled.str.fullmatch(WITH_ZEROS).all():
+            rows = rows.assign(**{key: texts.map(without_zeros)})
+            notes.append(Note(0, key, f"× {len(filled)}", "F317"))
+    return replace(export, rows=rows, notes=tuple(notes))
 
 
 def _is_template(exports: list[Export]) -> bool:
@@ -214,7 +235,8 @@ def _may_hold(file: str, export: Export, survey: Survey) -> list[SatisfactionErr
     """Return the problem with a sheet that is not read and wide enough for answers, such as rows that go on without column names."""
     place = f"{file}#{export.sheet}"
     wide = 2 * len(export.columns) >= len(survey.questionnaire.items)
-    if not wide or any(fnmatchcase(place, pattern) for pattern in survey.declared.ignore):
+    ignored = survey.declared.ignore
+    if not wide or place in ignored or any(fnmatchcase(place, pattern) for pattern in ignored):
         return []
     return [
         ResponsesError(

@@ -289,13 +289,26 @@ def _by_item(
             raise _ambiguous(export, what, (other, name), ITEMS)
         items.setdefault(name, []).append(column)
     for name, columns in items.items():
+        item = questionnaire.items[name]
         whole = [column for column in columns if not column.option]
+        if whole and isinstance(item, MultipleItem):
+            whole += _unnamed_behind(export, whole[-1])
         if len(whole) > 1:
-            item = questionnaire.items[name]
             keys = [shown(column.key) for column in whole]
             hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
             raise _ambiguous(export, f"'{name}'", keys, OF_COLUMNS, hint)
     return items
+
+
+def _unnamed_behind(export: Export, column: ExportColumn) -> list[ExportColumn]:
+    """Return the columns without a name that follow a column and hold anything: options below a title that covers them."""
+    unnamed = []
+    for behind in export.columns[export.columns.index(column) + 1 :]:
+        if behind.title:
+            break
+        if export.rows[behind.key].str.strip().any():
+            unnamed.append(behind)
+    return unnamed
 
 
 def _ambiguous(

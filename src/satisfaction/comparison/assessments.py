@@ -16,7 +16,7 @@ from satisfaction.composite.ledger import WavePoints, points_lost_at_sites
 from satisfaction.composite.scores import combined_scores
 from satisfaction.composite.tree_draws import DRAWS, SEED, Drawing, checked_draws, drawn_table
 from satisfaction.composite.tree_scores import TreeScores
-from satisfaction.composite.tree_tables import AssessedTree, assessed_tree
+from satisfaction.composite.tree_tables import AssessedTree, assessed_tree, sanctions_in_words
 from satisfaction.declarations.assessment_tables import (
     PointsSheet,
     checked_sites,
@@ -414,7 +414,8 @@ def tree_lines(survey: Survey, one: AssessedTree) -> list[Text]:
     for code, by in zip(scores.areas, scores.vetoes, strict=True):
         if by:
             name = survey.area_names()[code]
-            lines.append(_("  {code} {name}: {by}", code=code, name=name, by=by))
+            titles = sanctions_in_words(one.tree, by)
+            lines.append(_("  {code} {name}: {by}", code=code, name=name, by=titles))
     lines.append(_most_lost(one))
     lines += _ledger_lines(one)
     return lines

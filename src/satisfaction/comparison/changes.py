@@ -79,7 +79,7 @@ class WaveChange:
         one named area. Scores (share 0-1 or points 0-100): change, change_se; relative_change (minus the mean change of the
         ranked areas) with se, df, ci, p, p_bh, significant ("yes", "no", "not tested"; "possible" for "yes" where a component
         is taken as exact that nobody declares so); shrunk_change, shrunk_sd (empirical Bayes). Ranks: rise (places gained among the areas ranked in both waves), rise_low, rise_high (guaranteed, one named
-        area), all_low, all_high (guaranteed, whole table), expected_rise, probability_rise (at least `places`; of a rate with its
+        area), all_low, all_high (guaranteed, whole table), expected_rise, probability_rise (at least `places`; with its
         range under other assumptions, and model_dependent: "yes" where that is wider than 0.1). Overlap:
         shared_psus (PSUs with respondents of the area in both waves), correlation of the two estimates.
     taken_as_exact : tuple of str
@@ -113,7 +113,7 @@ def run_change(
     *,
     measure: str | None = None,
     places: int | None = None,
-    engine: Engine = "duckdb",
+    engine: Engine = "auto",
 ) -> WaveChange:
     """Run two survey folders and compare them; see `compare_waves`.
 
@@ -282,7 +282,7 @@ def change_table(
 
 
 def _with_range(columns: tuple[str, ...], table: pd.DataFrame) -> list[str]:
-    """Put the range of the probability of a rise behind it, where a rate is ranked."""
+    """Put the range of the probability of a rise behind it, where both waves are probability samples."""
     placed = list(columns)
     if RISE_RANGE[0] in table:
         behind = placed.index("probability_rise") + 1
@@ -383,7 +383,7 @@ def run_rolling(
     *,
     last: int | None = None,
     measure: str | None = None,
-    engine: Engine = "duckdb",
+    engine: Engine = "auto",
 ) -> WaveRolling:
     """Run the last survey folders and average them; see `roll_waves`.
 

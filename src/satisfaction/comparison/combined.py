@@ -38,8 +38,9 @@ from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
 from satisfaction.publication.combined import AGGREGATIONS, lost_tables, results_by, weighted_sum
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
-from satisfaction.publication.ranking_table import FEW, SETS
+from satisfaction.publication.ranking_table import FEW, SETS, list_title
 from satisfaction.ranking.rank import Ranking, require_ranks
+from satisfaction.ranking.table import RankingSummary
 
 SURVEY_ALONE = {
     "rank": "rank_survey",
@@ -242,8 +243,11 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
     )
     lines.append(_("source: {source}", source=summary["source"]))
     lines.append(_list_title(ranked))
-    listed = found.table["code"].isin(set(ranked["listed"]))
+    listed = found.table["code"].isin(ranked.filed)
+    status = found.ranking.table.set_index("unit")
     for row in found.table[listed].to_dict("records"):
+        if "list_status" in status:
+            row["status"] = status.loc[row["code"], "list_status"]
         lines.append(_listed_line(row))
     for row in found.table[found.table["rank"].isna()].to_dict("records"):
         lines.append(
@@ -255,16 +259,12 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
     return [*lines, *ranked["notes"]]
 
 
-def _list_title(ranked: Mapping[str, Any]) -> Text:
+def _list_title(ranked: RankingSummary) -> Text:
     """Say how long the list is, and how sure the sets behind the ranks are, where there are any."""
-    size = {"bottom": ranked["bottom"], "p": ranked["p"]}
-    if ranked["selection"] != "probability":
-        return _("listed: last {bottom} of {p}", **size)
-    return _(
-        "listed: last {bottom} of {p}; rank sets at {level:.0%} confidence",
-        **size,
-        level=ranked["level"],
-    )
+    if ranked.selection != "probability":
+        return list_title(ranked)
+    sets = _("rank sets at {level:.0%} confidence", level=ranked.level)
+    return _("{title}; {sets}", title=list_title(ranked), sets=sets)
 
 
 def _listed_line(row: Mapping[Hashable, Any]) -> Text:

@@ -227,8 +227,8 @@ def stability_lines(studied: Mapping[str, StudiedRanking]) -> list[Text]:
     lines = [survey.declared.title.text]
     if survey.marks:
         lines.append(survey.marks)
-    for name, one in studied.items():
-        if name or one.score == COMBINED:
+    for one in studied.values():
+        if len(studied) > 1 or one.score == COMBINED:
             label = score_labels(one.results.survey)[one.score][1]
             lines.append(_("— {score} —", score=label))
         lines += lines_of_stability(one)

@@ -285,7 +285,7 @@ class Trial:
         return OfficialSide.of(self.official)
 
 
-def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "duckdb") -> Trial:
+def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "auto") -> Trial:
     """Run a trial's folder and compare it with the official survey's, or with a file set that it published; see `compare_trial`.
 
     Raises

@@ -149,7 +149,7 @@ def _difference_cells(found: Trial, row: dict[str, Any]) -> Cells:
         unit.change(row["difference"]),
     ]
     if found.tested:
-        limits = unit.change_limits(row["ci_low"], row["ci_high"]).strip()
+        limits = str(unit.change_limits(row["ci_low"], row["ci_high"])).strip()
         cells += [limits, p_value(row["p_bh"]), BEYOND[row["beyond_error"]]]
     return [*cells, count(row["n_official"]), count(row["n_trial"])]
 

@@ -184,7 +184,7 @@ def _change_cells(found: WaveChange, row: Mapping[Hashable, Any], *, tested: boo
     if pd.notna(row["rise_low"]):
         guaranteed = f"{_places(row['rise_low'])} … {_places(row['rise_high'])}"
     limits = unit.change_limits(row["ci_low"], row["ci_high"])
-    relative = _or_dash(row["relative_change"], unit.change) + limits
+    relative = f"{_or_dash(row['relative_change'], unit.change)}{limits}"
     rise = probability(row["probability_rise"])
     if row.get("model_dependent") == "yes":
         ends = (row["probability_rise_low"], row["probability_rise_high"])
@@ -200,10 +200,10 @@ def _places(number: Any) -> str:
     return f"{int(number):+d}"
 
 
-def _or_dash(value: Any, written: Callable[[Any], str]) -> str:
+def _or_dash(value: Any, written: Callable[[Any], object]) -> str:
     if pd.isna(value):
         return ABSENT
-    return written(value)
+    return str(written(value))
 
 
 def rolling_pages(found: WaveRolling) -> dict[str, str]:

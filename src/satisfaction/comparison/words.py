@@ -19,7 +19,7 @@ from satisfaction.foundation.figures import (
     rank_text,
     unit_of,
 )
-from satisfaction.foundation.language import Text, _, as_text, ngettext, semicolon_list
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, ngettext, semicolon_list
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import measure_labels, names_of_scores, score_labels
 from satisfaction.publication.reading_sets import FileSet
@@ -409,7 +409,7 @@ def _differences(found: Trial) -> list[Text]:
     labels = measure_labels(questionnaire)
     for _row, row in shown.iterrows():
         figure = figures(found.trial.survey, row["measure"])
-        limits = ""
+        limits = NOTHING
         if found.tested:
             limits = figure.change_limits(row["ci_low"], row["ci_high"])
         lines.append(

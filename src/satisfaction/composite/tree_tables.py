@@ -20,7 +20,7 @@ from satisfaction.composite.tree_scores import (
 )
 from satisfaction.declarations.assessment_tables import CLASSES
 from satisfaction.declarations.combined import Assessment, AssessmentItem, Component
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, comma_list
 
 ROOT = "total"
 LOST = [
@@ -470,3 +470,9 @@ def precondition_table(scores: TreeScores, *, level: float) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame()
     return pd.concat(parts, ignore_index=True)
+
+
+def sanctions_in_words(tree: Assessment, by: str) -> Text:
+    """Return the titles of the vetoes and preconditions that the column `by` holds by name."""
+    sanctions = {**tree.veto, **tree.preconditions}
+    return comma_list([sanctions[name].text for name in by.split("; ") if name])

@@ -18,7 +18,9 @@ NAME = "name"
 """The column of a table that holds names of areas, beside codes or in their place."""
 
 NUMBERING = re.compile(r"^[(\[【]?(?:[a-z]|q?\d{1,3})[)\]】]?\s*[.、:)\]】]\s*(?=\D)")
-UNHEARD = re.compile(r"(?<!\d)\.|\.(?!\d)|[\s()\[\]{}【】〔〕《》「」『』“”‘’\"'_,;:!?。、·*]")
+UNHEARD = re.compile(
+    r"(?<!\d)\.|\.(?!\d)|[\s\u200b-\u200d\u2060\ufeff\u202a-\u202e()\[\]{}【】〔〕《》「」『』“”‘’\"'_,;:!?。、·*]"
+)
 RANGE = re.compile(r"(?<=\d)\s*(?:[‐-―−~∼〜]+|至|到)\s*(?=\d)")
 
 
@@ -71,13 +73,17 @@ def area_spellings(areas: pd.DataFrame, level: str | None = None) -> dict[str, s
         short_forms = {*brief, f"{name}人民政府"}
         above = area["parent"]
         chain = ""
+        before = {""}
         while above in current.index:
             upper = current.loc[above, "name"]
             chain = upper + chain
             names |= {chain + name, chain + name_en}
+            between = set(before)
             for upper_name in (upper, *short_names(upper)):
-                short_forms |= {upper_name + short_form for short_form in brief}
+                before |= {upper_name + lower for lower in between}
             above = current.loc[above, "parent"]
+        for short_form in brief:
+            short_forms |= {upper_names + short_form for upper_names in before}
         for codes_by_name, spellings in ((full, names), (short, short_forms)):
             for spelling in filter(None, map(fold, spellings)):
                 codes_by_name.setdefault(spelling, set()).add(str(code))

@@ -18,6 +18,7 @@ from satisfaction.declarations.combined import LOST_WANTED, SITE_WANTED, Assessm
 from satisfaction.foundation.errors import RankingError, require_names, shortened
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.personal import masked_within
+from satisfaction.foundation.yaml import Label
 
 REQUIRED = ("code", "item", "points", "reason")
 OPTIONAL = ("state", "site", "class", "due", "mended")
@@ -76,7 +77,9 @@ def checked_sheet(
     """Return a sheet of lost points, read from `path` as text, in its parts; errors as those of `read_sheet`."""
     table = _with_columns(table, path, REQUIRED, OPTIONAL)
     leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
-    known_items = [*leaves, *tree.veto, *tree.preconditions]
+    items: dict[str, Label] = {**leaves, **tree.veto, **tree.preconditions}
+    known_items = list(items)
+    table["item"] = _items_by_name(table["item"], items)
     _refuse_unknown(table, path, {"code": areas, "item": known_items}, "K312")
     allowed: dict[str, Sequence[str]] = {
         "state": ("", NOT_APPLICABLE, MET, NOT_MET),
@@ -173,6 +176,8 @@ def checked_sites(
 ) -> pd.DataFrame:
     """Return points of inspection, read from `path` as text, with their types; as `read_sites`."""
     table = _with_columns(table, path, SITE_COLUMNS, ("population", "reason"))
+    leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
+    table["item"] = _items_by_name(table["item"], leaves)
     _refuse_unknown(table, path, {"code": areas, "item": tree.at_sites}, "K312")
     numbers = {}
     for column in ("score", "possible", "population"):
@@ -204,6 +209,19 @@ def checked_sites(
     site = table["site"].map(masked_within)
     reason = table["reason"].map(masked_within)
     return table.assign(**numbers, site=site, reason=reason)
+
+
+def _items_by_name(values: pd.Series, items: Mapping[str, Label]) -> pd.Series:
+    """Exchange titles of items for their names; a title that several items have stays and is refused as unknown."""
+    titles: dict[str, list[str]] = {}
+    for name, item in items.items():
+        for title in {item.zh, item.en}:
+            titles.setdefault(title, []).append(name)
+    names = {}
+    for title, bearers in titles.items():
+        if len(bearers) == 1 and title not in items:
+            names[title] = bearers[0]
+    return values.replace(names)
 
 
 def _with_columns(

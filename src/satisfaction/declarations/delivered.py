@@ -7,16 +7,12 @@ from pathlib import Path, PurePosixPath
 
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.files import files_below, matching, path_below
-from satisfaction.foundation.grids import READ
+from satisfaction.foundation.grids import DOCUMENTS, READ
 from satisfaction.foundation.language import Text, _
 
 FOLDER = "responses"
 WILD = frozenset("*?[")
 READABLE = frozenset({*READ, ".sav", ".zsav"})
-TEXTS = (".pdf", ".doc", ".docx", ".wps", ".ppt", ".pptx", ".dps", ".md")
-PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".heic")
-RECORDINGS = (".mp3", ".m4a", ".amr", ".wav", ".mp4", ".mov")
-DOCUMENTS = frozenset({*TEXTS, *PICTURES, *RECORDINGS})  # no table of answers stands in these
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +58,13 @@ def find_delivered(folder: Path, declared: SurveyFile) -> Delivered:
     A pattern with a wildcard takes only files of a kind that is read; a file named in full is taken whatever it is.
     """
     ignored: set[Path] = set()
+    unread: list[Unread] = []
     for pattern in declared.ignore:
-        ignored.update(matching(folder, pattern))
+        named = matching(folder, pattern)
+        ignored.update(named)
+        if not named and "#" not in pattern:
+            why = _("listed under `ignore` in survey.yaml, but there is no such file")
+            unread.append(Unread(pattern, why, stops=False))
     files: list[Path] = []
     unmatched: list[str] = []
     folders = [FOLDER]
@@ -81,7 +82,6 @@ def find_delivered(folder: Path, declared: SurveyFile) -> Delivered:
         if below and first not in (".", "..") and WILD.isdisjoint(first):
             folders.append(first)
     files = list(dict.fromkeys(files))
-    unread = []
     for name in dict.fromkeys(folders):
         for path in files_below(folder / name):
             if path not in files:

@@ -55,6 +55,16 @@ CODES = (
 RESERVED = ("base_weight", "measure", "responded")  # columns the package adds beside the items
 
 
+class CodedColumns(dict[str, dict[str, Any]]):
+    """What coded columns are, by name; never changed.
+
+    It travels among the attributes of a frame, and pandas copies those deeply with every column that is taken from it.
+    """
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> CodedColumns:
+        return self
+
+
 class Roles(Record):
     """Which items identify the respondent, the area, and the parts of the sample design."""
 
@@ -171,9 +181,9 @@ class Questionnaire(Record):
         options = getattr(self.items[item], "options", ())
         return [item, *(option_column(item, code) for code in options)]
 
-    def coded_columns(self) -> dict[str, dict[str, Any]]:
+    def coded_columns(self) -> CodedColumns:
         """Say of every coded column whose mean would mean nothing what it is: a select-all item, and its special codes."""
-        coded = {}
+        coded = CodedColumns()
         for name, item in self.items.items():
             select_all = isinstance(item, MultipleItem)
             special = list(self.special(name))

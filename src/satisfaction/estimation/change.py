@@ -19,9 +19,12 @@ from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ROW
+from satisfaction.sampling.tally import refuse_reserved
 from satisfaction.sampling.variance import Members, summing
 
 WAVE = "wave"
+OF_A_CHANGE = ("later", "earlier", "difference", "t", "p", "p_holm", "p_bh", "correlation")
+QUANTILE = "quantile"  # the column p of several quantiles, beside p-values
 NULL = _("both waves have equal population values").both
 
 
@@ -43,7 +46,8 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
     ------
     EstimatesError
         E171 for fewer than two waves, or waves estimated by different domains, levels or statistics; E172 for replicates
-        that have no PSU of their own (BRR, Fay, Rao-Wu, replicate weights); E174 for units of another type in each wave.
+        that have no PSU of their own (BRR, Fay, Rao-Wu, replicate weights); E174 for units of another type in each wave;
+        E386 domains by a column `wave`.
 
     Examples
     --------
@@ -63,6 +67,7 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
     3   Q3      B      55.0
     """
     _check(waves)
+    refuse_reserved([name for wave in waves.values() for name in wave.by if name == WAVE])
     parts = list(waves.values())
     table = pd.concat([part.table for part in parts], ignore_index=True)
     rows = [len(part.table) for part in parts]
@@ -96,12 +101,13 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     -------
     Comparisons
         One row a domain and measure: later, earlier, difference (later - earlier, in the measure's unit), se, df, t, p, p_holm,
-        p_bh, ci_low, ci_high, correlation of the two estimates.
+        p_bh, ci_low, ci_high, correlation of the two estimates. Of several quantiles: a column `quantile`.
 
     Raises
     ------
     EstimatesError
-        E171, E172, E174 as `combine_waves`; E173 when the waves have no domain and measure in common.
+        E171, E172, E174 as `combine_waves`; E173 when the waves have no domain and measure in common; E386 domains of a
+        reserved name.
 
     Examples
     --------
@@ -118,6 +124,11 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     0      A   70.0     63.0         7.0  1.04
     1      B   55.0     48.0         7.0  1.04
     """
+    asked = later.conventions.get("p")
+    quantiles = {}
+    if asked is not None and np.ndim(asked):
+        quantiles["p"] = QUANTILE
+    refuse_reserved([name for name in later.by if name in OF_A_CHANGE and name not in quantiles])
     both = combine_waves({"later": later, "earlier": earlier})
     keys = [*later.by, "measure"]
     numbered = both.table.assign(_row=np.arange(len(both.table)))
@@ -142,7 +153,9 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     differences = both.combined(matrix, pairs.reset_index()[keys], by=later.by).table
     testable = both.testable
     table = tested(
-        differences[keys].assign(later=value_later, earlier=value_earlier),
+        differences[keys]
+        .rename(columns=quantiles)
+        .assign(later=value_later, earlier=value_earlier),
         difference=value_later - value_earlier,
         se=differences["se"].to_numpy(float),
         df=differences["df"].to_numpy(float),

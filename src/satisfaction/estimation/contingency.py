@@ -30,11 +30,16 @@ from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
-from satisfaction.sampling.tally import tally
-from satisfaction.sampling.variance import Array
+from satisfaction.sampling.replicates import GivenReplicates, deviations_of_given
+from satisfaction.sampling.tally import refuse_reserved, tally
+from satisfaction.sampling.variance import Array, crossed
 
 RaoScott = Literal["F", "chisq", "saddlepoint", "wald", "adjusted_wald"]
 Whole = Literal["all", "row", "column"]
+OF_A_CELL = (
+    *("n", "total", "total_se", "share", "share_se", "row_share", "row_share_se"),
+    *("column_share", "column_share_se", "se", "independent"),
+)
 SHARES: dict[str, Whole] = {"share": "all", "row_share": "row", "column_share": "column"}
 NULL = _("rows and columns are independent in the population").both
 LOOKED_UP = {
@@ -72,6 +77,10 @@ class CrossTable:
         PSUs minus strata, over those with a respondent of both variables.
     selection : str
         How respondents were selected; only a probability sample has standard errors.
+    replicates : GivenReplicates or None
+        Replicate weights that came with the data.
+    replicated : (P, R, C) float, or None
+        The totals under each of them.
     """
 
     cells: pd.DataFrame
@@ -80,6 +89,8 @@ class CrossTable:
     n: Array
     df: int
     selection: str = "probability"
+    replicates: GivenReplicates | None = None
+    replicated: Array | None = None
 
     def __repr__(self) -> str:
         rows, columns = self.total.shape
@@ -111,17 +122,21 @@ class CrossTable:
 
     def shares(self, of: Whole = "all") -> Array:
         """Return the shares of the cells in all of them, in their row or in their column: (R, C); nan in one that is empty."""
-        whole = np.broadcast_to(self._whole(of), self.total.shape)
-        return quotient(self.total, whole, where=whole > 0)
+        return _shares(self.total, of)
 
     def covariance(self, of: Whole = "all") -> Array:
-        """Return the covariance of the shares `of` all, row or column: (R*C, R*C), linearized, rows first."""
+        """Return the covariance of the shares `of` all, row or column: (R*C, R*C), linearized or replicated, rows first."""
+        if self.replicates is not None and self.replicated is not None:
+            again = [_shares(total, of).ravel() for total in self.replicated]
+            shares = self.shares(of).ravel()
+            matrix = deviations_of_given(self.replicates, np.stack(again), shares)
+            return crossed(matrix, matrix)
         jacobian = self.jacobian(of)
         return jacobian @ self.cov @ jacobian.T
 
     def jacobian(self, of: Whole = "all") -> Array:
         """Return the derivatives of the shares by the totals of the cells: (R*C, R*C)."""
-        whole = np.broadcast_to(self._whole(of), self.total.shape).ravel()
+        whole = _whole(self.total, of).ravel()
         share = np.nan_to_num(self.shares(of)).ravel()
         row, column = np.indices(self.total.shape).reshape(2, -1)
         together = np.ones((self.total.size, self.total.size), dtype=bool)
@@ -133,12 +148,18 @@ class CrossTable:
         size = whole[:, None]
         return quotient(slope, size, where=size > 0, otherwise=0.0)
 
-    def _whole(self, of: Whole) -> Array:
-        one_of(of, Whole, argument="of", error=EstimatesError, code="E140")
-        if of == "all":
-            return np.asarray(self.total.sum())
-        over = 1 if of == "row" else 0
-        return np.asarray(self.total.sum(axis=over, keepdims=True))
+
+def _whole(total: Array, of: Whole) -> Array:
+    """Return what each cell is a share of: all cells, those of its row or those of its column; (R, C)."""
+    one_of(of, Whole, argument="of", error=EstimatesError, code="E140")
+    over = {"all": None, "row": 1, "column": 0}[of]
+    return np.broadcast_to(total.sum(axis=over, keepdims=True), total.shape)
+
+
+def _shares(total: Array, of: Whole) -> Array:
+    """Return the shares of the cells (R, C); nan in a row or column that is empty."""
+    whole = _whole(total, of)
+    return quotient(total, whole, where=whole > 0)
 
 
 def rao_scott(
@@ -200,7 +221,8 @@ def rao_scott(
     cells["independent"] = _independent(crossed.share).ravel()
     cells["n"] = crossed.n.ravel()
     of_test = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
-    return HypothesisTest(pd.DataFrame([row]), cells, declared(design, of_test))
+    conventions = declared(design, of_test, refitted=statistic not in WALD)
+    return HypothesisTest(pd.DataFrame([row]), cells, conventions)
 
 
 def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> CrossTable:
@@ -215,7 +237,7 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     Raises
     ------
     EstimatesError
-        E141 unknown name, E142 a variable with a single level.
+        E141 unknown name, E142 a variable with a single level, E386 one of a reserved name.
 
     Examples
     --------
@@ -232,6 +254,7 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     array([[0.25, 0.75],
            [0.75, 0.25]])
     """
+    refuse_reserved([name for name in map(name_of, (rows, columns)) if name in OF_A_CELL])
     held, (row, column) = with_values(design, [rows, columns], where="rows, columns")
     counted = tally(held, (), by=[row, column])
     both = counted.inside & counted.keys[[row, column]].notna().all(axis=1).to_numpy()
@@ -249,6 +272,10 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     members = sp.csr_array((sample.n[at], (at, cell)), shape=(len(both), cells))
     titles = [name_of(rows), name_of(columns)]
     names = pd.MultiIndex.from_product([row_levels, column_levels], names=titles)
+    replicated = None
+    if sample.replicate_weights is not None:
+        sums = sample.replicate_weights.T @ members
+        replicated = np.asarray(sums).reshape(-1, *shape)
     return CrossTable(
         names.to_frame(index=False),
         total.reshape(shape),
@@ -256,6 +283,8 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
         n.reshape(shape),
         used_df(np.where(both, counted.n, 0), sample),
         design.selection,
+        sample.replicates,
+        replicated,
     )
 
 

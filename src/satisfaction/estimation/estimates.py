@@ -10,6 +10,7 @@ contrasts and the change between waves that share PSUs go on from there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from numbers import Real
 from pathlib import Path
@@ -531,14 +532,17 @@ def read_estimates(folder: str | Path) -> Estimates:
     members = Members(inside, stratum)
     held = Contributions(units, matrix, members, record["unsolved"], record["remark"])
     conventions = record["conventions"]
+    # the policy is that of the design as it was, with its fpc and collapsed strata: nothing here is refused by it
     design = SurveyDesign(
         units,
         strata=record["strata"] or None,
         psu=record["stages"][:1] or None,
-        lonely_psu=conventions["lonely_psu"],
+        lonely_psu="certainty",
         selection=conventions["selection"],
     )
-    return Estimates(table, held.covariance, held, tuple(record["by"]), conventions, design)
+    design = replace(design, lonely_psu=conventions["lonely_psu"])
+    cov = without_rounding(held.covariance, table["estimate"].to_numpy(float))
+    return Estimates(table, cov, held, tuple(record["by"]), conventions, design)
 
 
 def _places(listed: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

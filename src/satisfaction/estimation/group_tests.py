@@ -25,16 +25,21 @@ from satisfaction.estimation.hypothesis_tests import (
     with_values,
 )
 from satisfaction.estimation.intervals import check_level, standard_errors
-from satisfaction.estimation.regression import least_squares_that_vary
+from satisfaction.estimation.regression import (
+    coefficient_covariance,
+    least_squares,
+    least_squares_that_vary,
+)
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
-from satisfaction.sampling.tally import refuse_infinite, resolve, tally
+from satisfaction.sampling.tally import refuse_infinite, refuse_reserved, resolve, tally
 from satisfaction.sampling.variance import Array
 
 Ties = Literal["midpoint", "row_order"]
+OF_A_GROUP = ("mean", "mean_rank", "n")
 TIES = {
     "midpoint": "midpoint: F(y-) + mass(y) / 2",
     "row_order": "row_order: unweighted mean of the running weights of tied rows (R survey); depends on the order of rows",
@@ -70,7 +75,7 @@ def t_test(
     ------
     EstimatesError
         E101, E102 unknown measure or no number, E104 level, E141 unknown group column, E142 a single group, E143 more than
-        two, E144 a measure that does not vary, E380 a value that is no number.
+        two, E144 a measure that does not vary, E380 a value that is no number, E386 a group column of a reserved name.
 
     Notes
     -----
@@ -96,6 +101,7 @@ def t_test(
             hint=_("Write value=0, for instance."),
         )
     outcome = resolve(design, measure)
+    refuse_reserved([name_of(by)] if by is not None and name_of(by) in OF_A_GROUP else [])
     held, columns = with_values(design, [] if by is None else [by], where="by")
     counted = tally(held, [outcome], by=columns)
     valid = counted.valid[:, 0].astype(float)
@@ -120,12 +126,11 @@ def t_test(
     columns_of_x = [used, code == 1]
     x = np.stack(columns_of_x[: len(groups)], axis=1).astype(float)
     sample = lay_out(held, counted)
-    fit = least_squares_that_vary(
-        x, weight=sample.weight, valid=valid * used, total=total * used, name=outcome.name
-    )
-    cov = sample.covariance(sp.csr_array(fit.influence))
+    counts = {"valid": valid * used, "total": total * used}
+    fit = least_squares_that_vary(x, weight=sample.weight, name=outcome.name, **counts)
+    cov = coefficient_covariance(sample, fit, least_squares, x, **counts)
     se = standard_errors(cov)[-1:]
-    df = used_df((valid * used).astype(np.int64), sample) - (len(groups) - 1)
+    df = used_df(counts["valid"].astype(np.int64), sample) - (len(groups) - 1)
     keys = pd.DataFrame(index=[0])
     table = t_table(keys, fit.coefficient[-1:], se, df=df, name=name, null=value, level=level)
     conventions = {
@@ -138,7 +143,7 @@ def t_test(
     }
     n = np.bincount(code[used], valid[used], len(groups)).astype(np.int64)
     details = pd.DataFrame({group_name: groups}).assign(mean=np.cumsum(fit.coefficient), n=n)
-    return HypothesisTest(table, details, declared(design, conventions))
+    return HypothesisTest(table, details, declared(design, conventions, refitted=True))
 
 
 def rank_test(
@@ -176,7 +181,7 @@ def rank_test(
     ------
     EstimatesError
         E101, E102 unknown measure or no number, E104 level, E140 unknown option, E141 unknown group column, E142 a single
-        group, E144 all values equal, E147 too few degrees of freedom for the groups.
+        group, E144 all values equal, E147 too few degrees of freedom for the groups, E386 a group column of a reserved name.
 
     Notes
     -----
@@ -195,6 +200,7 @@ def rank_test(
     one_of(ties, Ties, argument="ties", error=EstimatesError, code="E140")
     check_level(level)
     outcome = resolve(design, measure)
+    refuse_reserved([name_of(by)] if name_of(by) in OF_A_GROUP else [])
     ranked: Variable = name_of(measure) if outcome.kind == "column" else outcome
     held, (group, value) = with_values(design, [by, ranked], where="by")
     columns = [group, value]

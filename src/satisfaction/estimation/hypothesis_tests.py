@@ -97,13 +97,15 @@ class HypothesisTest:
         return float(self.table["p"].iloc[0])
 
 
-def declared(design: SampleDesign, of_test: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a test's own conventions and those of the design it used."""
+def declared(
+    design: SampleDesign, of_test: Mapping[str, Any], *, refitted: bool = False
+) -> dict[str, Any]:
+    """Return a test's own conventions and those of the design it used; `refitted`: anew under replicate weights."""
     variance = "linearized"
     if design.weighting is not None and design.weighting.several:
         variance += "; of several weighting steps only the last calibration is credited"
     if design.replicates is not None:
-        variance = "replicates, of the linearized statistic"
+        variance = "replicates" if refitted else "replicates, of the linearized statistic"
     conventions = dict(of_test)
     if design.subpopulation:
         conventions["subpopulation"] = design.subpopulation

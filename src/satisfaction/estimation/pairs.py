@@ -176,7 +176,8 @@ def against_rest(
     """Compare the mean of every area with the mean of all other areas together, with the joint covariance.
 
     An area is part of the whole, so it is compared with the rest, not with the whole. Both means are functions of the
-    areas' totals; their difference is linearized in these (exactly what estimating the two domains together gives).
+    areas' totals; their difference is linearized in these (exactly what estimating the two domains together gives; under
+    replicate weights that came with the data, to first order).
 
     Parameters
     ----------

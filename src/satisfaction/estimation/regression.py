@@ -9,7 +9,7 @@ Newton's method in the logistic case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -37,13 +37,14 @@ from satisfaction.estimation.hypothesis_tests import (
     without_error,
 )
 from satisfaction.estimation.intervals import check_level, quotient, standard_errors
-from satisfaction.estimation.sample import lay_out
+from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
+from satisfaction.sampling.replicates import deviations_of_given
 from satisfaction.sampling.tally import Tally, resolve, tally
-from satisfaction.sampling.variance import Array
+from satisfaction.sampling.variance import Array, crossed
 
 Family = Literal["linear", "logistic"]
 INTERCEPT = "intercept"
@@ -134,6 +135,35 @@ def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
     residual, r = _newton(u, coefficient, weight, valid, total)
     influence = linalg.solve_triangular(basis, _influence(u, residual, r).T).T
     return Fit(in_units_of_x, influence, residual)
+
+
+def coefficient_covariance(
+    sample: Sample, fit: Fit, solver: Callable[..., Fit], x: Array, *, valid: Array, total: Array
+) -> Array:
+    """Return the covariance of coefficients: that of their weighted influence, (K, K).
+
+    Under replicate weights that came with the data they are fitted anew with each (R's `svyglm`). A replicate that leaves
+    nothing to fit (a level without members, separation) has its linearized coefficients.
+
+    Parameters
+    ----------
+    solver : {least_squares, logistic}
+        What made the fit; the other parameters are its own.
+    """
+    if sample.replicates is None:
+        return sample.covariance(sp.csr_array(fit.influence))
+    assert sample.replicate_weights is not None
+    of_replicates = sample.replicate_weights.T
+    coefficients = fit.coefficient + of_replicates @ fit.influence
+    for replicate, weight in enumerate(of_replicates):
+        size = weight * valid
+        if size.min() < 0 or len(dependent_columns(x, size)):
+            continue
+        again = solver(x, weight=weight, valid=valid, total=total)
+        if again.growing < 0:
+            coefficients[replicate] = again.coefficient
+    matrix = deviations_of_given(sample.replicates, coefficients, fit.coefficient)
+    return crossed(matrix, matrix)
 
 
 def dependent_columns(x: Array, size: Array) -> Array:
@@ -320,7 +350,8 @@ def regression(
 
     Notes
     -----
-    Binder (1983): the covariance of the coefficients is that of the weighted total of their influence. A respondent
+    Binder (1983): the covariance of the coefficients is that of the weighted total of their influence; under replicate
+    weights that came with the data they are fitted anew with each. A respondent
     without the outcome or a covariate has influence 0 and stays in the design. df as R's `summary`: PSUs with a
     respondent used minus their strata, plus 1, minus the number of coefficients; below 1 there is no test.
     The standard errors of Bell and McCaffrey as survey 4.5 has them are not followed: they ignore strata and correct twice.
@@ -365,9 +396,8 @@ def regression(
     if family == "logistic":
         squares = np.where(terms.used, counted.sums_of_squares()[:, 0], 0.0)
         _check_shares(chosen.name, valid, total, squares)
-        fit = logistic(terms.x, weight=weight, valid=valid, total=total)
-    else:
-        fit = least_squares(terms.x, weight=weight, valid=valid, total=total)
+    solver = logistic if family == "logistic" else least_squares
+    fit = solver(terms.x, weight=weight, valid=valid, total=total)
     if fit.growing >= 0:
         growing = terms.names[fit.growing]
         raise EstimatesError(
@@ -385,7 +415,7 @@ def regression(
             ),
         )
     _refuse_no_variation(fit, total, chosen.name)
-    cov = sample.covariance(sp.csr_array(fit.influence))
+    cov = coefficient_covariance(sample, fit, solver, terms.x, valid=valid, total=total)
     df = used_df(valid.astype(np.int64), sample) + 1 - len(terms.names)
     se = standard_errors(cov)
     keys = pd.DataFrame({"term": terms.names})
@@ -401,7 +431,8 @@ def regression(
         "n": int(valid.sum()),
         "level": level,
     }
-    return Regression(table, cov, tuple(terms.covariate), declared(design, conventions), design)
+    conventions = declared(design, conventions, refitted=True)
+    return Regression(table, cov, tuple(terms.covariate), conventions, design)
 
 
 def regression_terms(

@@ -200,7 +200,7 @@ class Estimates:
                         got=str(key),
                         hint=_("A row is (domain, ..., measure)."),
                     )
-                matrix[i, rows.get(key, key)] = coefficient
+                matrix[i, rows.get(key, key)] += coefficient
         names = pd.DataFrame({"measure": list(combinations)})
         return self.combined(sp.csr_array(matrix), names, by=())
 
@@ -235,18 +235,19 @@ class Estimates:
 
 
 def _check_combinations(combinations: Any) -> None:
-    """Refuse combinations that are no {name: {row: coefficient}}, and coefficients that are no numbers (E388)."""
+    """Refuse combinations that are no {name: {row: coefficient}}, and coefficients that are no numbers, or all 0 (E388)."""
     right = isinstance(combinations, Mapping) and len(combinations) > 0
     for terms in combinations.values() if right else ():
         right &= isinstance(terms, Mapping)
         right = right and all(isinstance(coefficient, Real) for coefficient in terms.values())
+        right = right and bool(np.isfinite([*terms.values()]).all()) and any(terms.values())
     if not right:
         written = type(combinations).__name__
         raise EstimatesError(
             "E388",
             _(
-                "Combinations are {{name: {{row: coefficient}}}}, not the {written} "
-                "{combinations!r}.",
+                "Combinations are {{name: {{row: coefficient}}}}, coefficients finite numbers and "
+                "not all 0; not the {written} {combinations!r}.",
                 written=written,
                 combinations=combinations,
             ),

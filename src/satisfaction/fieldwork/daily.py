@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from satisfaction.declarations.items import SingleItem
+from satisfaction.declarations.survey import Survey
 from satisfaction.fieldwork.findings import (
     CHECKS,
     COLUMNS,
@@ -260,10 +262,12 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
         }
         level = found["level"]
         body = {
-            "advice": _listed(found[found["flag"] & level.isin(TABULATED)]),
+            "advice": _cells_in_words(
+                _listed(found[found["flag"] & level.isin(TABULATED)]), standing.survey
+            ),
             "figures": _listed(found[level == "county"]),
             "interviewers": _interviewers(found[level == "interviewer"]),
-            "cells": _listed(found[level == "cell"]),
+            "cells": _cells_in_words(_listed(found[level == "cell"]), standing.survey),
             "flags": _by_check(tables["flags"]),
             "days": days.to_dict("records"),
         }
@@ -400,6 +404,31 @@ def _interviewers(found: pd.DataFrame) -> Row:
     return {"heads": [_words(check) for check in checks], "rows": rows}
 
 
+def _cells_in_words(found: list[Row], survey: Survey) -> list[Row]:
+    """Write the cells of the quota among findings in the words of their items in place of codes."""
+    if survey.quota is None:
+        return found
+    items = [name for name in survey.quota if name != "planned"]
+    for cell in found:
+        if cell["level"] != "cell":
+            continue
+        words = []
+        for item, code in zip(items, cell["unit"].split(" x "), strict=True):
+            words.append(_word_of(item, code, survey))
+        zh = " × ".join(word.zh for word in words)
+        cell["unit"] = Text(zh, " × ".join(word.en for word in words))
+    return found
+
+
+def _word_of(item: str, code: str, survey: Survey) -> Text:
+    """Return what a code of an item means; the code itself where nobody knows."""
+    meanings = dict(survey.area_names())
+    if isinstance(survey.questionnaire.items[item], SingleItem):
+        answers = survey.questionnaire.answers(item) | survey.questionnaire.special(item)
+        meanings = {str(known): answer.text for known, answer in answers.items()}
+    return meanings.get(code, Text(code, code))
+
+
 def _by_check(flags: pd.DataFrame) -> list[Row]:
     """Gather flagged interviews, days and devices under the check that flags them."""
     gathered = []
@@ -494,12 +523,14 @@ def workbook_name(standing: Standing) -> str:
 def _in_words(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Return the sheets of the day as a reader of the current language sees them; figures stay."""
     headings = HEADINGS | {name: check.name for name, check in CHECKS.items()}
+    of_the_planned = headings | {"share": pgettext("a heading", "share of the planned")}
     sheets = {}
     for name, table in tables.items():
         worded = table
         if "level" in table:
             worded = table.assign(level=[LEVELS.get(level, level) for level in table["level"]])
-        sheets[str(SHEETS[name])] = in_one_language(worded, headings)
+        titles = of_the_planned if "planned" in table else headings
+        sheets[str(SHEETS[name])] = in_one_language(worded, titles)
     return sheets
 
 

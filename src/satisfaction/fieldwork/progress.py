@@ -25,13 +25,13 @@ from satisfaction.sampling.variance import Array
 
 
 def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
-    """Compare accepted interviews and reached PSUs with the sample table, by area.
+    """Compare accepted interviews and reached PSUs with the sample table, or interviews with the quota, by area.
 
     Returns
     -------
     DataFrame
         One row a ranked area, also where nobody was reached: code, name_zh, name_en, planned and accepted interviews,
-        share (accepted / planned, 0-1), psus_planned, psus_reached. Without a sample table (or PSUs) these are missing.
+        share (accepted / planned, 0-1), psus_planned, psus_reached. Without a sample table or a quota (or PSUs) these are missing.
     """
     roles = survey.questionnaire.roles
     names = survey.area_names()
@@ -44,6 +44,8 @@ def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
         sample = survey.sample.assign(planned=interviews).groupby(roles.area)
         planned = sample["planned"].sum()
         psus_planned = sample[roles.psu].nunique()
+    elif survey.quota is not None:
+        planned = survey.quota.groupby(roles.area)["planned"].sum()
     if roles.psu:
         psus_reached = accepted[roles.psu].nunique()
     table = pd.DataFrame({"code": codes})

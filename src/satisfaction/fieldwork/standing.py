@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 import pandas as pd
 
+from satisfaction.collection.account import shown
 from satisfaction.collection.coding import code_answers
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -49,7 +53,12 @@ from satisfaction.fieldwork.progress import (
     quota_progress,
     response_rates,
 )
-from satisfaction.foundation.errors import ResponsesError, SatisfactionError
+from satisfaction.foundation.errors import (
+    ResponsesError,
+    SatisfactionError,
+    shortened,
+    shortened_list,
+)
 from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import base_design, estimate_areas
 from satisfaction.ranking.waves import comparability, require_comparable
@@ -125,7 +134,7 @@ def stand(
     ------
     ResponsesError
         R403 an outcome code that the map does not have; R406 a day is given, but none is recorded; R407 no accepted interview
-        up to that day.
+        up to that day; R408 an answer of a re-interview that the questionnaire does not know.
     """
     recorded_rows, fields = _recorded(responses.accepted, survey)
     rows, until = up_to(recorded_rows, fields, day)
@@ -358,8 +367,29 @@ def _back_checks(survey: Survey, rows: pd.DataFrame, fields: Fields) -> pd.DataF
     assert declared is not None
     assert survey.backcheck is not None
     text = survey.backcheck.reindex(columns=list(survey.questionnaire.items), fill_value="")
+    text = text.map(partial(unicodedata.normalize, "NFKC"))
     again = code_answers(text, survey).table
+    where = survey.folder / declared.file
+    for name in declared.items:
+        unknown = (text[name] != "") & again[name].isna()
+        if unknown.any():
+            raise _unknown_again(where, name, text.loc[unknown, name])
     return back_check(rows, again, declared.items, fields=fields)
+
+
+def _unknown_again(where: Path, name: str, answers: pd.Series) -> ResponsesError:
+    return ResponsesError(
+        "R408",
+        _(
+            "Re-interviews have answers to '{name}' that the questionnaire does not know: "
+            "{answers} (rows {numbers}).",
+            name=name,
+            answers=shortened_list(map(shown, answers.unique())),
+            numbers=shortened(answers.index + 2),
+        ),
+        where=where,
+        hint=_("Correct these rows, or leave the cells empty."),
+    )
 
 
 def _mode_gaps(survey: Survey, rows: pd.DataFrame, fields: Fields) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The engines, DuckDB (default), pandas, polars, PySpark, through narwhals; they only select, join and count.
+"""The engines, DuckDB, pandas, polars, PySpark, through narwhals; they only select, join and count.
 
 The type of the table handed in chooses the engine; a path is read by DuckDB.
 
@@ -312,7 +312,7 @@ def _values(column: pd.Series) -> list[Any]:
     return values
 
 
-Engine = Literal["duckdb", "pandas", "polars", "pyspark"]
+Engine = Literal["auto", "duckdb", "pandas", "polars", "pyspark"]
 Lazy = nw.LazyFrame[Any]
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -385,13 +385,17 @@ def never_null(table: Any) -> frozenset[str]:
 def hold(table: pd.DataFrame, engine: Engine) -> Any:
     """Hand a pandas table to an engine; the rows and their order stay the same.
 
+    "auto" is pandas for fewer than 50,000 respondents, DuckDB for more.
+
     Raises
     ------
     EngineError
         G102 for an unknown engine, G103 when the engine is not installed.
     """
     one_of(engine, Engine, argument="engine", error=EngineError, code="G102")
-    if engine == "duckdb":
+    if engine == "auto" and len(table) < LARGE:
+        return table
+    if engine in ("auto", "duckdb"):
         connection = duckdb.connect()
         connection.register("respondents", table)
         connection.execute("create table held as select * from respondents")

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import NOTHING, Text, _, pgettext
 
 Kind: TypeAlias = Literal["rate", "index", "score"]
 
@@ -36,13 +36,13 @@ class Unit:
         From the published figure (share 0-1, points 0-100) to the written one.
     sign : str
         Behind a level.
-    of_change : str
+    of_change : Text
         Behind a difference.
     """
 
     scale: int
     sign: str
-    of_change: str
+    of_change: Text
 
     def level(self, value: float) -> str:
         """Write a figure."""
@@ -54,22 +54,27 @@ class Unit:
         highest = high * self.scale
         return f"  ({lowest:.2f} – {highest:.2f})"
 
-    def change(self, value: float) -> str:
+    def change(self, value: float) -> Text:
         """Write a difference, with its sign."""
-        return f"{value * self.scale:+.2f}{self.of_change}"
+        return self._difference(f"{value * self.scale:+.2f}")
 
-    def change_limits(self, low: float, high: float) -> str:
+    def change_limits(self, low: float, high: float) -> Text:
         """Write the limits of a difference in brackets; nothing where there are none."""
         if pd.isna(low):
-            return ""
-        return f"  ({self.change(low)} – {self.change(high)})"
+            return NOTHING
+        limits = self._difference(f"{low * self.scale:+.2f} – {high * self.scale:+.2f}")
+        return _("  ({limits})", limits=limits)
+
+    def _difference(self, figures: str) -> Text:
+        unit = self.of_change
+        return Text(figures + unit.zh, figures + unit.in_language("en"))
 
 
 def unit_of(kind: str) -> Unit:
     """Return how a measure of a kind is written."""
     if kind == "rate":
-        return Unit(100, "%", " pp")
-    return Unit(1, "", "")
+        return Unit(100, "%", pgettext("behind a difference", " pp"))
+    return Unit(1, "", NOTHING)
 
 
 def count(value: Any) -> str:

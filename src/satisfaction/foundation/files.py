@@ -363,7 +363,7 @@ def encoding_of(content: bytes, *, where: object) -> Literal["utf-16", "utf-8-si
             "F104",
             _("The file is empty."),
             where=where,
-            hint=_("Export the file again, or take it out of `files`."),
+            hint=_("Export the file again, or take it away."),
         )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
@@ -426,6 +426,7 @@ def files_below(folder: Path) -> list[Path]:
 
 def matching(folder: Path, pattern: str) -> list[Path]:
     """List the files below a folder that match a glob pattern, in name order; capitals of the suffix do not count."""
+    as_written = folder / pattern
     stem, dot, suffix = pattern.rpartition(".")
     if dot and suffix.isalnum():
         letters = (f"[{letter.lower()}{letter.upper()}]" for letter in suffix)
@@ -442,7 +443,10 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     if "**" in name or any("**" in part for part in folders if part != "**"):
         raise no_pattern
     try:
-        return in_order(filter(_is_of_people, folder.glob(pattern)))
+        paths = set(folder.glob(pattern))
+        if "[" in as_written.name and as_written.is_file():  # a name, not a pattern: answers[1].csv
+            paths.add(as_written)
+        return in_order(filter(_is_of_people, paths))
     except (ValueError, LookupError, NotImplementedError):
         raise no_pattern from None
 

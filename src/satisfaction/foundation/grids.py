@@ -22,14 +22,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
-from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.errors import InputFileError, shortened_list
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
 from satisfaction.foundation.language import _, ngettext
 
@@ -46,6 +46,18 @@ REFERENCE = re.compile(rb"""\sr=["']([A-Z]{1,24})(\d{1,15})""")  # of a cell: it
 FORMULA_WITHOUT_VALUE = re.compile(
     rb"<c\b(?![^>]*\bt=.str)([^>]*)>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*(?:<v>\s*</v>|<v\s*/>)?\s*</c>"
 )  # Excel writes t="str" where the result is an empty text
+
+
+ERROR = re.compile(rb"<c\b([^>]*\bt=.e\b[^>]*)>(?:(?!</c>).)*?<v>([^<]*)</v>", re.DOTALL)
+PLACE = re.compile(rb"\br=.([A-Z]{1,3})(\d{1,7})\b")
+
+
+class ErrorCell(NamedTuple):
+    """A cell that shows an error (#N/A, #REF!): row from 1, column from 0, and what it shows."""
+
+    row: int
+    column: int
+    text: str
 
 
 def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
@@ -79,8 +91,8 @@ def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
     )
 
 
-def check_sheets(content: bytes, *, where: str) -> bool:
-    """Refuse a workbook (xlsx, xlsm) with a cell far from all others; return whether it is one.
+def check_sheets(content: bytes, *, where: str) -> dict[str, list[ErrorCell]] | None:
+    """Refuse a workbook (xlsx, xlsm) with a cell far from all others; return its errors by sheet, None where it is none.
 
     Raises
     ------
@@ -88,15 +100,18 @@ def check_sheets(content: bytes, *, where: str) -> bool:
         F440 from `check_archive`, F441 for a far cell, F443 for a formula without its value.
     """
     if not content.startswith(b"PK"):
-        return False
+        return None
+    errors: dict[str, list[ErrorCell]] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         check_archive(archive, where=where)
         names = _sheet_names(archive)
         for info in archive.infolist():
             if info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml"):
                 sheet = names.get(info.filename, info.filename)
-                _check_sheet(archive, info, where=f"{where} {sheet}")
-        return any(info.filename == "xl/workbook.xml" for info in archive.infolist())
+                errors[sheet] = _check_sheet(archive, info, where=f"{where} {sheet}")
+        if any(info.filename == "xl/workbook.xml" for info in archive.infolist()):
+            return errors
+    return None
 
 
 def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str = "") -> None:
@@ -136,12 +151,14 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
     )
 
 
-def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> None:
+def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> list[ErrorCell]:
+    errors: list[ErrorCell] = []
     cells = 0
     columns: set[bytes] = set()
     rows: set[int] = set()
     for piece in _pieces(archive, info):
         _refuse_formulas_without_values(piece, where=where)
+        errors += _errors(piece)
         places = REFERENCE.findall(piece)
         cells += len(places)
         columns.update({column for column, _row in places})
@@ -152,6 +169,7 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
         corner = f"{numbers[last].decode()}{max(rows)}"
         width = last - min(numbers) + 1
         check_spread(max(rows) - min(rows) + 1, width, cells, where=where, corner=corner)
+    return errors
 
 
 def _column_number(letters: bytes) -> int:
@@ -160,6 +178,19 @@ def _column_number(letters: bytes) -> int:
     for letter in letters:
         number = 26 * number + letter - ord("A") + 1
     return number
+
+
+def _errors(piece: bytes) -> list[ErrorCell]:
+    """Return the cells that show an error, which the reader of workbooks gives as empty ones."""
+    errors: list[ErrorCell] = []
+    if b"#" not in piece:  # every error begins with it
+        return errors
+    for attributes, text in ERROR.findall(piece):
+        place = PLACE.search(attributes)
+        if place:
+            column = _column_number(place[1])
+            errors.append(ErrorCell(int(place[2]), column - 1, text.decode("utf-8", "replace")))
+    return errors
 
 
 def _refuse_formulas_without_values(piece: bytes, *, where: str) -> None:
@@ -235,6 +266,10 @@ Texts = npt.NDArray[np.object_]
 DELIMITED = (".csv", ".txt", ".tsv")
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 READ = (*DELIMITED, *WORKBOOKS, ".parquet", ".zip")
+TEXTS = (".pdf", ".doc", ".docx", ".wps", ".ppt", ".pptx", ".dps", ".md")
+PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".heic")
+RECORDINGS = (".mp3", ".m4a", ".amr", ".wav", ".mp4", ".mov")
+DOCUMENTS = frozenset({*TEXTS, *PICTURES, *RECORDINGS})  # no table of answers stands in these
 BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 HEAD = 200_000  # bytes in which the delimiter is looked for
@@ -299,7 +334,8 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
         for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
-        for a workbook under the name of a text file; F440 and F441 for what would take all memory.
+        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F446 for members of a zip
+        file that are not read within it and may hold answers.
     """
     kind = path.suffix.lower()
     if kind == ".zip":
@@ -383,8 +419,8 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
             ),
         )
     try:
-        checked = check_sheets(content, where=where)
-        sheets = _sheets(content) if checked else _old_sheets(content)
+        errors = check_sheets(content, where=where)
+        sheets = _old_sheets(content) if errors is None else _sheets(content)
         grids = []
         for name, before, ranges, records, hidden in sheets:
             merged = []
@@ -392,6 +428,8 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
                 merged.append((top + 1, left - before, bottom + 1, right - before))
             label = f"{member}/{name}" if member else name
             grid = _grid(path, label, records, merged=tuple(merged))
+            for error in (errors or {}).get(name, ()):
+                _show_error(grid, error, before)
             grids.append(replace(grid, hidden=hidden))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
@@ -405,6 +443,14 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
             hint=_("Open it in Excel or WPS and save it as xlsx."),
         ) from None
     return grids
+
+
+def _show_error(grid: Grid, error: ErrorCell, before: int) -> None:
+    """Write into its cell, in place, what an error shows."""
+    rows = np.flatnonzero(grid.numbers == error.row)
+    column = error.column - before
+    if len(rows) and 0 <= column < len(grid.columns):
+        grid.columns[column][rows[0]] = error.text
 
 
 def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]], bool]]:
@@ -467,10 +513,11 @@ def _old_sheets(content: bytes) -> list[tuple[str, int, Any, list[list[object]],
 
 
 def _members(path: Path) -> tuple[list[Grid], list[str]]:
-    """Read the tables of a zip file in name order; other members are named."""
+    """Read the tables of a zip file in name order; documents and pictures are named, other members refused."""
     content = read_bytes(path)
     grids: list[Grid] = []
     passed: list[str] = []
+    unread: list[str] = []
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             check_archive(archive, where=str(path))
@@ -485,10 +532,13 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
                 label = name
                 if times[name] > 1:
                     label = f"{name}#{times[name]}"
-                if kind in (*DELIMITED, *WORKBOOKS) and info.file_size:
+                is_table = kind in (*DELIMITED, *WORKBOOKS)
+                if is_table and info.file_size:
                     grids += _grids(path, kind, archive.read(info), member=label)
-                else:
+                elif is_table or kind in DOCUMENTS or not info.file_size:
                     passed.append(label)
+                else:
+                    unread.append(label)
     except InputFileError:
         raise
     except (
@@ -500,6 +550,22 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
             where=path,
             hint=_("Unpack it and use the csv or xlsx files."),
         ) from None
+    if unread:
+        raise InputFileError(
+            "F446",
+            ngettext(
+                "The zip file holds {n} file that is not read within it and may hold responses: "
+                "{files}.",
+                "The zip file holds {n} files that are not read within it and may hold "
+                "responses: {files}.",
+                len(unread),
+                files=shortened_list(unread),
+            ),
+            where=path,
+            hint=_(
+                "Unpack it, put what holds responses into responses/, and take the zip file away."
+            ),
+        )
     if not grids:
         raise _empty(path)
     return grids, passed
@@ -640,5 +706,5 @@ def _empty(path: Path) -> InputFileError:
         "F104",
         _("The file holds no data."),
         where=path,
-        hint=_("Export the file again, or take it out of `files`."),
+        hint=_("Export the file again, or take it away."),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from satisfaction.foundation.language import language as speak
 from satisfaction.foundation.pages import TABLE_WRITERS
 from satisfaction.notebook.table_view import Labels, TableView, survey_labels, view
 from satisfaction.publication.headings import (
+    HEADINGS,
     column_words,
     in_one_language,
     title_of,
@@ -75,6 +77,21 @@ TITLES = {
     "psus_now": _("PSUs of this wave"),
 }
 """Titles of columns that stand in tables of analyses alone: tests, change between waves, plans."""
+BESIDE: dict[str, dict[str, Text]] = {
+    "entering": {
+        "step": _("weighting step"),
+        "entering": _("sum of weights entering it"),
+        "after": _("sum of weights leaving it"),
+        "target": _("population"),
+    },
+    "recipe": {
+        "low": _("smallest weight over the mean"),
+        "high": _("largest weight over the mean"),
+    },
+    "kish_deff": {"low": _("smallest weight"), "high": _("largest weight")},
+    "times average": {"weight": _("final weight")},
+}
+"""Titles of columns that mean something else elsewhere, by a column that stands beside them; the first that is there."""
 
 
 def words(message: str, **values: object) -> str:
@@ -157,15 +174,22 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     plain = _with_plain_columns(_with_index(frame))
+    beside = next((titles for name, titles in BESIDE.items() if name in plain), {})
     with use(current() or "zh"):
-        html = view(plain, heading=_title_of, kind=kind, labels=_LABELS[-1])
-    return TableView(html, repr(in_one_language(frame)))
+        heading = partial(_title_of, beside=beside)
+        html = view(plain, heading=heading, kind=kind, labels=_LABELS[-1])
+    return TableView(html, repr(in_one_language(frame, HEADINGS | beside)))
 
 
-def _title_of(name: Any) -> Text | None:
-    """Return the title of a column: of a published table, of an analysis, or an item of the survey."""
+def _title_of(name: Any, *, beside: dict[str, Text]) -> Text | None:
+    """Return the title of a column: of this table, of a published one, of an analysis, or an item of the survey."""
     labels = _LABELS[-1]
-    return title_of(name) or TITLES.get(name) or labels.measures.get(name) or labels.items.get(name)
+    return (
+        title_of(name, HEADINGS | beside)
+        or TITLES.get(name)
+        or labels.measures.get(name)
+        or labels.items.get(name)
+    )
 
 
 _LABELS = [Labels()]

@@ -243,7 +243,7 @@ class _Group:
     def signs(self, name: str) -> str:
         """Return what stands behind a figure of a column."""
         unit = figures.unit_of(self.kind)
-        return unit.of_change if name in DIFFERENCES else unit.sign.replace("%", " %")
+        return str(unit.of_change) if name in DIFFERENCES else unit.sign.replace("%", " %")
 
 
 def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:

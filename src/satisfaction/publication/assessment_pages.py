@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.composite.tree_tables import AssessedTree
+from satisfaction.composite.tree_tables import AssessedTree, sanctions_in_words
+from satisfaction.declarations.combined import Assessment
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.figures import ABSENT, estimate_text, probability
 from satisfaction.foundation.language import Language, Text, _, pgettext, use
@@ -119,7 +120,8 @@ def overview_page(
     """Write the page of all areas: scores and classes, top items by area, departments by area, and the draws."""
     sections = []
     for assessed in trees:
-        scores = assessed.tables["scores"].sort_values(["rank", "code"], na_position="last")
+        scores = _with_titles(assessed.tables["scores"], assessed.tree)
+        scores = scores.sort_values(["rank", "code"], na_position="last")
         sums = assessed.tables["sums"]
         top = sums[sums["level"] == 1]
         section = {
@@ -202,6 +204,11 @@ def _lost_by_area(table: pd.DataFrame, columns: str) -> pd.DataFrame:
     return wide.loc[table["code"].unique(), order]
 
 
+def _with_titles(scores: pd.DataFrame, tree: Assessment) -> pd.DataFrame:
+    """Write vetoes and preconditions by their titles."""
+    return scores.assign(by=[sanctions_in_words(tree, by) for by in scores["by"]])
+
+
 def _area_section(
     assessed: AssessedTree, drawn: pd.DataFrame | None, code: str
 ) -> dict[str, object]:
@@ -214,7 +221,7 @@ def _area_section(
     section = {
         "tree": assessed.tree,
         "leaves": assessed.tree.leaves(),
-        "scores": records(tables["scores"])[0],
+        "scores": records(_with_titles(tables["scores"], assessed.tree))[0],
         "drawn": _by_area(drawn).get(code),
     }
     return section | {

@@ -498,6 +498,13 @@ def _standing(ground: Ground, row: Row) -> Text:
         agrees = (row["listed"], ground.status(row)) in {("yes", "established"), ("no", "excluded")}
         but = _("and") if agrees else _("but")
         where = _("It is {on} the list of {name}, {but}", on=on, name=end.name, but=but)
+        if "listed_by_rank" in row:  # thresholds act on the list that is filed
+            where = _(
+                "By its rank alone it is {on} the list of {name}, {but}",
+                on=on,
+                name=end.name,
+                but=but,
+            )
     if not ground.proven:
         return _("{where} {proof}.", where=where, proof=proof)
     chance = _chance(row)

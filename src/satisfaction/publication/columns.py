@@ -179,7 +179,9 @@ COLUMNS: dict[str, Column] = {
     "verdict_zh": _text(_("verdict in Chinese"), _("the verdict in Chinese")),
     "p_met": _probability(_("p met"), _("small: met")),
     "p_not_met": _probability(_("p not met"), _("small: not met")),
-    "probability": _probability(_("probability"), _("truly met, under the model")),
+    "probability": _probability(
+        _("probability"), _("truly met, under one model of this wave alone, without a range")
+    ),
     "basis": _text(_("basis"), _("what the target is counted in")),
     "basis_zh": _text(_("basis in Chinese"), _("the basis in Chinese")),
     "source": _text(pgettext("of the rules", "source"), _("source of the rule")),

@@ -41,6 +41,7 @@ from satisfaction.ranking.escalation import (
 from satisfaction.ranking.list_action import acting
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import LeftOut, Rankings
+from satisfaction.ranking.table import RankingSummary
 from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
 
 SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
@@ -189,6 +190,17 @@ def _within(ranking: Ranking, *, level: str, parent: str, exact: str) -> pd.Data
     table["probability_first"] = ranking.target("top", 1).table["probability"]
     table["note"] = np.where(ranking.units.ranked, se_note, why_unranked)
     return table.sort_values(["rank", "code"], na_position="last")
+
+
+def list_title(summary: RankingSummary) -> Text:
+    """Say which list is filed: of the last or the first, or what thresholds make of it."""
+    first_or_last = _("last {n} of {p}", n=len(summary.listed), p=summary.p)
+    if summary.side == "first":
+        first_or_last = _("first {n} of {p}", n=len(summary.listed), p=summary.p)
+    if summary.on_list is None:
+        return first_or_last
+    filed = len(summary.filed)
+    return _("{by_rank}; with the thresholds {n}", by_rank=first_or_last, n=filed)
 
 
 def why_not_ranked(ranking: Ranking) -> dict[str, Text]:

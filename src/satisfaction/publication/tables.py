@@ -10,6 +10,7 @@ import pandas as pd
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.indicators import (
+    Importance,
     Indicators,
     importance,
     strengths_and_weaknesses,
@@ -204,15 +205,22 @@ INDICATORS = [
 
 def indicators_of(results: Results, *, level: str | None = None) -> Indicators | None:
     """Compare the topics of a level's areas (default: the ranked one) with the whole; None without topics or overall rate."""
+    matters = _importance_of(results)
+    if matters is None:
+        return None
+    areas = results.estimates[level or results.area]
+    return strengths_and_weaknesses(areas, results.estimates[results.survey.whole()], matters)
+
+
+def _importance_of(results: Results) -> Importance | None:
+    """Return what each topic goes with; None without topics or overall rate."""
     survey = results.survey
     if not survey.questionnaire.topics or survey.overall is None:
         return None
-    areas: Estimates = results.estimates[level or results.area]
     try:
-        matters = importance(results.design, survey.questionnaire, overall=survey.overall)
+        return importance(results.design, survey.questionnaire, overall=survey.overall)
     except EstimatesError as fault:  # answers that do not vary, for instance
-        matters = unknown_importance(list(survey.questionnaire.topics), fault)
-    return strengths_and_weaknesses(areas, results.estimates[survey.whole()], matters)
+        return unknown_importance(list(survey.questionnaire.topics), fault)
 
 
 @use(None)
@@ -236,15 +244,18 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
 
 def topics_table(results: Results) -> pd.DataFrame | None:
     """Compare the topics of the areas of every level below the whole with the whole, as published; None without topics."""
-    tables = []
-    for level in results.survey.area_levels():
-        indicators = indicators_of(results, level=level)
-        if indicators is not None:
-            table = indicators_table(results.survey, indicators)
-            table.insert(2, "level", level)
-            tables.append(table)
-    if not tables:
+    survey = results.survey
+    matters = _importance_of(results)
+    levels = survey.area_levels()
+    if matters is None or not levels:
         return None
+    whole = results.estimates[survey.whole()]
+    tables = []
+    for level in levels:
+        indicators = strengths_and_weaknesses(results.estimates[level], whole, matters)
+        table = indicators_table(survey, indicators)
+        table.insert(2, "level", level)
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 

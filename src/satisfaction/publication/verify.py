@@ -25,7 +25,7 @@ from satisfaction.foundation.errors import (
 from satisfaction.foundation.file_sets import FORMAT, SUMS, lacking_refused, read_manifest
 from satisfaction.foundation.files import changed_since, decode, read_json, scratch_folder, sha256
 from satisfaction.foundation.grids import Grid, read_grids
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, current, readers_language, use
 from satisfaction.foundation.yaml import Record
 from satisfaction.pipeline import run
 from satisfaction.publication.columns import COLUMNS
@@ -307,7 +307,9 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
     except SatisfactionError as fault:
         if not changed and not found and not trial:
             raise
-        return Verification(folder, found, changed, {}, (), 0, str(fault), trial, unrecorded)
+        with use(current() or readers_language()):
+            message = str(fault)
+        return Verification(folder, found, changed, {}, (), 0, message, trial, unrecorded)
     return Verification(
         folder, found, changed, versions, tuple(differing), len(names), "", trial, unrecorded
     )

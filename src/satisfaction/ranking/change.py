@@ -21,7 +21,7 @@ from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.language import Text, _
-from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
+from satisfaction.ranking.pairs import TIE, Floats, Pairs, competition_rank
 from satisfaction.ranking.probability import (
     DRAWS,
     SEED,
@@ -56,7 +56,7 @@ CERTAINTY = (
     "probability_rise",
 )
 RISE_RANGE = ("probability_rise_low", "probability_rise_high", "model_dependent")
-"""Columns beside `probability_rise` where a rate is ranked."""
+"""Columns beside `probability_rise`."""
 UNPROVEN = "none: not both samples are probability samples"
 OF_RATES = _(
     "Probabilities of rises of rates hold on average only: two waves hardly tell how far true rates "
@@ -64,8 +64,8 @@ OF_RATES = _(
 )
 OF_SCORES = _(
     "Probabilities of rises hold on average only: two waves hardly tell how far true scores "
-    "changed. Where they changed little, or where few units are compared, rises are less likely "
-    "than stated."
+    "changed, nor whether all of them did or few. Where few changed, or none, rises are less likely "
+    "than stated, where all did, likelier; the range beside a probability says how much depends on it."
 )
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
@@ -153,7 +153,7 @@ class ChangeSummary(Facts):
     independent, monte_carlo_error
         Only with two probability samples.
     model_dependent : tuple of str
-        Only of a rate: units whose probability of a rise depends on the model.
+        Units whose probability of a rise depends on the model; only with two probability samples.
     """
 
     where_used = ("independent", "monte_carlo_error", "model_dependent")
@@ -205,9 +205,9 @@ class RankChange:
         relative_change, two-sided). Ranks: rank_before, rank_after, rise (places gained; negative =
         lost). Guarantees: rise_low, rise_high (one unit named beforehand, each bound at `level`),
         all_low, all_high (whole table at once, at `level`). Model: shrunk_change (posterior mean of
-        relative_change), shrunk_sd, expected_rise, probability_rise (at least `places`). Of a rate
-        also probability_rise_low, probability_rise_high (on both scales, with little and with much
-        change) and model_dependent (they differ by more than 0.1).
+        relative_change), shrunk_sd, expected_rise, probability_rise (at least `places`),
+        probability_rise_low, probability_rise_high (with little and with much change, of a rate on
+        both scales) and model_dependent (they differ by more than 0.1).
     summary : ChangeSummary
         What holds for the table as a whole, and every declared convention.
     waves, before, after, posterior
@@ -218,7 +218,7 @@ class RankChange:
     after_frequency : (p, p)
         Share of posterior draws in which its later rank is 1 ... p.
     assumed_frequency : (k, p, 2p - 1)
-        As `rise_frequency`, under each other assumption on a rate; empty for scores.
+        As `rise_frequency`, under each other assumption.
     """
 
     table: pd.DataFrame
@@ -244,11 +244,12 @@ class RankChange:
 
     def rise_range(self, places: int) -> pd.DataFrame:
         """Smallest and largest `probability_rise` over the assumptions compared, by unit, and
-        whether they differ by more than 0.1; columns `RISE_RANGE`, without rows for scores.
+        whether they differ by more than 0.1; columns `RISE_RANGE`, without rows where nothing is
+        proven.
         """
-        frequencies = np.array([self.rise_frequency, *self.assumed_frequency])
-        if len(frequencies) == 1:
+        if not len(self.assumed_frequency):
             return pd.DataFrame(columns=list(RISE_RANGE))
+        frequencies = np.array([self.rise_frequency, *self.assumed_frequency])
         columns = _range_of_rise(frequencies, places)
         spread = spread_out(columns, self.waves.after)
         return pd.DataFrame(spread).set_axis(list(self.waves.after.names))
@@ -353,8 +354,7 @@ def rank_change(
     -----
     Guarantees use half of the error for each wave, so they hold whatever the waves share
     (projection: Mogstad, Romano, Shaikh and Wilhelm 2024; counts: Goeman and Solari 2011). Model:
-    the bivariate form of Laird and Louis (1989), its covariance between units averaged over
-    (`rises`).
+    the bivariate form of Laird and Louis (1989), how true values changed averaged over (`rises`).
 
     Examples
     --------
@@ -397,7 +397,6 @@ def rank_change(
         )
     sign = 1.0 if higher_is_better else -1.0
     before, after = waves.pairs(sign)
-    assumed: tuple[Ints, ...] = ()
     assumed_rises = np.empty((0, p, 2 * p - 1))
     independent = before.independent and after.independent
     if not independent:  # the largest difference has no such integral then: counts replace it
@@ -411,15 +410,11 @@ def rank_change(
         drawn_rises = rate_rises if is_rate else score_rises
         modelled = drawn_rises(waves, sign, draws=draws, seed=seed)
         model = modelled.model
-        drawn = modelled.ranks
-        expected = modelled.expected_rise
-        assumed = modelled.assumed
-        places_gained = drawn[:, :, 0] - drawn[:, :, 1]
+        places_gained = modelled.ranks[:, :, 0] - modelled.ranks[:, :, 1]
         rises = frequencies(places_gained, 1 - p, p - 1)
-        if assumed:
-            apart = [frequencies(places_gained[which], 1 - p, p - 1) for which in assumed]
-            assumed_rises = np.array(apart)
-        ranks_after = frequencies(drawn[:, :, 1], 1, p)
+        apart = [frequencies(places_gained[which], 1 - p, p - 1) for which in modelled.assumed]
+        assumed_rises = np.array(apart)
+        ranks_after = frequencies(modelled.ranks[:, :, 1], 1, p)
         half = (1 - level) / 2  # each wave has half of the error
         one_unit = BOUNDS[bounds]
         low, high = project(one_unit(before, half), one_unit(after, half))
@@ -431,10 +426,9 @@ def rank_change(
         columns["all_low"] = sets_before.low - sets_after.high
         columns["all_high"] = sets_before.high - sets_after.low
         columns |= _shrunk(model, sign)
-        columns["expected_rise"] = expected
+        columns["expected_rise"] = modelled.expected_rise
         columns["probability_rise"] = rises[:, p - 1 + places :].sum(axis=1)
-        if assumed:
-            columns |= _range_of_rise(np.array([rises, *assumed_rises]), places)
+        columns |= _range_of_rise(np.array([rises, *assumed_rises]), places)
     else:
         unknown = np.full((p, 2, 2), np.nan)
         model = Bivariate(unknown[0], unknown[0, 0], unknown[:, 0], unknown, np.nan)
@@ -471,20 +465,14 @@ def rank_change(
     )
     if waves.selection == "probability":
         summary = _with_certainty(summary, table, waves, before, after, bounds, model)
+        depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
+        notes = [*summary.notes, OF_RATES if is_rate else OF_SCORES]
+        if depends:
+            notes.append(_depends(len(depends), p, places))
+        summary = replace(summary, model_dependent=depends, notes=tuple(notes))
         if is_rate:
             probabilities = summary.probabilities.replace(SCORE_WAVES, RATE_WAVES)
-            depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
-            notes = [*summary.notes, OF_RATES]
-            if depends:
-                notes.append(_depends(len(depends), p, places))
-            summary = replace(
-                summary,
-                probabilities=probabilities,
-                model_dependent=depends,
-                notes=tuple(notes),
-            )
-        else:
-            summary = replace(summary, notes=(*summary.notes, OF_SCORES))
+            summary = replace(summary, probabilities=probabilities)
     return RankChange(
         table, summary, waves, before, after, model, rises, ranks_after, assumed_rises
     )
@@ -500,7 +488,7 @@ def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
 def _depends(number: int, p: int, places: int) -> Text:
     return _(
         "Units whose probability of a rise by {places} or more depends on the model (it differs by "
-        "more than 0.1 between little and much change or between scales): {number} of {p}.",
+        "more than 0.1 between assumptions on how true values changed): {number} of {p}.",
         places=places,
         number=number,
         p=p,

@@ -74,7 +74,8 @@ class ChiNodes:
     def mean_of(self, tail: CubicSpline, q: Floats) -> Floats:
         """Mean of a tail beyond (m,) values times the chi variable, (m,)."""
         beyond = tail(np.minimum(q[:, None] * self.scale, WIDEST))
-        mean: Floats = np.sum(self.density * beyond, axis=1) / np.sum(self.density, axis=1)
+        weighted = np.sum(self.density * beyond, axis=1)
+        mean: Floats = weighted / np.sum(self.density, axis=1)
         return mean
 
 
@@ -82,7 +83,8 @@ def _chi_nodes(df: Floats) -> ChiNodes:
     """Nodes of the chi variables of (m,) degrees of freedom."""
     inverse = np.maximum(1 / df, 1e-14)[:, None]  # beyond 1e14 df the chi variable is a constant
     log_scale = NODES * np.sqrt(inverse / 2)
-    density = np.exp((log_scale - np.expm1(2 * log_scale) / 2) / inverse)
+    log_density = log_scale - np.expm1(2 * log_scale) / 2
+    density = np.exp(log_density / inverse)
     return ChiNodes(np.exp(log_scale), density)
 
 
@@ -92,10 +94,12 @@ def range_tail(groups: int) -> CubicSpline:
     largest = np.linspace(-8.5, 8.5, 251)
     width = largest[1] - largest[0]
     w = np.linspace(0.0, WIDEST, 1281)
-    below = special.ndtr(largest) - special.ndtr(largest - w[:, None])
+    smallest = largest - w[:, None]
+    below = special.ndtr(largest) - special.ndtr(smallest)
     weight = np.exp(-(largest**2) / 2)
     mass = np.sum(weight * below ** (groups - 1), axis=1)
-    return CubicSpline(w, 1 - groups * mass * width / np.sqrt(2 * np.pi))
+    within = groups * mass * width / np.sqrt(2 * np.pi)
+    return CubicSpline(w, 1 - within)
 
 
 def range_quantiles(level: float, groups: int, df: Floats) -> Floats:
@@ -109,7 +113,8 @@ def range_quantiles(level: float, groups: int, df: Floats) -> Floats:
     inverse = 1 / df
     middle = (inverse[0] + inverse[-1]) / 2
     half = (inverse[0] - inverse[-1]) / 2
-    nodes = middle + half * np.cos(np.linspace(0, np.pi, NODES_DF))[::-1]
+    of_chebyshev = np.cos(np.linspace(0, np.pi, NODES_DF))[::-1]
+    nodes = middle + half * of_chebyshev
     at_nodes = []
     for node in np.maximum(nodes, 0.0).tolist():
         df_of_node = 1 / node if node > 0 else np.inf
@@ -125,7 +130,8 @@ def range_quantile(level: float, groups: int, df: float) -> float:
     tail = range_tail(groups)
 
     def excess(log_q: float) -> float:
-        return float(nodes.mean_of(tail, np.exp([log_q]))[0]) - (1 - level)
+        (beyond,) = nodes.mean_of(tail, np.exp([log_q]))
+        return float(beyond) - (1 - level)
 
     return float(np.exp(brentq(excess, -7.0, 40.0, xtol=1e-13)))
 
@@ -186,8 +192,8 @@ def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
     precise as the unit counts as twenty times: less correlated comparisons have a larger critical
     value, so this errs on the safe side.
     """
-    estimated = bool(np.isfinite(pairs.df[unit]) or np.isfinite(pairs.df[others]).any())
-    if estimated:
+    df = pairs.df[np.append(others, unit)]
+    if np.isfinite(df).any():  # variances are estimated
         coarse = COARSE_ESTIMATED
         reach = REACH_ESTIMATED
         own_nodes = OWN_NODES
@@ -219,33 +225,40 @@ def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:
     below = special.gammaincinv(half, special.ndtr(at))
     above = special.gammainccinv(half, special.ndtr(-at))
     nodes = np.where(at < 0, below, above) / half
-    return np.where(np.isinf(df)[:, None], 1.0, nodes), weight / weight.sum()
+    known = np.isinf(df)[:, None]
+    return np.where(known, 1.0, nodes), weight / weight.sum()
 
 
 def exceedance(against: Against, critical: float, sides: Sides) -> float:
     """P(some t of the unit against the others is beyond its critical value); |t| for two sides."""
-    # |t| does not change with the sign of the unit's own error: half the line will do
-    at = against.grid if sides == 2 else np.append(-against.grid[:0:-1], against.grid)
+    at = against.grid
+    if sides == 1:
+        at = np.append(-against.grid[:0:-1], against.grid)
     density = np.exp(-(at**2) / 2)
-    if sides == 2:
+    if (
+        sides == 2
+    ):  # |t| does not change with the sign of the unit's own error: half the line will do
         density[0] /= 2
+    others_se = against.others_se[:, None]
     spread = np.sqrt(against.variance[:, None, None] + against.others_variance)
-    limit = t_critical(critical, against.pair_df)[:, None] * spread / against.others_se[:, None]
-    shift = (against.se * at)[:, None, None, None] / against.others_se[:, None]
+    quantile = t_critical(critical, against.pair_df)
+    limit = quantile[:, None] * spread / others_se
+    shift = (against.se * at)[:, None, None, None] / others_se
     beyond = special.ndtr(shift - limit)
     if sides == 2:
         beyond += special.ndtr(-shift - limit)
     each = np.minimum(beyond @ against.others_weight, 1.0)
     with np.errstate(divide="ignore"):
-        some = -np.expm1(np.sum(np.log1p(-each), axis=-1))
-    return float(density @ (some @ against.weight) / density.sum())
+        none = np.sum(np.log1p(-each), axis=-1)
+    some = -np.expm1(none) @ against.weight
+    return float(density @ some / density.sum())
 
 
 def t_critical(critical: Floats | float, df: Floats) -> Floats:
     """The t value with the tail that `critical` has in the normal distribution, one a df."""
-    quantile: Floats = np.where(
-        np.isinf(df), critical, -special.stdtrit(df, special.ndtr(-critical))
-    )
+    tail = special.ndtr(-critical)
+    of_t = -special.stdtrit(df, tail)
+    quantile: Floats = np.where(np.isinf(df), critical, of_t)
     return quantile
 
 
@@ -253,18 +266,21 @@ def critical_values(pairs: Pairs, alpha: float, sides: Sides = 2) -> Floats:
     """Critical value of each unit against all others, (p,), on the normal scale; nan where all
     differences are exact.
     """
-    return np.array([critical_value(pairs, unit, alpha, sides) for unit in range(len(pairs.se))])
+    units = range(len(pairs.se))
+    return np.array([critical_value(pairs, unit, alpha, sides) for unit in units])
 
 
 def critical_value(pairs: Pairs, unit: int, alpha: float, sides: Sides) -> float:
     """Critical value of one unit against all others, on the normal scale."""
-    with_error = pairs.se + pairs.se[unit] > 0
-    others = np.flatnonzero(with_error & (np.arange(len(pairs.se)) != unit))
+    uncertain = pairs.se + pairs.se[unit] > 0
+    uncertain[unit] = False
+    others = np.flatnonzero(uncertain)
     if not len(others):
         return np.nan
     bonferroni = -float(special.ndtri(alpha / sides / len(others)))
     infinite = np.full_like(pairs.df, np.inf)
-    as_if_known = replace(pairs, df=infinite, pair_df=np.full_like(pairs.pair_df, np.inf))
+    infinite_for_pairs = np.full_like(pairs.pair_df, np.inf)
+    as_if_known = replace(pairs, df=infinite, pair_df=infinite_for_pairs)
     known = _solve(one_against(as_if_known, unit, others), alpha, sides, start=bonferroni)
     if np.isinf(pairs.pair_df[unit, others]).all():
         return known
@@ -299,7 +315,8 @@ def largest_p_value(pairs: Pairs, unit: int, others: Ints, p_value: float) -> fl
     n = len(others)
     if not 0 < p_value < 1 or n == 1:
         return p_value
-    some = exceedance(one_against(pairs, unit, others), -float(special.ndtri(p_value)), 1)
+    critical = -float(special.ndtri(p_value))
+    some = exceedance(one_against(pairs, unit, others), critical, 1)
     return min(max(some, p_value), n * p_value, 1.0)
 
 
@@ -382,7 +399,8 @@ def compared(pairs: Pairs, alpha: float) -> Compared:
         return Compared(
             statistic, testable / scale, scale, draws_variances=True, errors=CHI_SQUARES
         )
-    precision = np.divide(1.0, spread, out=np.zeros((p, p)), where=testable)
+    no_precision = np.zeros((p, p))
+    precision = np.divide(1.0, spread, out=no_precision, where=testable)
     errors = "normal errors" if known.all() else COPULA
     statistic = normal_scores(pairs.t, pairs.pair_df)
     scale = np.ones((p, p))
@@ -407,11 +425,13 @@ def whole_table(
     critical, error = upper_quantile(largest, alpha)
     steps = [critical]
     while step_down:
-        left = (scaled.weight > 0) & (scaled.statistic <= critical)
+        not_rejected = scaled.statistic <= critical
+        left = (scaled.weight > 0) & not_rejected
         if left.sum() >= family.sum():
             break
         family = left
-        threshold = np.quantile(at_most, max(1 - KEPT * alpha, 0.0))
+        left_out = max(1 - KEPT * alpha, 0.0)
+        threshold = np.quantile(at_most, left_out)
         looked_at = at_most >= threshold
         largest = largest_differences(pairs, scaled, family, looked_at, seed=seed)
         critical, error = upper_quantile(largest, alpha)
@@ -419,7 +439,8 @@ def whole_table(
             looked_at = every_draw
             largest = largest_differences(pairs, scaled, family, looked_at, seed=seed)
             critical, error = upper_quantile(largest, alpha)
-        at_most[looked_at] = largest.max(axis=0)[looked_at]
+        of_draw = largest.max(axis=0)
+        at_most[looked_at] = of_draw[looked_at]
         steps.append(critical)
     return SimulatedValue(np.array([critical]), np.array([error]), tuple(steps))
 
@@ -454,8 +475,10 @@ def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:
     above, over `draws` independent values: it needs no density, and counts a draw's two signs as
     one value.
     """
-    off = np.sqrt(alpha * (1 - alpha) / largest.shape[1])
-    shares = np.clip([1 - alpha - off, 1 - alpha, 1 - alpha + off], 0.0, 1.0)
+    number = largest.shape[1]
+    share = 1 - alpha
+    off = np.sqrt(alpha * share / number)
+    shares = np.clip([share - off, share, share + off], 0.0, 1.0)
     low, critical, high = np.quantile(largest, shares)
     return float(critical), float(high - low) / 2
 
@@ -470,7 +493,9 @@ def largest_differences(
     """
     both = np.triu(family & family.T)
     one_way = family & ~family.T
-    largest = np.full((2 if one_way.any() else 1, len(looked_at)), UNSEEN)
+    units = np.flatnonzero((both | one_way).any(axis=1))
+    signs = 2 if one_way.any() else 1
+    largest = np.full((signs, len(looked_at)), UNSEEN)
     for start, errors, variances in unit_errors(pairs, scaled, len(looked_at), seed):
         here = np.flatnonzero(looked_at[start : start + errors.shape[1]])
         if not len(here):
@@ -479,11 +504,13 @@ def largest_differences(
         if variances is not None:
             variances = variances[:, here]
         block = np.full((len(largest), len(here)), -np.inf)
-        for unit in np.flatnonzero(both.any(axis=1) | one_way.any(axis=1)):
-            two_sided = differences(unit, np.flatnonzero(both[unit]), scaled, errors, variances)
+        for unit in units:
+            others = np.flatnonzero(both[unit])
+            two_sided = differences(unit, others, scaled, errors, variances)
             np.abs(two_sided, out=two_sided)
             np.maximum(block, np.max(two_sided, axis=0, initial=-np.inf), out=block)
-            signed = differences(unit, np.flatnonzero(one_way[unit]), scaled, errors, variances)
+            others = np.flatnonzero(one_way[unit])
+            signed = differences(unit, others, scaled, errors, variances)
             if len(signed):
                 np.maximum(block[0], signed.max(axis=0), out=block[0])
                 np.maximum(block[1], -signed.min(axis=0), out=block[1])
@@ -498,11 +525,11 @@ def unit_differences(
     1 or 2, block).
     """
     for _, errors, variances in unit_errors(pairs, scaled, draws, seed):
-        largest = np.full((len(units), 3 - sides, errors.shape[1]), -np.inf)
+        shape = (len(units), 3 - sides, errors.shape[1])
+        largest = np.full(shape, -np.inf)
         for row, unit in zip(largest, units, strict=True):
-            signed = differences(
-                unit, np.flatnonzero(scaled.weight[unit]), scaled, errors, variances
-            )
+            others = np.flatnonzero(scaled.weight[unit])
+            signed = differences(unit, others, scaled, errors, variances)
             if len(signed) and sides == 2:
                 row[0] = np.abs(signed, out=signed).max(axis=0)
             elif len(signed):
@@ -546,7 +573,8 @@ def unit_errors(
         variances = None
         if scaled.draws_variances:
             variances = np.repeat(pairs.se[:, None] ** 2, number, axis=1)
-            ratios = chi.chisquare(pairs.df[finite], (number, len(finite))) / pairs.df[finite]
+            df = pairs.df[finite]
+            ratios = chi.chisquare(df, (number, len(finite))) / df
             variances[finite] *= ratios.T
         yield start, errors, variances
         start += number
@@ -557,5 +585,6 @@ def canonical_order(pairs: Pairs) -> Ints:
     the scores.
     """
     middle = (pairs.score.max() + pairs.score.min()) / 2
-    order: Ints = np.lexsort((pairs.score, np.abs(pairs.score - middle), pairs.df, pairs.se))
+    from_middle = np.abs(pairs.score - middle)
+    order: Ints = np.lexsort((pairs.score, from_middle, pairs.df, pairs.se))
     return order

@@ -63,7 +63,8 @@ class JointDraws:
     seed: int
 
     def __repr__(self) -> str:
-        return f"JointDraws({self.scores.shape[1]} units, {self.number} draws, seed {self.seed})"
+        units = self.scores.shape[1]
+        return f"JointDraws({units} units, {self.number} draws, seed {self.seed})"
 
     @classmethod
     def around(cls, score: Floats, errors: Floats, *, spent: float, seed: int) -> JointDraws:
@@ -77,13 +78,9 @@ class JointDraws:
 
     def of(self, rows: Ints) -> JointDraws:
         """Return the draws of some units."""
-        return replace(
-            self,
-            scores=self.scores[:, rows],
-            errors=self.errors[:, rows],
-            low=self.low[rows],
-            high=self.high[rows],
-        )
+        scores = self.scores[:, rows]
+        errors = self.errors[:, rows]
+        return replace(self, scores=scores, errors=errors, low=self.low[rows], high=self.high[rows])
 
     def turned(self, sign: float) -> JointDraws:
         """Return the draws of the scores times `sign`."""
@@ -98,8 +95,10 @@ class JointDraws:
 
         1 of units that are not `tested`, (p,) bool, and where there is no score.
         """
-        below = np.count_nonzero(self.errors <= self.high - value, axis=0)
-        not_below = np.count_nonzero(self.errors >= self.low - value, axis=0)
+        most = self.high - value
+        fewest = self.low - value
+        below = np.count_nonzero(self.errors <= most, axis=0)
+        not_below = np.count_nonzero(self.errors >= fewest, axis=0)
         tested = tested & np.isfinite(self.low)
         p_values = []
         for reached in (below, not_below):
@@ -131,7 +130,9 @@ class DrawnPairs:
     @property
     def worst(self) -> Floats:
         """Return the fewest points of the row less the most of the column, (p, p)."""
-        return np.asarray(self.draws.low[:, None] - self.draws.high)
+        fewest = self.draws.low
+        most = self.draws.high
+        return np.asarray(fewest[:, None] - most)
 
 
 def compare_drawn(score: Floats, draws: JointDraws) -> Pairs:
@@ -142,37 +143,45 @@ def compare_drawn(score: Floats, draws: JointDraws) -> Pairs:
     """
     p = len(score)
     cov = np.atleast_2d(np.cov(draws.scores, rowvar=False))
-    pairs = compare_units(score, cov=cov, df=np.full(p, np.inf))
+    known = np.full(p, np.inf)
+    pairs = compare_units(score, cov=cov, df=known)
     spread = np.std(draws.errors, axis=0, ddof=1)
     between = np.atleast_2d(np.cov(draws.errors, rowvar=False))
-    squared = spread[:, None] ** 2 + spread**2 - 2 * between
-    compared = DrawnPairs(draws, np.sqrt(np.maximum(squared, 0)), np.zeros((p, draws.number)))
+    variance = spread**2
+    squared = variance[:, None] + variance - 2 * between
+    of_difference = np.sqrt(np.maximum(squared, 0))
+    compared = DrawnPairs(draws, of_difference, np.zeros((p, draws.number)))
     p_better = np.empty((p, p))
     errors = np.ascontiguousarray(draws.errors.T)
     for unit in range(p):
         difference = errors[unit] - errors
-        reached = np.count_nonzero(difference >= compared.worst[unit][:, None], axis=1)
+        worst = compared.worst[unit]
+        reached = np.count_nonzero(difference >= worst[:, None], axis=1)
         p_better[unit] = (1 + reached) / (1 + draws.number)
-        scale = np.where(compared.spread[unit] > TIE, compared.spread[unit], np.inf)
+        spread_of_unit = compared.spread[unit]
+        scale = np.where(spread_of_unit > TIE, spread_of_unit, np.inf)
         np.abs(difference, out=difference)
-        compared.largest[unit] = np.max(difference / scale[:, None], axis=0)
+        standardised = difference / scale[:, None]
+        compared.largest[unit] = standardised.max(axis=0)
     return replace(pairs, p_better=p_better, independent=False, spent=draws.spent, drawn=compared)
 
 
 def simultaneous_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     """Simultaneous sets by max-t of the drawn errors, at the error that is left of `alpha`."""
     left = alpha - compared.draws.spent
-    critical, error = upper_quantile(compared.largest.max(axis=0)[None], left)
+    of_table = compared.largest.max(axis=0)
+    critical, error = upper_quantile(of_table[None], left)
     scale = np.maximum(compared.spread, TIE)
-    sets = [
-        sets_from(compared.worst > value * scale)
-        for value in (critical, critical + FRAGILE * error, critical - FRAGILE * error)
-    ]
+    sets = []
+    for value in (critical, critical + FRAGILE * error, critical - FRAGILE * error):
+        better = compared.worst > value * scale
+        sets.append(sets_from(better))
     return _with_simulation(sets, (critical, critical), error, compared.draws)
 
 
 def marginal_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     """Sets for one named unit by max-t of its differences from the others, two-sided."""
+    p = len(compared.largest)
     left = alpha - compared.draws.spent
     quantiles = [upper_quantile(values[None], left) for values in compared.largest]
     critical = np.array([value for value, _error in quantiles])
@@ -182,7 +191,7 @@ def marginal_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     for value in (critical, critical + FRAGILE * error, critical - FRAGILE * error):
         better = (compared.worst > value * scale).sum(axis=0)
         worse = (compared.worst > value[:, None] * scale).sum(axis=1)
-        sets.append(RankSets(1 + better, len(better) - worse))
+        sets.append(RankSets(1 + better, p - worse))
     extremes = float(critical.min()), float(critical.max())
     return _with_simulation(sets, extremes, float(error.max()), compared.draws)
 
@@ -197,11 +206,13 @@ def drawn_reach(pairs: Pairs, chosen: int, alpha: float, *, table: bool) -> Floa
     largest = compared.largest[chosen]
     if table:
         largest = compared.largest.max(axis=0)
-    critical, _error = upper_quantile(largest[None], alpha - compared.draws.spent)
+    left = alpha - compared.draws.spent
+    critical, _error = upper_quantile(largest[None], left)
     ahead = pairs.score - pairs.score[chosen]
     fewer = ahead - compared.worst[:, chosen]
     more = -compared.worst[chosen] - ahead
-    return np.asarray(np.maximum(fewer, more) + critical * compared.spread[chosen])
+    by_chance = critical * compared.spread[chosen]
+    return np.asarray(np.maximum(fewer, more) + by_chance)
 
 
 def _with_simulation(
@@ -228,7 +239,8 @@ class DrawnModel:
     scores: Floats
 
     def __repr__(self) -> str:
-        return f"DrawnModel({self.scores.shape[1]} units, {len(self.scores)} draws)"
+        draws, units = self.scores.shape
+        return f"DrawnModel({units} units, {draws} draws)"
 
     def probability_bottom(self, places: int) -> Floats:
         """Share of the draws among the last `places`, (p,); they add up to `places`."""
@@ -272,7 +284,8 @@ def list_probability(drawn: Floats, bottom: int) -> Floats:
 def joint_limits(errors: Floats, spent: float) -> Floats:
     """Half-widths of limits that hold all of (B, q) drawn errors at once but with probability `spent`, (q,)."""
     spread = errors.std(axis=0, ddof=1)
-    largest = np.max(np.abs(errors) / np.where(spread > 0, spread, np.inf), axis=1)
+    scale = np.where(spread > 0, spread, np.inf)
+    largest = np.max(np.abs(errors) / scale, axis=1)
     critical = float(np.quantile(largest, 1 - spent))
     half: Floats = critical * spread
     return half
@@ -280,4 +293,5 @@ def joint_limits(errors: Floats, spent: float) -> Floats:
 
 def monte_carlo_error(shares: Floats, draws: int) -> float:
     """Return the largest standard error of (p,) shares of the draws."""
-    return float(np.sqrt(shares * (1 - shares) / draws).max())
+    variance = shares * (1 - shares) / draws
+    return float(np.sqrt(variance).max())

@@ -129,6 +129,21 @@ def _equal_loss(within: Grading, beyond: Grading) -> float:
     return more_wrong / more_right
 
 
+def less_sure(better: Floats, other: Floats) -> Floats:
+    """P(row is truly better than column), (p, p), under whichever of two models is less sure of a
+    pair; 1/2 where they order it differently.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> less_sure(np.array([0.9, 0.7, 0.2]), np.array([0.8, 0.4, 0.1])).tolist()
+    [0.8, 0.5, 0.2]
+    """
+    nearer = np.where(np.abs(better - 0.5) <= np.abs(other - 0.5), better, other)
+    agree = (better - 0.5) * (other - 0.5) >= 0
+    return np.where(agree, nearer, 0.5)
+
+
 def least_loss(better: Floats, price: float) -> Grading:
     """Grade units with the least loss at one lambda, `price` (0-1); `better` as in `grade_units`."""
     search = _Search(better)

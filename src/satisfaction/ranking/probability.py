@@ -282,27 +282,34 @@ def deviance(half: Floats, x: Floats, noise: Floats) -> tuple[float, Floats]:
 
 
 def two_wave_posterior(
-    x: Floats, noise: Floats, *, between: Floats
+    x: Floats, noise: Floats, *, between: Floats, centre: Floats | None = None
 ) -> tuple[Floats, Floats, Floats]:
-    """Shrink (p, 2) scores towards their weighted mean; returns centre (2,), mean (p, 2), cov (p,
-    2, 2).
+    """Shrink (p, 2) scores towards a centre, unless given their weighted mean; returns centre (2,),
+    mean (p, 2), cov (p, 2, 2).
     """
     weight = np.asarray(np.linalg.inv(between + noise + FLOOR * np.eye(2)), dtype=np.float64)
-    centre = np.linalg.solve(weight.sum(axis=0), weighted(weight, x).sum(axis=0))
+    if centre is None:
+        centre = np.linalg.solve(weight.sum(axis=0), weighted(weight, x).sum(axis=0))
     pull = between @ weight
     rest = np.eye(2) - pull
     cov = pull @ noise @ pull.transpose(0, 2, 1) + rest @ between @ rest.transpose(0, 2, 1)
     return centre, centre + weighted(pull, x - centre), cov
 
 
-def expected_rise(mean: Floats, cov: Floats) -> Floats:
-    """Mean of rank before - rank after under a posterior (p, 2), (p, 2, 2); (p,), exact."""
-    before = _mean_rank(mean[:, 0], np.sqrt(cov[:, 0, 0]))
-    after = _mean_rank(mean[:, 1], np.sqrt(cov[:, 1, 1]))
-    return before - after
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Posteriors of p units that may have kept their order: the probability that they did (p,), and
+    their means (p, w) and covariances (p, w, w) if so.
+    """
+
+    chance: Floats
+    mean: Floats
+    cov: Floats
 
 
-def rank_draws(mean: Floats, cov: Floats, *, draws: int = DRAWS, seed: int = SEED) -> Ints:
+def rank_draws(
+    mean: Floats, cov: Floats, *, draws: int = DRAWS, seed: int = SEED, kept: Kept | None = None
+) -> Ints:
     """Ranks of p units in w waves, drawn from their posterior: (p, w), (p, w, w) -> (draws, p, w).
 
     Units are drawn in the order of their scores, so that the order of the rows does not matter.
@@ -312,10 +319,15 @@ def rank_draws(mean: Floats, cov: Floats, *, draws: int = DRAWS, seed: int = SEE
     random = np.random.default_rng(seed)
     order = np.lexsort(mean.T)
     halves = root(cov[order])
+    kept_halves = halves if kept is None else root(kept.cov[order])
     ranks = np.empty((draws, *mean.shape), dtype=np.int64)
     for start in range(0, draws, CHUNK):
         normal = random.standard_normal((min(CHUNK, draws - start), *mean.shape))
         scores = mean[order] + np.einsum("jab,rjb->rja", halves, normal)
+        if kept is not None:
+            as_before = kept.mean[order] + np.einsum("jab,rjb->rja", kept_halves, normal)
+            is_kept = random.random(normal.shape[:2]) < kept.chance[order]
+            scores = np.where(is_kept[:, :, None], as_before, scores)
         ranked = rankdata(-np.round(scores / TIE), method="min", axis=1)
         ranks[start : start + CHUNK, order] = ranked
     return ranks

@@ -35,6 +35,12 @@ EQUAL_LEVEL = 0.001
 One in a thousand, since the provinces it wrongly takes for different all state too high probabilities."""
 DISAGREE_WITH_EQUAL = 0.05
 """Then a probability this far above that of equal rates depends on the model."""
+UNSURE = (0.6, 0.9)
+"""Probabilities of the list from the first to under the second number came true less often in
+simulations even where the priors agree: where the lowest are equals, and more than the list has
+places, chance decides, which no smooth prior sees. They always depend on the model."""
+TOO_HIGH = 0.15
+"""By how much they were too high there, in the worst tenth (tests/coverage_study/rate_priors.py)."""
 
 RANGE = ("probability_low", "probability_high", "model_dependent")
 """Columns beside a probability where models are compared."""
@@ -196,6 +202,17 @@ def compared(chances: Sequence[Floats], *, equal: float | None) -> Compared:
         high = np.maximum(high, equal)
         depends |= high - low > DISAGREE
     return Compared(low, high, depends)
+
+
+def compared_lists(stated: Floats, chances: Sequence[Floats], *, equal: float | None) -> Compared:
+    """As `compared`, for probabilities of the list; those (p,) stated that are `UNSURE` depend on the
+    model, and their range reaches as far down as they may be too high.
+    """
+    over_priors = compared(chances, equal=equal)
+    unsure = (stated >= UNSURE[0]) & (stated < UNSURE[1])
+    lower = np.minimum(over_priors.low, stated - TOO_HIGH)
+    low = np.where(unsure, lower, over_priors.low)
+    return Compared(low, over_priors.high, over_priors.depends | unsure)
 
 
 def may_be_equal(rate: Floats, se: Floats, df: Floats) -> bool:

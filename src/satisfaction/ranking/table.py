@@ -114,7 +114,9 @@ class RankOptions:
 
     def from_listed_end(self, pairs: Pairs) -> Pairs:
         """The pairs turned so that the list is at their bottom."""
-        return pairs if self.side == "last" else pairs.reversed()
+        if self.side == "last":
+            return pairs
+        return pairs.reversed()
 
     def marginal_used(self, pairs: Pairs) -> Marginal:
         """Simes needs independent units; Holm replaces it otherwise, max-t where scores are drawn."""
@@ -135,14 +137,16 @@ class RankOptions:
         if pairs.drawn is not None:
             return marginal_drawn_sets(pairs.drawn, 1 - self.level)
         method = self.marginal_used(pairs)
-        return MARGINAL[method](pairs, 1 - self.level, **self._simulation(method))
+        kernel = MARGINAL[method]
+        return kernel(pairs, 1 - self.level, **self._simulation(method))
 
     def simultaneous_sets(self, pairs: Pairs) -> RankSets:
         """Compute the sets for the whole table."""
         if pairs.drawn is not None:
             return simultaneous_drawn_sets(pairs.drawn, 1 - self.level)
         kernel = SIMULTANEOUS[self.simultaneous]
-        return kernel(pairs, 1 - self.level, **self._simulation(self.simultaneous))
+        options = self._simulation(self.simultaneous)
+        return kernel(pairs, 1 - self.level, **options)
 
     def _simulation(self, method: str) -> dict[str, Any]:
         if method != "maxt":
@@ -204,7 +208,9 @@ def check_places(places: int, p: int, *, argument: str, code: str) -> None:
 
 def is_whole(value: object) -> TypeGuard[int]:
     """Whether a value is a whole number."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | np.integer)
 
 
 # ---- the table
@@ -219,14 +225,17 @@ def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.D
     status = np.full(len(ranks), "possible", dtype=object)
     spread = spread_out({"rank": ranks, "status": status}, units)
     table["rank"] = spread["rank"]
+    unknown = [pd.NA] * len(table)
     for name in SETS:
-        table[name] = pd.array([pd.NA] * len(table), dtype="Int64")
+        table[name] = pd.array(unknown, dtype="Int64")
     table["status"] = spread["status"]
-    missing = CERTAINTY + ADJUSTED if options.multiplicity else CERTAINTY
+    missing = list(CERTAINTY)
+    if options.multiplicity:
+        missing += ADJUSTED
     table = table.assign(**dict.fromkeys(missing, np.nan))
     if options.compares_priors:
         table = table.assign(**dict.fromkeys(RANGE[:2], np.nan))
-        table[RANGE[2]] = pd.array([pd.NA] * len(table), dtype="boolean")
+        table[RANGE[2]] = pd.array(unknown, dtype="boolean")
     return table
 
 
@@ -234,7 +243,8 @@ def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, A
     """Place the ranked units' values in input order; the others get a missing value, or the words
     "not ranked".
     """
-    return {name: _spread_out(values, units.ranked) for name, values in columns.items()}
+    ranked = units.ranked
+    return {name: _spread_out(values, ranked) for name, values in columns.items()}
 
 
 def _spread_out(values: NDArray[Any], ranked: Bools) -> Any:
@@ -453,12 +463,16 @@ def _with_options(
     units: Units, pairs: Pairs, options: RankOptions, facts: Mapping[str, Any]
 ) -> RankingSummary:
     """State who is ranked, and the options, beside other facts."""
-    family = FAMILIES[options.multiplicity] if options.multiplicity else None
-    form = None if options.membership == "simes" else options.membership
-    not_ranked = tuple(np.array(units.names, dtype=object)[~units.ranked])
+    family = None
+    if options.multiplicity:
+        family = FAMILIES[options.multiplicity]
+    form = None
+    if options.membership != "simes":
+        form = options.membership
+    names = np.array(units.names, dtype=object)
     return RankingSummary(
         p=len(pairs.score),
-        not_ranked=not_ranked,
+        not_ranked=tuple(names[~units.ranked]),
         se_from_limits=units.se_from_limits,
         independent=pairs.independent,
         ties=TIES.format(RULES[options.ties]),
@@ -493,26 +507,26 @@ def summarise(
     critical = {"marginal": marginal.critical, "simultaneous": simultaneous.critical}
     names = rows["unit"].to_numpy(object)
     facts = list_facts(rows, points, list_p=list_p, level=options.level)
-    facts |= {
-        "rankability": model.rankability,
-        "tau2": model.tau2,
-        "mu": model.mu,
-        "decidable_share": decided / (p * (p - 1) / 2),
-        "critical_values": MappingProxyType(critical),
-        "zero_se": tuple(names[pairs.se == 0]),
-        "df": df_convention(pairs),
-        "marginal_method": marginal.method or None,
-        "simultaneous_method": simultaneous.method or None,
-        **conventions(pairs, options),
-    }
+    facts["rankability"] = model.rankability
+    facts["tau2"] = model.tau2
+    facts["mu"] = model.mu
+    facts["decidable_share"] = decided / (p * (p - 1) / 2)
+    facts["critical_values"] = MappingProxyType(critical)
+    facts["zero_se"] = tuple(names[pairs.se == 0])
+    facts["df"] = df_convention(pairs)
+    facts["marginal_method"] = marginal.method or None
+    facts["simultaneous_method"] = simultaneous.method or None
+    facts |= conventions(pairs, options)
     if options.taken_as_exact:
         facts |= {"list_established": False, "taken_as_exact": options.taken_as_exact}
     if RANGE[2] in rows:
         depends = rows[RANGE[2]].to_numpy(bool)
         facts["model_dependent"] = tuple(names[depends])
     summary = _with_options(units, pairs, options, facts)
-    simulations = {"marginal": marginal.simulation, "simultaneous": simultaneous.simulation}
-    runs = {kind: run for kind, run in simulations.items() if run is not None}
+    runs = {}
+    for kind, sets in {"marginal": marginal, "simultaneous": simultaneous}.items():
+        if sets.simulation is not None:
+            runs[kind] = sets.simulation
     if not runs:
         return summary
     fragile = np.any([run.fragile for run in runs.values()], axis=0)
@@ -525,12 +539,15 @@ def summarise(
         shares = rows["probability_bottom"].to_numpy(float)
         errors["probability"] = monte_carlo_error(shares, number)
         summary = replace(summary, drawn=True)
+    steps: tuple[float, ...] = ()
+    if simultaneous.simulation is not None:
+        steps = simultaneous.simulation.steps
     return replace(
         summary,
         seed=seed,
         draws=number,
         monte_carlo_error=MappingProxyType(errors),
-        critical_steps=simultaneous.simulation.steps if simultaneous.simulation else (),
+        critical_steps=steps,
         fragile=tuple(names[fragile]),
     )
 
@@ -590,7 +607,9 @@ def df_convention(pairs: Pairs) -> str:
         return "by the draws: t with the df of every area, sites' t, files' normal errors"
     if np.all(np.isinf(pairs.df)):
         return "se known: normal distribution"
-    return f"se estimated: t with Satterthwaite df of each pair (units: {pairs.df.min():g} to {pairs.df.max():g})"
+    least = pairs.df.min()
+    most = pairs.df.max()
+    return f"se estimated: t with Satterthwaite df of each pair (units: {least:g} to {most:g})"
 
 
 def notes(summary: RankingSummary) -> tuple[Text, ...]:

@@ -61,7 +61,8 @@ class Units:
     drawn: JointDraws | None = None
 
     def __repr__(self) -> str:
-        return f"Units({len(self.names)}, ranked={int(self.ranked.sum())}, selection={self.selection!r})"
+        ranked = int(self.ranked.sum())
+        return f"Units({len(self.names)}, ranked={ranked}, selection={self.selection!r})"
 
     @property
     def ranked_names(self) -> tuple[str, ...]:
@@ -71,18 +72,19 @@ class Units:
     def of(self, rows: Ints) -> Units:
         """Return some of the units."""
         names = tuple(self.names[row] for row in rows)
+        se_from_limits = tuple(name for name in self.se_from_limits if name in names)
         drawn = None
         if self.drawn is not None:
             drawn = self.drawn.of(rows)
-        return Units(
-            names,
-            self.estimate[rows],
-            self.cov[np.ix_(rows, rows)],
-            self.df[rows],
-            self.ranked[rows],
-            self.selection,
-            tuple(name for name in self.se_from_limits if name in names),
-            drawn,
+        return replace(
+            self,
+            names=names,
+            estimate=self.estimate[rows],
+            cov=self.cov[np.ix_(rows, rows)],
+            df=self.df[rows],
+            ranked=self.ranked[rows],
+            se_from_limits=se_from_limits,
+            drawn=drawn,
         )
 
 
@@ -117,14 +119,18 @@ def units_from_arrays(
         covariance = np.diag(errors * np.abs(errors))
     else:
         covariance = shaped(cov, "cov", (p, p))
-    freedom = np.full(p, np.inf) if df is None else shaped(df, "df", (p,), scalar=True)
+    freedom = np.full(p, np.inf)
+    if df is not None:
+        freedom = shaped(df, "df", (p,), scalar=True)
     if selection != "probability":
         covariance = np.full((p, p), np.nan)
         freedom = np.full(p, np.nan)
     labels = numbered_names(names, p)
     if len(labels) != p:
         raise _misshapen("names", (len(labels),), (p,))
-    taking_part = np.ones(p, dtype=bool) if ranked is None else np.array(ranked)
+    taking_part = np.ones(p, dtype=bool)
+    if ranked is not None:
+        taking_part = np.array(ranked)
     if taking_part.shape != (p,) or taking_part.dtype != bool:
         raise _misshapen("ranked", taking_part.shape, (p,), kind="boolean")
     return Units(labels, scores, covariance, freedom, taking_part, selection)
@@ -172,17 +178,22 @@ def units_from_estimates(estimates: Estimates, *, ranked: object, selection: str
 def unit_names(estimates: Estimates) -> tuple[str, ...]:
     """Names of the areas of Estimates: their codes, joined by "/"."""
     columns = [estimates.table[name].tolist() for name in estimates.by]
-    return tuple("/".join(map(str, codes)) for codes in zip(*columns, strict=True))
+    areas = zip(*columns, strict=True)
+    return tuple("/".join(map(str, codes)) for codes in areas)
 
 
 def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float) -> Units:
     """Give units with se 0 the se that goes with their (p,) confidence limits: the length over two
     t quantiles. Units of infinite df are known without error, as declared: theirs stays 0.
     """
-    zero = units.ranked & (np.diag(units.cov) == 0) & np.isfinite(units.df)
+    without_error = np.diag(units.cov) == 0
+    zero = units.ranked & without_error & np.isfinite(units.df)
     if not zero.any():
         return units
-    se = (high[zero] - low[zero]) / (2 * special.stdtrit(units.df[zero], (1 + level) / 2))
+    share = (1 + level) / 2
+    quantile = special.stdtrit(units.df[zero], share)
+    length = high[zero] - low[zero]
+    se = length / (2 * quantile)
     zero_names = tuple(np.array(units.names)[zero].tolist())
     if not np.all(se > 0):
         raise RankingError(
@@ -201,8 +212,8 @@ def check_units(units: Units) -> None:
     known = get_args(Selection)
     one_of(units.selection, known, argument="selection", error=RankingError, code="K106")
     if len(set(units.names)) < len(units.names):
-        twice = dict.fromkeys(name for name in units.names if units.names.count(name) > 1)
-        repeated = shortened(twice)
+        twice = [name for name in units.names if units.names.count(name) > 1]
+        repeated = shortened(dict.fromkeys(twice))
         raise RankingError("K107", _("Names repeat: {repeated}", repeated=repeated), where="names")
     ranked = units.ranked
     if ranked.sum() < 2:
@@ -212,28 +223,39 @@ def check_units(units: Units) -> None:
     if units.selection != "probability":
         return
     variance = np.diag(units.cov)
-    _refuse(units, ranked & ~np.isfinite(variance), "K110", _("se missing or not finite"))
+    without_se = ranked & ~np.isfinite(variance)
+    _refuse(units, without_se, "K110", _("se missing or not finite"))
     _refuse(units, variance < 0, "K104", _("negative se or variance"))
-    _refuse(units, ranked & ~(units.df > 0), "K111", _("df must be positive"))
-    if not is_symmetric(units.cov[np.ix_(ranked, ranked)]):
-        raise RankingError("K112", _("cov must be symmetric and complete."), where="cov")
+    without_df = ranked & ~(units.df > 0)
+    _refuse(units, without_df, "K111", _("df must be positive"))
+    if not is_covariance(units.cov[np.ix_(ranked, ranked)]):
+        raise RankingError(
+            "K112",
+            _(
+                "cov must be symmetric and complete, and no combination may have a negative variance."
+            ),
+            where="cov",
+        )
 
 
 def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
     """Raise an error that names the units that are wrong."""
     if wrong.any():
-        culprits = shortened(np.array(units.names, dtype=object)[wrong])
-        raise RankingError(
-            code,
-            Text(f"{text.zh}: {culprits}", f"{text.en}: {culprits}"),
-            hint=NOT_RANKED,
-        )
+        names = np.array(units.names, dtype=object)
+        culprits = shortened(names[wrong])
+        with_names = Text(f"{text.zh}: {culprits}", f"{text.en}: {culprits}")
+        raise RankingError(code, with_names, hint=NOT_RANKED)
 
 
-def is_symmetric(cov: Floats) -> bool:
-    """Whether a covariance is symmetric up to rounding, and complete."""
+def is_covariance(cov: Floats) -> bool:
+    """Whether a covariance is symmetric, complete and of no negative variance in any direction, up to rounding."""
     se = np.sqrt(np.maximum(np.diag(cov), 0))
-    return bool(np.all(np.abs(cov - cov.T) <= 1e-9 * se[:, None] * se))
+    asymmetry = np.abs(cov - cov.T)
+    tolerated = 1e-9 * se[:, None] * se
+    if not np.all(asymmetry <= tolerated):
+        return False
+    smallest = np.linalg.eigvalsh(cov).min(initial=0.0)
+    return bool(smallest >= -1e-9 * (se**2).max(initial=0.0))
 
 
 def shaped(

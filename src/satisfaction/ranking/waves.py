@@ -27,7 +27,7 @@ from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, com
 from satisfaction.ranking.units import (
     Units,
     check_units,
-    is_symmetric,
+    is_covariance,
     numbers,
     shaped,
     unit_names,
@@ -155,10 +155,13 @@ def waves_from_arrays(
         relation = "waves independent: se given"
     else:
         both = shaped(cov, "cov", (2 * p, 2 * p))
-        if not is_symmetric(both):
+        if not is_covariance(both):
             raise RankingError(
                 "K144",
-                _("cov must be symmetric and complete, the later wave first."),
+                _(
+                    "cov must be symmetric and complete, the later wave first, and no combination may "
+                    "have a negative variance."
+                ),
                 where="cov",
             )
         errors["cov"] = both[:p, :p], both[p:, p:]

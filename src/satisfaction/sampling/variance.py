@@ -15,6 +15,7 @@ import scipy.sparse as sp
 Array = np.ndarray[Any, Any]
 Sparse: TypeAlias = sp.csr_array
 LonelyPsu = Literal["fail", "adjust", "average", "certainty", "remove"]
+CANCELLED = 1e-11  # of a squared mean: what a difference from it leaves is not known to four digits
 DENSE_ABOVE = 0.1  # a fuller matrix is multiplied faster by the dense routines
 
 
@@ -250,7 +251,8 @@ def simple_variance(
         Size of the population; with `replacement` it does not matter.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.maximum(squares / size - estimate**2, 0.0)
+        spread = squares / size - estimate**2
+        spread = np.where(spread > CANCELLED * estimate**2, spread, np.nan)
         variance = spread * n / (n - 1) / n
         if not replacement:
             not_drawn = np.maximum(population - n, 0.0)

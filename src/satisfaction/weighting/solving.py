@@ -273,8 +273,8 @@ def _target_scale(matrix: Sparse, size: Array, targets: Array) -> Array:
 def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds) -> list[Bounds]:
     """Return bounds that just allow weights meeting the margins, two linear programmes over the factors.
 
-    They keep one of the bounds given and move the other as little as possible; where neither will do, the upper bound that
-    goes with 0 is the only answer. Numbers are rounded outward to four digits, so that they can be used as they are.
+    They keep one of the bounds given and move the other as little as possible; where neither will do, the smallest
+    upper bound there is and the largest lower bound that goes with it. Numbers are rounded outward to four digits, so that they can be used as they are.
     """
     weighted = sp.csr_array(matrix.T @ sp.diags_array(size))
     unit = abs(weighted).sum(axis=1)
@@ -309,7 +309,7 @@ def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds)
     if not feasible:
         widest = tightest(1.0, 0.0, None)
         if widest is not None:
-            feasible.append((0.0, widest))
+            feasible.append((tightest(-1.0, 0.0, widest) or 0.0, widest))
     return feasible
 
 

@@ -55,7 +55,7 @@ def trim(
         Columns whose combinations are cells that keep their sum of weights. An empty list: all respondents together.
         Default: with spread "cell" the columns of the last calibration; with "equal" all respondents together.
     spread : {"cell", "equal"}
-        cell: untrimmed weights of the cell grow in proportion. equal: every untrimmed weight of the cell grows by the same
+        cell: untrimmed weights of the cell grow in proportion; where all are trimmed, those at the other bound. equal: every untrimmed weight of the cell grows by the same
         amount (R's `trimWeights`). What a wholly trimmed cell cannot hold goes to the untrimmed weights of all; the log
         names such cells (`whole`) and tells which share of all weight has left its cell (`sum_lost`).
     strict : bool
@@ -158,7 +158,8 @@ class Trimming:
         Bounds of a weight, or multiples of the median or mean.
     relative_to : {"none", "median", "mean"}
     equal : bool
-        True: the same amount is added to every untrimmed weight of the group; False: these grow in proportion. What a
+        True: the same amount is added to every untrimmed weight of the group; False: these grow in proportion, or, where
+        all are trimmed, those at the other bound. What a
         wholly trimmed group cannot take goes to all untrimmed weights.
     strict : bool
         A weight that was ever outside stays at its bound.
@@ -204,8 +205,7 @@ class Trimming:
                 held = ever if self.strict else outside
                 weight = self._equally(count, cut, excess, weighted & ~held)
             else:
-                inside = (cut > bounds.low * (1 + NEAR)) & (cut < bounds.high * (1 - NEAR))
-                weight = self._in_proportion(count, cut, excess, weighted & inside)
+                weight = self._in_proportion(np.where(weighted, count, 0.0), cut, excess, bounds)
         return np.where(weighted, np.clip(weight, bounds.low, bounds.high), weight)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
@@ -261,16 +261,32 @@ class Trimming:
         added_to_each = added[self.group] + added_to_all
         return np.asarray(cut + free * added_to_each)
 
-    def _in_proportion(self, count: Array, cut: Array, excess: Array, free: Array) -> Array:
-        """Scale the free weights of each group; without any, its excess goes to all free weights."""
+    def _in_proportion(self, count: Array, cut: Array, excess: Array, bounds: Bounds) -> Array:
+        """Scale the weights inside the bounds of each group; without any, those at the bound that the excess leads away from.
+
+        What is left over goes to those of all groups.
+        """
         groups = summing(self.group)
         excess_of_group = groups @ excess
+        inside = _movable(cut, bounds, 1.0) & _movable(cut, bounds, -1.0)
+        nobody = groups @ (count * inside) == 0
+        movable = _movable(cut, bounds, excess_of_group[self.group])
+        free = np.where(nobody[self.group], movable, inside)
         takers = groups @ (count * cut * free)
         growth = ratio_or(excess_of_group, takers, 0.0)
-        cut = np.where(free, cut * (1 + growth[self.group]), cut)
+        scaled = np.where(free, cut * (1 + growth[self.group]), cut)
         left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
-        growth_of_all = ratio_or(left_over, (count * cut * free).sum(axis=0), 0.0)
-        return np.where(free, cut * (1 + growth_of_all), cut)
+        nobody = (count * inside).sum(axis=0) == 0
+        free = np.where(nobody, _movable(scaled, bounds, left_over), inside)
+        growth_of_all = ratio_or(left_over, (count * scaled * free).sum(axis=0), 0.0)
+        return np.where(free, scaled * (1 + growth_of_all), scaled)
+
+
+def _movable(weight: Array, bounds: Bounds, by: Array | float) -> Array:
+    """Tell which weights can go up, where `by` is above 0, or down, below 0, before they meet a bound: (C, R) bool."""
+    up = (np.asarray(by) > 0) & (weight < bounds.high * (1 - NEAR))
+    down = (np.asarray(by) < 0) & (weight > bounds.low * (1 + NEAR))
+    return np.asarray(up | down)
 
 
 def medians(group: Array, count: Array, weight: Array) -> Array:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.items import AreaItem, SingleItem
@@ -14,7 +15,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError
+from satisfaction.foundation.errors import DesignError, shortened_list
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.sampling.counted_answers import (
     changed_measures,
@@ -32,7 +33,7 @@ from satisfaction.weighting.trimming import trim
 
 
 def sample_design(
-    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "duckdb"
+    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "auto"
 ) -> SampleDesign:
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
 
@@ -215,3 +216,32 @@ def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
         else:
             assert isinstance(item, AreaItem)
     return margin_targets(table, columns)
+
+
+def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
+    """Name the areas with fewer people in a table of the population than respondents: figures in tens of thousands, mostly."""
+    area = survey.questionnaire.roles.area
+    respondents_of = respondents[area].value_counts().sort_index()
+    declared = survey.declared
+    tables = [(margin.file, survey.margins[name]) for name, margin in declared.margins.items()]
+    if declared.frame is not None and survey.frame is not None:
+        tables.append((declared.frame.file, survey.frame))
+    notes = []
+    for file, table in tables:
+        if area not in table:
+            continue
+        people_of = pd.to_numeric(table["population"]).groupby(table[area]).sum()
+        too_few = []
+        for code, respondents_there in respondents_of.items():
+            people = people_of.get(code, np.inf)
+            if people < respondents_there:
+                too_few.append(f"{code} ({people:g} < {respondents_there})")
+        if too_few:
+            note = _(
+                "{file} has fewer people than there are respondents: {areas}. It wants persons, "
+                "not tens of thousands and not shares.",
+                file=file,
+                areas=shortened_list(too_few),
+            )
+            notes.append(note)
+    return notes

@@ -54,12 +54,14 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
 
 
 def _titles_above(grid: Grid) -> tuple[int, list[Note]]:
-    """Pass over records of a single cell that stand above a wider table."""
+    """Pass over records of a single cell that stand above a wider table, and of few cells above a header of two rows."""
     notes: list[Note] = []
     for top in range(min(MOST_TITLES, len(grid.numbers) - 1)):
         title = [cell for cell in grid.record(top) if cell.strip()]
-        widest = max(_filled(grid, top + 1), _filled(grid, top + 2))
-        if len(title) > 1 or widest < 3:
+        below = [_filled(grid, top + 1 + place) for place in range(MOST_TITLES)]
+        widest = max(below)
+        is_line = 2 * len(title) <= below[1] and _two_rows(grid, top + 1)  # "unit: ..., date: ..."
+        if (len(title) > 1 and not is_line) or widest < 3:
             break
         notes.append(note("F203", row=int(grid.numbers[top]), value=title[0]))
     return len(notes), notes
@@ -74,8 +76,9 @@ def _filled(grid: Grid, position: int) -> int:
 def _two_rows(grid: Grid, top: int) -> bool:
     """Tell whether the record under the header belongs to it.
 
-    It does where names are missing above its cells and the header's cells are merged; without merged cells (a csv file)
-    where it holds no number and none of its texts comes again below, as answers would.
+    It does where names are missing above its cells and the header's cells are merged, but not where below names of their
+    own it holds numbers or texts that come again, as a respondent's row does; without merged cells (a csv file) where it
+    holds no number and none of its texts comes again below, as answers would.
     """
     if top + 1 >= len(grid.numbers):
         return False
@@ -84,11 +87,22 @@ def _two_rows(grid: Grid, top: int) -> bool:
     gaps = [place for place in texts if not upper[place].strip()]
     if not gaps or gaps[0] == 0:
         return False
-    if any(int(grid.numbers[top]) == first for first, *_rest in grid.merged):
+    header = int(grid.numbers[top])
+    across: set[int] = set()
+    for first, left, _last, right in grid.merged:
+        if first == header and left < right:
+            across.update(range(left, right + 1))
+    below_one_name = {place: cell for place, cell in texts.items() if place not in across}
+    if any(first == header for first, *_rest in grid.merged):
+        return not _like_answers(grid, top + 1, below_one_name)
+    return len(grid.numbers) - top >= 4 and not _like_answers(grid, top + 1, texts)
+
+
+def _like_answers(grid: Grid, position: int, texts: dict[int, str]) -> bool:
+    """Tell whether some of a record's texts are numbers or come again below, as answers do."""
+    if any(map(NUMBER.fullmatch, texts.values())):
         return True
-    if len(grid.numbers) - top < 4 or any(map(NUMBER.fullmatch, texts.values())):
-        return False
-    return not any(cell in grid.columns[place][top + 2 :] for place, cell in texts.items())
+    return any(cell in grid.columns[place][position + 1 :] for place, cell in texts.items())
 
 
 def _joined(upper: list[str], lower: list[str]) -> list[str]:

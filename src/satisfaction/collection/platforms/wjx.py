@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from satisfaction.collection.platforms.by_name import without_marks
 from satisfaction.collection.platforms.export import (
     EMPTY,
     SKIPPED,
@@ -88,7 +89,7 @@ def _column(key: str, title: str, options: set[str]) -> ExportColumn:
         return ExportColumn(key, found[2], number=found[1], option=option)
     if found := QUESTION.fullmatch(title):
         number = f"{found[1]}({found[2]})" if found[2] else found[1]
-        return ExportColumn(key, found[3], number=number)
+        return ExportColumn(key, without_marks(found[3]), number=number)
     return ExportColumn(key, title, role=RECORDED.get(title, ""))
 
 

@@ -88,7 +88,9 @@ def target_board(targets: pd.DataFrame) -> Figure:
     draw_probabilities(axes, rows["probability"], looks)
     draw_verdicts(axes, looks, verdicts)
     label_rows(axes, names)
-    of_model = _("probability of being met under a model (empirical Bayes), not a proof")
+    of_model = _(
+        "probability of being met under one model (empirical Bayes, this wave alone), not a proof"
+    )
     axes.set_xlabel(stacked(of_model, _("on the right: verdict")))
     return figure
 

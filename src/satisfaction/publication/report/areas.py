@@ -339,7 +339,7 @@ def _ranks(source: Source, level: str, code: str) -> Ranks:
         within=[row for row in within if row["level"] == level and pd.notna(row["rank"])],
         path=path if len({row["wave"] for row in path}) > 1 else [],
         sentence=next(iter(sentences), NOTHING),
-        move=_move(path),
+        move=_move(path, published.paths),
     )
 
 
@@ -364,12 +364,23 @@ def _others(source: Source, level: str, code: str) -> list[Row]:
     return others
 
 
-def _move(path: list[Row]) -> Text:
-    """Say what the difference between the last two published ranks is worth."""
+def _move(path: list[Row], paths: pd.DataFrame) -> Text:
+    """Say what the difference between this rank of an area and the one published before is worth."""
     ranked = [row for row in path if pd.notna(row["rank"])]
-    if len(ranked) < 2:
+    if len(ranked) < 2 or ranked[-1] is not path[-1]:
         return NOTHING
     before, now = ranked[-2:]
+    fields = []
+    for row in (before, now):
+        of_wave = paths[(paths["wave"] == row["wave"]) & paths["rank"].notna()]
+        fields.append(set(of_wave["code"]))
+    if fields[0] != fields[1]:
+        return _(
+            "The two waves ranked different areas ({before} and {now}): their ranks are not places in "
+            "the same field, and the sets are not compared.",
+            before=len(fields[0]),
+            now=len(fields[1]),
+        )
     if pd.isna(before["marginal_low"]) or pd.isna(now["marginal_low"]):
         return UNKNOWN
     overlap = (
