@@ -446,7 +446,7 @@ def test_a_narrow_sheet_of_answers_is_not_passed_over(small, workbook):
     assert "名单" not in str(stop.value)
 
 
-def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook):
+def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook, call):
     rows = small.rows()
     sheets = {"甲": with_names(rows.iloc[:70]), "旧": with_names(rows.iloc[70:])}
     workbook(sheets, hidden=("旧",))
@@ -455,6 +455,7 @@ def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook):
     assert responses.log.query("rule == 'F316'")["sheet"].tolist() == ["旧"]
     (line,) = hidden_lines(responses.log)
     assert line.zh == "responses/答卷.xlsx 旧：工作簿中隐藏的工作表，其中各行照样读取"
+    assert line.zh in call("check", small.folder, language="zh")[1].splitlines()
 
 
 def test_formulas_without_their_results_are_no_empty_answers(small, workbook):
