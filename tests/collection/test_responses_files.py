@@ -336,6 +336,7 @@ def without_weights(small):
     path.write_text(f"{kept}lonely_psu: adjust\nrules: rules.yaml\n", encoding="utf-8")
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_report_and_manifest_say_what_was_not_read_and_who_did_not_answer(small, call):
     rows = small.rows()
     without_weights(small)
@@ -361,6 +362,7 @@ def names_of(folder):
     return table.set_index("code")[["name_zh", "name_en"]].to_dict("index")
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_totals_are_named_for_the_areas_that_answered(small, call):
     rows = small.rows()
     without_weights(small)
@@ -385,6 +387,7 @@ def test_a_wave_of_some_counties_remembers_how_many_there_are(small):
     assert areas[["990000", "990100", "990200", "990101"]].tolist() == ["4", "2", "2", ""]
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_table_of_areas_cut_to_some_counties_still_names_the_total_for_them(small, call):
     rows = small.rows()
     without_weights(small)
@@ -458,7 +461,7 @@ def test_a_narrow_sheet_of_answers_is_not_passed_over(small, workbook):
     assert "名单" not in str(stop.value)
 
 
-def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook):
+def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook, call):
     rows = small.rows()
     sheets = {"甲": with_names(rows.iloc[:70]), "旧": with_names(rows.iloc[70:])}
     workbook(sheets, hidden=("旧",))
@@ -467,6 +470,7 @@ def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook):
     assert responses.log.query("rule == 'F316'")["sheet"].tolist() == ["旧"]
     (line,) = hidden_lines(responses.log)
     assert line.zh == "responses/答卷.xlsx 旧：工作簿中隐藏的工作表，其中各行照样读取"
+    assert line.zh in call("check", small.folder, language="zh")[1].splitlines()
 
 
 def test_formulas_without_their_results_are_no_empty_answers(small, workbook):

@@ -136,6 +136,7 @@ def test_check_lists_every_unknown_word_and_exits_as_run_would(small, call):
     assert not (small.folder / "out").exists()
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_run_says_the_words_below_the_limit(small, call):
     small.change(parks="还可以")
     code, out, _ = call("run", small.folder)

@@ -257,7 +257,9 @@ def test_a_wave_that_is_not_handed_over_stops_the_ranking_and_not_the_check(chan
     folder = changed.folders["2026Q3"]
     with pytest.raises(SurveyError, match="S370") as refused:
         read_survey(folder)
-    assert f"{changed.sets['2026Q2'].name}: revision 1" in refused.value.available
+    name = changed.sets["2026Q2"].name
+    assert f"{name}: revision 1" in [one.en for one in refused.value.available]
+    assert f"{name}：版次 1" in [one.zh for one in refused.value.available]
     SmallSurvey(changed.root).edit(changed.folders["2026Q2"] / "survey.yaml", "w2026q1", "w2026q0")
     with pytest.raises(SurveyError, match="S370") as refused:
         read_survey(changed.folders["2026Q2"])

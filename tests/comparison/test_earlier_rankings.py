@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ from tests.comparison.test_cycle import FIRST, LAST, published, quarter
 
 from conftest import COUNTIES, ROOT, SmallSurvey
 from satisfaction import read_survey, run
-from satisfaction.declarations.earlier import earlier_notes
+from satisfaction.declarations.earlier import _named, earlier_notes
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.tables import write_checksums
 from satisfaction.publication.file_set import export
@@ -196,6 +197,14 @@ def test_a_combined_score_of_other_weights_stops_its_sanctions(copied):
     assert "other components, weights or scales" in refused.value.en
     copied.edit(folder / "survey.yaml", "[../../first]", "[{survey: ../../first, accepted: 文件}]")
     assert read_survey(folder).earlier_waves() == ["2026Q1"]
+
+
+def test_areas_that_went_or_came_are_named_with_their_successors(unchanged):
+    successor = unchanged.areas["code"].map({"990101": "990109"}).fillna("")
+    survey = replace(unchanged, areas=unchanged.areas.assign(successor=successor))
+    assert _named(survey, ["990101", "990109"]).zh == "990101 县990101（现为 990109）、990109"
+    many = _named(survey, [f"9902{number:02d}" for number in range(8)])
+    assert many.en.endswith("990205, ... (+2)")
 
 
 def test_a_set_written_by_version_0_5_gives_the_ranks_it_holds(small, tmp_path):

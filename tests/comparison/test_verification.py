@@ -249,6 +249,24 @@ def test_a_changed_rule_and_another_version_are_named(copy, tmp_path, call):
     assert call("compare", before, after, "--out", tmp_path / "c.pdf")[0] == 2
 
 
+def test_rankings_are_compared_by_what_they_rank(copy, tmp_path):
+    """Two scores change places: as *the* ranking of the wave, and as a further one."""
+    first = shutil.copytree(copy[1], tmp_path / "first")
+    second = shutil.copytree(copy[1], tmp_path / "second")
+    other = (first / "ranking.csv").read_text("utf-8-sig").replace(",topic_index,", ",parks,")
+    (first / "parks_ranking.csv").write_text(other, "utf-8-sig")
+    shutil.copy(second / "ranking.csv", second / "topic_index_ranking.csv")
+    (second / "ranking.csv").write_text(other, "utf-8-sig")
+    assert not len(compare(first, second).ranks)
+    (second / "topic_index_ranking.csv").unlink()
+    gone = compare(first, second).ranks
+    assert set(gone["ranking"]) == {"topic_index"}
+    assert gone["old"].notna().all()
+    assert gone["new"].isna().all()
+    lines = [line.zh for line in comparison_lines(compare(first, second))]
+    assert any("topic_index 9901" in line and "→ —" in line for line in lines)
+
+
 def test_a_change_without_a_recorded_cause_is_said(copy, tmp_path):
     other = shutil.copytree(copy[1], tmp_path / "other")
     plant(other)

@@ -29,6 +29,7 @@ from satisfaction.foundation.tables import read_table, unguarded, write_csv, wri
 from satisfaction.publication.columns import typed
 from satisfaction.publication.labels import STATUS, mark_as_text, twelve_digits
 from satisfaction.publication.manifest import PROGRAM_FILES, versions
+from satisfaction.publication.ranking_workbook import LEVELS
 from satisfaction.publication.verify import (
     Difference,
     Verification,
@@ -77,11 +78,11 @@ class Comparison:
     causes : DataFrame
         kind ("inputs", "rules", "questionnaire", "trial", "program", "responses", "corrections", "conventions"), what, old, new.
     figures : DataFrame
-        level, code, name_zh, measure, unit, old, new, difference (estimates), points (the difference in points 0-100), se_old,
+        level, code, measure, name_zh, name_en, measure_zh, measure_en, unit, old, new, difference (estimates), points (the difference in points 0-100), se_old,
         se_new, n_old, n_new: one row an estimate of which a figure changed, appeared or went; largest first.
     ranks : DataFrame
-        code, name_zh, old, new, moved (positive: to a better rank), status_old, status_new, ranking (name of a further ranking;
-        empty: the wave's own); largest first.
+        code, name_zh, old, new, moved (positive: to a better rank), status_old, status_new, ranking (name of a further ranking,
+        or of one that is not the wave's own in both sets; empty: the wave's own); largest first.
     compared : int
         Estimates that both sets hold.
     tests : DataFrame
@@ -323,7 +324,8 @@ def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     unit = both["unit_new"].fillna(both["unit_old"])
     difference = both["estimate_new"] - both["estimate_old"]
     table = both[CELL].copy()
-    table["name_zh"] = both["name_zh_new"].fillna(both["name_zh_old"])
+    for name in ("name_zh", "name_en", "measure_zh", "measure_en"):
+        table[name] = both[f"{name}_new"].fillna(both[f"{name}_old"])
     table["unit"] = unit
     table["old"] = both["estimate_old"]
     table["new"] = both["estimate_new"]
@@ -335,17 +337,32 @@ def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
 
 
 def _changed_in_rankings(old: Path, new: Path) -> pd.DataFrame:
-    """Return the changed ranks of the wave's ranking, and of every further one that both sets hold."""
+    """Return the changed ranks of every ranking; one that a single set holds appears or goes with all its ranks.
+
+    A ranking is what it is ranked by: the wave's own may be by another score in the other set.
+    """
+    before = _rankings_of(old)
+    after = _rankings_of(new)
     parts: list[pd.DataFrame] = []
-    for path in [old / "ranking.csv", *sorted(old.glob("*_ranking.csv"))]:
-        if not (new / path.name).is_file() and parts:
-            continue
-        before = _table(old, path.stem)
-        after = _table(new, path.stem)
-        changed = _changed_ranks(before, after)
-        name = path.stem.removesuffix("ranking").rstrip("_")
-        parts.append(changed.assign(ranking=name))
+    for measure in before | after:
+        name, table = before.get(measure) or after[measure]
+        there, other = after.get(measure) or before[measure]
+        if there != name or measure not in before or measure not in after:
+            name = measure
+        was = table if measure in before else table.iloc[:0]
+        becomes = other if measure in after else other.iloc[:0]
+        parts.append(_changed_ranks(was, becomes).assign(ranking=name))
     return _together(parts)
+
+
+def _rankings_of(folder: Path) -> dict[str, tuple[str, pd.DataFrame]]:
+    """Return the rankings of a set by what they rank: the name that their files begin with, and the table."""
+    rankings = {}
+    for path in [folder / "ranking.csv", *sorted(folder.glob("*_ranking.csv"))]:
+        table = _table(folder, path.stem)
+        name = path.stem.removesuffix("ranking").rstrip("_")
+        rankings[str(table["measure"].iloc[0])] = (name, table)
+    return rankings
 
 
 def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -562,8 +579,18 @@ def _figure(row: Mapping[Hashable, Any]) -> Text:
     change = ""
     if pd.notna(row["difference"]):
         change = f"  ({row['difference']:+.4g})"
-    place = f"{row['level']} {row['code']} {row['name_zh']} {row['measure']}"
-    return Text(f"  {place}: {_shown(row['old'])} → {_shown(row['new'])}{change}")
+    level = LEVELS.get(str(row["level"]), row["level"])
+    measure = Text(row["measure_zh"], row["measure_en"])
+    return _(
+        "  {level} {code} {name} {measure}: {old} → {new}{change}",
+        level=level,
+        code=row["code"],
+        name=Text(row["name_zh"], row["name_en"]),
+        measure=measure,
+        old=_shown(row["old"]),
+        new=_shown(row["new"]),
+        change=change,
+    )
 
 
 def _rank(row: Mapping[Hashable, Any]) -> Text:
@@ -574,9 +601,15 @@ def _rank(row: Mapping[Hashable, Any]) -> Text:
     return _(
         "{ranks}  {old} → {new}",
         ranks=ranks,
-        old=STATUS.get(row["status_old"], row["status_old"]),
-        new=STATUS.get(row["status_new"], row["status_new"]),
+        old=_status(row["status_old"]),
+        new=_status(row["status_new"]),
     )
+
+
+def _status(word: object) -> object:
+    if pd.isna(word):
+        return "—"
+    return STATUS.get(str(word), word)
 
 
 def _shown(value: float) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.facts import (
     check_order,
+    names_of_areas,
     read_fact_table,
     read_history,
     read_larger,
@@ -27,7 +28,7 @@ from satisfaction.foundation.file_sets import (
     sets_of,
 )
 from satisfaction.foundation.files import read_json, unrecorded
-from satisfaction.foundation.language import Text, _, ngettext, semicolon_list
+from satisfaction.foundation.language import Text, _, comma_list, ngettext, semicolon_list
 
 if TYPE_CHECKING:
     from satisfaction.declarations.survey import Survey
@@ -326,6 +327,9 @@ def _measures_of(survey: Survey) -> list[str]:
     return [component.measure for component in components.values() if component.measure]
 
 
+MOST_NAMED = 6
+
+
 def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
     """Say in what an earlier wave differs from this one: questionnaire, ranked score, areas; None where in nothing."""
     differences = []
@@ -353,19 +357,39 @@ def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
         before |= set(earlier.larger["code"])
         for level in survey.area_levels()[1:]:
             now |= set(map(str, survey.domain_values(level)))
-    gone = len(before - now)
-    new = len(now - before)
+    gone = sorted(before - now)
+    new = sorted(now - before)
     if gone or new:
-        differences.append(
-            ngettext(
-                "another set of areas ({gone} area gone, {new} new)",
-                "another set of areas ({gone} areas gone, {new} new)",
-                gone,
-                gone=gone,
-                new=new,
-            )
+        words = ngettext(
+            "another set of areas ({gone} area gone, {new} new)",
+            "another set of areas ({gone} areas gone, {new} new)",
+            len(gone),
+            gone=len(gone),
+            new=len(new),
         )
+        differences.append(_("{words}: {areas}", words=words, areas=_named(survey, gone + new)))
     return semicolon_list(differences) if differences else None
+
+
+def _named(survey: Survey, codes: Sequence[str]) -> Text:
+    """Name areas behind their codes, with the successor of those that have one; the first ones of many."""
+    names: Mapping[str, Text] = {}
+    successors: Mapping[str, str] = {}
+    if survey.areas is not None:
+        names = names_of_areas(survey.areas)
+        if "successor" in survey.areas:
+            successors = dict(zip(survey.areas["code"], survey.areas["successor"], strict=True))
+    areas = []
+    for code in codes[:MOST_NAMED]:
+        area = Text(code)
+        if code in names:
+            area = _("{code} {name}", code=code, name=names[code])
+        if successors.get(code):
+            area = _("{area}, now {successor}", area=area, successor=successors[code])
+        areas.append(area)
+    if len(codes) > MOST_NAMED:
+        areas.append(Text(f"... (+{len(codes) - MOST_NAMED})"))
+    return comma_list(areas)
 
 
 def _parts(combined: Mapping[str, Any]) -> dict[str, Any]:
