@@ -66,6 +66,7 @@ WITHIN = [
 ]
 FEW = _("too few answers; not ranked")
 ONLY = _("no other area has answers; not ranked")
+SILENT = _("no answers; not ranked")
 WITHHELD = _("withheld by the suppression rule; not ranked")
 
 
@@ -206,12 +207,17 @@ def list_title(summary: RankingSummary) -> Text:
 def why_not_ranked(ranking: Ranking) -> dict[str, Text]:
     """Say why units are not ranked, by the unit."""
     barred: Mapping[str, Text] = {}
+    answers: Mapping[str, float] = {}
     if ranking.source is not None:
         barred = ranking.source.conventions.get("barred", {})
+        table = ranking.source.table
+        answers = dict(zip(table[ranking.source.by[0]].astype(str), table["n"], strict=True))
     estimate = ranking.table.set_index("unit")["estimate"]
     reasons = {}
     for unit in ranking.summary.not_ranked:
         usual = WITHHELD if pd.isna(estimate[unit]) else FEW
+        if answers.get(unit) == 0:
+            usual = SILENT
         reasons[unit] = barred.get(unit, usual)
     return reasons
 
