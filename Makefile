@@ -12,9 +12,10 @@ BIN := .venv/bin
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
 
-# A file of tests stays on one worker: what its tests share is computed once.
+# A file of tests stays on one worker: what its tests share is computed once. In the order of the folders: by the number of
+# their tests, long files of few tests would come last, and one worker would wait for the other.
 test: .venv/ready-dev
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # Under a minute on two cores: references, identities, boundaries, refusals and one small run.
 QUICK := whole/boundaries whole/docs_pages whole/glossary whole/identities whole/reference foundation/catalogue foundation/errors \

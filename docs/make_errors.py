@@ -412,9 +412,9 @@ def _bound(call: ast.Call, function: ast.FunctionDef, place: Place) -> dict[str,
     return bound
 
 
-def page() -> str:
+def page(package: Package) -> str:
     """Return the whole page."""
-    entries = Package().entries
+    entries = package.entries
     parts = [HEAD]
     for letter, stage in STAGES.items():
         of_stage = sorted(identifier for identifier in entries if identifier[0] == letter)
@@ -439,4 +439,4 @@ def _on_a_line(sentence: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(page(Package()), encoding="utf-8")

@@ -462,8 +462,8 @@ FAULTS = (
     ),
     Fault(
         "probability: expected rank",
-        "ahead, axis=1)\n    return total + 0.5",
-        "ahead, axis=1)\n    return total",
+        "ahead * weight, axis=1)\n    return total + 0.5",
+        "ahead * weight, axis=1)\n    return total",
         RANKS,
     ),
     Fault(

@@ -110,6 +110,15 @@ def test_a_missing_column_proposes_the_near_label(small):
         load_responses(small.read())
 
 
+def test_a_missing_column_that_is_required_is_not_to_be_left_empty(small):
+    small.write(small.rows().drop(columns=["county", "streets"]))
+    with pytest.raises(ResponsesError) as refused:
+        load_responses(small.read())
+    text = str(refused.value)
+    assert text.count("leave it empty where there is no answer") == 1
+    assert text.count("fill it in every row") == 1
+
+
 # ---- answers ----
 
 
@@ -350,6 +359,24 @@ def test_paradata_of_a_platform_stay_beside_the_answers(small):
     assert "10.1.2.3" not in "".join(
         t.to_csv() for t in (found.accepted, found.log, found.summary, found.columns)
     )
+
+
+def test_times_of_a_platform_that_are_not_understood_are_counted_in_the_log(small):
+    small.write(
+        small.rows().assign(
+            **{
+                "序号": range(1, 121),
+                "提交答卷时间": "4月18日 下午",
+                "1、其他": "",
+                "所用时间": "64秒",
+            }
+        )
+    )
+    loaded = load_responses(small.read())
+    noted = loaded.log[loaded.log["rule"] == "F208"]
+    assert noted[["row", "column", "value", "action"]].to_numpy().tolist() == [
+        [0, "提交答卷时间", "× 120", "note"]
+    ]
 
 
 def test_counts_by_area_and_interviewer_add_up(small):

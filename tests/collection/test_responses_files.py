@@ -321,6 +321,7 @@ def without_weights(small):
     path.write_text(f"{kept}lonely_psu: adjust\nrules: rules.yaml\n", encoding="utf-8")
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_report_and_manifest_say_what_was_not_read_and_who_did_not_answer(small, call):
     rows = small.rows()
     without_weights(small)
@@ -346,6 +347,7 @@ def names_of(folder):
     return table.set_index("code")[["name_zh", "name_en"]].to_dict("index")
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_totals_are_named_for_the_areas_that_answered(small, call):
     rows = small.rows()
     without_weights(small)
@@ -370,6 +372,7 @@ def test_a_wave_of_some_counties_remembers_how_many_there_are(small):
     assert areas[["990000", "990100", "990200", "990101"]].tolist() == ["4", "2", "2", ""]
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_table_of_areas_cut_to_some_counties_still_names_the_total_for_them(small, call):
     rows = small.rows()
     without_weights(small)
@@ -432,6 +435,15 @@ def test_a_wide_sheet_without_answers_is_passed_over_where_ignore_names_it(small
     text = survey.read_text(encoding="utf-8")
     survey.write_text(f"{text}ignore: ['responses/答卷.xlsx#统计']\n", encoding="utf-8")
     assert len(load_responses(small.read()).accepted) == len(rows)
+
+
+def test_a_narrow_sheet_of_answers_is_not_passed_over(small, workbook):
+    rows = small.rows()
+    few = rows.loc[:4, ["id", "county", "sex", "overall"]]
+    workbook({"甲": with_names(rows[5:]), "补充": with_names(few), "名单": with_names(few[["id"]])})
+    with pytest.raises(ResponsesError, match=r"(?s)R325.*补充 row 1.*答卷.xlsx#补充") as stop:
+        load_responses(small.read())
+    assert "名单" not in str(stop.value)
 
 
 def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook, call):

@@ -187,6 +187,17 @@ def test_a_correction_of_a_respondent_who_is_gone_stops_and_changes_nobody_else(
     assert load_responses(faulty.read()).log["rule"].tolist().count("R205") == 1
 
 
+def test_a_correction_of_a_respondent_without_a_name_is_replayed_whatever_stands_for_them(
+    faulty, monkeypatch
+):
+    rows = faulty.rows()
+    rows["id"] = [f"1391234{place:04d}" for place in range(len(rows))]
+    faulty.write(rows)
+    corrected_once(faulty)
+    monkeypatch.setenv("SATISFACTION_KEY", "key")
+    assert "R216" in set(load_responses(faulty.read()).log["rule"])
+
+
 def test_a_workbook_of_the_file_before_is_refused_where_rows_have_moved(faulty):
     path, sheets = workbook(faulty)
     sheets["data"].loc[1, "day"] = "2026-04-11"

@@ -136,6 +136,7 @@ def test_check_lists_every_unknown_word_and_exits_as_run_would(small, call):
     assert not (small.folder / "out").exists()
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_run_says_the_words_below_the_limit(small, call):
     small.change(parks="还可以")
     code, out, _ = call("run", small.folder)
@@ -372,6 +373,19 @@ def test_signs_without_width_make_no_other_answer_or_respondent(small, unseen):
     rows = small.rows()
     small.write(rows.rename(columns={"sex": f"性别{unseen}"}).map(lambda cell: cell + unseen))
     assert same_answers(load_responses(small.read()), expected)
+
+
+def test_a_community_with_full_width_signs_is_the_one_of_the_sample(small):
+    before = load_responses(small.read()).accepted
+    rows = small.rows()
+    sample = pd.read_csv(small.folder / "sample.csv", dtype=str)
+    for table in (rows, sample):
+        table["community"] = "坝子村（" + table["community"] + "组）"
+    small.write(rows)
+    sample.to_csv(small.folder / "sample.csv", index=False)
+    after = load_responses(small.read()).accepted
+    assert len(after) == len(before)
+    assert set(after["community"]) <= set(small.read().sample["community"])
 
 
 @pytest.mark.parametrize("mark", ["NA", "nan", "NaN", "-", "—", "－", "/", "N/A"])

@@ -134,7 +134,7 @@ def test_a_change_is_the_difference_of_the_published_estimates(pair, measure):
     assert table["relative_change"].sum() == pytest.approx(0, abs=PUBLISHED)
 
 
-@pytest.mark.parametrize("measure", ["satisfaction", "satisfaction_index"])
+@pytest.mark.parametrize("measure", ["satisfaction", "composite"])
 def test_a_probability_of_a_rise_has_its_range(pair, measure):
     found = compare_waves(pair.old, pair.new, measure=measure, places=1)
     table = found.table

@@ -871,6 +871,7 @@ def written(small_template, tmp_path_factory):
     return export_assessments(made)
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_published_set_says_by_which_draws_the_combined_score_is_ranked(ranked, tmp_path):
     from satisfaction import export
 

@@ -221,6 +221,7 @@ def test_filled_in_by_drop_down_codes_it_is_checked_and_run(wave, call):
     assert "not a probability sample" in out
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_all_optional_blocks_make_a_probability_wave(wave, small, call):
     text = (
         (wave / "survey.yaml")
@@ -258,6 +259,7 @@ def test_all_optional_blocks_make_a_probability_wave(wave, small, call):
     )
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_rules_that_are_off_can_be_switched_on(wave, call):
     path = wave / "rules.yaml"
     text = path.read_text(encoding="utf-8")

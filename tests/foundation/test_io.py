@@ -179,6 +179,12 @@ def test_a_line_break_inside_a_cell_does_not_shift_the_row_numbers(tmp_path):
     assert read_tables(tmp_path / "t.csv")[0].numbers == [2, 3]  # rows as Excel shows them
 
 
+def test_a_file_in_the_place_of_a_folder_is_no_matter_of_permissions(tmp_path):
+    (tmp_path / "official.csv").write_text("a,b\n", encoding="utf-8")
+    with pytest.raises(InputFileError, match=r"F101[\s\S]*no folder \S*official.csv"):
+        read_bytes(tmp_path / "official.csv" / "survey.yaml")
+
+
 def test_a_file_that_is_not_there_lists_its_neighbours(tmp_path):
     (tmp_path / "areas.csv").write_text("x", encoding="utf-8")
     with pytest.raises(InputFileError, match=r"F101[\s\S]*Did you mean 'areas.csv'"):

@@ -175,8 +175,9 @@ def parts_of(value: object, seen: dict[type, object]) -> None:
 
 
 @pytest.mark.slow
-def test_records_of_a_shipped_wave_show_themselves_in_a_few_lines(tmp_path):
-    results = sat.run(sat.read_survey(ROOT / "surveys" / "guizhou-2026q3"))
+@pytest.mark.usefixtures("tables_alone")
+def test_records_of_a_shipped_wave_show_themselves_in_a_few_lines(shipped, tmp_path):
+    results = shipped("guizhou-2026q3")
     questionnaire = results.survey.questionnaire
     measure = questionnaire.ranked
     design = results.design

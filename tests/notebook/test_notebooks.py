@@ -215,7 +215,10 @@ def check(results: Results, notebooks: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def in_one_kernel(shipped, tmp_path_factory):
-    """Every notebook on every wave, one after the other in one kernel; results and notebooks by wave."""
+    """Every notebook on every wave, one after the other in one kernel; results and notebooks by wave.
+
+    Pages are written without pictures: those of the small wave have them, and figures of cells are drawn.
+    """
     waves = {wave: shipped(wave) for wave in SHIPPED}
     root = tmp_path_factory.mktemp("in_one_kernel")
     runs = []
@@ -224,7 +227,7 @@ def in_one_kernel(shipped, tmp_path_factory):
         for notebook in WORKING:
             if notebook.name not in nothing_for(results):
                 runs.append(NotebookRun(notebook, results.survey.folder.resolve(), root / wave))
-    execute_in_one_kernel(runs)
+    execute_in_one_kernel(runs, pictures_of_pages=False)
     return {wave: (results, root / wave) for wave, results in waves.items()}
 
 
@@ -335,6 +338,7 @@ def test_without_a_front_end_what_if_is_a_table(small_in_both, language):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tables_alone")
 @pytest.mark.parametrize("wave", SHIPPED)
 def test_notebooks_of_the_shipped_waves_equal_the_pipeline(in_one_kernel, wave, tmp_path):
     results, notebooks = in_one_kernel[wave]

@@ -175,8 +175,7 @@ def test_every_wave_meets_its_probabilities(method):
         drawn = draw_stratum(
             size, 4, method=method, waves=2, overlap=0.5, reserve=1, rng=rng, where="x"
         )
-        for wave in (0, 1, 2):
-            counts[wave, drawn.loc[drawn["wave"] == wave, "unit"]] += 1
+        np.add.at(counts, (drawn["wave"].to_numpy(), drawn["unit"].to_numpy()), 1)
     expected = 4 * size / size.sum()
     assert within_noise(counts[1] / draws, expected, draws).all()
     assert within_noise(counts[2] / draws, expected, draws).all()

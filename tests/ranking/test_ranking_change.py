@@ -390,7 +390,8 @@ def test_expected_rise_and_new_rank_agree_with_the_draws():
     known = bayes.fit_two_waves(x, noise)
     drawn = bayes.rank_draws(known.mean, known.cov, draws=10_000, seed=1)
     sd = np.sqrt(np.stack([known.cov[:, 0, 0], known.cov[:, 1, 1]]))
-    mean_ranks = [bayes._mean_rank(known.mean[:, wave], sd[wave]) for wave in (0, 1)]
+    each = np.ones(len(x))
+    mean_ranks = [bayes.mean_rank(known.mean[:, wave], sd[wave], each) for wave in (0, 1)]
     expected = mean_ranks[0] - mean_ranks[1]
     np.testing.assert_allclose(expected, (drawn[:, :, 0] - drawn[:, :, 1]).mean(axis=0), atol=0.25)
     exact = bayes.few_ahead(known.mean[:, 1], np.sqrt(known.cov[:, 1, 1]), 6)

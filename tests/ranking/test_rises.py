@@ -177,6 +177,9 @@ def test_the_model_of_scores_has_the_moments_of_its_draws():
         has_changed = rng.random((200, P)) < chance
         values.append(np.where(has_changed[:, :, None], *posterior))
     of_all = np.concatenate(values)
+    ranks = stats.rankdata(-of_all, axis=1)
+    gained = ranks[:, :, 0] - ranks[:, :, 1]
+    assert drawn.expected_rise == pytest.approx(gained.mean(axis=0), abs=0.15)
     assert drawn.model.mean == pytest.approx(of_all.mean(axis=0), abs=0.01)
     for unit_number in (0, 7):
         simulated = np.cov(of_all[:, unit_number].T)
@@ -436,3 +439,16 @@ def test_no_truth_that_chose_the_model_of_scores_judges_it():
     }
     for spread in score_study.SPREADS[score_study.JUDGING]:
         assert not chose & {(spread, change) for change in score_study.JUDGING}
+
+
+def test_targets_without_a_range_say_that_they_rest_on_one_model():
+    ranking = sat.rank([90.0, 80.0, 70.0], se=[1.0] * 3, bottom=1)
+    earlier = sat.rank([70.0, 80.0, 90.0], se=[1.0] * 3, bottom=1)
+    top = ranking.target("top", 1)
+    published = ranking.target("rise", 1, since={"1": 3, "2": 2, "3": 1}, comparable=True)
+    for target in (top, published):
+        assert target.summary["probabilities"].endswith("one model, without a range")
+        assert "model_dependent" not in target.table
+    ranked = ranking.target("rise", 1, since=earlier, comparable=True)
+    assert "one model" not in ranked.summary["probabilities"]
+    assert "model_dependent" in ranked.table

@@ -405,6 +405,7 @@ def test_collapsed_strata_reach_the_design_in_its_types(declare):
     assert design.collapse == {("990101", 1): ("990101", 2)}
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_the_log_starts_with_the_base_step_and_the_manifest_holds_it(declare, tmp_path):
     steps = "  - {step: base, source: frame, multiply: [age]}\n" + CLASSES + RAKING + TRIM
     results = run(declare(steps, add=ABSENT).read())

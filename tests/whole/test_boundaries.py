@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -52,10 +53,15 @@ def floor(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported(path: Path) -> list[tuple[int, str]]:
     """Every module that a file imports, with the line."""
     modules = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             modules += [(node.lineno, alias.name) for alias in node.names]
         if isinstance(node, ast.ImportFrom):
@@ -118,7 +124,7 @@ def test_only_the_foundation_opens_paths():
     for path in FILES:
         if floor(path) == "foundation":
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if not isinstance(node, ast.Call):
                 continue
             if isinstance(node.func, ast.Name) and node.func.id == "open":
@@ -135,7 +141,7 @@ def test_no_name_stands_on_two_floors():
     for path in FILES:
         if floor(path) == "cli":
             continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 floors_of.setdefault(node.name, set()).add(floor(path))
     shared = {name: sorted(floors) for name, floors in floors_of.items() if len(floors) > 1}

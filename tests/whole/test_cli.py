@@ -107,6 +107,7 @@ def test_a_misspelt_column_is_named_with_its_neighbour(call, small):
     assert "all.csv row 1" in message
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_an_answer_outside_the_scale_does_not_end_the_run(call, small):
     small.change(streets="6")
     code, out, _ = call("run", small.folder)

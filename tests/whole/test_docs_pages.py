@@ -1,6 +1,7 @@
 """Pages that are written from the code are those of the code; guides stand in both languages and point to what is there."""
 
 import contextlib
+import functools
 import importlib.util
 import io
 import os
@@ -34,8 +35,8 @@ def package(make_errors):
     return make_errors.Package()
 
 
-def test_the_page_of_identifiers_is_that_of_the_code(make_errors):
-    assert (DOCS / "errors.md").read_text(encoding="utf-8") == make_errors.page()
+def test_the_page_of_identifiers_is_that_of_the_code(make_errors, package):
+    assert (DOCS / "errors.md").read_text(encoding="utf-8") == make_errors.page(package)
 
 
 def test_every_identifier_of_the_code_stands_on_the_page_once(package):
@@ -121,6 +122,7 @@ def site(site_pages):
     }
 
 
+@functools.cache
 def slugs(text):
     """Anchors of the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)

@@ -86,6 +86,7 @@ def test_the_report_has_figures_and_no_list(alone):
     assert not re.search(r"\b(nan|NaN|None|NA)\b", said)
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_the_figures_are_those_of_the_same_area_among_others(lone, alone, small, call):
     """Unweighted: the county's figures do not depend on who else is surveyed."""
     rows = small_rows()

@@ -290,6 +290,8 @@ def correctable_table(faults: pd.DataFrame) -> pd.DataFrame:
 
 def _reasons(faults: pd.DataFrame) -> pd.DataFrame:
     """Put everything that is wrong with a row into one, each reason with the item it concerns."""
+    if faults.empty:
+        return faults[[*ROW, "id"]].assign(rules="", zh="", en="").reset_index(drop=True)
     reasons = faults.drop_duplicates([*ROW, "column", "rule"])
     texts = [_reason(reason) for reason in reasons.itertuples()]
     reasons = reasons.assign(zh=[text.zh for text in texts], en=[text.en for text in texts])

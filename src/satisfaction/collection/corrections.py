@@ -208,11 +208,11 @@ def _replay_rows(
 
 
 def _is_respondent(recorded: str, present: str, questionnaire: Questionnaire) -> bool:
-    """Tell whether a row is the respondent of a correction; nobody knows where none was recorded or both are stand-ins."""
+    """Tell whether a row is the respondent of a correction; nobody knows where none was recorded or either is a stand-in."""
     if not recorded or without_zeros(masked(recorded)) == without_zeros(shown(present)):
         return True
     stand_in = re.compile(rf"{questionnaire.roles.respondent} \d+")  # counted anew in every reading
-    return bool(stand_in.fullmatch(recorded) and stand_in.fullmatch(present))
+    return bool(stand_in.fullmatch(recorded) or stand_in.fullmatch(present))
 
 
 def _moved_to(raw: pd.DataFrame, line: Any, *, now: str, where: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -21,10 +22,10 @@ from satisfaction.collection.matching import (
     missing_items,
 )
 from satisfaction.collection.platforms import read_exports
-from satisfaction.collection.platforms.export import SKIPPED, Export, Note, Role
+from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Note, Role
 from satisfaction.collection.wordings import WITH_ZEROS, without_zeros
 from satisfaction.declarations.delivered import FOLDER, Unread
-from satisfaction.declarations.items import TextItem
+from satisfaction.declarations.items import AreaItem, DateItem, TextItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
@@ -149,7 +150,7 @@ def read_deliveries(survey: Survey) -> Reading:
             if not holding:
                 if not _is_sheet_of_template(export):
                     others.append((file, export))
-                    problems += _may_hold(file, export, survey)
+                    problems += _may_hold(file, export, sources, survey)
                 continue
             faults = missing_items(export, sources, questionnaire, needless=needless)
             problems += faults
@@ -231,10 +232,21 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
     return problems
 
 
-def _may_hold(file: str, export: Export, survey: Survey) -> list[SatisfactionError]:
-    """Return the problem with a sheet that is not read and wide enough for answers, such as rows that go on without column names."""
+def _may_hold(
+    file: str, export: Export, sources: dict[str, AnswerSource], survey: Survey
+) -> list[SatisfactionError]:
+    """Return the problem with a sheet that is not read and may hold answers.
+
+    It does where it is wide enough, such as rows that go on without column names, or where half its columns are items and
+    some of those are questions.
+    """
     place = f"{file}#{export.sheet}"
-    wide = 2 * len(export.columns) >= len(survey.questionnaire.items)
+    items = survey.questionnaire.items
+    asked = [
+        name for name in sources if not isinstance(items[name], TextItem | AreaItem | DateItem)
+    ]
+    wide = 2 * len(export.columns) >= len(items)
+    wide |= len(asked) >= 2 and 2 * len(sources) >= len(export.columns) and not export.rows.empty
     ignored = survey.declared.ignore
     if not wide or place in ignored or any(fnmatchcase(place, pattern) for pattern in ignored):
         return []
@@ -391,11 +403,17 @@ def log_reading(reading: Reading) -> pd.DataFrame:
             if source.how == "split":
                 titles = [column.title for column, _code in source.options]
                 notes.append(_of_table("R304", file, sheet, name, "; ".join(titles)))
+        odd_times = Counter[str]()
         for note in delivery.export.notes:
+            if note.rule == "F208" and note.column not in used:
+                odd_times[note.column] += 1
             of_answers = note.column in used and note.rule not in AS_RULES
             if of_answers or note.rule in OF_TABLES:
                 of_note = (note.row, note.column, note.value, note.rule, note.text)
                 notes.append(TableNote(file, sheet, *of_note))
+        for column, times in odd_times.items():
+            odd = (0, column, f"× {times}", "F208", NOTES["F208"])
+            notes.append(TableNote(file, sheet, *odd))
     for passed in reading.unread:
         notes.append(_of_table("R324", passed.file, value=passed.why.zh))
     return log_notes(notes)

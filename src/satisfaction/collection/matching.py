@@ -376,6 +376,13 @@ def missing_items(
             name=name,
             item=item,
         )
+        if item.required:
+            hint = _(
+                "Add the column and fill it in every row, without it no row is accepted. It may be "
+                "called '{name}' or '{item}'.",
+                name=name,
+                item=item,
+            )
         if near:
             hint = _(
                 "Rename column '{near}' to '{item}' or '{name}'.", near=near, item=item, name=name

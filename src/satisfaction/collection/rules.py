@@ -271,8 +271,12 @@ def apply_rules(
         if rule.among_usable:
             rows = table.loc[~rejected, [rule.column]]
         marked = nw.from_native(rows, eager_only=True).select(broken=rule.broken)
-        marks = marked.to_native()["broken"].astype("boolean").fillna(False)
-        broken = looked_at & marks.reindex(table.index, fill_value=False).astype(bool)
+        marks = marked.to_native()["broken"]
+        if marks.dtype != bool:  # what is not known breaks nothing
+            marks = marks.astype("boolean").fillna(False).astype(bool)
+        if rule.among_usable:
+            marks = marks.reindex(table.index, fill_value=False)
+        broken = looked_at & marks
         if not broken.any():
             continue
         values: pd.Series | str = ""

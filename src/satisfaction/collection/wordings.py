@@ -653,6 +653,9 @@ def _advice(survey: Survey, name: str, word: str) -> Text:
     if word == MASK or not isinstance(item, SingleItem | MultipleItem):
         return _("Correct the file. {every}", every=every)
     place = getattr(item, "scale", None) or name
+    if "," in word or '"' in word:
+        doubled = word.replace('"', '""')
+        word = f'"{doubled}"'  # as csv wants it
     return _(
         "Ask the team, then write into {path}: first row item,wording,answer,source, then a row a "
         "word, such as {place},{word},CODE OF THE ANSWER,WHO SAID SO; answer NA leaves it empty. "

@@ -6,9 +6,10 @@ Each is read as text, and refused where it does not fit the questionnaire or ano
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +65,24 @@ def read_fact_table(
     return table
 
 
+def read_answer_table(
+    path: Path,
+    wanted: Collection[str],
+    *,
+    areas: pd.DataFrame | None = None,
+    column: str = "code",
+) -> pd.DataFrame:
+    """Read a table whose cells are compared with answers, as text with full-width signs written as plain ones, as theirs are.
+
+    Raises
+    ------
+    SurveyError
+        As `read_fact_table`.
+    """
+    table = read_fact_table(path, wanted, areas=areas, column=column)
+    return table.map(partial(unicodedata.normalize, "NFKC"))
+
+
 def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     """Read final weights made elsewhere: the respondent's column as text, and `weight` as float.
 
@@ -72,7 +91,7 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
     """
-    table = read_fact_table(path, (respondent, "weight"))[[respondent, "weight"]]
+    table = read_answer_table(path, (respondent, "weight"))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
     positive = np.isfinite(weight) & (weight > 0)
     _refuse(path, ~positive, "S523", _("Weights must be positive"))
@@ -93,7 +112,7 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
     """
-    table = read_fact_table(path, (respondent,))
+    table = read_answer_table(path, (respondent,))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
@@ -377,9 +396,9 @@ def read_counts(
     """
     of_areas = [name for name in by if isinstance(questionnaire.items[name], AreaItem)]
     if len(of_areas) == 1:
-        table = read_fact_table(path, (*by, count), areas=named, column=of_areas[0])
+        table = read_answer_table(path, (*by, count), areas=named, column=of_areas[0])
     else:
-        table = read_fact_table(path, (*by, count))
+        table = read_answer_table(path, (*by, count))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -451,7 +470,7 @@ def read_nonrespondents(
     if base:
         wanted += base.items
     wanted = list(dict.fromkeys(wanted))
-    text = read_fact_table(path, wanted)[wanted]
+    text = read_answer_table(path, wanted)[wanted]
     columns = {}
     for name in wanted:
         item = questionnaire.items[name]

@@ -30,10 +30,10 @@ from satisfaction.declarations.facts import (
     check_frame_and_sample,
     current_areas,
     names_of_areas,
+    read_answer_table,
     read_areas,
     read_cases,
     read_counts,
-    read_fact_table,
     read_history,
     read_nonrespondents,
     read_outcomes,
@@ -685,7 +685,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if declared.areas is not None:
         areas = read_areas(folder / declared.areas.file, roles.area)
     if declared.frame is not None:
-        frame = read_fact_table(
+        frame = read_answer_table(
             folder / declared.frame.file,
             (*roles.strata, "population"),
             areas=areas,
@@ -693,7 +693,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         )
     if declared.sample is not None:
         chances = ("psu_probability", "person_probability", "planned")
-        sample = read_fact_table(
+        sample = read_answer_table(
             folder / declared.sample.file,
             (str(roles.psu), *roles.strata, *chances),
             areas=areas,
@@ -824,7 +824,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         columns = [roles.respondent, *backcheck.items]
-        reinterviews = read_fact_table(folder / backcheck.file, columns)[columns]
+        reinterviews = read_answer_table(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
 

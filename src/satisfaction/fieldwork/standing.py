@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -367,7 +365,6 @@ def _back_checks(survey: Survey, rows: pd.DataFrame, fields: Fields) -> pd.DataF
     assert declared is not None
     assert survey.backcheck is not None
     text = survey.backcheck.reindex(columns=list(survey.questionnaire.items), fill_value="")
-    text = text.map(partial(unicodedata.normalize, "NFKC"))
     again = code_answers(text, survey).table
     where = survey.folder / declared.file
     for name in declared.items:

@@ -221,7 +221,7 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         content = path.read_bytes()
-    except (FileNotFoundError, ValueError):  # a name may hold NUL
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a name may hold NUL
         raise _no_file(path) from None
     except OSError as fault:
         raise InputFileError(

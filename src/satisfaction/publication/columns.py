@@ -146,14 +146,14 @@ COLUMNS: dict[str, Column] = {
     ),
     "reliability": _probability(_("reliability"), _("variance between units over the total")),
     "probability_low": _probability(
-        _("P(list), lowest"), _("the smallest over the priors compared")
+        _("P(list), lowest"), _("the smallest over the assumptions compared")
     ),
     "probability_high": _probability(
-        _("P(list), highest"), _("the largest over the priors compared")
+        _("P(list), highest"), _("the largest over the assumptions compared")
     ),
     "model_dependent": _text(
         _("depends on the model"),
-        _("the priors' probabilities differ by more than 0.1"),
+        _("the probabilities under these assumptions differ by more than 0.1"),
         allowed=("yes", "no"),
     ),
     "grade": _count(

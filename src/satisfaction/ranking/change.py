@@ -464,15 +464,9 @@ def rank_change(
         ),
     )
     if waves.selection == "probability":
-        summary = _with_certainty(summary, table, waves, before, after, bounds, model)
-        depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
-        notes = [*summary.notes, OF_RATES if is_rate else OF_SCORES]
-        if depends:
-            notes.append(_depends(len(depends), p, places))
-        summary = replace(summary, model_dependent=depends, notes=tuple(notes))
-        if is_rate:
-            probabilities = summary.probabilities.replace(SCORE_WAVES, RATE_WAVES)
-            summary = replace(summary, probabilities=probabilities)
+        summary = _with_certainty(
+            summary, table, waves, before, after, bounds, model, is_rate=is_rate
+        )
     return RankChange(
         table, summary, waves, before, after, model, rises, ranks_after, assumed_rises
     )
@@ -546,13 +540,19 @@ def _with_certainty(
     after: Pairs,
     bounds: str,
     model: Bivariate,
+    *,
+    is_rate: bool,
 ) -> ChangeSummary:
     """State how certain the changes of two probability samples are."""
     independent = before.independent and after.independent
-    form = f"counts ({'Simes' if independent else 'Bonferroni'})"
-    if bounds == "dunnett":
-        form = "largest difference"
-    joint = "Tukey-Kramer" if independent else "Holm"
+    probabilities = RATE_WAVES if is_rate else SCORE_WAVES
+    if not independent:
+        probabilities += "; ignore the covariance between units"
+    df = {
+        "before": df_convention(before),
+        "after": df_convention(after),
+        "change": "Satterthwaite",
+    }
     places = summary.places
     rising = summary.rising
     guaranteed = int((table["rise_low"] >= places).sum())
@@ -571,8 +571,11 @@ def _with_certainty(
         notes.append(_("Units are dependent: probabilities ignore it."))
     if waves.relation.startswith("unknown"):
         notes.append(_("Covariance of the waves unknown: probabilities take them as independent."))
+    notes.append(OF_RATES if is_rate else OF_SCORES)
+    depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
+    if depends:
+        notes.append(_depends(len(depends), summary.p, places))
     from_limits = waves.before.se_from_limits + waves.after.se_from_limits
-    ignoring = "" if independent else "; ignore the covariance between units"
     return replace(
         summary,
         independent=independent,
@@ -580,19 +583,28 @@ def _with_certainty(
         correlation=model.correlation,
         guaranteed_rising=guaranteed,
         expected_rising=expected,
-        df={
-            "before": df_convention(before),
-            "after": df_convention(after),
-            "change": "Satterthwaite",
-        },
+        model_dependent=depends,
+        df=df,
         tests="two-sided t of the change minus the mean change of the ranked units; Benjamini-Hochberg and Holm over them",
-        guaranteed=(
-            f"rise_low, rise_high: one unit named beforehand, each bound at the level, {form}, half of the error a wave; "
-            f"all_low, all_high: all units at once, {joint}, half of the error a wave; any relation of the waves"
-        ),
-        probabilities=SCORE_WAVES + ignoring,
+        guaranteed=_guaranteed_in_words(bounds, independent=independent),
+        probabilities=probabilities,
         monte_carlo_error=0.5 / summary.draws**0.5,
         se_from_limits=tuple(dict.fromkeys(from_limits)),
         bounds=bounds,
         notes=tuple(notes),
+    )
+
+
+def _guaranteed_in_words(bounds: str, *, independent: bool) -> str:
+    """Name what the guaranteed bounds rest on."""
+    form = "counts (Bonferroni)"
+    joint = "Holm"
+    if independent:
+        form = "counts (Simes)"
+        joint = "Tukey-Kramer"
+    if bounds == "dunnett":
+        form = "largest difference"
+    return (
+        f"rise_low, rise_high: one unit named beforehand, each bound at the level, {form}, half of the error a wave; "
+        f"all_low, all_high: all units at once, {joint}, half of the error a wave; any relation of the waves"
     )

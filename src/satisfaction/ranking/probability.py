@@ -65,7 +65,7 @@ class Posterior:
 
     def expected_rank(self) -> Floats:
         """Posterior mean of each unit's rank, (p,)."""
-        return _mean_rank(self.mean, self.sd)
+        return mean_rank(self.mean, self.sd, np.ones(len(self.mean)))
 
     def better(self) -> Floats:
         """P(row is truly better than column), (p, p); a tie counts half."""
@@ -105,11 +105,15 @@ def posterior(score: Floats, se: Floats, *, tau2: float) -> Posterior:
     return Posterior(tau2, mu, mean, np.sqrt(reliability) * se, reliability, rankability)
 
 
-def _mean_rank(mean: Floats, sd: Floats) -> Floats:
-    """Mean of each unit's rank for independent normal scores, (p,); a tie counts half."""
+def mean_rank(mean: Floats, sd: Floats, weight: Floats) -> Floats:
+    """Mean of each unit's rank for independent normal scores, (p,); a tie counts half.
+
+    A unit may have several such scores, each by its `weight`, which add up to 1 for a unit: then of
+    each score, the unit's other ones among those it is compared with.
+    """
     spread = np.maximum(np.hypot(sd[:, None], sd), TIE)
     ahead = special.ndtr((mean - mean[:, None]) / spread)
-    total: Floats = np.sum(ahead, axis=1)
+    total: Floats = np.sum(ahead * weight, axis=1)
     return total + 0.5  # the unit itself has counted one half
 
 
@@ -297,7 +301,7 @@ def two_wave_posterior(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptOrder:
     """Posteriors of p units that may have kept their order: the probability that they did (p,), and
     their means (p, w) and covariances (p, w, w) if so.
     """
@@ -308,7 +312,12 @@ class Kept:
 
 
 def rank_draws(
-    mean: Floats, cov: Floats, *, draws: int = DRAWS, seed: int = SEED, kept: Kept | None = None
+    mean: Floats,
+    cov: Floats,
+    *,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    kept: KeptOrder | None = None,
 ) -> Ints:
     """Ranks of p units in w waves, drawn from their posterior: (p, w), (p, w, w) -> (draws, p, w).
 

@@ -20,7 +20,7 @@ the mean stand both scales, each once with the covariances of least and once of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,15 +30,17 @@ from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints
 from satisfaction.ranking.probability import (
     DRAWS,
     FLOOR,
+    MANY,
     SEED,
     Bivariate,
-    Kept,
+    KeptOrder,
     fit_two_waves,
+    mean_rank,
     rank_draws,
     two_wave_posterior,
 )
 from satisfaction.ranking.rates import Compared, compared, effective_counts, moderated
-from satisfaction.ranking.waves import Waves
+from satisfaction.ranking.waves import Waves, two_by_two
 
 SCORE_WAVES = (
     "all, a half, a quarter or an eighth of the units change by a normal law, the others keep their "
@@ -75,7 +77,7 @@ class DrawnRises:
         Ranks drawn from the posterior, of rates on both scales alike; as many as asked for or a few
         more.
     expected_rise : (p,)
-        Posterior mean of rank before - rank after, that of the draws.
+        Posterior mean of rank before - rank after; of up to 300 scores exact, else that of the draws.
     assumed : tuple of (k,)
         Which draws are made under each other assumption: with little or much change, of rates on one
         scale.
@@ -105,15 +107,19 @@ def score_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SE
     unit = float(np.sqrt(np.var(score, axis=0, ddof=1).mean())) or 1.0
     noise = _moderated(sampling, waves) / unit**2
     scale = _Scale(score / unit, noise, likely_changes(score / unit, noise, COVARIANCES))
+    posteriors = list(_posteriors(scale))
     each = -(-draws // COVARIANCES)
-    ranks = _drawn(scale, draws=each, seed=seed)
+    ranks = _drawn(posteriors, draws=each, seed=seed)
     gained = ranks[:, :, 0] - ranks[:, :, 1]
     moved = np.abs(gained).reshape(COVARIANCES, -1).mean(axis=1)
     order = np.argsort(moved, kind="stable")
     assumed = [_draws_of(half, each) for half in np.split(order, 2)]
-    mean, cov = _moments(scale)
+    mean, cov = _moments(posteriors)
     model = replace(estimated, mean=mean * unit, cov=cov * unit**2)
-    return DrawnRises(model, ranks, gained.mean(axis=0), tuple(assumed))
+    expected = gained.mean(axis=0)
+    if len(score) <= MANY:  # exact as long as all pairs under all changes are few
+        expected = np.mean([known.expected_rise() for known in posteriors], axis=0)
+    return DrawnRises(model, ranks, expected, tuple(assumed))
 
 
 def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEED) -> DrawnRises:
@@ -138,15 +144,13 @@ def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEE
     on_arcsine = _on_scale(arcsine, arcsine_variance, correlation)
     on_logit = _on_scale(logit, logit_variance, correlation)
     each = -(-draws // (2 * COVARIANCES))
-    ranks = np.concatenate(
-        [
-            _drawn(on_arcsine, draws=each, seed=seed),
-            _drawn(on_logit, draws=each, seed=seed + COVARIANCES),
-        ]
-    )
+    of_arcsine = _drawn(_posteriors(on_arcsine), draws=each, seed=seed)
+    of_logit = _drawn(_posteriors(on_logit), draws=each, seed=seed + COVARIANCES)
+    ranks = np.concatenate([of_arcsine, of_logit])
     assumed = []
-    for start, scale in enumerate((on_arcsine, on_logit)):
-        order = start * COVARIANCES + np.argsort(_change(scale.likely.changed), kind="stable")
+    for start, scale in ((0, on_arcsine), (COVARIANCES, on_logit)):
+        change = _change(scale.likely.changed)
+        order = start + np.argsort(change, kind="stable")
         assumed.append(_draws_of(order[:TAIL], each))
         assumed.append(_draws_of(order[-TAIL:], each))
     expected = np.mean(ranks[:, :, 0] - ranks[:, :, 1], axis=0)
@@ -200,7 +204,7 @@ class _Posterior:
     centre: Floats
     mean: Floats
     cov: Floats
-    kept: Kept | None
+    kept: KeptOrder | None
 
     def moments(self) -> tuple[Floats, Floats]:
         """Means (p, 2) and covariances (p, 2, 2), changed or not."""
@@ -213,6 +217,22 @@ class _Posterior:
         within = self.cov + chance * (self.kept.cov - self.cov)
         between = chance * (1 - chance) * _squares(apart)
         return mean, within + between
+
+    def expected_rise(self) -> Floats:
+        """Mean of rank before - rank after, (p,), exact."""
+        mean = self.mean
+        variance = np.diagonal(self.cov, axis1=1, axis2=2)
+        weight = np.ones(len(mean))
+        if self.kept is not None:
+            mean = np.concatenate([mean, self.kept.mean])
+            of_kept = np.diagonal(self.kept.cov, axis1=1, axis2=2)
+            variance = np.concatenate([variance, of_kept])
+            weight = np.concatenate([1 - self.kept.chance, self.kept.chance])
+        sd = np.sqrt(variance)
+        before = mean_rank(mean[:, 0], sd[:, 0], weight)
+        after = mean_rank(mean[:, 1], sd[:, 1], weight)
+        gained: Floats = (weight * (before - after)).reshape(-1, len(self.mean)).sum(axis=0)
+        return gained
 
 
 def _moderated(sampling: Floats, waves: Waves) -> Floats:
@@ -233,15 +253,15 @@ def _on_scale(at: list[Floats], variance: list[Floats], correlation: Floats) -> 
     """Put both waves' values, (p,) each, side by side."""
     x = np.column_stack(at)
     cross = correlation * np.sqrt(variance[0] * variance[1])
-    noise = np.array([[variance[0], cross], [cross, variance[1]]]).transpose(2, 0, 1)
+    noise = two_by_two(variance[0], variance[1], cross)
     covariances = likely_covariances(x, noise, COVARIANCES)
     return _Scale(x, noise, Changes(covariances, covariances, np.ones(COVARIANCES)))
 
 
-def _drawn(scale: _Scale, *, draws: int, seed: int) -> Ints:
+def _drawn(posteriors: Iterable[_Posterior], *, draws: int, seed: int) -> Ints:
     """Draw ranks under each of the likely changes, (COVARIANCES x draws, p, 2)."""
     ranks = []
-    for number, known in enumerate(_posteriors(scale)):
+    for number, known in enumerate(posteriors):
         of_change = rank_draws(
             known.mean, known.cov, draws=draws, seed=seed + number, kept=known.kept
         )
@@ -274,18 +294,19 @@ def _posteriors(scale: _Scale) -> Iterator[_Posterior]:
         one = likely.of(slice(number, number + 1))
         log_changed, log_kept = _log_shares(one, (scale.x - centre)[None], scale.noise)
         chance = special.expit(log_kept - log_changed)[0]
-        yield _Posterior(centre, mean, cov, Kept(chance, kept_mean, kept_cov))
+        yield _Posterior(centre, mean, cov, KeptOrder(chance, kept_mean, kept_cov))
 
 
-def _moments(scale: _Scale) -> tuple[Floats, Floats]:
+def _moments(posteriors: list[_Posterior]) -> tuple[Floats, Floats]:
     """Posterior means (p, 2) and covariances (p, 2, 2), averaged over the likely changes."""
-    first = np.zeros_like(scale.x)
-    second = np.zeros_like(scale.noise)
-    for known in _posteriors(scale):
+    means = []
+    squares = []
+    for known in posteriors:
         mean, cov = known.moments()
-        first += mean / COVARIANCES
-        second += (cov + _squares(mean)) / COVARIANCES
-    return first, second - _squares(first)
+        means.append(mean)
+        squares.append(cov + _squares(mean))
+    of_all = np.mean(means, axis=0)
+    return of_all, np.mean(squares, axis=0) - _squares(of_all)
 
 
 def _squares(values: Floats) -> Floats:
@@ -392,7 +413,8 @@ def _without_direction(grid: Floats, weight: Floats) -> Ints:
     """Put covariances into an order that is the same whichever wave is called the earlier one."""
     before = grid[:, 0, 0]
     after = grid[:, 1, 1]
-    order: Ints = np.lexsort((weight, grid[:, 0, 1], before * after, before + after))
+    cross = grid[:, 0, 1]
+    order: Ints = np.lexsort((weight, cross, before * after, before + after))
     return order
 
 
@@ -400,11 +422,12 @@ def _grid(x: Floats) -> Floats:
     """Covariances at the middles of equal steps of both standard deviations and of the angle, (k, 2, 2)."""
     most = LARGEST * np.std(x, axis=0, ddof=1) + TIE
     middle = (np.arange(SPREADS) + 0.5) / SPREADS
-    angle = np.pi * ((np.arange(ANGLES) + 0.5) / ANGLES - 0.5)
-    mesh = np.meshgrid(middle * most[0], middle * most[1], np.sin(angle), indexing="ij")
+    step = (np.arange(ANGLES) + 0.5) / ANGLES
+    sine = np.sin(np.pi * (step - 0.5))
+    mesh = np.meshgrid(middle * most[0], middle * most[1], sine, indexing="ij")
     before, after, correlation = (part.ravel() for part in mesh)
     cross = correlation * before * after
-    return np.array([[before**2, cross], [cross, after**2]]).transpose(2, 0, 1)
+    return two_by_two(before**2, after**2, cross)
 
 
 def _parts(number: int, p: int) -> Iterator[slice]:
@@ -483,20 +506,26 @@ def _total(between: Floats, noise: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _mean_rate(mean: Floats, cov: Floats) -> Floats:
     """Mean of sin(x)^2 for normal x, (p, 2)."""
-    variance = np.stack([cov[:, 0, 0], cov[:, 1, 1]], axis=1)
-    rate: Floats = (1 - np.cos(2 * mean) * np.exp(-2 * variance)) / 2
+    cosine = _mean_cosine(mean, np.diagonal(cov, axis1=1, axis2=2))
+    rate: Floats = (1 - cosine) / 2
     return rate
+
+
+def _mean_cosine(mean: Floats, variance: Floats) -> Floats:
+    """Mean of cos(2 x) for normal x, of any shape."""
+    cosine: Floats = np.cos(2 * mean) * np.exp(-2 * variance)
+    return cosine
 
 
 def _mean_product(mean: Floats, cov: Floats) -> Floats:
     """Means of sin(x_a)^2 sin(x_b)^2 for normal x, (p, 2, 2)."""
-    variance = np.stack([cov[:, 0, 0], cov[:, 1, 1]], axis=1)
-    cosine = np.cos(2 * mean) * np.exp(-2 * variance)
+    variance = np.diagonal(cov, axis1=1, axis2=2)
     both = variance[:, :, None] + variance[:, None, :]
     together = mean[:, :, None] + mean[:, None, :]
     apart = mean[:, :, None] - mean[:, None, :]
-    of_sum = np.cos(2 * together) * np.exp(-2 * (both + 2 * cov))
-    of_difference = np.cos(2 * apart) * np.exp(-2 * (both - 2 * cov))
+    of_sum = _mean_cosine(together, both + 2 * cov)
+    of_difference = _mean_cosine(apart, both - 2 * cov)
     product = (of_sum + of_difference) / 2
+    cosine = _mean_cosine(mean, variance)
     means: Floats = (1 - cosine[:, :, None] - cosine[:, None, :] + product) / 4
     return means

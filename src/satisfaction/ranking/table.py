@@ -666,7 +666,7 @@ def notes(summary: RankingSummary) -> tuple[Text, ...]:
     if summary.model_dependent:
         sentences.append(
             _(
-                "The probability of the list depends on the model; other priors give another answer: {units}.",
+                "The probability of the list depends on the model; other assumptions give another answer: {units}.",
                 units=", ".join(summary.model_dependent),
             )
         )

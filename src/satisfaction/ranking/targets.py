@@ -145,13 +145,11 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
         probability = float(field.model.probability_top(goal)[unit])
     elif goal > 0:
         probability = probability_of(field.posterior, unit, goal)
+    alpha = 1 - field.summary.level
+    provable = not field.options.taken_as_exact
+    verdicts = decide(tests, alpha, words=VERDICT, provable=provable)
     return {
-        "verdict": decide(
-            tests,
-            1 - field.summary.level,
-            words=VERDICT,
-            provable=not field.options.taken_as_exact,
-        )[unit],
+        "verdict": verdicts[unit],
         "p_met": tests.p_in[unit],
         "p_not_met": tests.p_out[unit],
         "probability": probability,
@@ -167,7 +165,8 @@ def probability_of(known: Posterior, unit: int, places: int) -> float:
     few = np.zeros((places, len(NODES)))
     few[0] = 1.0
     for other in np.delete(np.arange(len(sd)), unit):
-        few = one_more(few, special.ndtr((known.mean[other] - at) / sd[other]))
+        ahead = special.ndtr((known.mean[other] - at) / sd[other])
+        few = one_more(few, ahead)
     weight = np.exp(-(NODES**2) / 2)
     return float(few.sum(axis=0) @ weight / weight.sum())
 
@@ -209,9 +208,11 @@ def below_tests(
     freedom = np.where(tested, df, 1.0)
     p_below = np.where(tested, special.stdtr(freedom, t), 1.0)
     p_not_below = np.where(tested, special.stdtr(freedom, -t), 1.0)
+    lies_below = bounded & (high < value)
+    lies_above = bounded & (low >= value)
     return Membership(
-        np.where(bounded & (high < value), tail, p_below),
-        np.where(bounded & (low >= value), tail, p_not_below),
+        np.where(lies_below, tail, p_below),
+        np.where(lies_above, tail, p_not_below),
     )
 
 
@@ -248,9 +249,10 @@ def threshold_verdicts(
     high = table["ci_high"].to_numpy(float)
     enough = has_enough(table, rules)
     lent = floor.estimates.table
+    lent_se = lent["se"].to_numpy(float)
     tests = below_tests(
         estimate,
-        np.where(enough, lent["se"].to_numpy(float), np.nan),
+        np.where(enough, lent_se, np.nan),
         lent["df"].to_numpy(float),
         limits=(low, high),
         tail=(1 - measure.level) / 2,

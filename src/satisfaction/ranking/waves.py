@@ -97,12 +97,18 @@ class Waves:
         """Return the ranked units' scores times `sign`, (p, 2), earlier wave first, and their
         sampling covariances (p, 2, 2).
         """
-        score = np.column_stack([self.before.estimate, self.after.estimate])[self.ranked]
+        score = np.column_stack([self.before.estimate, self.after.estimate])
+        score = score[self.ranked]
         before = np.diag(self.before.cov)[self.ranked]
         after = np.diag(self.after.cov)[self.ranked]
         cross = np.diag(self.cross)[self.ranked]
-        sampling = np.array([[before, cross], [cross, after]]).transpose(2, 0, 1)
-        return sign * score, sampling
+        return sign * score, two_by_two(before, after, cross)
+
+
+def two_by_two(before: Floats, after: Floats, cross: Floats) -> Floats:
+    """Put (n,) variances of two waves and their covariances together, (n, 2, 2)."""
+    matrices = np.array([[before, cross], [cross, after]])
+    return matrices.transpose(2, 0, 1)
 
 
 def pairs_of(units: Units, sign: float) -> Pairs:
@@ -253,11 +259,13 @@ def same_units(after: tuple[str, ...], before: tuple[str, ...]) -> Ints:
 
 
 def _reordered(units: Units, order: Ints) -> Units:
+    names = tuple(units.names[i] for i in order)
+    cov = units.cov[np.ix_(order, order)]
     return replace(
         units,
-        names=tuple(units.names[i] for i in order),
+        names=names,
         estimate=units.estimate[order],
-        cov=units.cov[np.ix_(order, order)],
+        cov=cov,
         df=units.df[order],
         ranked=units.ranked[order],
     )

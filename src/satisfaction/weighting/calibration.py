@@ -322,6 +322,7 @@ def _indicators(
         position[key] = i
     different = cells[list(columns)].drop_duplicates(ignore_index=True)
     of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
+    of_different.append(-1)  # of a cell that matches none
     level_of = np.array(of_different)[matched(cells, different, columns)]
     strange = (level_of < 0) & weighted
     if strange.any():

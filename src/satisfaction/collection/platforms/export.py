@@ -209,8 +209,11 @@ def note(rule: str, *, row: int = 0, column: str = "", value: str = "") -> Note:
 
 
 TIME = re.compile(
-    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)?)?"
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?"
+    r"(?:(?:[ T]*(?P<before>上午|下午) *|[ T]+)(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)? *(?P<behind>[AaPp][Mm])?)?"
 )
+AFTERNOON = {"下午", "PM"}
+MORNING = {"上午", "AM"}
 ZONED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}.*(?:Z|[+-]\d{2}:?\d{2})")
 SPELT = re.compile(
     r"(?:(\d{1,9})(?:小时|时|h))?(?:(\d{1,9})(?:分钟|分|min|m))?(?:(\d{1,9})(?:秒钟|秒|s))?"
@@ -240,10 +243,15 @@ def iso_time(value: str) -> str | None:
         return text
     if not (found := TIME.fullmatch(text)):
         return None
-    year, month, day, *clock = found.groups()
+    year, month, day, before, *clock, behind = found.groups()
+    half = before or (behind or "").upper()
     try:
         date = datetime.date(int(year), int(month), int(day))
         hour, minute, second = (int(part or 0) for part in clock)
+        if half in AFTERNOON and hour < 12:
+            hour += 12
+        elif half in MORNING and hour == 12:
+            hour = 0
         time = datetime.time(hour, minute, second)
     except ValueError:
         return None
