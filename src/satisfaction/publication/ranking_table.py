@@ -204,6 +204,14 @@ def list_title(summary: RankingSummary) -> Text:
     return _("{by_rank}; with the thresholds {n}", by_rank=first_or_last, n=filed)
 
 
+def tied_line(ranking: Ranking, names: Mapping[str, Text]) -> Text:
+    """Name the units tied at the cut, which the list may or may not hold; nothing where there are none."""
+    tied = [names[unit] for unit, listed in standing(ranking).items() if listed == "tied"]
+    if not tied:
+        return NOTHING
+    return _("  tied at the cut: {areas}", areas=comma_list(tied))
+
+
 def why_not_ranked(ranking: Ranking) -> dict[str, Text]:
     """Say why units are not ranked, by the unit."""
     barred: Mapping[str, Text] = {}
