@@ -37,6 +37,7 @@ BARS = {
     "bootstrap": "3 x floor",
     "rank": "1 s",
 }
+ROWS_OF_BARS = 1_000_000  # with fewer, what does not grow with the rows weighs more than they
 PEER_LIMIT = {"domain": 1_000_000, "rake": 1_000_000, "calibrated": 100_000}
 MANY_ITEMS = 20
 QUICK_ROWS = 100_000  # up to here ranks are timed with fewer units too
@@ -71,7 +72,17 @@ def row(job: str, rows: int, items: int, repeats: int, *, peer: str | None) -> d
     if peer and rows <= PEER_LIMIT.get(job, 0) and items == 4:
         other = figures(job, rows, items, "svy", 1, python=peer)
         found |= {"svy": other["svy"], "svy_x": other["svy"] / own["satisfaction"]}
-    return found | {"bar": BARS.get(job, "")}
+    if rows >= ROWS_OF_BARS:
+        found["bar"] = BARS.get(job, "")
+    return found
+
+
+def in_words(timed: dict[str, Any]) -> str:
+    """Return a line for whoever waits."""
+    words = f"{timed['job']}, {timed['rows']:,} rows: {timed['seconds']:.3f} s"
+    if "x_floor" in timed:
+        words += f", {timed['x_floor']:.1f} x floor"
+    return words
 
 
 def main() -> None:
@@ -85,10 +96,7 @@ def main() -> None:
     for rows in chosen.rows:
         for job in NAMES:
             times.append(row(job, rows, 4, chosen.repeats, peer=chosen.peer))
-            print(
-                pd.DataFrame(times[-1:]).round(4).to_string(index=False, header=len(times) == 1),
-                flush=True,
-            )
+            print(in_words(times[-1]), flush=True)
         times.append(row("domain", rows, MANY_ITEMS, chosen.repeats, peer=None))
     largest = (
         max(r for r in chosen.rows if r <= 1_000_000)

@@ -268,3 +268,13 @@ def test_a_domain_without_answers_is_compared_with_nothing():
         design(changed("y", np.nan, list(range(0, 96, 2))).astype({"y": float})), "y", by="sex"
     )
     assert np.isnan(all_pairs(some).table[["se", "p"]].to_numpy(float)).all()
+
+
+def test_respondents_without_a_domain_are_counted():
+    rows = table().assign(age=table()["age"].where(table()["x"] > 3))
+    by = estimate(design(rows), "y", by="age")
+    assert by.conventions["without_domain"] == rows["age"].isna().sum() > 0
+    assert by.table["n"].sum() + by.conventions["without_domain"] == len(rows)
+    part = estimate(design(rows).where({"sex": 1}), "y", by=["county", "age"])
+    assert part.conventions["without_domain"] == rows["age"].isna()[rows["sex"] == 1].sum()
+    assert "without_domain" not in estimate(design(rows), "y", by="sex").conventions

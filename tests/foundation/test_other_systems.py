@@ -20,6 +20,7 @@ from satisfaction.foundation.file_sets import mark_handed_over
 from satisfaction.foundation.tables import write_checksums, write_json
 from satisfaction.pipeline import run
 from satisfaction.publication.file_set import export_dated, revision_of
+from system_packages import NEEDS_SLASHES, NEEDS_TIME_ZONES
 
 
 def folder_with_text(folder: Path, name: str) -> Path:
@@ -71,7 +72,7 @@ def test_files_stand_in_the_same_order_on_every_system(kind):
     assert ordered == ["C.csv", "a/x.csv", "a-1/x.csv", "b.csv", "甲.csv"]
 
 
-@pytest.mark.skipif(os.sep == "\\", reason="Windows reads such a path")
+@pytest.mark.skipif(os.sep == "\\", reason=NEEDS_SLASHES)
 def test_a_path_that_windows_alone_reads_is_told(tmp_path):
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "areas.csv").write_bytes(b"code\n1\n")
@@ -236,7 +237,7 @@ def test_a_long_name_that_is_not_there_is_not_too_long_elsewhere():
 # ---- clocks ----
 
 
-@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has one time zone a machine")
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason=NEEDS_TIME_ZONES)
 @pytest.mark.parametrize("zone", ["Etc/GMT-14", "Etc/GMT+12"])
 def test_a_note_bears_the_day_that_people_have(published, monkeypatch, zone):
     """At any moment the day of one of these zones is another than that of Greenwich."""

@@ -454,6 +454,7 @@ def test_rank_of_proportional_columns():
         ({"replicate_weights": np.ones((3, 4))}, "D527"),
         ({"replicate_weights": np.full((420, 4), np.nan)}, "D527"),
         ({"replicate_weights": ["b00", "answer"]}, "D527"),
+        ({"replicate_weights": pd.DataFrame(np.ones((420, 4)), index=range(419, -1, -1))}, "D527"),
     ],
 )
 def test_odd_replicates_are_refused(options, code):

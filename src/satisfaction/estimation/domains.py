@@ -188,6 +188,8 @@ class Domains:
     keys : DataFrame (D, columns)
     domain : (T,) int
     columns : tuple of str
+    left_out : int
+        Respondents without a value of the columns, who are in no domain.
     """
 
     design: SampleDesign
@@ -196,6 +198,7 @@ class Domains:
     keys: pd.DataFrame
     domain: Array
     columns: tuple[str, ...]
+    left_out: int
 
     def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
         """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
@@ -244,7 +247,8 @@ def cut(
     sample = lay_out(design, counted)
     domain = np.where(counted.inside, domain, -1)
     used = counted.only((domain >= 0) & (sample.weight > 0))
-    return Domains(design, sample, used, keys, np.maximum(domain, 0), columns)
+    left_out = int(counted.n[counted.inside & (domain < 0)].sum())
+    return Domains(design, sample, used, keys, np.maximum(domain, 0), columns, left_out)
 
 
 def _refuse_other_kind(present: pd.Series, listed: Sequence[Any]) -> None:

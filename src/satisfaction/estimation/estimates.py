@@ -373,6 +373,8 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
     }
     if design.subpopulation:
         conventions["subpopulation"] = design.subpopulation
+    if on.left_out:
+        conventions["without_domain"] = on.left_out
     if design.replicates is not None:
         conventions["centre"] = design.replicates.centre
         conventions["replicates"] = design.replicates.weights.shape[1]

@@ -143,7 +143,7 @@ def coefficient_covariance(
     """Return the covariance of coefficients: that of their weighted influence, (K, K).
 
     Under replicate weights that came with the data they are fitted anew with each (R's `svyglm`). A replicate that leaves
-    nothing to fit (a level without members, separation) has its linearized coefficients.
+    nothing to fit (a level without members, separation) or has negative weights has its linearized coefficients.
 
     Parameters
     ----------

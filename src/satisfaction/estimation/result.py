@@ -51,7 +51,8 @@ class Estimates:
     by : tuple of str
         Domain columns.
     conventions : dict
-        What produced the numbers: statistic, variance, interval, df, deff, level, selection, calibration, exact.
+        What produced the numbers: statistic, variance, interval, df, deff, level, selection, calibration, exact; where
+        respondents have no value of `by`, how many (without_domain).
     design : SampleDesign
     apart : mapping of str to Estimates
         Measures of the same domains that are no estimates of this sample alone (a combined score), by name; `of` returns

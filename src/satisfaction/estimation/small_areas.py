@@ -247,7 +247,8 @@ def fay_herriot(
     Parameters
     ----------
     direct : Estimates of one measure by one column of areas, or DataFrame
-        With columns estimate, se and perhaps n, indexed by area.
+        With columns estimate, se and perhaps n, indexed by area. An area whose se is 0 or missing counts as one without a
+        direct estimate.
     covariates : DataFrame
         Indexed by area, numeric columns, nothing missing; a constant is added. Areas without a direct estimate get the
         synthetic one.

@@ -130,6 +130,7 @@ KEYS = {
     "replicates_unsolved": pgettext("convention", "replicates without a solution"),
     "replicates_note": pgettext("convention", "note on the replicates"),
     "replicates": pgettext("convention", "number of replicates"),
+    "without_domain": pgettext("convention", "respondents without a value of the domain columns"),
     "fay": pgettext("convention", "Fay's factor"),
     "unsolved": pgettext("convention", "replicates without a solution"),
     "note": pgettext("convention", "note"),

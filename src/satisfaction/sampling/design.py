@@ -337,7 +337,7 @@ def SurveyDesign(
         nested: a code may be used again in another stratum (or unit above); it is then another unit. unique: that is an
         error.
     base_weight : column, optional
-        Residents a respondent stands for, > 0. None: 1.
+        Residents a respondent stands for, > 0. None: 1, also where fpc is given (R then takes population over sample).
     fpc : column or list of columns (stages), optional
         Number of units in the population of the stratum (of the unit above). None: drawn with replacement, or from many.
         A second stage enters the variance only where it has a column here; one more column than `psu` has makes
@@ -356,7 +356,7 @@ def SurveyDesign(
     codes : mapping, optional
         Columns of a questionnaire's codes that are no numbers (`Questionnaire.coded_columns`); `estimate` refuses their
         means. Accepted responses bring it along.
-    replicate_weights : list of columns, or array (n, R), optional
+    replicate_weights : list of columns, or array or DataFrame (n, R) in the rows' order, optional
         Weights of every respondent in R replicates that came with the data, base weight included (R's
         `svrepdesign(combined.weights = TRUE)`). They stand for strata, PSUs and fpc, which are then left out; estimates use
         them (variance "replicates"). The respondents are brought into memory.
@@ -472,6 +472,8 @@ def _with_replicates(
         weights = rows[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
         rows = rows.drop(columns=names)
     else:
+        if isinstance(replicate_weights, pd.DataFrame) and isinstance(respondents, pd.DataFrame):
+            _refuse_other_index(replicate_weights, respondents)
         weights = np.asarray(replicate_weights, dtype=float)
     if weights.ndim != 2 or len(weights) != len(rows) or weights.shape[1] < 2:
         raise _no_replicates(
@@ -487,6 +489,12 @@ def _with_replicates(
     design_df = rank_df(weights) if df is None else int(df)
     replicates = GivenReplicates(weights, scale * each, bool(mse), design_df)
     return rows.assign(**{ROW: np.arange(len(rows))}), replicates
+
+
+def _refuse_other_index(replicate_weights: pd.DataFrame, respondents: pd.DataFrame) -> None:
+    """Refuse weights whose rows are under another index (D527): they would be taken in another order than is meant."""
+    if not replicate_weights.index.equals(respondents.index):
+        raise _no_replicates(_("their rows are under another index than the respondents'"))
 
 
 def _no_replicates(what: Text) -> DesignError:
