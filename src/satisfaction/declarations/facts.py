@@ -86,10 +86,15 @@ def read_answer_table(
     SurveyError
         As `read_fact_table`.
     """
-    return _plain(read_fact_table(path, wanted, areas=areas, column=column))
+    table = _read_answers(path, wanted, areas=areas, column=column)
+    return table.reset_index(drop=True)
 
 
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
+def _read_answers(
+    path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
+) -> pd.DataFrame:
+    """Read a table as `read_answer_table` does, its index the rows of the file."""
+    table = _read(path, wanted, areas=areas, column=column)
     return table.map(partial(unicodedata.normalize, "NFKC"))
 
 
@@ -101,7 +106,7 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
     """
-    table = _plain(_read(path, (respondent, "weight")))[[respondent, "weight"]]
+    table = _read_answers(path, (respondent, "weight"))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
     positive = np.isfinite(weight) & (weight > 0)
     _refuse(path, ~positive, "S523", _("Weights must be positive"))
@@ -122,7 +127,7 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
     """
-    table = _plain(_read(path, (respondent,)))
+    table = _read_answers(path, (respondent,))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
@@ -406,10 +411,9 @@ def read_counts(
     """
     of_areas = [name for name in by if isinstance(questionnaire.items[name], AreaItem)]
     if len(of_areas) == 1:
-        table = _read(path, (*by, count), areas=named, column=of_areas[0])
+        table = _read_answers(path, (*by, count), areas=named, column=of_areas[0])
     else:
-        table = _read(path, (*by, count))
-    table = _plain(table)
+        table = _read_answers(path, (*by, count))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -481,7 +485,7 @@ def read_nonrespondents(
     if base:
         wanted += base.items
     wanted = list(dict.fromkeys(wanted))
-    text = _plain(_read(path, wanted))[wanted]
+    text = _read_answers(path, wanted)[wanted]
     columns = {}
     for name in wanted:
         item = questionnaire.items[name]
