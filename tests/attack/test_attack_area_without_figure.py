@@ -11,9 +11,11 @@ from conftest import COUNTIES
 from satisfaction import run
 from satisfaction.comparison.combined import combine
 from satisfaction.comparison.stability import Choices, make_world, stability
+from satisfaction.composite.scores import INCOMPLETE
 from satisfaction.estimation.estimates import read_estimates, write_estimates
 from satisfaction.estimation.indicators import importance, strengths_and_weaknesses
 from satisfaction.foundation.errors import RankingError
+from satisfaction.publication.ranking_table import SILENT, why_not_ranked
 
 EMPTY = "990102"
 SUPPRESSION = (
@@ -64,6 +66,13 @@ def withheld(small):
     rules.write_text(rules.read_text(encoding="utf-8") + SUPPRESSION, encoding="utf-8")
     declare_combined(small.folder)
     return small
+
+
+def test_why_an_area_has_no_rank_is_said_as_it_is(nobody):
+    results = run(nobody.read())
+    assert why_not_ranked(results.ranking) == {EMPTY: SILENT}
+    (combined,) = results.further.values()
+    assert why_not_ranked(combined.ranking) == {EMPTY: INCOMPLETE}
 
 
 @pytest.mark.parametrize("wave", ["nobody", "withheld"])

@@ -250,9 +250,24 @@ def test_a_corrected_file_beside_the_faulty_one_is_left_to_people(small, call):
     assert "R322" in err
     assert "县（更正）.csv" in err
     assert "30 份与 responses/县.csv 编号相同" in err
+    assert "像是更正后的文件" in err
     assert call("check", small.folder)[0] == 2
     small.edit("survey.yaml", "lonely_psu", "ignore: [responses/县.csv]\nlonely_psu")
     assert len(load_responses(small.read()).accepted) == 120
+
+
+def test_two_files_that_count_from_one_are_not_called_a_file_and_its_correction(small, call):
+    rows = small.rows()
+    rows = rows[rows["county"] == rows["county"].iloc[0]].reset_index(drop=True)
+    half = len(rows) // 2
+    numbers = [str(number) for number in range(1, half + 1)]
+    small.write(rows[:half].assign(id=numbers))
+    deliver(small, "二.csv", rows[half : 2 * half].assign(id=numbers))
+    code, _out, err = call("check", small.folder, language="zh")
+    assert code == 2
+    assert "R322" in err
+    assert "像是不同的人" in err
+    assert err.index("numbering: file") < err.index("移走旧文件")
 
 
 def test_an_export_that_holds_an_earlier_one_unchanged_stops_nothing(small):

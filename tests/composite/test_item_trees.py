@@ -663,6 +663,16 @@ def test_rows_of_sites_that_are_refused(tmp_path, row, code):
         read_sites(path, tree, COUNTIES)
 
 
+def test_refused_rows_are_numbered_as_in_the_file_empty_ones_counted(tmp_path):
+    tree = flat({"a": leaf(5), "s": leaf(5, sites=True)})
+    path = tmp_path / "sites.csv"
+    rows = ["code,item,site,kind,score,possible", "", "990101,s,y,m,5,10", ",,,,,", "1,s,x,m,1,2"]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with pytest.raises(SatisfactionError, match="K312") as refused:
+        read_sites(path, tree, COUNTIES)
+    assert refused.value.where == f"{path} row 5"
+
+
 def test_too_few_draws_and_missing_tables_are_refused(wave, tmp_path):
     results, folder = wave
     with pytest.raises(SatisfactionError, match="K378"):

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import COUNTIES, ROOT
 from satisfaction import SatisfactionError, load_responses, read_survey, run
-from satisfaction.declarations.facts import tree_of
+from satisfaction.declarations.facts import read_history, read_outcomes, tree_of
 from satisfaction.declarations.weighting_record import (
     TriedRecipe,
     WeightingRecord,
@@ -126,6 +126,16 @@ def test_a_population_that_is_no_count_is_refused(small, value):
     small.edit("county_sex.csv", "990101,2,41000", f"990101,2,{value}")
     with pytest.raises(SurveyError, match=r"S133[\s\S]*rows? 3"):
         small.read()
+
+
+def test_refused_rows_are_numbered_as_in_the_file_empty_ones_counted(tmp_path):
+    path = tmp_path / "outcomes.csv"
+    path.write_text("code,disposition\n\n1,I\n ,\n2,??\n", encoding="utf-8")
+    with pytest.raises(SatisfactionError, match=r"S192[\s\S]*rows 5"):
+        read_outcomes(path)
+    path.write_text("wave,code,rank,listed\n2026Q1,1,1,no\n\n2026Q1,1,2,no\n", encoding="utf-8")
+    with pytest.raises(SatisfactionError, match=r"S176[\s\S]*rows 4"):
+        read_history(path, wave="")
 
 
 def test_a_level_that_stands_twice_in_a_margin_is_refused(small):

@@ -305,6 +305,17 @@ def test_a_day_before_the_first_interview_is_refused(small):
     assert refused.value.available == ("2026-04-10", "2026-04-14")
 
 
+def test_columns_of_the_workbook_are_as_wide_as_what_they_hold(folder):
+    import openpyxl
+
+    book = openpyxl.load_workbook(folder / "fieldwork-2026-04-14.xlsx")
+    for sheet in book:
+        dimensions = list(sheet.column_dimensions.values())  # one for neighbours of one width
+        for cell in sheet[1]:
+            widths = [one.width for one in dimensions if one.min <= cell.column <= one.max]
+            assert max(widths) >= len(cell.value)
+
+
 def test_without_days_there_is_one_workbook_without_a_day(small):
     small.edit(small.questionnaire, "  interview_date: day\n", "")
     assert write_fieldwork(standing(small)).joinpath("fieldwork.xlsx").is_file()

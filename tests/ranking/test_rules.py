@@ -16,6 +16,7 @@ from conftest import COUNTIES, ROOT
 from satisfaction import SatisfactionError
 from satisfaction.declarations.rules import RankingRules, Rules
 from satisfaction.foundation.errors import RankingError, SurveyError
+from satisfaction.foundation.language import NOTHING, Text
 from satisfaction.pipeline import rank_areas, run
 from satisfaction.publication.labels import VERDICT
 from satisfaction.publication.ranking_table import (
@@ -24,6 +25,7 @@ from satisfaction.publication.ranking_table import (
     ranking_table,
     targets_table,
     thresholds_table,
+    tied_line,
     within_table,
 )
 from satisfaction.publication.tables import indices_table
@@ -900,3 +902,11 @@ def test_a_refusal_of_rules_is_a_satisfaction_error(small):
     small.edit("rules.yaml", "list_size: 1", "list_size: none")
     with pytest.raises(SatisfactionError):
         small.read()
+
+
+def test_units_tied_at_the_cut_are_named():
+    ranking = rank([80.0, 70.0, 70.0], se=[1.0, 1.0, 1.0], names=["a", "b", "c"], bottom=1)
+    names = {name: Text(name) for name in "abc"}
+    assert tied_line(ranking, names).zh == "  并列于分界：b、c"
+    apart = rank([80.0, 71.0, 70.0], se=[1.0, 1.0, 1.0], names=["a", "b", "c"], bottom=1)
+    assert tied_line(apart, names) == NOTHING

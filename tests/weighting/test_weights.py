@@ -258,6 +258,14 @@ def test_a_covariate_that_separates_respondents_is_refused_by_name(floating):
     assert "2,000" in refused.value.zh
 
 
+def test_cells_of_a_margin_without_respondents_are_named_in_words():
+    cells = {(1, "y"): 1.0, (1, "o"): 1.0, (2, "y"): 1.0, (2, "o"): 1.0}
+    people = design(sex=[1, 1, 2, 2], age=["y", "o", "y", "y"])
+    with pytest.raises(WeightsError, match="W103") as refused:
+        calibrate(people, {("sex", "age"): cells})
+    assert refused.value.en.startswith("Levels of a margin have no respondents: sex x age 2 x o.")
+
+
 def test_a_margin_without_levels_is_refused():
     with pytest.raises(WeightsError):
         calibrate(design(), {"sex": {}})

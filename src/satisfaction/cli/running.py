@@ -261,7 +261,12 @@ def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.publication.labels import STATUS, area_labels, score_labels
-    from satisfaction.publication.ranking_table import ladder_table, list_title, why_not_ranked
+    from satisfaction.publication.ranking_table import (
+        ladder_table,
+        list_title,
+        tied_line,
+        why_not_ranked,
+    )
 
     names = area_labels(results.survey)
     kind, _title = score_labels(results.survey)[results.survey.ranked]
@@ -289,13 +294,15 @@ def _tell_ranking(results: Results) -> None:
         tell(
             _(
                 "  {rank:>3} {code} {name}  {estimate}{certainty}",
-                rank=row["rank"],
+                rank=f"{row['rank']:g}",
                 code=unit,
                 name=names[unit],
                 estimate=figure.level(row.estimate),
                 certainty=certainty,
             )
         )
+    if tied := tied_line(ranking, names):
+        tell(tied)
     unranked: dict[Text, list[Text]] = {}
     for unit, why in why_not_ranked(ranking).items():
         unranked.setdefault(why, []).append(names[unit])

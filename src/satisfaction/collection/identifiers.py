@@ -32,6 +32,7 @@ from satisfaction.foundation.personal import MASK, is_personal, plain_number
 NEARLY_ALL = (
     0.9  # of a table's numbers, where it looks like another hand-in of the same respondents
 )
+MOST_CORRECTED = 1 / 3  # of a respondent's answers; where more differ, it is somebody else
 FEW = 3  # numbers two areas may share by a slip of the pen
 SOME = 0.1  # of a table's numbers
 
@@ -113,7 +114,7 @@ def _pairs(
     -------
     DataFrame
         table_x, table_y (in reading order), size (numbers of the smaller), shared, differ (with other answers), apart (in
-        another area).
+        another area), strangers (with more other answers than are corrected).
     """
     roles = survey.questionnaire.roles
     rows = coded[[roles.respondent, roles.area]].set_axis(["id", "area"], axis="columns")
@@ -129,9 +130,16 @@ def _pairs(
     second = answers.loc[pairs["at_y"]].to_numpy()
     both_known = pairs[["area_x", "area_y"]].notna().all(axis=1)
     apart = both_known & (pairs["area_x"] != pairs["area_y"])
-    pairs = pairs.assign(differ=(first != second).any(axis=1), apart=apart)
+    unlike = first != second
+    strangers = unlike.mean(axis=1) > MOST_CORRECTED
+    pairs = pairs.assign(differ=unlike.any(axis=1), apart=apart, strangers=strangers)
     by_tables = pairs.groupby(["table_x", "table_y"], sort=False)
-    counts = by_tables.agg(shared=("id", "size"), differ=("differ", "sum"), apart=("apart", "sum"))
+    counts = by_tables.agg(
+        shared=("id", "size"),
+        differ=("differ", "sum"),
+        apart=("apart", "sum"),
+        strangers=("strangers", "sum"),
+    )
     counts = counts.reset_index()
     size_x = counts["table_x"].map(sizes)
     size_y = counts["table_y"].map(sizes)
@@ -139,21 +147,31 @@ def _pairs(
 
 
 def _repeats(pair: pd.Series, survey: Survey) -> ResponsesError:
+    hint = _(
+        "Take the old file away (or name it under `ignore` in survey.yaml); if they "
+        "are other people, write `numbering: area` (every area counts for itself) or "
+        "`numbering: file` in survey.yaml."
+    )
+    like = _("it looks like a corrected file")
+    if 2 * pair["strangers"] > pair["shared"]:
+        like = _("they look like other people, counted from 1 in every file")
+        hint = _(
+            "If they are other people, write `numbering: area` (every area counts for itself) or "
+            "`numbering: file` in survey.yaml; if it is a corrected file, take the old one away "
+            "(or name it under `ignore` in survey.yaml)."
+        )
     return ResponsesError(
         "R322",
         _(
             "{shared} of this file with the numbers of those in {one}, {differ} of them "
-            "with other answers: it looks like a corrected file.",
+            "with other answers: {like}.",
             shared=ngettext("{n:,} respondent", "{n:,} respondents", pair["shared"]),
             one=pair["table_x"],
             differ=pair["differ"],
+            like=like,
         ),
         where=survey.folder / pair["table_y"],
-        hint=_(
-            "Take the old file away (or name it under `ignore` in survey.yaml); if they "
-            "are other people, write `numbering: area` (every area counts for itself) or "
-            "`numbering: file` in survey.yaml."
-        ),
+        hint=hint,
     )
 
 

@@ -38,7 +38,7 @@ from satisfaction.declarations.survey import WORDINGS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, require_names, shortened_list
 from satisfaction.foundation.language import N_, Text, _, ngettext
 from satisfaction.foundation.personal import MASK
-from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.tables import read_filled_in
 from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
 
 INTEGER = re.compile(r"[+-]?\d+")
@@ -267,15 +267,15 @@ def read_wordings(survey: Survey) -> dict[str, Codes]:
     path = survey.folder / WORDINGS_FILE
     if not path.is_file():
         return {}
-    table = read_table(path).map(str.strip)
+    table = read_filled_in(path)
     not_there = N_("The list of wordings lacks column '{name}'.")
     hint = _("The first row is {COLUMNS}.", COLUMNS=",".join(COLUMNS))
     require_names(
         COLUMNS, table, ResponsesError, "R306", not_there, where=f"{path} row 1", hint=hint
     )
     wordings: dict[str, Codes] = {}
-    for number, line in enumerate(table.itertuples(index=False), start=2):
-        where = f"{path} row {number}"
+    for line in table.itertuples():
+        where = f"{path} row {line.Index}"
         wording = shown(line.wording)
         for name in _items(survey.questionnaire, line.item, where=where):
             code = _code(survey, name, line.wording, line.answer, where=where)

@@ -38,7 +38,7 @@ from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
 from satisfaction.publication.combined import AGGREGATIONS, lost_tables, results_by, weighted_sum
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
-from satisfaction.publication.ranking_table import FEW, SETS, list_title
+from satisfaction.publication.ranking_table import FEW, SETS, list_title, tied_line
 from satisfaction.ranking.rank import Ranking, require_ranks
 from satisfaction.ranking.table import RankingSummary
 
@@ -249,6 +249,8 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
         if "list_status" in status:
             row["status"] = status.loc[row["code"], "list_status"]
         lines.append(_listed_line(row))
+    if tied := tied_line(found.ranking, results.survey.area_names()):
+        lines.append(tied)
     for row in found.table[found.table["rank"].isna()].to_dict("records"):
         lines.append(
             _("  {code} {name}: {why}", code=row["code"], name=_name(row), why=NOTES[row["note"]])
@@ -274,7 +276,7 @@ def _listed_line(row: Mapping[Hashable, Any]) -> Text:
         rank_with_set = _("  {rank_set}", rank_set=rank_set_in_words(row))
     return _(
         "  {rank:>3} {code} {name}  {score:.2f}{rank_set}  {status}  (by the survey alone: {alone})",
-        rank=row["rank"],
+        rank=f"{row['rank']:g}",
         code=row["code"],
         name=_name(row),
         score=row["score"],

@@ -19,6 +19,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import _
+from satisfaction.foundation.tables import refuse_rows
 from satisfaction.ranking.borrowed_errors import lent_errors
 from satisfaction.ranking.drawn import JointDraws
 
@@ -411,12 +412,11 @@ def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.
     RankingError
         K314 for a column, an area twice or one nobody knows, K315 for a score or se that is no number (an se is >= 0).
     """
-    hint = _("Correct these rows.")
     hints = {
         "code": _("Add the column, or a column `name` with the names of the areas."),
         "score": _("Add the column."),
     }
-    for column, add in hints.items():
+    for column, hint in hints.items():
         if column not in table:
             raise RankingError(
                 "K314",
@@ -424,17 +424,11 @@ def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.
                 where=f"{path} row 1",
                 available=table.columns,
                 got=column,
-                hint=add,
+                hint=hint,
             )
-    wrong = table.index[~table["code"].isin(areas) | table["code"].duplicated()]
-    if len(wrong):
-        raise RankingError(
-            "K314",
-            _("An area code does not exist or stands twice."),
-            where=f"{path} row {shortened(wrong + 2)}",
-            available=areas,
-            hint=hint,
-        )
+    wrong = ~table["code"].isin(areas) | table["code"].duplicated()
+    no_area = _("An area code does not exist or stands twice.")
+    refuse_rows(wrong, RankingError, "K314", no_area, where=path, available=areas)
     numbers = {"se": pd.Series(np.nan, index=table.index)}
     for name in ("score", "se"):
         if name not in table:
@@ -443,13 +437,8 @@ def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.
         right = np.isfinite(values)
         if name == "se":
             right &= values >= 0
-        wrong = table.index[(table[name] != "") & ~right]
-        if len(wrong):
-            raise RankingError(
-                "K315",
-                _("`{name}` is no valid number.", name=name),
-                where=f"{path} row {shortened(wrong + 2)}",
-                hint=hint,
-            )
+        wrong = (table[name] != "") & ~right
+        no_number = _("`{name}` is no valid number.", name=name)
+        refuse_rows(wrong, RankingError, "K315", no_number, where=path)
         numbers[name] = values
     return pd.DataFrame(numbers).set_axis(table["code"])

@@ -12,7 +12,7 @@ import pandas as pd
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.personal import AUTONOMOUS, ORDINARY
-from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.tables import read_filled_in
 
 NAME = "name"
 """The column of a table that holds names of areas, beside codes or in their place."""
@@ -108,13 +108,13 @@ def read_area_table(
     SurveyError
         S185-S187 from `with_area_codes`.
     """
-    return with_area_codes(read_table(path, wanted).map(str.strip), areas, path=path)
+    return with_area_codes(read_filled_in(path, wanted), areas, path=path)
 
 
 def with_area_codes(
     table: pd.DataFrame, areas: pd.DataFrame | None, *, path: Path, column: str = "code"
 ) -> pd.DataFrame:
-    """Return a table of text with the codes of areas in `column`, where it names them there or in a column `name`.
+    """Return a table that `read_filled_in` read with the codes of areas in `column`, where names stand there or in `name`.
 
     Names are read as those of respondents are: in full, in a short form that one area alone has, behind the names above.
     What is no name of an area stays in `column`: whoever reads the table knows which codes it may hold.
@@ -137,7 +137,7 @@ def with_area_codes(
     codes = []
     cells = zip(table.index, table.get(column, nothing), table.get(NAME, nothing), strict=True)
     for row, code, name in cells:
-        where = f"{path} row {row + 2}"
+        where = f"{path} row {row}"
         if code and code not in of_code:
             code = _only_meaning(code, meanings, of_code, where=where) or code
         elif not code and name:

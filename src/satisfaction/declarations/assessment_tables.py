@@ -15,9 +15,10 @@ import pandas as pd
 
 from satisfaction.declarations.area_names import read_area_table
 from satisfaction.declarations.combined import LOST_WANTED, SITE_WANTED, Assessment
-from satisfaction.foundation.errors import RankingError, require_names, shortened
+from satisfaction.foundation.errors import RankingError, require_names
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.personal import masked_within
+from satisfaction.foundation.tables import refuse_rows
 from satisfaction.foundation.yaml import Label
 
 REQUIRED = ("code", "item", "points", "reason")
@@ -125,8 +126,8 @@ def checked_sheet(
     _refuse_both(table, path, is_precondition | is_absent, is_entry)
     points = pd.to_numeric(table["points"], errors="coerce")
     wrong = is_entry & ~(np.isfinite(points) & (points >= 0))
-    if wrong.any():
-        raise _fault("K313", _("`points` is a number >= 0: the points lost."), path, wrong)
+    needed = _("`points` is a number >= 0: the points lost.")
+    refuse_rows(wrong, RankingError, "K313", needed, where=path)
     table = table.assign(
         points=points.where(is_entry, 0.0),
         points_class=table["class"],
@@ -196,19 +197,17 @@ def checked_sites(
     complete = (known == 0) | (known == visited)
     fits &= without_population | (np.isfinite(population) & same & complete)
     fits &= without_population | (population >= visited)
-    wrong = ~(fits & named)
-    if wrong.any():
-        text = _(
-            "A site has a name and a kind, 0 <= score <= possible, and a population that is the "
-            "same for all sites of the kind and at least the number visited."
-        )
-        raise _fault("K313", text, path, wrong)
+    needed = _(
+        "A site has a name and a kind, 0 <= score <= possible, and a population that is the "
+        "same for all sites of the kind and at least the number visited."
+    )
+    refuse_rows(~(fits & named), RankingError, "K313", needed, where=path)
     twice = table.duplicated(["code", "item", "site"], keep=False)
-    if twice.any():
-        raise _fault("K377", _("A site stands twice for the same item."), path, twice)
+    repeated = _("A site stands twice for the same item.")
+    refuse_rows(twice, RankingError, "K377", repeated, where=path)
     site = table["site"].map(masked_within)
     reason = table["reason"].map(masked_within)
-    return table.assign(**numbers, site=site, reason=reason)
+    return table.assign(**numbers, site=site, reason=reason).reset_index(drop=True)
 
 
 def _items_by_name(values: pd.Series, items: Mapping[str, Label]) -> pd.Series:
@@ -231,7 +230,7 @@ def _with_columns(
     missing = [column for column in optional if column not in table]
     table = table.assign(**dict.fromkeys(missing, ""))
     not_there = N_("Column '{name}' not found.")
-    hint = _("Correct these rows and run again.")
+    hint = _("Add the column.")
     require_names(
         required, table, RankingError, "K311", not_there, where=f"{path} row 1", hint=hint
     )
@@ -246,14 +245,16 @@ def _refuse_unknown(
         if unknown.any():
             first = str(table.loc[unknown, column].iloc[0])
             text = _("`{column}` {first!r} does not exist.", column=column, first=first)
-            raise _fault(error, text, path, unknown, available=list(allowed), got=first)
+            refuse_rows(
+                unknown, RankingError, error, text, where=path, available=list(allowed), got=first
+            )
 
 
 def _refuse_misplaced(table: pd.DataFrame, path: Path, wrong: pd.Series, why: Text) -> None:
     if wrong.any():
         item = str(table.loc[wrong, "item"].iloc[0])
         text = _("The row does not fit its item '{item}': {why}.", item=item, why=why)
-        raise _fault("K376", text, path, wrong, got=item)
+        refuse_rows(wrong, RankingError, "K376", text, where=path, got=item)
 
 
 def _refuse_both(table: pd.DataFrame, path: Path, stated: pd.Series, entries: pd.Series) -> None:
@@ -279,25 +280,5 @@ def _dates(values: pd.Series, path: Path, column: str) -> pd.Series:
     if wrong.any():
         first = str(values[wrong].iloc[0])
         text = _("`{column}` {first!r} is no date (YYYY-MM-DD).", column=column, first=first)
-        raise _fault("K375", text, path, wrong, got=first)
+        refuse_rows(wrong, RankingError, "K375", text, where=path, got=first)
     return dates.dt.strftime("%Y-%m-%d").fillna("")
-
-
-def _fault(
-    code: str,
-    text: Text,
-    path: Path,
-    wrong: pd.Series,
-    *,
-    available: Sequence[object] = (),
-    got: str = "",
-) -> RankingError:
-    rows = wrong.index[wrong] + 2
-    return RankingError(
-        code,
-        text,
-        where=f"{path} row {shortened(rows)}",
-        available=list(available),
-        got=got,
-        hint=_("Correct these rows and run again."),
-    )

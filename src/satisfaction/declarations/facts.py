@@ -22,7 +22,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import Text, _
-from satisfaction.foundation.tables import Kept, read_table
+from satisfaction.foundation.tables import Kept, read_filled_in
 
 
 def read_fact_table(
@@ -43,11 +43,18 @@ def read_fact_table(
     SurveyError
         S131 a wanted column that is not there, S185-S187 from `with_area_codes`.
     """
+    table = _read(path, wanted, areas=areas, column=column)
+    return table.reset_index(drop=True)
+
+
+def _read(
+    path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
+) -> pd.DataFrame:
+    """Read a table as `read_fact_table` does, its index the rows of the file."""
     surely = wanted
     if areas is not None:
         surely = [name for name in wanted if name != column]
-    table = read_table(path, surely).map(str.strip)
-    table = with_area_codes(table, areas, path=path, column=column)
+    table = with_area_codes(read_filled_in(path, surely), areas, path=path, column=column)
     missing = [column for column in wanted if column not in table]
     if missing:
         quoted = [f"'{column}'" for column in missing]
@@ -79,7 +86,15 @@ def read_answer_table(
     SurveyError
         As `read_fact_table`.
     """
-    table = read_fact_table(path, wanted, areas=areas, column=column)
+    table = _read_answers(path, wanted, areas=areas, column=column)
+    return table.reset_index(drop=True)
+
+
+def _read_answers(
+    path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
+) -> pd.DataFrame:
+    """Read a table as `read_answer_table` does, its index the rows of the file."""
+    table = _read(path, wanted, areas=areas, column=column)
     return table.map(partial(unicodedata.normalize, "NFKC"))
 
 
@@ -91,13 +106,13 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
     """
-    table = read_answer_table(path, (respondent, "weight"))[[respondent, "weight"]]
+    table = _read_answers(path, (respondent, "weight"))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
     positive = np.isfinite(weight) & (weight > 0)
     _refuse(path, ~positive, "S523", _("Weights must be positive"))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
-    return table.assign(weight=weight)
+    return table.assign(weight=weight).reset_index(drop=True)
 
 
 BESIDE_REPLICATES = ("weight", "final_weight", "mark")
@@ -112,14 +127,14 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
     """
-    table = read_answer_table(path, (respondent,))
+    table = _read_answers(path, (respondent,))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
     weights = table[names].apply(pd.to_numeric, errors="coerce").astype(float)
     known = np.isfinite(weights).all(axis=1)
     _refuse(path, ~known, "S534", _("Replicate weights must be numbers"))
-    return pd.concat([table[[respondent]], weights], axis="columns")
+    return pd.concat([table[[respondent]], weights], axis="columns").reset_index(drop=True)
 
 
 def read_rscales(path: Path) -> pd.DataFrame:
@@ -130,10 +145,10 @@ def read_rscales(path: Path) -> pd.DataFrame:
     SurveyError
         S131 without that column, S534 a scale that is no number of 0 or more.
     """
-    scales = pd.to_numeric(read_fact_table(path, ("rscale",))["rscale"], errors="coerce")
+    scales = pd.to_numeric(_read(path, ("rscale",))["rscale"], errors="coerce")
     usable = np.isfinite(scales) & (scales >= 0)
     _refuse(path, ~usable, "S534", _("Scales must be numbers"))
-    return scales.astype(float).to_frame()
+    return scales.astype(float).to_frame().reset_index(drop=True)
 
 
 def _refuse(
@@ -142,7 +157,7 @@ def _refuse(
     """Refuse the rows of a table where `wrong`, by their numbers in the file."""
     rows = wrong.index[wrong]
     if len(rows):
-        numbers = shortened(rows + 2)
+        numbers = shortened(rows)
         raise SurveyError(
             code,
             _("{text} (rows {numbers}).", text=text, numbers=numbers),
@@ -396,9 +411,9 @@ def read_counts(
     """
     of_areas = [name for name in by if isinstance(questionnaire.items[name], AreaItem)]
     if len(of_areas) == 1:
-        table = read_answer_table(path, (*by, count), areas=named, column=of_areas[0])
+        table = _read_answers(path, (*by, count), areas=named, column=of_areas[0])
     else:
-        table = read_answer_table(path, (*by, count))
+        table = _read_answers(path, (*by, count))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -412,7 +427,7 @@ def read_counts(
         else:
             problem = _("A code of '{name}' is not in the table of areas", name=name)
         _refuse(path, ~table[name].isin(known), "S135", problem, known)
-    return table[by].assign(**{count: numbers.astype(float)})
+    return table[by].assign(**{count: numbers.astype(float)}).reset_index(drop=True)
 
 
 def _known_codes(
@@ -470,7 +485,7 @@ def read_nonrespondents(
     if base:
         wanted += base.items
     wanted = list(dict.fromkeys(wanted))
-    text = read_answer_table(path, wanted)[wanted]
+    text = _read_answers(path, wanted)[wanted]
     columns = {}
     for name in wanted:
         item = questionnaire.items[name]
@@ -496,10 +511,11 @@ def read_nonrespondents(
         columns[name] = column
     if roles.psu and sample is not None:
         drawn = sample[[roles.psu, *roles.strata]].drop_duplicates()
-        undrawn = text.merge(drawn, how="left", indicator="_drawn")["_drawn"] == "left_only"
+        compared = text.merge(drawn, how="left", indicator="_drawn").set_axis(text.index)
+        undrawn = compared["_drawn"] == "left_only"
         problem = _("The PSU is not in that stratum of the sample table")
         _refuse(path, undrawn, "S169", problem, sample[roles.psu])
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns).reset_index(drop=True)
 
 
 # ---- outcomes
@@ -524,7 +540,7 @@ def read_outcomes(path: Path) -> dict[str, str]:
     InputFileError, SurveyError
         For a file or column that is not there; S191 a code stands twice, S192 an unknown disposition.
     """
-    table = read_fact_table(path, ("code", "disposition"))
+    table = _read(path, ("code", "disposition"))
     twice = table["code"].duplicated()
     _refuse(path, twice, "S191", _("An outcome code stands twice"))
     unknown = ~table["disposition"].isin(list(DISPOSITIONS))
@@ -565,15 +581,14 @@ def read_cases(
     SurveyError
         S131 a column that is not there, S193 an area or S194 an outcome code that is not known.
     """
-    table = read_fact_table(path, (area, "outcome"), areas=named, column=area)
-    table = table[[area, "outcome"]]
+    table = _read(path, (area, "outcome"), areas=named, column=area)[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     problem = _("The area is not in the table of areas")
     _refuse(path, nowhere, "S193", problem, areas)
     unknown = ~table["outcome"].isin(list(outcomes))
     problem = _("The outcome code is not in the map")
     _refuse(path, unknown, "S194", problem, outcomes)
-    return table
+    return table.reset_index(drop=True)
 
 
 # ---- earlier rankings
@@ -606,7 +621,7 @@ def read_history(path: Path, *, wave: str, areas: pd.DataFrame | None = None) ->
         not in their order.
     """
     columns = ("wave", "code", "rank", "listed")
-    return _history(path, read_fact_table(path, columns, areas=areas), wave)
+    return _history(path, _read(path, columns, areas=areas), wave)
 
 
 def read_larger(path: Path, *, without: set[str]) -> pd.DataFrame:
@@ -619,9 +634,9 @@ def read_larger(path: Path, *, without: set[str]) -> pd.DataFrame:
     without : set of str
         Codes of the areas that are ranked among all.
     """
-    text = read_fact_table(path, ("wave", "code", "rank"))
+    text = _read(path, ("wave", "code", "rank"))
     larger = text[~text["code"].isin(without)].assign(listed="no")
-    return _history(path, larger.reset_index(drop=True), "")
+    return _history(path, larger, "")
 
 
 def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
@@ -676,7 +691,7 @@ def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
     if wave:
         in_order = waves[waves != waves.shift()]
         check_order(str(path), list(in_order), wave)
-    return table
+    return table.reset_index(drop=True)
 
 
 def check_order(where: str, earlier: list[str], wave: str) -> None:

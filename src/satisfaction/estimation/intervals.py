@@ -166,7 +166,8 @@ def _where_fallen(share: Array, fall: Array, *, end: float) -> Array:
     return outer
 
 
-# R's "logit" fits a logistic model and "xlogit" transforms the mean: the same limits but for where the fit stops
+# R's "logit" fits a logistic model and "xlogit" transforms the mean: the same limits but for where the fit stops; under
+# replicate weights R fits it anew with each, while here both are R's "xlogit"
 _FROM_ERROR = {"logit": logit_interval, "xlogit": logit_interval, "mean": t_interval}
 _FROM_SIZE = {
     "beta": korn_graubard_interval,

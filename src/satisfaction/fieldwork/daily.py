@@ -27,7 +27,8 @@ from satisfaction.fieldwork.standing import Standing
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Language, Text, _, pgettext, semicolon_list, use
 from satisfaction.foundation.pages import across, fill, page_name
-from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
+from satisfaction.foundation.tables import write_csv, write_json, write_text
+from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.publication.headings import HEADINGS, in_one_language
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import plain
@@ -496,7 +497,7 @@ def write_fieldwork(standing: Standing) -> Path:
             write_text(checks_index_page(standing, language), scratch / index)
             book = scratch / page_name(workbook_name(standing), language, languages)
             with use(language):
-                write_xlsx(_in_words(tables), book)
+                write_explaining(book, _in_words(tables))
             pages = tqdm(
                 county_pages(standing, language),
                 desc=str(_("pages")),

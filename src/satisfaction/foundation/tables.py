@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ from weakref import ReferenceType, ref
 import pandas as pd
 import xlsxwriter
 
-from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.errors import InputFileError, SatisfactionError, shortened
 from satisfaction.foundation.files import in_order, sha256
 from satisfaction.foundation.grids import Grid, Texts, read_grids
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,8 @@ class Kept:
         return answer
 
 
-def read_table(path: Path, wanted: Collection[str] = ()) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
     """Read the first table of a file as a DataFrame of text.
-
-    Parameters
-    ----------
-    path : Path
-    wanted : collection of str
-        Columns that are needed: where the first sheet has not all of them and one other sheet alone has, that one is read.
 
     Raises
     ------
@@ -106,6 +100,48 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> pd.DataFrame:
         What `read_tables` raises; F444 where another sheet goes on with rows under the same column names, F445 where the
         workbook hides the sheet.
     """
+    return _one_table(path).frame()
+
+
+def read_filled_in(path: Path, wanted: Collection[str] = ()) -> pd.DataFrame:
+    """Read what people filled in as `read_table` does, without blanks around it; the index holds the rows of the file.
+
+    So that rows can be refused by the numbers that stand beside them, whatever empty rows the file has.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : collection of str
+        Columns that are needed: where the first sheet has not all of them and one other sheet alone has, that one is read.
+    """
+    table = _one_table(path, wanted)
+    return table.frame().map(str.strip).set_axis(table.numbers)
+
+
+def refuse_rows(
+    wrong: pd.Series,
+    error: type[SatisfactionError],
+    code: str,
+    text: Text,
+    *,
+    where: Path,
+    available: Iterable[object] = (),
+    got: str = "",
+) -> None:
+    """Refuse the rows where `wrong` of a table that `read_filled_in` read from the file `where`."""
+    rows = wrong.index[wrong]
+    if len(rows):
+        raise error(
+            code,
+            text,
+            where=f"{where} row {shortened(rows)}",
+            available=available,
+            got=got,
+            hint=_("Correct these rows."),
+        )
+
+
+def _one_table(path: Path, wanted: Collection[str] = ()) -> RawTable:
     grids, _not_tables = read_grids(path)
     tables = [_table(grid) for grid in grids]
     fitting = [place for place, table in enumerate(tables) if {*wanted} <= {*table.header}]
@@ -134,7 +170,7 @@ def read_table(path: Path, wanted: Collection[str] = ()) -> pd.DataFrame:
                     "Put the rows of all sheets below one another in the first, or take it away."
                 ),
             )
-    return table.frame()
+    return table
 
 
 def _table(grid: Grid) -> RawTable:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.errors import DesignError, require_names, shortened
+from satisfaction.foundation.errors import DesignError, require_names
 from satisfaction.foundation.files import dated_folder, new_file, new_folder, refuse_changed
 from satisfaction.foundation.language import (
     LANGUAGES,
@@ -24,8 +24,8 @@ from satisfaction.foundation.language import (
 )
 from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.foundation.tables import (
-    RawTable,
-    read_tables,
+    read_filled_in,
+    refuse_rows,
     write_csv,
     write_json,
     write_text,
@@ -101,15 +101,14 @@ def next_sample(panel: Path, *, wave: int) -> pd.DataFrame:
     DesignError
         D126 for a wave the panel does not hold, D442 for a file that is no panel, D443 for a number that is none.
     """
-    raw = read_tables(panel)[0]
-    table = raw.frame().map(str.strip)
+    table = read_filled_in(panel)
     _columns(panel, table, ("wave", "probability", "persons", "role", "order"))
     size = list(table)[list(table).index("probability") - 1]
-    table["wave"] = _whole_numbers(panel, raw, "wave", least=0)
-    table["persons"] = _whole_numbers(panel, raw, "persons", least=1)
-    table[size] = _numbers(panel, raw, size, lambda number: number > 0)
+    table["wave"] = _whole_numbers(panel, table, "wave", least=0)
+    table["persons"] = _whole_numbers(panel, table, "persons", least=1)
+    table[size] = _numbers(panel, table, size, lambda number: number > 0)
     table["probability"] = _numbers(
-        panel, raw, "probability", lambda number: (number > 0) & (number <= 1)
+        panel, table, "probability", lambda number: (number > 0) & (number <= 1)
     )
     waves = sorted(set(table["wave"]) - {0})
     if wave not in waves:
@@ -145,18 +144,12 @@ def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
     DesignError
         D442 for a column that is not there, D443 for a number that is none, D444 for a stratum that stands twice.
     """
-    raw = read_tables(path)[0]
-    table = raw.frame().map(str.strip)
+    table = read_filled_in(path)
     _columns(path, table, (*strata, "take"))
-    numbers = _whole_numbers(path, raw, "take", least=0)
-    twice = table.duplicated(list(strata), keep=False).to_numpy()
-    if twice.any():
-        raise DesignError(
-            "D444",
-            _("A stratum stands in more than one row."),
-            where=f"{path} row {shortened(np.array(raw.numbers)[twice])}",
-            hint=_("Give every stratum one row."),
-        )
+    numbers = _whole_numbers(path, table, "take", least=0)
+    twice = table.duplicated(list(strata), keep=False)
+    repeated = _("A stratum stands in more than one row.")
+    refuse_rows(twice, DesignError, "D444", repeated, where=path)
     return dict(zip(level_tuples(table, strata), numbers.tolist(), strict=True))
 
 
@@ -166,32 +159,25 @@ def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
     require_names(wanted, table, DesignError, "D442", not_there, where=f"{path} row 1", hint=hint)
 
 
-def _whole_numbers(path: Path, raw: RawTable, column: str, *, least: int) -> pd.Series:
+def _whole_numbers(path: Path, table: pd.DataFrame, column: str, *, least: int) -> pd.Series:
     """Return a column as whole numbers of at least `least`."""
-    numbers = _numbers(path, raw, column, lambda number: (number >= least) & (number % 1 == 0))
+    numbers = _numbers(path, table, column, lambda number: (number >= least) & (number % 1 == 0))
     return numbers.astype(int)
 
 
 def _numbers(
-    path: Path, raw: RawTable, column: str, right: Callable[[pd.Series], pd.Series]
+    path: Path, table: pd.DataFrame, column: str, right: Callable[[pd.Series], pd.Series]
 ) -> pd.Series:
     """Return a column as numbers; refuse the rows in which it is none, or not one that is `right`."""
-    texts = raw.frame()[column]
-    numbers = pd.to_numeric(texts, errors="coerce")
-    wrong = ~(np.isfinite(numbers) & right(numbers)).to_numpy()
+    numbers = pd.to_numeric(table[column], errors="coerce")
+    wrong = ~(np.isfinite(numbers) & right(numbers))
     if wrong.any():
-        rows = shortened(np.array(raw.numbers)[wrong])
-        first = texts[wrong].iloc[0]
-        raise DesignError(
-            "D443",
-            _(
-                "Column '{column}' is not the number it should be (such as '{first}').",
-                column=column,
-                first=first,
-            ),
-            where=f"{path} row {rows}",
-            hint=_("Correct these cells."),
+        problem = _(
+            "Column '{column}' is not the number it should be (such as '{first}').",
+            column=column,
+            first=table.loc[wrong, column].iloc[0],
         )
+        refuse_rows(wrong, DesignError, "D443", problem, where=path)
     return numbers.astype(float)
 
 

@@ -66,6 +66,7 @@ WITHIN = [
 ]
 FEW = _("too few answers; not ranked")
 ONLY = _("no other area has answers; not ranked")
+SILENT = _("no answers; not ranked")
 WITHHELD = _("withheld by the suppression rule; not ranked")
 
 
@@ -203,15 +204,28 @@ def list_title(summary: RankingSummary) -> Text:
     return _("{by_rank}; with the thresholds {n}", by_rank=first_or_last, n=filed)
 
 
+def tied_line(ranking: Ranking, names: Mapping[str, Text]) -> Text:
+    """Name the units tied at the cut, which the list may or may not hold; nothing where there are none."""
+    tied = [names[unit] for unit, listed in standing(ranking).items() if listed == "tied"]
+    if not tied:
+        return NOTHING
+    return _("  tied at the cut: {areas}", areas=comma_list(tied))
+
+
 def why_not_ranked(ranking: Ranking) -> dict[str, Text]:
     """Say why units are not ranked, by the unit."""
     barred: Mapping[str, Text] = {}
+    answers: Mapping[str, float] = {}
     if ranking.source is not None:
         barred = ranking.source.conventions.get("barred", {})
+        table = ranking.source.table
+        answers = dict(zip(table[ranking.source.by[0]].astype(str), table["n"], strict=True))
     estimate = ranking.table.set_index("unit")["estimate"]
     reasons = {}
     for unit in ranking.summary.not_ranked:
         usual = WITHHELD if pd.isna(estimate[unit]) else FEW
+        if answers.get(unit) == 0:
+            usual = SILENT
         reasons[unit] = barred.get(unit, usual)
     return reasons
 

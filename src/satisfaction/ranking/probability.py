@@ -8,7 +8,7 @@ one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -306,9 +306,9 @@ class KeptOrder:
     their means (p, w) and covariances (p, w, w) if so.
     """
 
-    chance: Floats
-    mean: Floats
-    cov: Floats
+    chance: Floats = field(repr=False)
+    mean: Floats = field(repr=False)
+    cov: Floats = field(repr=False)
 
 
 def rank_draws(

@@ -169,9 +169,9 @@ class Changes:
         Of the units that changed; where it is 1, `kept` counts for nothing.
     """
 
-    changed: Floats
-    kept: Floats
-    share: Floats
+    changed: Floats = field(repr=False)
+    kept: Floats = field(repr=False)
+    share: Floats = field(repr=False)
 
     def of(self, chosen: Ints | slice) -> Changes:
         """Take some of them."""

@@ -380,12 +380,20 @@ def _level_names(margins: Margins) -> list[tuple[str, Any]]:
 def _check_empty(matrix: Sparse, level_names: tuple[tuple[str, Any], ...]) -> None:
     empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
     if len(empty):
-        names = [level_names[i] for i in empty]
+        names = []
+        for place in empty:
+            margin, level = level_names[place]
+            parts = level if isinstance(level, tuple) else (level,)
+            names.append(f"{margin} {' x '.join(map(str, parts))}")
+        first, _level = level_names[empty[0]]
         raise WeightsError(
             "W103",
             _("Levels of a margin have no respondents: {names}.", names=shortened(names)),
-            where="margins: " + names[0][0],
-            hint=_("Merge them with a neighbouring level."),
+            where=f"margins: {first}",
+            hint=_(
+                "Merge them with a neighbouring level; take an area that was not surveyed out of "
+                "the margin."
+            ),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.figures import Kind, amount, difference, percent, places, rank_set
+from satisfaction.foundation.figures import Kind, amount, difference, places, rank_set
 from satisfaction.foundation.language import (
     NOTHING,
     Language,
@@ -53,8 +53,6 @@ def render_reading(
     *,
     kind: Kind,
     measure: Text | None = None,
-    stretch: tuple[int, int] | None = None,
-    no_change: NoChange | None = None,
     language: Language = "zh",
     languages: Sequence[Language] | None = None,
 ) -> str:
@@ -64,11 +62,6 @@ def render_reading(
     ----------
     ranking, summary, kind, measure
         As for `sentences.unit_sentences`; the table also has survey, wave and se.
-    stretch : (int, int), optional
-        First and last rank the page speaks of; default: about the third of the field that holds the list, from a round number
-        on (88 units: 61 to 88).
-    no_change : NoChange, optional
-        What a simulation showed; without it the page says nothing of it.
     language : {"zh", "en"}
         Of the page.
     languages : sequence of {"zh", "en"}, optional
@@ -94,7 +87,7 @@ def render_reading(
             hint=_("Use the ranking and the statement of the list."),
         )
     ground = replace(marked, mark=None)  # it stands above the page once
-    first, last = stretch or stretch_of(ground.p, ground.end.side)
+    first, last = stretch_of(ground.p, ground.end.side)
     inner = first if ground.end.side == "last" else last
     shown = [row for row in ground.ranked() if first <= row["rank"] <= last] or ground.ranked()
     example = min(shown, key=lambda row: abs(row["rank"] - inner))
@@ -104,7 +97,7 @@ def render_reading(
         drawn = _picture(ground, [ground.ranked()[0], example, wide])
     parts = [
         why_so_wide(ground, shown, wide),
-        why_ranks_jump(ground, example, no_change),
+        why_ranks_jump(ground, example),
     ]
     survey = f"{ranking['survey'].iloc[0]} · {ranking['wave'].iloc[0]}"
     values: dict[str, object] = {
@@ -192,28 +185,6 @@ def _picture(ground: Ground, rows: Rows) -> Picture:
     return picture(drawn, alt)
 
 
-@dataclass(frozen=True, slots=True)
-class NoChange:
-    """What a simulation of two waves showed in which nothing truly changed.
-
-    Attributes
-    ----------
-    places : int
-        A rise that is counted.
-    share : float
-        Share of units, 0-1, that rose by at least so many places.
-    largest : (float, float)
-        Largest change of rank of any unit: the smallest and the largest figure of the settings simulated.
-    source : Text
-        What was simulated and where the figures stand.
-    """
-
-    places: int
-    share: float
-    largest: tuple[float, float]
-    source: Text
-
-
 class Part(NamedTuple):
     """A paragraph under a heading."""
 
@@ -292,8 +263,8 @@ def _crowded(ground: Ground, shown: Rows) -> Text | None:
     )
 
 
-def why_ranks_jump(ground: Ground, row: Row, no_change: NoChange | None) -> Part:
-    """Explain that ranks move by chance: what a simulation showed, and what one standard error does to one unit."""
+def why_ranks_jump(ground: Ground, row: Row) -> Part:
+    """Explain that ranks move by chance: what one standard error does to one unit."""
     low, high = after_one_se(ground, row)
     unit = name(row)
     error = difference(row["se"], ground.kind)
@@ -307,25 +278,7 @@ def why_ranks_jump(ground: Ground, row: Row, no_change: NoChange | None) -> Part
         ranks=places(low, high),
         span=span(row),
     )
-    simulated = _simulated(no_change) if no_change else None
-    return Part(
-        _("Why ranks jump although nothing has changed"),
-        join_sentences([simulated, moved]),
-    )
-
-
-def _simulated(no_change: NoChange) -> Text:
-    low, high = no_change.largest
-    most = f"{low:g}" if low == high else f"{low:g}–{high:g}"
-    return _(
-        'Simulated without any true change, {percent} of the units "rise" {places} '
-        "places or more between two waves; the largest change is {most} places "
-        "({source}).",
-        percent=percent(no_change.share, 0),
-        places=no_change.places,
-        most=most,
-        source=no_change.source,
-    )
+    return Part(_("Why ranks jump although nothing has changed"), moved)
 
 
 def after_one_se(ground: Ground, row: Row) -> tuple[int, int]:
