@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from scipy import special
+from tests.coverage_study import score_grades
 
 from satisfaction import rank
 from satisfaction.foundation.errors import RankingError
 from satisfaction.publication.clauses import ground_of, ranked_unit
-from satisfaction.ranking import grades
+from satisfaction.ranking import grades, rates
+from satisfaction.ranking.grades import less_sure
 from satisfaction.ranking.probability import fit
 
 REFERENCE = Path(__file__).parents[1] / "golden" / "grades"
@@ -267,6 +270,33 @@ def test_a_share_that_cannot_be_promised_is_refused(promised):
     with pytest.raises(RankingError) as caught:
         ranking.grades(promised)
     assert caught.value.code == "K126"
+
+
+def test_groups_of_equals_are_not_put_in_an_order():
+    wrong = {}
+    for name in ("two groups, 6 se apart", "a tenth far below"):
+        counts = [score_grades.graded(score_grades.TRUTHS[name], seed) for seed in range(12)]
+        for model in counts[0]:
+            ordered, mistaken = np.sum([one[model] for one in counts], axis=0)
+            wrong[name, model] = mistaken / ordered
+    for (name, model), share in wrong.items():
+        if model == "less sure":
+            assert share < 0.07, (name, share)
+        else:
+            assert share > 0.08, (name, share)
+
+
+def test_a_ranking_of_scores_is_graded_by_the_less_sure_of_two_priors():
+    score = np.array([0.0, 0.3, 0.1, 6.2, 6.0, 6.4, 5.8, 6.1])
+    ranking = rank(score, se=np.ones(8), bottom=3)
+    normal = ranking.model.better()
+    any_shape = rates.fit_scores(score, np.ones(8)).better()
+    assert_allclose(ranking.grades().better, less_sure(normal, any_shape), rtol=1e-12)
+
+
+def test_scores_without_an_error_keep_their_order():
+    score = [90.0, 80.0, 79.9, 60.0]
+    assert rank(score, se=[0.0] * 4, bottom=1).grades().table["grade"].tolist() == [1, 2, 3, 4]
 
 
 def published(ranking) -> pd.DataFrame:

@@ -314,10 +314,9 @@ class Ranking:
         average over areas and surveys if the model does, and is no guarantee for one pair. The
         variance between areas is plugged in: where areas hardly differ most surveys order nothing,
         and the few that order some pairs have rather more of them wrong. A smooth prior sees no
-        groups of equals and tells an order inside them; so of rates each pair counts with the
-        smaller certainty under the prior and under one of any shape, where others are compared.
-        Scores have the normal model alone: with groups of equals 9 to 14 % of the ordered pairs were
-        wrong in simulations where 5 % was promised (docs/method.md).
+        groups of equals and tells an order inside them; so each pair counts with the smaller
+        certainty under the prior and under one of any shape (not of drawn scores, and not of rates
+        ranked with `other_priors` off). docs/method.md has how the promise was kept.
 
         Examples
         --------
@@ -340,10 +339,8 @@ class Ranking:
             nobody = units.assign(grade=no_grades)
             return Grades(nobody, 0, promised, np.nan, 0, pairs, np.nan, None, None)
         better = self.model.better()
-        if self.options.compares_priors:
-            rate = self.options.sign * self.pairs.score
-            se = np.maximum(self.pairs.se, TIE)
-            any_shape = rates.fit("nonparametric", rate, se, self.pairs.df, sign=self.options.sign)
+        any_shape = self._of_any_shape()
+        if any_shape is not None:
             better = less_sure(better, any_shape.better())
         grading = grade_units(better, promised)
         grades = spread_out({"grade": grading.grade}, self.units)
@@ -358,6 +355,19 @@ class Ranking:
             grading=grading,
             better=better,
         )
+
+    def _of_any_shape(self) -> RatePosterior | None:
+        """The model whose prior may have any shape; None where the ranking's stands alone: drawn
+        scores, and rates of which no priors are to be compared.
+        """
+        sign = self.options.sign
+        value = sign * self.pairs.score
+        se = np.maximum(self.pairs.se, TIE)
+        if self.options.compares_priors:
+            return rates.fit("nonparametric", value, se, self.pairs.df, sign=sign)
+        if isinstance(self.model, Posterior):
+            return rates.fit_scores(value, se, sign=sign)
+        return None
 
     def target(
         self,

@@ -75,14 +75,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class RatePosterior:
-    """Independent posteriors of p true rates on one grid; a later node is better.
+    """Independent posteriors of p true rates (or scores) on one grid; a later node is better.
 
     Attributes
     ----------
     prior : str
         One of `RATES`.
     node : (g,)
-        Rates 0-1.
+        Rates 0-1; of scores, scores.
     mass : (p, g)
         Posterior mass, each row adds up to 1.
     """
@@ -144,6 +144,28 @@ def fit_bounded(rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0) -> R
     """
     node, mass = _normal_on("arcsine", effective_counts(rate, se, df), power=BOUNDED)
     return _turned("bounded", node, mass, sign)
+
+
+def fit_scores(score: Floats, se: Floats, *, sign: float = 1.0) -> RatePosterior:
+    """Posterior of true scores under the prior of greatest likelihood of any shape.
+
+    Only for comparison: a normal prior sees no groups of equals and tells an order inside them.
+
+    Parameters
+    ----------
+    score, se : (p,)
+        Scores 0-100 and their standard errors > 0, taken as known.
+    sign : {1, -1}
+        -1 where a smaller score is better.
+    """
+    beyond = np.median(se) / 2
+    node = _grid(np.array([score.min() - beyond, score.max() + beyond]), FEWEST_NODES)
+    if se.min() < node[1] - node[0]:
+        node = np.union1d(node, score)
+    distance = (score[:, None] - node) / se[:, None]
+    nearest = np.abs(distance).min(axis=1, keepdims=True)
+    mass = _of_any_shape(np.exp((nearest**2 - distance**2) / 2))
+    return _turned("nonparametric", node, mass, sign)
 
 
 def _turned(prior: str, node: Floats, mass: Floats, sign: float) -> RatePosterior:
@@ -303,20 +325,25 @@ def _bell(node: Floats, mean: float, spread: float, power: float) -> Floats:
 
 
 def _any_shape(counts: Counts) -> tuple[Floats, Floats]:
-    """Nodes (rates) and posterior masses under the prior of greatest likelihood of any shape, by
-    the EM algorithm on a grid of the arcsine scale.
+    """Nodes (rates) and posterior masses under the prior of greatest likelihood of any shape, on a
+    grid of the arcsine scale.
     """
     at = np.arcsin(np.sqrt(counts.yes / counts.size))
     beyond = 0.25 / np.sqrt(np.median(counts.size))
     low, high = SCALES["arcsine"]
     ends = np.clip([at.min() - beyond, at.max() + beyond], low, high)
     node = _rate("arcsine", _grid(ends, FEWEST_NODES))
-    likelihood = _likelihood(counts, node)
-    prior = np.full(len(node), 1 / len(node))
+    return node, _of_any_shape(_likelihood(counts, node))
+
+
+def _of_any_shape(likelihood: Floats) -> Floats:
+    """Posterior masses from a (p, g) likelihood by the EM algorithm, (p, g), each row adding up to 1."""
+    prior = np.full(likelihood.shape[1], 1 / likelihood.shape[1])
     for _ in range(ROUNDS):
         prior *= (1 / (likelihood @ prior)) @ likelihood / len(likelihood)
     mass = likelihood * prior
-    return node, mass / mass.sum(axis=1, keepdims=True)
+    masses: Floats = mass / mass.sum(axis=1, keepdims=True)
+    return masses
 
 
 def _grid(ends: Floats, number: int) -> Floats:
