@@ -168,7 +168,7 @@ def test_a_ranking_that_the_earlier_set_does_not_hold_is_said_and_no_sanction_co
     no_target = text.replace(f'    targets: {{"{PREFECTURE}": {{rise: 0}}}}\n', "")
     rules.write_text(no_target, encoding="utf-8")
     notes = [note.en for note in earlier_notes(read_survey(folder))]
-    assert "ranking awareness: 2026Q1: its file set holds no ranking of this name" in notes
+    assert "ranking Awareness rate: 2026Q1: its file set holds no ranking of this name" in notes
     with_steps = no_target.replace("score: awareness\n", f"score: awareness{LADDER}")
     rules.write_text(with_steps, encoding="utf-8")
     with pytest.raises(SurveyError, match="S377"):
@@ -228,6 +228,6 @@ def test_a_set_written_by_version_0_5_gives_the_ranks_it_holds(small, tmp_path):
     )
     assert survey.published_rank("990200", "2026Q1") == int(within["990200"])
     notes = [note.en for note in earlier_notes(survey)]
-    assert "ranking awareness: 2026Q1: its file set holds no ranking of this name" in notes
+    assert "ranking Awareness rate: 2026Q1: its file set holds no ranking of this name" in notes
     table = published(export(run(survey), tmp_path / "now"), "ranking_escalation.csv")
     assert set(table["listed_in_a_row"].astype(int)) == {2}  # the same data, listed again

@@ -184,6 +184,7 @@ def _replay_rows(
     sheets = corrections["sheet"].map(masked_within)
     corrections = corrections.assign(file=files, sheet=sheets)
     raw = raw.copy()
+    ids_as_read = raw["_id"].copy()
     places = _places(raw, set(_keys(corrections)))
     entries = []
     for number, line in enumerate(corrections.itertuples(index=False), start=first):
@@ -192,7 +193,8 @@ def _replay_rows(
         at = places.get(key)
         if at is None or line.column not in questionnaire.items:
             raise _no_such_row(place, *key, line.column, hint=LOG_HINT)
-        if not _is_respondent(line.id, raw.loc[at, "_id"], questionnaire):
+        ids = (ids_as_read[at], raw.loc[at, "_id"])  # an earlier line may have corrected it
+        if not any(_is_respondent(line.id, known, questionnaire) for known in ids):
             at = _moved_to(raw, line, now=raw.loc[at, "_id"], where=place)
         present = raw.loc[at, line.column]
         if masked(present) != masked(line.old):  # what counts as personal may have grown since
