@@ -17,7 +17,7 @@ from satisfaction.ranking.rises import DrawnRises
 from .rank_scoring import SHOWN, WRONG, write_tables
 from .rate_priors import BINS, ENOUGH, Array, bin_row, binned, verdict_of
 
-OUT = Path(__file__).parents[2] / "tests" / "out"
+OUT = Path(__file__).parents[1] / "out"
 UNFLAGGED, EVERYONE = "not flagged", "all"
 Counts = dict[str, Array]
 Case = TypeVar("Case")

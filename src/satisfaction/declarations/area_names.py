@@ -74,7 +74,9 @@ def area_spellings(areas: pd.DataFrame, level: str | None = None) -> dict[str, s
         above = area["parent"]
         chain = ""
         before = {""}
-        while above in current.index:
+        passed = {code}  # a table whose areas go round in a circle is refused later
+        while above in current.index and above not in passed:
+            passed.add(above)
             upper = current.loc[above, "name"]
             chain = upper + chain
             names |= {chain + name, chain + name_en}
