@@ -12,7 +12,8 @@ WORK=$PWD/build/cluster
 
 command -v java >/dev/null || { echo 'Java 17 is needed: apt-get install default-jre-headless' >&2; exit 1; }
 SPARK_HOME=$("$PYTHON" -c 'import pyspark; print(pyspark.__path__[0])')
-export SPARK_HOME SPARK_LOCAL_IP=$ADDRESS
+PYSPARK_PYTHON=$("$PYTHON" -c 'import sys; print(sys.executable)')  # the workers' Python is the program's
+export SPARK_HOME SPARK_LOCAL_IP=$ADDRESS PYSPARK_PYTHON
 CLASS=$SPARK_HOME/bin/spark-class
 
 rm -rf "$WORK"
