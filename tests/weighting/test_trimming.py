@@ -175,6 +175,14 @@ def test_where_all_weights_are_trimmed_those_at_the_other_bound_take_the_excess(
     assert found.log["sum_lost"].iloc[-1] == pytest.approx(0, abs=1e-15)
 
 
+def test_the_excess_of_a_cell_trimmed_whole_stays_in_the_cell():
+    whole = [1.0, 1.0, 8.0, 12.0]
+    untouched = [5.5, 6.0, 6.5, 6.0]
+    rows = pd.DataFrame({"cell": ["a"] * 4 + ["b"] * 4, "w": whole + untouched})
+    found = trim(SurveyDesign(rows, base_weight="w"), lower=5.0, upper=7.0, within="cell")
+    np.testing.assert_allclose(found.weights, [5.0, 5.0, 6.0, 6.0, *untouched], rtol=HAND)
+
+
 def test_bounds_that_hold_the_mean_weight_keep_the_sum_of_weights():
     rng = np.random.default_rng(7)
     for _ in range(20):
