@@ -280,8 +280,10 @@ def add_corrections(
     Raises
     ------
     ResponsesError
-        R108, R109, R110 as in `replay`, R109 also for a row that is another respondent's now; R111 for a workbook without its sheets or key columns, R420 for one row with two
-        corrections of one cell, R421 for corrections that could not be replayed as written. Nothing is written then.
+        R108, R109, R110 as in `replay`, R109 also for a row that is another respondent's now; R111
+        for a workbook without its sheets or key columns, R420 for one row with two corrections of
+        one cell, R421 for corrections that could not be replayed as written. Nothing is written
+        then.
     """
     data, as_read = _corrected_sheets(corrected, survey.questionnaire)
     changes = _changed_cells(data, as_read, survey.questionnaire, where=str(corrected))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from satisfaction import __version__
 from satisfaction.foundation.file_sets import FORMAT
-from satisfaction.foundation.files import sha256
+from satisfaction.foundation.files import in_order, sha256
 from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill
 from satisfaction.pipeline import Results
@@ -47,7 +47,7 @@ def confirm_page(results: Results, folder: Path, *, revision: int, language: Lan
     """Write the page on which names and dates are filled in: what is confirmed, by fingerprints of the files in `folder`."""
     survey = results.survey
     fingerprints = {}
-    for path in sorted(folder.iterdir()):
+    for path in in_order(folder.iterdir()):
         if path.suffix in CONFIRMED:
             fingerprints[path.name] = sha256(path)
     content = {
