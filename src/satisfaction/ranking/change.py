@@ -476,7 +476,7 @@ def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
     """Columns `RISE_RANGE` of (k, p, 2p - 1) frequencies, the stated ones first."""
     p = frequency.shape[1]
     start = int(np.clip(places + p - 1, 0, 2 * p - 1))
-    return compared(frequency[:, :, start:].sum(axis=2), equal=None).columns(RISE_RANGE)
+    return compared(list(frequency[:, :, start:].sum(axis=2)), equal=None).columns(RISE_RANGE)
 
 
 def _depends(number: int, p: int, places: int) -> Text:
