@@ -30,8 +30,8 @@ from satisfaction.ranking.probability import (
 )
 from satisfaction.ranking.rank import of_rates
 from satisfaction.ranking.rates import compared
-from satisfaction.ranking.rise import BOUNDS, Bounds, project
-from satisfaction.ranking.rises import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
+from satisfaction.ranking.rise_bounds import BOUNDS, Bounds, project
+from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
 from satisfaction.ranking.units import UNDECLARED, Selection
