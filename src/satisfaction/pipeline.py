@@ -568,6 +568,8 @@ def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     floor = floored(survey, estimates, level)
     breaking = breaking_scores(rules, estimates[level])
     ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+    if survey.ranked in survey.composed:
+        ranking = replace(ranking, options=replace(ranking.options, graded=False))
     return with_thresholds(ranking, survey, estimates)
 
 
