@@ -48,7 +48,7 @@ REPLICATES = "sampling/test_replicates.py estimation/test_estimates.py"
 INTERVALS = "estimation/test_estimates_intervals.py estimation/test_estimates.py estimation/test_comparisons.py"
 RANKS = "ranking/test_ranking.py ranking/test_ranking_golden.py ranking/test_ranking_lists.py ranking/test_ranking_properties.py"
 MEASURES = "sampling/test_measures.py"
-RULES = "ranking/test_rules.py"
+RULES = "ranking/test_area_rankings.py"
 
 FAULTS = (
     Fault(

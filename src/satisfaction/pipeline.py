@@ -29,10 +29,10 @@ from satisfaction.foundation.errors import (
 from satisfaction.foundation.language import Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
+from satisfaction.ranking.area_rankings import Rankings, breaking_scores, rank_by_rules, rank_within
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.list_action import with_thresholds
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
 from satisfaction.ranking.selection_study import (
     DrawnReference,
     SelectionStudy,

@@ -18,7 +18,7 @@ from satisfaction.estimation.change import change as score_change
 from satisfaction.estimation.change import combine_waves
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking import rise
+from satisfaction.ranking import rise_bounds
 from satisfaction.ranking.change import rank_change
 from satisfaction.ranking.pairs import compare_units, competition_rank
 from satisfaction.ranking.rank import rank
@@ -94,7 +94,7 @@ def test_ranks_of_one_wave_equal_the_reference(wave):
     pairs = compare_units(
         np.array(GOLDEN[f"x{wave}"]), cov=np.diag(se**2), df=np.full(len(se), np.inf)
     )
-    low, high = rise.dunnett_ranks(pairs, GOLDEN["alpha"] / 2)
+    low, high = rise_bounds.dunnett_ranks(pairs, GOLDEN["alpha"] / 2)
     assert (low.tolist(), high.tolist()) == (
         GOLDEN["dunnett"][f"L{wave}"],
         GOLDEN["dunnett"][f"U{wave}"],
@@ -174,10 +174,10 @@ def test_a_target_is_met_exactly_where_the_bound_says_so():
             )
             for _ in range(2)
         ]
-        claims = [rise.rank_claims(one) for one in pairs]
-        low, high = rise.project(*(rise.simes_ranks(one, alpha / 2) for one in pairs))
+        claims = [rise_bounds.rank_claims(one) for one in pairs]
+        low, high = rise_bounds.project(*(rise_bounds.simes_ranks(one, alpha / 2) for one in pairs))
         for places in range(1, p):
-            met, not_met = rise.change_tests(*claims, places)
+            met, not_met = rise_bounds.change_tests(*claims, places)
             np.testing.assert_array_equal(met <= alpha, low >= places)
             np.testing.assert_array_equal(not_met <= alpha, high < places)
 
@@ -187,7 +187,7 @@ def test_counts_are_those_of_closed_testing():
 
     p_values = np.random.default_rng(7).uniform(size=(40, 11)) ** 4
     for alpha in (0.01, 0.05, 0.3):
-        found = rise.counts(p_values, independent=True)
+        found = rise_bounds.counts(p_values, independent=True)
         np.testing.assert_array_equal(
             (found[:, 1:] <= alpha).sum(axis=1), count_false(p_values, alpha)
         )
@@ -252,10 +252,10 @@ def test_false_verdicts_stay_under_five_percent_with_estimated_se_overlap_and_ti
     wrong = np.zeros((4, truth.shape[1]))
     for _ in range(runs):
         before, after = psu_means(random, truth)
-        claims = rise.rank_claims(before), rise.rank_claims(after)
-        met, not_met = rise.change_tests(*claims, places)
+        claims = rise_bounds.rank_claims(before), rise_bounds.rank_claims(after)
+        met, not_met = rise_bounds.change_tests(*claims, places)
         goal = competition_rank(before) - places
-        published_met, published_not = rise.new_rank_tests(claims[1], goal)
+        published_met, published_not = rise_bounds.new_rank_tests(claims[1], goal)
         wrong += [
             (met <= alpha) & ~rose,
             (not_met <= alpha) & rose,

@@ -29,6 +29,7 @@ from satisfaction.publication.labels import (
     whole_code,
     whole_numbers,
 )
+from satisfaction.ranking.area_rankings import LeftOut, Rankings
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.escalation import (
     RELEASE,
@@ -40,7 +41,6 @@ from satisfaction.ranking.escalation import (
 )
 from satisfaction.ranking.list_action import acting
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rules import LeftOut, Rankings
 from satisfaction.ranking.table import RankingSummary
 from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
 

@@ -30,8 +30,8 @@ from satisfaction.ranking.probability import (
 )
 from satisfaction.ranking.rank import of_rates
 from satisfaction.ranking.rates import compared
-from satisfaction.ranking.rise import BOUNDS, Bounds, project
-from satisfaction.ranking.rises import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
+from satisfaction.ranking.rise_bounds import BOUNDS, Bounds, project
+from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
 from satisfaction.ranking.units import UNDECLARED, Selection
@@ -476,7 +476,7 @@ def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
     """Columns `RISE_RANGE` of (k, p, 2p - 1) frequencies, the stated ones first."""
     p = frequency.shape[1]
     start = int(np.clip(places + p - 1, 0, 2 * p - 1))
-    return compared(frequency[:, :, start:].sum(axis=2), equal=None).columns(RISE_RANGE)
+    return compared(list(frequency[:, :, start:].sum(axis=2)), equal=None).columns(RISE_RANGE)
 
 
 def _depends(number: int, p: int, places: int) -> Text:

@@ -21,7 +21,7 @@ from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.membership import Membership, decide, top_membership, untested
 from satisfaction.ranking.pairs import Ints
 from satisfaction.ranking.rank import STATUS, Ranking
-from satisfaction.ranking.rise import new_rank_tests, rank_claims
+from satisfaction.ranking.rise_bounds import new_rank_tests, rank_claims
 from satisfaction.ranking.targets import threshold_verdicts
 
 COLUMNS = ("code", "listed", "listed_in_a_row", "tied_waves", "step")

@@ -24,7 +24,7 @@ from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
-from satisfaction.ranking import membership, probability, rates, rise
+from satisfaction.ranking import membership, probability, rates, rise_bounds
 from satisfaction.ranking.critical_values import DRAWS, SEED
 from satisfaction.ranking.drawn import DrawnModel
 from satisfaction.ranking.grades import (
@@ -49,7 +49,7 @@ from satisfaction.ranking.pairs import (
 )
 from satisfaction.ranking.probability import Between, Posterior
 from satisfaction.ranking.rates import RatePosterior
-from satisfaction.ranking.rises import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
+from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
     PRIORS,
@@ -842,7 +842,7 @@ def _since_numbers(
 ) -> tuple[Membership, Floats]:
     """Test a rise since published ranks, given by unit."""
     goal = _published_ranks(later, since) - places
-    rose = rise.new_rank_tests(rise.rank_claims(later.pairs), goal)
+    rose = rise_bounds.new_rank_tests(rise_bounds.rank_claims(later.pairs), goal)
     if not isinstance(later.model, Posterior):
         return Membership(*rose), _within(later.model, goal)
     known = later.posterior
@@ -872,14 +872,14 @@ def _since_ranking(
     rank_before = rises.ranks[:, :, 0]
     rank_after = rises.ranks[:, :, 1]
     before = pairs_of(waves.before, sign)
-    after = rise.rank_claims(later.pairs)
+    after = rise_bounds.rank_claims(later.pairs)
     if base == "published":
         goal = competition_rank(before) - places
         rose = rank_after <= goal
-        tests = rise.new_rank_tests(after, goal)
+        tests = rise_bounds.new_rank_tests(after, goal)
     else:
         rose = rank_before - rank_after >= places
-        tests = rise.change_tests(rise.rank_claims(before), after, places)
+        tests = rise_bounds.change_tests(rise_bounds.rank_claims(before), after, places)
     chance = {"probability": rose.mean(axis=0)} | rises.compared(rose).columns()
     return Membership(*tests), chance
 

@@ -36,8 +36,8 @@ from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds, sums_by_area
+from satisfaction.ranking.area_rankings import may_be_ranked
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rules import may_be_ranked
 from satisfaction.sampling.design import SampleDesign
 
 PART_MISSING = _("a part of this index has no figure")

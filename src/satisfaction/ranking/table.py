@@ -339,7 +339,7 @@ class RankingSummary(Facts):
     model_dependent : tuple of str
         Only for rates: units whose probability of the list depends on the prior (by more than 0.1).
     moved_by_rounding, minimum_df, minimum_deff, se_from_larger, side, wrongly_ordered
-        Only under declared rules (`ranking.rules`).
+        Only under declared rules (`ranking.area_rankings`).
     tie_break, ordered_by_tie_break : str, int
         The score by which ties are broken, and how many ranks it moves; only where one is declared.
     taken_as_exact : tuple of str

@@ -19,6 +19,7 @@ from satisfaction.declarations.rules import RankingRules, Target, Threshold
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.language import _
+from satisfaction.ranking.area_rankings import Rankings, has_enough
 from satisfaction.ranking.borrowed_errors import Floored
 from satisfaction.ranking.membership import (
     Membership,
@@ -30,8 +31,7 @@ from satisfaction.ranking.membership import (
 from satisfaction.ranking.pairs import TIE, Floats
 from satisfaction.ranking.probability import NODES, Posterior, one_more
 from satisfaction.ranking.rank import STATUS, VERDICT, Ranking
-from satisfaction.ranking.rise import new_rank_tests, rank_claims
-from satisfaction.ranking.rules import Rankings, has_enough
+from satisfaction.ranking.rise_bounds import new_rank_tests, rank_claims
 
 COLUMNS = (
     "code",

@@ -29,8 +29,8 @@ from satisfaction.publication.ranking_table import (
     within_table,
 )
 from satisfaction.publication.tables import indices_table
+from satisfaction.ranking.area_rankings import rank_by_rules, rank_within, rounded
 from satisfaction.ranking.rank import rank
-from satisfaction.ranking.rules import rank_by_rules, rank_within, rounded
 from satisfaction.ranking.targets import below_tests, target_verdicts
 
 EXACT = 1e-12  # figures that only pass through

@@ -16,7 +16,7 @@ from coverage_study.rises import EVERYONE, UNFLAGGED
 from satisfaction.comparison.words import _chance
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking.change import OF_RATES, OF_SCORES, RISE_RANGE, rank_change
-from satisfaction.ranking.rises import (
+from satisfaction.ranking.rise_probability import (
     RATE_WAVES,
     Changes,
     DrawnRises,
