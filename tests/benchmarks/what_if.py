@@ -105,7 +105,9 @@ def main() -> None:
         shutil.copytree(chosen.wave.parent, root / "surveys", ignore=ignored)
         bench = sat.open_wave(root / "surveys" / chosen.wave.name)
         assert bench.results
-        print(f"{'what-if':14}{'slider':26}{'moves':>6}{'median':>8}{'largest':>9}  ms CPU, bar {BAR}")
+        print(
+            f"{'what-if':14}{'slider':26}{'moves':>6}{'median':>8}{'largest':>9}  ms CPU, bar {BAR}"
+        )
         for title, what, moves_of in WHAT_IFS:
             start = time.process_time()
             shown = what(bench)
