@@ -242,7 +242,8 @@ def lay_out(design: SampleDesign, counted: Tally) -> Sample:
     """Lay a design over the rows of one of its tallies."""
     asked: tuple[Any, ...] = (design.strata, design.stages, design.fpc, design.collapse)
     asked += (design.lonely_psu, design.weight_column, design.weighting, design.replicates)
-    return _LAST_SAMPLES.of(counted.keys, asked, partial(_laid_out, design, counted))
+    sample: Sample = _LAST_SAMPLES.of(counted.keys, asked, partial(_laid_out, design, counted))
+    return sample
 
 
 def _laid_out(design: SampleDesign, counted: Tally) -> Sample:

@@ -351,7 +351,7 @@ def _levels_of(cells: pd.DataFrame, columns: tuple[str, ...], position: Mapping[
     different = cells[list(columns)].drop_duplicates(ignore_index=True)
     of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
     of_different.append(-1)  # of a cell that matches none
-    return np.array(of_different)[matched(cells, different, columns)]
+    return np.asarray(np.array(of_different)[matched(cells, different, columns)])
 
 
 def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> Sparse:
