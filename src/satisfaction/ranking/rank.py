@@ -630,6 +630,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if options.multiplicity:
         deciding = membership.over_the_table(tests, options.multiplicity)
     normal = probability.fit(pairs.score, pairs.se, options.between)
+    normal = replace(normal, one_grid=options.one_grid)
     models = _models(normal, pairs, options)
     model = models[options.prior]
     if pairs.drawn is not None:
