@@ -53,7 +53,8 @@ class AnsweredSums:
     @property
     def satisfied(self) -> Floats:
         """Return the weighted share of the satisfied among the respondents: (p,)."""
-        return np.asarray(self.weight[:, 1] / self.weight.sum(axis=1))
+        everybody = self.weight.sum(axis=1)
+        return np.asarray(self.weight[:, 1] / everybody)
 
     def score(self, odds: float | Floats) -> Floats:
         """Return the scores of everybody if the satisfied had `odds` (one number, or one an area) times the odds of answering: (p,)."""
