@@ -167,7 +167,7 @@ def has_enough(table: pd.DataFrame, rules: RankingRules) -> Bools:
     """Tell which areas have answers enough, (p,) bool; a score that rests on no answers has."""
     answers = table["n"]
     enough = (answers >= rules.minimum_n) | answers.isna()
-    return enough.to_numpy(bool)
+    return np.asarray(enough, dtype=bool)
 
 
 def _rank(

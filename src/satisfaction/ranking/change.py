@@ -469,8 +469,7 @@ def _read_waves(later: object, earlier: object, **arrays: Any) -> Waves:
         return waves_from_arrays(later, earlier, **arrays)
     of_arrays = [arrays[name] for name in ("se", "cov", "df", "names")]
     twice = any(one is not None for one in of_arrays)
-    both = isinstance(later, Estimates) and isinstance(earlier, Estimates)
-    if twice or not both:
+    if twice or not isinstance(later, Estimates) or not isinstance(earlier, Estimates):
         raise RankingError(
             "K146",
             _("Give two Estimates (they bring se, cov, df and names) or two arrays."),

@@ -87,7 +87,7 @@ def standing(ranking: Ranking) -> dict[str, str]:
     "no".
     """
     if "listed" in ranking.table:  # thresholds act on the list
-        return ranking.table.set_index("unit")["listed"].to_dict()
+        return dict(ranking.table.set_index("unit")["listed"])
     stands = dict.fromkeys(ranking.table["unit"], "no")
     stands |= dict.fromkeys(ranking.summary.listed, "yes")
     return stands | dict.fromkeys(ranking.summary.tied_at_cut, "tied")

@@ -168,7 +168,7 @@ def waves_from_arrays(
     freedom = np.full((2, p), np.inf)
     if df is not None:
         freedom = shaped(df, "df", (2, p), scalar=True)
-    shared = {
+    shared: dict[str, Any] = {
         "se": None,
         "names": None if names is None else tuple(names),
         "ranked": ranked,
