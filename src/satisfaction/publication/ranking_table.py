@@ -92,6 +92,8 @@ def ranking_table(
     """
     table = ranking.table.rename(columns={"unit": "code"})
     ranked = estimates[survey.ranked_level].of(survey.ranked)
+    # a combined score that lacks a component is none, and so has no error
+    table["se"] = table["se"].where(table["estimate"].notna())
     table["n"] = whole_numbers(ranked.table["n"])
     table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
