@@ -67,16 +67,6 @@ class AnsweredSums:
         means = (stands_for * self.value).sum(axis=1) / (stands_for * self.valid).sum(axis=1)
         return np.asarray(means @ self.coefficients)
 
-    def only(self, areas: Bools) -> AnsweredSums:
-        """Return the sums of some areas."""
-        return replace(
-            self,
-            weight=self.weight[areas],
-            valid=self.valid[areas],
-            value=self.value[areas],
-            fraction=self.fraction[areas],
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class CrossingOdds:
