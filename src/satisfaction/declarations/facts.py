@@ -478,8 +478,9 @@ def read_nonrespondents(
     Returns
     -------
     DataFrame
-        One row a person: strata, PSU, the items of the nonresponse step and of the base step. Single and number items as the
-        respondents', others as text; a value that is not known is missing, which only `multiply` and `divide` allow.
+        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step.
+        Single and number items as the respondents', others as text; a value that is not known is missing, which only
+        `multiply` and `divide` allow.
 
     Raises
     ------
@@ -520,7 +521,7 @@ def read_nonrespondents(
         undrawn = compared["_drawn"] == "left_only"
         problem = _("The PSU is not in that stratum of the sample table")
         _refuse(path, undrawn, "S169", problem, sample[roles.psu])
-    return pd.DataFrame(columns).reset_index(drop=True)
+    return pd.DataFrame(columns)
 
 
 # ---- outcomes
