@@ -59,6 +59,7 @@ from satisfaction.ranking.table import (
     check_options,
     check_places,
     conventions,
+    errors_of,
     is_whole,
     notes,
     point_summary,
@@ -668,7 +669,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     published: dict[str, Any] = {}
     published["unit"] = list(units.names)
     published["estimate"] = units.estimate
-    published["se"] = np.sqrt(np.diag(units.cov))
+    published["se"] = errors_of(units)
     rows = pd.DataFrame(published | spread_out(columns, units))
     summary = summarise(
         units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=normal
