@@ -161,7 +161,7 @@ def _range_quantiles(level: float, groups: int, df: tuple[float, ...]) -> Floats
             break
     quantiles = np.exp(at)
     quantiles.flags.writeable = False
-    return quantiles
+    return np.asarray(quantiles)
 
 
 # ---- one unit against others

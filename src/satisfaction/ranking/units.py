@@ -243,7 +243,8 @@ def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
     if wrong.any():
         names = np.array(units.names, dtype=object)
         culprits = shortened(names[wrong])
-        with_names = Text(f"{text.zh}: {culprits}", f"{text.en}: {culprits}")
+        chinese = f"{text.zh}: {culprits}"
+        with_names = Text(chinese, f"{text.en}: {culprits}")
         raise RankingError(code, with_names, hint=NOT_RANKED)
 
 
