@@ -66,7 +66,7 @@ from satisfaction.foundation.errors import (
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, semicolon_list
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.yaml import Document, Location, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Document, Label, Location, Record, read_yaml, validated
 
 TRIAL = _("trial, not an official result")
 SIMULATED = _("simulated data, not a real survey")
@@ -188,6 +188,8 @@ class Survey:
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
         Parts of the results that `run` did not compute from this survey; they make it a trial too.
+    provisional : Text or None
+        That the main ranking is awaited and another one stands in its place.
 
     Examples
     --------
@@ -220,6 +222,7 @@ class Survey:
     rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
+    provisional: Text | None = None
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
@@ -289,7 +292,24 @@ class Survey:
         as_read = self.as_read
         if as_read is not None and as_read is not self:
             as_read = as_read.without_rankings(names)
-        return replace(self.led_by(first), further=tuple(others), as_read=as_read)
+        provisional = self.provisional
+        main = self.all_rankings[0]
+        if main.name in names:
+            provisional = _(
+                "the main ranking, by {main}, is awaited; {score} is ranked in its place for now",
+                main=self._title(main.score),
+                score=self._title(first.score),
+            )
+        led = self.led_by(first)
+        return replace(led, further=tuple(others), as_read=as_read, provisional=provisional)
+
+    def _title(self, score: str | None) -> Text:
+        """Return what a score is called; the questionnaire's ranked one where none is named."""
+        name = score or self.questionnaire.ranked
+        titles: dict[str, Label] = {**self.questionnaire.rates, **self.questionnaire.indices}
+        if name in titles:
+            return titles[name].text
+        return self.composed.get(name, Text(name))
 
     def ranked_by(self, other: RankedBy) -> Survey:
         """Return the same survey, ranked otherwise; it is a trial where this one is."""
@@ -326,7 +346,7 @@ class Survey:
 
     @property
     def marks(self) -> Text | None:
-        """Return what every output must say: a trial, simulated, or no design error; None if none of them."""
+        """Return what every output must say: a trial, simulated, no design error, or another ranking than the main one."""
         marks = []
         if self.departures():
             marks.append(TRIAL)
@@ -334,6 +354,8 @@ class Survey:
             marks.append(SIMULATED)
         if self.declared.selection != "probability":
             marks.append(NO_DESIGN_ERROR)
+        if self.provisional is not None:
+            marks.append(self.provisional)
         if not marks:
             return None
         return semicolon_list(marks)
