@@ -162,7 +162,8 @@ def leanings(keys: Sequence[str] | pd.Series, *purpose: object) -> Array:
     deviates = [
         generator(PLACES_SEED, *purpose, name).standard_normal() for name in places.categories
     ]
-    return np.asarray(deviates)[places.codes]
+    of_rows: Array = np.asarray(deviates)[places.codes]
+    return of_rows
 
 
 def simulated_communities(frame: pd.DataFrame, strata: Sequence[str], psu: str) -> pd.DataFrame:
