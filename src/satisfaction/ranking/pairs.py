@@ -79,7 +79,8 @@ class Pairs:
 
     def reversed(self) -> Pairs:
         """The same pairs with the order of the units turned round."""
-        turned = replace(self, score=-self.score, t=-self.t, p_better=self.p_better.T)
+        p_worse = self.p_better.T
+        turned = replace(self, score=-self.score, t=-self.t, p_better=p_worse)
         return replace(turned, drawn=None)
 
     @property
@@ -137,8 +138,10 @@ def spread_of(cov: Floats) -> Floats:
 def correlated(cov: Floats) -> bool:
     """Whether any two units' errors are correlated beyond rounding (1e-12)."""
     se = np.sqrt(np.diag(cov))
-    covariance = np.abs(cov - np.diag(np.diag(cov)))
-    return bool(np.any(covariance > NEGLIGIBLE * se[:, None] * se))
+    of_each = np.diag(np.diag(cov))
+    covariance = np.abs(cov - of_each)
+    negligible = NEGLIGIBLE * se[:, None] * se
+    return bool(np.any(covariance > negligible))
 
 
 def competition_rank(pairs: Pairs) -> Ints:
@@ -171,15 +174,17 @@ def _dense_rank(pairs: Pairs) -> Ints:
     """Rank among distinct scores: 1 + the number of better groups of ties."""
     best_first = np.argsort(-pairs.score, kind="stable")
     begins_a_group = pairs.t[best_first[:-1], best_first[1:]] > 0
+    groups_before = np.cumsum(begins_a_group)
     ranks = np.empty(len(best_first), dtype=np.int64)
-    ranks[best_first] = np.append(1, 1 + np.cumsum(begins_a_group))
+    ranks[best_first] = np.append(0, groups_before) + 1
     return ranks
 
 
 def others(matrix: Floats) -> Floats:
     """Each row without its diagonal entry, (p, p) -> (p, p-1)."""
     p = len(matrix)
-    return matrix[~np.eye(p, dtype=bool)].reshape(p, p - 1)
+    off_diagonal = ~np.eye(p, dtype=bool)
+    return matrix[off_diagonal].reshape(p, p - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,5 +265,6 @@ def _tiers(score: Floats, proven: Bools) -> Ints:
     """1 + the longest chain of proven steps above each unit, (p,)."""
     tiers = np.ones(len(score), dtype=np.int64)
     for unit in np.argsort(-score, kind="stable"):  # whoever is proven better has the larger score
-        tiers[unit] = 1 + tiers[proven[:, unit]].max(initial=0)
+        ahead = proven[:, unit]
+        tiers[unit] = 1 + tiers[ahead].max(initial=0)
     return tiers
