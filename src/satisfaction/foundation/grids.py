@@ -394,13 +394,9 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     ------
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
-<<<<<<< HEAD
-        for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
-        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F447 for errors in cells of an old workbook; F446 for members of a zip
-=======
         for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F120 for a text that is cut off; F119
-        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F446 for members of a zip
->>>>>>> main
+        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F447 for errors in
+        cells of an old workbook; F446 for members of a zip
         file that are not read within it and may hold answers.
     """
     kind = path.suffix.lower()
