@@ -612,7 +612,7 @@ def test_targets_of_a_ranked_rate_have_the_range_of_the_list(small):
     assert row[RANGE_MET[0]] == pytest.approx(named["probability_low"])
     assert row[RANGE_MET[1]] == pytest.approx(named["probability_high"])
     assert row["model_dependent"] == ("yes" if named["model_dependent"] else "no")
-    assert (row[RANGE_MET[0]] <= row["probability"]) and (row["probability"] <= row[RANGE_MET[1]])
+    assert row[RANGE_MET[0]] <= row["probability"] <= row[RANGE_MET[1]]
 
 
 def test_open_links_decide_no_target_and_no_threshold(small):
