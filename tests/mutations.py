@@ -113,8 +113,8 @@ FAULTS = (
     ),
     Fault(
         "variance: residuals weighted by the wrong weights",
-        "regression_on_margins(margins, n * entering, moments)",
-        "regression_on_margins(margins, n, moments)",
+        "inverse_of_margins(self.margins, self.n * self.entering)",
+        "inverse_of_margins(self.margins, self.n)",
         f"{VARIANCE} whole/test_reference.py",
     ),
     Fault(

@@ -779,6 +779,8 @@ SCORES = np.arange(6.0)
         ("K143", {"se": None}),
         ("K143", {"cov": np.eye(12)}),
         ("K144", {"se": None, "cov": np.eye(12) + np.eye(12, k=1) / 2}),
+        ("K144", {"se": None, "cov": np.eye(12) - 2 * np.eye(12, k=6) - 2 * np.eye(12, k=-6)}),
+        ("K144", {"se": None, "cov": np.where(np.eye(12) == 1, np.nan, 0.0)}),
         ("K101", {"se": None, "cov": np.eye(6)}),
         ("K101", {"se": SE[:, :5]}),
         ("K101", {"earlier": SCORES[:5]}),

@@ -339,6 +339,26 @@ def areas_within(codes: Iterable[str], parents: dict[str, str]) -> dict[str, int
 # ---- frame and sample
 
 
+def read_frame(
+    path: Path, strata: list[str], *, areas: pd.DataFrame | None, area: str
+) -> pd.DataFrame:
+    """Read the population of every stratum, as text; parts of a stratum, in rows that other columns tell apart, add up.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S133 no count, S134 a row that stands twice, S185-S187 from `with_area_codes`.
+    """
+    table = _read_answers(path, (*strata, "population"), areas=areas, column=area)
+    numbers = pd.to_numeric(table["population"], errors="coerce")
+    valid = np.isfinite(numbers) & (numbers >= 0)
+    _refuse(path, ~valid, "S133", _("`{count}` is no count", count="population"))
+    apart = [name for name in table if name != "population"]
+    if strata:
+        _refuse(path, table[apart].duplicated(), "S134", _("A level stands twice"))
+    return table.reset_index(drop=True)
+
+
 def check_frame_and_sample(
     frame: pd.DataFrame,
     sample: pd.DataFrame,

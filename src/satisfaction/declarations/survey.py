@@ -34,6 +34,7 @@ from satisfaction.declarations.facts import (
     read_areas,
     read_cases,
     read_counts,
+    read_frame,
     read_history,
     read_nonrespondents,
     read_outcomes,
@@ -685,12 +686,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if declared.areas is not None:
         areas = read_areas(folder / declared.areas.file, roles.area)
     if declared.frame is not None:
-        frame = read_answer_table(
-            folder / declared.frame.file,
-            (*roles.strata, "population"),
-            areas=areas,
-            column=roles.area,
-        )
+        frame = read_frame(folder / declared.frame.file, roles.strata, areas=areas, area=roles.area)
     if declared.sample is not None:
         chances = ("psu_probability", "person_probability", "planned")
         sample = read_answer_table(

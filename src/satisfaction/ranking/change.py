@@ -29,7 +29,7 @@ from satisfaction.ranking.probability import (
     frequencies,
 )
 from satisfaction.ranking.rank import of_rates
-from satisfaction.ranking.rates import compared
+from satisfaction.ranking.rates import FEW, RISING, Compared, compared_rises
 from satisfaction.ranking.rise_bounds import BOUNDS, Bounds, project
 from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import holm_sets, tukey_sets
@@ -67,6 +67,12 @@ OF_SCORES = _(
     "Probabilities of rises hold on average only: two waves hardly tell how far true scores "
     "changed, nor whether all of them did or few. Where few changed, or none, rises are less likely "
     "than stated, where all did, likelier; the range beside a probability says how much depends on it."
+)
+OF_FEW = _(
+    "With fewer than {few} units probabilities of rises were up to twice too high in simulations: each "
+    "from {least:g} on counts as depending on the model, and its range reaches down to half of it.",
+    few=FEW,
+    least=RISING,
 )
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
@@ -442,8 +448,11 @@ def rank_change(
 
 def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
     """Columns `RISE_RANGE` of (k, p, 2p - 1) frequencies, the stated ones first."""
-    shares = list(_at_least(frequency, places))
-    return compared(shares, equal=None).columns(RISE_RANGE)
+    rose = list(_at_least(frequency, places))
+    if places > 0:
+        return compared_rises(rose).columns(RISE_RANGE)
+    fell = compared_rises([1 - chance for chance in rose])
+    return Compared(1 - fell.high, 1 - fell.low, fell.depends).columns(RISE_RANGE)
 
 
 def _at_least(frequency: Floats, places: int) -> Floats:
@@ -536,6 +545,8 @@ def _with_certainty(
     if waves.relation.startswith("unknown"):
         notes.append(_("Covariance of the waves unknown: probabilities take them as independent."))
     notes.append(OF_RATES if is_rate else OF_SCORES)
+    if summary.p < FEW:
+        notes.append(OF_FEW)
     depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
     if depends:
         notes.append(_depends(len(depends), summary.p, places))
