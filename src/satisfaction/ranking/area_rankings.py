@@ -406,10 +406,7 @@ def _rows(estimates: Estimates, rows: Ints) -> Estimates:
     drawn = estimates.drawn
     if drawn is not None:
         drawn = drawn.of(rows)
-    return replace(
-        estimates,
-        drawn=drawn,
-        table=estimates.table.iloc[rows].reset_index(drop=True),
-        cov=estimates.cov[np.ix_(rows, rows)],
-        contributions=estimates.contributions.of(rows),
-    )
+    table = estimates.table.iloc[rows].reset_index(drop=True)
+    cov = estimates.cov[np.ix_(rows, rows)]
+    contributions = estimates.contributions.of(rows)
+    return replace(estimates, drawn=drawn, table=table, cov=cov, contributions=contributions)

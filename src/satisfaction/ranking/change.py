@@ -417,6 +417,12 @@ def rank_change(
     table = table.assign(**spread_out(columns, waves.after))
     table = table.astype(dict.fromkeys(("rise_low", "rise_high", "all_low", "all_high"), "Int64"))
     rising = int((table["rise"] >= places).sum())
+    unproven = _(
+        "Units whose rank rose by {places} or more: {rising}. {not_both}",
+        places=places,
+        rising=rising,
+        not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
+    )
     summary = ChangeSummary(
         p=p,
         not_ranked=tuple(table["unit"][~waves.ranked]),
@@ -430,14 +436,7 @@ def rank_change(
         comparable=declared,
         draws=draws,
         seed=seed,
-        notes=(
-            _(
-                "Units whose rank rose by {places} or more: {rising}. {not_both}",
-                places=places,
-                rising=rising,
-                not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
-            ),
-        ),
+        notes=(unproven,),
     )
     if waves.selection == "probability":
         summary = _with_certainty(
