@@ -458,7 +458,8 @@ def _at_least(frequency: Floats, places: int) -> Floats:
     """Add up frequencies (..., p, 2p - 1) of rises by so many places or more: (..., p)."""
     p = frequency.shape[-2]
     start = max(places + p - 1, 0)
-    return np.asarray(frequency[..., start:].sum(axis=-1))
+    from_there = frequency[..., start:]
+    return np.asarray(from_there.sum(axis=-1))
 
 
 def _depends(number: int, p: int, places: int) -> Text:

@@ -174,11 +174,12 @@ def probability_of(known: Posterior, unit: int, places: int) -> float:
     row.
     """
     sd = np.maximum(known.sd, TIE)
-    at = known.mean[unit] + sd[unit] * NODES
+    mean = known.mean
+    at = mean[unit] + sd[unit] * NODES
     few = np.zeros((places, len(NODES)))
     few[0] = 1.0
     for other in np.delete(np.arange(len(sd)), unit):
-        distance = (known.mean[other] - at) / sd[other]
+        distance = (mean[other] - at) / sd[other]
         few = one_more(few, special.ndtr(distance))
     weight = np.exp(-(NODES**2) / 2)
     return float(few.sum(axis=0) @ weight / weight.sum())
