@@ -134,7 +134,7 @@ def test_the_survey_and_the_combined_score_stand_side_by_side(studied):
 
 def test_a_set_is_verified_and_a_planted_difference_found(studied, tmp_path):
     assert {path.name for path in studied.folder.iterdir()} == {
-        "stability.csv", "sources.csv", "stability.xlsx", "stability.json", "stability.html",
+        "stability.csv", "sources.csv", "stability.xlsx", "stability-en.xlsx", "stability.json", "stability.html",
         "stability-en.html", "run.json",
     }  # fmt: skip
     assert verify_any(studied.folder).code == IDENTICAL

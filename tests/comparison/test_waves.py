@@ -360,6 +360,7 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     assert {path.name for path in folder.iterdir()} == {
         "change.csv",
         "change.xlsx",
+        "change-en.xlsx",
         "change.json",
         "change.html",
         "change-en.html",
@@ -373,13 +374,16 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     )
     assert len(table) == 4
     workbook = CalamineWorkbook.from_path(folder / "change.xlsx")
-    assert workbook.sheet_names == [
-        "data",
-        "most_improved",
-        "change_sentences",
-        "notes",
-    ]
+    assert workbook.sheet_names == ["change", "most_improved", "change_sentences", "说明", "data"]
     assert workbook.get_sheet_by_name("data").to_python()[0] == list(table)
+    for name in workbook.sheet_names[:-1]:
+        for heading in workbook.get_sheet_by_name(name).to_python()[0]:
+            assert re.search("[\u4e00-\u9fff]", str(heading)), heading
+    english = CalamineWorkbook.from_path(folder / "change-en.xlsx")
+    assert english.sheet_names[-2] == "notes"
+    for name in english.sheet_names[:-1]:
+        for heading in english.get_sheet_by_name(name).to_python()[0]:
+            assert str(heading).isascii(), heading
     assert [one["survey"] for one in record["waves"]] == ["small-wave", "small-second"]
     assert record["waves"][0]["inputs"]["responses/all.csv"] == sha256(small.csv)
     assert record["waves"][1]["inputs"]["responses/all.csv"] == sha256(
@@ -610,6 +614,7 @@ def test_a_rolling_index_is_written_beside_the_last_wave(call, small, second):
     assert {path.name for path in folder.iterdir()} == {
         "rolling.csv",
         "rolling.xlsx",
+        "rolling-en.xlsx",
         "rolling.json",
         "rolling.html",
         "rolling-en.html",

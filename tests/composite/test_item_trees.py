@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from scipy import sparse, stats
 
 import item_trees
-from conftest import COUNTIES
+from conftest import COUNTIES, side_by_side
 from satisfaction.comparison.assessments import assessments_of
 from satisfaction.comparison.combined import combine
 from satisfaction.composite.ledger import WavePoints, followed, ledger
@@ -441,7 +441,8 @@ def test_without_marks_the_draws_are_those_of_the_standard_error(wave, tmp_path)
     drawn = assessments_of(
         results.survey, tmp_path / "combined.yaml", results=results, draws=40_000
     )
-    by_se = combine(results, tmp_path / "combined.yaml").table.set_index("code").loc[list(COUNTIES)]
+    by_se = side_by_side(combine(results, tmp_path / "combined.yaml"))
+    by_se = by_se.set_index("code").loc[list(COUNTIES)]
     table = drawn.drawn_table.set_index("code")
     assert table["score"].to_numpy() == pytest.approx(by_se["score"].to_numpy(), rel=1e-11)
     onsite = 0.2 * np.array([2, 1, 3, 1.5])
@@ -851,7 +852,7 @@ def test_a_drawn_score_is_not_carried_from_wave_to_wave_by_a_standard_error(rank
 
 def test_combined_shows_the_same_ranking(wave, ranked):
     results, folder = wave
-    table = combine(results, folder / "combined.yaml").table.set_index("code")
+    table = side_by_side(combine(results, folder / "combined.yaml")).set_index("code")
     own = ranked.further["combined"].ranking.table.set_index("unit").loc[table.index]
     columns = ["rank", "marginal_low", "marginal_high", "simultaneous_low", "probability_bottom"]
     for column in columns:

@@ -382,14 +382,10 @@ def test_a_combined_score_of_it_has_no_error_though_a_component_declares_one(wav
     code, out, err = call("combined", small.folder)
     assert code == 0, err
     assert not re.search("<NA>|nan|rank set", out)
-    (path,) = (small.folder / "out").rglob("combined.csv")
+    (path,) = (small.folder / "out").rglob("combined_ranking.csv")
     table = pd.read_csv(path)
-    assert table["score"].notna().all()
-    assert (
-        table[["se", "df", "marginal_low", "rank_survey_low", "probability_bottom"]]
-        .isna()
-        .all(axis=None)
-    )
+    assert table["estimate"].notna().all()
+    assert table[["se", "marginal_low", "probability_bottom"]].isna().all(axis=None)
 
 
 def outputs(path: Path) -> str:

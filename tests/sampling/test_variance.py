@@ -11,7 +11,7 @@ from satisfaction.sampling.variance import (
     Clusters,
     contributions,
     crossed,
-    domain_df,
+    domain_members,
     simple_variance,
 )
 
@@ -73,9 +73,8 @@ def test_regression_solves_the_normal_equations_in_separate_blocks():
 def test_df_counts_only_psus_with_valid_members_of_the_domain():
     valid = np.array([[1, 0], [1, 1], [2, 1], [1, 1], [0, 1], [1, 0], [1, 1], [1, 1], [1, 1]])
     domain = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
-    np.testing.assert_array_equal(
-        domain_df(domain, valid, CLUSTERS, domains=2), [[4 - 2, 4 - 2], [4 - 1, 3 - 1]]
-    )
+    members = domain_members(domain, valid, CLUSTERS, domains=2)
+    np.testing.assert_array_equal(members.each_df(), [4 - 2, 4 - 2, 4 - 1, 3 - 1])
 
 
 def test_simple_variance_with_and_without_replacement():

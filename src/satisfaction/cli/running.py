@@ -194,9 +194,7 @@ def _summary(results: Results) -> None:
     whole = results.whole.table.set_index("measure")
     labels = survey.questionnaire.rates | survey.questionnaire.indices
     names = area_labels(survey)
-    tell(survey.declared.title)
-    if survey.marks:
-        tell(_("*** {mark} ***", mark=survey.marks))
+    _tell_title(survey)
     absent = unanswered_areas(survey, results.responses.by_area)
     delivered = (
         *unread_lines(results.responses.not_read),
@@ -255,6 +253,13 @@ def _summary(results: Results) -> None:
         tell()
         tell(score_labels(other.survey)[other.survey.ranked][1])
         _tell_ranking(other)
+
+
+def _tell_title(survey: Survey) -> None:
+    """Print what the survey is called, and what must be said of its sample."""
+    tell(survey.declared.title)
+    if survey.marks:
+        tell(_("*** {mark} ***", mark=survey.marks))
 
 
 def _tell_ranking(results: Results) -> None:
@@ -356,20 +361,25 @@ def _tell_handover(results: Results, folder: Path) -> None:
     tell(f"\n{design_call(results)}")
 
 
-@command(_("Combine the survey with other components and rank."))
+@command(_("The ranking by the combined score alone, in a set of its own."))
 @FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
 @ENGINE
 def combined(folder: Path, declared: Path | None, engine: str) -> None:
-    """Combine the survey with other components and rank."""
-    from satisfaction.comparison.combined import combine, combined_lines, export_combined
+    """The ranking by the combined score alone, in a set of its own."""
+    from satisfaction.comparison.combined import combine, export_combined
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run
+    from satisfaction.publication.combined import formula_lines
 
     results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
     found = combine(results, declared or folder / "combined.yaml")
-    written = export_combined(results, found)
-    _tell(combined_lines(results, found), written)
+    written = export_combined(found)
+    _tell_title(found.survey)
+    for line in formula_lines(found):
+        tell(line)
+    _tell_ranking(found)
+    _tell([], written)
 
 
 @command(_("Score assessments by points: every level, department, class, ledger; and draw."))
@@ -549,20 +559,21 @@ def verify(folder: Path, survey: Path | None, mark: bool) -> None:
     "--out",
     type=FOLDER,
     default=None,
-    words=_("also write an .xlsx or .csv file, or a folder that `verify` can recompute"),
+    words=_("also write a new folder that `verify` can recompute"),
 )
 def compare(old: Path, new: Path, out: Path | None) -> None:
     """Which figures changed between two file sets, and why."""
-    from satisfaction.comparison.compare import check_written, comparison_lines, write_comparison
     from satisfaction.comparison.compare import compare as compare_sets
+    from satisfaction.comparison.compare import comparison_lines, export_comparison
+    from satisfaction.foundation.files import refuse_existing
 
     if out is not None:
-        check_written(out)
+        refuse_existing(out)
     found = compare_sets(old, new)
     for line in comparison_lines(found):
         tell(line)
     if out is not None:
-        tell(_("written: {path}", path=write_comparison(found, out)))
+        tell(_("written: {path}", path=export_comparison(found, out)))
     if not found.nothing:
         sys.exit(DIFFERENT)
 

@@ -110,7 +110,7 @@ def _record(folder: Path, outputs: Mapping[str, str]) -> dict[str, Any]:
 
 def _inputs(record: Mapping[str, Any]) -> dict[str, str]:
     """Return the hashes of all inputs, by wave and name."""
-    inputs = dict(record.get("combined_inputs") or record.get("inputs", {}))
+    inputs = dict(record.get("inputs", {}))
     official = record.get("official", {})
     for name, digest in official.get("files", {}).items():
         inputs[f"{official['set']}: {name}"] = digest
@@ -131,7 +131,7 @@ def _rolling(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) ->
 def _combined(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
     (wave,) = waves
     results = run(read_survey(wave))
-    return export_combined(results, combine(results, wave / options["declared"]), folder)
+    return export_combined(combine(results, wave / options["declared"]), folder)
 
 
 def _assessment(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:

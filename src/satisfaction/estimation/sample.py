@@ -27,7 +27,6 @@ from satisfaction.sampling.variance import (
     Sparse,
     contributions,
     crossed,
-    domain_df,
     domain_members,
     psu_totals,
     psus_minus_strata,
@@ -135,36 +134,26 @@ class Sample:
             return self._replicate_df(self.inside)
         return psus_minus_strata(self.clusters.psu[self.inside], self.clusters.stratum)
 
-    def domain_df(self, domain: Array, valid: Array, *, domains: int) -> Array:
-        """Return the degrees of freedom of each domain and measure: (D, M) int.
-
-        PSUs with valid members minus their strata; under replicate weights the rank of the members' weights minus 1 (as R's
-        `degf` of a subset), at most the design's.
-        """
-        if self.replicates is None:
-            return domain_df(domain, valid, self.clusters, domains=domains)
-        df = np.zeros((domains, valid.shape[1]), dtype=np.int64)
-        for m in range(valid.shape[1]):
-            inside = valid[:, m] > 0
-            if m and np.array_equal(inside, valid[:, m - 1] > 0):
-                df[:, m] = df[:, m - 1]
-                continue
-            for d in range(domains):
-                members = inside & (domain == d)
-                df[d, m] = self._replicate_df(members)
-        return df
-
     def members(self, domain: Array, valid: Array, *, domains: int) -> Members:
         """Find the PSUs with a valid member of each domain and measure; quantities are domain-major.
 
-        Replicate weights do not say who shares a PSU: there the domains count as nested in each other, so that a combination
-        of several has the largest df among them.
+        Replicate weights do not say who shares a PSU: there df are the rank of the members' weights minus 1 (as R's `degf` of
+        a subset), at most the design's, and the domains count as nested in each other, so that a combination of several has
+        the largest df among them.
         """
         if self.replicates is None:
             return domain_members(domain, valid, self.clusters, domains=domains)
-        units = self.domain_df(domain, valid, domains=domains).ravel() + 1
-        numbers = np.arange(units.max(initial=1))
-        inside = numbers[:, None] < units
+        units: list[int] = []
+        known: dict[bytes, int] = {}
+        for at in range(domains):
+            for of_measure in valid.T:
+                rows = (domain == at) & (of_measure > 0)
+                key = rows.tobytes()
+                if key not in known:
+                    known[key] = self._replicate_df(rows) + 1
+                units.append(known[key])
+        numbers = np.arange(max(units, default=1))
+        inside = numbers[:, None] < np.array(units)
         stratum = np.zeros(len(inside), dtype=int)
         return Members(sp.csr_array(inside.astype(float)), stratum)
 

@@ -76,7 +76,8 @@ class RankOptions:
     """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
     `bottom` lists, `is_rate` says that the estimates are shares 0-1. `taken_as_exact` names parts of
     the scores that count as exact although nobody declares that they are: nothing is proven then.
-    Without `other_priors` the model of a rate stands alone. `one_grid` is `Posterior.one_grid`.
+    Without `other_priors` the model of a rate stands alone; without `graded` nobody has a grade.
+    `one_grid` is `Posterior.one_grid`.
     """
 
     level: float = 0.95
@@ -96,6 +97,7 @@ class RankOptions:
     is_rate: bool = False
     taken_as_exact: tuple[str, ...] = ()
     other_priors: bool = True
+    graded: bool = True
     one_grid: bool = False
 
     @property

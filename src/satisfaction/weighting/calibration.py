@@ -53,7 +53,7 @@ def calibrate(
     margins : mapping
         {"age": {level: population, ...}, ("county", "sex"): {(level, level): population, ...}, "income": total}; a number
         is the total of a numeric column. A pandas Series is a margin too: its index holds the levels (of a crossed margin a
-        MultiIndex, in the order of the names); so is a DataFrame with one column beside them.
+        MultiIndex, in the order of the names). `margin_targets` makes a margin of a table.
     method : {"poststratify", "raking", "linear", "logit"}
         poststratify takes exactly one (possibly crossed) categorical margin.
     bounds : (low, high), optional
@@ -242,8 +242,6 @@ def as_margins(margins: Any) -> Margins:
 
 
 def _levels(margin: str | tuple[str, ...], levels: Any) -> Levels | float:
-    if isinstance(levels, pd.DataFrame):
-        levels = _one_column(margin, levels)
     if isinstance(levels, pd.Series) and len(named(margin)) == levels.index.nlevels:
         return {level: float(population) for level, population in levels.items()}
     if isinstance(levels, Mapping):
@@ -251,16 +249,6 @@ def _levels(margin: str | tuple[str, ...], levels: Any) -> Levels | float:
     if isinstance(levels, Real) and not isinstance(levels, bool):
         return float(levels)
     raise _other_form(" x ".join(named(margin)), levels)
-
-
-def _one_column(margin: str | tuple[str, ...], table: pd.DataFrame) -> Any:
-    """Return the populations of a table whose levels stand in its index, or in columns of the margin's names."""
-    columns = list(named(margin))
-    if set(columns) <= set(table):
-        table = table.set_index(columns)
-    if table.shape[1] != 1:
-        return table
-    return table.iloc[:, 0]
 
 
 def _other_form(where: str, levels: Any) -> WeightsError:
@@ -272,7 +260,7 @@ def _other_form(where: str, levels: Any) -> WeightsError:
             name=type(levels).__name__,
         ),
         where=f"margins: {where}",
-        available=("{level: population}", "Series", "DataFrame with one column", "total"),
+        available=("{level: population}", "Series", "total"),
         hint=_(
             'Write {"age": {level: population}} or {"age": '
             'df.groupby("age")["w"].sum()}; the columns of a crossed margin are a tuple.'

@@ -17,13 +17,13 @@ from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.survey import population_note
 from satisfaction.foundation import figures
 from satisfaction.foundation.files import dated_folder, refuse_existing
-from satisfaction.foundation.language import Language, Text, _, use
+from satisfaction.foundation.language import Language, _, use
 from satisfaction.foundation.pages import across, fill, find_browser, page_name, print_pages
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.adoption import adoption_notes
-from satisfaction.publication.combined import AGGREGATIONS, scores_table, weighted_sum
+from satisfaction.publication.combined import formula_lines, scores_table
 from satisfaction.publication.labels import area_labels, score_labels
 from satisfaction.publication.manifest import beside_folder
 from satisfaction.publication.plots.canvas import address
@@ -89,7 +89,7 @@ def render(
         "across": across(file, language, languages),
         "alone": bool(name),
         "undeclared": summary["selection"] == UNDECLARED,
-        "formula": _formula(results),
+        "formula": formula_lines(results),
         "others": _others(results, language, languages),
     }
     without_rank = unranked_note(results.ranking, area_labels(survey))
@@ -143,21 +143,6 @@ def render(
     with use(language):
         values["pictures"] = _pictures(results, published, alone=bool(name))
         return fill("report.html", values, filters=rows.FILTERS)
-
-
-def _formula(results: Results) -> list[Text]:
-    """Say how the combined score is put together, where the ranking is by it."""
-    if results.combined is None or results.survey.ranked != COMBINED:
-        return []
-    declared = results.combined.inputs.declared
-    return [
-        _(
-            "combined score = {weights} ({aggregation})",
-            weights=weighted_sum(declared),
-            aggregation=AGGREGATIONS[declared.aggregation],
-        ),
-        _("source: {source}", source=declared.source),
-    ]
 
 
 def _others(results: Results, language: Language, languages: Sequence[Language]) -> list[rows.Row]:
