@@ -165,7 +165,7 @@ class Questionnaire(Record):
 
     def measures_of(self, scores: Collection[str | None]) -> set[str]:
         """Return the measures of persons that some scores are made of: themselves, or the parts of an index of areas."""
-        needed = set()
+        needed: set[str] = set()
         for score in scores:
             index = self.indices.get(score or "")
             if index is not None and index.level == "area":
