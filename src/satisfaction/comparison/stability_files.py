@@ -103,7 +103,6 @@ def study_stability(
         parts.weights,
         choices=Choices(weight_noise=weight_noise),
         seed=seed,
-        lines=parts.lines,
     )
     ranking = results.survey.rules.ranking
     found = stability(world, parts.areas, bottom=ranking.list_size, side=ranking.side, seed=seed)
@@ -145,7 +144,6 @@ def _study_combined(results: Results, *, weight_noise: float, seed: int) -> Stud
         seed=seed,
         scalings=parts.scalings,
         weight_sets=weight_sets,
-        lines=parts.lines,
     )
     rules = ranked.survey.rules.ranking
     found = stability(world, parts.areas, bottom=rules.list_size, side=rules.side, seed=seed)
@@ -249,7 +247,7 @@ def lines_of_stability(one: StudiedRanking) -> list[Text]:
                 what=KINDS[kind],
                 shift=shift,
                 changed=summary["list_changed"][kind],
-                bottom=summary.get("on_list", summary["bottom"]),
+                bottom=summary["bottom"],
             )
         )
     raised = shortened(one.parts.lent)
