@@ -48,7 +48,7 @@ REPLICATES = "sampling/test_replicates.py estimation/test_estimates.py"
 INTERVALS = "estimation/test_estimates_intervals.py estimation/test_estimates.py estimation/test_comparisons.py"
 RANKS = "ranking/test_ranking.py ranking/test_ranking_golden.py ranking/test_ranking_lists.py ranking/test_ranking_properties.py"
 MEASURES = "sampling/test_measures.py"
-RULES = "ranking/test_rules.py"
+RULES = "ranking/test_area_rankings.py"
 
 FAULTS = (
     Fault(
@@ -113,8 +113,8 @@ FAULTS = (
     ),
     Fault(
         "variance: residuals weighted by the wrong weights",
-        "regression_on_margins(margins, n * entering, moments)",
-        "regression_on_margins(margins, n, moments)",
+        "inverse_of_margins(self.margins, self.n * self.entering)",
+        "inverse_of_margins(self.margins, self.n)",
         f"{VARIANCE} whole/test_reference.py",
     ),
     Fault(

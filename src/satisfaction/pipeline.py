@@ -29,10 +29,10 @@ from satisfaction.foundation.errors import (
 from satisfaction.foundation.language import Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
+from satisfaction.ranking.area_rankings import Rankings, breaking_scores, rank_by_rules, rank_within
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.list_action import with_thresholds
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
 from satisfaction.ranking.selection_study import (
     DrawnReference,
     SelectionStudy,
@@ -446,7 +446,7 @@ def rank_design(
         Of the estimates.
     """
     scored = _scored(survey, design, counted, variance, tell)
-    ranking = rank_areas(scored.survey, scored.estimates)
+    ranking = rank_areas(scored.survey, scored.estimates, one_grid=True)
     return Ranked(scored.survey, design, scored.estimates, ranking, scored.combined, scored.awaited)
 
 
@@ -509,10 +509,21 @@ def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
 
 
 def trimming_notes(results: Results) -> list[Text]:
-    """Name the cells that a trimming step cut whole, so that part of their weight went to others: one note a step."""
+    """Say where a trimming step changed the sum of all weights, and name the cells that it cut whole, so that part of their
+    weight went to others.
+    """
     notes = []
-    for record in weighting_log(results):
-        if record["step"] != "trimming" or not record["whole"]:
+    steps = [record for record in weighting_log(results) if record["step"] == "trimming"]
+    for record in steps:
+        if "sum_change" in record:
+            changed = _(
+                "Trimming changed the sum of all weights by {change}: no weight was left that may take the rest. Widen the "
+                "bounds, leave out `strict`, or calibrate again after trimming.",
+                change=f"{record['sum_change']:+.2%}",
+            )
+            notes.append(changed)
+            continue
+        if not record["whole"]:
             continue
         note = _(
             "Trimming left all weights of {count} cells at a bound, and {lost} of all weight went to other cells: {names}.",
@@ -560,14 +571,18 @@ def estimate_areas(
     return estimates
 
 
-def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
-    """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
+def rank_areas(
+    survey: Survey, estimates: dict[str, Estimates], *, one_grid: bool = False
+) -> Ranking:
+    """Rank the areas by the questionnaire's ranked measure, under the declared rules; see `rank_by_rules`."""
     level = survey.ranked_level
     rules = survey.rules.ranking
     ranked = estimates[level].of(survey.ranked)
     floor = floored(survey, estimates, level)
     breaking = breaking_scores(rules, estimates[level])
-    ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+    ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking, one_grid=one_grid)
+    if survey.ranked in survey.composed:
+        ranking = replace(ranking, options=replace(ranking.options, graded=False))
     return with_thresholds(ranking, survey, estimates)
 
 

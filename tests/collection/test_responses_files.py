@@ -292,6 +292,20 @@ def test_counties_that_count_from_one_are_told_how_to_say_so(small):
         load_responses(small.read())
 
 
+@pytest.mark.parametrize("numbers", ["from one", "cut by Excel"])
+def test_other_people_under_one_number_in_one_file_are_not_thrown_away(small, numbers):
+    """All but the first of each number would be rejected as the same respondent, most of a wave."""
+    rows = small.rows()
+    counted = rows.groupby("county").cumcount().add(1).astype(str)
+    if numbers == "cut by Excel":
+        counted = "2.02607E+11"
+    small.write(rows.assign(id=counted))
+    with pytest.raises(ResponsesError, match=r"R326[\s\S]*numbering: area"):
+        load_responses(small.read())
+    small.write(pd.concat([rows, rows[:30], rows[:2].assign(streets="3")]))
+    assert len(load_responses(small.read()).accepted) == len(rows)
+
+
 @pytest.mark.parametrize(
     ("within", "first"), [("area", "990101:1"), ("file", "990101.csv:1"), ("row", "990101.csv:2")]
 )

@@ -292,6 +292,14 @@ def test_shares_in_place_of_points_are_refused(results, folder):
         combine(results, folder / "combined.yaml")
 
 
+def test_combined_scores_have_no_grades(results, folder):
+    """The survey's own ranking has them: their promise was tried on scores of one sample."""
+    found = combine(results, folder / "combined.yaml")
+    assert found.ranking.summary.proven
+    assert found.ranking.grades().table["grade"].isna().all()
+    assert results.ranking.grades().table["grade"].notna().any()
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "code"),
     [

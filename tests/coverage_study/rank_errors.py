@@ -21,7 +21,7 @@ from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking import membership as lists
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking import rise, sets
+from satisfaction.ranking import rise_bounds, sets
 from satisfaction.ranking.pairs import Pairs, compare_units, competition_rank, others
 
 from . import csranks
@@ -148,13 +148,13 @@ def membership_errors(pairs: Pairs, truth: Truth) -> Errors:
 
 def rise_errors(before: Pairs, after: Pairs, was: Truth, now: Truth) -> Errors:
     """Rises: "met" for one place more than counties truly rose, "not met" for just as many."""
-    claims = rise.rank_claims(before), rise.rank_claims(after)
+    claims = rise_bounds.rank_claims(before), rise_bounds.rank_claims(after)
     published = competition_rank(before)
     errors: Errors = {}
     for section, places in ((IN, ROSE + 1), (OUT, ROSE)):
         at, goal = 0 if section == IN else 1, published - places
-        estimated = rise.change_tests(*claims, places)[at] <= ALPHA
-        number = rise.new_rank_tests(claims[1], goal)[at] <= ALPHA
+        estimated = rise_bounds.change_tests(*claims, places)[at] <= ALPHA
+        number = rise_bounds.new_rank_tests(claims[1], goal)[at] <= ALPHA
         rose, rose_since = (was.low - now.high >= places, now.high <= goal)
         stayed, stayed_since = (was.high - now.low < places, now.low > goal)
         true, true_since = (rose, rose_since) if section == IN else (stayed, stayed_since)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from satisfaction.ranking.rises import rate_rises
+from satisfaction.ranking.rise_probability import rate_rises
 from satisfaction.ranking.waves import Waves, waves_from_arrays
 
 from .rate_priors import COUNTIES, REGIMES, TRUTHS, Sample, sampled, true_rates

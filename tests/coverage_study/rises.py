@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from satisfaction.ranking.rises import DrawnRises
+from satisfaction.ranking.rise_probability import DrawnRises
 
 from .rank_scoring import SHOWN, WRONG, write_tables
 from .rate_priors import BINS, ENOUGH, Array, bin_row, binned, verdict_of

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from satisfaction.ranking.rises import score_rises
+from satisfaction.ranking.rise_probability import score_rises
 from satisfaction.ranking.waves import Waves, waves_from_arrays
 
 from .rate_priors import Array

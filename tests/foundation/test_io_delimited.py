@@ -31,12 +31,16 @@ def records_of(content: bytes, file: Path) -> list[list[str]] | None:
 
 
 def records_by_csv_reader(text: str, delimiter: str) -> list[list[str]] | None:
-    """Return the same by csv.reader alone; short records are filled up."""
+    """Return the same by csv.reader alone; short records are filled up, a last one that is cut off is refused."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         records = list(reader)
     except csv.Error:
         return None
+    if len(records) > 1 and not text.endswith(("\n", "\r")):
+        before, last = map(len, records[-2:])
+        if 1 < last < before:
+            return None
     width = max(map(len, records), default=0)
     filled = [record + [""] * (width - len(record)) for record in records]
     return [record for record in filled if "".join(record).strip()] or None
@@ -80,3 +84,16 @@ def test_wide_characters_hold_no_delimiter(text, tmp_path):
 @pytest.mark.parametrize("content", [b"a,\xff\xff\n", "满意,满意\n".encode() * 9 + b"\xe6\n"])
 def test_bytes_that_no_encoding_knows_are_refused(content, tmp_path):
     assert records_of(content, tmp_path / "t.csv") is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_a_file_that_ends_in_the_middle_of_a_row_is_refused(encoding, tmp_path):
+    """As it is after a copy that was broken off: the rows behind are lost, and the last one has half its answers."""
+    whole = "编号,县,满意\n1,甲县,5\n2,乙县,4\n3,丙县,3\n"
+    file = tmp_path / "t.csv"
+    assert records_of(whole.encode(encoding), file) is not None
+    assert records_of(whole.removesuffix("\n").encode(encoding), file) is not None
+    file.write_bytes(whole.removesuffix(",3\n").encode(encoding))
+    with pytest.raises(InputFileError) as refused:
+        read_grids(file)
+    assert refused.value.code == "F120"

@@ -17,8 +17,8 @@ from satisfaction.declarations.rules import RankingRules, Threshold
 from satisfaction.pipeline import rank_areas, run
 from satisfaction.publication.ranking_table import ranking_table, thresholds_table, within_table
 from satisfaction.publication.tables import indices_table, tables_of
+from satisfaction.ranking.area_rankings import rank_within
 from satisfaction.ranking.borrowed_errors import floored
-from satisfaction.ranking.rules import rank_within
 
 EXACT = 1e-12  # figures computed twice in different ways
 EVEN = "990101"

@@ -216,6 +216,14 @@ def test_of_two_models_the_less_sure_counts():
     assert careful.tolist() == [[0.5, 0.8, 0.5], [0.2, 0.5, 0.3], [0.5, 0.7, 0.5]]
 
 
+def test_drawn_scores_have_no_grades():
+    """Their probabilities are shares of draws around the estimates, which no prior draws together."""
+    ranking = rank(np.arange(60.0, 72), se=np.ones(12), bottom=3)
+    assert ranking.grades().number > 1
+    drawn = dataclasses.replace(ranking.pairs, drawn=object())
+    assert dataclasses.replace(ranking, pairs=drawn).grades().table["grade"].isna().all()
+
+
 def rates_in_groups(seed: int):
     """Three levels of equal rates, 30 areas, 600 answers each."""
     random = np.random.default_rng(seed)

@@ -258,6 +258,23 @@ def test_a_rise_since_published_ranks_has_the_same_model(of_a_rate):
         assert chance[place] == pytest.approx(expected, abs=1e-12)
 
 
+def test_targets_of_rates_have_the_range_of_the_list(of_a_rate):
+    """The first five by their places and by a rise to them; turned round, the list itself."""
+    ranking = rank(of_a_rate, bottom=5)
+    top = ranking.target("top", 5)
+    was = dict.fromkeys(ranking.table["unit"], 8)
+    risen = ranking.target("rise", 3, since=was, comparable=True)
+    turned = rank(of_a_rate, bottom=5, higher_is_better=False).table
+    for found in (top, risen):
+        columns = list(rates.RANGE)
+        assert found.table[columns].to_numpy().tolist() == turned[columns].to_numpy().tolist()
+        assert found.table["model_dependent"].any()
+        assert "one model" not in found.summary["probabilities"]
+    alone = rank(np.linspace(60, 90, 12), se=np.full(12, 2.0), bottom=3).target("top", 3)
+    assert not set(rates.RANGE) & set(alone.table)
+    assert "one model" in alone.summary["probabilities"]
+
+
 def test_scores_keep_their_model():
     scores = np.linspace(60, 90, 12)
     ranking = rank(scores, se=np.full(12, 2.0), bottom=3)

@@ -372,6 +372,19 @@ def test_one_grid_for_many_units(places):
         np.testing.assert_allclose(found, own, atol=1e-10)
 
 
+@pytest.mark.parametrize("places", [1, 10, 40])
+@pytest.mark.parametrize("ratio", [0, 2, 8])
+def test_one_grid_for_few_units_gives_the_same_probabilities(places, ratio):
+    """What a slider shows; also where scores differ no more than their errors allow (sd 0)."""
+    random = np.random.default_rng(5)
+    mean = (ratio > 0) * random.normal(65, 3, 88)
+    sd = np.exp(random.uniform(0, np.log(max(ratio, 1)), 88)) * (ratio > 0)
+    each = bayes.few_ahead(mean, sd, places)
+    together = bayes.few_ahead(mean, sd, places, one_grid=True)
+    np.testing.assert_allclose(together, each, rtol=0, atol=1e-10)
+    assert each.sum() == pytest.approx(places, abs=1e-8)
+
+
 @pytest.mark.slow
 def test_2850_counties():
     rng = np.random.default_rng(1)

@@ -19,7 +19,7 @@ from satisfaction.publication.file_set import export
 from satisfaction.publication.reading_sets import read_indices
 from satisfaction.publication.tables import tables_of
 from satisfaction.publication.verify import BY_HAND, IDENTICAL, verify
-from satisfaction.ranking.rules import rank_within
+from satisfaction.ranking.area_rankings import rank_within
 
 COMBINED = """
 title: {zh: 综合测评, en: Combined assessment}

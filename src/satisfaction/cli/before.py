@@ -296,12 +296,12 @@ def plan(
     tell(_("results: {path}", path=write_plan(results, planned)))
 
 
-@command(_("Simulate sample, truth and responses of the survey in FOLDER anew."))
+@command(_("Rehearse the wave in FOLDER: simulated answers to its questionnaire, with the truth."))
 @FOLDER_ARGUMENT
 @option("--seed", type=int, default=None, words=_("default: the seed in survey.yaml"))
 def simulate(folder: Path, *, seed: int | None) -> None:
-    """Simulate sample, truth and responses of the survey in FOLDER anew."""
-    from satisfaction.planning.rehearsal.folder import simulate_survey
+    """Rehearse the wave in FOLDER: simulated answers to its questionnaire, with the truth."""
+    from satisfaction.planning.rehearsal import simulate_survey
 
     simulate_survey(folder, seed=seed)
     tell(_("simulated data written: {path}", path=folder))

@@ -76,20 +76,53 @@ def twins(values: pd.Series, raw: pd.DataFrame) -> pd.Series:
 def refuse_repeated_files(
     coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
 ) -> None:
-    """Refuse tables whose respondents stand in another table under the same numbers with other answers.
+    """Refuse tables whose respondents stand in another table, or again in the same one, under the same numbers with other answers.
 
     Which of the two holds is not for the order of file names to decide. Rows that are the same in both are no matter.
 
     Raises
     ------
     ResponsesError
-        R322 for (nearly) all numbers of a table in another one, R323 for areas that number their respondents alike; R321 for
-        several of them.
+        R322 for (nearly) all numbers of a table in another one, R323 for areas that number their respondents alike, R326 for
+        other people under one number in one table; R321 for several of them.
     """
     if survey.rules.responses.actions.get("R203") == "warn":
         return
+    faults: list[SatisfactionError] = []
+    for table, numbers in _others_of_one_number(coded, raw, text, survey).items():
+        faults.append(_one_number(str(table), numbers, survey))
+    faults += _tables_alike(coded, raw, text, survey)
+    if faults:
+        raise together(faults, where=str(survey.folder))
+
+
+def _others_of_one_number(
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+) -> dict[str, pd.Series]:
+    """Return by table the numbers of rows behind the first one of a number who look like other people, where they are many."""
+    role = survey.questionnaire.roles.respondent
+    rows = pd.DataFrame({"id": coded[role], "table": _table_of(raw)})
+    rows = rows[raw["_aside"] == ""].dropna(subset="id")
+    sizes = rows.groupby("table").size()
+    several = rows[rows.duplicated(["table", "id"], keep=False)]
+    if several.empty:
+        return {}
+    firsts = several.reset_index().groupby(["table", "id"])["index"].transform("first")
+    answers = text.drop(columns=role).astype(object)
+    unlike = answers.loc[several.index].to_numpy() != answers.loc[firsts].to_numpy()
+    others = several[unlike.mean(axis=1) > MOST_CORRECTED]
+    return {
+        str(table): found["id"]
+        for table, found in others.groupby("table", sort=False)
+        if len(found) >= max(FEW, SOME * sizes[table])
+    }
+
+
+def _tables_alike(
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+) -> list[SatisfactionError]:
     if _table_of(raw).nunique() < 2:
-        return
+        return []
     pairs = _pairs(coded, raw, text, survey)
     shared = pairs["shared"]
     apart = pairs["apart"] > shared / 2
@@ -101,8 +134,7 @@ def refuse_repeated_files(
         faults.append(_repeats(pair, survey))
     if len(alike):
         faults.append(_numbered_alike(alike, survey))
-    if faults:
-        raise together(faults, where=str(survey.folder))
+    return faults
 
 
 def _pairs(
@@ -190,6 +222,24 @@ def _numbered_alike(pairs: pd.DataFrame, survey: Survey) -> ResponsesError:
         hint=_(
             "Write `numbering: area` in survey.yaml (numbers are unique within an area), "
             "or correct the numbers."
+        ),
+    )
+
+
+def _one_number(table: str, numbers: pd.Series, survey: Survey) -> ResponsesError:
+    return ResponsesError(
+        "R326",
+        _(
+            "{n:,} rows of this file have a number that another row has too, but other answers: "
+            "they look like other people ({numbers}).",
+            n=len(numbers),
+            numbers=shortened(numbers.unique().tolist()),
+        ),
+        where=survey.folder / table,
+        hint=_(
+            "Export the numbers anew as text if Excel has cut them (2.02607E+11); if every area "
+            "counts from 1, write `numbering: area` in survey.yaml; if numbers mean nothing, "
+            "`numbering: row`."
         ),
     )
 

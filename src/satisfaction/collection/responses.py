@@ -353,8 +353,11 @@ def _count_labels(
     notes = []
     label = _("labels").both
     for column in columns.itertuples():
-        count = labels.get((column.file, column.sheet, column.item))
-        notes.append(f"{label} × {count}" if count else column.note)
+        labelled_answers = labels.get((column.file, column.sheet, column.item), 0)
+        if labelled_answers:
+            notes.append(f"{label} × {labelled_answers}")
+        else:
+            notes.append(column.note)
     return columns.assign(note=notes)
 
 

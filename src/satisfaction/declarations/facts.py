@@ -445,6 +445,18 @@ def _known_codes(
 # ---- nonrespondents
 
 
+def nonrespondent_columns(declared: SurveyFile, questionnaire: Questionnaire) -> list[str]:
+    """Return the items that are needed of persons who did not answer: of design, nonresponse step and base weight."""
+    wanted = [*questionnaire.roles.strata]
+    if questionnaire.roles.psu:
+        wanted.append(questionnaire.roles.psu)
+    if declared.nonresponse:
+        wanted += declared.nonresponse.by
+    if declared.base:
+        wanted += declared.base.items
+    return list(dict.fromkeys(wanted))
+
+
 def read_nonrespondents(
     path: Path,
     declared: SurveyFile,
@@ -477,14 +489,7 @@ def read_nonrespondents(
     """
     roles = questionnaire.roles
     base = declared.base
-    wanted = [*roles.strata]
-    if roles.psu:
-        wanted.append(roles.psu)
-    if declared.nonresponse:
-        wanted += declared.nonresponse.by
-    if base:
-        wanted += base.items
-    wanted = list(dict.fromkeys(wanted))
+    wanted = nonrespondent_columns(declared, questionnaire)
     text = _read_answers(path, wanted)[wanted]
     columns = {}
     for name in wanted:

@@ -120,8 +120,8 @@ def declared(
 def used_df(used: Array, sample: Sample) -> int:
     """Degrees of freedom of the respondents used: PSUs with one of them minus their strata; `used` is (T,) int."""
     one_domain = np.zeros(len(used), dtype=int)
-    df = sample.domain_df(one_domain, used[:, None], domains=1)
-    return int(df[0, 0])
+    members = sample.members(one_domain, used[:, None], domains=1)
+    return int(members.each_df()[0])
 
 
 def t_and_p(value: Array, se: Array, df: Array, *, testable: Array) -> tuple[Array, Array]:

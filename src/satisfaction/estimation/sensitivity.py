@@ -138,7 +138,7 @@ def sensitivity_of_share(value: Array, z: Array, others: Moments) -> Sensitivity
     adjusted = []
     for phi in PHI:
         factor = smub_factor(phi, correlation)
-        variance = max(1 + factor**2 * widening, np.finfo(float).eps)
+        variance = max(float(1 + factor**2 * widening), float(np.finfo(float).eps))
         share_of_others = ndtr((ndtri(share) + factor * gap) / np.sqrt(variance))
         adjusted.append(fraction * share + (1 - fraction) * share_of_others)
     return Sensitivity(share, correlation, _bounded(np.array(adjusted), p), p)

@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -333,7 +333,7 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     ------
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
-        for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
+        for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F120 for a text that is cut off; F119
         for a workbook under the name of a text file; F440 and F441 for what would take all memory; F446 for members of a zip
         file that are not read within it and may hold answers.
     """
@@ -381,8 +381,9 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
     decode_bytes(content, where=where)  # refuses the file as a whole
     lines = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    widths: deque[int] = deque(maxlen=2)
     try:
-        return _grid(path, sheet, reader)
+        grid = _grid(path, sheet, _noting_widths(reader, widths))
     except csv.Error as fault:
         raise InputFileError(
             "F109",
@@ -394,6 +395,38 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
             where=f"{path} {sheet} line {reader.line_num}".replace("  ", " "),
             hint=_("Correct the quotation marks there, or save the file as xlsx."),
         ) from None
+    if not _ends_a_line(content, encoding):
+        _refuse_cut_off(widths, where=f"{where} line {reader.line_num}")
+    return grid
+
+
+def _noting_widths(records: Iterable[list[str]], widths: deque[int]) -> Iterator[list[str]]:
+    """Pass records on and note how many cells each has."""
+    for record in records:
+        widths.append(len(record))
+        yield record
+
+
+def _ends_a_line(content: bytes, encoding: str) -> bool:
+    end = content[-4:].decode(encoding, errors="replace")
+    return end.endswith(("\n", "\r"))
+
+
+def _refuse_cut_off(widths: Sequence[int], *, where: str) -> None:
+    """Refuse a file that ends within a record: it was not copied or written whole, and nobody knows what is lost."""
+    if len(widths) < 2 or not 1 < widths[-1] < widths[0]:
+        return
+    raise InputFileError(
+        "F120",
+        _(
+            "The file ends in the middle of a row, with {last} cells where the row before has "
+            "{before}: it seems to be cut off.",
+            last=widths[-1],
+            before=widths[0],
+        ),
+        where=where,
+        hint=_("Fetch the file again; if nothing is missing, complete the last row and its end."),
+    )
 
 
 def _delimiter(text: str) -> str:

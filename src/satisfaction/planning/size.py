@@ -250,13 +250,14 @@ def listing_power(model: VarianceModel, psus: Array | int, terms: ListTerms) -> 
         tests = bottom_membership(compare_units(drawn, cov=np.diag(spread), df=df), bottom, "simes")
         inside = tests.p_in <= 1 - terms.level
         outside = tests.p_out <= 1 - terms.level
-        counts += [
+        decided = [
             inside[listed].mean(),
             outside[~listed].mean(),
             (~inside & ~outside).sum(),
             inside[~listed].mean(),
             outside[listed].mean(),
         ]
+        counts += np.array(decided, dtype=float)
     established, excluded, undecided, *false = counts / terms.draws
     return Decided(
         psus=int(np.max(size)),

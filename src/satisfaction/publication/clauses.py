@@ -375,15 +375,6 @@ def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:
 
 def _grade(ground: Ground, row: Row) -> Text:
     """Say which grade a ranked unit has, and what the grades promise."""
-    if ground.basis is not MODEL:
-        return _(
-            "It is in grade {grade:g} of {grades} (1 is the best); {basis}, of the pairs of units in "
-            "different grades at most {wrong:g} % are expected to be in the wrong order.",
-            grade=row["grade"],
-            grades=ground.grades,
-            basis=ground.basis,
-            wrong=100 * ground.wrongly_ordered,
-        )
     if ground.grades == 1:
         return _("Under the model no grades can be told: all units are in one.")
     return _(

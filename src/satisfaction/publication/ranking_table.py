@@ -29,6 +29,7 @@ from satisfaction.publication.labels import (
     whole_code,
     whole_numbers,
 )
+from satisfaction.ranking.area_rankings import LeftOut, Rankings
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.escalation import (
     RELEASE,
@@ -40,9 +41,8 @@ from satisfaction.ranking.escalation import (
 )
 from satisfaction.ranking.list_action import acting
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rules import LeftOut, Rankings
 from satisfaction.ranking.table import RankingSummary
-from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
+from satisfaction.ranking.targets import RANGE_MET, target_verdicts, threshold_verdicts
 
 SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
 AREA = ["code", "name_zh", "name_en"]
@@ -264,6 +264,7 @@ def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
 SET = ["rank", "marginal_low", "marginal_high"]
 TARGETS = [
     *(*AREA, "target", "target_zh", "verdict", "verdict_zh", "p_met", "p_not_met", "probability"),
+    *RANGE_MET,
     *("basis", "basis_zh", *SET, "of", "source"),
 ]
 THRESHOLDS = [
@@ -289,7 +290,8 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
     -------
     DataFrame
         survey, wave, code, name_zh, name_en, target, target_zh, verdict ("met", "not met", "not decidable", "not ranked"),
-        verdict_zh, p_met, p_not_met (one-sided, for one area named beforehand), probability (under the model), basis,
+        verdict_zh, p_met, p_not_met (one-sided, for one area named beforehand), probability (under the model), of ranked
+        rates probability_met_low, probability_met_high and model_dependent ("yes", "no": under other models), basis,
         basis_zh (what the target is counted in), rank, marginal_low, marginal_high, of (in the ranking that decides), source,
         mark.
     """
@@ -304,7 +306,10 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
     table["basis_zh"] = [label.zh for label in bases]
     table["source"] = [record["target"].source.both for record in records]
     table["verdict_zh"] = _in_chinese(table["verdict"], VERDICT)
-    return published(survey, table, TARGETS)
+    if "model_dependent" in table:
+        table["model_dependent"] = yes_or_no(table["model_dependent"])
+    columns = [name for name in TARGETS if name in table or name not in RANGE_MET]
+    return published(survey, table, columns)
 
 
 def demand(survey: Survey, code: str, target: Target) -> Text:

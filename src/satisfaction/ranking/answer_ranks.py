@@ -119,7 +119,7 @@ def rank_counts(
     better = (number > number[:, None]).sum(axis=1)
     tied = (number[:, None] == number).sum(axis=1)
     table = pd.DataFrame({"answer": labels, "count": number})
-    table["share"] = number / max(number.sum(), 1)
+    table["share"] = number / max(int(number.sum()), 1)
     table["rank"] = integer_rank(better, tied, 0.0).astype(np.int64)
     low = np.empty(len(number), dtype=np.int64)
     high = np.empty(len(number), dtype=np.int64)

@@ -29,15 +29,16 @@ from satisfaction.ranking.probability import (
     frequencies,
 )
 from satisfaction.ranking.rank import of_rates
-from satisfaction.ranking.rates import compared
-from satisfaction.ranking.rise import BOUNDS, Bounds, project
-from satisfaction.ranking.rises import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
+from satisfaction.ranking.rates import FEW, RISING, Compared, compared_rises
+from satisfaction.ranking.rise_bounds import BOUNDS, Bounds, project
+from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
 from satisfaction.ranking.units import UNDECLARED, Selection
 from satisfaction.ranking.waves import (
     Comparability,
     Waves,
+    one_measure,
     require_comparable,
     waves_from_arrays,
     waves_from_estimates,
@@ -66,6 +67,12 @@ OF_SCORES = _(
     "Probabilities of rises hold on average only: two waves hardly tell how far true scores "
     "changed, nor whether all of them did or few. Where few changed, or none, rises are less likely "
     "than stated, where all did, likelier; the range beside a probability says how much depends on it."
+)
+OF_FEW = _(
+    "With fewer than {few} units probabilities of rises were up to twice too high in simulations: each "
+    "from {least:g} on counts as depending on the model, and its range reaches down to half of it.",
+    few=FEW,
+    least=RISING,
 )
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
@@ -215,8 +222,6 @@ class RankChange:
         and in `posterior` are turned so that larger is better.
     rise_frequency : (p, 2p - 1)
         Share of posterior draws in which a ranked unit rose by -(p - 1) ... p - 1 places.
-    after_frequency : (p, p)
-        Share of posterior draws in which its later rank is 1 ... p.
     assumed_frequency : (k, p, 2p - 1)
         As `rise_frequency`, under each other assumption.
     """
@@ -228,7 +233,6 @@ class RankChange:
     after: Pairs
     posterior: Bivariate
     rise_frequency: Floats
-    after_frequency: Floats
     assumed_frequency: Floats
 
     def __repr__(self) -> str:
@@ -238,7 +242,7 @@ class RankChange:
         """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no
         more than".
         """
-        p = len(self.after_frequency)
+        p = len(self.rise_frequency)
         start = int(np.clip(places + p - 1, 0, 2 * p - 1))
         return self._by_unit(self.rise_frequency[:, start:].sum(axis=1))
 
@@ -254,29 +258,6 @@ class RankChange:
         spread = spread_out(columns, self.waves.after)
         return pd.DataFrame(spread).set_axis(list(self.waves.after.names))
 
-    def probability_top(self, places: int) -> pd.Series:
-        """P(rank after <= places), by unit, given both waves."""
-        return self._by_unit(self.after_frequency[:, : max(int(places), 0)].sum(axis=1))
-
-    def most_improved(self, count: int = 10) -> pd.DataFrame:
-        """The units whose published rank rose most, raw and shrunk side by side; ties at the cut
-        stay in.
-        """
-        columns = [
-            "unit",
-            "rise",
-            "expected_rise",
-            "relative_change",
-            "shrunk_change",
-            "probability_rise",
-            "rise_low",
-            "rise_high",
-        ]
-        ranked = self.table[self.table["rise"].notna()]
-        least = ranked["rise"].nlargest(count).min()
-        chosen = ranked.loc[ranked["rise"] >= least, columns]
-        return chosen.sort_values("rise", ascending=False, kind="stable").reset_index(drop=True)
-
     def _by_unit(self, values: Floats) -> pd.Series:
         after = self.waves.after
         return pd.Series(spread_out({"unit": values}, after)["unit"], index=list(after.names))
@@ -287,7 +268,6 @@ def rank_change(
     earlier: object,
     *,
     comparable: bool | Comparability | None = None,
-    measure: str | None = None,
     se: object = None,
     cov: object = None,
     df: object = None,
@@ -311,8 +291,6 @@ def rank_change(
     comparable : bool or Comparability
         Whether the measure means the same in both waves: what `comparability` found, or the
         caller's word. Must be given.
-    measure : str, optional
-        Which measure, where the Estimates have several.
     se : (2, p) array, optional
         Standard errors, later wave first; units and waves are then independent. For arrays: exactly
         one of se and cov.
@@ -371,7 +349,6 @@ def rank_change(
     waves = _read_waves(
         later,
         earlier,
-        measure=measure,
         se=se,
         cov=cov,
         df=df,
@@ -414,7 +391,6 @@ def rank_change(
         rises = frequencies(places_gained, 1 - p, p - 1)
         apart = [frequencies(places_gained[which], 1 - p, p - 1) for which in modelled.assumed]
         assumed_rises = np.array(apart)
-        ranks_after = frequencies(modelled.ranks[:, :, 1], 1, p)
         half = (1 - level) / 2  # each wave has half of the error
         one_unit = BOUNDS[bounds]
         low, high = project(one_unit(before, half), one_unit(after, half))
@@ -433,7 +409,6 @@ def rank_change(
         unknown = np.full((p, 2, 2), np.nan)
         model = Bivariate(unknown[0], unknown[0, 0], unknown[:, 0], unknown, np.nan)
         rises = np.full((p, 2 * p - 1), np.nan)
-        ranks_after = np.full((p, p), np.nan)
         columns |= dict.fromkeys(CERTAINTY, np.full(p, np.nan))
     table = pd.DataFrame({"unit": list(waves.after.names)})
     table["before"] = waves.before.estimate
@@ -467,16 +442,18 @@ def rank_change(
         summary = _with_certainty(
             summary, table, waves, before, after, bounds, model, is_rate=is_rate
         )
-    return RankChange(
-        table, summary, waves, before, after, model, rises, ranks_after, assumed_rises
-    )
+    return RankChange(table, summary, waves, before, after, model, rises, assumed_rises)
 
 
 def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
     """Columns `RISE_RANGE` of (k, p, 2p - 1) frequencies, the stated ones first."""
     p = frequency.shape[1]
     start = int(np.clip(places + p - 1, 0, 2 * p - 1))
-    return compared(frequency[:, :, start:].sum(axis=2), equal=None).columns(RISE_RANGE)
+    rose = list(frequency[:, :, start:].sum(axis=2))
+    if places > 0:
+        return compared_rises(rose).columns(RISE_RANGE)
+    fell = compared_rises([1 - chance for chance in rose])
+    return Compared(1 - fell.high, 1 - fell.low, fell.depends).columns(RISE_RANGE)
 
 
 def _depends(number: int, p: int, places: int) -> Text:
@@ -489,7 +466,7 @@ def _depends(number: int, p: int, places: int) -> Text:
     )
 
 
-def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays: Any) -> Waves:
+def _read_waves(later: object, earlier: object, **arrays: Any) -> Waves:
     """Read two waves from Estimates, or from arrays."""
     if not isinstance(later, Estimates) and not isinstance(earlier, Estimates):
         return waves_from_arrays(later, earlier, **arrays)
@@ -501,19 +478,7 @@ def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays
             where="later, earlier",
             hint=_("Estimate both waves and leave out se, cov, df and names."),
         )
-    if measure is not None:
-        later = later.of(measure)
-        earlier = earlier.of(measure)
-    of_later = tuple(dict.fromkeys(later.table["measure"]))
-    of_earlier = tuple(dict.fromkeys(earlier.table["measure"]))
-    if of_later != of_earlier or len(of_later) != 1:
-        raise RankingError(
-            "K147",
-            _("Both waves must be estimates of one and the same measure."),
-            where="measure",
-            available=dict.fromkeys(of_later + of_earlier),
-            hint=_("Choose one with measure=."),
-        )
+    one_measure(later, earlier)
     return waves_from_estimates(
         later, earlier, ranked=arrays["ranked"], selection=arrays["selection"]
     )
@@ -572,6 +537,8 @@ def _with_certainty(
     if waves.relation.startswith("unknown"):
         notes.append(_("Covariance of the waves unknown: probabilities take them as independent."))
     notes.append(OF_RATES if is_rate else OF_SCORES)
+    if summary.p < FEW:
+        notes.append(OF_FEW)
     depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
     if depends:
         notes.append(_depends(len(depends), summary.p, places))

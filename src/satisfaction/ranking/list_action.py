@@ -18,11 +18,11 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.ranking.area_rankings import PUBLISHED
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.membership import Membership, decide
 from satisfaction.ranking.pairs import Bools, Floats
 from satisfaction.ranking.rank import STATUS, Ranking
-from satisfaction.ranking.rules import PUBLISHED
 from satisfaction.ranking.targets import threshold_verdicts
 
 COLUMNS = (

@@ -24,7 +24,7 @@ from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
-from satisfaction.ranking import membership, probability, rates, rise
+from satisfaction.ranking import membership, probability, rates, rise_bounds
 from satisfaction.ranking.critical_values import DRAWS, SEED
 from satisfaction.ranking.drawn import DrawnModel
 from satisfaction.ranking.grades import (
@@ -49,7 +49,7 @@ from satisfaction.ranking.pairs import (
 )
 from satisfaction.ranking.probability import Between, Posterior
 from satisfaction.ranking.rates import RatePosterior
-from satisfaction.ranking.rises import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
+from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
     PRIORS,
@@ -108,9 +108,9 @@ class TargetVerdicts:
     table : DataFrame
         One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not
         ranked"), p_met, p_not_met (one-sided, for one unit named beforehand), probability
-        (empirical Bayes); of a rise since an earlier ranking also probability_low,
-        probability_high (over the assumptions compared) and model_dependent. "top" and a rise since
-        published ranks rest on one model, that of the ranking, without a range.
+        (empirical Bayes); of rates, and of a rise since an earlier ranking, also probability_low,
+        probability_high (over the assumptions compared) and model_dependent. Of scores "top" and a
+        rise since published ranks rest on one model, that of the ranking, as P(list) does.
     summary : mapping
         level, selection, method.
     """
@@ -133,7 +133,7 @@ class Grades:
     ----------
     table : DataFrame
         One row a unit, in input order: unit, grade (1 is the best; missing where a unit is not
-        ranked, and everywhere without a probability sample).
+        ranked, and everywhere without a probability sample or of combined scores).
     number : int
         Grades in use.
     promised, wrong : float
@@ -301,7 +301,7 @@ class Ranking:
         Returns
         -------
         Grades
-            Without a probability sample nobody has a grade.
+            Without a probability sample nobody has a grade; nor where scores are combined, or drawn.
 
         Raises
         ------
@@ -315,8 +315,8 @@ class Ranking:
         variance between areas is plugged in: where areas hardly differ most surveys order nothing,
         and the few that order some pairs have rather more of them wrong. A smooth prior sees no
         groups of equals and tells an order inside them; so each pair counts with the smaller
-        certainty under the prior and under one of any shape (not of drawn scores, and not of rates
-        ranked with `other_priors` off). docs/method.md has how the promise was kept.
+        certainty under the prior and under one of any shape (not of rates ranked with
+        `other_priors` off). docs/method.md has how the promise was kept.
 
         Examples
         --------
@@ -334,7 +334,7 @@ class Ranking:
         units = pd.DataFrame({"unit": list(self.units.names)})
         p = len(self.pairs.score)
         pairs = p * (p - 1) // 2
-        if not self.summary.proven or p < 2:
+        if p < 2 or not self._may_be_graded:
             no_grades = pd.array([pd.NA] * len(units), dtype="Int64")
             nobody = units.assign(grade=no_grades)
             return Grades(nobody, 0, promised, np.nan, 0, pairs, np.nan, None, None)
@@ -356,9 +356,14 @@ class Ranking:
             better=better,
         )
 
+    @property
+    def _may_be_graded(self) -> bool:
+        """Whether the promise was tried for such scores: those of one sample, with an error."""
+        return self.summary.proven and self.options.graded and self.pairs.drawn is None
+
     def _of_any_shape(self) -> RatePosterior | None:
-        """The model whose prior may have any shape; None where the ranking's stands alone: drawn
-        scores, and rates of which no priors are to be compared.
+        """The model whose prior may have any shape; None where the ranking's stands alone: rates of
+        which no priors are to be compared.
         """
         sign = self.options.sign
         value = sign * self.pairs.score
@@ -368,6 +373,26 @@ class Ranking:
         if isinstance(self.model, Posterior):
             return rates.fit_scores(value, se, sign=sign)
         return None
+
+    def range_of_top(self, goals: Ints) -> dict[str, NDArray[Any]]:
+        """Columns `rates.RANGE` beside P(rank <= goal), (p,) each and a goal a unit, over the priors
+        that are compared; none where the model stands alone, as that of scores does.
+        """
+        if not self.options.compares_priors:
+            return {}
+        p = len(goals)
+        sign = self.options.sign
+        rate = sign * self.pairs.score
+        se = np.maximum(self.pairs.se, TIE)
+        df = self.pairs.df
+        models: list[Known] = [rates.fit_bounded(rate, se, df, sign=sign)]
+        models += _models(self.posterior, self.pairs, self.options).values()
+        chances = [_within(model, goals) for model in models]
+        equal = None
+        if rates.may_be_equal(rate, se, df):
+            equal = np.clip(goals, 0, p) / p
+        stated = _within(self.model, goals)
+        return rates.compared_lists(stated, chances, equal=equal).columns()
 
     def target(
         self,
@@ -414,8 +439,11 @@ class Ranking:
             declared |= of_rise
         else:
             tests = membership.top_membership(self.pairs, places, self.options.membership)
+            goals = np.full(len(self.pairs.score), places)
             chances = {"probability": self.model.probability_top(places)}
-            declared["probabilities"] += ONE_MODEL
+            chances |= self.range_of_top(goals)
+            if not self.options.compares_priors:
+                declared["probabilities"] += ONE_MODEL
         provable = declared["selection"] == "probability" and not self.options.taken_as_exact
         alpha = 1 - self.summary.level
         verdict = membership.decide(tests, alpha, words=VERDICT, provable=provable)
@@ -602,6 +630,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if options.multiplicity:
         deciding = membership.over_the_table(tests, options.multiplicity)
     normal = probability.fit(pairs.score, pairs.se, options.between)
+    normal = replace(normal, one_grid=options.one_grid)
     models = _models(normal, pairs, options)
     model = models[options.prior]
     if pairs.drawn is not None:
@@ -791,7 +820,7 @@ def _rise_target(
         p_in: "rose", p_out: "did not", (p,), in the order of the ranked units; nan without a
         probability sample.
     chance : mapping to (p,)
-        Probability that it rose, under the model; since an earlier ranking also `rates.RANGE`.
+        Probability that it rose, under the model; of rates and since an earlier ranking also `rates.RANGE`.
     declared : dict
         Method and conventions.
     """
@@ -818,12 +847,11 @@ def _rise_target(
         return *_since_ranking(later, waves, places, base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
-        declared["probabilities"] = (
-            "as of the ranking: the later wave alone, the goal a number" + ONE_MODEL
-        )
+        declared["probabilities"] = "as of the ranking: the later wave alone, the goal a number"
+        if not later.options.compares_priors:
+            declared["probabilities"] += ONE_MODEL
         declared["relation"] = None
-        tests, chance = _since_numbers(later, places, since)
-        return tests, {"probability": chance}, declared
+        return *_since_numbers(later, places, since), declared
     raise RankingError(
         "K151",
         _(
@@ -839,19 +867,20 @@ def _rise_target(
 
 def _since_numbers(
     later: Ranking, places: int, since: Mapping[str, int]
-) -> tuple[Membership, Floats]:
+) -> tuple[Membership, dict[str, NDArray[Any]]]:
     """Test a rise since published ranks, given by unit."""
     goal = _published_ranks(later, since) - places
-    rose = rise.new_rank_tests(rise.rank_claims(later.pairs), goal)
+    rose = rise_bounds.new_rank_tests(rise_bounds.rank_claims(later.pairs), goal)
     if not isinstance(later.model, Posterior):
-        return Membership(*rose), _within(later.model, goal)
+        chance = {"probability": _within(later.model, goal)} | later.range_of_top(goal)
+        return Membership(*rose), chance
     known = later.posterior
     # where nothing differs every order is as likely, as in `probability.few_ahead`
     variance = np.maximum(known.sd, 100 * TIE) ** 2
     mean = known.mean[:, None]
     drawn = probability.rank_draws(mean, variance[:, None, None])
     reached = drawn[:, :, 0] <= goal
-    return Membership(*rose), reached.mean(axis=0)
+    return Membership(*rose), {"probability": reached.mean(axis=0)}
 
 
 def _within(model: Known, goal: Ints) -> Floats:
@@ -872,14 +901,14 @@ def _since_ranking(
     rank_before = rises.ranks[:, :, 0]
     rank_after = rises.ranks[:, :, 1]
     before = pairs_of(waves.before, sign)
-    after = rise.rank_claims(later.pairs)
+    after = rise_bounds.rank_claims(later.pairs)
     if base == "published":
         goal = competition_rank(before) - places
         rose = rank_after <= goal
-        tests = rise.new_rank_tests(after, goal)
+        tests = rise_bounds.new_rank_tests(after, goal)
     else:
         rose = rank_before - rank_after >= places
-        tests = rise.change_tests(rise.rank_claims(before), after, places)
+        tests = rise_bounds.change_tests(rise_bounds.rank_claims(before), after, places)
     chance = {"probability": rose.mean(axis=0)} | rises.compared(rose).columns()
     return Membership(*tests), chance
 

@@ -36,8 +36,8 @@ from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds, sums_by_area
+from satisfaction.ranking.area_rankings import may_be_ranked
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rules import may_be_ranked
 from satisfaction.sampling.design import SampleDesign
 
 PART_MISSING = _("a part of this index has no figure")
@@ -267,37 +267,44 @@ class _Area:
         if model is None:
             return []
         level = survey.declared.level
-        methods: Sequence[SelectionMethod] = model.methods
-        rows = []
         found: Mapping[SelectionMethod, ModelEstimates | Text]
-        fewest = 0
         if isinstance(self.sample, Text):
-            found = dict.fromkeys(methods, self.sample)
+            found = dict.fromkeys(model.methods, self.sample)
         else:
-            found = estimates_by_method(self.sample, methods)
-            fewest = self.sample.x.shape[1]
+            found = estimates_by_method(self.sample, model.methods)
+        rows = []
         for method, of_method in found.items():
             for position, measure in enumerate(self.measures):
                 if isinstance(self.sample, Text):
-                    n = self._n(measure)
-                    figures = figures_under_model(np.nan, np.nan, n, level=level, note=self.sample)
+                    figures = figures_under_model(
+                        np.nan, np.nan, self._n(measure), level=level, note=self.sample
+                    )
                 else:
                     figures = model_figures(self.sample, of_method, position, level)
                 rows.append(self._row(measure) | {"model": method} | figures)
             for index, weights in _area_indices(survey.questionnaire, self.measures):
-                parts = np.flatnonzero(weights)
-                n = min(self._n(self.measures[part]) for part in parts)
-                if isinstance(of_method, Text):
-                    figures = figures_under_model(np.nan, np.nan, n, level=level, note=of_method)
-                elif n <= fewest:
-                    figures = figures_under_model(np.nan, np.nan, n, level=level, note=TOO_FEW)
-                else:
-                    of_parts = weights[parts]
-                    mean = float(of_parts @ of_method.mean[parts])
-                    variance = of_parts @ of_method.cov[np.ix_(parts, parts)] @ of_parts
-                    figures = figures_under_model(mean, float(np.sqrt(variance)), n, level=level)
+                figures = self._index_under_model(of_method, weights, level)
                 rows.append(self._row(index) | {"model": method} | figures)
         return rows
+
+    def _index_under_model(
+        self, estimates: ModelEstimates | Text, weights: np.ndarray, level: float
+    ) -> dict[str, Any]:
+        """Return the figures of an index, `weights` being those of the measures in it."""
+        parts = np.flatnonzero(weights)
+        n = min(self._n(self.measures[part]) for part in parts)
+        mean = se = np.nan
+        note = NOTHING
+        if isinstance(estimates, Text):
+            note = estimates
+        elif isinstance(self.sample, OpenSample) and n <= self.sample.x.shape[1]:
+            note = TOO_FEW
+        else:
+            of_parts = weights[parts]
+            mean = float(of_parts @ estimates.mean[parts])
+            variance = of_parts @ estimates.cov[np.ix_(parts, parts)] @ of_parts
+            se = float(np.sqrt(variance))
+        return figures_under_model(mean, se, n, level=level, note=note)
 
     def sensitivity(self, survey: Survey) -> list[dict[str, Any]]:
         """Return the sensitivity of every measure, and of the indices made from them, all parts at the same phi."""

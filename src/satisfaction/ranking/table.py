@@ -76,7 +76,8 @@ class RankOptions:
     """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
     `bottom` lists, `is_rate` says that the estimates are shares 0-1. `taken_as_exact` names parts of
     the scores that count as exact although nobody declares that they are: nothing is proven then.
-    Without `other_priors` the model of a rate stands alone.
+    Without `other_priors` the model of a rate stands alone; without `graded` nobody has a grade.
+    `one_grid` is `Posterior.one_grid`.
     """
 
     level: float = 0.95
@@ -96,6 +97,8 @@ class RankOptions:
     is_rate: bool = False
     taken_as_exact: tuple[str, ...] = ()
     other_priors: bool = True
+    graded: bool = True
+    one_grid: bool = False
 
     @property
     def of_rates(self) -> bool:
@@ -339,7 +342,7 @@ class RankingSummary(Facts):
     model_dependent : tuple of str
         Only for rates: units whose probability of the list depends on the prior (by more than 0.1).
     moved_by_rounding, minimum_df, minimum_deff, se_from_larger, side, wrongly_ordered
-        Only under declared rules (`ranking.rules`).
+        Only under declared rules (`ranking.area_rankings`).
     tie_break, ordered_by_tie_break : str, int
         The score by which ties are broken, and how many ranks it moves; only where one is declared.
     taken_as_exact : tuple of str

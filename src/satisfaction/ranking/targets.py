@@ -19,6 +19,7 @@ from satisfaction.declarations.rules import RankingRules, Target, Threshold
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.language import _
+from satisfaction.ranking.area_rankings import Rankings, has_enough
 from satisfaction.ranking.borrowed_errors import Floored
 from satisfaction.ranking.membership import (
     Membership,
@@ -30,8 +31,8 @@ from satisfaction.ranking.membership import (
 from satisfaction.ranking.pairs import TIE, Floats
 from satisfaction.ranking.probability import NODES, Posterior, one_more
 from satisfaction.ranking.rank import STATUS, VERDICT, Ranking
-from satisfaction.ranking.rise import new_rank_tests, rank_claims
-from satisfaction.ranking.rules import Rankings, has_enough
+from satisfaction.ranking.rates import RANGE
+from satisfaction.ranking.rise_bounds import new_rank_tests, rank_claims
 
 COLUMNS = (
     "code",
@@ -48,6 +49,8 @@ COLUMNS = (
     "p_not_met",
     "probability",
 )
+RANGE_MET = ("probability_met_low", "probability_met_high", "model_dependent")
+MET = dict(zip(RANGE, RANGE_MET, strict=True))
 BOUND = _("no variance shown: judged by the limits, p-values are bounds").both
 NO_ERROR = _("no estimate of the error: nothing decided").both
 TOO_FEW = _("too few answers: nothing decided").both
@@ -79,7 +82,8 @@ def target_verdicts(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.
         code; target (the record); since, before (earlier wave and published rank, of a rise);
         parent (code of the larger area, of `first_in`); of, rank, marginal_low, marginal_high (in
         the ranking that decides); verdict ("met", "not met", "not decidable", "not ranked"); p_met,
-        p_not_met (one-sided, one area named beforehand); probability (under the model).
+        p_not_met (one-sided, one area named beforehand); probability (under the model); of rates
+        also `RANGE_MET`: over the priors that are compared.
     """
     level_of = survey.levels()
     rows = []
@@ -100,7 +104,10 @@ def target_verdicts(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.
             of_area = field.table.set_index("unit").loc[claim.code]
             row |= of_area[["rank", "marginal_low", "marginal_high"]].to_dict()
         rows.append(row | _test(claim, field))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    columns = list(COLUMNS)
+    if ranking.options.compares_priors:
+        columns += RANGE_MET
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _claims(survey: Survey) -> Iterator[Claim]:
@@ -145,6 +152,9 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
         probability = float(field.model.probability_top(goal)[unit])
     elif goal > 0:
         probability = probability_of(field.posterior, unit, goal)
+    compared = {}
+    for name, values in field.range_of_top(np.full(p, goal)).items():
+        compared[MET[name]] = values[unit]
     alpha = 1 - field.summary.level
     provable = not field.options.taken_as_exact
     verdicts = decide(tests, alpha, words=VERDICT, provable=provable)
@@ -153,6 +163,7 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
         "p_met": tests.p_in[unit],
         "p_not_met": tests.p_out[unit],
         "probability": probability,
+        **compared,
     }
 
 

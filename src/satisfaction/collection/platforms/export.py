@@ -44,7 +44,7 @@ NOTES = {
     "F203": _("a title above the header; not read"),
     "F204": _("two rows of column names joined by '/'"),
     "F205": _("the column name stands twice; renamed"),
-    "F206": _("a number of more than 15 digits; Excel has changed the last ones"),
+    "F206": _("a long number of which Excel has changed or dropped the last digits"),
     "F207": _("an answer that Excel seems to have turned into a date or time"),
     "F208": _(
         "a time or duration that is not understood (a time without a year, for one); "

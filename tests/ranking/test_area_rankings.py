@@ -29,9 +29,9 @@ from satisfaction.publication.ranking_table import (
     within_table,
 )
 from satisfaction.publication.tables import indices_table
+from satisfaction.ranking.area_rankings import rank_by_rules, rank_within, rounded
 from satisfaction.ranking.rank import rank
-from satisfaction.ranking.rules import rank_by_rules, rank_within, rounded
-from satisfaction.ranking.targets import below_tests, target_verdicts
+from satisfaction.ranking.targets import RANGE_MET, below_tests, target_verdicts
 
 EXACT = 1e-12  # figures that only pass through
 SIMULATED = 0.02  # of a probability from 20,000 draws: four standard errors at worst
@@ -599,6 +599,21 @@ def test_without_targets_the_table_is_empty(small):
     table = targets_table(results.survey, results.ranking, results.rankings)
     assert len(table) == 0
     assert {"verdict", "basis", "mark"} <= set(table)
+
+
+def test_targets_of_a_ranked_rate_have_the_range_of_the_list(small):
+    """Of an index they have none, as its list has none."""
+    _, of_index = targets_of(small, "[{top: 2}, {first_in: prefecture}]")
+    assert not {*RANGE_MET} & {*of_index}
+    results = run(dataclasses.replace(small.read(), score="awareness"))
+    table = targets_table(results.survey, results.ranking, results.rankings)
+    named = results.ranking.target("top", 2).table.set_index("unit").loc["990101"]
+    row = table.iloc[0]
+    assert row[RANGE_MET[0]] == pytest.approx(named["probability_low"])
+    assert row[RANGE_MET[1]] == pytest.approx(named["probability_high"])
+    assert row["model_dependent"] == ("yes" if named["model_dependent"] else "no")
+    assert row[RANGE_MET[0]] <= row["probability"]
+    assert row["probability"] <= row[RANGE_MET[1]]
 
 
 def test_open_links_decide_no_target_and_no_threshold(small):
