@@ -381,7 +381,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
 
 
 def escalation_table(
-    survey: Survey, ranking: Ranking, estimates: Mapping[str, Estimates] | None = None
+    survey: Survey, ranking: Ranking, estimates: Mapping[str, Estimates]
 ) -> pd.DataFrame:
     """Return the step that follows for every area on the list, or tied at its cut, and how certain this wave's listing is.
 
@@ -392,15 +392,12 @@ def escalation_table(
         them, tied at the cut only), step_zh, step_en (empty where no step is reached), status ("established", "possible",
         "excluded": of belonging to the list now; nothing is known of earlier waves), status_zh, p_in, probability_bottom (of
         the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared.
-        With `estimates` the step is the last one of the whole ladder, else of waves on the list alone.
+        The step is the last one of the whole ladder.
     """
     escalation = survey.rules.escalation
     if escalation is None:
         return published(survey, pd.DataFrame(columns=ESCALATION), ESCALATION)
-    rows = None
-    if estimates is not None:
-        rows = ladder(survey, estimates, ranking)
-    table = listed_in_a_row(survey, ranking, rows)
+    table = listed_in_a_row(survey, ranking, ladder(survey, estimates, ranking))
     of_units = ranking.table
     if "list_status" in of_units:  # thresholds act on the list
         of_units = of_units.assign(status=of_units["list_status"], p_in=of_units["p_listed"])
