@@ -61,7 +61,8 @@ def run(folder: Path, *, engine: str, notebooks: bool, handover: bool) -> None:
         )
     )
     if handover:
-        _tell_handover(results, written / "handover")
+        tell(_("hand-over: {folder}", folder=written / "handover"))
+        tell(_("respondent-level: for colleagues of the survey only, not for publication"))
     if notebooks:
         from satisfaction.notebook.notebooks import nothing_for, run_notebooks
 
@@ -349,15 +350,6 @@ def _tell_selection(results: Results) -> None:
         if study is not None and study.reference is not None:
             tell(reference_note(study.reference))
         tell(_("selection_model.csv: {caution}", caution=CAUTION))
-
-
-def _tell_handover(results: Results, folder: Path) -> None:
-    """Print where the hand-over lies, what it must not be used for, and the design in R."""
-    from satisfaction.publication.handover import design_call
-
-    tell(_("hand-over: {folder}", folder=folder))
-    tell(_("respondent-level: for colleagues of the survey only, not for publication"))
-    tell(f"\n{design_call(results)}")
 
 
 @command(_("The ranking by the combined score alone, in a set of its own."))

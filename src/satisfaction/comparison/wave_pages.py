@@ -175,7 +175,7 @@ def _change_section(found: WaveChange) -> dict[str, object]:
         drawn = drawn.rename(columns={"relative_change": "change", "shrunk_change": "shrunk"})
         drawn["significant"] = drawn["significant"] == "yes"
         alt = _("Change of every area relative to the others; the values stand in the table below.")
-        pictures.append(picture(change_plot(drawn, relative=True), alt))
+        pictures.append(picture(change_plot(drawn), alt))
     survey = found.later.survey
     return {
         "title": score_labels(survey)[found.measure][1],
