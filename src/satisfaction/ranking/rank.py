@@ -840,9 +840,10 @@ def _rise_target(
         return *_since_ranking(later, waves, places, base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
-        declared["probabilities"] = "as of the ranking: the later wave alone, the goal a number"
+        model = "as of the ranking: the later wave alone, the goal a number"
         if not later.options.compares_priors:
-            declared["probabilities"] += ONE_MODEL
+            model += ONE_MODEL
+        declared["probabilities"] = model
         declared["relation"] = None
         return *_since_numbers(later, places, since), declared
     raise RankingError(
