@@ -572,7 +572,7 @@ def estimate_areas(
 
 
 def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
-    """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
+    """Rank the areas by the questionnaire's ranked measure, under the declared rules; see `rank_by_rules`."""
     level = survey.ranked_level
     rules = survey.rules.ranking
     ranked = estimates[level].of(survey.ranked)

@@ -158,10 +158,12 @@ def _below(
     """Return which units lie below a threshold, as published and as tested by the threshold's own verdict."""
     level = survey.ranked_level
     floor = floored(survey, estimates, level, threshold.measure)
-    verdicts = threshold_verdicts(estimates[level], threshold, survey.rules.ranking, floor=floor)
+    rules = survey.rules.ranking
+    verdicts = threshold_verdicts(estimates[level], threshold, rules, floor=floor)
     verdicts = verdicts.set_index("code").loc[units]
     status = verdicts["status"].to_numpy(str)
-    published = np.array([float(f"{value:.{PUBLISHED}g}") for value in verdicts["estimate"]])
+    written = [f"{value:.{PUBLISHED}g}" for value in verdicts["estimate"]]
+    published = np.array(written, dtype=float)
     holds = published < threshold.below
     if threshold.on_list == "spared":
         holds |= np.isnan(published)  # nobody is spared by a figure that is not there
@@ -212,10 +214,11 @@ class MovedByThresholds:
 
 def moved_by_thresholds(table: pd.DataFrame) -> MovedByThresholds:
     """Return whom thresholds put on the list of a ranking's table, or take off it."""
-    is_listed = table["listed"] == "yes"
     by_rank = table["listed_by_rank"]
-    added = table["unit"][is_listed & (by_rank != "yes")]
-    spared = table["unit"][(table["listed"] == "no") & (by_rank != "no")]
+    is_added = (table["listed"] == "yes") & (by_rank != "yes")
+    is_spared = (table["listed"] == "no") & (by_rank != "no")
+    added = table["unit"][is_added]
+    spared = table["unit"][is_spared]
     return MovedByThresholds(tuple(added), tuple(spared))
 
 

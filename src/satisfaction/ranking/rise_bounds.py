@@ -92,8 +92,10 @@ def new_rank_tests(after: RankClaims, goal: Ints) -> tuple[Floats, Floats]:
     unit = np.arange(len(goal))
     possible = goal >= 1
     place = np.maximum(goal, 1)
-    met = np.where(possible, after.at_most[unit, place - 1], 1.0)
-    not_met = np.where(possible, after.at_least[unit, place], 0.0)
+    at_most_goal = after.at_most[unit, place - 1]
+    beyond_goal = after.at_least[unit, place]
+    met = np.where(possible, at_most_goal, 1.0)
+    not_met = np.where(possible, beyond_goal, 0.0)
     return met, not_met
 
 
@@ -108,7 +110,8 @@ def simes_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
     """
     claims = rank_claims(pairs)
     low: Ints = np.sum(claims.at_least <= alpha, axis=1)
-    high: Ints = len(low) + 1 - np.sum(claims.at_most <= alpha, axis=1)
+    cut_off_below = np.sum(claims.at_most <= alpha, axis=1)
+    high: Ints = len(low) + 1 - cut_off_below
     return low, high
 
 

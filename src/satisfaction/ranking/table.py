@@ -222,7 +222,7 @@ def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.D
     rest missing.
     """
     table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
-    table["se"] = np.sqrt(np.diag(units.cov))
+    table["se"] = errors_of(units)
     status = np.full(len(ranks), "possible", dtype=object)
     spread = spread_out({"rank": ranks, "status": status}, units)
     table["rank"] = spread["rank"]
@@ -238,6 +238,11 @@ def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.D
         table = table.assign(**dict.fromkeys(RANGE[:2], np.nan))
         table[RANGE[2]] = pd.array(unknown, dtype="boolean")
     return table
+
+
+def errors_of(units: Units) -> NDArray[np.float64]:
+    """Return the (p,) standard errors; missing where there is no estimate to have one."""
+    return np.where(np.isnan(units.estimate), np.nan, np.sqrt(np.diag(units.cov)))
 
 
 def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def waves_from_arrays(
     freedom = np.full((2, p), np.inf)
     if df is not None:
         freedom = shaped(df, "df", (2, p), scalar=True)
-    shared = {
+    shared: dict[str, Any] = {
         "se": None,
         "names": None if names is None else tuple(names),
         "ranked": ranked,
@@ -261,15 +261,15 @@ def _checked(waves: Waves) -> Waves:
 
 def _different(what: Text, after: tuple[str, ...], before: tuple[str, ...]) -> RankingError:
     """Say which units stand in only one wave."""
-    only_after = shortened(name for name in after if name not in set(before)) or "-"
-    only_before = shortened(name for name in before if name not in set(after)) or "-"
+    only_after = [name for name in after if name not in set(before)]
+    only_before = [name for name in before if name not in set(after)]
     return RankingError(
         "K145",
         _(
             "The waves' {what} differ: only later {only_after}; only earlier {only_before}.",
             what=what,
-            only_after=only_after,
-            only_before=only_before,
+            only_after=shortened(only_after) or "-",
+            only_before=shortened(only_before) or "-",
         ),
         where="later, earlier",
         hint=_("Estimate and rank both waves over the same units."),

@@ -81,7 +81,7 @@ class WeightingStep(Protocol):
         """Return the step bound to some of its cells (c,) int, none of which is tied to another one."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Weighting:
     """A recipe of weighting steps, solved on cells of respondents whose weights change alike. C cells, L margin levels.
 

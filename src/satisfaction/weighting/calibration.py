@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import matched, one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
+from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, level_tuples, named
 from satisfaction.sampling.variance import Array, Sparse
@@ -28,6 +29,8 @@ from satisfaction.weighting.solving import (
     feasible_bounds,
     newton,
 )
+
+_LAST_LEVELS = Kept(6)  # of cells, by margin: recipes that are tried lay the same ones over them
 
 Levels: TypeAlias = Mapping[Any, float]
 Margins: TypeAlias = Mapping[str | tuple[str, ...], Levels | float]
@@ -308,10 +311,9 @@ def _indicators(
     for i, level in enumerate(levels):
         key = level if isinstance(level, tuple) else (level,)
         position[key] = i
-    different = cells[list(columns)].drop_duplicates(ignore_index=True)
-    of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
-    of_different.append(-1)  # of a cell that matches none
-    level_of = np.array(of_different)[matched(cells, different, columns)]
+    level_of = _LAST_LEVELS.of(
+        cells, (columns, position), lambda: _levels_of(cells, columns, position)
+    )
     strange = (level_of < 0) & weighted
     if strange.any():
         unknown = cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
@@ -330,6 +332,14 @@ def _indicators(
     inside = np.flatnonzero(weighted)
     ones = np.ones(len(inside))
     return sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
+
+
+def _levels_of(cells: pd.DataFrame, columns: tuple[str, ...], position: Mapping[Any, int]) -> Array:
+    """Return the number of every cell's level, -1 of a level that the margin does not know: (C,) int."""
+    different = cells[list(columns)].drop_duplicates(ignore_index=True)
+    of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
+    of_different.append(-1)  # of a cell that matches none
+    return np.asarray(np.array(of_different)[matched(cells, different, columns)])
 
 
 def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> Sparse:

@@ -138,11 +138,12 @@ def render(
         "not_read": rows.not_read(responses.not_read),
         "silent": rows.silent_areas(survey, responses.by_area),
         "reasons": rows.reasons(responses.log),
-        "method": method.sections(results),
     }
+    if not name:
+        values["method"] = method.values_of_method(results)
     with use(language):
         values["pictures"] = _pictures(results, published, alone=bool(name))
-        return fill("report.html", values, filters=rows.FILTERS)
+        return fill("report.html", values, filters=rows.FILTERS | method.filters_of_method(results))
 
 
 def _others(results: Results, language: Language, languages: Sequence[Language]) -> list[rows.Row]:
