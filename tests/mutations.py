@@ -125,8 +125,8 @@ FAULTS = (
     ),
     Fault(
         "variance: df counts strata of all",
-        "df[:, m] -= np.bincount(of_stratum",
-        "df[:, m] -= 0 * np.bincount(of_stratum",
+        "np.diff(psus.indptr) - np.diff(strata.indptr)",
+        "np.diff(psus.indptr) - 0 * np.diff(strata.indptr)",
         VARIANCE,
     ),
     Fault(
@@ -315,8 +315,8 @@ FAULTS = (
     ),
     Fault(
         "measures: rounding half up",
-        "(nw.col(numerator) * (2 * BILLIONTH) + nw.col(divisor)) // (nw.col(divisor) * 2)",
-        "(nw.col(numerator) * (2 * BILLIONTH)) // (nw.col(divisor) * 2)",
+        "(numerator * (2 * BILLIONTH) + divisor) // (divisor * 2)",
+        "(numerator * (2 * BILLIONTH)) // (divisor * 2)",
         MEASURES,
     ),
     Fault(

@@ -159,8 +159,10 @@ def may_be_ranked(estimates: Estimates, rules: RankingRules) -> Bools:
     table = estimates.table
     # areas without any answer are named when they are to be ranked
     known = table["estimate"].notna() | (table["n"] == 0)
-    barred = table[estimates.by[0]].astype(str).isin(estimates.conventions.get("barred", {}))
-    return np.asarray(has_enough(table, rules) & known & ~barred, dtype=bool)
+    codes = table[estimates.by[0]].astype(str)
+    barred = codes.isin(estimates.conventions.get("barred", {}))
+    may_be = has_enough(table, rules) & known & ~barred
+    return np.asarray(may_be, dtype=bool)
 
 
 def has_enough(table: pd.DataFrame, rules: RankingRules) -> Bools:
@@ -402,10 +404,7 @@ def _rows(estimates: Estimates, rows: Ints) -> Estimates:
     drawn = estimates.drawn
     if drawn is not None:
         drawn = drawn.of(rows)
-    return replace(
-        estimates,
-        drawn=drawn,
-        table=estimates.table.iloc[rows].reset_index(drop=True),
-        cov=estimates.cov[np.ix_(rows, rows)],
-        contributions=estimates.contributions.of(rows),
-    )
+    table = estimates.table.iloc[rows].reset_index(drop=True)
+    cov = estimates.cov[np.ix_(rows, rows)]
+    contributions = estimates.contributions.of(rows)
+    return replace(estimates, drawn=drawn, table=table, cov=cov, contributions=contributions)

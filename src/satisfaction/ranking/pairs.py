@@ -201,7 +201,8 @@ def integer_rank(better: Ints, tied: Ints, share: float) -> Floats:
 def _dense_rank(pairs: Pairs) -> Ints:
     """Rank among distinct scores: 1 + the number of better groups of ties."""
     best_first = np.argsort(-pairs.score, kind="stable")
-    begins_a_group = pairs.t[best_first[:-1], best_first[1:]] > 0
+    next_best = best_first[1:]
+    begins_a_group = pairs.t[best_first[:-1], next_best] > 0
     groups_before = np.cumsum(begins_a_group)
     ranks = np.empty(len(best_first), dtype=np.int64)
     ranks[best_first] = np.append(0, groups_before) + 1

@@ -212,7 +212,8 @@ def check_units(units: Units) -> None:
     known = get_args(Selection)
     one_of(units.selection, known, argument="selection", error=RankingError, code="K106")
     if len(set(units.names)) < len(units.names):
-        twice = [name for name in units.names if units.names.count(name) > 1]
+        names = units.names
+        twice = [name for name in names if names.count(name) > 1]
         repeated = shortened(dict.fromkeys(twice))
         raise RankingError("K107", _("Names repeat: {repeated}", repeated=repeated), where="names")
     ranked = units.ranked
