@@ -45,7 +45,6 @@ def rank_by_rules(
     *,
     floor: Floored | None = None,
     breaking: Floats | None = None,
-    one_grid: bool = False,
 ) -> Ranking:
     """Rank the areas by one measure under the rules.
 
@@ -58,8 +57,6 @@ def rank_by_rules(
         The same estimates with the errors that ranks rest on; their own unless given.
     breaking : (p,), optional
         Of every area the score by which ties are broken, where the rules name one.
-    one_grid : bool
-        As `Posterior.one_grid`: for what nobody publishes.
 
     Returns
     -------
@@ -90,7 +87,6 @@ def rank_by_rules(
         ties=rules.ties,
         multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
         taken_as_exact=tuple(estimates.conventions.get("taken_as_exact", ())),
-        one_grid=one_grid,
         **prior_options(rules.prior, is_rate=of_rates(estimates)),
     )
     answers = estimates.table["n"]
@@ -163,8 +159,10 @@ def may_be_ranked(estimates: Estimates, rules: RankingRules) -> Bools:
     table = estimates.table
     # areas without any answer are named when they are to be ranked
     known = table["estimate"].notna() | (table["n"] == 0)
-    barred = table[estimates.by[0]].astype(str).isin(estimates.conventions.get("barred", {}))
-    return np.asarray(has_enough(table, rules) & known & ~barred, dtype=bool)
+    codes = table[estimates.by[0]].astype(str)
+    barred = codes.isin(estimates.conventions.get("barred", {}))
+    may_be = has_enough(table, rules) & known & ~barred
+    return np.asarray(may_be, dtype=bool)
 
 
 def has_enough(table: pd.DataFrame, rules: RankingRules) -> Bools:
@@ -406,10 +404,7 @@ def _rows(estimates: Estimates, rows: Ints) -> Estimates:
     drawn = estimates.drawn
     if drawn is not None:
         drawn = drawn.of(rows)
-    return replace(
-        estimates,
-        drawn=drawn,
-        table=estimates.table.iloc[rows].reset_index(drop=True),
-        cov=estimates.cov[np.ix_(rows, rows)],
-        contributions=estimates.contributions.of(rows),
-    )
+    table = estimates.table.iloc[rows].reset_index(drop=True)
+    cov = estimates.cov[np.ix_(rows, rows)]
+    contributions = estimates.contributions.of(rows)
+    return replace(estimates, drawn=drawn, table=table, cov=cov, contributions=contributions)

@@ -417,6 +417,12 @@ def rank_change(
     table = table.assign(**spread_out(columns, waves.after))
     table = table.astype(dict.fromkeys(("rise_low", "rise_high", "all_low", "all_high"), "Int64"))
     rising = int((table["rise"] >= places).sum())
+    unproven = _(
+        "Units whose rank rose by {places} or more: {rising}. {not_both}",
+        places=places,
+        rising=rising,
+        not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
+    )
     summary = ChangeSummary(
         p=p,
         not_ranked=tuple(table["unit"][~waves.ranked]),
@@ -430,14 +436,7 @@ def rank_change(
         comparable=declared,
         draws=draws,
         seed=seed,
-        notes=(
-            _(
-                "Units whose rank rose by {places} or more: {rising}. {not_both}",
-                places=places,
-                rising=rising,
-                not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
-            ),
-        ),
+        notes=(unproven,),
     )
     if waves.selection == "probability":
         summary = _with_certainty(
@@ -459,7 +458,8 @@ def _at_least(frequency: Floats, places: int) -> Floats:
     """Add up frequencies (..., p, 2p - 1) of rises by so many places or more: (..., p)."""
     p = frequency.shape[-2]
     start = max(places + p - 1, 0)
-    return np.asarray(frequency[..., start:].sum(axis=-1))
+    from_there = frequency[..., start:]
+    return np.asarray(from_there.sum(axis=-1))
 
 
 def _depends(number: int, p: int, places: int) -> Text:

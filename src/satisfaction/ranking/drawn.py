@@ -104,8 +104,9 @@ class JointDraws:
         tested = tested & np.isfinite(self.low)
         p_values = []
         for reached in (below, not_below):
-            p_value = (1 + reached) / (1 + self.number) + self.spent
-            p_values.append(np.where(tested, np.minimum(p_value, 1.0), 1.0))
+            share = (1 + reached) / (1 + self.number)
+            p_value = np.minimum(share + self.spent, 1.0)
+            p_values.append(np.where(tested, p_value, 1.0))
         return Membership(*p_values)
 
 
@@ -152,7 +153,8 @@ def compare_drawn(score: Floats, draws: JointDraws) -> Pairs:
     variance = spread**2
     squared = variance[:, None] + variance - 2 * between
     of_difference = np.sqrt(np.maximum(squared, 0))
-    compared = DrawnPairs(draws, of_difference, np.zeros((p, draws.number)))
+    largest = np.zeros((p, draws.number))
+    compared = DrawnPairs(draws, of_difference, largest)
     p_better = np.empty((p, p))
     errors = np.ascontiguousarray(draws.errors.T)
     for unit in range(p):
@@ -269,8 +271,8 @@ class DrawnModel:
         for unit, values in enumerate(scores):
             above = np.count_nonzero(values > scores, axis=1)
             level = np.count_nonzero(values == scores, axis=1)
-            shares[unit] = (above + level / 2) / len(values)
-        return shares
+            shares[unit] = above + level / 2
+        return shares / len(self.scores)
 
 
 def list_probability(drawn: Floats, bottom: int) -> Floats:

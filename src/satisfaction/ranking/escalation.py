@@ -104,8 +104,8 @@ def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
     if survey.history is not None:
         columns = ["wave", "code", "listed", "rank", "p_in", "p_out"]
         for row in survey.history[columns].itertuples(index=False):
-            stood = WaveStanding(row.wave, row.listed, row.rank, row.p_in, row.p_out)
-            published[row.wave, row.code] = stood
+            wave, code, *stood = row
+            published[wave, code] = WaveStanding(wave, *stood)
     paths = {}
     table = ranking.table.set_index("unit")
     tests = ["p_in", "p_out"]
@@ -116,13 +116,14 @@ def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
     now = table[["rank", *tests]].astype(float)
     if not _provable(ranking) and "p_listed" not in table:
         now[tests] = np.nan
+    this_wave = survey.declared.wave
     for code, listed in standing(ranking).items():
         path = []
         for wave in survey.earlier_waves():
             unknown = WaveStanding(wave, "no", np.nan, np.nan, np.nan)
             path.append(published.get((wave, code), unknown))
-        path.append(WaveStanding(survey.declared.wave, listed, *now.loc[code]))
-        paths[code] = path
+        last = WaveStanding(this_wave, listed, *now.loc[code])
+        paths[code] = [*path, last]
     return paths
 
 

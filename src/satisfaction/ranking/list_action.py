@@ -105,7 +105,8 @@ def with_thresholds(
             sparing.append(below)
     ranked = ranking.units.ranked
     tests = _belonging(ground, listing, sparing)
-    spared = _any([replace(one, holds=~one.holds) for one in sparing], ground) & ground.holds
+    not_below = [replace(one, holds=~one.holds) for one in sparing]
+    spared = _any(not_below, ground) & ground.holds
     listed = np.where(spared, "no", by_rank.to_numpy(str))
     listed = np.where(_any(listing, ground), "yes", listed)
     listed = np.where(ranked, listed, "no")
@@ -120,15 +121,12 @@ def with_thresholds(
         grounds.append(" ".join(names) if listed[unit] != "no" else "")
         names = [one.name for one in sparing if not one.holds[unit]]
         spares.append(" ".join(dict.fromkeys(names)) if spared[unit] else "")
-    table = table.assign(
-        listed=listed,
-        listed_by_rank=by_rank.to_numpy(str),
-        listed_by=grounds,
-        spared_by=spares,
-        list_status=np.where(ranked, status, table["status"]),
-        p_listed=np.where(ranked, tests.p_in, np.nan),
-        p_not_listed=np.where(ranked, tests.p_out, np.nan),
-    )
+    table = table.assign(listed=listed, listed_by_rank=by_rank.to_numpy(str))
+    table["listed_by"] = grounds
+    table["spared_by"] = spares
+    table["list_status"] = np.where(ranked, status, table["status"])
+    table["p_listed"] = np.where(ranked, tests.p_in, np.nan)
+    table["p_not_listed"] = np.where(ranked, tests.p_out, np.nan)
     summary = ranking.summary
     on_list = tuple(table["unit"][listed == "yes"])
     notes = (*summary.notes, _note(survey, table))

@@ -61,7 +61,8 @@ def counts(p_values: Floats, *, independent: bool) -> Floats:
         largest = ordered[:, at_least - 1 :]
         size = n - at_least + 1
         if independent:
-            p_value = np.min(largest * size / np.arange(1, size + 1), axis=1)
+            place = np.arange(1, size + 1)
+            p_value = np.min(largest * size / place, axis=1)
         else:
             p_value = size * largest[:, 0]
         claims[:, at_least] = np.minimum(p_value, 1.0)
@@ -101,7 +102,9 @@ def new_rank_tests(after: RankClaims, goal: Ints) -> tuple[Floats, Floats]:
 
 def project(before: tuple[Ints, Ints], after: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     """Bounds of the rise (rank before - rank after) from (low, high) ranks of both waves."""
-    return before[0] - after[1], before[1] - after[0]
+    low = before[0] - after[1]
+    high = before[1] - after[0]
+    return low, high
 
 
 def simes_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:

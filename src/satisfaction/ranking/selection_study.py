@@ -453,15 +453,11 @@ def answered_sums(survey: Survey, people: _People, codes: Sequence[str], rate: s
     area = people.table[survey.ranked_level].map(position).fillna(-1).to_numpy(int)
     inside = area >= 0
     satisfied = (people.table[rate] > 0.5).to_numpy(int)
-    sums = sums_by_area(
-        area[inside],
-        satisfied[inside],
-        people.weight[inside],
-        people.table.loc[inside, measures].to_numpy(float),
-        coefficients,
-        areas=len(codes),
-    )
-    respondents = np.bincount(area[inside], minlength=len(codes))
+    area = area[inside]
+    values = people.table.loc[inside, measures].to_numpy(float)
+    weight = people.weight[inside]
+    sums = sums_by_area(area, satisfied[inside], weight, values, coefficients, areas=len(codes))
+    respondents = np.bincount(area, minlength=len(codes))
     return replace(sums, fraction=_fraction(survey, respondents, codes))
 
 

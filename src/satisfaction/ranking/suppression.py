@@ -77,7 +77,8 @@ def suppressed_cells(
     small |= _of_small_parts(survey, small, sizes)
     if rule.complementary == "off":
         return Suppressed(frozenset(small), frozenset())
-    equations = [*_area_equations(survey, sizes), *_index_equations(survey, sizes)]
+    equations = list(_area_equations(survey, sizes))
+    equations += _index_equations(survey, sizes)
     shields = shielded(small, equations, sizes) - small
     return Suppressed(frozenset(small), frozenset(shields))
 
@@ -170,7 +171,8 @@ def _psus(estimates: Mapping[str, Estimates], counted: Tally) -> Iterator[tuple[
         if not design.psu:
             return
         keys = counted.keys
-        psu = keys.groupby([*design.strata, design.stages[0]]).ngroup()
+        unit = [*design.strata, design.stages[0]]
+        psu = keys.groupby(unit).ngroup()
         code = pd.Series("", index=keys.index)
         if of_level.by:
             code = keys[of_level.by[0]].astype(str)

@@ -174,11 +174,12 @@ def probability_of(known: Posterior, unit: int, places: int) -> float:
     row.
     """
     sd = np.maximum(known.sd, TIE)
-    at = known.mean[unit] + sd[unit] * NODES
+    mean = known.mean
+    at = mean[unit] + sd[unit] * NODES
     few = np.zeros((places, len(NODES)))
     few[0] = 1.0
     for other in np.delete(np.arange(len(sd)), unit):
-        distance = (known.mean[other] - at) / sd[other]
+        distance = (mean[other] - at) / sd[other]
         few = one_more(few, special.ndtr(distance))
     weight = np.exp(-(NODES**2) / 2)
     return float(few.sum(axis=0) @ weight / weight.sum())
@@ -261,14 +262,11 @@ def threshold_verdicts(
     high = table["ci_high"].to_numpy(float)
     enough = has_enough(table, rules)
     lent = floor.estimates.table
-    lent_se = lent["se"].to_numpy(float)
+    lent_se = np.where(enough, lent["se"].to_numpy(float), np.nan)
+    lent_df = lent["df"].to_numpy(float)
+    tail = (1 - measure.level) / 2
     tests = below_tests(
-        estimate,
-        np.where(enough, lent_se, np.nan),
-        lent["df"].to_numpy(float),
-        limits=(low, high),
-        tail=(1 - measure.level) / 2,
-        value=threshold.below,
+        estimate, lent_se, lent_df, limits=(low, high), tail=tail, value=threshold.below
     )
     if measure.drawn is not None:
         tests = measure.drawn.below_tests(threshold.below, tested=enough)
