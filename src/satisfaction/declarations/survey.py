@@ -28,6 +28,7 @@ from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
+    read_answer_rows,
     read_answer_table,
     read_areas,
     read_cases,
@@ -151,7 +152,7 @@ class Survey:
     cases : DataFrame or None
         Sampled cases, one row each: the area's column and `outcome`, as text.
     backcheck : DataFrame or None
-        Re-interviews, one row each: the respondent's column and the items declared, as text.
+        Re-interviews, one row each, its index the rows of the file: the respondent's column and the items declared, as text.
     read : dict of str to str
         SHA-256 of the bytes of every file that was read for all this, by absolute path; responses and corrections apart.
     unread : tuple of Unread
@@ -854,7 +855,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         columns = [roles.respondent, *backcheck.items]
-        reinterviews = read_answer_table(folder / backcheck.file, columns)[columns]
+        reinterviews = read_answer_rows(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
 
