@@ -375,8 +375,8 @@ FAULTS = (
     ),
     Fault(
         "pairs: z in place of t",
-        "p_better = special.stdtr(pair_df, -t)",
-        "p_better = special.ndtr(-t)",
+        "below = special.stdtr(df[row, column], -size)",
+        "below = special.ndtr(-size)",
         RANKS,
     ),
     Fault(
@@ -480,8 +480,10 @@ FAULTS = (
     ),
     Fault(
         "probability: the unit counts itself",
-        "        ahead[other] = 0.0\n",
-        "",
+        '        few[unit] = np.einsum("kb,kb->b", before[unit], at_most[::-1])\n'
+        "        at_most = one_more(at_most, ahead[unit])\n",
+        "        at_most = one_more(at_most, ahead[unit])\n"
+        '        few[unit] = np.einsum("kb,kb->b", before[unit], at_most[::-1])\n',
         RANKS,
     ),
     Fault(

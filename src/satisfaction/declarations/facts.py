@@ -256,6 +256,11 @@ class AreaTree:
             codes.setdefault(level, []).append(code)
         return codes
 
+    @cached_property
+    def current_names(self) -> dict[str, Text]:
+        """Return the names of the areas that are valid today, by their codes."""
+        return names_of_areas(current_areas(self.table))
+
     def _by_code(self, column: str) -> dict[str, str]:
         current_last = self.table.sort_values("valid_to", ascending=False, kind="stable")
         return dict(zip(current_last["code"], current_last[column], strict=True))

@@ -28,8 +28,6 @@ from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
-    current_areas,
-    names_of_areas,
     read_answer_table,
     read_areas,
     read_cases,
@@ -449,7 +447,7 @@ class Survey:
     def area_names(self) -> dict[str, Text]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
         if self.areas is not None:
-            return names_of_areas(current_areas(self.areas))
+            return dict(tree_of(self.areas).current_names)
         answers = self.questionnaire.answers(self.questionnaire.roles.area)
         return {str(code): answer.text for code, answer in answers.items()}
 

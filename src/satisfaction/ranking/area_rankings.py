@@ -45,7 +45,6 @@ def rank_by_rules(
     *,
     floor: Floored | None = None,
     breaking: Floats | None = None,
-    one_grid: bool = False,
 ) -> Ranking:
     """Rank the areas by one measure under the rules.
 
@@ -58,8 +57,6 @@ def rank_by_rules(
         The same estimates with the errors that ranks rest on; their own unless given.
     breaking : (p,), optional
         Of every area the score by which ties are broken, where the rules name one.
-    one_grid : bool
-        As `Posterior.one_grid`: for what nobody publishes.
 
     Returns
     -------
@@ -90,7 +87,6 @@ def rank_by_rules(
         ties=rules.ties,
         multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
         taken_as_exact=tuple(estimates.conventions.get("taken_as_exact", ())),
-        one_grid=one_grid,
         **prior_options(rules.prior, is_rate=of_rates(estimates)),
     )
     answers = estimates.table["n"]

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from satisfaction.estimation.intervals import satterthwaite
+from satisfaction.estimation.intervals import quotient
 
 if TYPE_CHECKING:
     from satisfaction.ranking.drawn import DrawnPairs
@@ -107,15 +107,31 @@ def compare_units(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
         Degrees of freedom of each unit's variance; inf where it is known.
     """
     variance = np.diag(cov).copy()
-    difference = score[:, None] - score
-    difference[np.abs(difference) < TIE] = 0.0
-    spread = spread_of(cov)
-    t = np.divide(difference, spread, out=np.copysign(np.inf, difference), where=spread > 0)
-    t[difference == 0] = 0.0
-    both_variances = np.stack(np.broadcast_arrays(variance[:, None], variance), axis=-1)
-    pair_df = satterthwaite(both_variances, np.stack(np.broadcast_arrays(df[:, None], df), axis=-1))
-    p_better = special.stdtr(pair_df, -t)
+    t = _standardised(score, spread_of(cov))
+    pair_df = _pair_df(variance, df)
+    p_better = _p_better(t, pair_df)
     return Pairs(score, np.sqrt(variance), df, t, pair_df, p_better, not correlated(cov), cov)
+
+
+def _pair_df(variance: Floats, df: Floats) -> Floats:
+    """Satterthwaite's degrees of freedom of every difference, (p, p); see `intervals.satterthwaite`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(variance > 0, variance**2 / df, 0.0)
+    of_both = error[:, None] + error
+    total = variance[:, None] + variance
+    return quotient(total**2, of_both, where=of_both > 0, otherwise=np.inf)
+
+
+def _p_better(t: Floats, df: Floats) -> Floats:
+    """P(a t of (p, p) df > t): a pair's lower tail counts for both of its directions."""
+    p_better = np.full_like(t, 0.5)
+    row, column = np.triu_indices(len(t), 1)
+    size = np.abs(t[row, column])
+    below = special.stdtr(df[row, column], -size)
+    is_ahead = t[row, column] > 0
+    p_better[row, column] = np.where(is_ahead, below, 1 - below)
+    p_better[column, row] = np.where(is_ahead, 1 - below, below)
+    return p_better
 
 
 def by_point(score: Floats) -> Pairs:
@@ -123,10 +139,21 @@ def by_point(score: Floats) -> Pairs:
     else is missing.
     """
     p = len(score)
+    missing = np.full(p, np.nan)
     unknown = np.full((p, p), np.nan)
-    no_df = np.full(p, np.nan)
-    ordered = compare_units(score, cov=unknown, df=no_df)
-    return replace(ordered, pair_df=unknown, p_better=unknown)
+    t = _standardised(score, unknown)
+    return Pairs(score, missing, missing, t, unknown, unknown, independent=True, cov=unknown)
+
+
+def _standardised(score: Floats, spread: Floats) -> Floats:
+    """Differences of (p,) scores over their (p, p) spread, row minus column: 0 for ties, infinite
+    where they are exact.
+    """
+    difference = score[:, None] - score
+    difference[np.abs(difference) < TIE] = 0.0
+    t = np.divide(difference, spread, out=np.copysign(np.inf, difference), where=spread > 0)
+    t[difference == 0] = 0.0
+    return t
 
 
 def spread_of(cov: Floats) -> Floats:

@@ -77,7 +77,6 @@ class RankOptions:
     `bottom` lists, `is_rate` says that the estimates are shares 0-1. `taken_as_exact` names parts of
     the scores that count as exact although nobody declares that they are: nothing is proven then.
     Without `other_priors` the model of a rate stands alone; without `graded` nobody has a grade.
-    `one_grid` is `Posterior.one_grid`.
     """
 
     level: float = 0.95
@@ -98,7 +97,6 @@ class RankOptions:
     taken_as_exact: tuple[str, ...] = ()
     other_priors: bool = True
     graded: bool = True
-    one_grid: bool = False
 
     @property
     def of_rates(self) -> bool:
