@@ -10,6 +10,7 @@ from scipy import special
 from coverage_study import rate_priors
 from satisfaction import SurveyDesign, estimate, rank
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import Text
 from satisfaction.publication.clauses import ground_of, ranked_unit
 from satisfaction.ranking import rates
 from satisfaction.ranking.rank import of_rates
@@ -296,8 +297,8 @@ def test_where_priors_disagree_it_is_said():
     assert all(unit in notes for unit in named)
     table = ranking.table.rename(columns={"unit": "code"})
     table["model_dependent"] = table["model_dependent"].map({True: "yes", False: "no"})
-    table = table.assign(name_zh="甲县", name_en="Alpha", n=250, listed="no")
-    ground = ground_of(table, ranking.summary, kind="rate", measure=None)
+    table = table.assign(name_zh="甲县", name_en="Alpha", n=250, listed="no", side="last", mark="")
+    ground = ground_of(table, ranking.summary, kind="rate", measure=Text("得分", "the score"))
     row = next(row for row in ground.rows if row["code"] == named[0])
     said = ranked_unit(ground, row, level_with=0)
     assert f"在 {row['probability_low']:.2f} 与 {row['probability_high']:.2f} 之间" in said.zh

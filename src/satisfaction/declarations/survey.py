@@ -452,6 +452,16 @@ class Survey:
         return {str(code): answer.text for code, answer in answers.items()}
 
 
+def with_scores_alone(survey: Survey, scores: Collection[str | None]) -> Survey:
+    """Return the survey without the combined score, and without the indices of areas that are none of some scores."""
+    indices = {}
+    for name, index in survey.questionnaire.indices.items():
+        if index.level == "person" or name in scores:
+            indices[name] = index
+    questionnaire = survey.questionnaire.model_copy(update={"indices": indices})
+    return replace(survey, combined=None, questionnaire=questionnaire)
+
+
 def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Survey:
     """Return the survey with other weighting steps, checked as those of survey.yaml are; it is a trial then.
 
