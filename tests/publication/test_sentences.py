@@ -509,3 +509,18 @@ def test_a_unit_without_a_name_goes_by_its_code(five):
 )  # fmt: skip
 def test_words_and_numbers(written, expected):
     assert written == expected
+
+
+@pytest.mark.parametrize(("apart", "warned"), [(0, True), (3, False)])
+def test_grades_that_order_next_to_nothing_say_so(apart, warned):
+    """One of 112 units in a grade of its own, 1.8 % of the pairs; or seven of them, 11.8 %."""
+    table, summary = published(rank(np.arange(14.0), se=np.ones(14), bottom=3))
+    many = pd.concat([table] * 8, ignore_index=True)
+    many["code"] = [str(number) for number in range(len(many))]
+    many["grade"] = 1
+    many.loc[: 2 * apart, "grade"] = 2
+    sentences = unit_sentences(many, summary | {"p": len(many)}, kind="index")
+    share = 1 - ((1 + 2 * apart) * 2 * apart + (111 - 2 * apart) * (110 - 2 * apart)) / (112 * 111)
+    assert (share < 0.05) == warned
+    assert (f"Only {share:.1%} of the pairs" in sentences["en"].iloc[0]) == warned
+    assert ("颠倒" in sentences["zh"].iloc[0]) or not warned

@@ -182,7 +182,7 @@ def test_with_two_ends_the_last_ones_are_told_apart_less_surely():
     rate = random.binomial(BINOMIAL, true) / BINOMIAL
     se = np.sqrt(rate * (1 - rate) / BINOMIAL)
     df = np.full(88, 30.0)
-    bounded = rates.fit_bounded(rate, se, df).probability_bottom(10)
+    bounded = rates.fit_bounded(rates.effective_counts(rate, se, df)).probability_bottom(10)
     normal = rates.fit("arcsine", rate, se, df).probability_bottom(10)
     assert bounded.sum() == pytest.approx(10, abs=0.02)
     lowest = np.argsort(rate)[:3]
@@ -199,10 +199,10 @@ def test_with_two_ends_the_last_ones_are_told_apart_less_surely():
 def test_a_smaller_rate_may_be_the_better_one_with_two_ends_too():
     _, rate, se = drawn(6)
     df = np.full(88, 30.0)
-    turned = rates.fit_bounded(1 - rate, se, df, sign=-1.0)
+    turned = rates.fit_bounded(rates.effective_counts(1 - rate, se, df), sign=-1.0)
     np.testing.assert_allclose(
         turned.probability_bottom(10),
-        rates.fit_bounded(rate, se, df).probability_bottom(10),
+        rates.fit_bounded(rates.effective_counts(rate, se, df)).probability_bottom(10),
         atol=2e-3,
     )
 
@@ -327,7 +327,7 @@ def test_where_rates_may_all_be_equal_a_high_probability_depends_on_the_model(se
 
 def test_where_rates_clearly_differ_that_they_are_equal_is_not_compared():
     true, rate, se = drawn(4, spread=1.0)
-    assert not rates.may_be_equal(rate, se, np.full(len(true), np.inf))
+    assert not rates.may_be_equal(rates.effective_counts(rate, se, np.full(len(true), np.inf)))
     table = rank(rate, se, prior="logit").table
     assert table["probability_high"].min() < 0.01
 

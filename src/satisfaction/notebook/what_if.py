@@ -37,6 +37,7 @@ from satisfaction.declarations.survey import (
     weighted_as,
     with_measures,
     with_ranking_rules,
+    with_scores_alone,
     with_weighting,
 )
 from satisfaction.declarations.wave import CalibrationStep, Step, TrimmingStep
@@ -360,7 +361,7 @@ class _Rules:
         arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
         survey = with_ranking_rules(results.survey, changed, name="try_rules")
         with use(None):
-            ranking = rank_areas(survey, results.estimates, one_grid=True)
+            ranking = rank_areas(survey, results.estimates)
         trial = Ranked(survey, results.design, results.estimates, ranking, results.combined, {})
         code = f"trial = bench.try_rules({arguments})\ntables_of(trial).ranking"
         return self._outcome(comma_list(words), trial, code)
@@ -604,13 +605,7 @@ def _without_needless(survey: Survey) -> Survey:
     needed = ranked_scores(survey)
     if needed & survey.composed.keys():
         return survey
-    needed.add(survey.questionnaire.ranked)
-    indices = {}
-    for name, index in survey.questionnaire.indices.items():
-        if index.level == "person" or name in needed:
-            indices[name] = index
-    questionnaire = survey.questionnaire.model_copy(update={"indices": indices})
-    return replace(survey, combined=None, questionnaire=questionnaire)
+    return with_scores_alone(survey, {*needed, survey.questionnaire.ranked})
 
 
 def _margins(steps: Sequence[Step]) -> list[str]:
@@ -712,10 +707,8 @@ def _measures(survey: Survey, design: SampleDesign) -> list[str]:
     """Return the measures that the ranking needs."""
     if survey.combined is not None:
         return list(design.measures)
-    needed = ranked_scores(survey) | {survey.questionnaire.ranked}
-    for name, index in survey.questionnaire.indices.items():
-        if name in needed and index.level == "area":
-            needed |= index.weights.keys()
+    scores = {*ranked_scores(survey), survey.questionnaire.ranked}
+    needed = survey.questionnaire.measures_of(scores)
     return [name for name in design.measures if name in needed]
 
 

@@ -32,7 +32,7 @@ from satisfaction.foundation.language import (
     pgettext,
 )
 from satisfaction.publication.labels import mark_as_text
-from satisfaction.ranking.grades import PROMISED
+from satisfaction.ranking.grades import FEW_ORDERED, PROMISED
 from satisfaction.ranking.units import UNDECLARED
 
 Row: TypeAlias = Mapping[str, Any]
@@ -170,6 +170,8 @@ class Ground:
         By code, why the error behind a unit's rank is not its own, in Chinese and then in English.
     grades : int
         Grades in use; 0 where there are none.
+    in_order : float
+        Share of the pairs of units that are in different grades (0-1).
     wrongly_ordered : float
         Expected share of wrongly ordered pairs that the grades promise (0-1).
     exact : Text or None
@@ -196,6 +198,7 @@ class Ground:
     across: dict[str, Across] = field(repr=False)
     errors: Mapping[str, str] = field(repr=False)
     grades: int = 0
+    in_order: float = 0.0
     wrongly_ordered: float = 0.0
     exact: Text | None = None
     undeclared: bool = False
@@ -270,6 +273,7 @@ def ground_of(
         across=dict(_across(ranked)),
         errors=errors,
         grades=grades,
+        in_order=_in_order(ranking) if grades else 0.0,
         wrongly_ordered=summary.get("wrongly_ordered", PROMISED),
         exact=exact,
         undeclared=summary["selection"] == UNDECLARED,
@@ -352,13 +356,29 @@ def _grade(ground: Ground, row: Row) -> Text:
     """Say which grade a ranked unit has, and what the grades promise."""
     if ground.grades == 1:
         return _("Under the model no grades can be told: all units are in one.")
-    return _(
+    said = _(
         "It is in grade {grade:g} of {grades} (1 is the best); under the model, of the pairs of units in different grades "
         "at most {wrong:g} % are expected to be in the wrong order.",
         grade=row["grade"],
         grades=ground.grades,
         wrong=100 * ground.wrongly_ordered,
     )
+    if ground.in_order >= FEW_ORDERED:
+        return said
+    few = _(
+        "Only {share} of the pairs are in different grades; where so few are, up to a tenth of them was in the wrong order in "
+        "simulations.",
+        share=f"{ground.in_order:.1%}",
+    )
+    return join_sentences([said, few])
+
+
+def _in_order(ranking: pd.DataFrame) -> float:
+    """Share of the pairs of graded units that are in different grades (0-1)."""
+    members = ranking["grade"].value_counts().to_numpy(float)
+    graded = members.sum()
+    alike = float((members * (members - 1)).sum())
+    return 1 - alike / max(graded * (graded - 1), 1)
 
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:

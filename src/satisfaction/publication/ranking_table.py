@@ -391,8 +391,8 @@ def escalation_table(
         survey, wave, code, name_zh, name_en, listed ("yes", "tied"), listed_in_a_row (waves, this one included), tied_waves (of
         them, tied at the cut only), step_zh, step_en (empty where no step is reached), status ("established", "possible",
         "excluded": of belonging to the list now; nothing is known of earlier waves), status_zh, p_in, probability_bottom (of
-        the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared.
-        The step is the last one of the whole ladder.
+        the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared. The step
+        is the last one of the whole ladder.
     """
     escalation = survey.rules.escalation
     if escalation is None:

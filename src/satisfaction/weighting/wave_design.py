@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,13 @@ _LAST_TARGETS = Kept(6)  # by table of a margin: recipes that are tried have mar
 
 
 def sample_design(
-    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "auto"
+    survey: Survey,
+    persons: pd.DataFrame,
+    *,
+    engine: Engine = "auto",
+    only: Collection[str] | None = None,
 ) -> SampleDesign:
-    """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
+    """Declare the sample design, with base weights and the questionnaire's measures (or some only), on an engine.
 
     Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
     used then, and `lonely_note` says so. Replicate weights that came with final weights stand for strata, PSUs and fpc.
@@ -43,6 +47,8 @@ def sample_design(
     """
     roles = survey.questionnaire.roles
     measures = compile_measures(survey.questionnaire)
+    if only is not None:
+        measures = tuple(measure for measure in measures if measure.name in only)
     table = _measured(scan(hold(persons, engine)), measures)
     if survey.replicate_weights is not None:
         table = fetch(scan(table))
