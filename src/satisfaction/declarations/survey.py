@@ -41,7 +41,6 @@ from satisfaction.declarations.facts import (
     read_rscales,
     read_weights,
     tree_of,
-    with_successors,
 )
 from satisfaction.declarations.items import Denominator, Index
 from satisfaction.declarations.questionnaire import (
@@ -747,10 +746,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         where = document.place(("earlier",))
         try:
             earlier = read_earlier(folder, declared, where=where)
-            rankings = [
-                _with_earlier(by, earlier, areas, where=where, wave=declared.wave)
-                for by in rankings
-            ]
+            rankings = [_with_earlier(by, earlier, where, declared.wave) for by in rankings]
         except SatisfactionError as fault:
             if ranking:
                 raise
@@ -878,7 +874,7 @@ def _rankings(
         history = ranked.rules.history
         if history is not None and history.file is not None:
             table = read_history(folder / history.file, wave=declared.wave, areas=areas)
-            ranked = replace(ranked, history=with_successors(table, areas))
+            ranked = replace(ranked, history=table)
         rankings.append(ranked)
     main = [further.main for further in rules.rankings]
     if True in main:
@@ -895,16 +891,9 @@ def _sources_of(rankings: Iterable[RankedBy]) -> list[Path]:
     return sources
 
 
-def _with_earlier(
-    ranked: RankedBy,
-    sets: Sequence[EarlierSet],
-    areas: pd.DataFrame | None,
-    *,
-    where: str,
-    wave: str,
-) -> RankedBy:
+def _with_earlier(ranked: RankedBy, sets: Sequence[EarlierSet], where: str, wave: str) -> RankedBy:
     """Return a ranking with the ranks that earlier waves published under its name."""
-    earlier = tuple(published.ranked_as(ranked.name, areas) for published in sets)
+    earlier = tuple(published.ranked_as(ranked.name) for published in sets)
     history = history_of(earlier, ranked.history, where=where, wave=wave)
     return replace(ranked, earlier=earlier, history=history)
 
@@ -939,9 +928,7 @@ def _with_combined(survey: Survey, where: str) -> Survey:
         if survey.score != survey.questionnaire.ranked:
             general = next(ranked.rules for ranked in further if not ranked.at)
         ranked = RankedBy(COMBINED, COMBINED, general.alone())
-        ranked = _with_earlier(
-            ranked, survey.earlier, survey.areas, where=where, wave=survey.declared.wave
-        )
+        ranked = _with_earlier(ranked, survey.earlier, where, survey.declared.wave)
         further = (*further, ranked)
     sources = dict.fromkeys([*survey.sources, *combined.sources, *_sources_of(further)])
     return replace(survey, combined=combined, further=further, sources=tuple(sources))
