@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -218,6 +218,36 @@ def current_areas(areas: pd.DataFrame, level: str | None = None) -> pd.DataFrame
     """Return the rows of areas that are valid today, of one level or of all."""
     current = areas[areas["valid_to"] == ""]
     return current if level is None else current[current["level"] == level]
+
+
+def codes_of_today(areas: pd.DataFrame | None) -> dict[str, str]:
+    """Return by former code the code an area has today: that of its successor, which nobody else has become too."""
+    if areas is None or "successor" not in areas:
+        return {}
+    today = set(current_areas(areas)["code"])
+    former = areas[(areas["successor"] != "") & ~areas["code"].isin(today)]
+    alone = former[~former["successor"].duplicated(keep=False)]
+    next_code = dict(zip(alone["code"], alone["successor"], strict=True))
+    codes = {}
+    for code in next_code:
+        passed = {code}
+        later = next_code[code]
+        while later not in passed and later in next_code:
+            passed.add(later)
+            later = next_code[later]
+        if later in today:
+            codes[code] = later
+    return codes
+
+
+def under_codes_of_today(ranks: pd.DataFrame, codes: Mapping[str, str]) -> pd.DataFrame:
+    """Return earlier ranks with the codes of `codes_of_today`; where a wave ranked the successor beside it, an area stays."""
+    known = set(zip(ranks["wave"], ranks["code"], strict=True))
+    new = []
+    for wave, code in zip(ranks["wave"], ranks["code"], strict=True):
+        later = codes.get(code, code)
+        new.append(code if (wave, later) in known else later)
+    return ranks.assign(code=new)
 
 
 @dataclass(frozen=True, eq=False)
