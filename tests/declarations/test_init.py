@@ -79,7 +79,7 @@ def test_the_wave_runs_and_meets_its_truth(project, results):
 
 
 def test_the_report_is_written_from_the_command(project, call, tmp_path):
-    code, out, err = call("report", project.survey, "--out", tmp_path / "pages", "--language", "en")
+    code, out, err = call("report", project.survey, "--out", tmp_path / "pages")
     assert (code, err) == (0, ""), out
     assert (tmp_path / "pages" / "index.html").is_file()
 
