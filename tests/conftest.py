@@ -21,6 +21,7 @@ from hypothesis import settings
 from golden_values import expected, province_population, province_rows
 from remembered_pictures import remember_pictures
 from satisfaction import SurveyDesign, read_survey
+from satisfaction.composite.scores import scale_slope
 from satisfaction.foundation.language import Text, rendered
 from satisfaction.sampling.design import SampleDesign
 
@@ -294,3 +295,29 @@ def province_design(respondents, **changes) -> SampleDesign:
     return SurveyDesign(
         respondents, **({"strata": "stratum", "psu": "psu", "base_weight": "base_weight"} | changes)
     )
+
+
+def side_by_side(found):
+    """The combined score of a wave ranked by it, by area in rank order: components with their errors, score, rank and sets."""
+    scores = found.combined.ranked
+    table = found.ranking.table.rename(columns={"unit": "code", "estimate": "score"})
+    for k, part in enumerate(scores.parts):
+        table[part.name] = scores.scaled[:, k]
+        se = part.se * np.abs(scale_slope(part))
+        table[f"{part.name}_se"] = np.where(np.isfinite(scores.scaled[:, k]), se, np.nan)
+    known = ~scores.incomplete & np.isfinite(np.diag(scores.cov))
+    table["se"] = np.where(known, np.sqrt(np.diag(scores.cov)), np.nan)
+    table["df"] = np.where(known, scores.df, np.nan)
+    barred = scores.barred()
+    table["note"] = [barred[code].both if code in barred else "" for code in table["code"]]
+    return table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
+
+
+def method_section(results, language):
+    """The section of the report that lists every declared convention, as a reader sees it."""
+    from satisfaction.publication.report import render
+    from satisfaction.publication.tables import tables_of
+
+    page = render(results, tables_of(results), language)
+    section = page[page.index('<section id="method">') :]
+    return html.unescape(re.sub("<[^>]+>", " ", section[: section.index("</section>")]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from satisfaction.declarations.survey import (
     RankedBy,
     Survey,
     weighted_as,
+    with_scores_alone,
     with_tables_of_weights,
 )
 from satisfaction.declarations.wave import CalibrationStep
@@ -228,9 +229,17 @@ def wave_before(survey: Survey) -> WaveBefore | None:
     return WaveBefore(earlier, survey.questionnaire, _estimates_alone)
 
 
-def _estimates_alone(survey: Survey, responses: Responses) -> dict[str, Estimates]:
-    """Estimate a wave without ranking it; its rows are in memory, where they are counted soonest."""
-    design = weigh(survey, base_design(survey, responses, engine="pandas"))
+def _estimates_alone(survey: Survey, responses: Responses, score: str) -> dict[str, Estimates]:
+    """Estimate one score of a wave without ranking it; its rows are in memory, where they are counted soonest.
+
+    All scores where small cells are withheld, which may shield one another, or where the wave does not know this one.
+    """
+    measures = None
+    if survey.rules.suppression is None and score in survey.questionnaire.measures:
+        survey = with_scores_alone(survey, {score})
+        measures = survey.questionnaire.measures_of({score})
+    design = base_design(survey, responses, engine="pandas", measures=measures)
+    design = weigh(survey, design)
     counted = tally(design, list(design.measures), by=survey.area_levels())
     return withhold(survey, estimate_areas(survey, design, counted), counted)
 
@@ -345,10 +354,17 @@ class BaseSample:
     base_step: dict[str, Any] | None
 
 
-def draw_up_sample(survey: Survey, responses: Responses, *, engine: Engine = "auto") -> BaseSample:
+def draw_up_sample(
+    survey: Survey,
+    responses: Responses,
+    *,
+    engine: Engine = "auto",
+    measures: Collection[str] | None = None,
+) -> BaseSample:
     """Give everybody who was sampled a base weight, and declare the sample design; see `sample_design`."""
     persons = sampled_persons(survey, responses.accepted)
-    return BaseSample(sample_design(survey, persons.table, engine=engine), persons.record)
+    design = sample_design(survey, persons.table, engine=engine, only=measures)
+    return BaseSample(design, persons.record)
 
 
 def _from_sample(
@@ -480,9 +496,15 @@ def _scored(
     return _Scored(survey.without_rankings(awaited), estimates, combined, awaited)
 
 
-def base_design(survey: Survey, responses: Responses, *, engine: Engine = "auto") -> SampleDesign:
+def base_design(
+    survey: Survey,
+    responses: Responses,
+    *,
+    engine: Engine = "auto",
+    measures: Collection[str] | None = None,
+) -> SampleDesign:
     """Declare the sample design of the responses, before any weighting step; see `sample_design`."""
-    return draw_up_sample(survey, responses, engine=engine).design
+    return draw_up_sample(survey, responses, engine=engine, measures=measures).design
 
 
 def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
@@ -509,10 +531,21 @@ def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
 
 
 def trimming_notes(results: Results) -> list[Text]:
-    """Name the cells that a trimming step cut whole, so that part of their weight went to others: one note a step."""
+    """Say where a trimming step changed the sum of all weights, and name the cells that it cut whole, so that part of their
+    weight went to others.
+    """
     notes = []
-    for record in weighting_log(results):
-        if record["step"] != "trimming" or not record["whole"]:
+    steps = [record for record in weighting_log(results) if record["step"] == "trimming"]
+    for record in steps:
+        if "sum_change" in record:
+            changed = _(
+                "Trimming changed the sum of all weights by {change}: no weight was left that may take the rest. Widen the "
+                "bounds, leave out `strict`, or calibrate again after trimming.",
+                change=f"{record['sum_change']:+.2%}",
+            )
+            notes.append(changed)
+            continue
+        if not record["whole"]:
             continue
         note = _(
             "Trimming left all weights of {count} cells at a bound, and {lost} of all weight went to other cells: {names}.",
@@ -561,13 +594,15 @@ def estimate_areas(
 
 
 def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
-    """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
+    """Rank the areas by the questionnaire's ranked measure, under the declared rules; see `rank_by_rules`."""
     level = survey.ranked_level
     rules = survey.rules.ranking
     ranked = estimates[level].of(survey.ranked)
     floor = floored(survey, estimates, level)
     breaking = breaking_scores(rules, estimates[level])
     ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+    if survey.ranked in survey.composed:
+        ranking = replace(ranking, options=replace(ranking.options, graded=False))
     return with_thresholds(ranking, survey, estimates)
 
 

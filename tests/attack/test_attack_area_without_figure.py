@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from conftest import COUNTIES
+from conftest import COUNTIES, side_by_side
 from satisfaction import run
 from satisfaction.comparison.combined import combine
 from satisfaction.comparison.stability import Choices, make_world, stability
@@ -133,8 +133,12 @@ def test_too_few_areas_for_the_list_are_refused():
 
 def test_the_combined_score_leaves_the_area_blank(nobody, call):
     call("combined", nobody.folder)
-    (path,) = nobody.folder.glob("out/*-combined/combined.csv")
-    table = pd.read_csv(path, dtype={"code": str}, encoding="utf-8-sig").set_index("code")
+    (path,) = nobody.folder.glob("out/*-combined/combined_ranking.csv")
+    published = pd.read_csv(path, dtype={"code": str}, encoding="utf-8-sig").set_index("code")
+    assert published.loc[EMPTY, ["estimate", "se", "rank"]].isna().all()
+    assert "missing" in published.loc[EMPTY, "note"]
+    results = run(nobody.read())
+    table = side_by_side(combine(results, nobody.folder / "combined.yaml")).set_index("code")
     assert table.loc[EMPTY, ["survey", "survey_se", "score", "se", "df", "rank"]].isna().all()
     assert "missing" in table.loc[EMPTY, "note"]
     assert table.drop(index=EMPTY)[["score", "se", "df"]].notna().all(axis=None)
@@ -150,7 +154,7 @@ def test_a_component_that_no_area_has_is_said(nobody):
 
 def test_a_withheld_standard_error_comes_out_of_no_later_table(withheld, tmp_path):
     results = run(withheld.read())
-    table = combine(results, withheld.folder / "combined.yaml").table.set_index("code")
+    table = side_by_side(combine(results, withheld.folder / "combined.yaml")).set_index("code")
     assert (
         table.loc[["990101", "990102"], ["survey", "survey_se", "se", "df"]].isna().all(axis=None)
     )

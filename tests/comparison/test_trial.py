@@ -159,7 +159,7 @@ def test_the_command_writes_the_set(pair):
     assert done.exit_code == 0, done.output
     (folder,) = (pair.folders["coached"] / "out").glob("*-trial")
     assert {path.name for path in folder.iterdir()} == {
-        "differences.csv", "differences.xlsx", "differences.json", "signs.csv", "modes.csv", "run.json",
+        "differences.csv", "differences.xlsx", "differences-en.xlsx", "differences.json", "signs.csv", "modes.csv", "run.json",
         "trial.html", "trial-en.html",
     }  # fmt: skip
     assert pd.read_csv(folder / "signs.csv", encoding="utf-8-sig")["side"].eq("trial").sum() >= 1

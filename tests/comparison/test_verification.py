@@ -238,15 +238,12 @@ def test_a_changed_rule_and_another_version_are_named(copy, tmp_path, call):
     assert {(row.kind, row.what) for row in found.causes.itertuples()} == {
         ("inputs", "rules.yaml"), ("rules", "ranking.minimum_n"), ("program", "satisfaction"), ("questionnaire", "questionnaire"),
     }  # fmt: skip
-    code, out, _ = call("compare", before, after, "--out", tmp_path / "c.xlsx")
+    code, out, _ = call("compare", before, after, "--out", tmp_path / "c")
     assert code == 0
     assert "ranking.minimum_n: 10 → 11" in out
-    assert CalamineWorkbook.from_path(tmp_path / "c.xlsx").sheet_names == [
-        "causes",
-        "figures",
-        "ranks",
-    ]
-    assert call("compare", before, after, "--out", tmp_path / "c.pdf")[0] == 2
+    book = CalamineWorkbook.from_path(tmp_path / "c" / "figures.xlsx")
+    assert book.sheet_names == ["figures", "causes", "ranks", "tests", "说明", "data"]
+    assert call("compare", before, after, "--out", tmp_path / "c")[0] == 2
 
 
 def test_rankings_are_compared_by_what_they_rank(copy, tmp_path):
@@ -264,7 +261,8 @@ def test_rankings_are_compared_by_what_they_rank(copy, tmp_path):
     assert gone["old"].notna().all()
     assert gone["new"].isna().all()
     lines = [line.zh for line in comparison_lines(compare(first, second))]
-    assert any("topic_index 9901" in line and "→ —" in line for line in lines)
+    assert any("  990101 县990101" in line and "→ —" in line for line in lines)
+    assert not any("topic_index" in line for line in lines if "→ —" in line)
 
 
 def test_a_change_without_a_recorded_cause_is_said(copy, tmp_path):
@@ -282,8 +280,8 @@ def test_the_exit_code_of_compare_says_whether_figures_differ(copy, tmp_path, ca
     other = shutil.copytree(copy[1], tmp_path / "other")
     assert call("compare", copy[1], other)[0] == 0
     edit(other / "indices.csv", "0.", "0.0")
-    assert call("compare", copy[1], other, "--out", tmp_path / "c.csv")[0] == 1
-    assert (tmp_path / "c.csv").exists()
+    assert call("compare", copy[1], other, "--out", tmp_path / "c")[0] == 1
+    assert (tmp_path / "c" / "figures.csv").exists()
     assert call("compare", copy[1], tmp_path / "nowhere")[0] == 2
 
 
@@ -302,7 +300,10 @@ def test_changed_tests_are_compared(copy, tmp_path):
         ["reliability", "coefficient", 0.123],
     ]
     assert found.tests["row"].iloc[0].startswith("rest topic_index county 990101")
-    assert "changed figures of tests and reliability: 2" in joined(comparison_lines(found)).en
+    said = joined(comparison_lines(found))
+    assert "changed figures of tests and reliability: 2" in said.en
+    for identifier in ("topic_index", "p_adjusted", ".csv"):
+        assert identifier not in said.en.replace(str(copy[1]), "").replace(str(other), "")
     # a set that was written before these tables were made lacks them; no figure changed
     for name in ("tests.csv", "reliability.csv"):
         (other / name).unlink()

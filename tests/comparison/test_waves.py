@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -26,7 +27,7 @@ from satisfaction.comparison.changes import (
 )
 from satisfaction.comparison.sides import estimates_of, read_in_order
 from satisfaction.comparison.wave_files import export_change
-from satisfaction.comparison.wave_pages import _change_cells
+from satisfaction.comparison.wave_pages import change_pages
 from satisfaction.comparison.words import change_lines, rank_as_printed, rolling_lines
 from satisfaction.declarations.items import ComparableVersion
 from satisfaction.estimation.change import combine_waves
@@ -145,9 +146,9 @@ def test_a_probability_of_a_rise_has_its_range(pair, measure):
     assert wide.any()
     assert set(RISE_RANGE) <= set(most_improved(table))
     row = table[wide].iloc[0].to_dict()
-    cells = _change_cells(found, row, tested=True)
+    page = html.unescape(change_pages(found)["change.html"])
     ends = [probability(row[name]) for name in RISE_RANGE[:2]]
-    assert f"{probability(row['probability_rise'])} ({' – '.join(ends)})" in cells
+    assert f">{probability(row['probability_rise'])} ({' – '.join(ends)})</td>" in page
 
 
 def test_ranks_and_sets_are_those_each_wave_publishes(pair, small_change):
@@ -360,6 +361,7 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     assert {path.name for path in folder.iterdir()} == {
         "change.csv",
         "change.xlsx",
+        "change-en.xlsx",
         "change.json",
         "change.html",
         "change-en.html",
@@ -373,13 +375,16 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     )
     assert len(table) == 4
     workbook = CalamineWorkbook.from_path(folder / "change.xlsx")
-    assert workbook.sheet_names == [
-        "data",
-        "most_improved",
-        "change_sentences",
-        "notes",
-    ]
+    assert workbook.sheet_names == ["change", "most_improved", "change_sentences", "说明", "data"]
     assert workbook.get_sheet_by_name("data").to_python()[0] == list(table)
+    for name in workbook.sheet_names[:-1]:
+        for heading in workbook.get_sheet_by_name(name).to_python()[0]:
+            assert re.search("[\u4e00-\u9fff]", str(heading)), heading
+    english = CalamineWorkbook.from_path(folder / "change-en.xlsx")
+    assert english.sheet_names[-2] == "notes"
+    for name in english.sheet_names[:-1]:
+        for heading in english.get_sheet_by_name(name).to_python()[0]:
+            assert str(heading).isascii(), heading
     assert [one["survey"] for one in record["waves"]] == ["small-wave", "small-second"]
     assert record["waves"][0]["inputs"]["responses/all.csv"] == sha256(small.csv)
     assert record["waves"][1]["inputs"]["responses/all.csv"] == sha256(
@@ -610,6 +615,7 @@ def test_a_rolling_index_is_written_beside_the_last_wave(call, small, second):
     assert {path.name for path in folder.iterdir()} == {
         "rolling.csv",
         "rolling.xlsx",
+        "rolling-en.xlsx",
         "rolling.json",
         "rolling.html",
         "rolling-en.html",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import COUNTIES, joined
+from conftest import COUNTIES, joined, side_by_side
 from satisfaction import run
 from satisfaction.comparison.combined import combine, combined_lines
 from satisfaction.composite.tree_tables import lost_entries, most_lost
@@ -84,11 +84,12 @@ def edit(path, old, new):
 
 
 def by_code(found):
-    return found.table.set_index("code").loc[list(COUNTIES)]
+    return side_by_side(found).set_index("code").loc[list(COUNTIES)]
 
 
 def test_points_are_lost_no_more_than_an_item_has(results, folder):
-    assessed = combine(results, folder / "combined.yaml").assessed["documents"]
+    parts = combine(results, folder / "combined.yaml").combined.ranked.parts
+    (assessed,) = (part.assessed for part in parts if part.name == "documents")
     assert assessed.areas == tuple(COUNTIES)
     assert assessed.scores.tolist() == [
         70,
@@ -165,13 +166,13 @@ def test_geometric_means_and_scales_carry_errors_by_their_slopes(results, folder
 
 
 def test_a_sheet_may_name_its_items_by_their_titles(results, folder):
-    by_name = combine(results, folder / "combined.yaml").table
+    by_name = side_by_side(combine(results, folder / "combined.yaml"))
     titles = {",a1,": ",甲一,", ",b,": ",B,", ",v3,": ",通报,"}
     text = LOST
     for name, title in titles.items():
         text = text.replace(name, title)
     (folder / "lost.csv").write_text(text, encoding="utf-8")
-    assert combine(results, folder / "combined.yaml").table.equals(by_name)
+    assert side_by_side(combine(results, folder / "combined.yaml")).equals(by_name)
     edit(folder / "tree.yaml", "{zh: 乙, en: B,", "{zh: 甲一, en: B,")
     with pytest.raises(RankingError, match="K312"):
         combine(results, folder / "combined.yaml")
@@ -196,10 +197,11 @@ def test_the_command_prints_the_list_that_is_filed_and_its_end(small, folder, ca
     assert code == 0, err
     assert "last 1 of 4; with the thresholds 4" in out
     assert all(f"{county} County {county}  " in out for county in COUNTIES)
+    assert "rank set: for one named unit" in out
     rules.write_text(f"{text}  side: first\n", encoding="utf-8")
     code, out, err = call("combined", small.folder)
     assert code == 0, err
-    assert "first 1 of 4; rank sets" in out
+    assert "first 1 of 4" in out
 
 
 def test_a_run_names_the_areas_that_a_veto_takes_out(small, folder, call):
@@ -245,25 +247,38 @@ def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
     (written,) = small.folder.glob("out/*-combined")
     names = {path.name for path in written.iterdir()}
     assert {
-        "combined.csv",
-        "combined.xlsx",
-        "combined.json",
-        "documents_lost.csv",
-        "documents_departments.csv",
+        "combined_scores.csv",
+        "combined_scores.xlsx",
+        "combined_scores-en.xlsx",
+        "combined_scores.json",
+        "combined_ranking.csv",
+        "combined_ranking.html",
+        "combined_documents_lost.csv",
+        "combined_documents_departments.csv",
         "run.json",
     } <= names
-    record = json.loads((written / "combined.json").read_text(encoding="utf-8"))
-    assert set(record["combined_inputs"]) == {
-        "combined.yaml",
-        "onsite.csv",
-        "tree.yaml",
-        "lost.csv",
-    }
-    assert record["combined"]["weights"]["survey"] == 0.5
+    record = json.loads((written / "combined_scores.json").read_text(encoding="utf-8"))
+    inputs = record["waves"][0]["inputs"]
+    assert {"combined.yaml", "onsite.csv", "tree.yaml", "lost.csv"} <= set(inputs)
+    assert record["combined"]["components"]["survey"]["weight"] == 0.5
+
+
+def test_the_command_publishes_what_a_run_does_byte_by_byte(small, folder, call):
+    for path in filter(Path.is_file, folder.iterdir()):
+        shutil.copy(path, small.folder)
+    assert call("run", small.folder)[0] == 0
+    assert call("combined", small.folder)[0] == 0
+    (written,) = small.folder.glob("out/*-combined")
+    published = small.folder / "out" / "latest"
+    own = {"run.json", "combined_scores.json", "combined_scores.xlsx", "combined_scores-en.xlsx"}
+    names = {path.name for path in written.iterdir()} - own
+    assert {"combined_ranking.csv", "combined_ranking.xlsx", "combined_ranking.html"} <= names
+    for name in names:
+        assert (written / name).read_bytes() == (published / name).read_bytes(), name
 
 
 def test_the_formula_is_said_in_one_language(results, folder):
-    text = joined(combined_lines(results, combine(results, folder / "combined.yaml")))
+    text = joined(combined_lines(combine(results, folder / "combined.yaml")))
     assert "arithmetic" not in text.zh
     assert "加权算术平均" in text.zh
 
@@ -277,15 +292,12 @@ def test_shares_in_place_of_points_are_refused(results, folder):
         combine(results, folder / "combined.yaml")
 
 
-def test_no_bare_rank(results, folder):
+def test_combined_scores_have_no_grades(results, folder):
+    """The survey's own ranking has them: their promise was tried on scores of one sample."""
     found = combine(results, folder / "combined.yaml")
-    text = joined(combined_lines(results, found))
-    listed = found.table[found.table["code"].isin(set(found.ranking.summary["listed"]))]
-    for row in listed.itertuples():
-        assert f"rank set {row.marginal_low}–{row.marginal_high}  " in text.en
-        assert f"名次集合 {row.marginal_low}–{row.marginal_high}  " in text.zh
-    assert text.en.count(", rank set ") == len(listed)
-    assert text.zh.count("，名次集合 ") == len(listed) + 1  # and the title of the list
+    assert found.ranking.summary.proven
+    assert found.ranking.grades().table["grade"].isna().all()
+    assert results.ranking.grades().table["grade"].notna().any()
 
 
 @pytest.mark.parametrize(
@@ -321,11 +333,11 @@ def with_rule(results, **changes):
 def test_the_side_and_the_rounding_of_the_rules_are_carried_out(results, folder):
     path = folder / "combined.yaml"
     first = combine(with_rule(results, side="first"), path)
-    best = first.table["code"].iloc[0]
+    best = side_by_side(first)["code"].iloc[0]
     assert first.ranking.summary.listed == (best,)
-    rounded = combine(with_rule(results, round_before_ranking=0), path)
-    scores = rounded.table["score"].map(lambda score: np.floor(score + 0.5))
-    assert rounded.table["rank"].tolist() == scores.rank(ascending=False, method="min").tolist()
+    rounded = side_by_side(combine(with_rule(results, round_before_ranking=0), path))
+    scores = rounded["score"].map(lambda score: np.floor(score + 0.5))
+    assert rounded["rank"].tolist() == scores.rank(ascending=False, method="min").tolist()
 
 
 @pytest.mark.parametrize(
@@ -336,7 +348,7 @@ def test_the_rule_for_ties_is_carried_out(results, folder, ties, ranks):
     for name in ("onsite.csv", "desk.csv"):
         scores = pd.DataFrame({"code": COUNTIES, "score": [80.0, 80.0, 70.0, 60.0]})
         (folder / name).write_text(scores.to_csv(index=False), encoding="utf-8")
-    table = combine(with_rule(results, ties=ties), folder / "combined.yaml").table
+    table = side_by_side(combine(with_rule(results, ties=ties), folder / "combined.yaml"))
     assert table["rank"].tolist()[:3] == ranks
 
 
@@ -441,7 +453,7 @@ def test_areas_to_which_nothing_is_lent_keep_score_and_error_to_the_last_bit(sma
     assert by_code(own)["se"].iloc[0] < by_code(lent)["se"].iloc[0]
     assert [
         re.split("[:：]", note)[0]
-        for note in map(str, lent.summary["notes"])
+        for note in map(str, lent.combined.notes())
         if "a larger one stands here" in note
     ] == [COUNTIES[0]]
-    assert not any("a larger one stands here" in note for note in map(str, own.summary["notes"]))
+    assert not any("a larger one stands here" in note for note in map(str, own.combined.notes()))

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tests.shipped_waves.answers import Population, simulate_population
+from tests.shipped_waves.folder import PROVINCE_SEED
+from tests.shipped_waves.residents import read_facts
+from tests.shipped_waves.sampling import draw_wave
+from tests.shipped_waves.truth import true_values
 
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
-from satisfaction.planning.rehearsal.answers import Population, simulate_population
-from satisfaction.planning.rehearsal.folder import PROVINCE_SEED
-from satisfaction.planning.rehearsal.residents import read_facts
-from satisfaction.planning.rehearsal.sampling import draw_wave
-from satisfaction.planning.rehearsal.truth import true_values
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.weighting.base import base_weights

@@ -13,7 +13,6 @@ from satisfaction import estimate, fay_herriot
 from satisfaction.estimation.small_areas import (
     fit_reml,
     predict,
-    smoothed_variance,
     variance_between_areas,
 )
 from satisfaction.foundation.errors import EstimatesError
@@ -155,23 +154,6 @@ def test_order_and_scale_do_not_matter(milk, regions):
     assert larger["rmse"].to_numpy() == pytest.approx(100 * found["rmse"].to_numpy(), rel=1e-8)
 
 
-def test_benchmark_keeps_the_mean(milk, regions):
-    population = {str(area): float(n) for area, n in milk["n"].items()}
-    table = fay_herriot(milk, regions, benchmark=population).table
-    assert np.average(table["composite"], weights=milk["n"]) == pytest.approx(
-        np.average(table["direct"], weights=milk["n"])
-    )
-
-
-def test_smoothed_variances_follow_n(milk, regions):
-    n, variance = milk["n"].to_numpy(float), milk["se"].to_numpy() ** 2
-    smooth = smoothed_variance(variance, n)
-    assert smooth.sum() == pytest.approx(variance.sum())
-    assert np.all(np.diff(smooth[np.argsort(n)]) <= 0)
-    assert smoothed_variance(3 / n, n) == pytest.approx(3 / n)
-    assert fay_herriot(milk, regions, errors="smoothed").summary["errors"] == "smoothed"
-
-
 def test_from_estimates(province):
     direct = estimate(province.design, "index", by="county")
     table = direct.table.set_index("county")
@@ -195,12 +177,3 @@ def test_from_estimates(province):
 def test_what_cannot_be_fitted_is_refused(milk, regions, fault, code):
     with pytest.raises(EstimatesError, match=code):
         fay_herriot(*fault(milk, regions))
-
-
-def test_options_are_checked(milk, regions):
-    with pytest.raises(EstimatesError, match="E184"):
-        fay_herriot(milk, regions, errors="known")
-    with pytest.raises(EstimatesError, match="E184"):
-        fay_herriot(milk, regions, benchmark={"1": 5.0})
-    with pytest.raises(EstimatesError, match="E181"):
-        fay_herriot(milk.drop(columns="n"), regions, errors="smoothed")

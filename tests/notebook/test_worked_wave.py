@@ -6,56 +6,13 @@ import re
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pandas as pd
 import pytest
 
 from one_kernel import NotebookRun, execute_in_one_kernel
-from satisfaction import read_survey
-from satisfaction.foundation.errors import SurveyError
-from satisfaction.planning.draw import draw_sample
-from satisfaction.planning.planning_files import sample_table
-from satisfaction.planning.rehearsal.folder import PROVINCE_SEED
-from satisfaction.planning.rehearsal.residents import read_facts, settle
-from satisfaction.planning.rehearsal.sampling import communities, given_sample
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "planning" / "20_wave.ipynb"
-STRATA = ["county", "residence"]
-
-
-@pytest.fixture(scope="module")
-def residents():
-    survey = read_survey(ROOT / "surveys" / "guizhou-2026q3")
-    return settle(read_facts(survey.folder, survey.declared), seed=PROVINCE_SEED)
-
-
-def test_a_sample_drawn_from_the_communities_is_taken_over_with_its_probabilities(residents):
-    frame = communities(residents)
-    assert frame["community"].is_unique
-    drawn = draw_sample(frame, psu="community", strata=STRATA, size="adults", take=3, seed=5)
-    table = (
-        sample_table(drawn.wave(1), size="adults", persons=10)
-        .astype(str)
-        .sample(frac=1, random_state=1)
-    )
-    sample = given_sample(table, residents)
-    assert (np.diff(sample.position) > 0).all()
-    found = pd.Series(sample.psu_probability, index=residents.community[sample.position])
-    wanted = drawn.wave(1).set_index("community")["probability"].astype(float)
-    np.testing.assert_allclose(found, wanted[found.index], rtol=1e-11)
-    np.testing.assert_allclose(
-        sample.person_probability * residents.size[sample.position], 10, rtol=1e-9
-    )
-
-
-def test_communities_from_elsewhere_are_refused(residents):
-    table = pd.DataFrame(
-        {"community": ["elsewhere"], "psu_probability": ["0.1"], "person_probability": ["0.01"]}
-    )
-    with pytest.raises(SurveyError) as caught:
-        given_sample(table, residents)
-    assert caught.value.code == "S157"
 
 
 def test_the_notebook_is_clean():

@@ -31,7 +31,7 @@ from satisfaction.publication.ranking_table import (
 from satisfaction.publication.tables import indices_table
 from satisfaction.ranking.area_rankings import rank_by_rules, rank_within, rounded
 from satisfaction.ranking.rank import rank
-from satisfaction.ranking.targets import below_tests, target_verdicts
+from satisfaction.ranking.targets import RANGE_MET, below_tests, target_verdicts
 
 EXACT = 1e-12  # figures that only pass through
 SIMULATED = 0.02  # of a probability from 20,000 draws: four standard errors at worst
@@ -602,6 +602,21 @@ def test_without_targets_the_table_is_empty(small):
     assert {"verdict", "basis", "mark"} <= set(table)
 
 
+def test_targets_of_a_ranked_rate_have_the_range_of_the_list(small):
+    """Of an index they have none, as its list has none."""
+    _, of_index = targets_of(small, "[{top: 2}, {first_in: prefecture}]")
+    assert not {*RANGE_MET} & {*of_index}
+    results = run(dataclasses.replace(small.read(), score="awareness"))
+    table = targets_table(results.survey, results.ranking, results.rankings)
+    named = results.ranking.target("top", 2).table.set_index("unit").loc["990101"]
+    row = table.iloc[0]
+    assert row[RANGE_MET[0]] == pytest.approx(named["probability_low"])
+    assert row[RANGE_MET[1]] == pytest.approx(named["probability_high"])
+    assert row["model_dependent"] == ("yes" if named["model_dependent"] else "no")
+    assert row[RANGE_MET[0]] <= row["probability"]
+    assert row["probability"] <= row[RANGE_MET[1]]
+
+
 def test_open_links_decide_no_target_and_no_threshold(small):
     small.edit("survey.yaml", "selection: probability", "selection: open_link")
     results = run(declare(small, THRESHOLD % ("satisfaction", 0.99)).read())
@@ -609,6 +624,18 @@ def test_open_links_decide_no_target_and_no_threshold(small):
         "not decidable"
     }
     assert set(thresholds_table(results.survey, results.estimates)["status"]) == {"possible"}
+
+
+def test_beside_an_open_link_no_earlier_rank_has_a_set(small):
+    """Every row of ranks over the waves is marked: no sampling error."""
+    results = run(declare(small, "", table=history()).read())
+    paths = paths_table(results.survey, results.estimates, results.ranking)
+    assert paths["marginal_low"].notna().any()
+    small.edit("survey.yaml", "selection: probability", "selection: open_link")
+    results = run(small.read())
+    paths = paths_table(results.survey, results.estimates, results.ranking)
+    assert paths[["marginal_low", "marginal_high"]].isna().all(axis=None)
+    assert paths["rank"].notna().any()
 
 
 # ---- thresholds ----
@@ -729,7 +756,7 @@ def test_waves_in_a_row_are_counted_back_from_this_one(
         "2025T1,990101,1,no,,,\n"
     ]
     survey = declare(small, STEPS % 2, table=HISTORY + "".join(rows)).read()
-    table = escalation_table(survey, results.ranking)
+    table = escalation_table(survey, results.ranking, results.estimates)
     assert table[["code", "listed_in_a_row", "tied_waves", "step_en"]].to_numpy().tolist() == [
         [code, run_length, tied, step]
     ]
@@ -779,7 +806,7 @@ def test_a_gap_that_is_declared_with_its_reason_is_counted_across(small, results
         small, "2026Q2", now="2026Q4", gaps=", gaps: [{wave: 2026-Q3, source: 未开展 not held}]"
     )
     small.edit("history.csv", "990101", last_of(results))
-    table = escalation_table(small.read(), results.ranking)
+    table = escalation_table(small.read(), results.ranking, results.estimates)
     assert table["listed_in_a_row"].tolist() == [2]
 
 
@@ -798,13 +825,13 @@ def test_names_that_do_not_tell_their_order_need_a_word_about_gaps(small):
 def test_a_first_step_after_several_waves_is_not_reached_by_one(small, results):
     steps = "escalation: {steps: [{listed_in_a_row: 3, zh: 约谈, en: talk}], source: x}\n"
     survey = declare(small, steps, table=history()).read()
-    table = escalation_table(survey, results.ranking)
+    table = escalation_table(survey, results.ranking, results.estimates)
     reached = table["listed_in_a_row"] >= 3
     assert (table["step_en"] == np.where(reached, "talk", "")).all()
 
 
 def test_without_escalation_there_are_no_steps(unchanged, results):
-    assert len(escalation_table(unchanged, results.ranking)) == 0
+    assert len(escalation_table(unchanged, results.ranking, results.estimates)) == 0
 
 
 def test_paths_hold_the_history_and_this_wave(small, results):
@@ -860,7 +887,7 @@ def test_the_shipped_rules_give_every_table_its_rows_and_its_mark(province):
         "within": (within_table(survey, estimates, rankings), 97),
         "targets": (targets_table(survey, ranking, rankings), 4),
         "thresholds": (thresholds_table(survey, estimates), 88),
-        "escalation": (escalation_table(survey, ranking), 10),
+        "escalation": (escalation_table(survey, ranking, estimates), 10),
         "paths": (paths_table(survey, estimates, ranking), 176),
     }
     assert {name: len(table) for name, (table, _) in made.items()} == {

@@ -16,6 +16,7 @@ from tests.coverage_study import score_grades
 
 from satisfaction import rank
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import Text
 from satisfaction.publication.clauses import ground_of, ranked_unit
 from satisfaction.ranking import grades, rates
 from satisfaction.ranking.grades import less_sure
@@ -216,6 +217,14 @@ def test_of_two_models_the_less_sure_counts():
     assert careful.tolist() == [[0.5, 0.8, 0.5], [0.2, 0.5, 0.3], [0.5, 0.7, 0.5]]
 
 
+def test_drawn_scores_have_no_grades():
+    """Their probabilities are shares of draws around the estimates, which no prior draws together."""
+    ranking = rank(np.arange(60.0, 72), se=np.ones(12), bottom=3)
+    assert ranking.grades().number > 1
+    drawn = dataclasses.replace(ranking.pairs, drawn=object())
+    assert dataclasses.replace(ranking, pairs=drawn).grades().table["grade"].isna().all()
+
+
 def rates_in_groups(seed: int):
     """Three levels of equal rates, 30 areas, 600 answers each."""
     random = np.random.default_rng(seed)
@@ -303,13 +312,17 @@ def published(ranking) -> pd.DataFrame:
     """A ranking with the columns that sentences need, grades at the end."""
     table = ranking.table.rename(columns={"unit": "code"})
     listed = [("yes" if unit in ranking.summary["listed"] else "no") for unit in table["code"]]
-    table = table.assign(name_zh="甲县", name_en="Alpha", n=200, listed=listed)
+    table = table.assign(
+        name_zh="甲县", name_en="Alpha", n=200, listed=listed, side="last", mark=""
+    )
     return table.assign(grade=ranking.grades().table["grade"])
 
 
 def test_a_sentence_names_the_grade_and_its_promise():
     ranking = rank([90.0, 80.0, 79.9, 60.0], se=[1.0] * 4, bottom=1)
-    ground = ground_of(published(ranking), ranking.summary, kind="index", measure=None)
+    ground = ground_of(
+        published(ranking), ranking.summary, kind="index", measure=Text("得分", "the score")
+    )
     said = ranked_unit(ground, ground.rows[3], level_with=0)
     assert "分档为第 3 档（共 3 档，第 1 档最好）" in said.zh
     assert "分出先后的成对比较中预计至多 5% 颠倒" in said.zh
@@ -319,5 +332,7 @@ def test_a_sentence_names_the_grade_and_its_promise():
 
 def test_a_sentence_says_where_no_grades_can_be_told():
     ranking = rank([80.0, 80.1, 79.9], se=[5.0] * 3, bottom=1)
-    ground = ground_of(published(ranking), ranking.summary, kind="index", measure=None)
+    ground = ground_of(
+        published(ranking), ranking.summary, kind="index", measure=Text("得分", "the score")
+    )
     assert "各单位同在一档" in ranked_unit(ground, ground.rows[0], level_with=0).zh

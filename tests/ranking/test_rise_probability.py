@@ -15,7 +15,8 @@ from coverage_study import score_rises as score_study
 from coverage_study.rises import EVERYONE, UNFLAGGED
 from satisfaction.comparison.words import _chance
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.change import OF_RATES, OF_SCORES, RISE_RANGE, rank_change
+from satisfaction.ranking.change import OF_FEW, OF_RATES, OF_SCORES, RISE_RANGE, rank_change
+from satisfaction.ranking.rates import FEW, RISING, compared_rises
 from satisfaction.ranking.rise_probability import (
     RATE_WAVES,
     Changes,
@@ -344,13 +345,48 @@ def moved():
 
 
 def test_a_probability_is_set_beside_those_of_the_other_assumptions():
-    """Four draws: one unit rose in the first two alone, the other in all."""
+    """Four draws: every second unit rose in the first two alone, the others in all."""
     rose = np.array([[True, True], [True, True], [False, True], [False, True]])
+    rose = np.tile(rose, FEW // 2)
     drawn = DrawnRises(None, rose, None, (np.array([0, 1]), np.array([1, 2])))
     found = drawn.compared(rose)
-    assert found.low.tolist() == [0.5, 1.0]
-    assert found.high.tolist() == [1.0, 1.0]
-    assert found.depends.tolist() == [True, False]
+    assert found.low[:2].tolist() == [0.5, 1.0]
+    assert found.high[:2].tolist() == [1.0, 1.0]
+    assert found.depends[:2].tolist() == [True, False]
+
+
+def test_of_few_units_every_rise_that_is_not_unlikely_depends_on_the_model():
+    """Though the assumptions agree: nobody's probability moves with them."""
+    stated = np.array([0.05, 0.1, 0.5, 1.0])
+    few = np.tile(stated, FEW // 4 - 1)
+    found = compared_rises([few, few])
+    assert found.depends[:4].tolist() == [False, True, True, True]
+    assert found.low[:4].tolist() == [0.05, 0.05, 0.25, 0.5]
+    assert found.high.tolist() == few.tolist()
+    many = np.tile(stated, FEW // 4)
+    assert not compared_rises([many, many]).depends.any()
+
+
+def test_of_few_units_a_fall_is_no_surer_than_a_rise():
+    """The range of "rose by at least -4" is that of a fall by 5, turned round."""
+    x, _noise = scores(0.5, seed=12)
+    moved = rank_change(
+        *x.T[::-1, :20], se=np.full((2, 20), 0.3), comparable=True, places=3, draws=2_000
+    )
+    rose = moved.rise_range(3)
+    assert OF_FEW in moved.summary["notes"]
+    chance = moved.probability_rise(3)
+    likely = chance >= RISING
+    assert likely.any()
+    assert rose["model_dependent"][likely].all()
+    assert (rose["probability_rise_low"] <= chance / 2 + 1e-12)[likely].all()
+    fell = 1 - moved.probability_rise(-2)
+    likely = fell >= RISING
+    assert likely.any()
+    under = moved.rise_range(-2)
+    assert under["model_dependent"][likely].all()
+    assert (1 - under["probability_rise_high"] <= fell / 2 + 1e-12)[likely].all()
+    assert (under["probability_rise_low"] <= 1 - fell + 1e-12).all()
 
 
 def test_little_change_moves_ranks_less_than_much_on_both_scales():

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from satisfaction.sampling.residuals import regression_on_margins
+from satisfaction.sampling.residuals import inverse_of_margins
 from satisfaction.sampling.variance import (
     Clusters,
     contributions,
     crossed,
-    domain_df,
+    domain_members,
     simple_variance,
 )
 
@@ -65,7 +65,7 @@ def test_regression_solves_the_normal_equations_in_separate_blocks():
     margins = np.kron(np.eye(2), np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 1]]))
     size, y = RNG.uniform(1, 2, 8), RNG.normal(size=(8, 2))
     moments = margins.T @ (size[:, None] * y)
-    found = regression_on_margins(sp.csr_array(margins), size, sp.csr_array(moments)).toarray()
+    found = inverse_of_margins(sp.csr_array(margins), size) @ moments
     fitted = np.linalg.lstsq(np.sqrt(size)[:, None] * margins, np.sqrt(size)[:, None] * y)[0]
     np.testing.assert_allclose(margins @ found, margins @ fitted, rtol=1e-10, atol=1e-12)
 
@@ -73,9 +73,8 @@ def test_regression_solves_the_normal_equations_in_separate_blocks():
 def test_df_counts_only_psus_with_valid_members_of_the_domain():
     valid = np.array([[1, 0], [1, 1], [2, 1], [1, 1], [0, 1], [1, 0], [1, 1], [1, 1], [1, 1]])
     domain = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
-    np.testing.assert_array_equal(
-        domain_df(domain, valid, CLUSTERS, domains=2), [[4 - 2, 4 - 2], [4 - 1, 3 - 1]]
-    )
+    members = domain_members(domain, valid, CLUSTERS, domains=2)
+    np.testing.assert_array_equal(members.each_df(), [4 - 2, 4 - 2, 4 - 1, 3 - 1])
 
 
 def test_simple_variance_with_and_without_replacement():

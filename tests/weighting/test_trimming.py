@@ -346,3 +346,21 @@ def test_a_run_names_the_cells_trimmed_whole(monkeypatch):
     assert "18.52%" in note.en
     untouched = trim(SurveyDesign(rows, base_weight="w"), upper=70.0, within=["cell"])
     assert pipeline.trimming_notes(untouched) == []
+
+
+@pytest.mark.parametrize("within", [None, "cell"])
+def test_a_run_says_that_the_sum_of_the_weights_has_changed(monkeypatch, within):
+    """Under narrow bounds every weight comes to stand at one, with `strict` for good."""
+    rows = pd.DataFrame({"cell": list("aaabbb"), "w": [1.0, 1.1, 9.0, 1.0, 1.2, 14.0]})
+    design = SurveyDesign(rows, base_weight="w")
+    narrow = {"lower": 0.9, "upper": 1.1, "relative_to": "mean", "within": within}
+    trimmed = trim(design, spread="equal", strict=True, **narrow)
+    lost = 1 - trimmed.weights.sum() / rows["w"].sum()
+    assert lost > 0.01
+    assert trimmed.weighting.log[-1]["sum_change"] == pytest.approx(-lost)
+    monkeypatch.setattr(pipeline, "weighting_log", lambda results: results.weighting.log)
+    (note,) = pipeline.trimming_notes(trimmed)
+    assert f"-{lost:.2%}" in note.en
+    wide = trim(design, upper=2.5, relative_to="mean", spread="equal", strict=True)
+    assert "sum_change" not in wide.weighting.log[-1]
+    assert pipeline.trimming_notes(wide) == []

@@ -24,8 +24,6 @@ from satisfaction.foundation.language import Text, _, ngettext, use
 if TYPE_CHECKING:
     import pandas as pd
 
-    from satisfaction.collection.forms.xlsform import Draft
-
 
 @command(_("Write an example project: questionnaire, a simulated wave, tables, notebooks."))
 @FOLDER_ARGUMENT
@@ -56,8 +54,6 @@ def form(
 
     if checked:
         _tell_faults(forms.check_xlsform(checked))
-    elif taken and forms.is_foreign(taken):
-        _tell_draft(forms.draft_xlsform(taken), out)
     elif taken:
         read = forms.read_xlsform(taken)
         if out:
@@ -122,26 +118,6 @@ def new(
     tell(f"4. satisfaction run {written}")
 
 
-def _tell_draft(draft: Draft, out: Path | None) -> None:
-    """Write or print the draft of a questionnaire, then what is still to be declared, each once."""
-    from satisfaction.collection import forms
-
-    if out:
-        tell(_("draft: {path}", path=forms.write_new(draft.text, out)))
-    else:
-        tell(draft.text)
-    tell(
-        _(
-            "This form was not written here and gives a draft; to be declared or "
-            "corrected in the YAML:"
-        ),
-        to_stderr=True,
-    )
-    for lacking in draft.lacking:
-        fault = _("  {where}: {fault}", where=lacking.where, fault=lacking.text)
-        tell(fault, to_stderr=True)
-
-
 def _tell_faults(faults: pd.DataFrame) -> None:
     """Print the faults of a form, one a line; any fault makes the exit code non-zero."""
     for fault in faults.itertuples(index=False):
@@ -200,7 +176,7 @@ def draw(
     import pandas as pd
 
     from satisfaction.foundation.files import recorded
-    from satisfaction.foundation.tables import read_table
+    from satisfaction.foundation.tables import read_filled_in
     from satisfaction.planning.draw import check_frame_table, draw_sample
     from satisfaction.planning.planning_files import read_take, write_draw
 
@@ -208,7 +184,7 @@ def draw(
         raise misused(_("give one of --take and --take-from"))
     columns = [name.strip() for name in strata.replace("，", ",").split(",") if name.strip()]
     with recorded() as read:
-        table = read_table(frame).map(str.strip)
+        table = read_filled_in(frame)
     check_frame_table(table, psu=psu, strata=columns, size=size)
     table[size] = pd.to_numeric(table[size])
     wanted = take if take_from is None else read_take(take_from, columns)
@@ -296,12 +272,12 @@ def plan(
     tell(_("results: {path}", path=write_plan(results, planned)))
 
 
-@command(_("Simulate sample, truth and responses of the survey in FOLDER anew."))
+@command(_("Rehearse the wave in FOLDER: simulated answers to its questionnaire, with the truth."))
 @FOLDER_ARGUMENT
 @option("--seed", type=int, default=None, words=_("default: the seed in survey.yaml"))
 def simulate(folder: Path, *, seed: int | None) -> None:
-    """Simulate sample, truth and responses of the survey in FOLDER anew."""
-    from satisfaction.planning.rehearsal.folder import simulate_survey
+    """Rehearse the wave in FOLDER: simulated answers to its questionnaire, with the truth."""
+    from satisfaction.planning.rehearsal import simulate_survey
 
     simulate_survey(folder, seed=seed)
     tell(_("simulated data written: {path}", path=folder))

@@ -21,7 +21,6 @@ from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngett
 
 if TYPE_CHECKING:
     from satisfaction.declarations.survey import Survey
-    from satisfaction.foundation.language import Language
     from satisfaction.pipeline import Results
 
 
@@ -62,7 +61,8 @@ def run(folder: Path, *, engine: str, notebooks: bool, handover: bool) -> None:
         )
     )
     if handover:
-        _tell_handover(results, written / "handover")
+        tell(_("hand-over: {folder}", folder=written / "handover"))
+        tell(_("respondent-level: for colleagues of the survey only, not for publication"))
     if notebooks:
         from satisfaction.notebook.notebooks import nothing_for, run_notebooks
 
@@ -194,9 +194,7 @@ def _summary(results: Results) -> None:
     whole = results.whole.table.set_index("measure")
     labels = survey.questionnaire.rates | survey.questionnaire.indices
     names = area_labels(survey)
-    tell(survey.declared.title)
-    if survey.marks:
-        tell(_("*** {mark} ***", mark=survey.marks))
+    _tell_title(survey)
     absent = unanswered_areas(survey, results.responses.by_area)
     delivered = (
         *unread_lines(results.responses.not_read),
@@ -255,6 +253,13 @@ def _summary(results: Results) -> None:
         tell()
         tell(score_labels(other.survey)[other.survey.ranked][1])
         _tell_ranking(other)
+
+
+def _tell_title(survey: Survey) -> None:
+    """Print what the survey is called, and what must be said of its sample."""
+    tell(survey.declared.title)
+    if survey.marks:
+        tell(_("*** {mark} ***", mark=survey.marks))
 
 
 def _tell_ranking(results: Results) -> None:
@@ -347,68 +352,44 @@ def _tell_selection(results: Results) -> None:
         tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 
-def _tell_handover(results: Results, folder: Path) -> None:
-    """Print where the hand-over lies, what it must not be used for, and the design in R."""
-    from satisfaction.publication.handover import design_call
-
-    tell(_("hand-over: {folder}", folder=folder))
-    tell(_("respondent-level: for colleagues of the survey only, not for publication"))
-    tell(f"\n{design_call(results)}")
-
-
-@command(_("Combine the survey with other components and rank."))
+@command(_("The ranking by the combined score alone, in a set of its own."))
 @FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
 @ENGINE
 def combined(folder: Path, declared: Path | None, engine: str) -> None:
-    """Combine the survey with other components and rank."""
-    from satisfaction.comparison.combined import combine, combined_lines, export_combined
+    """The ranking by the combined score alone, in a set of its own."""
+    from satisfaction.comparison.combined import combine, export_combined
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run
+    from satisfaction.publication.combined import formula_lines
 
     results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
     found = combine(results, declared or folder / "combined.yaml")
-    written = export_combined(results, found)
-    _tell(combined_lines(results, found), written)
+    written = export_combined(found)
+    _tell_title(found.survey)
+    for line in formula_lines(found):
+        tell(line)
+    _tell_ranking(found)
+    _tell([], written)
 
 
 @command(_("Score assessments by points: every level, department, class, ledger; and draw."))
 @FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
-@option(
-    "--without-survey",
-    is_flag=True,
-    words=_("points alone: items that the survey decides are awaited, nothing is drawn"),
-)
-@option("--draws", type=int, default=4000, show_default=True, words=_("at least 2000"))
 @option("--seed", type=int, default=1, show_default=True)
 @ENGINE
-def assessment(
-    folder: Path,
-    *,
-    declared: Path | None,
-    without_survey: bool,
-    draws: int,
-    seed: int,
-    engine: str,
-) -> None:
+def assessment(folder: Path, *, declared: Path | None, seed: int, engine: str) -> None:
     """Score assessments by points: every level, department, class, ledger; and draw."""
     from satisfaction.comparison.assessments import (
         assessment_lines,
         assessments_of,
         export_assessments,
     )
-    from satisfaction.composite.tree_draws import checked_draws
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run
 
-    checked_draws(draws)
-    survey = read_survey(folder)
-    results = None
-    if not without_survey:
-        results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
-    path = declared or folder / "combined.yaml"
-    found = assessments_of(survey, path, results=results, draws=draws, seed=seed)
+    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    found = assessments_of(results, declared or folder / "combined.yaml", seed=seed)
     written = export_assessments(found)
     _tell(assessment_lines(found), written)
 
@@ -451,40 +432,19 @@ def stability(
     _tell(stability_lines(studied), written)
 
 
-@command(_("The report and one page an area, in Chinese and English."))
+@command(_("The report and one page an area, in the survey's languages."))
 @FOLDER_ARGUMENT
-@option("--language", type=click.Choice(["both", "zh", "en"]), default="both", show_default=True)
-@option("--level", "levels", multiple=True, words=_("only pages of these levels; default all"))
 @option("--pdf", is_flag=True, words=_("print PDF"))
 @option("--out", type=FOLDER, words=_("a new folder"))
 @ENGINE
-def report(
-    folder: Path,
-    *,
-    language: str,
-    levels: tuple[str, ...],
-    pdf: bool,
-    out: Path | None,
-    engine: str,
-) -> None:
-    """The report and one page an area, in Chinese and English."""
+def report(folder: Path, *, pdf: bool, out: Path | None, engine: str) -> None:
+    """The report and one page an area, in the survey's languages."""
     from satisfaction.declarations.survey import read_survey
-    from satisfaction.foundation.errors import ExportError, one_of
     from satisfaction.pipeline import run
     from satisfaction.publication.report import write_report
 
-    survey = read_survey(folder)
-    for level in levels:
-        one_of(level, survey.area_levels(), argument="--level", error=ExportError, code="X143")
-    results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
-    chosen: tuple[Language, ...] | None = None
-    if language == "zh":
-        chosen = ("zh",)
-    elif language == "en":
-        chosen = ("en",)
-    written = write_report(
-        results, levels=list(levels) or None, languages=chosen, pdf=pdf, folder=out
-    )
+    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    written = write_report(results, pdf=pdf, folder=out)
     tell(_("pages: {path}", path=written / "index.html"))
 
 
@@ -549,20 +509,21 @@ def verify(folder: Path, survey: Path | None, mark: bool) -> None:
     "--out",
     type=FOLDER,
     default=None,
-    words=_("also write an .xlsx or .csv file, or a folder that `verify` can recompute"),
+    words=_("also write a new folder that `verify` can recompute"),
 )
 def compare(old: Path, new: Path, out: Path | None) -> None:
     """Which figures changed between two file sets, and why."""
-    from satisfaction.comparison.compare import check_written, comparison_lines, write_comparison
     from satisfaction.comparison.compare import compare as compare_sets
+    from satisfaction.comparison.compare import comparison_lines, export_comparison
+    from satisfaction.foundation.files import refuse_existing
 
     if out is not None:
-        check_written(out)
+        refuse_existing(out)
     found = compare_sets(old, new)
     for line in comparison_lines(found):
         tell(line)
     if out is not None:
-        tell(_("written: {path}", path=write_comparison(found, out)))
+        tell(_("written: {path}", path=export_comparison(found, out)))
     if not found.nothing:
         sys.exit(DIFFERENT)
 

@@ -110,7 +110,7 @@ def _record(folder: Path, outputs: Mapping[str, str]) -> dict[str, Any]:
 
 def _inputs(record: Mapping[str, Any]) -> dict[str, str]:
     """Return the hashes of all inputs, by wave and name."""
-    inputs = dict(record.get("combined_inputs") or record.get("inputs", {}))
+    inputs = dict(record.get("inputs", {}))
     official = record.get("official", {})
     for name, digest in official.get("files", {}).items():
         inputs[f"{official['set']}: {name}"] = digest
@@ -131,18 +131,13 @@ def _rolling(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) ->
 def _combined(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
     (wave,) = waves
     results = run(read_survey(wave))
-    return export_combined(results, combine(results, wave / options["declared"]), folder)
+    return export_combined(combine(results, wave / options["declared"]), folder)
 
 
 def _assessment(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
     (wave,) = waves
-    survey = read_survey(wave)
-    results = None
-    if not options["without_survey"]:
-        results = run(survey)
-    path = wave / options["declared"]
-    drawing = {name: options[name] for name in ("draws", "seed")}
-    return export_assessments(assessments_of(survey, path, results=results, **drawing), folder)
+    found = assessments_of(run(read_survey(wave)), wave / options["declared"], seed=options["seed"])
+    return export_assessments(found, folder)
 
 
 def _stability(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:

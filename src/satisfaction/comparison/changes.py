@@ -451,7 +451,7 @@ def _rolled(shared: SharedRanking) -> WaveRolling:
     last = waves[-1]
     score = last.survey.ranked
     by_name = {wave.survey.name: estimates_of(wave, score, level=wave.area) for wave in waves}
-    mean = rolling(by_name, comparable=True)
+    mean = rolling(by_name)
     conventions: dict[str, Any] = {"comparable": list(shared.comparable)}
     if score in last.survey.composed:
         conventions["barred"] = _barred_in_any(waves)

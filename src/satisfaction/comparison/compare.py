@@ -16,20 +16,15 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.comparison.wave_files import write_folder
+from satisfaction.foundation.conventions import KEYS
 from satisfaction.foundation.file_sets import read_manifest
-from satisfaction.foundation.files import (
-    check_new_file,
-    new_file,
-    path_below,
-    recorded,
-    refuse_existing,
-)
-from satisfaction.foundation.language import Text, _, ngettext
-from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
-from satisfaction.publication.columns import typed
-from satisfaction.publication.labels import STATUS, mark_as_text, twelve_digits
+from satisfaction.foundation.files import path_below, recorded, refuse_existing
+from satisfaction.foundation.language import LANGUAGES, Text, _, ngettext
+from satisfaction.foundation.tables import read_table, unguarded
+from satisfaction.publication.columns import COLUMNS, typed
+from satisfaction.publication.labels import STATUS, label_of, mark_as_text, twelve_digits
 from satisfaction.publication.manifest import PROGRAM_FILES, versions
-from satisfaction.publication.ranking_workbook import LEVELS
+from satisfaction.publication.ranking_workbook import ASSESSED, LEVELS
 from satisfaction.publication.verify import (
     Difference,
     Verification,
@@ -64,8 +59,6 @@ NOT_THERE = _("not there")
 ABSENT = NOT_THERE.both
 """What the columns `old` and `new` hold where a file is not there."""
 CAUSES = ["kind", "what", "old", "new"]
-WRITTEN = (".csv", ".xlsx")
-"""Endings of a file; a name without one is a folder's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +74,13 @@ class Comparison:
         level, code, measure, name_zh, name_en, measure_zh, measure_en, unit, old, new, difference (estimates), points (the difference in points 0-100), se_old,
         se_new, n_old, n_new: one row an estimate of which a figure changed, appeared or went; largest first.
     ranks : DataFrame
-        code, name_zh, old, new, moved (positive: to a better rank), status_old, status_new, ranking (name of a further ranking,
-        or of one that is not the wave's own in both sets; empty: the wave's own); largest first.
+        code, name_zh, name_en, old, new, moved (positive: to a better rank), status_old, status_new, ranking (name of a further
+        ranking, or of one that is not the wave's own in both sets; empty: the wave's own), measure_zh, measure_en; largest first.
     compared : int
         Estimates that both sets hold.
     tests : DataFrame
-        file, row, column, old, new: figures of tests.csv and reliability.csv that changed, appeared or went, where both sets
-        hold the table.
+        file, row, column, old, new, zh, en (what the row is): figures of tests.csv and reliability.csv that changed, appeared or
+        went, where both sets hold the table.
     mark : str
         What every use of either set must say.
     inputs : mapping of str to str
@@ -136,54 +129,18 @@ def _compared(old: Path, new: Path) -> Comparison:
     causes = [*_from_manifests(made_before, made_after), *_corrections(old, new)]
     before = _table(old, "indices")
     after = _table(new, "indices")
+    titles = _titles(old) | _titles(new)
     marks = dict.fromkeys(filter(None, (made_before["mark"], made_after["mark"])))
     return Comparison(
         old=old,
         new=new,
         causes=pd.DataFrame(causes, columns=CAUSES, dtype=object),
         figures=_changed_figures(before, after),
-        ranks=_changed_in_rankings(old, new),
+        ranks=_changed_in_rankings(old, new, titles),
         compared=len(before.merge(after, on=CELL)),
-        tests=_changed_tests(old, new),
+        tests=_changed_tests(old, new, titles),
         mark="; ".join(marks),
     )
-
-
-def check_written(path: Path) -> None:
-    """Refuse the name under which a comparison is to be written, before anything is computed: a folder, .csv or .xlsx.
-
-    Raises
-    ------
-    ExportError
-        X102 for another ending, X420 where something lies there.
-    """
-    if path.suffix:
-        check_new_file(path, WRITTEN, argument="--out")
-    else:
-        refuse_existing(path)
-
-
-def write_comparison(found: Comparison, path: Path) -> Path:
-    """Write the changed estimates as csv; causes, estimates and ranks as the sheets of a workbook; or all as a set to verify.
-
-    Raises
-    ------
-    ExportError
-        X102 for another ending, X420 where something lies there.
-    """
-    check_written(path)
-    if not path.suffix:
-        return export_comparison(found, path)
-    tables = _tables(found)
-    with new_file(path) as scratch:
-        if path.suffix == ".csv":
-            write_csv(tables["figures"], scratch)
-        else:
-            first = tables.pop("causes")
-            if not len(found.tests):
-                del tables["tests"]
-            write_xlsx({"causes": first, **tables}, scratch)
-    return path
 
 
 def _tables(found: Comparison) -> dict[str, pd.DataFrame]:
@@ -198,7 +155,13 @@ def export_comparison(found: Comparison, folder: Path) -> Path:
     """Write figures.csv, .xlsx and .json, causes.csv, ranks.csv, tests.csv and run.json; returns the folder.
 
     run.json holds the clock, and the ways to both sets, so that the comparison can be verified.
+
+    Raises
+    ------
+    ExportError
+        X420 where something lies there.
     """
+    refuse_existing(folder)
     sets = [found.old.resolve(), found.new.resolve()]
     named = replace(found, old=Path(sets[0].name), new=Path(sets[1].name))
     finished = datetime.datetime.now(datetime.UTC)
@@ -213,7 +176,8 @@ def export_comparison(found: Comparison, folder: Path) -> Path:
     return write_folder(
         folder,
         tables=_tables(found),
-        notes=[line.both for line in comparison_lines(named)],
+        lines=comparison_lines(named),
+        languages=LANGUAGES,
         mark=found.mark,
         record=record,
         stamp={
@@ -226,6 +190,16 @@ def export_comparison(found: Comparison, folder: Path) -> Path:
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
     return typed(unguarded(read_table(folder / f"{name}.csv")))
+
+
+def _titles(folder: Path) -> dict[str, Text]:
+    """Return what the scores of a set are called, by name; a combined score and its components stand in a file of theirs."""
+    titles = {}
+    for file, key in (("indices", "measure"), ("combined_scores", "component")):
+        if (folder / f"{file}.csv").is_file():
+            for row in _table(folder, file).drop_duplicates(key).to_dict("records"):
+                titles[str(row[key])] = label_of(row, key)
+    return titles
 
 
 def _from_manifests(
@@ -336,7 +310,7 @@ def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return twelve_digits(_largest_first(table, "points"))
 
 
-def _changed_in_rankings(old: Path, new: Path) -> pd.DataFrame:
+def _changed_in_rankings(old: Path, new: Path, titles: Mapping[str, Text]) -> pd.DataFrame:
     """Return the changed ranks of every ranking; one that a single set holds appears or goes with all its ranks.
 
     A ranking is what it is ranked by: the wave's own may be by another score in the other set.
@@ -351,7 +325,9 @@ def _changed_in_rankings(old: Path, new: Path) -> pd.DataFrame:
             name = measure
         was = table if measure in before else table.iloc[:0]
         becomes = other if measure in after else other.iloc[:0]
-        parts.append(_changed_ranks(was, becomes).assign(ranking=name))
+        title = titles.get(measure, Text(measure))
+        changed = _changed_ranks(was, becomes)
+        parts.append(changed.assign(ranking=name, measure_zh=title.zh, measure_en=title.en))
     return _together(parts)
 
 
@@ -377,7 +353,8 @@ def _changed_ranks(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     other_rank = _unlike(both["rank_old"], both["rank_new"])
     both = both[other_rank | other_status]
     table = both[["code"]].copy()
-    table["name_zh"] = both["name_zh_new"].fillna(both["name_zh_old"])
+    for name in ("name_zh", "name_en"):
+        table[name] = both[f"{name}_new"].fillna(both[f"{name}_old"])
     table["old"] = both["rank_old"]
     table["new"] = both["rank_new"]
     table["moved"] = both["rank_old"] - both["rank_new"]
@@ -386,9 +363,9 @@ def _changed_ranks(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     return _largest_first(table, "moved")
 
 
-def _changed_tests(old: Path, new: Path) -> pd.DataFrame:
+def _changed_tests(old: Path, new: Path, titles: Mapping[str, Text]) -> pd.DataFrame:
     """Return the changed figures of tests and of reliability."""
-    parts = [pd.DataFrame(columns=["file", "row", "column", "old", "new"])]
+    parts = [pd.DataFrame(columns=["file", "row", "column", "old", "new", "zh", "en"])]
     for name, keys in TESTED.items():
         file = f"{name}.csv"
         if not (old / file).is_file() or not (new / file).is_file():
@@ -397,15 +374,28 @@ def _changed_tests(old: Path, new: Path) -> pd.DataFrame:
         after = _table(new, name)
         both = before.merge(after, on=list(keys), how="outer", suffixes=("_old", "_new"))
         row = both[list(keys)].astype(str).agg(" ".join, axis="columns")
+        words = [_tested(record, keys, titles) for record in both.to_dict("records")]
+        said = {"zh": [one.zh for one in words], "en": [one.en for one in words]}
         for column in TESTED_FIGURES:
             if column not in before or column not in after:
                 continue
             was = both[f"{column}_old"]
             becomes = both[f"{column}_new"]
             changed = pd.DataFrame({"file": name, "row": row, "column": column})
-            changed = changed.assign(old=was, new=becomes)
+            changed = changed.assign(old=was, new=becomes, **said)
             parts.append(changed[_unlike(was, becomes)])
     return _together(parts)
+
+
+def _tested(row: Mapping[Hashable, Any], keys: tuple[str, ...], titles: Mapping[str, Text]) -> Text:
+    """Name what a row of tests or reliability is about: the kind, the measure by its title, what is compared."""
+    kind, measure, *compared = (str(row[key]) for key in keys)
+    return _(
+        "{kind}, {measure}: {compared}",
+        kind=ASSESSED[kind],
+        measure=titles.get(measure, Text(measure)),
+        compared=" ".join(filter(None, compared)),
+    )
 
 
 def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
@@ -431,7 +421,7 @@ STATES = {
     "unlisted": _("not listed"),
     "added": _("added"),
 }
-KINDS = {
+CAUSE_KINDS = {
     "inputs": _("input files"),
     "questionnaire": _("questionnaire"),
     "rules": _("rules"),
@@ -538,7 +528,7 @@ def comparison_lines(found: Comparison) -> list[Text]:
             )
         )
     for kind, rows in found.causes.groupby("kind", sort=False):
-        lines.append(_("{cause}: {n}", cause=KINDS[str(kind)], n=len(rows)))
+        lines.append(_("{cause}: {n}", cause=CAUSE_KINDS[str(kind)], n=len(rows)))
         for row in rows.head(MOST).to_dict("records"):
             lines.append(_cause(row))
         lines += _rest(rows)
@@ -559,17 +549,20 @@ def comparison_lines(found: Comparison) -> list[Text]:
     if len(found.tests):
         lines.append(_("changed figures of tests and reliability: {n}", n=len(found.tests)))
         for row in found.tests.head(MOST).to_dict("records"):
-            place = f"{row['file']}.csv {row['row']} {row['column']}"
-            lines.append(Text(f"  {place}: {_shown(row['old'])} → {_shown(row['new'])}"))
+            lines.append(_test(row))
         lines += _rest(found.tests)
     return lines
 
 
 def _cause(row: Mapping[Hashable, Any]) -> Text:
     words = {ABSENT: NOT_THERE}
+    what = row["what"]
+    title = KEYS.get(what.split(".")[-1])
+    if row["kind"] == "conventions" and title is not None:
+        what = title
     return _(
         "  {what}: {old} → {new}",
-        what=row["what"],
+        what=what,
         old=words.get(row["old"], row["old"]),
         new=words.get(row["new"], row["new"]),
     )
@@ -594,8 +587,15 @@ def _figure(row: Mapping[Hashable, Any]) -> Text:
 
 
 def _rank(row: Mapping[Hashable, Any]) -> Text:
-    place = f"{row['ranking']} {row['code']} {row['name_zh']}".strip()
-    ranks = Text(f"  {place}: {_shown(row['old'])} → {_shown(row['new'])}")
+    ranks = _(
+        "  {code} {name}: {old} → {new}",
+        code=row["code"],
+        name=label_of(row, "name"),
+        old=_shown(row["old"]),
+        new=_shown(row["new"]),
+    )
+    if row["ranking"]:
+        ranks = _("{ranks}  ({measure})", ranks=ranks, measure=label_of(row, "measure"))
     if row["status_old"] == row["status_new"]:
         return ranks
     return _(
@@ -603,6 +603,16 @@ def _rank(row: Mapping[Hashable, Any]) -> Text:
         ranks=ranks,
         old=_status(row["status_old"]),
         new=_status(row["status_new"]),
+    )
+
+
+def _test(row: Mapping[Hashable, Any]) -> Text:
+    return _(
+        "  {test}, {column}: {old} → {new}",
+        test=Text(row["zh"], row["en"]),
+        column=COLUMNS[row["column"]].title,
+        old=_shown(row["old"]),
+        new=_shown(row["new"]),
     )
 
 

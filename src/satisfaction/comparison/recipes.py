@@ -15,8 +15,9 @@ from satisfaction.foundation.language import use
 from satisfaction.pipeline import Ranked, Results
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.sampling.design import SampleDesign
-from satisfaction.weighting.calibration import Margins, margins_table
+from satisfaction.weighting.calibration import Margins, lay_margins, margin_columns
 from satisfaction.weighting.final_weights import weight_diagnostics
+from satisfaction.weighting.recipe import cells_for
 from satisfaction.weighting.wave_design import declared_targets
 
 DECLARED = "declared"
@@ -92,9 +93,16 @@ def _steps(result: Results) -> str:
 
 def weight_figures(result: Results | Ranked) -> dict[str, float]:
     """Return respondents, low, high, kish_deff and effective_n of a recipe's weights, as in `Recipes.table`."""
-    weight = result.design.weights
-    weight = weight[weight > 0]
-    figures = weight_diagnostics(weight, np.ones(len(weight), dtype=np.int64))
+    design = result.design
+    weighting = design.weighting
+    if weighting is not None and design.weight_column in weighting.columns:
+        weight = weighting.start * weighting.factor
+        respondents = weighting.count
+    else:
+        weight = design.weights
+        respondents = np.ones(len(weight))
+    held = weight > 0
+    figures = weight_diagnostics(weight[held], respondents[held])
     mean = figures["sum"] / figures["respondents"]
     return {
         "respondents": int(figures["respondents"]),
@@ -120,8 +128,10 @@ def margins_missed(design: SampleDesign, margins: Margins) -> float:
     """Return how far the weights are from margins: the largest |sum of weights / population - 1|; nan without margins."""
     if not margins:
         return np.nan
-    met = margins_table(design, margins)
-    return float((met["final_to_target"] - 1).abs().max())
+    cells = cells_for(design, margin_columns(margins))
+    laid = lay_margins(cells.table, cells.size, margins)
+    met = laid.matrix.T @ cells.size
+    return float(np.abs(met / laid.targets - 1).max())
 
 
 def _level(result: Results, declared: Results) -> dict[str, float]:

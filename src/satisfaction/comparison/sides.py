@@ -331,15 +331,20 @@ def ranked_by(results: Results, score: str, name: str = "") -> Results:
         return one
     survey = results.survey
     if score in survey.composed and results.combined is not None:
-        awaited = results.combined.awaited(score, survey.rules.ranking.list_size)
-        if awaited is not None:
-            raise RankingError(
-                "K317",
-                _("The combined score cannot be ranked: {awaited}.", awaited=awaited),
-                where=str(survey.folder),
-                hint=_("Complete the scores of the components, or lower `list_size`."),
-            )
+        refuse_awaited(survey, results.combined, score)
     return ranked_further(results, survey.ranked_by(RankedBy("", score, survey.rules)))
+
+
+def refuse_awaited(survey: Survey, scores: CombinedScores, score: str) -> None:
+    """Refuse to rank by a combined score, or a component, that waits for its files or has too few areas (K317)."""
+    awaited = scores.awaited(score, survey.rules.ranking.list_size)
+    if awaited is not None:
+        raise RankingError(
+            "K317",
+            _("The combined score cannot be ranked: {awaited}.", awaited=awaited),
+            where=str(survey.folder),
+            hint=_("Complete the scores of the components, or lower `list_size`."),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

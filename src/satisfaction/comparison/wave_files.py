@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,75 @@ import pandas as pd
 
 from satisfaction.comparison.changes import WaveChange, WaveRolling, most_improved
 from satisfaction.comparison.sides import joint_mark
+from satisfaction.comparison.stability import KINDS
 from satisfaction.comparison.trial import Trial
 from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.wave_pages import change_pages, rolling_pages
 from satisfaction.comparison.words import change_lines, change_sentences, rolling_lines, trial_lines
 from satisfaction.foundation.file_sets import SUMS
 from satisfaction.foundation.files import dated_folder, path_below, sha256
-from satisfaction.foundation.language import Text
-from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
+from satisfaction.foundation.language import Language, Text, _, pgettext, use
+from satisfaction.foundation.pages import page_name
+from satisfaction.foundation.tables import write_csv, write_json, write_text
+from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.pipeline import Results
+from satisfaction.publication.headings import HEADINGS, in_one_language, title_of
 from satisfaction.publication.manifest import manifest, plain
 from satisfaction.publication.reading_sets import FileSet
+
+SPREAD = {
+    "low": _("rank, 5 % of the runs"),
+    "high": _("rank, 95 % of the runs"),
+    "mean": _("mean rank"),
+    "list": _("share of the runs on the list"),
+}
+COLUMN_TITLES = {
+    "raw_order": _("order by places gained"),
+    "shrunk_order": _("order by the shrunk change"),
+    "official": _("official survey"),
+    "trial": pgettext("a heading", "trial"),
+    "beyond_error": _("beyond sampling error"),
+    "n_official": _("answers, official"),
+    "n_trial": _("answers, trial"),
+    "sign": pgettext("a heading", "sign"),
+    "mode": _("mode of interview"),
+    "share_official": _("share, official"),
+    "share_trial": _("share, trial"),
+    "mean_official": _("mean score, official"),
+    "mean_trial": _("mean score, trial"),
+    "mix": _("from the mix of modes"),
+    "within": _("from answers within the mode"),
+    "side": _("looks coached"),
+    "waves": _("waves"),
+    "factor": _("choice"),
+    "values": _("values tried"),
+    "first_shift": _("ranks: this choice alone"),
+    "total_shift": _("ranks: with interactions"),
+    "first_list": _("list: this choice alone"),
+    "total_list": _("list: with interactions"),
+    "what": pgettext("a heading", "what"),
+    "old": pgettext("a heading", "before"),
+    "new": pgettext("a heading", "now"),
+    "moved": _("places gained"),
+    "ranking": pgettext("a heading", "ranking"),
+}
+"""Titles of columns that only sets side by side have, or that mean something of their own there."""
+
+
+def column_titles() -> dict[str, Text]:
+    """Return the titles of the columns that people read in a set, by name."""
+    titles = HEADINGS | COLUMN_TITLES
+    for kind, runs in KINDS.items():
+        for figure, words in SPREAD.items():
+            titles[f"{kind}_{figure}"] = _("{runs}: {figure}", runs=runs, figure=words)
+    for name in ("first_shift", "total_shift", "first_list", "total_list"):
+        titles[f"{name}_se"] = _("{figure}, standard error", figure=titles[name])
+    for one in ("se", "n", "status"):
+        for state in ("old", "new"):
+            of_one = title_of(one, titles)
+            titles[f"{one}_{state}"] = _("{figure}, {when}", figure=of_one, when=titles[state])
+    return titles
+
 
 SIDE = ("survey", "wave", "questionnaire", "selection", "mark", "simulated_seed", "inputs", "rows")
 
@@ -162,24 +220,28 @@ def write_set(
     command: Command,
     mark: str | None = None,
     pages: Mapping[str, str] | None = None,
+    further: Callable[[Path], object] | None = None,
     folder: Path | None = None,
 ) -> Path:
-    """Write tables (the first names the set), what is said about them, pages, and what they were made from.
+    """Write tables (the first names the set), what is said about them, pages, `further` files, and what they were made from.
 
     The folder is a new dated one below the last wave's `out/`, unless another is named. run.json says by which `command`
     the set is written again.
     """
-    last = waves[-1].survey.folder
+    survey = waves[-1].survey
+    last = survey.folder
     if mark is None:
         mark = joint_mark([wave.survey for wave in waves])
     finished = datetime.datetime.now(datetime.UTC)
     return write_folder(
         folder or last / "out" / f"{finished:%Y%m%dT%H%M%SZ}-{suffix}",
         tables=tables,
-        notes=[line.both for line in lines],
+        lines=lines,
+        languages=survey.declared.languages,
         mark=mark,
         record={**record, **made_from(waves)},
         pages=pages,
+        further=further,
         stamp={
             "finished": finished.isoformat(timespec="seconds"),
             "command": command.name,
@@ -194,35 +256,48 @@ def write_folder(
     target: Path,
     *,
     tables: Mapping[str, pd.DataFrame],
-    notes: Sequence[str],
+    lines: Sequence[Text],
+    languages: Sequence[Language],
     mark: str,
     record: Mapping[str, Any],
     stamp: Mapping[str, Any],
     pages: Mapping[str, str] | None = None,
+    further: Callable[[Path], object] | None = None,
 ) -> Path:
-    """Write a set in one step: its tables as csv and in a workbook, the record as json, pages, run.json with the `stamp`.
+    """Write a set in one step: its tables as csv and in a workbook a language, the record as json, pages, run.json with the `stamp`.
 
     Returns the folder: `target`, or that with a number behind it where something lies there.
     """
     name = next(iter(tables))
-    sheets = {"data": tables[name]}
-    for number, title in enumerate(list(tables)[1:], start=2):
-        sheets[_sheet_name(title, number)] = tables[title]
-    sheets["notes"] = pd.DataFrame({"note": notes})
     with dated_folder(target) as made:
         scratch = made.scratch
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
-        write_xlsx(sheets, scratch / f"{name}.xlsx")
-        record = plain({"mark": mark, "notes": notes, **record})
-        write_json(record, scratch / f"{name}.json")
+        for language in languages:
+            with use(language):
+                sheets = _sheets(tables, lines)
+            write_explaining(scratch / page_name(f"{name}.xlsx", language, languages), sheets)
+        notes = [line.both for line in lines]
+        write_json(plain({"mark": mark, "notes": notes, **record}), scratch / f"{name}.json")
         for title, page in (pages or {}).items():
             write_text(page, scratch / title)
+        if further is not None:
+            further(scratch)
         written = sorted(scratch.iterdir())
         outputs = {path.name: sha256(path) for path in written}
-        stamp = {"mark": mark, "outputs": outputs, **stamp}
-        write_json(stamp, scratch / "run.json")
+        write_json({"mark": mark, "outputs": outputs, **stamp}, scratch / "run.json")
     return made.target
+
+
+def _sheets(tables: Mapping[str, pd.DataFrame], lines: Sequence[Text]) -> dict[str, pd.DataFrame]:
+    """Return the tables and what is said of them for people, in the current language; last the first table for programs."""
+    sheets = {}
+    titles = column_titles()
+    for number, (title, table) in enumerate(tables.items(), start=1):
+        sheets[_sheet_name(title, number)] = in_one_language(table, titles)
+    sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): list(map(str, lines))})
+    sheets["data"] = next(iter(tables.values()))
+    return sheets
 
 
 SURVEY_OF_SET = "../.."

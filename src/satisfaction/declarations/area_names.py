@@ -12,7 +12,9 @@ import pandas as pd
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.personal import AUTONOMOUS, ORDINARY
-from satisfaction.foundation.tables import read_filled_in
+from satisfaction.foundation.tables import Kept, read_filled_in
+
+_LAST_MEANINGS = Kept(2)  # of names in a table of areas: all tables of a wave name the same ones
 
 NAME = "name"
 """The column of a table that holds names of areas, beside codes or in their place."""
@@ -132,9 +134,7 @@ def with_area_codes(
     of_code = {
         str(code): str(name) for code, name in zip(areas["code"], areas["name"], strict=True)
     }
-    meanings = area_spellings(areas)
-    for code, name in of_code.items():  # former areas, too
-        meanings.setdefault(fold(name), {code})
+    meanings = _LAST_MEANINGS.of(areas, None, lambda: _meanings(areas, of_code))
     nothing = pd.Series("", index=table.index)
     codes = []
     cells = zip(table.index, table.get(column, nothing), table.get(NAME, nothing), strict=True)
@@ -157,6 +157,14 @@ def with_area_codes(
             raise _fault("S187", text, (), where)
         codes.append(code)
     return table.assign(**{column: pd.Series(codes, index=table.index, dtype=object)})
+
+
+def _meanings(areas: pd.DataFrame, of_code: dict[str, str]) -> dict[str, set[str]]:
+    """Return the codes that a folded name may mean, of areas and of former ones."""
+    meanings = area_spellings(areas)
+    for code, name in of_code.items():
+        meanings.setdefault(fold(name), {code})
+    return meanings
 
 
 def _only_meaning(

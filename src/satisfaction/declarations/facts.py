@@ -86,14 +86,14 @@ def read_answer_table(
     SurveyError
         As `read_fact_table`.
     """
-    table = _read_answers(path, wanted, areas=areas, column=column)
+    table = read_answer_rows(path, wanted, areas=areas, column=column)
     return table.reset_index(drop=True)
 
 
-def _read_answers(
+def read_answer_rows(
     path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
 ) -> pd.DataFrame:
-    """Read a table as `read_answer_table` does, its index the rows of the file."""
+    """Read a table as `read_answer_table` does; its index holds the rows of the file."""
     table = _read(path, wanted, areas=areas, column=column)
     return table.map(partial(unicodedata.normalize, "NFKC"))
 
@@ -106,7 +106,7 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
     """
-    table = _read_answers(path, (respondent, "weight"))[[respondent, "weight"]]
+    table = read_answer_rows(path, (respondent, "weight"))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
     positive = np.isfinite(weight) & (weight > 0)
     _refuse(path, ~positive, "S523", _("Weights must be positive"))
@@ -127,7 +127,7 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
     """
-    table = _read_answers(path, (respondent,))
+    table = read_answer_rows(path, (respondent,))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
@@ -286,6 +286,11 @@ class AreaTree:
             codes.setdefault(level, []).append(code)
         return codes
 
+    @cached_property
+    def current_names(self) -> dict[str, Text]:
+        """Return the names of the areas that are valid today, by their codes."""
+        return names_of_areas(current_areas(self.table))
+
     def _by_code(self, column: str) -> dict[str, str]:
         current_last = self.table.sort_values("valid_to", ascending=False, kind="stable")
         return dict(zip(current_last["code"], current_last[column], strict=True))
@@ -379,7 +384,7 @@ def read_frame(
     SurveyError
         S131 a column that is not there, S133 no count, S134 a row that stands twice, S185-S187 from `with_area_codes`.
     """
-    table = _read_answers(path, (*strata, "population"), areas=areas, column=area)
+    table = read_answer_rows(path, (*strata, "population"), areas=areas, column=area)
     numbers = pd.to_numeric(table["population"], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count="population"))
@@ -461,9 +466,9 @@ def read_counts(
     """
     of_areas = [name for name in by if isinstance(questionnaire.items[name], AreaItem)]
     if len(of_areas) == 1:
-        table = _read_answers(path, (*by, count), areas=named, column=of_areas[0])
+        table = read_answer_rows(path, (*by, count), areas=named, column=of_areas[0])
     else:
-        table = _read_answers(path, (*by, count))
+        table = read_answer_rows(path, (*by, count))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -495,6 +500,18 @@ def _known_codes(
 # ---- nonrespondents
 
 
+def nonrespondent_columns(declared: SurveyFile, questionnaire: Questionnaire) -> list[str]:
+    """Return the items that are needed of persons who did not answer: of design, nonresponse step and base weight."""
+    wanted = [*questionnaire.roles.strata]
+    if questionnaire.roles.psu:
+        wanted.append(questionnaire.roles.psu)
+    if declared.nonresponse:
+        wanted += declared.nonresponse.by
+    if declared.base:
+        wanted += declared.base.items
+    return list(dict.fromkeys(wanted))
+
+
 def read_nonrespondents(
     path: Path,
     declared: SurveyFile,
@@ -516,8 +533,9 @@ def read_nonrespondents(
     Returns
     -------
     DataFrame
-        One row a person: strata, PSU, the items of the nonresponse step and of the base step. Single and number items as the
-        respondents', others as text; a value that is not known is missing, which only `multiply` and `divide` allow.
+        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step.
+        Single and number items as the respondents', others as text; a value that is not known is missing, which only
+        `multiply` and `divide` allow.
 
     Raises
     ------
@@ -527,15 +545,8 @@ def read_nonrespondents(
     """
     roles = questionnaire.roles
     base = declared.base
-    wanted = [*roles.strata]
-    if roles.psu:
-        wanted.append(roles.psu)
-    if declared.nonresponse:
-        wanted += declared.nonresponse.by
-    if base:
-        wanted += base.items
-    wanted = list(dict.fromkeys(wanted))
-    text = _read_answers(path, wanted)[wanted]
+    wanted = nonrespondent_columns(declared, questionnaire)
+    text = read_answer_rows(path, wanted)[wanted]
     columns = {}
     for name in wanted:
         item = questionnaire.items[name]
@@ -565,7 +576,7 @@ def read_nonrespondents(
         undrawn = compared["_drawn"] == "left_only"
         problem = _("The PSU is not in that stratum of the sample table")
         _refuse(path, undrawn, "S169", problem, sample[roles.psu])
-    return pd.DataFrame(columns).reset_index(drop=True)
+    return pd.DataFrame(columns)
 
 
 # ---- outcomes

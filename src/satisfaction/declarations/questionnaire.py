@@ -6,7 +6,7 @@ how each special code enters the denominator, how answers score, which items mak
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -162,6 +162,17 @@ class Questionnaire(Record):
     def measures(self) -> list[str]:
         """Return the names of all rates, indices and topics."""
         return [*self.rates, *self.indices, *self.topics]
+
+    def measures_of(self, scores: Collection[str | None]) -> set[str]:
+        """Return the measures of persons that some scores are made of: themselves, or the parts of an index of areas."""
+        needed: set[str] = set()
+        for score in scores:
+            index = self.indices.get(score or "")
+            if index is not None and index.level == "area":
+                needed |= index.weights.keys()
+            elif score is not None:
+                needed.add(score)
+        return needed
 
     def answers(self, item: str) -> dict[int, Answer]:
         """Return the answers of a single item by code, from its scale or its own."""

@@ -29,8 +29,7 @@ from satisfaction.declarations.facts import (
     check_areas,
     check_frame_and_sample,
     codes_of_today,
-    current_areas,
-    names_of_areas,
+    read_answer_rows,
     read_answer_table,
     read_areas,
     read_cases,
@@ -69,7 +68,7 @@ from satisfaction.foundation.errors import (
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, semicolon_list
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.yaml import Document, Location, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Document, Label, Location, Record, read_yaml, validated
 
 TRIAL = _("trial, not an official result")
 SIMULATED = _("simulated data, not a real survey")
@@ -154,7 +153,7 @@ class Survey:
     cases : DataFrame or None
         Sampled cases, one row each: the area's column and `outcome`, as text.
     backcheck : DataFrame or None
-        Re-interviews, one row each: the respondent's column and the items declared, as text.
+        Re-interviews, one row each, its index the rows of the file: the respondent's column and the items declared, as text.
     read : dict of str to str
         SHA-256 of the bytes of every file that was read for all this, by absolute path; responses and corrections apart.
     unread : tuple of Unread
@@ -191,6 +190,8 @@ class Survey:
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
         Parts of the results that `run` did not compute from this survey; they make it a trial too.
+    provisional : Text or None
+        That the main ranking is awaited and another one stands in its place.
 
     Examples
     --------
@@ -223,6 +224,7 @@ class Survey:
     rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
+    provisional: Text | None = None
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
@@ -292,7 +294,24 @@ class Survey:
         as_read = self.as_read
         if as_read is not None and as_read is not self:
             as_read = as_read.without_rankings(names)
-        return replace(self.led_by(first), further=tuple(others), as_read=as_read)
+        provisional = self.provisional
+        main = self.all_rankings[0]
+        if main.name in names:
+            provisional = _(
+                "the main ranking, by {main}, is awaited; {score} is ranked in its place for now",
+                main=self._title(main.score),
+                score=self._title(first.score),
+            )
+        led = self.led_by(first)
+        return replace(led, further=tuple(others), as_read=as_read, provisional=provisional)
+
+    def _title(self, score: str | None) -> Text:
+        """Return what a score is called; the questionnaire's ranked one where none is named."""
+        name = score or self.questionnaire.ranked
+        titles: dict[str, Label] = {**self.questionnaire.rates, **self.questionnaire.indices}
+        if name in titles:
+            return titles[name].text
+        return self.composed.get(name, Text(name))
 
     def ranked_by(self, other: RankedBy) -> Survey:
         """Return the same survey, ranked otherwise; it is a trial where this one is."""
@@ -329,7 +348,7 @@ class Survey:
 
     @property
     def marks(self) -> Text | None:
-        """Return what every output must say: a trial, simulated, or no design error; None if none of them."""
+        """Return what every output must say: a trial, simulated, no design error, or another ranking than the main one."""
         marks = []
         if self.departures():
             marks.append(TRIAL)
@@ -337,6 +356,8 @@ class Survey:
             marks.append(SIMULATED)
         if self.declared.selection != "probability":
             marks.append(NO_DESIGN_ERROR)
+        if self.provisional is not None:
+            marks.append(self.provisional)
         if not marks:
             return None
         return semicolon_list(marks)
@@ -451,9 +472,19 @@ class Survey:
     def area_names(self) -> dict[str, Text]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
         if self.areas is not None:
-            return names_of_areas(current_areas(self.areas))
+            return dict(tree_of(self.areas).current_names)
         answers = self.questionnaire.answers(self.questionnaire.roles.area)
         return {str(code): answer.text for code, answer in answers.items()}
+
+
+def with_scores_alone(survey: Survey, scores: Collection[str | None]) -> Survey:
+    """Return the survey without the combined score, and without the indices of areas that are none of some scores."""
+    indices = {}
+    for name, index in survey.questionnaire.indices.items():
+        if index.level == "person" or name in scores:
+            indices[name] = index
+    questionnaire = survey.questionnaire.model_copy(update={"indices": indices})
+    return replace(survey, combined=None, questionnaire=questionnaire)
 
 
 def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Survey:
@@ -826,7 +857,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         columns = [roles.respondent, *backcheck.items]
-        reinterviews = read_answer_table(folder / backcheck.file, columns)[columns]
+        reinterviews = read_answer_rows(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
 

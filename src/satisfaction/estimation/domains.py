@@ -26,6 +26,7 @@ from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
 from satisfaction.foundation.language import N_, _
+from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
@@ -55,6 +56,7 @@ Kind = Literal["mean", "proportion", "total", "ratio", "quantile"]
 Variance = Literal["default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu", "replicates"]
 Interval = Literal["default", "t", "logit", "beta", "wilson", "xlogit", "mean", "likelihood"]
 DegreesOfFreedom = Literal["domain", "design"]
+_LAST_DOMAINS = Kept(4)  # of one tally, by level of areas
 NOISE = 1e-13  # of the estimate
 FAY = 0.5
 LEFT_OUT = N_("{count} of {total} replicates ({share}) unsolved and left out, at {worst}")
@@ -224,31 +226,39 @@ def cut(
     EstimatesError
         E384 values listed of another kind than the column, E385 columns without a value.
     """
-    if columns:
-        inside = counted.keys.loc[counted.inside, list(columns)]
-        present = inside.drop_duplicates().dropna()
-        if listed is not None:
-            column = columns[0]
-            _refuse_other_kind(present[column], listed)
-            asked_for = pd.DataFrame({column: list(listed)})
-            present = pd.concat([present, asked_for])
-        if present.empty:
-            raise EstimatesError(
-                "E385",
-                _("The columns {columns} hold no value: all are missing.", columns=list(columns)),
-                where="by",
-                hint=_("Check that the column was read and matched."),
-            )
-        keys = present.drop_duplicates().sort_values(list(columns), ignore_index=True)
-        domain = matched(counted.keys, keys, columns)
-    else:
-        keys = pd.DataFrame(index=[0])
-        domain = np.zeros(len(counted.keys), dtype=int)
+    asked = (columns, None if listed is None else tuple(listed))
+    keys, domain = _LAST_DOMAINS.of(
+        counted.keys, asked, lambda: _numbered_domains(counted, columns, listed)
+    )
     sample = lay_out(design, counted)
     domain = np.where(counted.inside, domain, -1)
     used = counted.only((domain >= 0) & (sample.weight > 0))
     left_out = int(counted.n[counted.inside & (domain < 0)].sum())
     return Domains(design, sample, used, keys, np.maximum(domain, 0), columns, left_out)
+
+
+def _numbered_domains(
+    counted: Tally, columns: tuple[str, ...], listed: Sequence[Any] | None
+) -> tuple[pd.DataFrame, Array]:
+    """Return the domains, and of every row of the tally the number of its domain, -1 outside all: (T,) int."""
+    if not columns:
+        return pd.DataFrame(index=[0]), np.zeros(len(counted.keys), dtype=int)
+    inside = counted.keys.loc[counted.inside, list(columns)]
+    present = inside.drop_duplicates().dropna()
+    if listed is not None:
+        column = columns[0]
+        _refuse_other_kind(present[column], listed)
+        asked_for = pd.DataFrame({column: list(listed)})
+        present = pd.concat([present, asked_for])
+    if present.empty:
+        raise EstimatesError(
+            "E385",
+            _("The columns {columns} hold no value: all are missing.", columns=list(columns)),
+            where="by",
+            hint=_("Check that the column was read and matched."),
+        )
+    keys = present.drop_duplicates().sort_values(list(columns), ignore_index=True)
+    return keys, matched(counted.keys, keys, columns)
 
 
 def _refuse_other_kind(present: pd.Series, listed: Sequence[Any]) -> None:

@@ -207,10 +207,9 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     se = standard_errors(cov).reshape(full.value.shape)
     valid = counted.valid[:, : len(chosen)]
     n = sum_by_domain(domain, valid, size)
+    df = np.full(se.shape, sample.df)
     if options.df == "domain":
-        df = sample.domain_df(domain, valid, domains=size)
-    else:
-        df = np.full(se.shape, sample.df)
+        df = held.members.each_df().reshape(se.shape)
 
     def overall_deff() -> Array:
         """Return the measures' design effects over all domains together, at least 1: (M,)."""

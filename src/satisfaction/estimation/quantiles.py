@@ -188,10 +188,9 @@ def estimate_percentile(
     share = point("mean", below, on.domain, on.sample.weight, size)
     held = on.contributions(below, share.z, replace(options, kind="mean"))
     se_share = standard_errors(held.covariance)
+    df = np.full(size, on.sample.df)
     if options.df == "domain":
-        df = on.sample.domain_df(on.domain, on.counted.valid, domains=size)[:, 0]
-    else:
-        df = np.full(size, on.sample.df)
+        df = held.members.each_df()
     low, high, se = woodruff(of, quantile, se_share, df=df, level=options.level)
     known = (se_share > 0) & np.isfinite(se)
     scale = -quotient(se, se_share, where=known, otherwise=0.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,7 @@ from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.design import ROW, SampleDesign, level_tuples
 from satisfaction.sampling.replicates import GivenReplicates, deviations_of_given, rank_df
-from satisfaction.sampling.residuals import residual_totals
+from satisfaction.sampling.residuals import inverse_of_margins, residual_totals, swept_means
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
     Array,
@@ -25,7 +27,6 @@ from satisfaction.sampling.variance import (
     Sparse,
     contributions,
     crossed,
-    domain_df,
     domain_members,
     psu_totals,
     psus_minus_strata,
@@ -79,7 +80,7 @@ class Contributions:
         return replace(self, matrix=np.full(self.matrix.shape, np.nan))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """A design laid over T tally rows.
 
@@ -133,36 +134,26 @@ class Sample:
             return self._replicate_df(self.inside)
         return psus_minus_strata(self.clusters.psu[self.inside], self.clusters.stratum)
 
-    def domain_df(self, domain: Array, valid: Array, *, domains: int) -> Array:
-        """Return the degrees of freedom of each domain and measure: (D, M) int.
-
-        PSUs with valid members minus their strata; under replicate weights the rank of the members' weights minus 1 (as R's
-        `degf` of a subset), at most the design's.
-        """
-        if self.replicates is None:
-            return domain_df(domain, valid, self.clusters, domains=domains)
-        df = np.zeros((domains, valid.shape[1]), dtype=np.int64)
-        for m in range(valid.shape[1]):
-            inside = valid[:, m] > 0
-            if m and np.array_equal(inside, valid[:, m - 1] > 0):
-                df[:, m] = df[:, m - 1]
-                continue
-            for d in range(domains):
-                members = inside & (domain == d)
-                df[d, m] = self._replicate_df(members)
-        return df
-
     def members(self, domain: Array, valid: Array, *, domains: int) -> Members:
         """Find the PSUs with a valid member of each domain and measure; quantities are domain-major.
 
-        Replicate weights do not say who shares a PSU: there the domains count as nested in each other, so that a combination
-        of several has the largest df among them.
+        Replicate weights do not say who shares a PSU: there df are the rank of the members' weights minus 1 (as R's `degf` of
+        a subset), at most the design's, and the domains count as nested in each other, so that a combination of several has
+        the largest df among them.
         """
         if self.replicates is None:
             return domain_members(domain, valid, self.clusters, domains=domains)
-        units = self.domain_df(domain, valid, domains=domains).ravel() + 1
-        numbers = np.arange(units.max(initial=1))
-        inside = numbers[:, None] < units
+        units: list[int] = []
+        known: dict[bytes, int] = {}
+        for at in range(domains):
+            for of_measure in valid.T:
+                rows = (domain == at) & (of_measure > 0)
+                key = rows.tobytes()
+                if key not in known:
+                    known[key] = self._replicate_df(rows) + 1
+                units.append(known[key])
+        numbers = np.arange(max(units, default=1))
+        inside = numbers[:, None] < np.array(units)
         stratum = np.zeros(len(inside), dtype=int)
         return Members(sp.csr_array(inside.astype(float)), stratum)
 
@@ -189,25 +180,38 @@ class Sample:
             theta = np.asarray((z.T @ self.replicate_weights).T)
             full = np.asarray(z.T @ self.weight)
             return deviations_of_given(self.replicates, theta, full)
-        sweeps = self.margin_of if raked else None
+        coefficients = None
+        if self.margins is not None:
+            coefficients = self._regressed(z, raked=raked)
         parts = []
-        for clusters in self.stages:
-            if self.margins is None:
-                totals = psu_totals(z, self.weight, clusters)
-            else:
-                totals = residual_totals(
-                    z,
-                    self.margins,
-                    n=self.n,
-                    entering=self.entering,
-                    weight=self.weight,
-                    clusters=clusters,
-                    sweeps=sweeps,
-                )
+        for stage, clusters in enumerate(self.stages):
+            totals = psu_totals(z, self.weight, clusters)
+            if coefficients is not None:
+                totals = residual_totals(totals, self._totals_of_margins[stage], coefficients)
             parts.append(contributions(totals, clusters, self.lonely))
         if len(parts) == 1:
             return parts[0]
         return sp.csr_array(sp.vstack(parts))
+
+    def _regressed(self, z: Sparse, *, raked: bool) -> Sparse:
+        """Return the coefficients of z on the margins; see `deviations`: (L, Q)."""
+        assert self.margins is not None
+        if raked:
+            return swept_means(self.margins, z, n=self.n, margin_of=self.margin_of)
+        moments = self.margins.T @ sp.diags_array(self.entering) @ z
+        return sp.csr_array(self._inverse_of_margins @ sp.csr_array(moments))
+
+    @cached_property
+    def _inverse_of_margins(self) -> Sparse:
+        assert self.margins is not None
+        return inverse_of_margins(self.margins, self.n * self.entering)
+
+    @cached_property
+    def _totals_of_margins(self) -> list[Sparse]:
+        """Weighted totals of the margins by the units of every stage, (P, L) each."""
+        of_row = self.weight * self.n
+        margins = self.margins
+        return [sp.csr_array(psu_totals(margins, of_row, clusters)) for clusters in self.stages]
 
     def covariance(self, z: Sparse) -> Array:
         """Return the covariance of weighted sums of z: (Q, Q)."""
@@ -215,11 +219,23 @@ class Sample:
         return crossed(matrix, matrix)
 
 
-_LAST_STAGES = Kept(2)  # every level of areas asks for those of one tally
+# every level of areas asks for those of one tally
+_LAST_SAMPLES = Kept(2)
+_LAST_STAGES = Kept(2)
+_LAST_CELLS = Kept(
+    2
+)  # of its rows, by the table of cells: recipes that are tried have one in common
 
 
 def lay_out(design: SampleDesign, counted: Tally) -> Sample:
     """Lay a design over the rows of one of its tallies."""
+    asked: tuple[Any, ...] = (design.strata, design.stages, design.fpc, design.collapse)
+    asked += (design.lonely_psu, design.weight_column, design.weighting, design.replicates)
+    sample: Sample = _LAST_SAMPLES.of(counted.keys, asked, partial(_laid_out, design, counted))
+    return sample
+
+
+def _laid_out(design: SampleDesign, counted: Tally) -> Sample:
     keys = counted.keys
     weighting = design.weighting
     asked = (design.strata, design.stages, design.fpc, design.collapse)
@@ -228,7 +244,8 @@ def lay_out(design: SampleDesign, counted: Tally) -> Sample:
     margins = None
     margin_of = np.array([], dtype=int)
     if weighting is not None:
-        cell = design.cell_index(keys)
+        of_keys = _LAST_CELLS.of(keys, weighting.columns, partial(Kept, 1))
+        cell = of_keys.of(weighting.cells, None, partial(design.cell_index, keys))
         entering = base * weighting.entering[cell]
         weight = base * weighting.factor[cell]
         if weighting.margins is not None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,10 @@ from scipy import special
 from scipy.optimize import brentq
 
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import Text, _
 from satisfaction.sampling.variance import Array
 
-Errors: TypeAlias = Literal["estimated", "smoothed"]
 Likelihood = Literal["reml", "ml"]
 GRID = 80  # points between which the likelihood's highest one is sought: it may have more than one
 SAID = _(
@@ -180,19 +179,6 @@ def predict(fit: Fit, direct: Array, variance: Array, x: Array) -> Prediction:
     return Prediction(synthetic, composite, g1 + g2 + 2 * g3, gamma)
 
 
-def smoothed_variance(variance: Array, n: Array) -> Array:
-    """Sampling variances as a power of n, fitted over areas and brought to the same sum, (p,).
-
-    A variance from a few PSUs is itself uncertain; taken as known, areas that happen to look exact would count too much.
-    """
-    x = np.stack([np.ones(len(n)), np.log(n)], axis=1)
-    logarithm = np.log(variance)
-    slopes = np.linalg.lstsq(x, logarithm, rcond=None)[0]
-    line = np.exp(x @ slopes)
-    total = variance.sum()
-    return np.asarray(line * total / line.sum())
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class SmallAreas:
     """Composite estimates beside the direct ones.
@@ -207,8 +193,8 @@ class SmallAreas:
         covariate, estimate, se, z, p (two-sided, normal).
     summary : mapping
         areas, synthetic areas, between (A), its share of the variance without covariates that they explain, method,
-        errors, level, diagnostics (normality of residuals by Shapiro and Wilk, fit of direct against composite by a Wald
-        statistic), benchmark, said.
+        level, diagnostics (normality of residuals by Shapiro and Wilk, fit of direct against composite by a Wald
+        statistic), said.
 
     Examples
     --------
@@ -238,8 +224,6 @@ def fay_herriot(
     direct: Estimates | pd.DataFrame,
     covariates: pd.DataFrame,
     *,
-    errors: Errors = "estimated",
-    benchmark: Mapping[str, float] | None = None,
     level: float = 0.95,
 ) -> SmallAreas:
     """Composite estimates of small areas by the Fay-Herriot model.
@@ -252,11 +236,6 @@ def fay_herriot(
     covariates : DataFrame
         Indexed by area, numeric columns, nothing missing; a constant is added. Areas without a direct estimate get the
         synthetic one.
-    errors : {"estimated", "smoothed"}
-        "smoothed": sampling variances are replaced by a power of n fitted over the areas.
-    benchmark : mapping, optional
-        Population of every area: composites are shifted so that their mean over the areas with a direct estimate equals
-        that of the direct estimates. Their mean squared errors stay as they are.
     level : float
         Of the limits.
 
@@ -267,7 +246,7 @@ def fay_herriot(
     Raises
     ------
     EstimatesError
-        E181 for direct estimates, E182 for covariates, E183 for fewer areas than a fit needs, E184 for options.
+        E181 for direct estimates, E182 for covariates, E183 for fewer areas than a fit needs.
 
     Notes
     -----
@@ -287,7 +266,6 @@ def fay_herriot(
     3    D    80.0       79.2      79.87
     4    E    90.0       87.8      89.64
     """
-    one_of(errors, Errors, argument="errors", error=EstimatesError, code="E184")
     areas = [str(area) for area in covariates.index]
     observed = _read_direct(direct)
     x = _read_covariates(covariates)
@@ -298,11 +276,6 @@ def fay_herriot(
     estimate = observed["estimate"].to_numpy(float)
     variance = observed["se"].to_numpy(float) ** 2
     seen = np.isfinite(estimate) & np.isfinite(variance)
-    if errors == "smoothed":
-        if "n" not in observed:
-            raise _fault("E181", _("errors='smoothed' needs the column n."), observed)
-        n = observed["n"].to_numpy(float)
-        variance[seen] = smoothed_variance(variance[seen], n[seen])
     direct_seen = estimate[seen]
     variance_seen = variance[seen]
     k = x.shape[1]
@@ -321,15 +294,7 @@ def fay_herriot(
     model = fit_reml(direct_seen, variance_seen, x[seen])
     predicted = predict(model, estimate, variance, x)
     composite_seen = predicted.composite[seen]
-    shift = 0.0
-    benchmarked = "none"
-    if benchmark is not None:
-        population = _population(benchmark, areas)[seen]
-        shift = float(np.average(direct_seen - composite_seen, weights=population))
-        benchmarked = f"shifted by {shift:.12g} to the direct mean"
-
     rmse = np.sqrt(predicted.mse)
-    composite = predicted.composite + shift
     half = special.ndtri((1 + level) / 2) * rmse
     residual = np.full(len(seen), np.nan)
     residual[seen] = model.residual
@@ -338,10 +303,10 @@ def fay_herriot(
         columns["n"] = observed["n"].to_numpy()
     table = pd.DataFrame(columns).assign(
         synthetic=predicted.synthetic,
-        composite=composite,
+        composite=predicted.composite,
         rmse=rmse,
-        ci_low=composite - half,
-        ci_high=composite + half,
+        ci_low=predicted.composite - half,
+        ci_high=predicted.composite + half,
         gamma=predicted.gamma,
         residual=residual,
         note=np.where(seen, "", "synthetic"),
@@ -367,9 +332,7 @@ def fay_herriot(
         "between": model.between,
         "explained": float(explained),
         "method": "Fay-Herriot, REML; mean squared error of Prasad-Rao / Datta-Lahiri",
-        "errors": errors,
         "level": level,
-        "benchmark": benchmarked,
         "said": SAID,
     }
     summary["residuals_normal_p"] = float(shapiro(model.residual).pvalue)
@@ -407,14 +370,6 @@ def _read_covariates(covariates: pd.DataFrame) -> Array:
     if not areas.is_unique or np.linalg.matrix_rank(x) < x.shape[1]:
         raise _fault("E182", _("Areas stand twice, or columns of covariates are collinear."))
     return x
-
-
-def _population(benchmark: Mapping[str, float], areas: list[str]) -> Array:
-    """Return the population of every area (E184)."""
-    lost = [area for area in areas if not benchmark.get(area, 0) > 0]
-    if lost:
-        raise _fault("E184", _("benchmark lacks the population of these areas."), lost)
-    return np.array([benchmark[area] for area in areas])
 
 
 def _fault(code: str, text: Text, available: Iterable[Any] = ()) -> EstimatesError:

@@ -31,7 +31,7 @@ class EarlierEstimates:
     Attributes
     ----------
     estimates : dict of Estimates
-        By level of area; empty where it cannot be compared.
+        Of the score that this wave's questionnaire ranks, by level of area; empty where it cannot be compared.
     fault : Text
         Why not; empty where it can.
     read : dict of str to str
@@ -55,7 +55,7 @@ class WaveBefore:
         self,
         earlier: EarlierSet,
         questionnaire: Questionnaire,
-        estimate: Callable[[Survey, Responses], ByLevel],
+        estimate: Callable[[Survey, Responses, str], ByLevel],
     ) -> None:
         self.earlier = earlier
         self._questionnaire = questionnaire
@@ -73,7 +73,7 @@ class WaveBefore:
                 survey = read_survey(self.earlier.survey_folder, ranking=False)
                 responses = load_responses(survey)
                 read |= {**survey.read, **responses.read}
-                estimates = self._estimate(survey, responses)
+                estimates = self._estimate(survey, responses, self._questionnaire.ranked)
                 different = self._difference(estimates)
             except SatisfactionError as fault:
                 different = Text(f"{fault.code} {fault.zh}", f"{fault.code} {fault.en}")

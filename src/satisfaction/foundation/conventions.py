@@ -112,6 +112,7 @@ KEYS = {
     "trimmed": pgettext("convention", "persons trimmed"),
     "share_trimmed": pgettext("convention", "share of the weights cut off"),
     "sum_lost": pgettext("convention", "share of the weights that left their cell"),
+    "sum_change": pgettext("convention", "change of the sum of weights"),
     "columns": pgettext("convention", "columns that the weights rest on"),
     "minimum_reliability": pgettext("convention", "least reliability"),
     "minimum_df": pgettext("convention", "least degrees of freedom of an own error"),

@@ -174,11 +174,26 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     plain = _with_plain_columns(_with_index(frame))
-    beside = next((titles for name, titles in BESIDE.items() if name in plain), {})
+    beside = _beside(plain)
+    html = _plain_html(plain, beside, kind)
+    return TableView(html, repr(in_one_language(frame, HEADINGS | beside)))
+
+
+def as_html(table: pd.DataFrame) -> str:
+    """Return a table as `show` shows it in a page."""
+    plain = _with_plain_columns(_with_index(table))
+    return _plain_html(plain, _beside(plain), kind=None)
+
+
+def _plain_html(table: pd.DataFrame, beside: dict[str, Text], kind: str | None) -> str:
     with use(current() or "zh"):
         heading = partial(_title_of, beside=beside)
-        html = view(plain, heading=heading, kind=kind, labels=_LABELS[-1])
-    return TableView(html, repr(in_one_language(frame, HEADINGS | beside)))
+        return view(table, heading=heading, kind=kind, labels=_LABELS[-1])
+
+
+def _beside(table: pd.DataFrame) -> dict[str, Text]:
+    """Return the titles of columns that mean something of their own in a table like this."""
+    return next((titles for name, titles in BESIDE.items() if name in table), {})
 
 
 def _title_of(name: Any, *, beside: dict[str, Text]) -> Text | None:
@@ -199,25 +214,21 @@ _LABELS = [Labels()]
 def readable_tables(survey: Survey) -> None:
     """Let every table of a notebook, and of the cards in it, show itself as `show` writes it."""
     _LABELS.append(survey_labels(survey))
-    TABLE_WRITERS.append(_as_html)
+    TABLE_WRITERS.append(as_html)
     frames: Any = pd.DataFrame
-    frames._repr_html_ = _as_html
+    frames._repr_html_ = as_html
 
 
 @contextmanager
 def readable_cards(survey: Survey) -> Iterator[None]:
     """Let the cards that are made inside a block show their tables as `show` writes them."""
     _LABELS.append(survey_labels(survey))
-    TABLE_WRITERS.append(_as_html)
+    TABLE_WRITERS.append(as_html)
     try:
         yield
     finally:
         _LABELS.pop()
         TABLE_WRITERS.pop()
-
-
-def _as_html(table: pd.DataFrame) -> str:
-    return show(table).html
 
 
 def _with_index(table: pd.DataFrame) -> pd.DataFrame:

@@ -15,8 +15,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -28,25 +30,29 @@ from satisfaction.comparison.recipes import (
     moved_areas,
     weight_figures,
 )
+from satisfaction.declarations.items import Index
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import (
     Survey,
     weighted_as,
     with_measures,
     with_ranking_rules,
+    with_scores_alone,
     with_weighting,
 )
 from satisfaction.declarations.wave import CalibrationStep, Step, TrimmingStep
+from satisfaction.estimation.estimates import estimate
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.engines import fetch, matched, scan
 from satisfaction.foundation.errors import SatisfactionError
 from satisfaction.foundation.language import Text, _, comma_list, current, use
 from satisfaction.foundation.pages import fill
 from satisfaction.notebook.actions import fault_as_html
-from satisfaction.notebook.show import known, show
+from satisfaction.notebook.show import as_html, known, show
 from satisfaction.notebook.workbench import Workbench, trimmed_at
 from satisfaction.pipeline import (
     Ranked,
     Results,
-    base_design,
     rank_areas,
     rank_design,
     ranked_scores,
@@ -54,9 +60,17 @@ from satisfaction.pipeline import (
 from satisfaction.publication.adoption import list_moves
 from satisfaction.publication.labels import measure_labels
 from satisfaction.publication.ranking_table import ranking_table
+from satisfaction.sampling.counted_answers import (
+    compile_rate,
+    point_columns,
+    score_from_points,
+)
 from satisfaction.sampling.design import SampleDesign
-from satisfaction.sampling.tally import Tally, tally
-from satisfaction.weighting.wave_design import remeasured, weigh
+from satisfaction.sampling.measures import PersonScores, add_columns
+from satisfaction.sampling.tally import Tally
+from satisfaction.weighting.base import RESPONDED
+from satisfaction.weighting.recipe import cells_alone
+from satisfaction.weighting.wave_design import weigh
 
 AS_DECLARED = "as declared"
 """The setting of a control that changes nothing."""
@@ -150,7 +164,7 @@ class Outcome:
             "name": name,
             "mark": self.mark or "",
             "facts": self.facts,
-            "tables": [Markup(show(table).html) for table in self.tables],
+            "tables": [Markup(as_html(table)) for table in self.tables],
             "notes": notes,
         }
         return fill("what_if.html", values)
@@ -175,6 +189,7 @@ class WhatIf:
         start: Outcome,
         answer: Callable[[Settings], Outcome],
         *,
+        prepare: Callable[[], object] | None = None,
         notes: Sequence[Text] = (),
     ) -> None:
         self._language = current()
@@ -189,6 +204,8 @@ class WhatIf:
         self.button: Any = None
         self._box: Any = None
         if somebody_is_there():
+            if prepare is not None:
+                prepare()
             self._lay_out(choices)
 
     def _lay_out(self, choices: Sequence[Choice]) -> None:
@@ -290,7 +307,7 @@ def weighting(bench: Workbench) -> WhatIf | None:
     for name in _margins(steps):
         label = _("calibrated to {name}", name=name)
         choices.append(Choice(name, label, start=True, kind="switch"))
-    return WhatIf(choices, moved.declared(), moved.answer, notes=(LOOK,))
+    return WhatIf(choices, moved.declared(), moved.answer, prepare=moved.prepare, notes=(LOOK,))
 
 
 def rules(bench: Workbench) -> WhatIf | None:
@@ -397,7 +414,7 @@ def measures(bench: Workbench) -> WhatIf | None:
     if not choices:
         return None
     moved = _Measures(bench)
-    return WhatIf(choices, moved.declared(), moved.answer)
+    return WhatIf(choices, moved.declared(), moved.answer, prepare=moved.prepare)
 
 
 def _component_labels(questionnaire: Questionnaire) -> dict[str, Text]:
@@ -423,8 +440,20 @@ class _Measures:
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
-        self._design: SampleDesign | None = None
         self._areas = _Areas(bench.results)
+        self._rates: dict[str, dict[str, Estimates]] = {}
+
+    @cached_property
+    def _persons(self) -> _Persons:
+        return _Persons(self.bench.results)
+
+    def prepare(self) -> None:
+        """Fetch what every move counts anew, and count the rates under both rules."""
+        survey = self.bench.results.survey
+        self._ranked(survey)
+        if _asks_who_does_not_know(survey.questionnaire):
+            for rule in DONT_KNOW:
+                self._ranked(with_measures(survey, dont_know=rule, name="try_measures"))
 
     def declared(self) -> Outcome:
         """Return what stands before anything is moved."""
@@ -456,17 +485,34 @@ class _Measures:
 
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
-        if self._design is None:
-            results = self.bench.results
-            base = base_design(results.survey, results.responses, engine="pandas")
-            self._design = weigh(results.survey, base)
+        """Count what is measured otherwise, and rank; of rates that no rank rests on, the whole is estimated alone."""
         computed = _without_needless(survey)
-        names = [*_measures(computed, self._design), *survey.questionnaire.rates]
-        before = self.bench.results.survey.questionnaire
-        design = remeasured(survey, self._design, names, before=before)
-        counted = tally(design, list(design.measures), by=survey.area_levels())
-        ranked = rank_design(computed, design, counted, variance="linearized")
+        design = self.bench.results.design
+        chosen = _measures(computed, design)
+        rates = [name for name in survey.questionnaire.rates if name not in chosen]
+        counted = self._persons.counted(survey.questionnaire, [*chosen, *rates])
+        ranked = rank_design(
+            computed, _with_measures(design, chosen), counted.of(chosen), variance="linearized"
+        )
+        if rates:
+            apart = dict(ranked.whole.apart) | self._whole_rates(survey, counted.of(rates))
+            beside = replace(ranked.whole, apart=apart)
+            ranked = replace(ranked, estimates={**ranked.estimates, survey.whole(): beside})
         return replace(ranked, survey=survey)
+
+    def _whole_rates(self, survey: Survey, counted: Tally) -> dict[str, Estimates]:
+        """Return the rates of all areas together; index weights leave them as they are."""
+        declared = repr(survey.questionnaire.rates)
+        if declared not in self._rates:
+            whole = estimate(
+                self.bench.results.design,
+                list(counted.measures),
+                level=survey.declared.level,
+                counted=counted,
+                variance="linearized",
+            )
+            self._rates[declared] = {name: whole.of(name) for name in counted.measures}
+        return self._rates[declared]
 
     def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
         rows = []
@@ -477,6 +523,69 @@ class _Measures:
                 rows.append(_whole_row(name, result, measure))
         table = pd.DataFrame(rows)
         return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+
+
+class _Persons:
+    """The respondents' answers and points, as far as another rule or other weights change what they are worth."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        questionnaire = results.survey.questionnaire
+        columns = results.design.table.collect_schema().names()
+        wanted = [RESPONDED]
+        for rate in questionnaire.rates.values():
+            for item in rate.items:
+                wanted += [item, *questionnaire.items[item].asked_if]
+                wanted += [name for name in columns if name.startswith(f"{item}_")]
+        for index in questionnaire.indices.values():
+            for of_items in point_columns(index):
+                wanted += of_items
+        keys = list(results.counted.keys)
+        chosen = dict.fromkeys([*keys, *(name for name in wanted if name in columns)])
+        self._rows = fetch(results.design.rows().select(*chosen))
+        self._row_of_tally = matched(self._rows, results.counted.keys, keys)
+        self._of_rates: dict[str, PersonScores] = {}
+
+    def counted(self, questionnaire: Questionnaire, names: Sequence[str]) -> Tally:
+        """Return the tally of some measures, those anew that another questionnaire on the same answers declares otherwise."""
+        before = self._results.survey.questionnaire
+        counted = self._results.counted.of(names)
+        for name, rate in questionnaire.rates.items():
+            if name in names and rate != before.rates[name]:
+                scores = self._scores_of_rate(questionnaire, name)
+                counted = counted.recounted(name, scores, self._row_of_tally)
+        for name, index in questionnaire.indices.items():
+            if name in names and index != before.indices[name]:
+                scores = self._responding(self._scores_of_index(name, index))
+                counted = counted.recounted(name, scores, self._row_of_tally)
+        return counted
+
+    def _scores_of_rate(self, questionnaire: Questionnaire, name: str) -> PersonScores:
+        known = f"{name} {questionnaire.rates[name]!r}"
+        if known not in self._of_rates:
+            measure = compile_rate(questionnaire, name)
+            of_persons = fetch(add_columns(scan(self._rows), [measure]))
+            valid = of_persons[measure.valid_column].to_numpy(np.int64)
+            score = of_persons[measure.score_column].to_numpy(np.int64)
+            scores = PersonScores(valid, score, measure.unit)
+            self._of_rates[known] = self._responding(scores)
+        return self._of_rates[known]
+
+    def _scores_of_index(self, name: str, index: Index) -> PersonScores:
+        valid, points = point_columns(index)
+        return score_from_points(
+            name,
+            index,
+            valid=self._rows[valid].to_numpy(np.int64),
+            points=self._rows[points].to_numpy(np.int64),
+        )
+
+    def _responding(self, scores: PersonScores) -> PersonScores:
+        """Return what a measure is worth to those who responded; to the others it is not valid."""
+        if RESPONDED not in self._rows:
+            return scores
+        responded = self._rows[RESPONDED].to_numpy(np.int64)
+        return replace(scores, valid=scores.valid * responded, score=scores.score * responded)
 
 
 def _times(weights: Mapping[str, float | str], component: str, factor: float) -> dict[str, str]:
@@ -496,13 +605,7 @@ def _without_needless(survey: Survey) -> Survey:
     needed = ranked_scores(survey)
     if needed & survey.composed.keys():
         return survey
-    needed.add(survey.questionnaire.ranked)
-    indices = {}
-    for name, index in survey.questionnaire.indices.items():
-        if index.level == "person" or name in needed:
-            indices[name] = index
-    questionnaire = survey.questionnaire.model_copy(update={"indices": indices})
-    return replace(survey, combined=None, questionnaire=questionnaire)
+    return with_scores_alone(survey, {*needed, survey.questionnaire.ranked})
 
 
 def _margins(steps: Sequence[Step]) -> list[str]:
@@ -521,6 +624,8 @@ class _Weightings:
         self.bench = bench
         self._designs: dict[str, SampleDesign] = {}
         self._counted: Tally | None = None
+        full = bench.results.design.weighting
+        self._columns = full.columns if full else ()
         self._areas = _Areas(bench.results)
         weights = weight_figures(bench.results)
         self._effective_n = {DECLARED: weights["effective_n"]}
@@ -563,16 +668,18 @@ class _Weightings:
         row["margins_missed"] = self._missed[str(name)]
         return row
 
+    def prepare(self) -> None:
+        """Count the cells, and carry out the declared steps that most recipes begin with."""
+        self._ranked(self.bench.results.survey)
+
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
         design = self._design(survey)
         computed = _without_needless(survey)
         chosen = _measures(computed, design)
-        design = replace(design, measures={name: design.measures[name] for name in chosen})
+        design = _with_measures(design, chosen)
         if self._counted is None:
-            full = self.bench.results.design.weighting
-            columns = full.columns if full else ()
-            self._counted = tally(design, chosen, by=[*survey.area_levels(), *columns])
+            self._counted = self.bench.results.counted.of(chosen)
         ranked = rank_design(computed, design, self._counted, variance="linearized")
         return replace(ranked, survey=survey)
 
@@ -581,7 +688,8 @@ class _Weightings:
         steps = survey.declared.weighting
         key = ""
         if key not in self._designs:
-            self._designs[key] = base_design(survey, self.bench.results.responses, engine="pandas")
+            unweighted = replace(self.bench.results.design, weighting=None)
+            self._designs[key] = cells_alone(unweighted, self._columns)
         design = self._designs[key]
         for step in steps:
             key += json.dumps(step.model_dump(mode="json"))
@@ -591,14 +699,16 @@ class _Weightings:
         return design
 
 
+def _with_measures(design: SampleDesign, names: Sequence[str]) -> SampleDesign:
+    return replace(design, measures={name: design.measures[name] for name in names})
+
+
 def _measures(survey: Survey, design: SampleDesign) -> list[str]:
     """Return the measures that the ranking needs."""
     if survey.combined is not None:
         return list(design.measures)
-    needed = ranked_scores(survey) | {survey.questionnaire.ranked}
-    for name, index in survey.questionnaire.indices.items():
-        if name in needed and index.level == "area":
-            needed |= index.weights.keys()
+    scores = {*ranked_scores(survey), survey.questionnaire.ranked}
+    needed = survey.questionnaire.measures_of(scores)
     return [name for name in design.measures if name in needed]
 
 

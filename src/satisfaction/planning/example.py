@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from satisfaction.declarations.facts import areas_within
-from satisfaction.declarations.survey import read_declared
 from satisfaction.foundation.files import copy_file, new_folder
 from satisfaction.foundation.language import Language, Text, _
 from satisfaction.foundation.shipped import (
@@ -18,9 +17,7 @@ from satisfaction.foundation.shipped import (
     write_notebooks,
 )
 from satisfaction.foundation.tables import read_table, write_csv, write_text
-from satisfaction.planning.rehearsal.folder import PROVINCE_SEED, simulate_survey
-from satisfaction.planning.rehearsal.residents import read_facts, settle
-from satisfaction.planning.rehearsal.sampling import communities
+from satisfaction.planning.rehearsal import simulate_survey, simulated_communities
 
 DECLARATIONS = Path(__file__).parent / "example_files"
 SURVEY = "demo-2026q3"
@@ -112,9 +109,8 @@ def _write_declarations(survey: Path) -> None:
 
 def _communities(survey: Path) -> pd.DataFrame:
     """Return all simulated communities of the wave's counties: a frame to draw from."""
-    _document, declared, _questionnaire = read_declared(survey)
-    residents = settle(read_facts(survey, declared), seed=PROVINCE_SEED)
-    return communities(residents)
+    frame = read_table(survey / "frame.csv")
+    return simulated_communities(frame, ["county", "residence"], "community")
 
 
 def _readme() -> Text:

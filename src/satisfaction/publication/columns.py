@@ -151,6 +151,12 @@ COLUMNS: dict[str, Column] = {
     "probability_high": _probability(
         _("P(list), highest"), _("the largest over the assumptions compared")
     ),
+    "probability_met_low": _probability(
+        _("P(met), lowest"), _("the smallest over the assumptions compared")
+    ),
+    "probability_met_high": _probability(
+        _("P(met), highest"), _("the largest over the assumptions compared")
+    ),
     "model_dependent": _text(
         _("depends on the model"),
         _("the probabilities under these assumptions differ by more than 0.1"),
@@ -158,7 +164,10 @@ COLUMNS: dict[str, Column] = {
     ),
     "grade": _count(
         _("grade"),
-        _("1 is the best; within one no order is told; the share in the wrong order is declared"),
+        _(
+            "1 is the best; within one no order is told; the share in the wrong order is declared; "
+            "combined scores have none"
+        ),
         unit=pgettext("unit of a column", "grade"),
         low=1,
     ),

@@ -24,12 +24,27 @@ AGGREGATIONS = {
 }
 
 
-def weighted_sum(declared: CombinedFile) -> Text:
+def _weighted_sum(declared: CombinedFile) -> Text:
     """Write the components with their weights as a sum."""
     summands = []
     for component in declared.components.values():
         summands.append(_("{weight:g} {component}", weight=component.weight, component=component))
     return rendered(lambda: " + ".join(map(str, summands)))
+
+
+def formula_lines(results: Results) -> list[Text]:
+    """Say how the combined score is put together, where the ranking is by it."""
+    if results.combined is None or results.survey.ranked != COMBINED:
+        return []
+    declared = results.combined.inputs.declared
+    return [
+        _(
+            "combined score = {weights} ({aggregation})",
+            weights=_weighted_sum(declared),
+            aggregation=AGGREGATIONS[declared.aggregation],
+        ),
+        _("source: {source}", source=declared.source),
+    ]
 
 
 def results_by(results: Results, score: str) -> Results | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,7 @@ from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import area_labels, mark, twelve_digits
 from satisfaction.publication.manifest import beside_folder, datapackage, inputs, manifest, plain
-from satisfaction.publication.ranking_table import by_rank_alone, unranked_note
+from satisfaction.publication.ranking_table import unranked_note
 from satisfaction.publication.ranking_workbook import (
     write_assessment_workbook,
     write_indicators_workbook,
@@ -130,14 +130,7 @@ def _write_ranking(
 
     languages = survey.declared.languages
     for language in languages:
-        page = render_reading(
-            by_rank_alone(published.ranking),
-            ranking.summary,
-            kind=kind,
-            measure=measure,
-            language=language,
-            languages=languages,
-        )
+        page = render_reading(published.ground, language=language, languages=languages)
         write_text(page, folder / page_name("reading.html", language, languages))
     return tables
 
@@ -281,7 +274,7 @@ def export_part(
         _write_indicators(results, folder)
     else:
         _write_ranking(results, published, folder)
-        _write_further(results, folder)
+        write_rankings(results.further, folder)
         _write_combined(results, folder)
 
 
@@ -298,7 +291,7 @@ def _write_set(
     _write_indices(results.survey, published.indices, scratch)
     tables = {"indices": published.indices}
     tables |= _write_ranking(results, published, scratch)
-    tables |= _write_further(results, scratch)
+    tables |= write_rankings(results.further, scratch)
     tables |= _write_combined(results, scratch)
     tables |= _write_indicators(results, scratch)
     for language in languages:
@@ -347,18 +340,19 @@ def _write_combined(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def _write_further(results: Results, scratch: Path) -> dict[str, pd.DataFrame]:
-    """Write the wave's other rankings, each with a page; return their tables by the names of their files."""
+@use(None)
+def write_rankings(rankings: Mapping[str, Results], folder: Path) -> dict[str, pd.DataFrame]:
+    """Write a wave's other rankings, each with a page, under their names; return their tables by the names of their files."""
     from satisfaction.publication.report import render  # brings matplotlib
 
     tables: dict[str, pd.DataFrame] = {}
-    languages = results.survey.declared.languages
-    for name, other in results.further.items():
+    for name, other in rankings.items():
         published = tables_of(other, every_measure=False)
-        tables |= _write_ranking(other, published, scratch, prefix=f"{name}_")
+        tables |= _write_ranking(other, published, folder, prefix=f"{name}_")
+        languages = other.survey.declared.languages
         for language in languages:
             page = render(other, published, language, name=name)
-            write_text(page, scratch / page_name(f"{name}_ranking.html", language, languages))
+            write_text(page, folder / page_name(f"{name}_ranking.html", language, languages))
     return tables
 
 

@@ -42,7 +42,7 @@ from satisfaction.ranking.escalation import (
 from satisfaction.ranking.list_action import acting
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.table import RankingSummary
-from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
+from satisfaction.ranking.targets import RANGE_MET, target_verdicts, threshold_verdicts
 
 SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
 AREA = ["code", "name_zh", "name_en"]
@@ -92,6 +92,8 @@ def ranking_table(
     """
     table = ranking.table.rename(columns={"unit": "code"})
     ranked = estimates[survey.ranked_level].of(survey.ranked)
+    # a combined score that lacks a component is none, and so has no error
+    table["se"] = table["se"].where(table["estimate"].notna())
     table["n"] = whole_numbers(ranked.table["n"])
     table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
@@ -262,6 +264,7 @@ def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
 SET = ["rank", "marginal_low", "marginal_high"]
 TARGETS = [
     *(*AREA, "target", "target_zh", "verdict", "verdict_zh", "p_met", "p_not_met", "probability"),
+    *RANGE_MET,
     *("basis", "basis_zh", *SET, "of", "source"),
 ]
 THRESHOLDS = [
@@ -287,7 +290,8 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
     -------
     DataFrame
         survey, wave, code, name_zh, name_en, target, target_zh, verdict ("met", "not met", "not decidable", "not ranked"),
-        verdict_zh, p_met, p_not_met (one-sided, for one area named beforehand), probability (under the model), basis,
+        verdict_zh, p_met, p_not_met (one-sided, for one area named beforehand), probability (under the model), of ranked
+        rates probability_met_low, probability_met_high and model_dependent ("yes", "no": under other models), basis,
         basis_zh (what the target is counted in), rank, marginal_low, marginal_high, of (in the ranking that decides), source,
         mark.
     """
@@ -302,7 +306,10 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
     table["basis_zh"] = [label.zh for label in bases]
     table["source"] = [record["target"].source.both for record in records]
     table["verdict_zh"] = _in_chinese(table["verdict"], VERDICT)
-    return published(survey, table, TARGETS)
+    if "model_dependent" in table:
+        table["model_dependent"] = yes_or_no(table["model_dependent"])
+    columns = [name for name in TARGETS if name in table or name not in RANGE_MET]
+    return published(survey, table, columns)
 
 
 def demand(survey: Survey, code: str, target: Target) -> Text:
@@ -374,7 +381,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
 
 
 def escalation_table(
-    survey: Survey, ranking: Ranking, estimates: Mapping[str, Estimates] | None = None
+    survey: Survey, ranking: Ranking, estimates: Mapping[str, Estimates]
 ) -> pd.DataFrame:
     """Return the step that follows for every area on the list, or tied at its cut, and how certain this wave's listing is.
 
@@ -384,16 +391,13 @@ def escalation_table(
         survey, wave, code, name_zh, name_en, listed ("yes", "tied"), listed_in_a_row (waves, this one included), tied_waves (of
         them, tied at the cut only), step_zh, step_en (empty where no step is reached), status ("established", "possible",
         "excluded": of belonging to the list now; nothing is known of earlier waves), status_zh, p_in, probability_bottom (of
-        the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared.
-        With `estimates` the step is the last one of the whole ladder, else of waves on the list alone.
+        the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared. The step
+        is the last one of the whole ladder.
     """
     escalation = survey.rules.escalation
     if escalation is None:
         return published(survey, pd.DataFrame(columns=ESCALATION), ESCALATION)
-    rows = None
-    if estimates is not None:
-        rows = ladder(survey, estimates, ranking)
-    table = listed_in_a_row(survey, ranking, rows)
+    table = listed_in_a_row(survey, ranking, ladder(survey, estimates, ranking))
     of_units = ranking.table
     if "list_status" in of_units:  # thresholds act on the list
         of_units = of_units.assign(status=of_units["list_status"], p_in=of_units["p_listed"])
@@ -530,11 +534,11 @@ def paths_table(
     Returns
     -------
     DataFrame
-        survey, wave, code, name_zh, name_en, rank, marginal_low, marginal_high (missing where an earlier wave published none),
-        listed ("yes", "no", "tied"), n, mark; in rank order within a wave.
+        survey, wave, code, name_zh, name_en, rank, marginal_low, marginal_high (missing where an earlier wave published none,
+        and without a probability sample), listed ("yes", "no", "tied"), n, mark; in rank order within a wave.
     """
     columns = [*AREA, *SET, "listed", "n"]
-    now = ranking_table(survey, estimates, ranking)[["wave", *columns]]
+    now = ranking_table(survey, estimates, ranking, graded=False)[["wave", *columns]]
     if survey.history is None:
         return published(survey, now, columns)
     history = survey.history
@@ -575,6 +579,8 @@ def _over_waves(
         parts.append(known.sort_values(["rank", "code"], na_position="last"))
     parts.append(now.astype(dict.fromkeys([*SET, "n"], float)))
     table = pd.concat(parts, ignore_index=True)
+    if survey.declared.selection != "probability":  # as the mark of every row says
+        table[SET[1:]] = np.nan
     whole = table[[*SET, "n"]].convert_dtypes()
     table = table.assign(**whole)
     return published(survey, table, columns).assign(wave=table["wave"])

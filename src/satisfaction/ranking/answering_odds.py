@@ -16,9 +16,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from satisfaction.foundation.engines import scan
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import Bools, Floats, Ints
+from satisfaction.sampling.conditions import require_columns
 
 LARGEST = 10.0
 """Odds are sought from 1/10 to 10."""
@@ -53,7 +55,8 @@ class AnsweredSums:
     @property
     def satisfied(self) -> Floats:
         """Return the weighted share of the satisfied among the respondents: (p,)."""
-        return np.asarray(self.weight[:, 1] / self.weight.sum(axis=1))
+        everybody = self.weight.sum(axis=1)
+        return np.asarray(self.weight[:, 1] / everybody)
 
     def score(self, odds: float | Floats) -> Floats:
         """Return the scores of everybody if the satisfied had `odds` (one number, or one an area) times the odds of answering: (p,)."""
@@ -65,16 +68,6 @@ class AnsweredSums:
         stands_for = (answered[:, None] + silent[:, None] * thinned)[:, :, None]
         means = (stands_for * self.value).sum(axis=1) / (stands_for * self.valid).sum(axis=1)
         return np.asarray(means @ self.coefficients)
-
-    def only(self, areas: Bools) -> AnsweredSums:
-        """Return the sums of some areas."""
-        return replace(
-            self,
-            weight=self.weight[areas],
-            valid=self.valid[areas],
-            value=self.value[areas],
-            fraction=self.fraction[areas],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,17 +211,11 @@ def answering_odds(
     0    A       0.8              0.8   False       2.667         NaN
     1    B       0.6              0.6    True       0.375         NaN
     """
-    wanted = [score, satisfied, by, *([weight] if weight else [])]
-    missing = [name for name in wanted if name not in respondents]
-    if missing:
-        raise RankingError(
-            "K527",
-            _("The respondents have no column '{name}'.", name=missing[0]),
-            where="answering_odds",
-            available=list(respondents),
-            got=missing[0],
-            hint=_("Name columns of the table."),
-        )
+    wanted = [score, satisfied, by]
+    if weight is not None:
+        wanted.append(weight)
+    table = scan(respondents)
+    require_columns(table, wanted, argument="answering_odds", error=RankingError, code="K527")
     known = respondents[respondents[by].notna()]
     units = sorted(known[by].unique())
     place = {unit: position for position, unit in enumerate(units)}
@@ -251,12 +238,12 @@ def answering_odds(
             hint=_("Leave these areas out."),
         )
     crossing = crossing_odds(sums, bottom, side=side)
-    table = pd.DataFrame(
-        {"unit": units, "estimate": sums.score(1.0), "satisfied_share": sums.satisfied}
-    )
-    return table.assign(
-        listed=crossing.listed, odds_alone=crossing.alone, odds_alike=crossing.alike
-    )
+    found = pd.DataFrame({"unit": units, "estimate": sums.score(1.0)})
+    found["satisfied_share"] = sums.satisfied
+    found["listed"] = crossing.listed
+    found["odds_alone"] = crossing.alone
+    found["odds_alike"] = crossing.alike
+    return found
 
 
 def sums_by_area(

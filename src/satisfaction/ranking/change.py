@@ -29,7 +29,7 @@ from satisfaction.ranking.probability import (
     frequencies,
 )
 from satisfaction.ranking.rank import of_rates
-from satisfaction.ranking.rates import compared
+from satisfaction.ranking.rates import FEW, RISING, Compared, compared_rises
 from satisfaction.ranking.rise_bounds import BOUNDS, Bounds, project
 from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import holm_sets, tukey_sets
@@ -38,6 +38,7 @@ from satisfaction.ranking.units import UNDECLARED, Selection
 from satisfaction.ranking.waves import (
     Comparability,
     Waves,
+    one_measure,
     require_comparable,
     waves_from_arrays,
     waves_from_estimates,
@@ -66,6 +67,12 @@ OF_SCORES = _(
     "Probabilities of rises hold on average only: two waves hardly tell how far true scores "
     "changed, nor whether all of them did or few. Where few changed, or none, rises are less likely "
     "than stated, where all did, likelier; the range beside a probability says how much depends on it."
+)
+OF_FEW = _(
+    "With fewer than {few} units probabilities of rises were up to twice too high in simulations: each "
+    "from {least:g} on counts as depending on the model, and its range reaches down to half of it.",
+    few=FEW,
+    least=RISING,
 )
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
@@ -107,18 +114,20 @@ def shared_freedom(
     """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates
     are one block.
     """
-    both = np.flatnonzero(np.concatenate([waves.ranked, waves.ranked]))
-    one_each = np.arange(len(both))
-    return satterthwaite_of_blocks(
-        sp.csr_array(matrix), cov, domain=one_each, df=df, members=members.of(both)
-    )
+    in_both_waves = np.tile(waves.ranked, 2)
+    of_ranked = members.of(np.flatnonzero(in_both_waves))
+    one_each = np.arange(len(df))
+    combinations = sp.csr_array(matrix)
+    return satterthwaite_of_blocks(combinations, cov, domain=one_each, df=df, members=of_ranked)
 
 
 def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:
     """Test (p,) differences by t, adjusted over all of them; a difference under 1e-9 is none."""
     difference = np.where(np.abs(difference) < TIE, 0.0, difference)
-    exact = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
-    t = np.divide(difference, se, out=exact, where=(se > NO_ERROR) & (difference != 0))
+    endless = np.copysign(np.inf, difference)
+    exact = np.where(difference == 0, 0.0, endless)
+    tested = (se > NO_ERROR) & (difference != 0)
+    t = np.divide(difference, se, out=exact, where=tested)
     p = 2 * special.stdtr(df, -np.abs(t))
     return {
         "t": t,
@@ -215,8 +224,6 @@ class RankChange:
         and in `posterior` are turned so that larger is better.
     rise_frequency : (p, 2p - 1)
         Share of posterior draws in which a ranked unit rose by -(p - 1) ... p - 1 places.
-    after_frequency : (p, p)
-        Share of posterior draws in which its later rank is 1 ... p.
     assumed_frequency : (k, p, 2p - 1)
         As `rise_frequency`, under each other assumption.
     """
@@ -228,7 +235,6 @@ class RankChange:
     after: Pairs
     posterior: Bivariate
     rise_frequency: Floats
-    after_frequency: Floats
     assumed_frequency: Floats
 
     def __repr__(self) -> str:
@@ -238,9 +244,7 @@ class RankChange:
         """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no
         more than".
         """
-        p = len(self.after_frequency)
-        start = int(np.clip(places + p - 1, 0, 2 * p - 1))
-        return self._by_unit(self.rise_frequency[:, start:].sum(axis=1))
+        return self._by_unit(_at_least(self.rise_frequency, places))
 
     def rise_range(self, places: int) -> pd.DataFrame:
         """Smallest and largest `probability_rise` over the assumptions compared, by unit, and
@@ -254,32 +258,10 @@ class RankChange:
         spread = spread_out(columns, self.waves.after)
         return pd.DataFrame(spread).set_axis(list(self.waves.after.names))
 
-    def probability_top(self, places: int) -> pd.Series:
-        """P(rank after <= places), by unit, given both waves."""
-        return self._by_unit(self.after_frequency[:, : max(int(places), 0)].sum(axis=1))
-
-    def most_improved(self, count: int = 10) -> pd.DataFrame:
-        """The units whose published rank rose most, raw and shrunk side by side; ties at the cut
-        stay in.
-        """
-        columns = [
-            "unit",
-            "rise",
-            "expected_rise",
-            "relative_change",
-            "shrunk_change",
-            "probability_rise",
-            "rise_low",
-            "rise_high",
-        ]
-        ranked = self.table[self.table["rise"].notna()]
-        least = ranked["rise"].nlargest(count).min()
-        chosen = ranked.loc[ranked["rise"] >= least, columns]
-        return chosen.sort_values("rise", ascending=False, kind="stable").reset_index(drop=True)
-
     def _by_unit(self, values: Floats) -> pd.Series:
         after = self.waves.after
-        return pd.Series(spread_out({"unit": values}, after)["unit"], index=list(after.names))
+        of_units = spread_out({"unit": values}, after)["unit"]
+        return pd.Series(of_units, index=list(after.names))
 
 
 def rank_change(
@@ -287,7 +269,6 @@ def rank_change(
     earlier: object,
     *,
     comparable: bool | Comparability | None = None,
-    measure: str | None = None,
     se: object = None,
     cov: object = None,
     df: object = None,
@@ -311,8 +292,6 @@ def rank_change(
     comparable : bool or Comparability
         Whether the measure means the same in both waves: what `comparability` found, or the
         caller's word. Must be given.
-    measure : str, optional
-        Which measure, where the Estimates have several.
     se : (2, p) array, optional
         Standard errors, later wave first; units and waves are then independent. For arrays: exactly
         one of se and cov.
@@ -371,7 +350,6 @@ def rank_change(
     waves = _read_waves(
         later,
         earlier,
-        measure=measure,
         se=se,
         cov=cov,
         df=df,
@@ -414,7 +392,6 @@ def rank_change(
         rises = frequencies(places_gained, 1 - p, p - 1)
         apart = [frequencies(places_gained[which], 1 - p, p - 1) for which in modelled.assumed]
         assumed_rises = np.array(apart)
-        ranks_after = frequencies(modelled.ranks[:, :, 1], 1, p)
         half = (1 - level) / 2  # each wave has half of the error
         one_unit = BOUNDS[bounds]
         low, high = project(one_unit(before, half), one_unit(after, half))
@@ -427,13 +404,12 @@ def rank_change(
         columns["all_high"] = sets_before.high - sets_after.low
         columns |= _shrunk(model, sign)
         columns["expected_rise"] = modelled.expected_rise
-        columns["probability_rise"] = rises[:, p - 1 + places :].sum(axis=1)
+        columns["probability_rise"] = _at_least(rises, places)
         columns |= _range_of_rise(np.array([rises, *assumed_rises]), places)
     else:
         unknown = np.full((p, 2, 2), np.nan)
         model = Bivariate(unknown[0], unknown[0, 0], unknown[:, 0], unknown, np.nan)
         rises = np.full((p, 2 * p - 1), np.nan)
-        ranks_after = np.full((p, p), np.nan)
         columns |= dict.fromkeys(CERTAINTY, np.full(p, np.nan))
     table = pd.DataFrame({"unit": list(waves.after.names)})
     table["before"] = waves.before.estimate
@@ -441,6 +417,12 @@ def rank_change(
     table = table.assign(**spread_out(columns, waves.after))
     table = table.astype(dict.fromkeys(("rise_low", "rise_high", "all_low", "all_high"), "Int64"))
     rising = int((table["rise"] >= places).sum())
+    unproven = _(
+        "Units whose rank rose by {places} or more: {rising}. {not_both}",
+        places=places,
+        rising=rising,
+        not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
+    )
     summary = ChangeSummary(
         p=p,
         not_ranked=tuple(table["unit"][~waves.ranked]),
@@ -454,29 +436,30 @@ def rank_change(
         comparable=declared,
         draws=draws,
         seed=seed,
-        notes=(
-            _(
-                "Units whose rank rose by {places} or more: {rising}. {not_both}",
-                places=places,
-                rising=rising,
-                not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
-            ),
-        ),
+        notes=(unproven,),
     )
     if waves.selection == "probability":
         summary = _with_certainty(
             summary, table, waves, before, after, bounds, model, is_rate=is_rate
         )
-    return RankChange(
-        table, summary, waves, before, after, model, rises, ranks_after, assumed_rises
-    )
+    return RankChange(table, summary, waves, before, after, model, rises, assumed_rises)
 
 
 def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
     """Columns `RISE_RANGE` of (k, p, 2p - 1) frequencies, the stated ones first."""
-    p = frequency.shape[1]
-    start = int(np.clip(places + p - 1, 0, 2 * p - 1))
-    return compared(list(frequency[:, :, start:].sum(axis=2)), equal=None).columns(RISE_RANGE)
+    rose = list(_at_least(frequency, places))
+    if places > 0:
+        return compared_rises(rose).columns(RISE_RANGE)
+    fell = compared_rises([1 - chance for chance in rose])
+    return Compared(1 - fell.high, 1 - fell.low, fell.depends).columns(RISE_RANGE)
+
+
+def _at_least(frequency: Floats, places: int) -> Floats:
+    """Add up frequencies (..., p, 2p - 1) of rises by so many places or more: (..., p)."""
+    p = frequency.shape[-2]
+    start = max(places + p - 1, 0)
+    from_there = frequency[..., start:]
+    return np.asarray(from_there.sum(axis=-1))
 
 
 def _depends(number: int, p: int, places: int) -> Text:
@@ -489,11 +472,12 @@ def _depends(number: int, p: int, places: int) -> Text:
     )
 
 
-def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays: Any) -> Waves:
+def _read_waves(later: object, earlier: object, **arrays: Any) -> Waves:
     """Read two waves from Estimates, or from arrays."""
     if not isinstance(later, Estimates) and not isinstance(earlier, Estimates):
         return waves_from_arrays(later, earlier, **arrays)
-    twice = any(arrays[name] is not None for name in ("se", "cov", "df", "names"))
+    of_arrays = [arrays[name] for name in ("se", "cov", "df", "names")]
+    twice = any(one is not None for one in of_arrays)
     if twice or not isinstance(later, Estimates) or not isinstance(earlier, Estimates):
         raise RankingError(
             "K146",
@@ -501,19 +485,7 @@ def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays
             where="later, earlier",
             hint=_("Estimate both waves and leave out se, cov, df and names."),
         )
-    if measure is not None:
-        later = later.of(measure)
-        earlier = earlier.of(measure)
-    of_later = tuple(dict.fromkeys(later.table["measure"]))
-    of_earlier = tuple(dict.fromkeys(earlier.table["measure"]))
-    if of_later != of_earlier or len(of_later) != 1:
-        raise RankingError(
-            "K147",
-            _("Both waves must be estimates of one and the same measure."),
-            where="measure",
-            available=dict.fromkeys(of_later + of_earlier),
-            hint=_("Choose one with measure=."),
-        )
+    one_measure(later, earlier)
     return waves_from_estimates(
         later, earlier, ranked=arrays["ranked"], selection=arrays["selection"]
     )
@@ -522,14 +494,15 @@ def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays
 def _shrunk(model: Bivariate, sign: float) -> dict[str, Floats]:
     """Posterior mean and sd of each unit's relative change, in the direction of the scores."""
     p = len(model.mean)
-    moved = model.mean[:, 1] - model.mean[:, 0]
+    before, after = model.mean.T
+    moved = after - before
     later_minus_earlier = np.array([-1.0, 1.0])
     variance = later_minus_earlier @ model.cov @ later_minus_earlier
-    pooled = variance * (1 - 2 / p) + variance.sum() / p**2
-    return {
-        "shrunk_change": sign * (moved - moved.mean()),
-        "shrunk_sd": np.sqrt(np.maximum(pooled, 0.0)),
-    }
+    of_mean = variance.sum() / p**2
+    pooled = variance * (1 - 2 / p) + of_mean
+    relative = moved - moved.mean()
+    sd = np.sqrt(np.maximum(pooled, 0.0))
+    return {"shrunk_change": sign * relative, "shrunk_sd": sd}
 
 
 def _with_certainty(
@@ -572,6 +545,8 @@ def _with_certainty(
     if waves.relation.startswith("unknown"):
         notes.append(_("Covariance of the waves unknown: probabilities take them as independent."))
     notes.append(OF_RATES if is_rate else OF_SCORES)
+    if summary.p < FEW:
+        notes.append(OF_FEW)
     depends = tuple(table["unit"][table["model_dependent"].fillna(False).astype(bool)])
     if depends:
         notes.append(_depends(len(depends), summary.p, places))

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from satisfaction.declarations.facts import period_of
 from satisfaction.declarations.rules import EscalationStep, Release, Threshold
@@ -19,7 +18,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.membership import Membership, decide, top_membership, untested
-from satisfaction.ranking.pairs import Ints
+from satisfaction.ranking.pairs import Floats
 from satisfaction.ranking.rank import STATUS, Ranking
 from satisfaction.ranking.rise_bounds import new_rank_tests, rank_claims
 from satisfaction.ranking.targets import threshold_verdicts
@@ -88,7 +87,7 @@ def standing(ranking: Ranking) -> dict[str, str]:
     "no".
     """
     if "listed" in ranking.table:  # thresholds act on the list
-        return dict(zip(ranking.table["unit"], ranking.table["listed"], strict=True))
+        return dict(ranking.table.set_index("unit")["listed"])
     stands = dict.fromkeys(ranking.table["unit"], "no")
     stands |= dict.fromkeys(ranking.summary.listed, "yes")
     return stands | dict.fromkeys(ranking.summary.tied_at_cut, "tied")
@@ -105,8 +104,8 @@ def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
     if survey.history is not None:
         columns = ["wave", "code", "listed", "rank", "p_in", "p_out"]
         for row in survey.history[columns].itertuples(index=False):
-            stood = WaveStanding(row.wave, row.listed, row.rank, row.p_in, row.p_out)
-            published[row.wave, row.code] = stood
+            wave, code, *stood = row
+            published[wave, code] = WaveStanding(wave, *stood)
     paths = {}
     table = ranking.table.set_index("unit")
     tests = ["p_in", "p_out"]
@@ -117,19 +116,18 @@ def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
     now = table[["rank", *tests]].astype(float)
     if not _provable(ranking) and "p_listed" not in table:
         now[tests] = np.nan
+    this_wave = survey.declared.wave
     for code, listed in standing(ranking).items():
         path = []
         for wave in survey.earlier_waves():
             unknown = WaveStanding(wave, "no", np.nan, np.nan, np.nan)
             path.append(published.get((wave, code), unknown))
-        path.append(WaveStanding(survey.declared.wave, listed, *now.loc[code]))
-        paths[code] = path
+        last = WaveStanding(this_wave, listed, *now.loc[code])
+        paths[code] = [*path, last]
     return paths
 
 
-def listed_in_a_row(
-    survey: Survey, ranking: Ranking, rows: Sequence[LadderRow] | None = None
-) -> pd.DataFrame:
+def listed_in_a_row(survey: Survey, ranking: Ranking, rows: Sequence[LadderRow]) -> pd.DataFrame:
     """Count waves on the list up to this one, for every area that is on it now or tied at its cut.
 
     Waves are those of the earlier rankings and this one; a wave that is missing there has been
@@ -139,8 +137,8 @@ def listed_in_a_row(
     Parameters
     ----------
     survey, ranking : Survey, Ranking
-    rows : sequence of LadderRow, optional
-        Of the ladder; without them steps follow from waves in a row alone.
+    rows : sequence of LadderRow
+        Of the ladder.
 
     Returns
     -------
@@ -148,8 +146,6 @@ def listed_in_a_row(
         code, listed ("yes", "tied"), listed_in_a_row, tied_waves, step (number of the declared step
         reached, -1 for none).
     """
-    if rows is None:
-        rows = _counting_rows(survey, ranking)
     reached = highest(rows)
     counted = []
     for code, path in paths_of(survey, ranking).items():
@@ -165,7 +161,8 @@ def highest(rows: Sequence[LadderRow]) -> dict[str, int]:
     reached: dict[str, int] = {}
     for row in rows:
         if row.reached != "no" and row.trigger != RELEASE:
-            reached[row.code] = max(row.number, reached.get(row.code, -1))
+            before = reached.get(row.code, -1)
+            reached[row.code] = max(row.number, before)
     return reached
 
 
@@ -269,22 +266,27 @@ def _counted(
     surely = sum(stood.listed == "yes" for stood in listed)
     p_in = partial_conjunction([stood.p_in for stood in tested], needed)
     p_out = partial_conjunction([stood.p_out for stood in tested], len(tested) - needed + 1)
+    reached = "tied"
+    if surely >= needed and listed[-1].listed == "yes":
+        reached = "yes"
+    waves = tuple(stood.wave for stood in listed)
     return LadderRow(
         code=code,
         number=number,
         trigger=step.trigger,
-        reached="yes" if surely >= needed and listed[-1].listed == "yes" else "tied",
+        reached=reached,
         status=_status(p_in, p_out, level),
         p_in=p_in,
         p_out=p_out,
         counted=len(listed),
-        waves=tuple(stood.wave for stood in listed),
+        waves=waves,
     )
 
 
 def _status(p_in: float, p_out: float, level: float) -> str:
-    tests = Membership(np.array([p_in]), np.array([p_out]))
-    return str(decide(tests, 1 - level, words=STATUS)[0])
+    one_area = Membership(np.full(1, p_in), np.full(1, p_out))
+    verdicts = decide(one_area, 1 - level, words=STATUS)
+    return str(verdicts[0])
 
 
 def _ranks(ranking: Ranking) -> pd.Series:
@@ -298,59 +300,49 @@ def _falls(survey: Survey, ranking: Ranking, number: int, places: int) -> list[L
     before = survey.earlier_waves()[-1]
     ranks = _ranks(ranking)
     published = [survey.published_rank(code, before) for code in ranks.index]
-    earlier = np.array([np.nan if rank is None else rank for rank in published], float)
-    known = np.isfinite(earlier)
-    # the last rank that is no such fall
-    goals = np.where(known, np.ceil(np.nan_to_num(earlier) + places) - 1, 0).astype(int)
-    possible = known & (goals < len(ranks))
+    earlier = pd.Series(published, index=ranks.index, dtype=float)
+    last_without_fall = np.ceil(earlier.to_numpy() + places) - 1
     tests = untested(len(ranks))
     if ranking.summary.proven:
-        within = np.where(possible, goals, 0)
-        tests = Membership(*new_rank_tests(rank_claims(ranking.pairs), within))
-    rows = _worse_than(ranking, number, "fall", goals, tests, considered=possible)
-    falls = dict(zip(ranks.index, earlier, strict=True))
-    return [row._replace(before=falls[row.code], waves=(before,)) for row in rows]
+        possible = last_without_fall < len(ranks)
+        goals = np.where(possible, last_without_fall, 0).astype(int)
+        tests = Membership(*new_rank_tests(rank_claims(ranking.pairs), goals))
+    rows = []
+    for row in _worse_than(ranking, number, "fall", last_without_fall, tests):
+        fell = row._replace(before=earlier[row.code], waves=(before,))
+        rows.append(fell)
+    return rows
 
 
 def _low_ranks(ranking: Ranking, number: int, first: int) -> list[LadderRow]:
     """Return the areas of this rank or a worse one."""
+    goal = first - 1
     count = len(_ranks(ranking))
-    goals = np.full(count, first - 1)
     tests = untested(count)
-    considered = np.full(count, first - 1 < count)
-    if ranking.summary.proven and first - 1 < count:
-        tests = top_membership(ranking.pairs, first - 1, ranking.options.membership)
-    return _worse_than(ranking, number, "rank_from", goals, tests, considered=considered)
+    if ranking.summary.proven and goal < count:
+        tests = top_membership(ranking.pairs, goal, ranking.options.membership)
+    goals = np.full(count, float(goal))
+    return _worse_than(ranking, number, "rank_from", goals, tests)
 
 
 def _worse_than(
-    ranking: Ranking,
-    number: int,
-    trigger: str,
-    goals: Ints,
-    tests: Membership,
-    *,
-    considered: NDArray[np.bool_],
+    ranking: Ranking, number: int, trigger: str, goals: Floats, tests: Membership
 ) -> list[LadderRow]:
-    """Return the areas whose rank is worse than their goal; `tests` are of reaching it."""
-    ranks = _ranks(ranking)
-    status = decide(
-        Membership(tests.p_out, tests.p_in),
-        1 - ranking.summary.level,
-        words=STATUS,
-        provable=_provable(ranking),
-    )
+    """Return the areas whose rank is worse than their goal (nan: none); `tests` are of reaching it."""
+    worse = Membership(tests.p_out, tests.p_in)
+    alpha = 1 - ranking.summary.level
+    status = decide(worse, alpha, words=STATUS, provable=_provable(ranking))
     rows = []
-    for place, (code, rank) in enumerate(ranks.items()):
-        if considered[place] and rank > goals[place]:
+    for place, (code, rank) in enumerate(_ranks(ranking).items()):
+        if rank > goals[place]:
             row = LadderRow(
                 code=str(code),
                 number=number,
                 trigger=trigger,
                 reached="yes",
                 status=str(status[place]),
-                p_in=float(tests.p_out[place]),
-                p_out=float(tests.p_in[place]),
+                p_in=float(worse.p_in[place]),
+                p_out=float(worse.p_out[place]),
                 value=rank,
             )
             rows.append(row)
@@ -397,22 +389,11 @@ def _releases(survey: Survey, ranking: Ranking, number: int, release: Release) -
         reached = top_membership(ranking.pairs, limit, ranking.options.membership)
     rows = []
     for code, path in paths_of(survey, ranking).items():
-        since = ""
-        off: list[WaveStanding] = []
-        released = False
-        for stood in path:
-            if released:  # in an earlier wave
-                since = ""
-                released = False
-            if stood.listed != "no":
-                since = since or stood.wave
-                off = []
-            elif since and np.isfinite(stood.rank):
-                off.append(stood)
-                placed = limit is None or stood.rank <= limit
-                released = placed and len(off) >= release.off_list
-        if not since or path[-1].listed != "no" or not np.isfinite(path[-1].rank):
+        last = path[-1]
+        way_off = _way_off(path, release)
+        if not way_off.since or last.listed != "no" or not np.isfinite(last.rank):
             continue
+        off = way_off.off
         tested = off[-release.off_list :]
         proofs = [stood.p_out for stood in tested]
         contrary = [stood.p_in for stood in tested]
@@ -422,17 +403,48 @@ def _releases(survey: Survey, ranking: Ranking, number: int, release: Release) -
             contrary.append(reached.p_out[place])
         p_in = partial_conjunction(proofs, len(proofs))
         p_out = partial_conjunction(contrary, 1)
+        status = _status(p_in, p_out, ranking.summary.level)
+        waves_off = [stood.wave for stood in off]
         row = LadderRow(
             code=code,
             number=number,
             trigger=RELEASE,
-            reached="yes" if released else "no",
-            status=_status(p_in, p_out, ranking.summary.level),
+            reached=way_off.released,
+            status=status,
             p_in=p_in,
             p_out=p_out,
             counted=len(off),
-            waves=(since, *(stood.wave for stood in off)),
-            value=path[-1].rank,
+            waves=(way_off.since, *waves_off),
+            value=last.rank,
         )
         rows.append(row)
     return rows
+
+
+class WayOff(NamedTuple):
+    """The way of an area off the list: the wave since which it was listed ("" without one), the waves
+    off the list since, and whether the last of them released it ("yes", "no").
+    """
+
+    since: str
+    off: list[WaveStanding]
+    released: str
+
+
+def _way_off(path: list[WaveStanding], release: Release) -> WayOff:
+    """Follow an area through its waves, oldest first; what an earlier wave released counts anew."""
+    since = ""
+    off: list[WaveStanding] = []
+    released = False
+    for stood in path:
+        if released:
+            since = ""
+            released = False
+        if stood.listed != "no":
+            since = since or stood.wave
+            off = []
+        elif since and np.isfinite(stood.rank):
+            off.append(stood)
+            placed = release.rank_at_most is None or stood.rank <= release.rank_at_most
+            released = placed and len(off) >= release.off_list
+    return WayOff(since, off, "yes" if released else "no")

@@ -8,7 +8,7 @@ Reading order: `pairs` (all comparisons), `critical_values` and `sets` (guarante
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -109,9 +109,9 @@ class TargetVerdicts:
     table : DataFrame
         One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not
         ranked"), p_met, p_not_met (one-sided, for one unit named beforehand), probability
-        (empirical Bayes); of a rise since an earlier ranking also probability_low,
-        probability_high (over the assumptions compared) and model_dependent. "top" and a rise since
-        published ranks rest on one model, that of the ranking, without a range.
+        (empirical Bayes); of rates, and of a rise since an earlier ranking, also probability_low,
+        probability_high (over the assumptions compared) and model_dependent. Of scores "top" and a
+        rise since published ranks rest on one model, that of the ranking, as P(list) does.
     summary : mapping
         level, selection, method.
     """
@@ -134,7 +134,7 @@ class Grades:
     ----------
     table : DataFrame
         One row a unit, in input order: unit, grade (1 is the best; missing where a unit is not
-        ranked, and everywhere without a probability sample).
+        ranked, and everywhere without a probability sample or of combined scores).
     number : int
         Grades in use.
     promised, wrong : float
@@ -289,6 +289,7 @@ class Ranking:
         units = pd.DataFrame({"unit": list(self.units.names)})
         return units.assign(**spread_out(columns, self.units))
 
+    @one_blas_thread
     def grades(self, promised: float = PROMISED) -> Grades:
         """Grade the ranked units: as many pairs as possible in different grades, with a promised
         share in the wrong order.
@@ -302,7 +303,7 @@ class Ranking:
         Returns
         -------
         Grades
-            Without a probability sample nobody has a grade.
+            Without a probability sample nobody has a grade; nor where scores are combined, or drawn.
 
         Raises
         ------
@@ -316,8 +317,8 @@ class Ranking:
         variance between areas is plugged in: where areas hardly differ most surveys order nothing,
         and the few that order some pairs have rather more of them wrong. A smooth prior sees no
         groups of equals and tells an order inside them; so each pair counts with the smaller
-        certainty under the prior and under one of any shape (not of drawn scores, and not of rates
-        ranked with `other_priors` off). docs/method.md has how the promise was kept.
+        certainty under the prior and under one of any shape (not of rates ranked with
+        `other_priors` off). docs/method.md has how the promise was kept.
 
         Examples
         --------
@@ -335,7 +336,7 @@ class Ranking:
         units = pd.DataFrame({"unit": list(self.units.names)})
         p = len(self.pairs.score)
         pairs = p * (p - 1) // 2
-        if not self.summary.proven or p < 2:
+        if p < 2 or not self._may_be_graded:
             no_grades = pd.array([pd.NA] * len(units), dtype="Int64")
             nobody = units.assign(grade=no_grades)
             return Grades(nobody, 0, promised, np.nan, 0, pairs, np.nan, None, None)
@@ -357,9 +358,14 @@ class Ranking:
             better=better,
         )
 
+    @property
+    def _may_be_graded(self) -> bool:
+        """Whether the promise was tried for such scores: those of one sample, with an error."""
+        return self.summary.proven and self.options.graded and self.pairs.drawn is None
+
     def _of_any_shape(self) -> RatePosterior | None:
-        """The model whose prior may have any shape; None where the ranking's stands alone: drawn
-        scores, and rates of which no priors are to be compared.
+        """The model whose prior may have any shape; None where the ranking's stands alone: rates of
+        which no priors are to be compared.
         """
         sign = self.options.sign
         value = sign * self.pairs.score
@@ -369,6 +375,22 @@ class Ranking:
         if isinstance(self.model, Posterior):
             return rates.fit_scores(value, se, sign=sign)
         return None
+
+    def range_of_top(self, goals: Ints) -> dict[str, NDArray[Any]]:
+        """Columns `rates.RANGE` beside P(rank <= goal), (p,) each and a goal a unit, over the priors
+        that are compared; none where the model stands alone, as that of scores does.
+        """
+        if not self.options.compares_priors:
+            return {}
+        p = len(goals)
+        counts = _counts(self.pairs, self.options)
+        models = rates.fit_every(counts, sign=self.options.sign)
+        chances = [_within(model, goals) for model in models]
+        equal = None
+        if rates.may_be_equal(counts):
+            equal = np.clip(goals, 0, p) / p
+        stated = _within(self.model, goals)
+        return rates.compared_lists(stated, chances, equal=equal).columns()
 
     def target(
         self,
@@ -415,8 +437,11 @@ class Ranking:
             declared |= of_rise
         else:
             tests = membership.top_membership(self.pairs, places, self.options.membership)
+            goals = np.full(len(self.pairs.score), places)
             chances = {"probability": self.model.probability_top(places)}
-            declared["probabilities"] += ONE_MODEL
+            chances |= self.range_of_top(goals)
+            if not self.options.compares_priors:
+                declared["probabilities"] += ONE_MODEL
         provable = declared["selection"] == "probability" and not self.options.taken_as_exact
         alpha = 1 - self.summary.level
         verdict = membership.decide(tests, alpha, words=VERDICT, provable=provable)
@@ -603,11 +628,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if options.multiplicity:
         deciding = membership.over_the_table(tests, options.multiplicity)
     normal = probability.fit(pairs.score, pairs.se, options.between)
-    models = _models(normal, pairs, options)
-    model = models[options.prior]
-    if pairs.drawn is not None:
-        model = DrawnModel(pairs.drawn.draws.scores)
-    listed = _listed(model, options)
+    model, listed, over_priors = _probabilities(normal, pairs, options)
     columns: dict[str, NDArray[Any]] = {}
     columns["rank"] = tied_rank(pairs, options.ties)
     columns["marginal_low"] = marginal.low
@@ -629,14 +650,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
         columns["marginal_fragile"] = marginal.simulation.fragile
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
-    if options.compares_priors:
-        chances = []
-        for fitted in models.values():
-            of_prior = listed
-            if fitted is not model:
-                of_prior = _listed(fitted, options)
-            chances.append(of_prior)
-        columns |= _range(listed, chances, pairs, options)
+    columns |= over_priors
     published: dict[str, Any] = {}
     published["unit"] = list(units.names)
     published["estimate"] = units.estimate
@@ -651,61 +665,69 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     )
 
 
-def _models(normal: Posterior, pairs: Pairs, options: RankOptions) -> dict[str, Known]:
-    """The models of the true values, by prior: for rates those of effective counts, else the
-    normal one.
-
-    Raises
-    ------
-    RankingError
-        K127 where a prior for rates is asked for and estimates lie outside 0-1.
+def _probabilities(
+    normal: Posterior, pairs: Pairs, options: RankOptions
+) -> tuple[Known, Floats, dict[str, NDArray[Any]]]:
+    """The model of the true values, the probability of the listed end (p,), and where priors are
+    compared its columns over all of them.
     """
-    if not options.of_rates:
-        return {"identity": normal}
-    rate = options.sign * pairs.score
-    if rate.min() < 0 or rate.max() > 1:
-        raise RankingError(
-            "K127",
-            _(
-                "The prior {prior} is for rates 0-1; estimates run from {low:g} to {high:g}.",
-                prior=options.prior,
-                low=rate.min(),
-                high=rate.max(),
-            ),
-            where="prior",
-            hint=_("Scores and indices use `identity`."),
-        )
-    se = np.maximum(pairs.se, TIE)
-    models: dict[str, Known] = {}
-    fitted = rates.RATES if options.compares_priors else (options.prior,)
-    for prior in fitted:
-        models[prior] = rates.fit(prior, rate, se, pairs.df, sign=options.sign)
-    return models
-
-
-def _listed(model: Known, options: RankOptions) -> Floats:
-    """Probability of the listed end, (p,)."""
+    if options.of_rates:
+        _refuse_no_rates(pairs, options)
+    model: Known = normal
+    if pairs.drawn is not None:
+        model = DrawnModel(pairs.drawn.draws.scores)
+    elif options.compares_priors:
+        return _over_priors(pairs, options)
+    elif options.of_rates:
+        model = rates.fit_counts(options.prior, _counts(pairs, options), sign=options.sign)
     if options.side == "first":
-        return model.probability_top(options.bottom)
-    return model.probability_bottom(options.bottom)
+        return model, model.probability_top(options.bottom), {}
+    return model, model.probability_bottom(options.bottom), {}
 
 
-def _range(
-    listed: Floats, chances: Sequence[Floats], pairs: Pairs, options: RankOptions
-) -> dict[str, NDArray[Any]]:
-    """Smallest and largest probability of the listed end over the priors, and where they differ by
-    more than 0.1 (`rates.compared_lists`). Where the true rates are not shown to differ, every unit
-    may be as likely as any.
+def _refuse_no_rates(pairs: Pairs, options: RankOptions) -> None:
+    """Refuse (K127) a prior for rates where estimates lie outside 0-1."""
+    rate = options.sign * pairs.score
+    if rate.min() >= 0 and rate.max() <= 1:
+        return
+    raise RankingError(
+        "K127",
+        _(
+            "The prior {prior} is for rates 0-1; estimates run from {low:g} to {high:g}.",
+            prior=options.prior,
+            low=rate.min(),
+            high=rate.max(),
+        ),
+        where="prior",
+        hint=_("Scores and indices use `identity`."),
+    )
+
+
+def _counts(pairs: Pairs, options: RankOptions) -> rates.Counts:
+    """Read the rates of pairs as counts."""
+    se = np.maximum(pairs.se, TIE)
+    return rates.effective_counts(options.sign * pairs.score, se, pairs.df)
+
+
+def _over_priors(
+    pairs: Pairs, options: RankOptions
+) -> tuple[RatePosterior, Floats, dict[str, NDArray[Any]]]:
+    """The model of the asked prior, its probability of the listed end, and the smallest and largest
+    one over all priors, with where they differ by more than 0.1 (`rates.compared_lists`).
+
+    Where the true rates are not shown to differ, every unit may be as likely as any.
     """
     p = len(pairs.score)
-    rate = options.sign * pairs.score
-    se = np.maximum(pairs.se, TIE)
-    bounded = rates.fit_bounded(rate, se, pairs.df, sign=options.sign)
-    chances = [*chances, _listed(bounded, options)]
+    counts = _counts(pairs, options)
+    models = rates.fit_every(counts, sign=options.sign)
+    first = options.side == "first"
+    chances = rates.list_probabilities(models, options.bottom, first=first)
     equal = None
-    if rates.may_be_equal(rate, se, pairs.df):
+    if rates.may_be_equal(counts):
         equal = min(options.bottom, p) / p
-    return rates.compared_lists(listed, chances, equal=equal).columns()
+    asked = rates.RATES.index(options.prior)
+    compared = rates.compared_lists(chances[asked], chances, equal=equal)
+    return models[asked], chances[asked], compared.columns()
 
 
 def _rank_by_point(
@@ -792,7 +814,7 @@ def _rise_target(
         p_in: "rose", p_out: "did not", (p,), in the order of the ranked units; nan without a
         probability sample.
     chance : mapping to (p,)
-        Probability that it rose, under the model; since an earlier ranking also `rates.RANGE`.
+        Probability that it rose, under the model; of rates and since an earlier ranking also `rates.RANGE`.
     declared : dict
         Method and conventions.
     """
@@ -819,12 +841,12 @@ def _rise_target(
         return *_since_ranking(later, waves, places, base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
-        declared["probabilities"] = (
-            "as of the ranking: the later wave alone, the goal a number" + ONE_MODEL
-        )
+        model = "as of the ranking: the later wave alone, the goal a number"
+        if not later.options.compares_priors:
+            model += ONE_MODEL
+        declared["probabilities"] = model
         declared["relation"] = None
-        tests, chance = _since_numbers(later, places, since)
-        return tests, {"probability": chance}, declared
+        return *_since_numbers(later, places, since), declared
     raise RankingError(
         "K151",
         _(
@@ -840,19 +862,20 @@ def _rise_target(
 
 def _since_numbers(
     later: Ranking, places: int, since: Mapping[str, int]
-) -> tuple[Membership, Floats]:
+) -> tuple[Membership, dict[str, NDArray[Any]]]:
     """Test a rise since published ranks, given by unit."""
     goal = _published_ranks(later, since) - places
     rose = rise_bounds.new_rank_tests(rise_bounds.rank_claims(later.pairs), goal)
     if not isinstance(later.model, Posterior):
-        return Membership(*rose), _within(later.model, goal)
+        chance = {"probability": _within(later.model, goal)} | later.range_of_top(goal)
+        return Membership(*rose), chance
     known = later.posterior
     # where nothing differs every order is as likely, as in `probability.few_ahead`
     variance = np.maximum(known.sd, 100 * TIE) ** 2
     mean = known.mean[:, None]
     drawn = probability.rank_draws(mean, variance[:, None, None])
     reached = drawn[:, :, 0] <= goal
-    return Membership(*rose), reached.mean(axis=0)
+    return Membership(*rose), {"probability": reached.mean(axis=0)}
 
 
 def _within(model: Known, goal: Ints) -> Floats:

@@ -39,7 +39,7 @@ from satisfaction.ranking.probability import (
     rank_draws,
     two_wave_posterior,
 )
-from satisfaction.ranking.rates import Compared, compared, effective_counts, moderated
+from satisfaction.ranking.rates import Compared, compared_rises, effective_counts, moderated
 from satisfaction.ranking.waves import Waves, two_by_two
 
 SCORE_WAVES = (
@@ -97,7 +97,7 @@ class DrawnRises:
         """
         chances = [happened.mean(axis=0)]
         chances += [happened[which].mean(axis=0) for which in self.assumed]
-        return compared(chances, equal=None)
+        return compared_rises(chances)
 
 
 def score_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEED) -> DrawnRises:

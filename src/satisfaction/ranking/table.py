@@ -76,7 +76,7 @@ class RankOptions:
     """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
     `bottom` lists, `is_rate` says that the estimates are shares 0-1. `taken_as_exact` names parts of
     the scores that count as exact although nobody declares that they are: nothing is proven then.
-    Without `other_priors` the model of a rate stands alone.
+    Without `other_priors` the model of a rate stands alone; without `graded` nobody has a grade.
     """
 
     level: float = 0.95
@@ -96,6 +96,7 @@ class RankOptions:
     is_rate: bool = False
     taken_as_exact: tuple[str, ...] = ()
     other_priors: bool = True
+    graded: bool = True
 
     @property
     def of_rates(self) -> bool:

@@ -17,6 +17,7 @@ from scipy import special
 
 from satisfaction.declarations.rules import RankingRules, Target, Threshold
 from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.intervals import quotient
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.language import _
 from satisfaction.ranking.area_rankings import Rankings, has_enough
@@ -31,6 +32,7 @@ from satisfaction.ranking.membership import (
 from satisfaction.ranking.pairs import TIE, Floats
 from satisfaction.ranking.probability import NODES, Posterior, one_more
 from satisfaction.ranking.rank import STATUS, VERDICT, Ranking
+from satisfaction.ranking.rates import RANGE
 from satisfaction.ranking.rise_bounds import new_rank_tests, rank_claims
 
 COLUMNS = (
@@ -48,6 +50,8 @@ COLUMNS = (
     "p_not_met",
     "probability",
 )
+RANGE_MET = ("probability_met_low", "probability_met_high", "model_dependent")
+MET = dict(zip(RANGE, RANGE_MET, strict=True))
 BOUND = _("no variance shown: judged by the limits, p-values are bounds").both
 NO_ERROR = _("no estimate of the error: nothing decided").both
 TOO_FEW = _("too few answers: nothing decided").both
@@ -79,7 +83,8 @@ def target_verdicts(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.
         code; target (the record); since, before (earlier wave and published rank, of a rise);
         parent (code of the larger area, of `first_in`); of, rank, marginal_low, marginal_high (in
         the ranking that decides); verdict ("met", "not met", "not decidable", "not ranked"); p_met,
-        p_not_met (one-sided, one area named beforehand); probability (under the model).
+        p_not_met (one-sided, one area named beforehand); probability (under the model); of rates
+        also `RANGE_MET`: over the priors that are compared.
     """
     level_of = survey.levels()
     rows = []
@@ -100,7 +105,10 @@ def target_verdicts(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.
             of_area = field.table.set_index("unit").loc[claim.code]
             row |= of_area[["rank", "marginal_low", "marginal_high"]].to_dict()
         rows.append(row | _test(claim, field))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    columns = list(COLUMNS)
+    if ranking.options.compares_priors:
+        columns += RANGE_MET
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _claims(survey: Survey) -> Iterator[Claim]:
@@ -138,13 +146,17 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
     if claim.target.rise is None:
         tests = top_membership(field.pairs, goal, field.options.membership)
     else:
-        tests = Membership(*new_rank_tests(rank_claims(field.pairs), np.full(p, goal)))
+        claims = rank_claims(field.pairs)
+        tests = Membership(*new_rank_tests(claims, np.full(p, goal)))
     unit = field.units.ranked_names.index(claim.code)
     probability = 0.0
     if goal > 0 and not isinstance(field.model, Posterior):
         probability = float(field.model.probability_top(goal)[unit])
     elif goal > 0:
         probability = probability_of(field.posterior, unit, goal)
+    compared = {}
+    for name, values in field.range_of_top(np.full(p, goal)).items():
+        compared[MET[name]] = values[unit]
     alpha = 1 - field.summary.level
     provable = not field.options.taken_as_exact
     verdicts = decide(tests, alpha, words=VERDICT, provable=provable)
@@ -153,6 +165,7 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
         "p_met": tests.p_in[unit],
         "p_not_met": tests.p_out[unit],
         "probability": probability,
+        **compared,
     }
 
 
@@ -161,12 +174,13 @@ def probability_of(known: Posterior, unit: int, places: int) -> float:
     row.
     """
     sd = np.maximum(known.sd, TIE)
-    at = known.mean[unit] + sd[unit] * NODES
+    mean = known.mean
+    at = mean[unit] + sd[unit] * NODES
     few = np.zeros((places, len(NODES)))
     few[0] = 1.0
     for other in np.delete(np.arange(len(sd)), unit):
-        ahead = special.ndtr((known.mean[other] - at) / sd[other])
-        few = one_more(few, ahead)
+        distance = (mean[other] - at) / sd[other]
+        few = one_more(few, special.ndtr(distance))
     weight = np.exp(-(NODES**2) / 2)
     return float(few.sum(axis=0) @ weight / weight.sum())
 
@@ -204,16 +218,15 @@ def below_tests(
     low, high = limits
     tested = (se > 0) & (df >= 1)
     bounded = (se == 0) & (low < high)
-    t = np.divide(estimate - value, se, out=np.zeros_like(estimate), where=tested)
+    t = quotient(estimate - value, se, where=tested, otherwise=0.0)
     freedom = np.where(tested, df, 1.0)
     p_below = np.where(tested, special.stdtr(freedom, t), 1.0)
     p_not_below = np.where(tested, special.stdtr(freedom, -t), 1.0)
     lies_below = bounded & (high < value)
     lies_above = bounded & (low >= value)
-    return Membership(
-        np.where(lies_below, tail, p_below),
-        np.where(lies_above, tail, p_not_below),
-    )
+    p_in = np.where(lies_below, tail, p_below)
+    p_out = np.where(lies_above, tail, p_not_below)
+    return Membership(p_in, p_out)
 
 
 def threshold_verdicts(
@@ -249,14 +262,11 @@ def threshold_verdicts(
     high = table["ci_high"].to_numpy(float)
     enough = has_enough(table, rules)
     lent = floor.estimates.table
-    lent_se = lent["se"].to_numpy(float)
+    lent_se = np.where(enough, lent["se"].to_numpy(float), np.nan)
+    lent_df = lent["df"].to_numpy(float)
+    tail = (1 - measure.level) / 2
     tests = below_tests(
-        estimate,
-        np.where(enough, lent_se, np.nan),
-        lent["df"].to_numpy(float),
-        limits=(low, high),
-        tail=(1 - measure.level) / 2,
-        value=threshold.below,
+        estimate, lent_se, lent_df, limits=(low, high), tail=tail, value=threshold.below
     )
     if measure.drawn is not None:
         tests = measure.drawn.below_tests(threshold.below, tested=enough)

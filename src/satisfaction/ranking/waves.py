@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,7 +20,7 @@ from satisfaction.declarations.items import SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.errors import RankingError, one_of, shortened
+from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.drawn import compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
@@ -35,12 +35,6 @@ from satisfaction.ranking.units import (
     units_from_estimates,
 )
 from satisfaction.sampling.variance import Members
-
-RollingWeights: TypeAlias = Literal["equal", "effective"]
-MEANING = {
-    "equal": "every wave counts the same",
-    "effective": "waves count by the area's effective sample size, taken as fixed",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +125,7 @@ def waves_from_estimates(
     order = same_units(after.names, unit_names(earlier))
     taking_part = after.ranked[np.argsort(order)]
     before = units_from_estimates(earlier, ranked=taking_part, selection=selection)
-    return _with_shared_psus(_reordered(before, order), after, later, earlier, order)
+    return waves_from_units(after, before, sources=(later, earlier))
 
 
 def waves_from_arrays(
@@ -154,10 +148,10 @@ def waves_from_arrays(
             _("Give exactly one of se and cov."),
             where="se, cov",
         )
-    errors: dict[str, Any] = {"se": (None, None), "cov": (None, None), "df": (None, None)}
     if cov is None:
-        errors["se"] = shaped(se, "se", (2, p))
-        cross = np.zeros((p, p))
+        errors = shaped(se, "se", (2, p)).ravel()
+        # a negative se leaves a negative variance, to be refused by name
+        both = np.diag(errors * np.abs(errors))
         relation = "waves independent: se given"
     else:
         both = shaped(cov, "cov", (2 * p, 2 * p))
@@ -170,39 +164,50 @@ def waves_from_arrays(
                 ),
                 where="cov",
             )
-        errors["cov"] = both[:p, :p], both[p:, p:]
-        cross = both[:p, p:]
         relation = "covariance given"
+    freedom = np.full((2, p), np.inf)
     if df is not None:
-        errors["df"] = shaped(df, "df", (2, p), scalar=True)
-    names = None if names is None else tuple(names)
-    units = []
-    for wave, values in enumerate((scores, shaped(earlier, "earlier", (p,)))):
-        of_wave = {argument: of_both[wave] for argument, of_both in errors.items()}
-        units.append(
-            units_from_arrays(values, **of_wave, names=names, ranked=ranked, selection=selection)
-        )
-    after, before = units
-    return _checked(Waves(before, after, cross, relation))
+        freedom = shaped(df, "df", (2, p), scalar=True)
+    shared: dict[str, Any] = {
+        "se": None,
+        "names": None if names is None else tuple(names),
+        "ranked": ranked,
+        "selection": selection,
+    }
+    values = shaped(earlier, "earlier", (p,))
+    after = units_from_arrays(scores, cov=both[:p, :p], df=freedom[0], **shared)
+    before = units_from_arrays(values, cov=both[p:, p:], df=freedom[1], **shared)
+    return _checked(Waves(before, after, both[:p, p:], relation))
 
 
 def waves_from_units(
     after: Units, before: Units, *, sources: tuple[Estimates | None, Estimates | None]
 ) -> Waves:
-    """Put the units of two rankings side by side; without both Estimates the waves count as
-    independent.
+    """Put the units of two waves side by side: with the covariance of the PSUs that their Estimates
+    share; without both Estimates the waves count as independent.
     """
     refuse_drawn(after, before)
     order = same_units(after.names, before.names)
-    before = _reordered(before, order)
+    before = before.of(order)
     if np.any(before.ranked != after.ranked):
         raise _different(_("units ranked"), after.ranked_names, before.ranked_names)
     later, earlier = sources
+    p = len(order)
     if later is None or earlier is None:
-        cross = np.zeros((len(order), len(order)))
+        cross = np.zeros((p, p))
         relation = "unknown: taken as independent, which matters to probabilities only"
         return _checked(Waves(before, after, cross, relation))
-    return _with_shared_psus(before, after, later, earlier, order)
+    both = combine_waves({"later": later, "earlier": earlier})
+    of_units = np.concatenate([np.arange(p), p + order])
+    waves = Waves(
+        before,
+        after,
+        cross=both.cov[:p, p:][:, order],
+        relation="PSUs of the same stratum and code in both waves",
+        shared_psus=int(both.conventions["shared_psus"]),
+        members=both.contributions.members.of(of_units),
+    )
+    return _checked(waves)
 
 
 def refuse_drawn(*waves: Units | Estimates) -> None:
@@ -230,45 +235,12 @@ def refuse_drawn(*waves: Units | Estimates) -> None:
         )
 
 
-def _with_shared_psus(
-    before: Units, after: Units, later: Estimates, earlier: Estimates, order: Ints
-) -> Waves:
-    """Put two waves side by side with the covariance of their Estimates; `order` is that of the
-    earlier one's rows.
-    """
-    both = combine_waves({"later": later, "earlier": earlier})
-    p = len(order)
-    members = both.contributions.members.of(np.concatenate([np.arange(p), p + order]))
-    waves = Waves(
-        before,
-        after,
-        cross=both.cov[:p, p:][:, order],
-        relation="PSUs of the same stratum and code in both waves",
-        shared_psus=int(both.conventions["shared_psus"]),
-        members=members,
-    )
-    return _checked(waves)
-
-
 def same_units(after: tuple[str, ...], before: tuple[str, ...]) -> Ints:
     """Where each of the later wave's units stands in the earlier one: (p,) int."""
     if sorted(after) != sorted(before):
         raise _different(_("units"), after, before)
     place = {name: i for i, name in enumerate(before)}
     return np.array([place[name] for name in after])
-
-
-def _reordered(units: Units, order: Ints) -> Units:
-    names = tuple(units.names[i] for i in order)
-    cov = units.cov[np.ix_(order, order)]
-    return replace(
-        units,
-        names=names,
-        estimate=units.estimate[order],
-        cov=cov,
-        df=units.df[order],
-        ranked=units.ranked[order],
-    )
 
 
 def _checked(waves: Waves) -> Waves:
@@ -280,15 +252,15 @@ def _checked(waves: Waves) -> Waves:
 
 def _different(what: Text, after: tuple[str, ...], before: tuple[str, ...]) -> RankingError:
     """Say which units stand in only one wave."""
-    only_after = shortened(name for name in after if name not in set(before)) or "-"
-    only_before = shortened(name for name in before if name not in set(after)) or "-"
+    only_after = [name for name in after if name not in set(before)]
+    only_before = [name for name in before if name not in set(after)]
     return RankingError(
         "K145",
         _(
             "The waves' {what} differ: only later {only_after}; only earlier {only_before}.",
             what=what,
-            only_after=only_after,
-            only_before=only_before,
+            only_after=shortened(only_after) or "-",
+            only_before=shortened(only_before) or "-",
         ),
         where="later, earlier",
         hint=_("Estimate and rank both waves over the same units."),
@@ -298,15 +270,8 @@ def _different(what: Text, after: tuple[str, ...], before: tuple[str, ...]) -> R
 # ---- the mean of the last waves
 
 
-def rolling(
-    waves: Mapping[str, Estimates],
-    *,
-    comparable: bool | Comparability | None = None,
-    last: int | None = None,
-    weights: RollingWeights = "equal",
-    measure: str | None = None,
-) -> Estimates:
-    """Average the last waves of every area.
+def rolling(waves: Mapping[str, Estimates]) -> Estimates:
+    """Average waves area by area; every wave counts the same.
 
     The average is steadier than one wave and lags behind it: it describes the whole period, not its
     end.
@@ -314,15 +279,8 @@ def rolling(
     Parameters
     ----------
     waves : mapping
-        Name of the wave -> its estimates of one measure by the same areas, in order of time.
-    comparable : bool or Comparability
-        Whether the measure means the same in all waves; as for `rank_change`. Must be given.
-    last : int, optional
-        How many waves, from the end; all of them unless given.
-    weights : {"equal", "effective"}
-        "effective": n_effective of the area in the wave.
-    measure : str, optional
-        Which measure, where the Estimates have several.
+        Name of the wave -> its estimates of one measure by the same areas, in order of time; whether
+        the measure means the same in all of them is for the caller to know.
 
     Returns
     -------
@@ -334,72 +292,50 @@ def rolling(
     Raises
     ------
     RankingError
-        K141 and K142 for waves that may not be compared, K145 for areas that differ, K147 for
-        several measures, K155 for the number of waves, K156 for weights, K157 for a missing
-        effective size, K370 for drawn scores.
+        K145 for areas that differ, K147 for several measures, K155 for a single wave, K370 for
+        drawn scores.
     EstimatesError
         E171, E172 as `combine_waves`.
     """
-    declared = require_comparable(comparable)
-    one_of(weights, MEANING, argument="weights", error=RankingError, code="K156")
-    window = _window(waves, last=last, measure=measure)
-    refuse_drawn(*window.values())
-    newest = list(window.values())[-1]
+    if len(waves) < 2:
+        raise RankingError(
+            "K155",
+            _("The mean of waves needs two of them or more."),
+            where="rolling",
+            available=waves,
+            hint=_("Give as many waves as the window needs."),
+        )
+    refuse_drawn(*waves.values())
+    one_measure(*waves.values())
+    newest = list(waves.values())[-1]
     p = len(newest.table)
-    order = []
-    size = []
-    n = []
-    for estimates in window.values():
-        at = same_units(unit_names(newest), unit_names(estimates))
-        order.append(at)
-        size.append(_sizes(estimates, weights)[at])
-        n.append(estimates.table["n"].to_numpy()[at])
-    total = np.sum(size, axis=0)
+    share = np.full(p, 1 / len(waves))
     blocks = []
-    for at, of_wave in zip(order, size, strict=True):
-        share = of_wave / total
+    n = np.zeros(p, dtype=newest.table["n"].dtype)
+    for estimates in waves.values():
+        at = same_units(unit_names(newest), unit_names(estimates))
         blocks.append(sp.coo_array((share, (np.arange(p), at)), shape=(p, p)))
-    coefficients = sp.csr_array(sp.hstack(blocks))
+        n = n + estimates.table["n"].to_numpy()[at]
     keys = newest.table[[*newest.by, "measure"]]
-    mean = combine_waves(window).combined(coefficients, keys, by=newest.by)
+    mean = combine_waves(waves).combined(sp.csr_array(sp.hstack(blocks)), keys, by=newest.by)
     weakest = newest
-    for estimates in window.values():
+    for estimates in waves.values():
         if estimates.conventions["selection"] != "probability":
             weakest = estimates
             break
     conventions = mean.conventions | {
-        "rolling": list(window),
-        "wave_weights": MEANING[weights],
-        "comparable": declared,
+        "rolling": list(waves),
+        "wave_weights": "every wave counts the same",
         "selection": weakest.conventions["selection"],
     }
-    table = mean.table.assign(n=sum(n))
+    table = mean.table.assign(n=n)
     return replace(mean, table=table, conventions=conventions, design=weakest.design)
 
 
-def _window(
-    waves: Mapping[str, Estimates], *, last: int | None, measure: str | None
-) -> dict[str, Estimates]:
-    """Take the last waves, one measure each."""
-    count = len(waves) if last is None else last
-    whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-    if not whole or not 2 <= count <= len(waves):
-        raise RankingError(
-            "K155",
-            _(
-                "last={last} is not a whole number from 2 to the number of waves, {n}.",
-                last=last,
-                n=len(waves),
-            ),
-            where="last",
-            available=waves,
-            hint=_("Give as many waves as the window needs."),
-        )
-    window = dict(list(waves.items())[-count:])
-    if measure is not None:
-        window = {name: estimates.of(measure) for name, estimates in window.items()}
+def one_measure(*waves: Estimates) -> None:
+    """Refuse waves that are not estimates of one and the same measure (K147)."""
     measures: set[str] = set()
-    for estimates in window.values():
+    for estimates in waves:
         measures.update(estimates.table["measure"])
     if len(measures) != 1:
         raise RankingError(
@@ -407,28 +343,8 @@ def _window(
             _("All waves must be estimates of one and the same measure."),
             where="measure",
             available=sorted(measures),
-            hint=_("Choose one with measure=."),
+            hint=_("Choose one measure with .of(measure)."),
         )
-    return window
-
-
-def _sizes(estimates: Estimates, weights: RollingWeights) -> Floats:
-    """What each area of a wave counts for before shares are taken, (p,)."""
-    if weights == "equal":
-        return np.ones(len(estimates.table))
-    sizes: Floats = estimates.table["n_effective"].to_numpy(float)
-    missing = np.array(unit_names(estimates), dtype=object)[~(sizes > 0)]
-    if len(missing):
-        raise RankingError(
-            "K157",
-            _(
-                "These areas have no effective sample size: {areas}",
-                areas=", ".join(missing[:12]),
-            ),
-            where="weights",
-            hint=_('Use weights="equal".'),
-        )
-    return sizes
 
 
 # ---- may waves be compared?

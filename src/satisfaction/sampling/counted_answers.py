@@ -7,18 +7,20 @@ expressions. The only reader of scoring rules.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 import narwhals as nw
+import numpy as np
 
 from satisfaction.declarations.items import Index, MultipleItem, Rate, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
 from satisfaction.foundation.language import Text, _
-from satisfaction.sampling.measures import BILLIONTH, Kind, Measure, Stage, flag
+from satisfaction.sampling.measures import BILLIONTH, Kind, Measure, PersonScores, Stage, flag
+from satisfaction.sampling.variance import Array
 
 # keeps 2 x numerator x billion below 2**53, so the division is exact even on doubles
 LARGEST_DIVISOR = 10_000
@@ -47,29 +49,40 @@ def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
-def changed_measures(now: Questionnaire, before: Questionnaire) -> set[str]:
-    """Name the rates and indices that a questionnaire declares otherwise; every measure where anything else differs."""
-    if not same_items(now, before):
-        return {*now.rates, *now.topics, *now.indices}
-    changed = {name for name, rate in now.rates.items() if rate != before.rates.get(name)}
-    for name, index in now.indices.items():
-        if index != before.indices.get(name):
-            changed.add(name)
-    return changed
+def compile_rate(questionnaire: Questionnaire, name: str) -> Measure:
+    """Return one rate of a questionnaire as a measure."""
+    return _rate(questionnaire, name, questionnaire.rates[name])
 
 
-def same_items(now: Questionnaire, before: Questionnaire) -> bool:
-    """Tell whether two questionnaires differ in rates and indices at most."""
-    return before.model_copy(update={"rates": now.rates, "indices": now.indices}) == now
+def score_from_points(name: str, index: Index, *, valid: Array, points: Array) -> PersonScores:
+    """Return a person-level index of n respondents from the points of its K items: what its measure computes.
+
+    Parameters
+    ----------
+    name : str
+        That a fault names.
+    valid, points : (n, K) int
+        In the order of the index's weights; 0 points where not valid.
+
+    Raises
+    ------
+    QuestionnaireError
+        Q141 as `compile_measures`.
+    """
+    weights = _weights_of_items(name, index)
+    at = [list(index.weights).index(item) for item in weights]
+    whole = np.array(list(weights.values()))
+    numerator = points[:, at] @ whole
+    divisor = np.maximum(valid[:, at] @ whole, 1)
+    enough = (valid[:, at].sum(axis=1) >= index.min_valid_items).astype(np.int64)
+    return PersonScores(enough, _in_billionths(numerator, divisor) * enough, BILLIONTH)
 
 
-def from_points(index: Measure, columns: Collection[str]) -> Measure:
-    """Return an index that takes the points of its items from columns, as far as they are there."""
-    of_items, *sums = index.stages
-    missing = {name: points for name, points in of_items.items() if name not in columns}
-    if not missing:
-        return replace(index, stages=tuple(sums))
-    return replace(index, stages=(missing, *sums))
+def point_columns(index: Index) -> tuple[list[str], list[str]]:
+    """Return the columns of the valid flags and of the points of an index's items, as its measure stores them."""
+    return [f"_answered__{item}" for item in index.weights], [
+        f"_points__{item}" for item in index.weights
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,16 @@ def _score(questionnaire: Questionnaire, item: str) -> Measure:
 
 
 def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
+    weights = _weights_of_items(name, index)
+    parts = [_points(questionnaire, item) for item in weights]
+    whole = list(weights.values())
+    label = Text(zh=index.zh, en=index.en)
+    least = index.min_valid_items
+    return _mean(name, "index", label, parts, scores=whole, presence=whole, least=least)
+
+
+def _weights_of_items(name: str, index: Index) -> dict[str, int]:
+    """Return the whole weights of the items that count."""
     weights = {item: weight for item, weight in index.whole_weights().items() if weight}
     if sum(weights.values()) > LARGEST_DIVISOR:
         raise QuestionnaireError(
@@ -109,11 +132,7 @@ def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
             where=f"indices.{name}.weights",
             hint=_('Use at most 4 digits, or fractions such as "1/3".'),
         )
-    parts = [_points(questionnaire, item) for item in weights]
-    whole = list(weights.values())
-    label = Text(zh=index.zh, en=index.en)
-    least = index.min_valid_items
-    return _mean(name, "index", label, parts, scores=whole, presence=whole, least=least)
+    return weights
 
 
 def _single(name: str, kind: Kind, part: _Part, label: Text) -> Measure:
@@ -155,9 +174,14 @@ def _mean(
         divisor: nw.max_horizontal(_sum(counted), nw.lit(1)),
         valid: flag(_sum(present) >= least),
     }
-    quotient = (nw.col(numerator) * (2 * BILLIONTH) + nw.col(divisor)) // (nw.col(divisor) * 2)
+    quotient = _in_billionths(nw.col(numerator), nw.col(divisor))
     score = {f"_score__{name}": quotient.cast(nw.Int64) * nw.col(valid)}
     return Measure(name, kind, BILLIONTH, (columns, sums, score), label)
+
+
+def _in_billionths(numerator: Any, divisor: Any) -> Any:
+    """Divide whole numbers, rounded half up; of expressions as of arrays."""
+    return (numerator * (2 * BILLIONTH) + divisor) // (divisor * 2)
 
 
 def _credit(questionnaire: Questionnaire, rate: Rate, name: str, item: str) -> _Part:

@@ -16,6 +16,7 @@ import narwhals as nw
 
 from satisfaction.foundation.engines import Lazy
 from satisfaction.foundation.language import Text
+from satisfaction.sampling.variance import Array
 
 BILLIONTH = 1_000_000_000
 Kind = Literal["rate", "score", "index", "column"]
@@ -57,6 +58,23 @@ class Measure:
     def score_column(self) -> str:
         """Return the name of the score column."""
         return f"_score__{self.name}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PersonScores:
+    """What a measure is worth to n respondents.
+
+    Attributes
+    ----------
+    valid, score : (n,) int
+        0 or 1; 0 where not valid.
+    unit : int
+        The score is counted in 1/unit.
+    """
+
+    valid: Array
+    score: Array
+    unit: int
 
 
 def column_measure(name: str, *, floating: bool = False, truth: bool = False) -> Measure:

@@ -21,7 +21,7 @@ LARGEST_CHUNK = 500_000  # numbers held at once
 DEPENDENT = 1e-5  # of the largest column: R's tolerance for the rank of replicate weights
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class GivenReplicates:
     """Replicate weights that came with the data: V = sum_r scale_r (theta_r - centre)^2.
 

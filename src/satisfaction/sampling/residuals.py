@@ -10,60 +10,29 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from satisfaction.sampling.variance import DENSE_ABOVE, Array, Clusters, Sparse, psu_totals
+from satisfaction.sampling.variance import DENSE_ABOVE, Array, Sparse
 
 SWEEPS = 10  # of R's `rake` variance
 
 
-def residual_totals(
-    z: Sparse,
-    margins: Sparse,
-    *,
-    n: Array,
-    entering: Array,
-    weight: Array,
-    clusters: Clusters,
-    sweeps: Array | None = None,
-) -> Sparse | Array:
-    """PSU totals of final weight x residual of z from its regression on the margins.
+def inverse_of_margins(margins: Sparse, size: Array) -> Sparse:
+    """Invert X' W X, which the regression on margins solves; X (T, L) indicators or values, W = diag(size): (L, L)."""
+    return block_inverse(margins.T @ sp.diags_array(size) @ margins)
 
-    The regression is weighted by the weights entering the calibration (R's `calibrate` convention); with `sweeps` it is
-    R's `rake` convention instead: unweighted margin means are subtracted in turn, ten times over.
+
+def swept_means(margins: Sparse, z: Sparse, *, n: Array, margin_of: Array) -> Sparse:
+    """Margin means of z subtracted one margin after the other, `SWEEPS` times: (L, Q), as R's `rake` has it.
 
     Parameters
     ----------
-    z : (T, Q) sparse
-        Not weighted; sums over the n respondents of a row.
-    margins : (T, L) sparse
-        Margin indicators (or numeric values) of a respondent of the row.
-    n, entering, weight : (T,) float
-        Respondents; weight before and after the calibration.
-    sweeps : (L,) int, optional
+    margins, z : (T, L), (T, Q) sparse
+        Indicators of a respondent of the row; sums over the n respondents of a row, not weighted.
+    n : (T,) float
+    margin_of : (L,) int
         Which margin each level belongs to, in the order of the sweeps.
-
-    Returns
-    -------
-    (P, Q) sparse, or dense where margins across all domains leave hardly a zero
     """
-    if sweeps is None:
-        moments = margins.T @ sp.diags_array(entering) @ z
-        coefficients = regression_on_margins(margins, n * entering, moments)
-    else:
-        gram = sp.csr_array(margins.T @ sp.diags_array(n) @ margins)
-        coefficients = _swept_means(gram, margins.T @ z, sweeps)
-    observed = psu_totals(z, weight, clusters)
-    of_margins = sp.csr_array(psu_totals(margins, weight * n, clusters))
-    if coefficients.nnz <= DENSE_ABOVE * np.prod(coefficients.shape):
-        return observed - of_margins @ coefficients
-    residuals = of_margins @ -coefficients.toarray()
-    observed = sp.coo_array(observed)
-    residuals[observed.row, observed.col] += observed.data
-    return residuals
-
-
-def _swept_means(gram: Sparse, moments: Sparse, margin_of: Array) -> Sparse:
-    """Margin means subtracted one margin after the other, `SWEEPS` times: (L, Q), as R's `rake` has it."""
-    moments = moments.toarray()
+    gram = sp.csr_array(margins.T @ sp.diags_array(n) @ margins)
+    moments = (margins.T @ z).toarray()
     coefficients = np.zeros(moments.shape)
     size = gram.diagonal()
     for _ in range(SWEEPS):
@@ -74,10 +43,25 @@ def _swept_means(gram: Sparse, moments: Sparse, margin_of: Array) -> Sparse:
     return sp.csr_array(coefficients)
 
 
-def regression_on_margins(margins: Sparse, size: Array, moments: Sparse) -> Sparse:
-    """Solve (X' W X) b = moments; X (T, L) indicators or values, W = diag(size), moments (L, Q)."""
-    gram = margins.T @ sp.diags_array(size) @ margins
-    return sp.csr_array(block_inverse(gram) @ sp.csr_array(moments))
+def residual_totals(observed: Sparse, of_margins: Sparse, coefficients: Sparse) -> Sparse | Array:
+    """PSU totals of final weight x residual of z from its regression on the margins.
+
+    Parameters
+    ----------
+    observed, of_margins : (P, Q), (P, L) sparse
+        PSU totals of z and of the margins, under the final weights.
+    coefficients : (L, Q) sparse
+
+    Returns
+    -------
+    (P, Q) sparse, or dense where margins across all domains leave hardly a zero
+    """
+    if coefficients.nnz <= DENSE_ABOVE * np.prod(coefficients.shape):
+        return observed - of_margins @ coefficients
+    residuals = of_margins @ -coefficients.toarray()
+    observed = sp.coo_array(observed)
+    residuals[observed.row, observed.col] += observed.data
+    return residuals
 
 
 def block_inverse(gram: Sparse) -> Sparse:

@@ -23,6 +23,7 @@ from satisfaction.sampling.conditions import SUBPOPULATION, require_columns
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import (
     Measure,
+    PersonScores,
     Stage,
     add_columns,
     aliased,
@@ -99,6 +100,48 @@ class Tally:
         total = self.total * inside
         squares = self.squares * inside[:, :, None]
         return replace(self, valid=valid, total=total, squares=squares)
+
+    def of(self, measures: Sequence[str]) -> Tally:
+        """Return the tally of some of its measures."""
+        at = [self.measures.index(name) for name in measures]
+        return replace(
+            self,
+            valid=self.valid[:, at],
+            total=self.total[:, at],
+            squares=self.squares[:, at],
+            units=self.units[at],
+            measures=tuple(measures),
+        )
+
+    def recounted(self, measure: str, scores: PersonScores, row: Array) -> Tally:
+        """Return the tally with one of its measures counted anew.
+
+        Parameters
+        ----------
+        measure : str
+        scores : PersonScores
+            Of the respondents.
+        row : (n,) int
+            The row of the tally that every one is counted in.
+        """
+        high = scores.score // LIMB
+        low = scores.score % LIMB
+        at = self.measures.index(measure)
+        valid = self.valid.copy()
+        total = self.total.copy()
+        squares = self.squares.copy()
+        units = self.units.copy()
+        valid[:, at] = self._summed(scores.valid, row)
+        total[:, at] = self._summed(scores.score, row)
+        for k, product in enumerate((high * high, high * low, low * low)):
+            squares[:, at, k] = self._summed(product, row)
+        units[at] = scores.unit
+        return replace(self, valid=valid, total=total, squares=squares, units=units)
+
+    def _summed(self, values: Array, row: Array) -> Array:
+        sums = np.zeros(len(self.n), dtype=np.int64)
+        np.add.at(sums, row, values)
+        return sums
 
     def digest(self) -> str:
         """Return the SHA-256 of keys and counts: equal on every engine."""

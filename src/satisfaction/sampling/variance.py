@@ -74,6 +74,13 @@ class Members:
         """Tell which quantities share a PSU: (Q, Q), above 0 where two do."""
         return sp.csr_array(self.inside.T @ self.inside)
 
+    def each_df(self) -> Array:
+        """Return PSUs minus strata of every quantity: (Q,) int."""
+        psus = sp.csc_array(self.inside > 0)
+        strata = sp.csc_array(summing(self.stratum) @ self.inside > 0)
+        df: Array = np.diff(psus.indptr) - np.diff(strata.indptr)
+        return df.astype(np.int64)
+
     def df(self, at: Array) -> int:
         """Return PSUs minus strata of the union of the quantities numbered `at`."""
         members = self.inside[:, at].nonzero()[0]
@@ -209,25 +216,6 @@ def crossed(left: Sparse | Array, right: Sparse | Array) -> Array:
 
 def _filled(matrix: Sparse) -> float:
     return float(matrix.nnz / max(np.prod(matrix.shape), 1))
-
-
-def domain_df(domain: Array, valid: Array, clusters: Clusters, *, domains: int) -> Array:
-    """Degrees of freedom of each domain and measure: PSUs with valid members minus their strata. (D, M) int."""
-    strata = np.int64(len(clusters.fraction))
-    psus = np.int64(len(clusters.stratum))
-    df = np.zeros((domains, valid.shape[1]), dtype=np.int64)
-    for m in range(valid.shape[1]):
-        inside = valid[:, m] > 0
-        if m and np.array_equal(inside, valid[:, m - 1] > 0):
-            df[:, m] = df[:, m - 1]
-            continue
-        psu_in_domain = np.unique(domain[inside] * psus + clusters.psu[inside])
-        of_psu = psu_in_domain // psus
-        stratum = clusters.stratum[psu_in_domain % psus]
-        of_stratum = np.unique(of_psu * strata + stratum) // strata
-        df[:, m] = np.bincount(of_psu, minlength=domains)
-        df[:, m] -= np.bincount(of_stratum, minlength=domains)
-    return df
 
 
 def domain_members(domain: Array, valid: Array, clusters: Clusters, *, domains: int) -> Members:

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import matched, one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
+from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, level_tuples, named
 from satisfaction.sampling.variance import Array, Sparse
@@ -28,6 +29,8 @@ from satisfaction.weighting.solving import (
     feasible_bounds,
     newton,
 )
+
+_LAST_LEVELS = Kept(6)  # of cells, by margin: recipes that are tried lay the same ones over them
 
 Levels: TypeAlias = Mapping[Any, float]
 Margins: TypeAlias = Mapping[str | tuple[str, ...], Levels | float]
@@ -50,7 +53,7 @@ def calibrate(
     margins : mapping
         {"age": {level: population, ...}, ("county", "sex"): {(level, level): population, ...}, "income": total}; a number
         is the total of a numeric column. A pandas Series is a margin too: its index holds the levels (of a crossed margin a
-        MultiIndex, in the order of the names); so is a DataFrame with one column beside them.
+        MultiIndex, in the order of the names). `margin_targets` makes a margin of a table.
     method : {"poststratify", "raking", "linear", "logit"}
         poststratify takes exactly one (possibly crossed) categorical margin.
     bounds : (low, high), optional
@@ -239,8 +242,6 @@ def as_margins(margins: Any) -> Margins:
 
 
 def _levels(margin: str | tuple[str, ...], levels: Any) -> Levels | float:
-    if isinstance(levels, pd.DataFrame):
-        levels = _one_column(margin, levels)
     if isinstance(levels, pd.Series) and len(named(margin)) == levels.index.nlevels:
         return {level: float(population) for level, population in levels.items()}
     if isinstance(levels, Mapping):
@@ -248,16 +249,6 @@ def _levels(margin: str | tuple[str, ...], levels: Any) -> Levels | float:
     if isinstance(levels, Real) and not isinstance(levels, bool):
         return float(levels)
     raise _other_form(" x ".join(named(margin)), levels)
-
-
-def _one_column(margin: str | tuple[str, ...], table: pd.DataFrame) -> Any:
-    """Return the populations of a table whose levels stand in its index, or in columns of the margin's names."""
-    columns = list(named(margin))
-    if set(columns) <= set(table):
-        table = table.set_index(columns)
-    if table.shape[1] != 1:
-        return table
-    return table.iloc[:, 0]
 
 
 def _other_form(where: str, levels: Any) -> WeightsError:
@@ -269,7 +260,7 @@ def _other_form(where: str, levels: Any) -> WeightsError:
             name=type(levels).__name__,
         ),
         where=f"margins: {where}",
-        available=("{level: population}", "Series", "DataFrame with one column", "total"),
+        available=("{level: population}", "Series", "total"),
         hint=_(
             'Write {"age": {level: population}} or {"age": '
             'df.groupby("age")["w"].sum()}; the columns of a crossed margin are a tuple.'
@@ -320,10 +311,9 @@ def _indicators(
     for i, level in enumerate(levels):
         key = level if isinstance(level, tuple) else (level,)
         position[key] = i
-    different = cells[list(columns)].drop_duplicates(ignore_index=True)
-    of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
-    of_different.append(-1)  # of a cell that matches none
-    level_of = np.array(of_different)[matched(cells, different, columns)]
+    level_of = _LAST_LEVELS.of(
+        cells, (columns, position), lambda: _levels_of(cells, columns, position)
+    )
     strange = (level_of < 0) & weighted
     if strange.any():
         unknown = cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
@@ -342,6 +332,14 @@ def _indicators(
     inside = np.flatnonzero(weighted)
     ones = np.ones(len(inside))
     return sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
+
+
+def _levels_of(cells: pd.DataFrame, columns: tuple[str, ...], position: Mapping[Any, int]) -> Array:
+    """Return the number of every cell's level, -1 of a level that the margin does not know: (C,) int."""
+    different = cells[list(columns)].drop_duplicates(ignore_index=True)
+    of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
+    of_different.append(-1)  # of a cell that matches none
+    return np.asarray(np.array(of_different)[matched(cells, different, columns)])
 
 
 def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> Sparse:

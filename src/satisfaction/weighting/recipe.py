@@ -107,6 +107,8 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
     if by_weight:
         wanted.append(weight)
     wanted = list(dict.fromkeys(wanted))
+    if before and weight in before.columns and len(wanted) == len(before.columns):
+        return _same_cells(before)
     keys = list(dict.fromkeys([*wanted, weight]))
     rows = ordered(fetch(totals(design.rows().select(*keys), keys)), keys)
     table = rows.iloc[:1][[]]
@@ -140,6 +142,45 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
         base=base,
         cell=cell,
     )
+
+
+def _same_cells(weighting: Weighting) -> Cells:
+    """Return the cells of a recipe whose columns hold the base weight and all that a further step needs."""
+    every_cell = np.arange(len(weighting.cells))
+    return Cells(
+        columns=weighting.columns,
+        table=weighting.cells,
+        count=weighting.count,
+        start=weighting.start,
+        entering=weighting.start * weighting.factor,
+        steps=weighting.steps,
+        index=every_cell,
+        people=weighting.count.astype(np.int64),
+        base=weighting.start,
+        cell=every_cell,
+    )
+
+
+def cells_alone(design: SampleDesign, columns: Sequence[str]) -> SampleDesign:
+    """Return a design before any step whose table are the cells of some columns and base weight, in place of respondents.
+
+    For steps that need no other columns, and for estimates from a tally that was counted before: trials cost no pass then.
+    """
+    cells = cells_for(design, columns, by_weight=True)
+    unchanged = np.ones(len(cells.table))
+    weighting = Weighting(
+        columns=cells.columns,
+        cells=cells.table,
+        count=cells.count,
+        start=cells.start,
+        factor=unchanged,
+        entering=unchanged,
+        margins=None,
+        margin_of=np.array([], dtype=int),
+        steps=(),
+        log=(),
+    )
+    return design.over(cells.table).weighted(weighting)
 
 
 def extended(

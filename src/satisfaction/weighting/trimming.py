@@ -57,10 +57,12 @@ def trim(
     spread : {"cell", "equal"}
         cell: untrimmed weights of the cell grow in proportion; where all are trimmed, those at the other bound. equal: every untrimmed weight of the cell grows by the same
         amount (R's `trimWeights`). What a wholly trimmed cell cannot hold goes to the untrimmed weights of all; the log
-        names such cells (`whole`) and tells which share of all weight has left its cell (`sum_lost`).
+        names such cells (`whole`) and tells which share of all weight has left its cell (`sum_lost`), and by which
+        share the sum of all weights changes (`sum_change`) where no weight is left that may take the rest.
     strict : bool
         A weight that was ever outside stays at its bound, as in R's `trimWeights(strict=TRUE)` since survey 4.5. With
         spread "equal" it may otherwise take a share of the next round's excess, as in survey 4.1; with "cell" it never does.
+        Under narrow bounds all weights may come to stand at one, and the sum of the weights changes.
 
     Raises
     ------
@@ -133,6 +135,9 @@ def trim(
         "sum_lost": float(left_its_cell.sum() / cells.size.sum()),
         "whole": _wholly_trimmed(step, bounds, cells, weight, groups),
     }
+    sum_change = float(cell_after.sum() / cell_before.sum() - 1)
+    if abs(sum_change) > KEPT:
+        done["sum_change"] = sum_change
     return extended(design, cells, step, weight=weight, record=asked | done)
 
 

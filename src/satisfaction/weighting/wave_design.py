@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, shortened_list
 from satisfaction.foundation.language import NOTHING, Text, _
-from satisfaction.sampling.counted_answers import (
-    changed_measures,
-    compile_measures,
-    from_points,
-    same_items,
-)
+from satisfaction.foundation.tables import Kept
+from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
 from satisfaction.sampling.variance import LonelyPsu
@@ -31,11 +25,17 @@ from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
+_LAST_TARGETS = Kept(6)  # by table of a margin: recipes that are tried have margins in common
+
 
 def sample_design(
-    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "auto"
+    survey: Survey,
+    persons: pd.DataFrame,
+    *,
+    engine: Engine = "auto",
+    only: Collection[str] | None = None,
 ) -> SampleDesign:
-    """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
+    """Declare the sample design, with base weights and the questionnaire's measures (or some only), on an engine.
 
     Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
     used then, and `lonely_note` says so. Replicate weights that came with final weights stand for strata, PSUs and fpc.
@@ -47,6 +47,8 @@ def sample_design(
     """
     roles = survey.questionnaire.roles
     measures = compile_measures(survey.questionnaire)
+    if only is not None:
+        measures = tuple(measure for measure in measures if measure.name in only)
     table = _measured(scan(hold(persons, engine)), measures)
     if survey.replicate_weights is not None:
         table = fetch(scan(table))
@@ -95,33 +97,6 @@ def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
     if RESPONDED in columns:
         rows = only_where(rows, measures, RESPONDED)
     return materialize(rows)
-
-
-def remeasured(
-    survey: Survey, design: SampleDesign, names: Collection[str], *, before: Questionnaire
-) -> SampleDesign:
-    """Return a design with the measures of another questionnaire on the same answers: those of the names alone.
-
-    Counted anew are those that `before`, the questionnaire of the design's own, does not declare the same; an index from
-    the points of its items, where the items are the same.
-    """
-    chosen = []
-    anew = []
-    changed = changed_measures(survey.questionnaire, before)
-    kept: list[str] = []
-    if same_items(survey.questionnaire, before):
-        kept = design.table.collect_schema().names()
-    for measure in compile_measures(survey.questionnaire):
-        if measure.name not in names:
-            continue
-        chosen.append(measure)
-        if measure.name not in changed and measure.name in design.measures:
-            continue
-        if measure.kind == "index":
-            measure = from_points(measure, kept)
-        anew.append(measure)
-    design = design.over(_measured(design.table, anew))
-    return replace(design, measures={measure.name: measure for measure in stored(chosen)})
 
 
 def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -209,13 +184,19 @@ def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
     """Return a margin with its levels in the types of the respondents' columns."""
     columns = survey.declared.margins[margin].by
     table = survey.margins[margin]
+    coded = []
     for name in columns:
         item = survey.questionnaire.items[name]
         if isinstance(item, SingleItem):
-            table = table.assign(**{name: table[name].astype(int)})
+            coded.append(name)
         else:
             assert isinstance(item, AreaItem)
-    return margin_targets(table, columns)
+
+    def targets() -> dict[Any, float]:
+        return margin_targets(table.astype(dict.fromkeys(coded, int)), columns)
+
+    kept: dict[Any, float] = _LAST_TARGETS.of(table, (columns, coded), targets)
+    return kept
 
 
 def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:

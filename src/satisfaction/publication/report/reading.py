@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Any, NamedTuple
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.figures import Kind, amount, difference, places, rank_set
+from satisfaction.foundation.figures import amount, difference, places, rank_set
 from satisfaction.foundation.language import (
-    NOTHING,
     Language,
     Text,
     _,
@@ -29,12 +26,9 @@ from satisfaction.publication.clauses import (
     Ground,
     Row,
     Rows,
-    check_columns,
     established,
     expected_members,
-    ground_of,
     is_ranked,
-    join_sentences,
     name,
     step_from_cut,
 )
@@ -43,63 +37,41 @@ from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report.rows import SHAPES
 
 SET = re.compile(r"[\d.]+–[\d.]+")
-COLUMNS = ("survey", "wave", "se")
 ROUND = 10
 
 
-def render_reading(
-    ranking: pd.DataFrame,
-    summary: Mapping[str, Any],
-    *,
-    kind: Kind,
-    measure: Text | None = None,
-    language: Language = "zh",
-    languages: Sequence[Language] | None = None,
-) -> str:
+def render_reading(marked: Ground, *, language: Language, languages: Sequence[Language]) -> str:
     """Write the page "how to read ranks 61 to 88".
 
     Parameters
     ----------
-    ranking, summary, kind, measure
-        As for `sentences.unit_sentences`; the table also has survey, wave and se.
+    marked : Ground
+        Of a ranking in a probability sample: without one there are no sets to read. Its rows also have survey, wave and se.
     language : {"zh", "en"}
         Of the page.
-    languages : sequence of {"zh", "en"}, optional
-        All that the page is written in, the first one under the plain file name; default: its own alone.
+    languages : sequence of {"zh", "en"}
+        All that the page is written in, the first one under the plain file name.
 
     Returns
     -------
     str
         A self-contained HTML page that prints on one sheet of A4: same input, same text; no clock, no outside host.
-
-    Raises
-    ------
-    RankingError
-        K190-K192 as `sentences.unit_sentences`; K360 without a probability sample, which has no sets to read.
     """
-    check_columns(ranking, COLUMNS)
-    marked = ground_of(ranking, summary, kind=kind, measure=measure)
-    if not marked.proven:
-        raise RankingError(
-            "K360",
-            _("The sample is no probability sample: there are no rank sets to read."),
-            where="ranking",
-            hint=_("Use the ranking and the statement of the list."),
-        )
     ground = replace(marked, mark=None)  # it stands above the page once
     first, last = stretch_of(ground.p, ground.end.side)
     inner = first if ground.end.side == "last" else last
     shown = [row for row in ground.ranked() if first <= row["rank"] <= last] or ground.ranked()
     example = min(shown, key=lambda row: abs(row["rank"] - inner))
     wide = _widest(ground, shown)
-    languages = languages or (language,)
     with use(language):
         drawn = _picture(ground, [ground.ranked()[0], example, wide])
-    parts = [
-        why_so_wide(ground, shown, wide),
-        why_ranks_jump(ground, example),
-    ]
-    survey = f"{ranking['survey'].iloc[0]} · {ranking['wave'].iloc[0]}"
+    if ground.end.side == "last":
+        bound = wide["marginal_low"]
+        beyond = int(bound - 1)
+    else:
+        bound = wide["marginal_high"]
+        beyond = int(ground.p - bound)
+    survey = f"{wide['survey']} · {wide['wave']}"
     values: dict[str, object] = {
         "across": across("reading.html", language, languages),
         "mark": marked.mark,
@@ -112,7 +84,10 @@ def render_reading(
             measure=ground.measure,
             level=ground.level,
         ),
-        "parts": parts,
+        "crowded": _crowded(ground, shown),
+        "bound": bound,
+        "beyond": beyond,
+        "jumped": places(*after_one_se(ground, example)),
         "picture": drawn,
         "example": example,
         "standings": _standings(ground),
@@ -123,10 +98,8 @@ def render_reading(
         "ground": ground,
         "by_draws": ground.basis is not MODEL,
         "right": right(ground),
-        "wide": name(wide),
-        "wide_rank": wide["rank"],
-        "wide_set": span(wide),
-        "list_established": summary["list_established"],
+        "wide": wide,
+        "list_established": ground.list_established,
         "report": page_name("report.html", language, languages),
         "end": ground.end.name,
         "side": ground.end.side,
@@ -185,13 +158,6 @@ def _picture(ground: Ground, rows: Rows) -> Picture:
     return picture(drawn, alt)
 
 
-class Part(NamedTuple):
-    """A paragraph under a heading."""
-
-    title: Text
-    text: Text
-
-
 def with_set(row: Row) -> Text:
     """Write a unit with its rank and set, as short as can be."""
     unit = name(row)
@@ -206,79 +172,21 @@ def span(row: Row, which: str = "marginal") -> str:
     return f"{low:g}" if low == high else rank_set(low, high)
 
 
-def why_so_wide(ground: Ground, shown: Rows, row: Row) -> Part:
-    """Explain a set by the units that are proven better (or worse) than its unit: its bound counts them."""
-    if ground.end.side == "last":
-        bound = row["marginal_low"]
-        beyond = int(bound - 1)
-        better = _("better")
-        far = _("good")
-    else:
-        bound = row["marginal_high"]
-        beyond = int(ground.p - bound)
-        better = _("worse")
-        far = _("bad")
-    written = with_set(row)
-    are = "is" if beyond == 1 else "are"
-    meant = _(
-        '"{written}" means: {beyond} {are} proven to be truly {better}; its true '
-        "rank may be as {far} as {bound:g}.",
-        written=written,
-        beyond=ngettext("{n:,} unit", "{n:,} units", beyond),
-        are=are,
-        better=better,
-        far=far,
-        bound=bound,
-    )
-    title = _("Why rank {rank:g} may be rank {bound:g}", rank=row["rank"], bound=bound)
-    if bound == row["rank"]:
-        title = _("How sure rank {bound:g} is", bound=bound)
-    return Part(title, join_sentences([_crowded(ground, shown), meant]))
-
-
-def _crowded(ground: Ground, shown: Rows) -> Text | None:
-    """Set the distance between neighbours beside the standard error."""
+def _crowded(ground: Ground, shown: Rows) -> dict[str, object] | None:
+    """Set the distance between neighbours beside the standard error; None for a unit alone."""
     if len(shown) < 2:
         return None
     scores = [float(row["estimate"]) for row in shown]
     step = (max(scores) - min(scores)) / (len(shown) - 1)
     error = median(float(row["se"]) for row in shown)
-    low = amount(min(scores), ground.kind)
-    high = amount(max(scores), ground.kind)
-    apart = difference(step, ground.kind)
-    wide = difference(error, ground.kind)
-    blurred = NOTHING
-    if step < error:
-        blurred = _(" Where distances are smaller than errors, the order is blurred.")
-    return _(
-        "The {n} units of this stretch lie between {low} and {high}, neighbours "
-        "{apart} apart on average; the standard error of one unit (median) is "
-        "{wide}.{blurred}",
-        n=len(shown),
-        low=low,
-        high=high,
-        apart=apart,
-        wide=wide,
-        blurred=blurred,
-    )
-
-
-def why_ranks_jump(ground: Ground, row: Row) -> Part:
-    """Explain that ranks move by chance: what one standard error does to one unit."""
-    low, high = after_one_se(ground, row)
-    unit = name(row)
-    error = difference(row["se"], ground.kind)
-    moved = _(
-        "All others staying, one standard error ({error}) more or less in {measure} would give "
-        "{unit} ranks {ranks} (set {span}). So a difference of ranks shows neither progress nor "
-        "decline; look at the difference of scores and its interval.",
-        error=error,
-        measure=ground.measure,
-        unit=unit,
-        ranks=places(low, high),
-        span=span(row),
-    )
-    return Part(_("Why ranks jump although nothing has changed"), moved)
+    return {
+        "n": len(shown),
+        "low": amount(min(scores), ground.kind),
+        "high": amount(max(scores), ground.kind),
+        "apart": difference(step, ground.kind),
+        "wide": difference(error, ground.kind),
+        "blurred": step < error,
+    }
 
 
 def after_one_se(ground: Ground, row: Row) -> tuple[int, int]:
@@ -315,6 +223,8 @@ def _least_clear(rows: Rows) -> Text:
 
 FILTERS: dict[str, Callable[..., object]] = {
     "amount": amount,
+    "difference": difference,
+    "name": name,
     "least_clear": _least_clear,
     "span": span,
     "whole_sets": _whole_sets,

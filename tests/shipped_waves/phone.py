@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tests.shipped_waves.answers import Population
+from tests.shipped_waves.delivery import as_delivered
+from tests.shipped_waves.residents import Days, Residents, generator
+from tests.shipped_waves.sampling import coded_item
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.files import new_file
 from satisfaction.foundation.tables import write_csv
 from satisfaction.planning.draw import systematic
-from satisfaction.planning.rehearsal.answers import Population
-from satisfaction.planning.rehearsal.delivery import as_delivered
-from satisfaction.planning.rehearsal.residents import Days, Residents, generator
-from satisfaction.planning.rehearsal.sampling import coded_item
 from satisfaction.sampling.variance import Array
 
 INSTRUMENT = "phone-satisfaction"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from tests.shipped_waves.answers import Population
+from tests.shipped_waves.residents import Days, Residents, generator, town_and_country
 
 from satisfaction.declarations.items import MultipleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.foundation.errors import SurveyError, shortened
+from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.language import _
 from satisfaction.planning.draw import systematic
-from satisfaction.planning.rehearsal.answers import Population
-from satisfaction.planning.rehearsal.residents import Days, Residents, generator, town_and_country
 from satisfaction.sampling.variance import Array
 
 COUNTY_SAMPLE = 25  # communities
@@ -86,7 +86,6 @@ def draw_wave(
     fielded: Days,
     seed: int,
     sample_seed: int | None = None,
-    sample: SampledCommunities | None = None,
 ) -> Drawn:
     """Draw communities and residents; the same population gives a fresh sample for every seed.
 
@@ -101,8 +100,6 @@ def draw_wave(
         Draws the residents, and the communities too where `sample_seed` is None.
     sample_seed : int, optional
         Draws the communities: shared by the two waves of a pair, so that they share a quarter of them.
-    sample : Sample, optional
-        Communities drawn elsewhere (`given_sample`).
 
     Returns
     -------
@@ -113,8 +110,7 @@ def draw_wave(
     pair, part = wave_place(population.wave)
     if sample_seed is None:
         sample_seed = seed
-    if sample is None:
-        sample = draw_sample(population.residents, seed=sample_seed, pair=pair, part=part)
+    sample = draw_sample(population.residents, seed=sample_seed, pair=pair, part=part)
     random = generator(seed, "interviews", population.wave)
     person = _draw_persons(population.residents, sample.position, random)
     community = np.repeat(sample.position, PER_COMMUNITY)
@@ -127,44 +123,6 @@ def draw_wave(
         random=random,
     )
     return Drawn(sample, person, respondents)
-
-
-def communities(residents: Residents) -> pd.DataFrame:
-    """Return the simulated communities as a sampling frame: community, county, residence, adults."""
-    counties = np.array(residents.facts.counties)
-    frame = pd.DataFrame({"community": residents.community})
-    frame["county"] = counties[residents.county]
-    frame["residence"] = (residents.residence + 1).astype(str)
-    frame["adults"] = residents.size
-    return frame
-
-
-def given_sample(table: pd.DataFrame, residents: Residents) -> SampledCommunities:
-    """Read a sample that was drawn from `communities`: columns community, psu_probability, person_probability.
-
-    Raises
-    ------
-    SurveyError
-        S157 for communities the population does not have.
-    """
-    places = pd.Series(np.arange(residents.community.size), index=residents.community)
-    unknown = sorted(set(table["community"]) - set(places.index))
-    if unknown:
-        raise SurveyError(
-            "S157",
-            _("The sample has communities that the simulated population does not have."),
-            where="sample.csv community",
-            got=shortened(unknown),
-            hint=_("Draw from the frame that simulate.communities gives."),
-        )
-    rows = table.assign(position=table["community"].map(places)).sort_values("position")
-    position = rows["position"].to_numpy(np.int64)
-    return SampledCommunities(
-        position,
-        psu_probability=rows["psu_probability"].to_numpy(float),
-        person_probability=rows["person_probability"].to_numpy(float),
-        panel=np.zeros(len(rows), dtype=bool),
-    )
 
 
 def draw_sample(

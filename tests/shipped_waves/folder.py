@@ -6,6 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tests.shipped_waves import phone
+from tests.shipped_waves.answers import ORDER, Population, simulate_population
+from tests.shipped_waves.delivery import BAD_ROWS, as_delivered, dirty, write_deliveries
+from tests.shipped_waves.residents import Days, generator, read_facts
+from tests.shipped_waves.sampling import (
+    TEXTS,
+    Drawn,
+    draw_wave,
+    interviews,
+)
+from tests.shipped_waves.truth import true_values
 
 from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
 from satisfaction.declarations.survey import read_declared
@@ -13,20 +24,8 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.files import new_file
 from satisfaction.foundation.language import _
-from satisfaction.foundation.tables import read_table, write_csv
+from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import Document
-from satisfaction.planning.rehearsal import phone
-from satisfaction.planning.rehearsal.answers import ORDER, Population, simulate_population
-from satisfaction.planning.rehearsal.delivery import BAD_ROWS, as_delivered, dirty, write_deliveries
-from satisfaction.planning.rehearsal.residents import Days, generator, read_facts
-from satisfaction.planning.rehearsal.sampling import (
-    TEXTS,
-    Drawn,
-    draw_wave,
-    given_sample,
-    interviews,
-)
-from satisfaction.planning.rehearsal.truth import true_values
 from satisfaction.sampling.variance import Array
 
 PROVINCE_SEED = 2026  # communities, people and lasting leanings are the province's, not a wave's
@@ -35,7 +34,7 @@ DESIGN = (*TEXTS, "residence", "sex", "age_group", "lived_here")
 MODELLED = {INSTRUMENT: (*DESIGN, *ORDER), phone.INSTRUMENT: (*DESIGN, *phone.HOUSEHOLD, *ORDER)}
 
 
-def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = False) -> None:
+def simulate_survey(folder: Path, *, seed: int | None = None) -> None:
     """Write sample.csv (by telephone: nonrespondents.csv), truth.csv and responses/ of a wave from its declarations and facts.
 
     Parameters
@@ -44,8 +43,6 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
         Holds survey.yaml with a `simulated` mark, the areas, frame and margins. Files of the same names are replaced.
     seed : int, optional
         In place of survey.yaml's; communities are then drawn with it too. The population, so the truth, stays.
-    sampled : bool
-        Whether sample.csv is there already, drawn from `communities`: its communities are visited, and it stays as it is.
 
     Raises
     ------
@@ -69,9 +66,6 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
             population, questionnaire, fielded=fielded, seed=draw_seed, household_seed=PROVINCE_SEED
         ).write(folder)
         return
-    given = None
-    if sampled:
-        given = given_sample(read_table(folder / "sample.csv"), population.residents)
     communities_seed = PROVINCE_SEED if seed is None else seed
     drawn = draw_wave(
         population,
@@ -79,11 +73,9 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
         fielded=fielded,
         seed=draw_seed,
         sample_seed=communities_seed,
-        sample=given,
     )
-    if given is None:
-        with new_file(folder / "sample.csv", replace=True) as scratch:
-            write_csv(drawn.sample.table(population.residents), scratch)
+    with new_file(folder / "sample.csv", replace=True) as scratch:
+        write_csv(drawn.sample.table(population.residents), scratch)
     rows, _unused = deliveries(population, questionnaire, drawn, fielded=fielded, seed=draw_seed)
     write_deliveries(folder / "responses", rows, questionnaire)
 
@@ -162,6 +154,6 @@ def _checked(document: Document, declared: SurveyFile, questionnaire: Questionna
             where=document.place(("questionnaire",)),
             available=MODELLED,
             got=questionnaire.questionnaire,
-            hint=_("Use it, or model the items in simulate/answers.py."),
+            hint=_("Use it, or model the items in tests/shipped_waves/answers.py."),
         )
     return declared.fielded.start, declared.fielded.end

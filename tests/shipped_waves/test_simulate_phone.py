@@ -8,6 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.shipped_waves.answers import simulate_population
+from tests.shipped_waves.folder import PROVINCE_SEED, simulate_survey
+from tests.shipped_waves.phone import (
+    COUNTY_SAMPLE,
+    RESPONSE,
+    SECOND_LINE,
+    call_wave,
+    choose_persons,
+    households,
+)
+from tests.shipped_waves.residents import generator, read_facts
 
 from conftest import ROOT
 from satisfaction.collection.responses import load_responses
@@ -16,17 +27,6 @@ from satisfaction.declarations.survey import read_declared, read_survey
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.personal import NUMBER
 from satisfaction.foundation.tables import read_table
-from satisfaction.planning.rehearsal.answers import simulate_population
-from satisfaction.planning.rehearsal.folder import PROVINCE_SEED, simulate_survey
-from satisfaction.planning.rehearsal.phone import (
-    COUNTY_SAMPLE,
-    RESPONSE,
-    SECOND_LINE,
-    call_wave,
-    choose_persons,
-    households,
-)
-from satisfaction.planning.rehearsal.residents import generator, read_facts
 
 WAVE = ROOT / "surveys" / "guiyang-phone-2026q3"
 MADE = ("truth.csv", "nonrespondents.csv", "responses/phone.csv")

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from tests.shipped_waves.answers import Population
+from tests.shipped_waves.residents import PERSONS
 
 from satisfaction.declarations.items import MultipleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.index import area_coefficients
 from satisfaction.foundation.engines import fetch, scan
-from satisfaction.planning.rehearsal.answers import Population
-from satisfaction.planning.rehearsal.residents import PERSONS
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.measures import Measure, add_columns, aliased
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from tests.shipped_waves.residents import PopulationFacts, Residents, generator, settle
 
-from satisfaction.planning.rehearsal.residents import PopulationFacts, Residents, generator, settle
 from satisfaction.sampling.variance import Array
 
 NOT_APPLICABLE = 97

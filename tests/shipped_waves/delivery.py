@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from tests.shipped_waves.residents import Days
 
 from satisfaction.declarations.items import (
     AreaItem,
@@ -19,7 +20,6 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.files import new_file
 from satisfaction.foundation.tables import read_table, write_csv, write_xlsx
-from satisfaction.planning.rehearsal.residents import Days
 
 FULL_WIDTH_ZERO = 0xFF10
 Shape = Literal["utf-8-sig", "utf-8", "gb18030", "xlsx", "xlsx with dates"]

@@ -10,7 +10,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.planning import truth_by_arrays
+from tests.shipped_waves import truth_by_arrays
+from tests.shipped_waves.answers import simulate_population
+from tests.shipped_waves.delivery import BAD_ANSWERS, BAD_ROWS, TEAMS
+from tests.shipped_waves.folder import PROVINCE_SEED, deliveries, simulate_survey
+from tests.shipped_waves.residents import generator, population_cells, read_facts
+from tests.shipped_waves.sampling import (
+    allocation,
+    communities_by_size,
+    draw_sample,
+    draw_wave,
+    interviews,
+    wave_place,
+)
+from tests.shipped_waves.truth import true_values
 
 from satisfaction.collection.responses import load_responses
 from satisfaction.declarations.questionnaire import read_questionnaire
@@ -21,19 +34,6 @@ from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import decode
 from satisfaction.foundation.tables import read_table, read_tables
 from satisfaction.foundation.yaml import read_yaml, validated
-from satisfaction.planning.rehearsal.answers import simulate_population
-from satisfaction.planning.rehearsal.delivery import BAD_ANSWERS, BAD_ROWS, TEAMS
-from satisfaction.planning.rehearsal.folder import PROVINCE_SEED, deliveries, simulate_survey
-from satisfaction.planning.rehearsal.residents import generator, population_cells, read_facts
-from satisfaction.planning.rehearsal.sampling import (
-    allocation,
-    communities_by_size,
-    draw_sample,
-    draw_wave,
-    interviews,
-    wave_place,
-)
-from satisfaction.planning.rehearsal.truth import true_values
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SurveyDesign
 

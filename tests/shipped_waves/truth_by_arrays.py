@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from tests.shipped_waves.answers import Population
 
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.planning.rehearsal.answers import Population
 from satisfaction.sampling.variance import Array
 
 BILLION = 1_000_000_000
