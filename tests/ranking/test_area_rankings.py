@@ -166,6 +166,7 @@ THRESHOLD = "thresholds:\n  - {measure: %s, below: %s, zh: 取消资格, en: los
         ("S174", "satisfaction", "0"),
         ("S174", "topic_index", "100"),
         ("S174", "topic_index", "-1"),
+        ("S174", "topic_index", "0.6"),  # nobody would be below it, without a word
         ("Y203", "topic_index", "many"),
         ("S174", "topic_index", ".nan"),
     ],

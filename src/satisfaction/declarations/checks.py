@@ -609,17 +609,19 @@ def _check_threshold(
             got=measure,
             hint=_("Use a rate, index or topic of the questionnaire."),
         )
+    bottom = 1  # no points so low decide anything; 0.6 is meant as 60
     top = 100
     form = N_("A threshold of '{measure}' is points 0-100, which {below:g} is not.")
     if measure in questionnaire.rates:
+        bottom = 0
         top = 1
         form = N_("A threshold of '{measure}' is a share 0-1, which {below:g} is not.")
-    if not 0 < below < top:
+    if not bottom < below < top:
         raise SurveyError(
             "S174",
             _(form, measure=measure, below=below),
             where=document.place((*at, "below")),
-            hint=_("Write a number between 0 and {top}.", top=top),
+            hint=_("Write a number between {bottom} and {top}.", bottom=bottom, top=top),
         )
 
 
