@@ -376,7 +376,7 @@ def _grade(ground: Ground, row: Row) -> Text:
 def _in_order(ranking: pd.DataFrame) -> float:
     """Share of the pairs of graded units that are in different grades (0-1)."""
     members = ranking["grade"].value_counts().to_numpy(float)
-    graded = members.sum()
+    graded = float(members.sum())
     alike = float((members * (members - 1)).sum())
     return float(1 - alike / max(graded * (graded - 1), 1))
 
