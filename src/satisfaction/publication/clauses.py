@@ -6,7 +6,7 @@ A clause that names a rank names its set, and nothing is claimed that is not pro
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -259,7 +259,7 @@ def ground_of(
     if "taken_as_exact" in summary and "note" in ranking and ranked:
         exact = as_text(ranked[0]["note"])
         errors = {row["code"]: row["note"] for row in ranked}
-    return Ground(
+    ground = Ground(
         kind=kind,
         measure=measure,
         rows=rows,
@@ -272,6 +272,9 @@ def ground_of(
         mark=mark_of_sentences(ranking["mark"].iloc[0]),
         across=dict(_across(ranked)),
         errors=errors,
+    )
+    return replace(
+        ground,
         grades=grades,
         in_order=_in_order(ranking) if grades else 0.0,
         wrongly_ordered=summary.get("wrongly_ordered", PROMISED),
