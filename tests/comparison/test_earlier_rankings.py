@@ -207,6 +207,31 @@ def test_areas_that_went_or_came_are_named_with_their_successors(unchanged):
     assert many.en.endswith("990205, ... (+2)")
 
 
+def test_ranks_follow_a_county_to_the_code_that_it_bears_now(copied):
+    folder = second_wave(copied)
+    plain = read_survey(folder)
+    for path in sorted((copied.root / "first").glob("*ranking*.csv")):
+        text = path.read_text(encoding="utf-8-sig")
+        path.write_text(text.replace(FIRST, "990109"), encoding="utf-8-sig")
+    write_checksums(copied.root / "first")
+    with pytest.raises(SurveyError, match="S178"):
+        read_survey(folder)  # nobody knows that code
+    areas = folder.parents[1] / "areas.csv"
+    areas = areas if areas.is_file() else folder / "areas.csv"
+    table = pd.read_csv(areas, dtype=str, keep_default_na=False)
+    former = table[table["code"] == FIRST].assign(
+        code="990109", name="旧县", valid_to="2026-04-01", successor=FIRST
+    )
+    pd.concat([table.assign(successor=""), former]).to_csv(areas, index=False)
+    survey = read_survey(folder)
+    pd.testing.assert_frame_equal(
+        survey.history.drop(columns="published_as"), plain.history.drop(columns="published_as")
+    )
+    assert set(survey.history["published_as"]) - set(survey.history["code"]) == {"990109"}
+    (note,) = [note for note in earlier_notes(survey) if "former areas" in note.en]
+    assert "990109 旧县（现为 990101）" in note.zh
+
+
 def test_a_set_written_by_version_0_5_gives_the_ranks_it_holds(small, tmp_path):
     with tarfile.open(ROOT / "tests" / "golden" / "file_set_1.tar.xz") as archive:
         archive.extractall(small.root, filter="data")

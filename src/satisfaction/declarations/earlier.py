@@ -16,6 +16,7 @@ from satisfaction.declarations.facts import (
     read_fact_table,
     read_history,
     read_larger,
+    with_successors,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import EarlierWave, SurveyFile
@@ -104,8 +105,8 @@ class EarlierSet:
             main = _measure_of(self.folder / RANKING)
         return prefixes | {str(main): ""}
 
-    def ranked_as(self, name: str) -> EarlierSet:
-        """Return the same set with its ranking of a name, where it holds one.
+    def ranked_as(self, name: str, areas: pd.DataFrame | None = None) -> EarlierSet:
+        """Return the same set with its ranking of a name, where it holds one; ranks follow former areas to what they became.
 
         Raises
         ------
@@ -128,11 +129,12 @@ class EarlierSet:
         within = self.folder / f"{prefix}{WITHIN}"
         if within.is_file():
             larger = read_larger(within, without=set(ranking["code"]))
+            larger = with_successors(larger, areas)
             sources.append(within)
         return replace(
             self,
             measure=_measure_of(path),
-            ranking=ranking,
+            ranking=with_successors(ranking, areas),
             larger=larger,
             sources=tuple(dict.fromkeys(sources)),
         )
@@ -330,6 +332,17 @@ def _measures_of(survey: Survey) -> list[str]:
 MOST_NAMED = 6
 
 
+def _followed(survey: Survey) -> list[str]:
+    """Return the former areas whose earlier ranks count as those of the areas that they became."""
+    tables = [survey.history, *(published.larger for published in survey.earlier)]
+    former: set[str] = set()
+    for table in tables:
+        if table is not None and "published_as" in table:
+            moved = table["published_as"] != table["code"]
+            former |= set(table["published_as"][moved])
+    return sorted(former)
+
+
 def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
     """Say in what an earlier wave differs from this one: questionnaire, ranked score, areas; None where in nothing."""
     differences = []
@@ -428,6 +441,13 @@ def earlier_notes(survey: Survey) -> list[Text]:
 def _particular_notes(survey: Survey) -> list[Text]:
     """Say of the earlier waves of one ranking in what they differ from this wave, and which of them do not hold it."""
     notes = []
+    if followed := _followed(survey):
+        notes.append(
+            _(
+                "earlier ranks of former areas count as those of the areas that they became: {areas}",
+                areas=_named(survey, followed),
+            )
+        )
     lacking = lacking_sets(survey)
     for published in survey.earlier:
         wave = published.wave

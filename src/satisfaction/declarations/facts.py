@@ -284,6 +284,45 @@ def names_of_areas(areas: pd.DataFrame) -> dict[str, Text]:
     return dict(zip(map(str, areas["code"]), words, strict=True))
 
 
+def successors(areas: pd.DataFrame | None) -> dict[str, str]:
+    """Return by the code of a former area that of the area of today that it became, as the column `successor` says."""
+    if areas is None or "successor" not in areas:
+        return {}
+    is_current = areas["valid_to"] == ""
+    current = set(areas["code"][is_current])
+    later = dict(zip(areas["code"], areas["successor"], strict=True))
+    became = {}
+    for code in areas["code"][~is_current]:
+        passed = {code}  # successors that go round in a circle lead nowhere
+        now = later[code]
+        while now and now not in current and now not in passed:
+            passed.add(now)
+            now = later.get(now, "")
+        if now in current:
+            became[code] = now
+    return became
+
+
+def with_successors(ranks: pd.DataFrame, areas: pd.DataFrame | None) -> pd.DataFrame:
+    """Let published ranks of former areas count as those of the areas that they became.
+
+    Only where one area became one: an area that was made of several, or was ranked beside the former one in the same
+    wave, has no rank of its own before.
+
+    Returns
+    -------
+    DataFrame
+        As given, with `code` of today, and the code that the rank was published under in `published_as`.
+    """
+    became = successors(areas)
+    published_as = ranks["code"]
+    new_codes = published_as.map({code: became.get(code, code) for code in published_as})
+    of_wave = pd.DataFrame({"wave": ranks["wave"], "code": new_codes})
+    is_one = ~of_wave.duplicated(keep=False)
+    code = new_codes.where(is_one, published_as)
+    return ranks.assign(code=code, published_as=published_as)
+
+
 def lowest_level(areas: pd.DataFrame) -> str:
     """Return the level of the areas that no other area lies in; empty where they are of several levels."""
     current = current_areas(areas)

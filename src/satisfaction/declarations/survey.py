@@ -40,6 +40,7 @@ from satisfaction.declarations.facts import (
     read_rscales,
     read_weights,
     tree_of,
+    with_successors,
 )
 from satisfaction.declarations.items import Denominator, Index
 from satisfaction.declarations.questionnaire import (
@@ -65,7 +66,7 @@ from satisfaction.foundation.errors import (
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, semicolon_list
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.yaml import Document, Location, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Document, Label, Location, Record, read_yaml, validated
 
 TRIAL = _("trial, not an official result")
 SIMULATED = _("simulated data, not a real survey")
@@ -187,6 +188,8 @@ class Survey:
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
         Parts of the results that `run` did not compute from this survey; they make it a trial too.
+    provisional : Text or None
+        That the main ranking is awaited and another one stands in its place.
 
     Examples
     --------
@@ -219,6 +222,7 @@ class Survey:
     rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
+    provisional: Text | None = None
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
@@ -288,7 +292,24 @@ class Survey:
         as_read = self.as_read
         if as_read is not None and as_read is not self:
             as_read = as_read.without_rankings(names)
-        return replace(self.led_by(first), further=tuple(others), as_read=as_read)
+        provisional = self.provisional
+        main = self.all_rankings[0]
+        if main.name in names:
+            provisional = _(
+                "the main ranking, by {main}, is awaited; {score} is ranked in its place for now",
+                main=self._title(main.score),
+                score=self._title(first.score),
+            )
+        led = self.led_by(first)
+        return replace(led, further=tuple(others), as_read=as_read, provisional=provisional)
+
+    def _title(self, score: str | None) -> Text:
+        """Return what a score is called; the questionnaire's ranked one where none is named."""
+        name = score or self.questionnaire.ranked
+        titles: dict[str, Label] = {**self.questionnaire.rates, **self.questionnaire.indices}
+        if name in titles:
+            return titles[name].text
+        return self.composed.get(name, Text(name))
 
     def ranked_by(self, other: RankedBy) -> Survey:
         """Return the same survey, ranked otherwise; it is a trial where this one is."""
@@ -325,7 +346,7 @@ class Survey:
 
     @property
     def marks(self) -> Text | None:
-        """Return what every output must say: a trial, simulated, or no design error; None if none of them."""
+        """Return what every output must say: a trial, simulated, no design error, or another ranking than the main one."""
         marks = []
         if self.departures():
             marks.append(TRIAL)
@@ -333,6 +354,8 @@ class Survey:
             marks.append(SIMULATED)
         if self.declared.selection != "probability":
             marks.append(NO_DESIGN_ERROR)
+        if self.provisional is not None:
+            marks.append(self.provisional)
         if not marks:
             return None
         return semicolon_list(marks)
@@ -723,7 +746,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         where = document.place(("earlier",))
         try:
             earlier = read_earlier(folder, declared, where=where)
-            rankings = [_with_earlier(by, earlier, where, declared.wave) for by in rankings]
+            rankings = [
+                _with_earlier(by, earlier, areas, where=where, wave=declared.wave)
+                for by in rankings
+            ]
         except SatisfactionError as fault:
             if ranking:
                 raise
@@ -851,7 +877,7 @@ def _rankings(
         history = ranked.rules.history
         if history is not None and history.file is not None:
             table = read_history(folder / history.file, wave=declared.wave, areas=areas)
-            ranked = replace(ranked, history=table)
+            ranked = replace(ranked, history=with_successors(table, areas))
         rankings.append(ranked)
     main = [further.main for further in rules.rankings]
     if True in main:
@@ -868,9 +894,16 @@ def _sources_of(rankings: Iterable[RankedBy]) -> list[Path]:
     return sources
 
 
-def _with_earlier(ranked: RankedBy, sets: Sequence[EarlierSet], where: str, wave: str) -> RankedBy:
+def _with_earlier(
+    ranked: RankedBy,
+    sets: Sequence[EarlierSet],
+    areas: pd.DataFrame | None,
+    *,
+    where: str,
+    wave: str,
+) -> RankedBy:
     """Return a ranking with the ranks that earlier waves published under its name."""
-    earlier = tuple(published.ranked_as(ranked.name) for published in sets)
+    earlier = tuple(published.ranked_as(ranked.name, areas) for published in sets)
     history = history_of(earlier, ranked.history, where=where, wave=wave)
     return replace(ranked, earlier=earlier, history=history)
 
@@ -905,7 +938,9 @@ def _with_combined(survey: Survey, where: str) -> Survey:
         if survey.score != survey.questionnaire.ranked:
             general = next(ranked.rules for ranked in further if not ranked.at)
         ranked = RankedBy(COMBINED, COMBINED, general.alone())
-        ranked = _with_earlier(ranked, survey.earlier, where, survey.declared.wave)
+        ranked = _with_earlier(
+            ranked, survey.earlier, survey.areas, where=where, wave=survey.declared.wave
+        )
         further = (*further, ranked)
     sources = dict.fromkeys([*survey.sources, *combined.sources, *_sources_of(further)])
     return replace(survey, combined=combined, further=further, sources=tuple(sources))
