@@ -16,11 +16,11 @@ from satisfaction.declarations.facts import (
     read_fact_table,
     read_history,
     read_larger,
-    with_successors,
+    under_codes_of_today,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import EarlierWave, SurveyFile
-from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.file_sets import (
     HANDED_OVER,
     handed_over,
@@ -64,6 +64,8 @@ class EarlierSet:
         As `read_history` returns it; None where the set holds no ranking of this name.
     larger : DataFrame or None
         The same of larger areas (prefectures in the province), which have no list.
+    recoded : mapping of str to str
+        Codes of today by the codes that the set has; `ranking` and `larger` have those of today.
     """
 
     declared: EarlierWave
@@ -79,6 +81,7 @@ class EarlierSet:
     measure: str = ""
     ranking: pd.DataFrame | None = field(default=None, repr=False)
     larger: pd.DataFrame | None = field(default=None, repr=False)
+    recoded: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def words(self) -> Text:
@@ -105,8 +108,8 @@ class EarlierSet:
             main = _measure_of(self.folder / RANKING)
         return prefixes | {str(main): ""}
 
-    def ranked_as(self, name: str, areas: pd.DataFrame | None = None) -> EarlierSet:
-        """Return the same set with its ranking of a name, where it holds one; ranks follow former areas to what they became.
+    def ranked_as(self, name: str, codes: Mapping[str, str]) -> EarlierSet:
+        """Return the same set with its ranking of a name, where it holds one, under the codes of today (by former code).
 
         Raises
         ------
@@ -129,13 +132,21 @@ class EarlierSet:
         within = self.folder / f"{prefix}{WITHIN}"
         if within.is_file():
             larger = read_larger(within, without=set(ranking["code"]))
-            larger = with_successors(larger, areas)
             sources.append(within)
+        recoded: dict[str, str] = {}
+        for before in (ranking, larger):
+            if before is not None:
+                after = under_codes_of_today(before, codes)
+                pairs = zip(before["code"], after["code"], strict=True)
+                recoded |= {code: later for code, later in pairs if code != later}
+        if larger is not None:
+            larger = under_codes_of_today(larger, codes)
         return replace(
             self,
             measure=_measure_of(path),
-            ranking=with_successors(ranking, areas),
+            ranking=under_codes_of_today(ranking, codes),
             larger=larger,
+            recoded=recoded,
             sources=tuple(dict.fromkeys(sources)),
         )
 
@@ -332,17 +343,6 @@ def _measures_of(survey: Survey) -> list[str]:
 MOST_NAMED = 6
 
 
-def _followed(survey: Survey) -> list[str]:
-    """Return the former areas whose earlier ranks count as those of the areas that they became."""
-    tables = [survey.history, *(published.larger for published in survey.earlier)]
-    former: set[str] = set()
-    for table in tables:
-        if table is not None and "published_as" in table:
-            moved = table["published_as"] != table["code"]
-            former |= set(table["published_as"][moved])
-    return sorted(former)
-
-
 def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
     """Say in what an earlier wave differs from this one: questionnaire, ranked score, areas; None where in nothing."""
     differences = []
@@ -441,13 +441,6 @@ def earlier_notes(survey: Survey) -> list[Text]:
 def _particular_notes(survey: Survey) -> list[Text]:
     """Say of the earlier waves of one ranking in what they differ from this wave, and which of them do not hold it."""
     notes = []
-    if followed := _followed(survey):
-        notes.append(
-            _(
-                "earlier ranks of former areas count as those of the areas that they became: {areas}",
-                areas=_named(survey, followed),
-            )
-        )
     lacking = lacking_sets(survey)
     for published in survey.earlier:
         wave = published.wave
@@ -455,6 +448,14 @@ def _particular_notes(survey: Survey) -> list[Text]:
             notes.append(_("{wave}: its file set holds no ranking of this name", wave=wave))
         if published.ranking is None:
             continue
+        if published.recoded:
+            codes = [f"{code} → {later}" for code, later in sorted(published.recoded.items())]
+            note = _(
+                "{wave}: ranks of former codes count for those of today: {codes}",
+                wave=wave,
+                codes=shortened(codes),
+            )
+            notes.append(note)
         different = differences_from(survey, published)
         if different is None:
             continue

@@ -28,6 +28,8 @@ from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
+    codes_of_today,
+    read_answer_rows,
     read_answer_table,
     read_areas,
     read_cases,
@@ -40,7 +42,7 @@ from satisfaction.declarations.facts import (
     read_rscales,
     read_weights,
     tree_of,
-    with_successors,
+    under_codes_of_today,
 )
 from satisfaction.declarations.items import Denominator, Index
 from satisfaction.declarations.questionnaire import (
@@ -151,7 +153,7 @@ class Survey:
     cases : DataFrame or None
         Sampled cases, one row each: the area's column and `outcome`, as text.
     backcheck : DataFrame or None
-        Re-interviews, one row each: the respondent's column and the items declared, as text.
+        Re-interviews, one row each, its index the rows of the file: the respondent's column and the items declared, as text.
     read : dict of str to str
         SHA-256 of the bytes of every file that was read for all this, by absolute path; responses and corrections apart.
     unread : tuple of Unread
@@ -746,8 +748,9 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         where = document.place(("earlier",))
         try:
             earlier = read_earlier(folder, declared, where=where)
+            codes = codes_of_today(areas)
             rankings = [
-                _with_earlier(by, earlier, areas, where=where, wave=declared.wave)
+                _with_earlier(by, earlier, codes, where=where, wave=declared.wave)
                 for by in rankings
             ]
         except SatisfactionError as fault:
@@ -854,7 +857,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         columns = [roles.respondent, *backcheck.items]
-        reinterviews = read_answer_table(folder / backcheck.file, columns)[columns]
+        reinterviews = read_answer_rows(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
 
@@ -877,7 +880,8 @@ def _rankings(
         history = ranked.rules.history
         if history is not None and history.file is not None:
             table = read_history(folder / history.file, wave=declared.wave, areas=areas)
-            ranked = replace(ranked, history=with_successors(table, areas))
+            table = under_codes_of_today(table, codes_of_today(areas))
+            ranked = replace(ranked, history=table)
         rankings.append(ranked)
     main = [further.main for further in rules.rankings]
     if True in main:
@@ -895,15 +899,10 @@ def _sources_of(rankings: Iterable[RankedBy]) -> list[Path]:
 
 
 def _with_earlier(
-    ranked: RankedBy,
-    sets: Sequence[EarlierSet],
-    areas: pd.DataFrame | None,
-    *,
-    where: str,
-    wave: str,
+    ranked: RankedBy, sets: Sequence[EarlierSet], codes: Mapping[str, str], *, where: str, wave: str
 ) -> RankedBy:
     """Return a ranking with the ranks that earlier waves published under its name."""
-    earlier = tuple(published.ranked_as(ranked.name, areas) for published in sets)
+    earlier = tuple(published.ranked_as(ranked.name, codes) for published in sets)
     history = history_of(earlier, ranked.history, where=where, wave=wave)
     return replace(ranked, earlier=earlier, history=history)
 
@@ -938,9 +937,9 @@ def _with_combined(survey: Survey, where: str) -> Survey:
         if survey.score != survey.questionnaire.ranked:
             general = next(ranked.rules for ranked in further if not ranked.at)
         ranked = RankedBy(COMBINED, COMBINED, general.alone())
-        ranked = _with_earlier(
-            ranked, survey.earlier, survey.areas, where=where, wave=survey.declared.wave
-        )
+        codes = codes_of_today(survey.areas)
+        wave = survey.declared.wave
+        ranked = _with_earlier(ranked, survey.earlier, codes, where=where, wave=wave)
         further = (*further, ranked)
     sources = dict.fromkeys([*survey.sources, *combined.sources, *_sources_of(further)])
     return replace(survey, combined=combined, further=further, sources=tuple(sources))
