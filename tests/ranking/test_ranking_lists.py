@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, special, stats
 
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking import critical_values as dunnett
@@ -16,6 +16,7 @@ from satisfaction.ranking.membership import Membership, decide
 from satisfaction.ranking.pairs import RULES, SHARES, compare_units, others
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import count_false, tukey_critical, tukey_sets
+from satisfaction.ranking.simplex import lowest
 
 SCORES = np.array([90.0, 85.0, 82.0, 82.0, 70.0, 60.0])
 SE = np.array([1.0, 1.2, 0.8, 1.0, 1.5, 1.0])
@@ -383,6 +384,46 @@ def test_one_grid_for_few_units_gives_the_same_probabilities(places, ratio):
     together = bayes.few_ahead(mean, sd, places)
     np.testing.assert_allclose(together, each, rtol=0, atol=1e-10)
     assert each.sum() == pytest.approx(places, abs=1e-8)
+
+
+@pytest.mark.parametrize(("units", "places"), [(88, 10), (88, 44), (300, 150), (9, 1)])
+@pytest.mark.parametrize("tau", [0.05, 1.0, 4.0])
+def test_one_grid_converges_also_where_units_crowd(units, places, tau):
+    """Against grids four times as fine: the sums no longer depend on the step."""
+    random = np.random.default_rng(units + places)
+    model = bayes.posterior(random.normal(70, 1, units), random.uniform(0.9, 1.6, units), tau2=tau)
+    mean = model.mean - np.median(model.mean)
+    finest = min(bayes.STEP, 1 / np.sqrt(units)) * model.sd.min() / 4
+    grid = np.arange((mean - 10 * model.sd).min(), (mean + 10 * model.sd).max(), finest)
+    exact = bayes.few_ahead_on_one_grid(mean, model.sd, places, grid)
+    found = bayes.few_ahead(model.mean, model.sd, places)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("places", [1, 10])
+def test_nodes_that_are_left_out_would_add_nothing(places):
+    random = np.random.default_rng(places)
+    at = np.linspace(-6, 6, 200)
+    mean = np.sort(random.normal(0, 1.5, 40))[:, None]
+    chance = special.ndtr((mean - at) / 0.4)
+    mass = np.exp(-(((mean - at) / 0.4) ** 2) / 2)
+    every = np.sum(bayes.few_without_each(chance, places) * mass, axis=1)
+    left = bayes.Ahead(chance, mass).where_it_matters(places)
+    assert left.chance.shape[1] < chance.shape[1]
+    (found,) = bayes.mean_few([bayes.Ahead(chance, mass)], places)
+    np.testing.assert_allclose(found, every, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("start", [(0.3, -2.0), (0.0, 0.0), (5.0, 3.0)])
+def test_the_simplex_finds_the_point_that_scipys_finds(start):
+    def value(point):
+        x, y = point
+        return float((x - 0.7) ** 2 + 3 * (y + 1.2 - x * x) ** 2 + 0.1 * np.cos(3 * x))
+
+    options = {"xatol": 1e-4, "fatol": 1e-5}
+    of_scipy = optimize.minimize(value, start, method="Nelder-Mead", options=options)
+    found = lowest(lambda points: list(map(value, points)), start, within=1e-4, flat=1e-5)
+    assert found == tuple(of_scipy.x)
 
 
 @pytest.mark.slow
