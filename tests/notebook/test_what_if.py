@@ -170,14 +170,25 @@ def test_declared_trimming_can_be_taken_off(small, somebody):
     assert list(bench.usual_trials()["no trimming"]) == trial.steps
 
 
-@pytest.mark.parametrize(("language", "mark"), [("zh", "试算"), ("en", "trial")])
-def test_what_is_shown_is_marked_as_a_trial(bench, somebody, language, mark):
+@pytest.mark.parametrize(
+    ("language", "mark", "words"),
+    [
+        ("zh", "试算", ("线性化", "权数截到均值的 1.5 倍", "总体边际的最大偏离")),
+        (
+            "en",
+            "trial",
+            ("linearized", "weights cut at 1.5 times the mean", "largest miss of a margin"),
+        ),
+    ],
+)
+def test_what_is_shown_is_marked_as_a_trial_in_one_language(bench, somebody, language, mark, words):
     with use(language):
         shown = what_if.weighting(bench)
     assert f"【{mark}" not in shown.shown.value
     shown.controls["upper"].value = 1.5
     assert f"【{mark}" in shown.shown.value
-    assert "linearized" in shown.shown.value
+    assert [text for text in words if text not in shown.shown.value] == []
+    assert "trim 1.5 x mean" not in shown.shown.value
     shown.button.click()
     assert "bench.try_weighting(steps" in shown.code.value
     shown.controls["upper"].value = 1.75
