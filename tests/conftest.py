@@ -311,3 +311,13 @@ def side_by_side(found):
     barred = scores.barred()
     table["note"] = [barred[code].both if code in barred else "" for code in table["code"]]
     return table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
+
+
+def method_section(results, language):
+    """The section of the report that lists every declared convention, as a reader sees it."""
+    from satisfaction.publication.report import render
+    from satisfaction.publication.tables import tables_of
+
+    page = render(results, tables_of(results), language)
+    section = page[page.index('<section id="method">') :]
+    return html.unescape(re.sub("<[^>]+>", " ", section[: section.index("</section>")]))

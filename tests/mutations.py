@@ -125,8 +125,8 @@ FAULTS = (
     ),
     Fault(
         "variance: df counts strata of all",
-        "df[:, m] -= np.bincount(of_stratum",
-        "df[:, m] -= 0 * np.bincount(of_stratum",
+        "np.diff(psus.indptr) - np.diff(strata.indptr)",
+        "np.diff(psus.indptr) - 0 * np.diff(strata.indptr)",
         VARIANCE,
     ),
     Fault(
@@ -315,8 +315,8 @@ FAULTS = (
     ),
     Fault(
         "measures: rounding half up",
-        "(nw.col(numerator) * (2 * BILLIONTH) + nw.col(divisor)) // (nw.col(divisor) * 2)",
-        "(nw.col(numerator) * (2 * BILLIONTH)) // (nw.col(divisor) * 2)",
+        "(numerator * (2 * BILLIONTH) + divisor) // (divisor * 2)",
+        "(numerator * (2 * BILLIONTH)) // (divisor * 2)",
         MEASURES,
     ),
     Fault(
@@ -375,8 +375,8 @@ FAULTS = (
     ),
     Fault(
         "pairs: z in place of t",
-        "p_better = special.stdtr(pair_df, -t)",
-        "p_better = special.ndtr(-t)",
+        "below = special.stdtr(df[row, column], -size)",
+        "below = special.ndtr(-size)",
         RANKS,
     ),
     Fault(
@@ -480,8 +480,10 @@ FAULTS = (
     ),
     Fault(
         "probability: the unit counts itself",
-        "        ahead[other] = 0.0\n",
-        "",
+        '        few[unit] = np.einsum("kb,kb->b", before[unit], at_most[::-1])\n'
+        "        at_most = one_more(at_most, ahead[unit])\n",
+        "        at_most = one_more(at_most, ahead[unit])\n"
+        '        few[unit] = np.einsum("kb,kb->b", before[unit], at_most[::-1])\n',
         RANKS,
     ),
     Fault(

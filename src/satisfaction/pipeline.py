@@ -462,7 +462,7 @@ def rank_design(
         Of the estimates.
     """
     scored = _scored(survey, design, counted, variance, tell)
-    ranking = rank_areas(scored.survey, scored.estimates, one_grid=True)
+    ranking = rank_areas(scored.survey, scored.estimates)
     return Ranked(scored.survey, design, scored.estimates, ranking, scored.combined, scored.awaited)
 
 
@@ -593,16 +593,14 @@ def estimate_areas(
     return estimates
 
 
-def rank_areas(
-    survey: Survey, estimates: dict[str, Estimates], *, one_grid: bool = False
-) -> Ranking:
+def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     """Rank the areas by the questionnaire's ranked measure, under the declared rules; see `rank_by_rules`."""
     level = survey.ranked_level
     rules = survey.rules.ranking
     ranked = estimates[level].of(survey.ranked)
     floor = floored(survey, estimates, level)
     breaking = breaking_scores(rules, estimates[level])
-    ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking, one_grid=one_grid)
+    ranking = rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
     if survey.ranked in survey.composed:
         ranking = replace(ranking, options=replace(ranking.options, graded=False))
     return with_thresholds(ranking, survey, estimates)

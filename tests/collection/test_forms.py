@@ -14,8 +14,6 @@ from conftest import ROOT
 from satisfaction.collection.forms import questionnaire_yaml, write_forms, write_yaml
 from satisfaction.collection.forms.xlsform import (
     condition,
-    draft_xlsform,
-    is_foreign,
     read_xlsform,
     write_xlsform,
     xlsform_sheets,
@@ -373,9 +371,7 @@ CHOICES = [
 ]
 
 
-@pytest.fixture
-def foreign(tmp_path):
-    """A form as other people write one: groups, labels under other headings, codes that are words, no sheet of ours."""
+def test_a_form_of_other_people_is_refused_in_one_message(call, tmp_path):
     labels = ["label::English (en)", "label::Chinese"]
     sheets = {
         "survey": pd.DataFrame(SURVEY, columns=["type", "name", *labels, "relevant", "constraint"]),
@@ -383,57 +379,7 @@ def foreign(tmp_path):
         "settings": pd.DataFrame([("City survey", "City 1")], columns=["form_title", "form_id"]),
     }
     write_xlsx(sheets, tmp_path / "mine.xlsx")
-    return tmp_path / "mine.xlsx"
-
-
-@pytest.mark.parametrize(
-    ("language", "unread", "missing"),
-    [
-        ("zh", "题型 'decimal'", "缺少必填键 'low'"),
-        ("en", "Type 'decimal'", "Required key 'low' is missing"),
-    ],
-)
-def test_a_form_of_other_people_gives_a_draft_and_each_thing_to_be_declared_once(
-    foreign, call, language, unread, missing
-):
-    path = foreign.with_name("draft.yaml")
-    code, out, err = call("form", "--read", foreign, "--out", path, language=language)
-    assert code == 0
-    assert str(path) in out
-    lines = err.splitlines()[1:]
-    assert len(lines) == len(set(lines))
-    for part in (
-        "survey row 5",
-        f"survey row 8: {unread}",
-        f"survey row 7: {missing}",
-        "'source'",
-        "'ranked'",
-        "'roles'",
-    ):
-        assert sum(part in line for line in lines) == 1, part
-    assert "title" not in err
-
-
-def test_a_completed_draft_is_a_questionnaire(foreign):
-    text = draft_xlsform(foreign).text
-    for old, new in {
-        "source: {zh: 请写明来源, en: state the source}": "source: 测试",
-        "请填写, en: please fill in": "居民, en: residents",
-        "ranked: 请填写": "rates: {liked: {zh: 满意, en: liked, items: [overall], counts: [2]}}\nranked: liked",
-        "{respondent: 请填写, area: 请填写}": "{respondent: resp, area: heard}",
-        "zh: 子女, en: Children": "zh: 子女, en: Children, low: 0, high: 20",
-    }.items():
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    path = foreign.with_name("done.yaml")
-    path.write_text(text, encoding="utf-8")
-    found = read_questionnaire(path)
-    assert (found.reference, found.title.zh) == ("city-1@1", "City survey")
-    assert (found.items["heard"].zh, found.items["heard"].en) == ("听说过吗", "Heard?")
-    assert found.answers("heard")[1].aliases == ["yes"]
-    assert (found.items["age"].low, found.items["age"].high) == (18, 99)
-
-
-def test_a_form_written_here_is_no_draft(unchanged, tmp_path):
-    write_xlsform(unchanged.questionnaire, tmp_path / "own.xlsx")
-    assert not is_foreign(tmp_path / "own.xlsx")
+    code, out, err = call("form", "--read", tmp_path / "mine.xlsx")
+    assert (code, out) == (2, "")
+    assert "[Q202]" in err
+    assert "not written by `satisfaction form`" in err

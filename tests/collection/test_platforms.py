@@ -7,6 +7,7 @@ import io
 import os
 import random
 import tempfile
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +24,7 @@ from satisfaction.collection.platforms import PLATFORMS, SHAPES, read_exports
 from satisfaction.collection.platforms.export import EMPTY, NOTES, SKIPPED, iso_time, seconds
 from satisfaction.collection.platforms.header import find_header
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.grids import read_grids
+from satisfaction.foundation.grids import read_grids, refuse_unplaced_errors
 
 HERE = Path(make.__file__).parent
 IEHFC = Path(__file__).parents[1] / "data" / "iehfc" / "LWH_FUP2_raw.csv"
@@ -63,7 +64,7 @@ FAULTS = {
 
 
 def read(name):
-    return read_exports(HERE / name)[0]
+    return read_exports(ROOT / "tests" / "data" / "error_cells" / name)[0]
 
 
 def columns(export):
@@ -300,6 +301,48 @@ def test_a_date_question_is_not_suspect(tmp_path):
     ]
 
 
+def test_days_spelt_in_several_ways_are_one_column_of_days(tmp_path):
+    rows = [["day"], ["2026年9月18日"], ["2026.9.19"], ["20260920"], ["2026-09-21"], ["9月30日"]]
+    (tmp_path / "t.csv").write_text(make.delimited(rows), encoding="utf-8")
+    assert [note.rule for note in read_exports(tmp_path / "t.csv")[0].notes] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "in_china"),
+    [
+        ("2026-07-05T20:00:00Z", "2026-07-06T04:00:00+08:00"),
+        ("2026-07-05T20:00:00.250+00:00", "2026-07-06T04:00:00+08:00"),
+        ("2026-07-05T20:00:00+08:00", "2026-07-05T20:00:00+08:00"),
+        ("2026-07-05T25:00:00Z", "2026-07-05T25:00:00Z"),
+    ],
+)
+def test_a_moment_in_universal_time_is_shown_by_the_clock_in_china(written, in_china):
+    assert iso_time(written) == in_china
+
+
+@pytest.mark.parametrize("name", ["errors.xls", "errors.ods"])
+def test_errors_in_cells_of_an_old_workbook_are_refused_and_no_empty_answers(name):
+    with pytest.raises(InputFileError, match="F447") as stop:
+        read_exports(ROOT / "tests" / "data" / "error_cells" / name)
+    assert "2 cells show errors" in stop.value.en
+
+
+def test_errors_in_cells_of_a_binary_workbook_are_counted():
+    def record(kind, body):
+        return bytes(kind) + bytes([len(body)]) + body
+
+    cell = bytes(8)
+    sheet = record([0], bytes(17)) + record([2], cell + bytes(4)) + record([3], cell + b"\x2a")
+    sheet += record([0x94, 0x01], bytes(3)) + record([11], cell + b"\x07" + bytes(10))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("xl/worksheets/sheet1.bin", sheet)
+        archive.writestr("xl/worksheets/sheet2.bin", record([2], cell + b"\x03\x0b\x03\x0b"))
+    with pytest.raises(InputFileError, match="F447") as stop:
+        refuse_unplaced_errors(packed.getvalue(), where="a.xlsb")
+    assert "2 cells show errors" in stop.value.en
+
+
 def test_names_that_stand_twice_never_share_a_key(tmp_path):
     (tmp_path / "t.csv").write_text("a,a#2,a,a,\n1,2,3,4,\n", encoding="utf-8")
     (export,) = read_exports(tmp_path / "t.csv")
@@ -322,7 +365,7 @@ def test_durations_are_seconds(text, expected):
     ("text", "expected"),
     [
         ("2026/9/18 19:20:55", "2026-09-18T19:20:55"), ("2026/9/8", "2026-09-08"), ("2026年9月8日 7:05", "2026-09-08T07:05:00"),
-        ("2026-09-18T01:02:03.000Z", "2026-09-18T01:02:03.000Z"), ("2026-09-18 01:02:03.25", "2026-09-18T01:02:03"), ("2026/2/30", None),
+        ("2026-09-18T01:02:03.000Z", "2026-09-18T09:02:03+08:00"), ("2026-09-18 01:02:03.25", "2026-09-18T01:02:03"), ("2026/2/30", None),
         ("2026/9/18 25:00:00", None), ("9/18/2026", None), ("", None),
         ("2026/9/18 下午 3:20:11", "2026-09-18T15:20:11"), ("2026年9月8日上午9:05", "2026-09-08T09:05:00"), ("2026/9/18 下午15:20", "2026-09-18T15:20:00"),
         ("2026-09-18 3:20:11 PM", "2026-09-18T15:20:11"), ("2026/9/18 上午 12:05", "2026-09-18T00:05:00"), ("2026/9/18 12:05 pm", "2026-09-18T12:05:00"),

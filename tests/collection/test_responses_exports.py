@@ -388,6 +388,21 @@ def test_counts_by_area_and_interviewer_add_up(small):
     assert found.by_interviewer.set_index("value").loc["I9", "rejected"] == 1
 
 
+def test_the_same_file_again_is_no_fault_of_its_interviewers_and_areas(small):
+    small.change(sex="", interviewer="I9")
+    (small.csv.parent / "again.csv").write_bytes(small.csv.read_bytes())
+    found = load_responses(small.read())
+    assert found.summary["rejected"].sum() == 121
+    faulty = found.by_interviewer[found.by_interviewer["rejected"] > 0]
+    assert faulty[["value", "rows", "rejected"]].to_numpy().tolist() == [["I9", 1, 1]]
+    assert found.by_area["rejected"].sum() == 1
+
+
+def test_a_moment_in_universal_time_is_of_the_day_it_is_in_china(small):
+    small.change(day="2026-04-09T17:30:00Z")
+    assert load_responses(small.read()).accepted["day"].iloc[0] == "2026-04-10"
+
+
 def test_a_row_without_an_interviewer_counts_for_none(small):
     last = load_responses(small.read()).by_interviewer.set_index("value")["rows"]
     small.change(interviewer="")

@@ -612,6 +612,27 @@ def test_a_respondent_below_a_title_that_is_merged_over_two_columns_is_no_title(
     assert len(load_responses(small.read()).accepted) == len(rows)
 
 
+def test_text_below_a_title_merged_to_the_right_edge_rejects_no_row(small):
+    import xlsxwriter
+
+    rows = small.rows()
+    small.csv.unlink()
+    with xlsxwriter.Workbook(str(small.csv.with_suffix(".xlsx"))) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, list(rows))
+        width = len(rows.columns)
+        sheet.merge_range(0, width, 0, width + 2, "备注")
+        for place, record in enumerate(rows.itertuples(index=False), start=1):
+            sheet.write_row(place, 0, record)
+        sheet.write_row(4, width, ["补访", "", "两次"])
+    small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
+    found = load_responses(small.read())
+    assert len(found.accepted) == len(rows)
+    assert notes(found, "F201") == []
+    unnamed = found.columns[found.columns["how"] == ""]["column"]
+    assert f"#{width + 3}" in unnamed.to_list()
+
+
 def test_a_missing_option_column_is_refused_with_its_name(small):
     rows = split_rows(small, "核心价值观-{zh}", ("1", "0"), without=3)
     small.write(rows)

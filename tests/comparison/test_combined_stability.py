@@ -217,23 +217,9 @@ def acting_on(studied, measure, below):
 def test_a_study_without_the_thresholds_of_the_list_says_so_first_and_names_who_differs(studied):
     acted = acting_on(studied, "combined", 200.0)
     parts = combined_components(acted, draws=8)
-    assert parts.lines is None
     names = acted.survey.area_names()
     by_rank = set(acted.ranking.summary.listed)
     note = parts.notes[0].in_language("en")
     assert "by rank alone" in note
     for code in COUNTIES:
         assert (names[code].in_language("en") in note) == (code not in by_rank)
-
-
-def test_the_list_of_the_combined_score_follows_a_measure_of_the_survey(studied):
-    level = studied.results.estimates["county"].of("satisfaction").table.set_index("county")
-    line = float(level["estimate"].min()) + 1e-6
-    parts = combined_components(acting_on(studied, "satisfaction", line), draws=64)
-    published = parts.lines.listing[0, 0]
-    assert [code for code, below in zip(parts.areas, published, strict=True) if below] == [
-        level["estimate"].idxmin()
-    ]
-    lowest = parts.areas.index(level["estimate"].idxmin())
-    assert 0.2 < parts.lines.listing[0, 1:, lowest].mean() < 0.8
-    assert "thresholds included" in parts.notes[0].en

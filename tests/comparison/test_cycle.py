@@ -153,7 +153,7 @@ def test_pages_say_what_the_step_rests_on_and_what_is_established(year, call, tm
     assert "连续 2 期列入名单（2026Q1、2026Q2）" in report
     assert "依规则：达到；依数据：已确认" in report
     assert "以往一期 2026Q1：w2026q1，结果文件" in report
-    call("report", year.folders["2026Q3"], "--level", "county", "--out", tmp_path / "pages")
+    call("report", year.folders["2026Q3"], "--out", tmp_path / "pages")
     page = (tmp_path / "pages" / "zh" / f"{FIRST}.html").read_text(encoding="utf-8")
     assert "摘牌需连续 1 期不在名单，且名次不低于第 2 名" in page
     assert "自 2026Q1 起列入名单，现已连续 1 期不在名单，本期第 1 名" in page

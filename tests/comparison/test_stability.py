@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 from tests.ranking.test_list_action import acting
 
-from conftest import joined
+from conftest import COUNTIES, joined
 from satisfaction import run
 from satisfaction.comparison.stability import (
     FACTORS,
@@ -224,48 +223,13 @@ def test_areas_of_which_an_error_is_lent_are_named(results):
 # ---- thresholds that act on the list
 
 
-def studied_list(results, draws=800):
-    """Study the ranked index with sampling error alone, on the list that the rules make."""
-    parts = components_of(results, draws=draws)
-    world = make_world(
-        parts.scores, parts.errors, parts.weights, choices=ONLY_DECLARED, lines=parts.lines
-    )
-    found = stability(world, parts.areas, bottom=1, base=512)
-    return parts, found, found.table.set_index("area")
-
-
-def test_the_list_is_the_one_that_thresholds_make(results):
-    alone = acting(results, [], list_size=1).ranking.table.set_index("unit")
-    best = alone["rank"].astype(float).idxmin()
-    worst = alone["rank"].astype(float).idxmax()
-    floor = floored(results.survey, results.estimates, "county", "satisfaction").estimates.table
-    of_best = floor.set_index("county").loc[best]
-    line = float(of_best["estimate"] + of_best["se"] / 2)
-    acted = acting(results, [("satisfaction", line, "listed")], list_size=1)
-    parts, found, table = studied_list(acted)
-    published = acted.ranking.table.set_index("unit")["listed"]
-    assert (table["choices_list"] == 1).to_dict() == (published.loc[table.index] == "yes").to_dict()
-    assert found.summary["on_list"] == (published == "yes").sum()
-    # seldom last, so on the list where the figure falls below the line
-    assert table.loc[best, "sampling_list"] == pytest.approx(stats.norm.cdf(0.5), abs=0.06)
-    assert "thresholds included (Satisfaction" in joined(parts.notes).en
-    of_worst = results.estimates["county"].of("awareness").table.set_index("county").loc[worst]
-    spared = acting(
-        results, [("awareness", float(of_worst["estimate"]) - 1e-9, "spared")], list_size=1
-    )
-    parts, _found, table = studied_list(spared)
-    assert table.loc[worst, "choices_list"] == 0
-    place = parts.areas.index(worst)
-    below = ~parts.lines.sparing[0, 1:, place]
-    assert below.mean() == pytest.approx(0.5, abs=0.06)
-    drawn = np.clip(parts.scores[0] + parts.errors, 0, 100) @ parts.weights
-    by_hand = np.mean((drawn.argmin(axis=1) == place) & below)
-    assert table.loc[worst, "sampling_list"] == pytest.approx(by_hand, abs=0.05)
-
-
-def test_ranks_do_not_move_by_thresholds(results):
-    plain = studied_list(acting(results, [], list_size=1), draws=16)[2]
-    acted = studied_list(acting(results, [("awareness", 0.9, "listed")], list_size=1), draws=16)[2]
-    ranks = [column for column in plain if not column.endswith("_list")]
-    assert plain[ranks].equals(acted[ranks])
-    assert (acted["sampling_list"] >= plain["sampling_list"]).all()
+def test_a_study_says_that_thresholds_which_act_on_the_list_take_no_part(results):
+    alone = acting(results, [], list_size=1)
+    assert components_of(alone, draws=8).notes == ()
+    everybody = acting(results, [("awareness", 0.99, "listed")], list_size=1)
+    notes = joined(components_of(everybody, draws=8).notes).en
+    assert "by rank alone" in notes
+    names = results.survey.area_names()
+    by_rank = set(everybody.ranking.summary.listed)
+    for code in COUNTIES:
+        assert (names[code].in_language("en") in notes) == (code not in by_rank)

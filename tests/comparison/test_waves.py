@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -26,7 +27,7 @@ from satisfaction.comparison.changes import (
 )
 from satisfaction.comparison.sides import estimates_of, read_in_order
 from satisfaction.comparison.wave_files import export_change
-from satisfaction.comparison.wave_pages import _change_cells
+from satisfaction.comparison.wave_pages import change_pages
 from satisfaction.comparison.words import change_lines, rank_as_printed, rolling_lines
 from satisfaction.declarations.items import ComparableVersion
 from satisfaction.estimation.change import combine_waves
@@ -145,9 +146,9 @@ def test_a_probability_of_a_rise_has_its_range(pair, measure):
     assert wide.any()
     assert set(RISE_RANGE) <= set(most_improved(table))
     row = table[wide].iloc[0].to_dict()
-    cells = _change_cells(found, row, tested=True)
+    page = html.unescape(change_pages(found)["change.html"])
     ends = [probability(row[name]) for name in RISE_RANGE[:2]]
-    assert f"{probability(row['probability_rise'])} ({' – '.join(ends)})" in cells
+    assert f">{probability(row['probability_rise'])} ({' – '.join(ends)})</td>" in page
 
 
 def test_ranks_and_sets_are_those_each_wave_publishes(pair, small_change):

@@ -15,6 +15,7 @@ import item_trees
 from conftest import COUNTIES, side_by_side
 from satisfaction.comparison.assessments import assessments_of
 from satisfaction.comparison.combined import combine
+from satisfaction.composite.components import scored_trees
 from satisfaction.composite.ledger import WavePoints, followed, ledger
 from satisfaction.composite.scores import combined_scores
 from satisfaction.composite.tree_draws import (
@@ -30,6 +31,7 @@ from satisfaction.composite.tree_scores import Measured, based_points, score_tre
 from satisfaction.composite.tree_tables import (
     class_sums,
     department_sums,
+    leaf_table,
     level_sums,
     lost_entries,
     most_lost,
@@ -61,7 +63,7 @@ def wave(small_template, tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(wave):
     results, folder = wave
-    return assessments_of(results.survey, folder / "combined.yaml", results=results)
+    return assessments_of(results, folder / "combined.yaml")
 
 
 def flat(items, **keys) -> Assessment:
@@ -415,8 +417,8 @@ def test_points_that_a_mark_decides_count_by_the_probability_of_passing():
 def test_the_same_seed_gives_the_same_draws_and_another_other_ones(wave, found):
     results, folder = wave
     path = folder / "combined.yaml"
-    again = assessments_of(results.survey, path, results=results)
-    other = assessments_of(results.survey, path, results=results, seed=2)
+    again = assessments_of(results, path)
+    other = assessments_of(results, path, seed=2)
     assert (again.drawn.scores == found.drawn.scores).all()
     assert (other.drawn.scores != found.drawn.scores).any()
     pd.testing.assert_frame_equal(again.drawn_table, found.drawn_table)
@@ -438,9 +440,7 @@ def test_without_marks_the_draws_are_those_of_the_standard_error(wave, tmp_path)
     tree = "title: {zh: 测, en: T}\nsource: test\nitems:\n  a: {zh: 甲, en: A, points: 10}\n"
     (tmp_path / "tree.yaml").write_text(tree, encoding="utf-8")
     (tmp_path / "lost.csv").write_text("code,item,points,reason\n990101,a,3,x\n", encoding="utf-8")
-    drawn = assessments_of(
-        results.survey, tmp_path / "combined.yaml", results=results, draws=40_000
-    )
+    drawn = assessments_of(results, tmp_path / "combined.yaml", draws=40_000)
     by_se = side_by_side(combine(results, tmp_path / "combined.yaml"))
     by_se = by_se.set_index("code").loc[list(COUNTIES)]
     table = drawn.drawn_table.set_index("code")
@@ -485,14 +485,12 @@ def test_a_precondition_acts_where_it_is_not_met_and_only_there(tmp_path):
 
 def test_without_the_survey_its_items_are_awaited_and_nothing_is_lost_by_them(wave):
     results, folder = wave
-    without = assessments_of(results.survey, folder / "combined.yaml")
-    table = without.trees[0].tables["scores"]
-    assert table["score"].isna().all()
-    assert without.drawn is None
-    assert len(without.drawn_table) == 0
-    standards = without.trees[0].tables["standards"]
+    inputs = read_combined_inputs(folder / "combined.yaml", areas=results.survey.areas)
+    (scores,) = scored_trees(results.survey, inputs, {}).values()
+    assert class_sums(scores, level=0.95)["score"].isna().all()
+    standards = leaf_table(scores)
     assert set(standards.loc[standards["error"] == "awaited", "item"]) == set(item_trees.MEASURED)
-    assert without.trees[0].tables["departments"]["lost"].isna().sum() > 0
+    assert department_sums(scores)["lost"].isna().sum() > 0
 
 
 # ---- the ledger
@@ -674,10 +672,8 @@ def test_refused_rows_are_numbered_as_in_the_file_empty_ones_counted(tmp_path):
     assert refused.value.where == f"{path} row 5"
 
 
-def test_too_few_draws_and_missing_tables_are_refused(wave, tmp_path):
+def test_missing_tables_are_refused(wave, tmp_path):
     results, folder = wave
-    with pytest.raises(SatisfactionError, match="K378"):
-        assessments_of(results.survey, folder / "combined.yaml", results=results, draws=1999)
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     text = (tmp_path / "combined.yaml").read_text(encoding="utf-8")
@@ -685,7 +681,7 @@ def test_too_few_draws_and_missing_tables_are_refused(wave, tmp_path):
         text.replace("    sites: sites.csv\n", ""), encoding="utf-8"
     )
     with pytest.raises(SatisfactionError, match="K381"):
-        assessments_of(results.survey, tmp_path / "combined.yaml", results=results)
+        assessments_of(results, tmp_path / "combined.yaml")
 
 
 # ---- the combined ranking by draws
@@ -878,7 +874,7 @@ def written(small_template, tmp_path_factory):
     folder = root / "surveys" / "wave"
     item_trees.write_files(folder)
     survey = read_survey(folder)
-    made = assessments_of(survey, folder / "combined.yaml", results=run(survey))
+    made = assessments_of(run(survey), folder / "combined.yaml")
     return export_assessments(made)
 
 
@@ -940,11 +936,11 @@ def test_pages_stand_in_one_language_and_say_what_the_errors_leave_out(written):
         assert "cannot be decided" not in chinese
 
 
-def test_the_command_writes_the_set_and_says_what_is_awaited(small, call):
+def test_the_command_writes_the_set_and_says_what_was_assessed(small, call):
     item_trees.write_files(small.folder)
-    code, out, err = call("assessment", small.folder, "--without-survey")
+    code, out, err = call("assessment", small.folder)
     assert (code, err) == (0, "")
-    assert "awaited, so 4 areas have no score: s000, s001" in out
+    assert "combined score: 4000 draws (seed 1)" in out
     (folder,) = small.folder.glob("out/*-assessment")
     assert {
         "system_sums.csv",
@@ -953,9 +949,6 @@ def test_the_command_writes_the_set_and_says_what_is_awaited(small, call):
         "system.xlsx",
         "index.html",
     } <= {path.name for path in folder.iterdir()}
-    code, out, err = call("assessment", small.folder, "--draws", "10")
-    assert code == 2
-    assert "K378" in err
 
 
 # ---- verified
@@ -973,7 +966,7 @@ def test_a_set_with_the_surveys_figures_is_written_again_identical(written):
 
 def test_verify_tells_an_edited_a_forged_and_an_outdated_assessment_apart(small, call):
     item_trees.write_files(small.folder)
-    call("assessment", small.folder, "--without-survey")
+    call("assessment", small.folder)
     (folder,) = small.folder.glob("out/*-assessment")
     code, out, err = call("verify", folder)
     assert (code, err) == (0, "")

@@ -187,7 +187,8 @@ def of_priors(sample: Sample) -> dict[str, Array]:
     for prior in rates.RATES:
         model = rates.fit(prior, sample.rate, sample.se, sample.df)
         by_prior[prior] = model.probability_bottom(BOTTOM)
-    bounded = rates.fit_bounded(sample.rate, sample.se, sample.df)
+    counts = rates.effective_counts(sample.rate, sample.se, sample.df)
+    bounded = rates.fit_bounded(counts)
     by_prior[BOUNDED] = bounded.probability_bottom(BOTTOM)
     return by_prior
 
@@ -264,7 +265,8 @@ def counted(sample: Sample, rate: Array, by_model: dict[str, Array]) -> dict[str
     last = np.zeros(COUNTIES, dtype=bool)
     last[np.argsort(rate)[:BOTTOM]] = True
     equal = None
-    if rates.may_be_equal(sample.rate, sample.se, sample.df):
+    counts_of_sample = rates.effective_counts(sample.rate, sample.se, sample.df)
+    if rates.may_be_equal(counts_of_sample):
         equal = BOTTOM / COUNTIES
     compared = [by_model[prior] for prior in (*rates.RATES, BOUNDED)]
     flagged = rates.compared_lists(by_model[rates.DEFAULT], compared, equal=equal).depends

@@ -22,6 +22,7 @@ from satisfaction.foundation.errors import (
     ResponsesError,
     SurveyError,
 )
+from satisfaction.foundation.tables import read_table, write_csv
 from satisfaction.foundation.yaml import read_yaml, validated, yaml_text
 
 
@@ -126,6 +127,33 @@ def test_a_population_that_is_no_count_is_refused(small, value):
     small.edit("county_sex.csv", "990101,2,41000", f"990101,2,{value}")
     with pytest.raises(SurveyError, match=r"S133[\s\S]*rows? 3"):
         small.read()
+
+
+@pytest.mark.parametrize("value", ["many", "-5", "", "41,000", "12%"])
+def test_a_frame_with_what_is_no_count_is_refused(small, value):
+    frame = read_table(small.folder / "frame.csv")
+    frame.loc[1, "population"] = value
+    write_csv(frame, small.folder / "frame.csv")
+    with pytest.raises(SurveyError, match=r"S133[\s\S]*rows? 3"):
+        small.read()
+
+
+@pytest.mark.parametrize("population", ["as it was", "1"])
+def test_a_stratum_that_stands_twice_in_the_frame_is_not_counted_twice(small, population):
+    frame = read_table(small.folder / "frame.csv")
+    again = frame[:1]
+    if population != "as it was":
+        again = again.assign(population=population)
+    write_csv(pd.concat([frame, again]), small.folder / "frame.csv")
+    with pytest.raises(SurveyError, match=rf"S134[\s\S]*rows? {len(frame) + 2}"):
+        small.read()
+
+
+def test_parts_of_a_stratum_that_another_column_tells_apart_are_a_frame(small):
+    frame = read_table(small.folder / "frame.csv")
+    parts = pd.concat([frame.assign(village="A"), frame.assign(village="B")])
+    write_csv(parts, small.folder / "frame.csv")
+    assert len(small.read().frame) == 2 * len(frame)
 
 
 def test_refused_rows_are_numbered_as_in_the_file_empty_ones_counted(tmp_path):

@@ -112,8 +112,8 @@ def test_it_states_its_conventions(province, selection):
 @pytest.mark.parametrize(
     ("given_contrasts", "options", "code"),
     [
-        ({}, {}, "E149"),
-        ({"nothing": {0: 0.0}}, {}, "E149"),
+        ({}, {}, "E388"),
+        ({"nothing": {0: 0.0}}, {}, "E388"),
         ({"unknown": {(9, "index"): 1.0}}, {}, "E112"),
         ({"a": {0: 1.0}}, {"statistic": "t"}, "E140"),
     ],

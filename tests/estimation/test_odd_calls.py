@@ -15,6 +15,7 @@ from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.hypothesis_tests import wald
 from satisfaction.estimation.pairs import all_pairs
 from satisfaction.estimation.regression import regression
+from satisfaction.foundation.errors import WeightsError
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
@@ -166,24 +167,21 @@ def test_a_series_is_a_margin():
     wanted = calibrate(
         design(), {"sex": population("sex").to_dict(), "age": population("age").to_dict()}
     ).weights
-    found = calibrate(
-        design(), {"sex": population("sex"), "age": population("age").to_frame()}
-    ).weights
+    found = calibrate(design(), {"sex": population("sex"), "age": population("age")}).weights
     np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("form", ["series", "frame", "table"])
-def test_a_series_of_two_levels_is_a_crossed_margin(form):
+def test_a_series_of_two_levels_is_a_crossed_margin():
     crossed = population("sex", "age")
-    margin = {
-        "series": crossed,
-        "frame": crossed.to_frame(),
-        "table": crossed.reset_index()[["age", "w", "sex"]],
-    }[form]
     wanted = calibrate(design(), {("sex", "age"): crossed.to_dict()}, method="poststratify").weights
-    np.testing.assert_array_equal(
-        calibrate(design(), {("sex", "age"): margin}, method="poststratify").weights, wanted
-    )
+    found = calibrate(design(), {("sex", "age"): crossed}, method="poststratify").weights
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_table_is_turned_into_a_margin_first():
+    margin = population("sex").to_frame()
+    with pytest.raises(WeightsError, match="W381"):
+        calibrate(design(), {"sex": margin})
 
 
 def test_a_numpy_total_is_a_total():

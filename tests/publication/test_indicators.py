@@ -138,9 +138,7 @@ def test_the_survey_may_declare_the_overall_rate_of_a_questionnaire_that_does_no
 
 
 def test_an_area_page_says_why_no_topic_is_strong_or_weak(small, call):
-    code, _, _ = call(
-        "report", undeclared(small).folder, "--out", small.root / "pages", "--language", "zh"
-    )
+    code, _, _ = call("report", undeclared(small).folder, "--out", small.root / "pages")
     page = (small.root / "pages" / "zh" / "990101.html").read_text(encoding="utf-8")
     assert code == 0
     assert "未声明总体评价的率" in page

@@ -612,7 +612,8 @@ def test_targets_of_a_ranked_rate_have_the_range_of_the_list(small):
     assert row[RANGE_MET[0]] == pytest.approx(named["probability_low"])
     assert row[RANGE_MET[1]] == pytest.approx(named["probability_high"])
     assert row["model_dependent"] == ("yes" if named["model_dependent"] else "no")
-    assert (row[RANGE_MET[0]] <= row["probability"]) and (row["probability"] <= row[RANGE_MET[1]])
+    assert row[RANGE_MET[0]] <= row["probability"]
+    assert row["probability"] <= row[RANGE_MET[1]]
 
 
 def test_open_links_decide_no_target_and_no_threshold(small):
@@ -742,7 +743,7 @@ def test_waves_in_a_row_are_counted_back_from_this_one(
         "2025T1,990101,1,no,,,\n"
     ]
     survey = declare(small, STEPS % 2, table=HISTORY + "".join(rows)).read()
-    table = escalation_table(survey, results.ranking)
+    table = escalation_table(survey, results.ranking, results.estimates)
     assert table[["code", "listed_in_a_row", "tied_waves", "step_en"]].to_numpy().tolist() == [
         [code, run_length, tied, step]
     ]
@@ -792,7 +793,7 @@ def test_a_gap_that_is_declared_with_its_reason_is_counted_across(small, results
         small, "2026Q2", now="2026Q4", gaps=", gaps: [{wave: 2026-Q3, source: 未开展 not held}]"
     )
     small.edit("history.csv", "990101", last_of(results))
-    table = escalation_table(small.read(), results.ranking)
+    table = escalation_table(small.read(), results.ranking, results.estimates)
     assert table["listed_in_a_row"].tolist() == [2]
 
 
@@ -811,13 +812,13 @@ def test_names_that_do_not_tell_their_order_need_a_word_about_gaps(small):
 def test_a_first_step_after_several_waves_is_not_reached_by_one(small, results):
     steps = "escalation: {steps: [{listed_in_a_row: 3, zh: 约谈, en: talk}], source: x}\n"
     survey = declare(small, steps, table=history()).read()
-    table = escalation_table(survey, results.ranking)
+    table = escalation_table(survey, results.ranking, results.estimates)
     reached = table["listed_in_a_row"] >= 3
     assert (table["step_en"] == np.where(reached, "talk", "")).all()
 
 
 def test_without_escalation_there_are_no_steps(unchanged, results):
-    assert len(escalation_table(unchanged, results.ranking)) == 0
+    assert len(escalation_table(unchanged, results.ranking, results.estimates)) == 0
 
 
 def test_paths_hold_the_history_and_this_wave(small, results):
@@ -873,7 +874,7 @@ def test_the_shipped_rules_give_every_table_its_rows_and_its_mark(province):
         "within": (within_table(survey, estimates, rankings), 97),
         "targets": (targets_table(survey, ranking, rankings), 4),
         "thresholds": (thresholds_table(survey, estimates), 88),
-        "escalation": (escalation_table(survey, ranking), 10),
+        "escalation": (escalation_table(survey, ranking, estimates), 10),
         "paths": (paths_table(survey, estimates, ranking), 176),
     }
     assert {name: len(table) for name, (table, _) in made.items()} == {

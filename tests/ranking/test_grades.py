@@ -16,6 +16,7 @@ from tests.coverage_study import score_grades
 
 from satisfaction import rank
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import Text
 from satisfaction.publication.clauses import ground_of, ranked_unit
 from satisfaction.ranking import grades, rates
 from satisfaction.ranking.grades import less_sure
@@ -311,13 +312,17 @@ def published(ranking) -> pd.DataFrame:
     """A ranking with the columns that sentences need, grades at the end."""
     table = ranking.table.rename(columns={"unit": "code"})
     listed = [("yes" if unit in ranking.summary["listed"] else "no") for unit in table["code"]]
-    table = table.assign(name_zh="甲县", name_en="Alpha", n=200, listed=listed)
+    table = table.assign(
+        name_zh="甲县", name_en="Alpha", n=200, listed=listed, side="last", mark=""
+    )
     return table.assign(grade=ranking.grades().table["grade"])
 
 
 def test_a_sentence_names_the_grade_and_its_promise():
     ranking = rank([90.0, 80.0, 79.9, 60.0], se=[1.0] * 4, bottom=1)
-    ground = ground_of(published(ranking), ranking.summary, kind="index", measure=None)
+    ground = ground_of(
+        published(ranking), ranking.summary, kind="index", measure=Text("得分", "the score")
+    )
     said = ranked_unit(ground, ground.rows[3], level_with=0)
     assert "分档为第 3 档（共 3 档，第 1 档最好）" in said.zh
     assert "分出先后的成对比较中预计至多 5% 颠倒" in said.zh
@@ -327,5 +332,7 @@ def test_a_sentence_names_the_grade_and_its_promise():
 
 def test_a_sentence_says_where_no_grades_can_be_told():
     ranking = rank([80.0, 80.1, 79.9], se=[5.0] * 3, bottom=1)
-    ground = ground_of(published(ranking), ranking.summary, kind="index", measure=None)
+    ground = ground_of(
+        published(ranking), ranking.summary, kind="index", measure=Text("得分", "the score")
+    )
     assert "各单位同在一档" in ranked_unit(ground, ground.rows[0], level_with=0).zh

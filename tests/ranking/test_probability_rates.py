@@ -10,6 +10,7 @@ from scipy import special
 from coverage_study import rate_priors
 from satisfaction import SurveyDesign, estimate, rank
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import Text
 from satisfaction.publication.clauses import ground_of, ranked_unit
 from satisfaction.ranking import rates
 from satisfaction.ranking.rank import of_rates
@@ -181,7 +182,7 @@ def test_with_two_ends_the_last_ones_are_told_apart_less_surely():
     rate = random.binomial(BINOMIAL, true) / BINOMIAL
     se = np.sqrt(rate * (1 - rate) / BINOMIAL)
     df = np.full(88, 30.0)
-    bounded = rates.fit_bounded(rate, se, df).probability_bottom(10)
+    bounded = rates.fit_bounded(rates.effective_counts(rate, se, df)).probability_bottom(10)
     normal = rates.fit("arcsine", rate, se, df).probability_bottom(10)
     assert bounded.sum() == pytest.approx(10, abs=0.02)
     lowest = np.argsort(rate)[:3]
@@ -198,10 +199,10 @@ def test_with_two_ends_the_last_ones_are_told_apart_less_surely():
 def test_a_smaller_rate_may_be_the_better_one_with_two_ends_too():
     _, rate, se = drawn(6)
     df = np.full(88, 30.0)
-    turned = rates.fit_bounded(1 - rate, se, df, sign=-1.0)
+    turned = rates.fit_bounded(rates.effective_counts(1 - rate, se, df), sign=-1.0)
     np.testing.assert_allclose(
         turned.probability_bottom(10),
-        rates.fit_bounded(rate, se, df).probability_bottom(10),
+        rates.fit_bounded(rates.effective_counts(rate, se, df)).probability_bottom(10),
         atol=2e-3,
     )
 
@@ -296,8 +297,8 @@ def test_where_priors_disagree_it_is_said():
     assert all(unit in notes for unit in named)
     table = ranking.table.rename(columns={"unit": "code"})
     table["model_dependent"] = table["model_dependent"].map({True: "yes", False: "no"})
-    table = table.assign(name_zh="甲县", name_en="Alpha", n=250, listed="no")
-    ground = ground_of(table, ranking.summary, kind="rate", measure=None)
+    table = table.assign(name_zh="甲县", name_en="Alpha", n=250, listed="no", side="last", mark="")
+    ground = ground_of(table, ranking.summary, kind="rate", measure=Text("得分", "the score"))
     row = next(row for row in ground.rows if row["code"] == named[0])
     said = ranked_unit(ground, row, level_with=0)
     assert f"在 {row['probability_low']:.2f} 与 {row['probability_high']:.2f} 之间" in said.zh
@@ -326,7 +327,7 @@ def test_where_rates_may_all_be_equal_a_high_probability_depends_on_the_model(se
 
 def test_where_rates_clearly_differ_that_they_are_equal_is_not_compared():
     true, rate, se = drawn(4, spread=1.0)
-    assert not rates.may_be_equal(rate, se, np.full(len(true), np.inf))
+    assert not rates.may_be_equal(rates.effective_counts(rate, se, np.full(len(true), np.inf)))
     table = rank(rate, se, prior="logit").table
     assert table["probability_high"].min() < 0.01
 

@@ -136,6 +136,14 @@ def test_scores_a_billionth_apart_are_not_ties_and_nothing_is_rounded():
     assert rank([1.0, 1.0 + 2e-9, 0.5], [0.1] * 3, bottom=1).table["rank"].tolist() == [2, 1, 3]
 
 
+@pytest.mark.parametrize("selection", ["probability", "quota"])
+def test_a_unit_without_an_estimate_has_no_standard_error(selection):
+    scores = [90.0, np.nan, 70.0, 60.0]
+    ranked = [True, False, True, True]
+    rk = rank(scores, [1.0, 0.0, 1.0, 1.0], bottom=1, ranked=ranked, selection=selection)
+    assert np.isnan(rk.table["se"][1])
+
+
 def test_units_not_ranked_keep_their_row_and_do_not_count():
     taking_part = np.arange(7) != 2
     scores, se = np.insert(SCORES, 2, np.nan), np.insert(SE, 2, np.nan)

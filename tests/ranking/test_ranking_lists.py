@@ -11,7 +11,7 @@ from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import membership
 from satisfaction.ranking import pairs as order
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.critical_values import range_p_value, range_quantile, range_quantiles
+from satisfaction.ranking.critical_values import range_p_value, range_quantiles
 from satisfaction.ranking.membership import Membership, decide
 from satisfaction.ranking.pairs import RULES, SHARES, compare_units, others
 from satisfaction.ranking.rank import rank
@@ -350,14 +350,14 @@ def test_critical_values_of_estimated_se_lie_between_those_of_the_two_units():
     rng = np.random.default_rng(7)
     df, se = rng.integers(3, 60, 9).astype(float), rng.uniform(0.5, 2, 9)
     critical = tukey_critical(compare_units(rng.normal(0, 4, 9), cov=np.diag(se**2), df=df), 0.05)
-    own = np.array([range_quantile(0.95, 9, one) for one in df]) / np.sqrt(2)
+    own = range_quantiles(0.95, 9, df) / np.sqrt(2)
     by_hand = (se[:, None] ** 2 * own[:, None] + se**2 * own) / (se[:, None] ** 2 + se**2)
     np.testing.assert_allclose(critical, by_hand, rtol=1e-12)
 
 
 def test_quantiles_at_many_df_are_those_at_each():
     df = np.concatenate([np.linspace(2.5, 80, 70), [400.0, np.inf]])
-    each = [range_quantile(0.95, 88, one) for one in df]
+    each = [range_quantiles(0.95, 88, np.array([one]))[0] for one in df]
     np.testing.assert_allclose(range_quantiles(0.95, 88, df), each, rtol=1e-8)
 
 
@@ -375,12 +375,12 @@ def test_one_grid_for_many_units(places):
 @pytest.mark.parametrize("places", [1, 10, 40])
 @pytest.mark.parametrize("ratio", [0, 2, 8])
 def test_one_grid_for_few_units_gives_the_same_probabilities(places, ratio):
-    """What a slider shows; also where scores differ no more than their errors allow (sd 0)."""
+    """Also where scores differ no more than their errors allow (sd 0)."""
     random = np.random.default_rng(5)
     mean = (ratio > 0) * random.normal(65, 3, 88)
     sd = np.exp(random.uniform(0, np.log(max(ratio, 1)), 88)) * (ratio > 0)
-    each = bayes.few_ahead(mean, sd, places)
-    together = bayes.few_ahead(mean, sd, places, one_grid=True)
+    each = bayes.few_ahead_each(mean, np.maximum(sd, 1e-9)[:, None], places)
+    together = bayes.few_ahead(mean, sd, places)
     np.testing.assert_allclose(together, each, rtol=0, atol=1e-10)
     assert each.sum() == pytest.approx(places, abs=1e-8)
 

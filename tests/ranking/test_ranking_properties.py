@@ -10,7 +10,7 @@ from scipy import optimize, stats
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.critical_values import range_p_value, range_quantile
+from satisfaction.ranking.critical_values import range_p_value, range_quantiles
 from satisfaction.ranking.pairs import compare_units
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, count_false
@@ -180,7 +180,7 @@ def test_studentized_range_against_scipy(groups, df):
     q = np.array([0.5, 2.0, 4.0, 6.0])
     p_value = range_p_value(q, groups, np.full(4, df))
     np.testing.assert_allclose(p_value, stats.studentized_range.sf(q, groups, df), atol=1e-9)
-    quantile = range_quantile(0.95, groups, df)
+    (quantile,) = range_quantiles(0.95, groups, np.array([df]))
     assert stats.studentized_range.sf(quantile, groups, df) == pytest.approx(0.05, abs=1e-9)
 
 
@@ -189,9 +189,8 @@ def test_studentized_range_far_out():
     mean_range = 2 * np.trapezoid(
         88 * (z := np.linspace(-9, 9, 4001)) * stats.norm.pdf(z) * stats.norm.cdf(z) ** 87, z
     )
-    assert range_quantile(0.9999, 88, 1.0) == pytest.approx(
-        mean_range * np.sqrt(2 / np.pi) / 1e-4, rel=1e-4
-    )
+    (quantile,) = range_quantiles(0.9999, 88, np.array([1.0]))
+    assert quantile == pytest.approx(mean_range * np.sqrt(2 / np.pi) / 1e-4, rel=1e-4)
 
 
 def test_studentized_range_of_two_is_the_t_test():

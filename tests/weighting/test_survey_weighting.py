@@ -284,6 +284,18 @@ def test_nonrespondents_follow_the_respondents_with_nothing_but_what_is_known(ad
     assert sorted(rest["_row"]) == list(range(2, 2 + len(rest)))
 
 
+def test_nonrespondents_have_the_rows_of_their_file(declare):
+    small = declare(BASE + CLASSES, add=ABSENT)
+    path = small.folder / "nonrespondents.csv"
+    head, first, *others = path.read_text(encoding="utf-8").splitlines()
+    empty = "," * head.count(",")
+    path.write_text("\n".join([head, first, empty, *others]), encoding="utf-8")
+    survey = small.read()
+    persons = sampled_persons(survey, load_responses(survey).accepted).table
+    rows = persons.loc[persons["responded"] == 0, "_row"]
+    assert sorted(rows) == [2, *range(4, 4 + len(others))]
+
+
 def test_classes_keep_the_weight_of_everybody_sampled(declare):
     survey = declare(BASE + CLASSES, add=ABSENT).read()
     responses = load_responses(survey)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, method_section
 from satisfaction import SurveyDesign, estimate, read_survey
 from satisfaction.cli import running
 from satisfaction.cli.options import speak
@@ -18,7 +18,6 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.pipeline import base_design, run, weighting_log
 from satisfaction.publication.manifest import manifest
-from satisfaction.publication.report import method
 from satisfaction.ranking.rank import Ranking
 
 
@@ -365,9 +364,8 @@ def test_unsolved_replicates_stand_in_the_steps_the_console_and_the_report(resul
         out = capsys.readouterr().out
         assert mine in out
         assert other not in out
-    shown = str(method.sections(told))
-    assert words.zh in shown
-    assert words.en in shown
+    assert words.zh in method_section(told, "zh")
+    assert words.en in method_section(told, "en")
 
 
 # ---- columns of codes ----

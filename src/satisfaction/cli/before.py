@@ -24,8 +24,6 @@ from satisfaction.foundation.language import Text, _, ngettext, use
 if TYPE_CHECKING:
     import pandas as pd
 
-    from satisfaction.collection.forms.xlsform import Draft
-
 
 @command(_("Write an example project: questionnaire, a simulated wave, tables, notebooks."))
 @FOLDER_ARGUMENT
@@ -56,8 +54,6 @@ def form(
 
     if checked:
         _tell_faults(forms.check_xlsform(checked))
-    elif taken and forms.is_foreign(taken):
-        _tell_draft(forms.draft_xlsform(taken), out)
     elif taken:
         read = forms.read_xlsform(taken)
         if out:
@@ -120,26 +116,6 @@ def new(
     tell(_("2. Complete sources and dates (YYYY-MM-DD) in {path}", path=written / "survey.yaml"))
     tell(f"3. satisfaction check {written}")
     tell(f"4. satisfaction run {written}")
-
-
-def _tell_draft(draft: Draft, out: Path | None) -> None:
-    """Write or print the draft of a questionnaire, then what is still to be declared, each once."""
-    from satisfaction.collection import forms
-
-    if out:
-        tell(_("draft: {path}", path=forms.write_new(draft.text, out)))
-    else:
-        tell(draft.text)
-    tell(
-        _(
-            "This form was not written here and gives a draft; to be declared or "
-            "corrected in the YAML:"
-        ),
-        to_stderr=True,
-    )
-    for lacking in draft.lacking:
-        fault = _("  {where}: {fault}", where=lacking.where, fault=lacking.text)
-        tell(fault, to_stderr=True)
 
 
 def _tell_faults(faults: pd.DataFrame) -> None:

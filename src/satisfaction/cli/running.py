@@ -21,7 +21,6 @@ from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngett
 
 if TYPE_CHECKING:
     from satisfaction.declarations.survey import Survey
-    from satisfaction.foundation.language import Language
     from satisfaction.pipeline import Results
 
 
@@ -62,7 +61,8 @@ def run(folder: Path, *, engine: str, notebooks: bool, handover: bool) -> None:
         )
     )
     if handover:
-        _tell_handover(results, written / "handover")
+        tell(_("hand-over: {folder}", folder=written / "handover"))
+        tell(_("respondent-level: for colleagues of the survey only, not for publication"))
     if notebooks:
         from satisfaction.notebook.notebooks import nothing_for, run_notebooks
 
@@ -352,15 +352,6 @@ def _tell_selection(results: Results) -> None:
         tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 
-def _tell_handover(results: Results, folder: Path) -> None:
-    """Print where the hand-over lies, what it must not be used for, and the design in R."""
-    from satisfaction.publication.handover import design_call
-
-    tell(_("hand-over: {folder}", folder=folder))
-    tell(_("respondent-level: for colleagues of the survey only, not for publication"))
-    tell(f"\n{design_call(results)}")
-
-
 @command(_("The ranking by the combined score alone, in a set of its own."))
 @FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
@@ -385,40 +376,20 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
 @command(_("Score assessments by points: every level, department, class, ledger; and draw."))
 @FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
-@option(
-    "--without-survey",
-    is_flag=True,
-    words=_("points alone: items that the survey decides are awaited, nothing is drawn"),
-)
-@option("--draws", type=int, default=4000, show_default=True, words=_("at least 2000"))
 @option("--seed", type=int, default=1, show_default=True)
 @ENGINE
-def assessment(
-    folder: Path,
-    *,
-    declared: Path | None,
-    without_survey: bool,
-    draws: int,
-    seed: int,
-    engine: str,
-) -> None:
+def assessment(folder: Path, *, declared: Path | None, seed: int, engine: str) -> None:
     """Score assessments by points: every level, department, class, ledger; and draw."""
     from satisfaction.comparison.assessments import (
         assessment_lines,
         assessments_of,
         export_assessments,
     )
-    from satisfaction.composite.tree_draws import checked_draws
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run
 
-    checked_draws(draws)
-    survey = read_survey(folder)
-    results = None
-    if not without_survey:
-        results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
-    path = declared or folder / "combined.yaml"
-    found = assessments_of(survey, path, results=results, draws=draws, seed=seed)
+    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    found = assessments_of(results, declared or folder / "combined.yaml", seed=seed)
     written = export_assessments(found)
     _tell(assessment_lines(found), written)
 
@@ -461,40 +432,19 @@ def stability(
     _tell(stability_lines(studied), written)
 
 
-@command(_("The report and one page an area, in Chinese and English."))
+@command(_("The report and one page an area, in the survey's languages."))
 @FOLDER_ARGUMENT
-@option("--language", type=click.Choice(["both", "zh", "en"]), default="both", show_default=True)
-@option("--level", "levels", multiple=True, words=_("only pages of these levels; default all"))
 @option("--pdf", is_flag=True, words=_("print PDF"))
 @option("--out", type=FOLDER, words=_("a new folder"))
 @ENGINE
-def report(
-    folder: Path,
-    *,
-    language: str,
-    levels: tuple[str, ...],
-    pdf: bool,
-    out: Path | None,
-    engine: str,
-) -> None:
-    """The report and one page an area, in Chinese and English."""
+def report(folder: Path, *, pdf: bool, out: Path | None, engine: str) -> None:
+    """The report and one page an area, in the survey's languages."""
     from satisfaction.declarations.survey import read_survey
-    from satisfaction.foundation.errors import ExportError, one_of
     from satisfaction.pipeline import run
     from satisfaction.publication.report import write_report
 
-    survey = read_survey(folder)
-    for level in levels:
-        one_of(level, survey.area_levels(), argument="--level", error=ExportError, code="X143")
-    results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
-    chosen: tuple[Language, ...] | None = None
-    if language == "zh":
-        chosen = ("zh",)
-    elif language == "en":
-        chosen = ("en",)
-    written = write_report(
-        results, levels=list(levels) or None, languages=chosen, pdf=pdf, folder=out
-    )
+    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    written = write_report(results, pdf=pdf, folder=out)
     tell(_("pages: {path}", path=written / "index.html"))
 
 

@@ -324,7 +324,11 @@ def unread_table(unread: list[Unread]) -> pd.DataFrame:
 
 
 def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
-    """Count rows, accepted, rejected and blanked answers by a grouping of the rows; rows without one stand under ''."""
+    """Count rows, accepted, rejected and blanked answers by a grouping of the rows; rows without one stand under ''.
+
+    Rows set aside as a whole (the same file again, totals) are nobody's fault; they stand in the account of the files alone.
+    """
+    raw = raw[raw["_aside"] == ""]
     blanked = log.index[log["action"] == "blank_item"].value_counts()
     table = pd.DataFrame(index=raw.index)
     known = group.notna()

@@ -19,7 +19,7 @@ import pandas as pd
 
 from satisfaction.collection.account import ReadTables, Step, log_events
 from satisfaction.collection.matching import NOTHING_CHOSEN
-from satisfaction.collection.platforms.export import SKIPPED
+from satisfaction.collection.platforms.export import SKIPPED, in_china
 from satisfaction.collection.wordings import (
     Answers,
     distinct_texts,
@@ -281,10 +281,14 @@ def _numbers(item: NumberItem, values: pd.Series, *, weight: bool) -> pd.Series:
 
 
 def _iso_date(value: str) -> str:
-    """Write 2026/7/6, the same in Chinese, 20260706 and the day 46209 of a workbook as 2026-07-06."""
+    """Write 2026/7/6, the same in Chinese, 20260706 and the day 46209 of a workbook as 2026-07-06.
+
+    A moment in universal time is of the day that it is in China.
+    """
     if SERIAL.fullmatch(value):
         days = datetime.timedelta(days=int(value[:5]))
         return str(FIRST_DAY + days)
+    value = in_china(value)
     parts = DAY.fullmatch(value) or re.fullmatch(r"(20\d\d)(\d\d)(\d\d)", value)
     if not parts:
         return value

@@ -136,13 +136,8 @@ def _combined(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -
 
 def _assessment(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
     (wave,) = waves
-    survey = read_survey(wave)
-    results = None
-    if not options["without_survey"]:
-        results = run(survey)
-    path = wave / options["declared"]
-    drawing = {name: options[name] for name in ("draws", "seed")}
-    return export_assessments(assessments_of(survey, path, results=results, **drawing), folder)
+    found = assessments_of(run(read_survey(wave)), wave / options["declared"], seed=options["seed"])
+    return export_assessments(found, folder)
 
 
 def _stability(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:

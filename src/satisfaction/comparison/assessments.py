@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.comparison.wave_files import made_from
-from satisfaction.composite.components import scored_trees
 from satisfaction.composite.ledger import WavePoints, points_lost_at_sites
 from satisfaction.composite.scores import combined_scores
-from satisfaction.composite.tree_draws import DRAWS, SEED, Drawing, checked_draws, drawn_table
+from satisfaction.composite.tree_draws import DRAWS, SEED, Drawing, drawn_table
 from satisfaction.composite.tree_scores import TreeScores
 from satisfaction.composite.tree_tables import AssessedTree, assessed_tree, sanctions_in_words
 from satisfaction.declarations.assessment_tables import (
@@ -59,7 +58,7 @@ from satisfaction.publication.assessment_pages import (
 )
 from satisfaction.publication.columns import OF_ASSESSMENT, described_columns
 from satisfaction.publication.labels import mark, twelve_digits
-from satisfaction.publication.manifest import plain, versions
+from satisfaction.publication.manifest import plain
 from satisfaction.ranking.drawn import JointDraws
 
 ASSESSMENT = "assessment.json"
@@ -71,13 +70,11 @@ class Assessments:
 
     Attributes
     ----------
-    survey : Survey
-    results : Results or None
-        None where the survey's figures were not used.
+    results : Results
     declared : CombinedFile
     trees : tuple of AssessedTree
     drawn : JointDraws or None
-        None without the survey's figures, or where they carry no design error.
+        None where the survey's figures carry no design error.
     drawn_table : DataFrame
         As `composite.tree_draws.drawn_table`; empty where nothing was drawn.
     drawn_trees : mapping of str to DataFrame
@@ -89,8 +86,7 @@ class Assessments:
         combined.yaml.
     """
 
-    survey: Survey
-    results: Results | None
+    results: Results
     declared: CombinedFile
     trees: tuple[AssessedTree, ...]
     drawn: JointDraws | None
@@ -101,52 +97,44 @@ class Assessments:
     sources: Mapping[str, str] = field(repr=False)
     path: Path
 
+    @property
+    def survey(self) -> Survey:
+        """Return the survey whose assessments they are."""
+        return self.results.survey
+
     def __repr__(self) -> str:
         names = ", ".join(one.name for one in self.trees)
         return f"Assessments({self.survey.name}: {names}; {self.draws} draws, seed {self.seed})"
 
 
 def assessments_of(
-    survey: Survey,
-    path: Path,
-    *,
-    results: Results | None = None,
-    draws: int = DRAWS,
-    seed: int = SEED,
+    results: Results, path: Path, *, draws: int = DRAWS, seed: int = SEED
 ) -> Assessments:
     """Score the assessments that combined.yaml declares, and draw the combined score, as `run` does.
 
     Parameters
     ----------
-    survey : Survey
+    results : Results
     path : Path
         combined.yaml; the files it names lie beside it.
-    results : Results, optional
-        Of the survey. Without it, items that its measures decide are awaited and nothing is drawn.
     draws : int
-        At least 2,000.
     seed : int
         The same seed gives the same figures.
 
     Raises
     ------
     RankingError
-        K301-K307, K371-K374 for declarations; K311-K313, K375-K377 for sheets; K378 for too few draws; K379 where nothing
-        applies; K380 where no component is an assessment, K381 where a sheet of sites is missing; K314 for a measure nobody
+        K301-K307, K371-K374 for declarations; K311-K313, K375-K377 for sheets; K379 where nothing applies; K380 where no component is an assessment, K381 where a sheet of sites is missing; K314 for a measure nobody
         knows, K317 where the files of an assessment are not there.
     """
-    drawing = Drawing(checked_draws(draws), seed, always=True)
+    survey = results.survey
+    drawing = Drawing(draws, seed, always=True)
     with recorded() as read:
         inputs = read_combined_inputs(path, areas=survey.areas)
         _refuse_awaited(inputs)
-        drawn: dict[str, JointDraws] = {}
-        scores = None
-        if results is None:
-            trees = scored_trees(survey, inputs, {})
-        else:
-            scores = combined_scores(results.survey, inputs, results.estimates, drawing).ranked
-            trees = {part.name: part.assessed for part in scores.parts if part.assessed}
-            drawn = {part.name: part.drawn for part in scores.parts if part.drawn}
+        scores = combined_scores(survey, inputs, results.estimates, drawing).ranked
+        trees = {part.name: part.assessed for part in scores.parts if part.assessed}
+        drawn = {part.name: part.drawn for part in scores.parts if part.drawn}
         assessed = tuple(
             _assessed(survey, inputs, name, tree_scores) for name, tree_scores in trees.items()
         )
@@ -155,7 +143,7 @@ def assessments_of(
     areas = survey.ranked_areas()
     table = pd.DataFrame()
     joint = None
-    if scores is not None and scores.drawn is not None:
+    if scores.drawn is not None:
         joint = scores.drawn
         table = drawn_table(scores.score, joint, areas, bottom=bottom, excluded=scores.excluded)
     drawn_trees = {}
@@ -165,7 +153,6 @@ def assessments_of(
                 tree_scores.scores, drawn[name], areas, bottom=bottom, excluded=tree_scores.excluded
             )
     return Assessments(
-        survey,
         results,
         inputs.declared,
         assessed,
@@ -307,8 +294,6 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
             "command": "assessment",
             "options": {
                 "declared": path_below(survey.folder, found.path),
-                "without_survey": found.results is None,
-                "draws": found.draws,
                 "seed": found.seed,
             },
             "survey_folder": "../..",
@@ -359,9 +344,7 @@ def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
             "sites": "t with the sampling error of the sites",
             "files": "normal with the se of the file; exact without one",
         }
-    if found.results is not None:
-        return record | made_from([found.results])
-    return record | {"waves": [], "versions": versions()}
+    return record | made_from([found.results])
 
 
 def assessment_lines(found: Assessments) -> list[Text]:
@@ -511,8 +494,6 @@ def _ledger_lines(one: AssessedTree) -> list[Text]:
 
 
 def _draw_lines(found: Assessments) -> list[Text]:
-    if found.results is None:
-        return [_("without the survey's figures: nothing was drawn, no combined score")]
     if found.drawn is None:
         return [_("no design error, so nothing can be drawn: no probability of passing")]
     lines = [

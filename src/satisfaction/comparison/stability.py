@@ -24,12 +24,10 @@ from satisfaction.composite.normalising import aggregated, normalised
 from satisfaction.declarations.combined import Aggregation, Normalisation
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Side
-from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results, base_design, estimate_areas
-from satisfaction.publication.labels import score_labels
 from satisfaction.ranking.borrowed_errors import Lent, lent_errors
 from satisfaction.ranking.list_action import acting, areas_by_name, moved_by_thresholds
 from satisfaction.weighting.wave_design import weigh
@@ -63,28 +61,6 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class ThresholdDraws:
-    """On which side of the thresholds that act on the list p areas lie, in v variants and m draws of the sampling errors.
-
-    Attributes
-    ----------
-    listing : (v, m, p) bool
-        Below a value under which an area is listed whatever its rank.
-    sparing : (v, m, p) bool
-        At or above a value from which on an area is spared.
-    """
-
-    listing: Array = field(repr=False)
-    sparing: Array = field(repr=False)
-
-    def of(self, areas: Array) -> ThresholdDraws:
-        """Return the draws of some areas, (p,) bool."""
-        listing = self.listing[..., areas]
-        sparing = self.sparing[..., areas]
-        return ThresholdDraws(listing, sparing)
-
-
-@dataclass(frozen=True, slots=True)
 class World:
     """What runs draw from. p areas, k components, v variants of the components, m draws.
 
@@ -100,8 +76,6 @@ class World:
     choices : Choices
     scalings : tuple of Scaling
         The declared one of every component; empty where all are points 0-100 that stay as they are.
-    lines : ThresholdDraws or None
-        Where declared thresholds act on the list.
     """
 
     scores: Array = field(repr=False)
@@ -110,7 +84,6 @@ class World:
     noise: Array = field(repr=False)
     choices: Choices
     scalings: tuple[Scaling, ...] = ()
-    lines: ThresholdDraws | None = None
 
     def active(self) -> dict[str, int]:
         """Return how many values each factor has."""
@@ -179,17 +152,10 @@ class Runs:
 
 
 def run_all(world: World, wanted: list[dict[str, int]], *, bottom: int, side: Side) -> Runs:
-    """Rank in every wanted way, and make the list as the rules do."""
+    """Rank in every wanted way, and make the list by rank."""
     scores = [combined_score(world, one) for one in wanted]
     ranks = np.array([ranks_of(score) for score in scores])
-    listed = on_list(ranks, bottom, side)
-    lines = world.lines
-    if lines is not None:
-        variant = [one["variant"] for one in wanted]
-        draw = [one["sampling"] for one in wanted]
-        listed &= ~lines.sparing[variant, draw]
-        listed |= lines.listing[variant, draw]
-    return Runs(ranks, listed)
+    return Runs(ranks, on_list(ranks, bottom, side))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +178,6 @@ class Components:
         As of `World`.
     notes : tuple of Text
         What is said of the components, and of the list.
-    lines : ThresholdDraws or None
-        As of `World`.
     """
 
     names: tuple[str, ...]
@@ -225,7 +189,6 @@ class Components:
     lent: list[str]
     scalings: tuple[Scaling, ...] = ()
     notes: tuple[Text, ...] = ()
-    lines: ThresholdDraws | None = None
 
 
 def components_of(
@@ -258,10 +221,8 @@ def components_of(
         draws = 0
     lent = lent_errors(results.survey, results.estimates, results.area, parts)
     scores = {"declared": _scores(estimates, questionnaire, parts)}
-    variants = [estimates]
     if rest_on_rates(questionnaire, parts):
-        variants.append(counted_the_other_way(results))
-        scores[OTHER_WAY] = _scores(variants[-1], questionnaire, parts)
+        scores[OTHER_WAY] = _scores(counted_the_other_way(results), questionnaire, parts)
     areas = estimates.of(parts[0]).table[results.area].astype(str)
     errors = _errors(estimates, questionnaire, lent, draws=draws, seed=seed)
     of_variants = np.array(list(scores.values()))
@@ -275,80 +236,21 @@ def components_of(
         variants=tuple(scores),
         lent=with_lent_errors,
         notes=list_notes(results),
-        lines=threshold_draws(results, variants, draws=draws, seed=seed),
     )
 
 
-def threshold_draws(
-    results: Results, variants: Sequence[Estimates], *, draws: int, seed: int
-) -> ThresholdDraws | None:
-    """Draw on which side of the acting thresholds areas lie; None where none acts, or one by no measure of the survey.
-
-    The draws of the sampling units are those of the components with the same seed. What an area's error is lent by the rules
-    is drawn apart.
-    """
+def list_notes(results: Results) -> tuple[Text, ...]:
+    """Say that thresholds which act on the list take no part in a study; nothing where none acts."""
     survey = results.survey
-    thresholds = acting(survey)
-    if not thresholds or not _by_measures(survey):
-        return None
-    estimates = results.estimates[results.area]
-    measures = tuple(dict.fromkeys(one.measure for one in thresholds))
-    lent = lent_errors(survey, results.estimates, results.area, measures)
-    drawn = joint_errors(estimates, lent, draws=draws, seed=seed)
-    none = np.zeros((1, len(estimates.of(measures[0]).table)))
-    shape = (len(variants), draws + 1, none.shape[1])
-    listing = np.zeros(shape, dtype=bool)
-    sparing = np.zeros(shape, dtype=bool)
-    for place, variant in enumerate(variants):
-        for one in thresholds:
-            published = variant.of(one.measure).table["estimate"].to_numpy(float)
-            values = published + np.concatenate([none, drawn[one.measure]])
-            values = np.round(values, DECIMALS)
-            if one.on_list == "listed":
-                listing[place] |= values < one.below
-            else:
-                sparing[place] |= values >= one.below
-    return ThresholdDraws(listing, sparing)
-
-
-DECIMALS = 12  # scores that differ by less are the same as published
-
-
-def _by_measures(survey: Survey) -> bool:
-    """Tell whether all thresholds that act on the list are of measures of the questionnaire."""
-    measures = {one.measure for one in acting(survey)}
-    return measures.isdisjoint(survey.composed)
-
-
-def list_notes(results: Results, *, carried: bool = True) -> tuple[Text, ...]:
-    """Say how the thresholds that act on the list take part in a study; nothing where none acts.
-
-    Parameters
-    ----------
-    results : Results
-    carried : bool
-        Whether the errors of the survey's measures can be drawn together with those of the score.
-    """
-    survey = results.survey
-    thresholds = acting(survey)
-    if not thresholds or not results.ranking.ranks_any:
+    if not acting(survey) or not results.ranking.ranks_any:
         return ()
-    if carried and _by_measures(survey):
-        labels = score_labels(survey)
-        measures = dict.fromkeys(labels[one.measure][1] for one in thresholds)
-        note = _(
-            "The list is made as the rules do, thresholds included ({measures}): these figures vary "
-            "with their sampling errors and the rule of the denominator, not with weights and scales.",
-            measures=comma_list(measures),
-        )
-    else:
-        moved = moved_by_thresholds(results.ranking.table)
-        note = _(
-            "This study takes the list by rank alone, without the thresholds that act on the "
-            "published one. There are listed by a threshold: {listed}; spared by one: {spared}.",
-            listed=areas_by_name(survey, moved.listed),
-            spared=areas_by_name(survey, moved.spared),
-        )
+    moved = moved_by_thresholds(results.ranking.table)
+    note = _(
+        "This study takes the list by rank alone, without the thresholds that act on the "
+        "published one. There are listed by a threshold: {listed}; spared by one: {spared}.",
+        listed=areas_by_name(survey, moved.listed),
+        spared=areas_by_name(survey, moved.spared),
+    )
     return (note,)
 
 
@@ -393,10 +295,8 @@ def combined_components(results: Results, *, draws: int = 512, seed: int = 1) ->
     variants = {"declared": scores}
     surveyed = {part.name: str(part.declared.measure) for part in parts if part.surveyed}
     questionnaire = results.survey.questionnaire
-    estimates = [results.estimates[results.area]]
     if rest_on_rates(questionnaire, surveyed.values()):
         other_way = counted_the_other_way(results)
-        estimates.append(other_way)
         scores = scores.copy()
         for k, part in enumerate(parts):
             if part.surveyed:
@@ -410,10 +310,6 @@ def combined_components(results: Results, *, draws: int = 512, seed: int = 1) ->
     errors = _component_errors(parts, draws=draws, seed=seed)
     lent = np.array(level.codes)[raised].tolist()
     scalings = tuple((part.declared.normalise, part.declared.goalposts) for part in parts)
-    carried = not any(part.by_draws for part in parts)  # those draws are not of sampling units
-    lines = None
-    if carried:
-        lines = threshold_draws(results, estimates, draws=draws, seed=seed)
     return Components(
         names=tuple(part.name for part in parts),
         areas=list(level.codes),
@@ -423,8 +319,7 @@ def combined_components(results: Results, *, draws: int = 512, seed: int = 1) ->
         variants=tuple(variants),
         lent=lent,
         scalings=scalings,
-        notes=(*list_notes(results, carried=carried), *results.combined.notes()),
-        lines=lines,
+        notes=(*list_notes(results), *results.combined.notes()),
     )
 
 
@@ -491,21 +386,15 @@ def _errors(
     estimates: Estimates, questionnaire: Questionnaire, lent: Lent, *, draws: int, seed: int
 ) -> Array:
     """Return joint draws of the errors that ranks rest on, (draws, p, k), in points."""
-    drawn = joint_errors(estimates, lent, draws=draws, seed=seed)
-    columns = [errors * _scale(questionnaire, part) for part, errors in drawn.items()]
-    return np.stack(columns, axis=2)
-
-
-def joint_errors(estimates: Estimates, lent: Lent, *, draws: int, seed: int) -> dict[str, Array]:
-    """Return joint draws of the errors of measures, by measure, (draws, p) each, in the measure's unit."""
     rng = np.random.default_rng(seed)
     units = rng.standard_normal((draws, estimates.contributions.matrix.shape[0]))
     further = rng.standard_normal((draws, next(iter(lent.rows.values())).shape[0]))
-    drawn = {}
-    for measure, rows in lent.rows.items():
-        matrix: Any = estimates.of(measure).contributions.matrix
-        drawn[measure] = _carried(units, matrix) + _carried(further, rows)
-    return drawn
+    columns = []
+    for part, rows in lent.rows.items():
+        matrix: Any = estimates.of(part).contributions.matrix
+        drawn = _carried(units, matrix) + _carried(further, rows)
+        columns.append(drawn * _scale(questionnaire, part))
+    return np.stack(columns, axis=2)
 
 
 def _scale(questionnaire: Questionnaire, part: str) -> float:
@@ -539,8 +428,7 @@ class Stability:
         One row a factor: factor, values, first_shift, total_shift (Sobol indices of the mean absolute change of ranks),
         first_list, total_list (of how many of the list change), each with its se.
     summary : mapping
-        mean_shift, list_changed (of "choices", "sampling", "both"), runs, bottom, left_out, conventions; on_list (areas on the
-        declared list) where thresholds act on it.
+        mean_shift, list_changed (of "choices", "sampling", "both"), runs, bottom, left_out, conventions.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -558,7 +446,6 @@ def make_world(
     seed: int = 1,
     scalings: tuple[Scaling, ...] = (),
     weight_sets: Sequence[Sequence[float]] = (),
-    lines: ThresholdDraws | None = None,
 ) -> World:
     """Put components, draws of their errors and of the weights together; see `World`.
 
@@ -575,7 +462,7 @@ def make_world(
         noise = np.array([share, *weight_sets])
     elif choices.weight_noise:
         noise = draw_weights(share, choices.weight_noise, draws, rng)
-    return World(scores, known, share, noise, choices, scalings, lines)
+    return World(scores, known, share, noise, choices, scalings)
 
 
 def stability(
@@ -624,8 +511,6 @@ def stability(
     if left_out:
         names = [name for name, whole in zip(names, complete, strict=True) if whole]
         world = replace(world, scores=world.scores[:, complete], errors=world.errors[:, complete])
-        if world.lines is not None:
-            world = replace(world, lines=world.lines.of(complete))
     counts = world.active()
     as_declared = dict.fromkeys(FACTORS, 0)
 
@@ -666,8 +551,6 @@ def stability(
         "seed": seed,
         "said": NO_LIMITS,
     }
-    if world.lines is not None:  # its length is no longer `bottom`
-        summary["on_list"] = int(listed.sum())
     sources = _sources(outputs, counts, seed=seed)
     return Stability(table, sources, MappingProxyType(summary))
 

@@ -23,10 +23,9 @@ from satisfaction.comparison.stability import (
     stability,
 )
 from satisfaction.comparison.wave_files import Command, write_set
-from satisfaction.comparison.wave_pages import Cells, PageTable, RankingSection, pages_of
+from satisfaction.comparison.wave_pages import pages_of
 from satisfaction.declarations.combined import COMBINED, Aggregation
 from satisfaction.foundation.errors import shortened
-from satisfaction.foundation.figures import ABSENT, probability, rank_set, rank_text
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.pipeline import Results
 from satisfaction.publication.combined import results_by
@@ -103,7 +102,6 @@ def study_stability(
         parts.weights,
         choices=Choices(weight_noise=weight_noise),
         seed=seed,
-        lines=parts.lines,
     )
     ranking = results.survey.rules.ranking
     found = stability(world, parts.areas, bottom=ranking.list_size, side=ranking.side, seed=seed)
@@ -145,7 +143,6 @@ def _study_combined(results: Results, *, weight_noise: float, seed: int) -> Stud
         seed=seed,
         scalings=parts.scalings,
         weight_sets=weight_sets,
-        lines=parts.lines,
     )
     rules = ranked.survey.rules.ranking
     found = stability(world, parts.areas, bottom=rules.list_size, side=rules.side, seed=seed)
@@ -249,7 +246,7 @@ def lines_of_stability(one: StudiedRanking) -> list[Text]:
                 what=KINDS[kind],
                 shift=shift,
                 changed=summary["list_changed"][kind],
-                bottom=summary.get("on_list", summary["bottom"]),
+                bottom=summary["bottom"],
             )
         )
     raised = shortened(one.parts.lent)
@@ -280,9 +277,8 @@ def lines_of_stability(one: StudiedRanking) -> list[Text]:
 def stability_pages(studied: Mapping[str, StudiedRanking]) -> dict[str, str]:
     """Return the page of a study in every language: a section a ranking."""
 
-    def sections() -> Iterable[RankingSection]:
-        for one in studied.values():
-            yield _section(one)
+    def sections() -> Iterable[dict[str, object]]:
+        return map(_section, studied.values())
 
     return pages_of(
         "stability.html",
@@ -293,7 +289,7 @@ def stability_pages(studied: Mapping[str, StudiedRanking]) -> dict[str, str]:
     )
 
 
-def _section(one: StudiedRanking) -> RankingSection:
+def _section(one: StudiedRanking) -> dict[str, object]:
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.plots import list_shares
     from satisfaction.publication.plots.canvas import picture
@@ -303,35 +299,17 @@ def _section(one: StudiedRanking) -> RankingSection:
     table = one.found.table
     drawn = labelled(table, names, key="area", into="name").assign(mark=mark(survey))
     alt = _("How often an area is on the list; the values stand in the table below.")
-    rows: list[Cells] = []
-    for row in table.to_dict("records"):
-        area = _("{code} {name}", code=row["area"], name=names[str(row["area"])])
-        ranks = rank_set(row["choices_low"], row["choices_high"])
-        shares = [probability(row[f"{kind}_list"]) for kind in KINDS]
-        rows.append([area, rank_text(row["rank"]), ranks, *shares])
-    of_list = [_("on the list: {what}", what=words) for words in KINDS.values()]
-    heads = [_("area"), _("rank as declared"), _("ranks, 5 to 95 % of the choices"), *of_list]
-    areas = PageTable(_("Every area, by its rank"), heads, rows)
-    of_factors: list[Cells] = []
-    for row in one.found.sources.to_dict("records"):
-        indices = [row[name] for name in ("first_shift", "total_shift", "first_list", "total_list")]
-        cells = [f"{value:.2f}" if pd.notna(value) else ABSENT for value in indices]
-        of_factors.append([FACTOR[row["factor"]], str(row["values"]), *cells])
-    of_choices = PageTable(
-        _("Which choice moves ranks and list (Sobol indices, 0 to 1)"),
-        [
-            _("choice"),
-            _("values tried"),
-            _("ranks: this choice alone"),
-            _("ranks: with interactions"),
-            _("list: this choice alone"),
-            _("list: with interactions"),
-        ],
-        of_factors,
-    )
-    title = score_labels(survey)[one.score][1]
-    pictures = [picture(list_shares(drawn, one.found.summary), alt)]
-    return RankingSection(title, lines_of_stability(one), pictures, [areas, of_choices])
+    return {
+        "title": score_labels(survey)[one.score][1],
+        "lines": lines_of_stability(one),
+        "pictures": [picture(list_shares(drawn, one.found.summary), alt)],
+        "table": "stability_tables.html",
+        "kinds": KINDS,
+        "factors": FACTOR,
+        "names": names,
+        "rows": table.to_dict("records"),
+        "sources": one.found.sources.to_dict("records"),
+    }
 
 
 def _source_lines(sources: pd.DataFrame) -> list[Text]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
@@ -15,13 +16,12 @@ from satisfaction.comparison.words import (
     area_of,
     figures,
 )
-from satisfaction.foundation.figures import Unit, count, p_value, signed, unit_of
+from satisfaction.foundation.figures import count, p_value, signed, unit_of
 from satisfaction.foundation.language import NOTHING, Text, _, semicolon_list, use
 from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.publication.labels import label_of, labelled, measure_labels
 from satisfaction.publication.reading_sets import FileSet
 
-Cells: TypeAlias = list[str | Text]
 PAGE = "trial.html"
 MOST_PICTURES = 12
 BEYOND = {
@@ -36,25 +36,13 @@ SIDES = {
 }
 
 
-class AreaSection(NamedTuple):
-    """What a page says of one area.
-
-    Attributes
-    ----------
-    name : Text
-    finding : Text
-        What differs beyond sampling error, in a sentence.
-    picture : Picture or None
-    differences, signs, modes : list of list of str or Text
-        The rows of the tables, the name first.
-    """
-
-    name: Text
-    finding: Text
-    picture: Any
-    differences: list[Cells]
-    signs: list[Cells]
-    modes: list[Cells]
+FILTERS: dict[str, Callable[..., object]] = {
+    "count": count,
+    "label_of": label_of,
+    "p_value": p_value,
+    "said": lambda row: Text.of(row["zh"], row["en"]),
+    "signed": signed,
+}
 
 
 def trial_pages(found: Trial) -> dict[str, str]:
@@ -65,7 +53,9 @@ def trial_pages(found: Trial) -> dict[str, str]:
         with use(language):
             values = _values(found)
             values["across"] = across(PAGE, language, languages)
-            pages[page_name(PAGE, language, languages)] = fill("trial.html", values)
+            pages[page_name(PAGE, language, languages)] = fill(
+                "trial.html", values, filters=FILTERS
+            )
     return pages
 
 
@@ -94,11 +84,16 @@ def _values(found: Trial) -> dict[str, Any]:
         "tested": found.tested,
         "notes": [*notes, NO_PROOF],
         "sections": sections,
+        "units": {measure: figures(trial, measure) for measure in found.differences["measure"]},
+        "rate": unit_of("rate"),
+        "score": unit_of("score"),
+        "beyond": BEYOND,
+        "sides": SIDES,
         "pictures_of": MOST_PICTURES if len(codes) > MOST_PICTURES else 0,
     }
 
 
-def _section(found: Trial, code: str, mark: Text, *, drawn: bool) -> AreaSection:
+def _section(found: Trial, code: str, mark: Text, *, drawn: bool) -> dict[str, Any]:
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.plots import trial_plot
     from satisfaction.publication.plots.canvas import picture
@@ -122,60 +117,16 @@ def _section(found: Trial, code: str, mark: Text, *, drawn: bool) -> AreaSection
             n=len(beyond),
             all=len(differences),
         )
-    signs = [_sign_cells(found, row) for row in _of_area(found.signs, code)]
-    modes = [_mode_cells(row) for row in _of_area(found.modes, code)]
-    return AreaSection(
-        name=area_of(rows[0]),
-        finding=finding,
-        picture=image,
-        differences=[_difference_cells(found, row) for row in rows],
-        signs=signs,
-        modes=modes,
-    )
+    return {
+        "name": area_of(rows[0]),
+        "finding": finding,
+        "picture": image,
+        "differences": rows,
+        "signs": _of_area(found.signs, code),
+        "modes": _of_area(found.modes, code),
+    }
 
 
 def _of_area(table: pd.DataFrame, code: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = table[table["code"] == code].to_dict("records")
     return rows
-
-
-def _difference_cells(found: Trial, row: dict[str, Any]) -> Cells:
-    """Write a difference; without a test its interval, p-value and verdict are left out."""
-    unit = figures(found.trial.survey, row["measure"])
-    cells: Cells = [
-        label_of(row, "measure"),
-        unit.level(row["official"]),
-        unit.level(row["trial"]),
-        unit.change(row["difference"]),
-    ]
-    if found.tested:
-        limits = str(unit.change_limits(row["ci_low"], row["ci_high"])).strip()
-        cells += [limits, p_value(row["p_bh"]), BEYOND[row["beyond_error"]]]
-    return [*cells, count(row["n_official"]), count(row["n_trial"])]
-
-
-def _sign_cells(found: Trial, row: dict[str, Any]) -> Cells:
-    unit: Unit = unit_of("score" if row["sign"] == "spread" else "rate")
-    cells: Cells = [
-        Text(row["zh"], row["en"]),
-        unit.level(row["official"]),
-        unit.level(row["trial"]),
-        unit.change(row["difference"]),
-    ]
-    if found.tested:
-        cells += [p_value(row["p_bh"]), SIDES[row["side"]]]
-    return cells
-
-
-def _mode_cells(row: dict[str, Any]) -> Cells:
-    share = unit_of("rate")
-    mean = unit_of("score")
-    return [
-        Text.of(row["zh"], row["en"]),
-        share.level(row["share_official"]),
-        share.level(row["share_trial"]),
-        mean.level(row["mean_official"]),
-        mean.level(row["mean_trial"]),
-        signed(row["mix"]),
-        signed(row["within"]),
-    ]

@@ -47,19 +47,10 @@ def share_of_best(x: Array) -> Array:
     return np.asarray(x / x.max(axis=0) * 100)
 
 
-def ascending_rank(x: Array) -> Array:
-    """1 for the lowest; tied units share the lower number."""
-    return np.asarray(rankdata(x, method="min", axis=0), dtype=float)
-
-
-def borda(x: Array) -> Array:
-    """How many units lie below."""
-    return ascending_rank(x) - 1
-
-
 def percentile_rank(x: Array) -> Array:
     """Share of the other units that lie below, in percent."""
-    return borda(x) / (len(x) - 1) * 100
+    below = rankdata(x, method="min", axis=0) - 1
+    return np.asarray(below / (len(x) - 1) * 100)
 
 
 def normalised(
@@ -84,20 +75,12 @@ FLOOR = 1e-9
 """A geometric mean with a 0 in it is 0, whatever the rest; its slope there is not finite."""
 
 
-def power_mean(x: Array, weights: Array, power: float) -> Array:
-    """Weighted mean of order `power` over the last axis, (..., k) -> (...): 1 arithmetic, 0 geometric, -1 harmonic."""
-    share = weights / weights.sum(axis=-1, keepdims=True)
-    if power == 1:
-        return np.asarray((x * share).sum(axis=-1))
-    positive = np.maximum(x, FLOOR)
-    if power == 0:
-        return np.asarray(np.exp((np.log(positive) * share).sum(axis=-1)))
-    return np.asarray(((positive**power) * share).sum(axis=-1) ** (1 / power))
-
-
 def aggregated(x: Array, weights: Array, aggregation: Aggregation) -> Array:
-    """Combined scores, (..., k) -> (...), by the aggregation named."""
-    return power_mean(x, weights, {"arithmetic": 1.0, "geometric": 0.0}[aggregation])
+    """Combined scores, (..., k) -> (...): weighted means, arithmetic or geometric."""
+    share = weights / weights.sum(axis=-1, keepdims=True)
+    if aggregation == "arithmetic":
+        return np.asarray((x * share).sum(axis=-1))
+    return np.asarray(np.exp((np.log(np.maximum(x, FLOOR)) * share).sum(axis=-1)))
 
 
 def slopes(x: Array, weights: Array, aggregation: Aggregation) -> Array:
@@ -105,4 +88,4 @@ def slopes(x: Array, weights: Array, aggregation: Aggregation) -> Array:
     share = np.broadcast_to(weights / weights.sum(), x.shape)
     if aggregation == "arithmetic":
         return share
-    return np.asarray(share * power_mean(x, weights, 0)[:, None] / np.maximum(x, FLOOR))
+    return np.asarray(share * aggregated(x, weights, aggregation)[:, None] / np.maximum(x, FLOOR))

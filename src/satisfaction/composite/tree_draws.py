@@ -25,12 +25,9 @@ from satisfaction.composite.tree_scores import (
     step_points,
 )
 from satisfaction.estimation.multiplicity import symmetric_root
-from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.language import _
 from satisfaction.ranking.drawn import JointDraws, joint_limits, list_probability
 from satisfaction.sampling.variance import crossed
 
-FEWEST = 2_000
 DRAWS = 4_000
 SEED = 1
 INTERVAL = (0.025, 0.975)
@@ -43,7 +40,6 @@ class Drawing:
     Attributes
     ----------
     draws : int
-        At least 2,000 (K378).
     seed : int
         The same seed gives the same figures.
     always : bool
@@ -53,24 +49,6 @@ class Drawing:
     draws: int = DRAWS
     seed: int = SEED
     always: bool = False
-
-
-def checked_draws(draws: int) -> int:
-    """Refuse fewer draws than a probability needs.
-
-    Raises
-    ------
-    RankingError
-        K378.
-    """
-    if draws < FEWEST:
-        raise RankingError(
-            "K378",
-            _("{draws} draws are too few: at least {fewest}.", draws=draws, fewest=FEWEST),
-            where="--draws",
-            hint=_("Ask for more draws."),
-        )
-    return draws
 
 
 def draw_errors(

@@ -256,6 +256,11 @@ class AreaTree:
             codes.setdefault(level, []).append(code)
         return codes
 
+    @cached_property
+    def current_names(self) -> dict[str, Text]:
+        """Return the names of the areas that are valid today, by their codes."""
+        return names_of_areas(current_areas(self.table))
+
     def _by_code(self, column: str) -> dict[str, str]:
         current_last = self.table.sort_values("valid_to", ascending=False, kind="stable")
         return dict(zip(current_last["code"], current_last[column], strict=True))
@@ -337,6 +342,26 @@ def areas_within(codes: Iterable[str], parents: dict[str, str]) -> dict[str, int
 
 
 # ---- frame and sample
+
+
+def read_frame(
+    path: Path, strata: list[str], *, areas: pd.DataFrame | None, area: str
+) -> pd.DataFrame:
+    """Read the population of every stratum, as text; parts of a stratum, in rows that other columns tell apart, add up.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S133 no count, S134 a row that stands twice, S185-S187 from `with_area_codes`.
+    """
+    table = _read_answers(path, (*strata, "population"), areas=areas, column=area)
+    numbers = pd.to_numeric(table["population"], errors="coerce")
+    valid = np.isfinite(numbers) & (numbers >= 0)
+    _refuse(path, ~valid, "S133", _("`{count}` is no count", count="population"))
+    apart = [name for name in table if name != "population"]
+    if strata:
+        _refuse(path, table[apart].duplicated(), "S134", _("A level stands twice"))
+    return table.reset_index(drop=True)
 
 
 def check_frame_and_sample(
@@ -478,8 +503,9 @@ def read_nonrespondents(
     Returns
     -------
     DataFrame
-        One row a person: strata, PSU, the items of the nonresponse step and of the base step. Single and number items as the
-        respondents', others as text; a value that is not known is missing, which only `multiply` and `divide` allow.
+        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step.
+        Single and number items as the respondents', others as text; a value that is not known is missing, which only
+        `multiply` and `divide` allow.
 
     Raises
     ------
@@ -520,7 +546,7 @@ def read_nonrespondents(
         undrawn = compared["_drawn"] == "left_only"
         problem = _("The PSU is not in that stratum of the sample table")
         _refuse(path, undrawn, "S169", problem, sample[roles.psu])
-    return pd.DataFrame(columns).reset_index(drop=True)
+    return pd.DataFrame(columns)
 
 
 # ---- outcomes

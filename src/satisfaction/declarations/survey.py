@@ -28,12 +28,11 @@ from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
-    current_areas,
-    names_of_areas,
     read_answer_table,
     read_areas,
     read_cases,
     read_counts,
+    read_frame,
     read_history,
     read_nonrespondents,
     read_outcomes,
@@ -448,7 +447,7 @@ class Survey:
     def area_names(self) -> dict[str, Text]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
         if self.areas is not None:
-            return names_of_areas(current_areas(self.areas))
+            return dict(tree_of(self.areas).current_names)
         answers = self.questionnaire.answers(self.questionnaire.roles.area)
         return {str(code): answer.text for code, answer in answers.items()}
 
@@ -695,12 +694,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if declared.areas is not None:
         areas = read_areas(folder / declared.areas.file, roles.area)
     if declared.frame is not None:
-        frame = read_answer_table(
-            folder / declared.frame.file,
-            (*roles.strata, "population"),
-            areas=areas,
-            column=roles.area,
-        )
+        frame = read_frame(folder / declared.frame.file, roles.strata, areas=areas, area=roles.area)
     if declared.sample is not None:
         chances = ("psu_probability", "person_probability", "planned")
         sample = read_answer_table(

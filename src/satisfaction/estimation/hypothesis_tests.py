@@ -315,8 +315,8 @@ def wald(
     Raises
     ------
     EstimatesError
-        E112 unknown row, E140 unknown statistic, E147 too few degrees of freedom, E149 nothing to test, E160 no variance,
-        E162 a combination of domains without respondents.
+        E112, E388 as `Estimates.contrast`, E140 unknown statistic, E147 too few degrees of freedom, E149 without contrasts
+        no two rows of one measure, E160 no variance, E162 a combination of domains without respondents.
 
     Notes
     -----
@@ -334,11 +334,8 @@ def wald(
     0   2.7        2.7   1  4.0  0.176
     """
     check_statistic(statistic)
-    if contrasts is None:
-        combined = estimates.contrast(_differences(estimates))
-    else:
-        _refuse_empty(contrasts)
-        combined = estimates.contrast(contrasts)
+    compared = _differences(estimates) if contrasts is None else contrasts
+    combined = estimates.contrast(compared)
     value = combined.table["estimate"].to_numpy(float)
     if not np.isfinite(value).all():
         raise EstimatesError(
@@ -355,7 +352,7 @@ def wald(
         cov = fixed(combined.cov, noise)
         respondents = tally(estimates.design, ())
         df_of_design = float(lay_out(estimates.design, respondents).df)
-        used = np.flatnonzero(_rows_used(estimates, contrasts))
+        used = np.flatnonzero(_rows_used(estimates, compared))
         df_of_domains = summed_df(
             used,
             domain=estimates.domain,
@@ -435,26 +432,6 @@ def quadratic_form(value: Array, cov: Array) -> tuple[float, int, float]:
     return float(squares.sum()), int(varies.sum()), outside
 
 
-def _refuse_empty(contrasts: Contrasts) -> None:
-    """Refuse an empty list, and combinations without a coefficient; `contrast` refuses what is no mapping."""
-    if not isinstance(contrasts, Mapping):
-        return
-    empty = []
-    for name, terms in contrasts.items():
-        if isinstance(terms, Mapping) and not any(terms.values()):
-            empty.append(name)
-    if empty or not contrasts:
-        raise EstimatesError(
-            "E149",
-            _(
-                "There is nothing to test: no combination with a coefficient {value}.",
-                value=empty or "",
-            ),
-            where="contrasts",
-            hint=_('Write {"name": {row: coefficient}}.'),
-        )
-
-
 def _differences(estimates: Estimates) -> Contrasts:
     """Return the differences of all rows of one measure from the first."""
     rows = estimates.table
@@ -471,10 +448,8 @@ def _differences(estimates: Estimates) -> Contrasts:
     return {f"{other} - {first}": {i: 1.0, 0: -1.0} for i, other in enumerate(others, 1)}
 
 
-def _rows_used(estimates: Estimates, contrasts: Contrasts | None) -> Array:
+def _rows_used(estimates: Estimates, contrasts: Contrasts) -> Array:
     """Return which rows have a coefficient: (Q,) bool."""
-    if contrasts is None:
-        return np.ones(len(estimates.table), dtype=bool)
     with_coefficient: set[Any] = set()
     for terms in contrasts.values():
         for key, coefficient in terms.items():

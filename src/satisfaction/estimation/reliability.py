@@ -680,14 +680,28 @@ def rho_without(n: Array, total: Array, squares: Array, *, place: Array) -> Arra
     place : (G,) int
         As `anova` takes them.
     """
-    rho = np.full(len(n), np.nan)
-    for group in range(len(n)):
-        others = np.delete(np.arange(len(n)), group)
-        left = np.unique(place[others], return_inverse=True)[1]
-        several_in_a_place = len(others) > left.max(initial=0) + 1
-        if several_in_a_place and n[others].sum() > len(others):
-            rho[group] = anova(n[others], total[others], squares[others], place=left).rho
-    return rho
+    groups = len(n)
+    size = np.bincount(place, n)
+    sum_of_place = np.bincount(place, total)
+    alone = np.bincount(place)[place] == 1
+    # between groups: groups' totals squared over n, less the same of places; only one place changes
+    of_groups = total**2 / n
+    of_places = sum_of_place**2 / size
+    left = np.where(alone, 1.0, size[place] - n)
+    of_place_left = np.where(alone, 0.0, (sum_of_place[place] - total) ** 2 / left)
+    between = of_groups.sum() - of_groups - (of_places.sum() - of_places[place] + of_place_left)
+    within = (squares - of_groups).sum() - (squares - of_groups)
+    df_between = groups - 1 - (len(size) - alone)
+    df_within = n.sum() - n - (groups - 1)
+    crowding = np.bincount(place, n**2)
+    crowding_left = np.where(alone, 0.0, (crowding[place] - n**2) / left)
+    shares = (crowding / size).sum() - (crowding / size)[place] + crowding_left
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n0 = (n.sum() - n - shares) / df_between
+        mean_square = np.maximum(within, 0.0) / df_within
+        component = (between / df_between - mean_square) / n0
+        rho = component / (component + mean_square)
+    return np.where((df_between > 0) & (df_within > 0), rho, np.nan)
 
 
 def wald_limits(

@@ -85,6 +85,9 @@ class Estimates:
     design: SampleDesign
     apart: Mapping[str, Estimates] = field(default_factory=dict)
     drawn: Any = None
+    _asked: dict[str, Estimates] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # measures that were asked for: a ranking asks for the same ones again and again
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":
@@ -157,6 +160,12 @@ class Estimates:
         """
         if measure in self.apart:
             return self.apart[measure]
+        if measure not in self._asked:
+            self._asked[measure] = self._only(measure)
+        return self._asked[measure]
+
+    def _only(self, measure: str) -> Estimates:
+        """Take the rows of one measure."""
         at = np.flatnonzero(self.table["measure"] == measure)
         if not len(at):
             raise EstimatesError(

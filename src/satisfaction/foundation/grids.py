@@ -49,6 +49,14 @@ FORMULA_WITHOUT_VALUE = re.compile(
 
 
 ERROR = re.compile(rb"<c\b([^>]*\bt=.e\b[^>]*)>(?:(?!</c>).)*?<v>([^<]*)</v>", re.DOTALL)
+ERROR_OF_XLS = re.compile(  # a cell of an error, and a formula with one as its result
+    rb"\x05\x02\x08\x00.{6}[\x00\x07\x0f\x17\x1d\x24\x2a\x2b]\x01"
+    rb"|\x06\x00.{8}\x02.[\x00\x07\x0f\x17\x1d\x24\x2a\x2b].{3}\xff\xff",
+    re.DOTALL,
+)
+ERROR_OF_ODS = b'calcext:value-type="error"'
+ERRORS_OF_XLSB = (3, 11)  # the same two kinds
+SEVEN_BITS = 0x80
 PLACE = re.compile(rb"\br=.([A-Z]{1,3})(\d{1,7})\b")
 
 
@@ -212,6 +220,58 @@ def _refuse_formulas_without_values(piece: bytes, *, where: str) -> None:
     )
 
 
+def refuse_unplaced_errors(content: bytes, *, where: str) -> None:
+    """Refuse an .xls, .xlsb or .ods workbook with cells that show errors: its reader gives them as empty ones.
+
+    Raises
+    ------
+    InputFileError
+        F447.
+    """
+    count = 0
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for info in archive.infolist():
+                if info.filename == "content.xml":
+                    count += archive.read(info).count(ERROR_OF_ODS)
+                elif info.filename.startswith("xl/worksheets/") and info.filename.endswith(".bin"):
+                    count += sum(kind in ERRORS_OF_XLSB for kind in _records(archive.read(info)))
+    else:
+        count = len(ERROR_OF_XLS.findall(content))
+    if count:
+        raise InputFileError(
+            "F447",
+            ngettext(
+                "{n} cell shows an error such as #N/A or #REF!, which would be read as empty.",
+                "{n} cells show errors such as #N/A or #REF!, which would be read as empty.",
+                count,
+            ),
+            where=where,
+            hint=_("Save the workbook as xlsx; `satisfaction check` then names every such cell."),
+        )
+
+
+def _records(sheet: bytes) -> Iterator[int]:
+    """Yield the first byte of the kind of an .xlsb sheet's records; their size is a number of seven bits a byte."""
+    place = 0
+    while place < len(sheet):
+        kind = sheet[place]
+        place += 1
+        if kind >= SEVEN_BITS:  # it goes on in a second byte; no error of a cell does
+            place += 1
+        size = 0
+        shift = 0
+        while True:
+            byte = sheet[place]
+            place += 1
+            size += (byte % SEVEN_BITS) << shift
+            shift += 7
+            if byte < SEVEN_BITS:
+                break
+        yield kind
+        place += size
+
+
 def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     """Yield a member in pieces, each cell whole in one of them."""
     rest = b""
@@ -287,6 +347,7 @@ DATE = re.compile(
 
 
 Range = tuple[int, int, int, int]
+Sheet = tuple[str, int, Any, Iterable[list[Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +395,8 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
         for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F120 for a text that is cut off; F119
-        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F446 for members of a zip
+        for a workbook under the name of a text file; F440 and F441 for what would take all memory; F447 for errors in
+        cells of an old workbook; F446 for members of a zip
         file that are not read within it and may hold answers.
     """
     kind = path.suffix.lower()
@@ -453,7 +515,11 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
         )
     try:
         errors = check_sheets(content, where=where)
-        sheets = _old_sheets(content) if errors is None else _sheets(content)
+        if errors is None:
+            refuse_unplaced_errors(content, where=where)
+            sheets: Iterable[Sheet] = _old_sheets(content)
+        else:
+            sheets = _sheets(content)
         grids = []
         for name, before, ranges, records, hidden in sheets:
             merged = []
@@ -486,7 +552,7 @@ def _show_error(grid: Grid, error: ErrorCell, before: int) -> None:
         grid.columns[column][rows[0]] = error.text
 
 
-def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]], bool]]:
+def _sheets(content: bytes) -> Iterator[Sheet]:
     """Give name, empty columns before the table, merged cells and rows of every sheet, and whether it is hidden."""
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
     for place, about in enumerate(workbook.sheets_metadata):
@@ -524,7 +590,7 @@ sys.stdout.buffer.write(pickle.dumps(answer))
 """
 
 
-def _old_sheets(content: bytes) -> list[tuple[str, int, Any, list[list[object]], bool]]:
+def _old_sheets(content: bytes) -> list[Sheet]:
     """Return what `_sheets` gives, of an .xls, .xlsb or .ods workbook.
 
     It is read in a process of its own: a damaged one may abort it or take all memory it can get.

@@ -269,10 +269,10 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
     SatisfactionError
         Of the class given: the first fault in full with file and line, the places of the others.
     """
-    record, faults = checked(document, model)
-    if record is not None:
-        return record
-    first, *others = faults
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as fault:
+        first, *others = [_describe(document, detail) for detail in fault.errors()]
     if others:
         first["hint"] = _(
             "{hint} {n} more: {places}",
@@ -281,14 +281,6 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
             places=shortened((other["where"] for other in others), 5),
         )
     raise error(**first)
-
-
-def checked(document: Document, model: type[Model]) -> tuple[Model | None, list[dict[str, Any]]]:
-    """Return a document's frozen record, or None and every fault in the words of SatisfactionError."""
-    try:
-        return model.model_validate(document.data), []
-    except ValidationError as fault:
-        return None, [_describe(document, detail) for detail in fault.errors()]
 
 
 def placeholders(paths: Iterable[Path]) -> list[str]:

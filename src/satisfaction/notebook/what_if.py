@@ -361,7 +361,7 @@ class _Rules:
         arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
         survey = with_ranking_rules(results.survey, changed, name="try_rules")
         with use(None):
-            ranking = rank_areas(survey, results.estimates, one_grid=True)
+            ranking = rank_areas(survey, results.estimates)
         trial = Ranked(survey, results.design, results.estimates, ranking, results.combined, {})
         code = f"trial = bench.try_rules({arguments})\ntables_of(trial).ranking"
         return self._outcome(comma_list(words), trial, code)

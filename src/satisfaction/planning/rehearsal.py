@@ -23,6 +23,7 @@ from satisfaction.declarations.facts import (
     read_answer_table,
     read_areas,
     read_counts,
+    read_frame,
 )
 from satisfaction.declarations.items import (
     Answer,
@@ -162,7 +163,8 @@ def leanings(keys: Sequence[str] | pd.Series, *purpose: object) -> Array:
     deviates = [
         generator(PLACES_SEED, *purpose, name).standard_normal() for name in places.categories
     ]
-    return np.asarray(deviates)[places.codes]
+    of_rows: Array = np.asarray(deviates)[places.codes]
+    return of_rows
 
 
 def simulated_communities(frame: pd.DataFrame, strata: Sequence[str], psu: str) -> pd.DataFrame:
@@ -208,12 +210,10 @@ def _read(folder: Path, seed: int | None) -> Rehearsed:
         areas = read_areas(folder / declared.areas.file, roles.area)
     shares = []
     if declared.frame is not None:
-        wanted = (*roles.strata, "population")
-        frame = read_answer_table(
-            folder / declared.frame.file, wanted, areas=areas, column=roles.area
-        )
+        path = folder / declared.frame.file
+        frame = read_frame(path, roles.strata, areas=areas, area=roles.area)
         frame["population"] = frame["population"].astype(float)
-        shares.append(frame[list(wanted)])
+        shares.append(frame[[*roles.strata, "population"]])
     for margin in declared.margins.values():
         path = folder / margin.file
         shares.append(read_counts(path, margin.by, "population", questionnaire, named=areas))

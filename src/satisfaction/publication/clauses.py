@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import (
     Kind,
     amount,
@@ -33,21 +32,12 @@ from satisfaction.foundation.language import (
     pgettext,
 )
 from satisfaction.publication.labels import mark_as_text
-from satisfaction.ranking.grades import PROMISED
+from satisfaction.ranking.grades import FEW_ORDERED, PROMISED
 from satisfaction.ranking.units import UNDECLARED
 
 Row: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = Sequence[Row]
 
-COLUMNS = (
-    "code", "name_zh", "name_en", "estimate", "n", "rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "listed",
-    "status", "probability_bottom",
-)  # fmt: skip
-MEASURES = {
-    "rate": _("the rate"),
-    "index": _("the score"),
-    "score": _("the score"),
-}
 WHERE = {
     "yes": _("on the list"),
     "no": _("off the list"),
@@ -180,6 +170,8 @@ class Ground:
         By code, why the error behind a unit's rank is not its own, in Chinese and then in English.
     grades : int
         Grades in use; 0 where there are none.
+    in_order : float
+        Share of the pairs of units that are in different grades (0-1).
     wrongly_ordered : float
         Expected share of wrongly ordered pairs that the grades promise (0-1).
     exact : Text or None
@@ -188,6 +180,9 @@ class Ground:
         Whether the score has no error because none is declared.
     basis : Text
         What probabilities rest on, to stand before them: "under the model".
+    list_p : float
+        The p-value of the list as a whole.
+    list_established : bool
     """
 
     kind: Kind
@@ -203,10 +198,13 @@ class Ground:
     across: dict[str, Across] = field(repr=False)
     errors: Mapping[str, str] = field(repr=False)
     grades: int = 0
+    in_order: float = 0.0
     wrongly_ordered: float = 0.0
     exact: Text | None = None
     undeclared: bool = False
     basis: Text = MODEL
+    list_p: float = np.nan
+    list_established: bool = False
 
     @property
     def trust(self) -> Text:
@@ -232,39 +230,29 @@ class Ground:
 
 
 def ground_of(
-    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Text | None
+    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Text
 ) -> Ground:
     """Read what sentences need.
 
-    Raises
-    ------
-    RankingError
-        K190 for another kind, K191 for missing columns, K192 where table and summary are not of one ranking.
+    Parameters
+    ----------
+    ranking : DataFrame
+        As `ranking_table` returns it. `probability_bottom` and `status` concern the list.
+    summary : mapping
+        `Ranking.summary` of the same ranking.
+    kind : {"rate", "index", "score"}
+        Whether estimates are shares 0-1 or points 0-100.
+    measure : Text
+        What is ranked, as subject of a sentence.
     """
-    one_of(kind, get_args(Kind), argument="kind", error=RankingError, code="K190")
-    check_columns(ranking, COLUMNS)
     rows: list[dict[str, Any]] = ranking.to_dict("records")
     ranked = [row for row in rows if is_ranked(row)]
-    if len(ranked) != summary["p"]:
-        raise RankingError(
-            "K192",
-            _(
-                "The table ranks {n} units, the summary {p}: they do not belong to one ranking.",
-                n=len(ranked),
-                p=summary["p"],
-            ),
-            where="ranking, summary",
-        )
     family = _("each unit tested by itself")
     if "multiplicity" in summary:
         family = _("adjusted for the whole table")
-    side = str(ranking["side"].iloc[0]) if "side" in ranking else "last"
     grades = 0
     if "grade" in ranking and ranking["grade"].notna().any():
         grades = int(ranking["grade"].max())
-    mark = None
-    if "mark" in ranking:
-        mark = mark_of_sentences(ranking["mark"].iloc[0])
     level = summary["level"]
     errors = summary.get("se_from_larger", {})
     exact = None
@@ -273,22 +261,25 @@ def ground_of(
         errors = {row["code"]: row["note"] for row in ranked}
     return Ground(
         kind=kind,
-        measure=measure or MEASURES[kind],
+        measure=measure,
         rows=rows,
         p=len(ranked),
         level=f"{100 * level:g}%",
         alpha=1 - level,
-        end=_end(int(summary["bottom"]), side),
+        end=_end(int(summary["bottom"]), str(ranking["side"].iloc[0])),
         proven=summary["selection"] == "probability",
         family=family,
-        mark=mark,
+        mark=mark_of_sentences(ranking["mark"].iloc[0]),
         across=dict(_across(ranked)),
         errors=errors,
         grades=grades,
+        in_order=_in_order(ranking) if grades else 0.0,
         wrongly_ordered=summary.get("wrongly_ordered", PROMISED),
         exact=exact,
         undeclared=summary["selection"] == UNDECLARED,
         basis=_basis(summary),
+        list_p=summary["list_p"],
+        list_established=bool(summary["list_established"]),
     )
 
 
@@ -312,18 +303,6 @@ def name(row: Row) -> Text:
     return Text(
         zh if isinstance(zh, str) and zh else code, en if isinstance(en, str) and en else code
     )
-
-
-def check_columns(ranking: pd.DataFrame, columns: Iterable[str]) -> None:
-    """Refuse a table without the columns that are needed; K191."""
-    if missing := [column for column in columns if column not in ranking]:
-        raise RankingError(
-            "K191",
-            _("The ranking lacks the columns {missing}.", missing=comma_list(missing)),
-            where="ranking",
-            available=ranking.columns,
-            hint=_("Use what published.ranking_table returns."),
-        )
 
 
 def _end(size: int, side: str) -> End:
@@ -377,13 +356,29 @@ def _grade(ground: Ground, row: Row) -> Text:
     """Say which grade a ranked unit has, and what the grades promise."""
     if ground.grades == 1:
         return _("Under the model no grades can be told: all units are in one.")
-    return _(
+    said = _(
         "It is in grade {grade:g} of {grades} (1 is the best); under the model, of the pairs of units in different grades "
         "at most {wrong:g} % are expected to be in the wrong order.",
         grade=row["grade"],
         grades=ground.grades,
         wrong=100 * ground.wrongly_ordered,
     )
+    if ground.in_order >= FEW_ORDERED:
+        return said
+    few = _(
+        "Only {share} of the pairs are in different grades; where so few are, up to a tenth of them was in the wrong order in "
+        "simulations.",
+        share=f"{ground.in_order:.1%}",
+    )
+    return join_sentences([said, few])
+
+
+def _in_order(ranking: pd.DataFrame) -> float:
+    """Share of the pairs of graded units that are in different grades (0-1)."""
+    members = ranking["grade"].value_counts().to_numpy(float)
+    graded = float(members.sum())
+    alike = float((members * (members - 1)).sum())
+    return 1 - alike / max(graded * (graded - 1), 1)
 
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
@@ -637,13 +632,13 @@ def taken_as_exact(ground: Ground) -> Text | None:
     )
 
 
-def whole_list(ground: Ground, summary: Mapping[str, Any]) -> Text | None:
+def whole_list(ground: Ground) -> Text | None:
     """Say whether the list as a whole is established."""
     if not ground.proven:
         return None
-    p = p_value_in_words(summary["list_p"])
+    p = p_value_in_words(ground.list_p)
     alpha = f"{ground.alpha:.3g}"
-    if summary["list_established"]:
+    if ground.list_established:
         return _(
             "The list as a whole is established: the p-value of its verification is {p}, "
             "at most {alpha}.",

@@ -47,7 +47,7 @@ from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import area_labels, mark, twelve_digits
 from satisfaction.publication.manifest import beside_folder, datapackage, inputs, manifest, plain
-from satisfaction.publication.ranking_table import by_rank_alone, unranked_note
+from satisfaction.publication.ranking_table import unranked_note
 from satisfaction.publication.ranking_workbook import (
     write_assessment_workbook,
     write_indicators_workbook,
@@ -130,14 +130,7 @@ def _write_ranking(
 
     languages = survey.declared.languages
     for language in languages:
-        page = render_reading(
-            by_rank_alone(published.ranking),
-            ranking.summary,
-            kind=kind,
-            measure=measure,
-            language=language,
-            languages=languages,
-        )
+        page = render_reading(published.ground, language=language, languages=languages)
         write_text(page, folder / page_name("reading.html", language, languages))
     return tables
 

@@ -444,14 +444,6 @@ def hand_over_results(results: Results, folder: str | Path) -> HandOver:
     return content
 
 
-def design_call(results: Results) -> str:
-    """Return the design of a wave as a call of R's `svydesign` on the respondents handed over."""
-    design = results.design
-    by = _domains(results.estimates.values())
-    rows = respondent_rows(design, (), by=by, identifiers=_identifiers(results), mark="")
-    return svydesign_call(design, rows)
-
-
 def _identifiers(results: Results) -> tuple[str, ...]:
     return (results.survey.questionnaire.roles.respondent,)
 

@@ -381,7 +381,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
 
 
 def escalation_table(
-    survey: Survey, ranking: Ranking, estimates: Mapping[str, Estimates] | None = None
+    survey: Survey, ranking: Ranking, estimates: Mapping[str, Estimates]
 ) -> pd.DataFrame:
     """Return the step that follows for every area on the list, or tied at its cut, and how certain this wave's listing is.
 
@@ -391,16 +391,13 @@ def escalation_table(
         survey, wave, code, name_zh, name_en, listed ("yes", "tied"), listed_in_a_row (waves, this one included), tied_waves (of
         them, tied at the cut only), step_zh, step_en (empty where no step is reached), status ("established", "possible",
         "excluded": of belonging to the list now; nothing is known of earlier waves), status_zh, p_in, probability_bottom (of
-        the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared.
-        With `estimates` the step is the last one of the whole ladder, else of waves on the list alone.
+        the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared. The step
+        is the last one of the whole ladder.
     """
     escalation = survey.rules.escalation
     if escalation is None:
         return published(survey, pd.DataFrame(columns=ESCALATION), ESCALATION)
-    rows = None
-    if estimates is not None:
-        rows = ladder(survey, estimates, ranking)
-    table = listed_in_a_row(survey, ranking, rows)
+    table = listed_in_a_row(survey, ranking, ladder(survey, estimates, ranking))
     of_units = ranking.table
     if "list_status" in of_units:  # thresholds act on the list
         of_units = of_units.assign(status=of_units["list_status"], p_in=of_units["p_listed"])

@@ -15,13 +15,12 @@ from typing import Any
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.figures import Kind, unit_of
+from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.publication import clauses
 from satisfaction.publication.clauses import (
     LEVEL,
     Ground,
-    ground_of,
     is_ranked,
     join_sentences,
     listing,
@@ -64,41 +63,20 @@ class Statement:
         return Text(self.zh, self.en)
 
 
-def unit_sentences(
-    ranking: pd.DataFrame,
-    summary: Mapping[str, Any],
-    *,
-    kind: Kind,
-    measure: Text | None = None,
-    minimum_n: int | None = None,
-) -> pd.DataFrame:
+def unit_sentences(ground: Ground, *, minimum_n: int | None = None) -> pd.DataFrame:
     """Say of every unit what its rank can and cannot tell.
 
     Parameters
     ----------
-    ranking : DataFrame
-        As `published.ranking_table` returns it. `probability_bottom` and `status` concern the list; a column `side` ("last"
-        or "first") says at which end it stands, "last" if absent.
-    summary : mapping
-        `Ranking.summary` of the same ranking.
-    kind : {"rate", "index", "score"}
-        Whether estimates are shares 0-1 or points 0-100.
-    measure : Text, optional
-        What is ranked, as subject of a sentence; default "the score" or "the rate".
+    ground : Ground
     minimum_n : int, optional
         Valid answers that the rule asks for; units that are not ranked are told when they have fewer.
 
     Returns
     -------
     DataFrame
-        One row a unit, in the order of `ranking`: code, zh, en.
-
-    Raises
-    ------
-    RankingError
-        K190 for another kind, K191 for missing columns, K192 where table and summary are not of one ranking.
+        One row a unit, in the order of the ranking: code, zh, en.
     """
-    ground = ground_of(ranking, summary, kind=kind, measure=measure)
     tied = Counter(row["rank"] for row in ground.ranked())
     rows = []
     for row in ground.rows:
@@ -111,14 +89,11 @@ def unit_sentences(
     return pd.DataFrame(rows, columns=["code", "zh", "en"], dtype=str)
 
 
-def list_statement(
-    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Text | None = None
-) -> Statement:
+def list_statement(ground: Ground) -> Statement:
     """State the filed list: who is on it, how much of it is established, who else may belong to it.
 
-    Parameters and errors are those of `unit_sentences`. Ties at the cut are named with both sizes of the list and not broken.
+    Ties at the cut are named with both sizes of the list and not broken.
     """
-    ground = ground_of(ranking, summary, kind=kind, measure=measure)
     listed = ground.at("yes")
     tied = ground.at("tied")
     off = ground.at("no")
@@ -133,7 +108,7 @@ def list_statement(
     parts += [
         clauses.tie_at_cut(ground, listed, tied),
         clauses.established(ground, listed, established),
-        clauses.whole_list(ground, summary),
+        clauses.whole_list(ground),
         clauses.taken_as_exact(ground),
         clauses.expected_members(ground, listed, expected),
         clauses.not_excluded(ground, off, open_off),
@@ -150,9 +125,7 @@ def list_statement(
     )
 
 
-def near_cut(
-    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Text | None = None
-) -> pd.DataFrame:
+def near_cut(ground: Ground) -> pd.DataFrame:
     """Say which units stand one step from the cut of the list.
 
     A unit does so for the first reason that holds:
@@ -161,15 +134,12 @@ def near_cut(
     - ``nearest``: no unit on its side of the cut is closer in score to a unit on the other side (several where level);
     - ``open``: it is neither established nor excluded, and its probability of the list lies within `GREY`.
 
-    Parameters and errors are those of `unit_sentences`.
-
     Returns
     -------
     DataFrame
         In rank order: code, listed ("yes", "no", "tied"), reason, gap (own estimate minus that of the nearest unit across
         the cut, in the unit of the estimate; 0 at the cut), probability (of the list), zh, en.
     """
-    ground = ground_of(ranking, summary, kind=kind, measure=measure)
     closest = {}
     for side in ("yes", "no"):
         gaps = [abs(ground.gap(row)) for row in ground.at(side)]

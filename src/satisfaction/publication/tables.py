@@ -21,6 +21,7 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.figures import Kind
 from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
+from satisfaction.publication.clauses import Ground, ground_of
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
@@ -113,6 +114,8 @@ class Tables:
         code, zh, en: what may be said of every area; in rank order.
     near_cut : DataFrame
         As `sentences.near_cut` returns it.
+    ground : Ground
+        What all sentences about the ranking share.
     selection : SelectionTables
         Of a wave whose respondents were not drawn.
     statement : Statement
@@ -130,6 +133,7 @@ class Tables:
     within_paths: pd.DataFrame = field(repr=False)
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
+    ground: Ground = field(repr=False)
     statement: Statement
     selection: SelectionTables
 
@@ -147,15 +151,11 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
             if of_level.holds(survey.ranked)
         }
     first = results.ranking
-    summary = first.summary
     ranking = ranking_table(survey, estimates, first)
     kind, measure = spoken(survey)
-    by_rank = by_rank_alone(ranking)
-    sentences = unit_sentences(
-        by_rank, summary, kind=kind, measure=measure, minimum_n=survey.rules.ranking.minimum_n
-    )
-    nearest = near_cut(by_rank, summary, kind=kind, measure=measure)
-    statement = list_statement(by_rank, summary, kind=kind, measure=measure)
+    ground = ground_of(by_rank_alone(ranking), first.summary, kind=kind, measure=measure)
+    sentences = unit_sentences(ground, minimum_n=survey.rules.ranking.minimum_n)
+    statement = list_statement(ground)
     thresholds = thresholds_table(survey, estimates)
     sentences = with_acted_sentences(survey, sentences, ranking, thresholds)
     statement = acted_statement(survey, statement, ranking)
@@ -171,7 +171,8 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
         paths=paths_table(survey, estimates, first),
         within_paths=within_paths_table(survey, within),
         sentences=sentences,
-        near_cut=nearest,
+        near_cut=near_cut(ground),
+        ground=ground,
         statement=statement,
         selection=selection_tables(survey, results.selection_study),
     )

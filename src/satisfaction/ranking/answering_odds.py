@@ -53,7 +53,8 @@ class AnsweredSums:
     @property
     def satisfied(self) -> Floats:
         """Return the weighted share of the satisfied among the respondents: (p,)."""
-        return np.asarray(self.weight[:, 1] / self.weight.sum(axis=1))
+        everybody = self.weight.sum(axis=1)
+        return np.asarray(self.weight[:, 1] / everybody)
 
     def score(self, odds: float | Floats) -> Floats:
         """Return the scores of everybody if the satisfied had `odds` (one number, or one an area) times the odds of answering: (p,)."""
@@ -65,16 +66,6 @@ class AnsweredSums:
         stands_for = (answered[:, None] + silent[:, None] * thinned)[:, :, None]
         means = (stands_for * self.value).sum(axis=1) / (stands_for * self.valid).sum(axis=1)
         return np.asarray(means @ self.coefficients)
-
-    def only(self, areas: Bools) -> AnsweredSums:
-        """Return the sums of some areas."""
-        return replace(
-            self,
-            weight=self.weight[areas],
-            valid=self.valid[areas],
-            value=self.value[areas],
-            fraction=self.fraction[areas],
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,6 @@ def rank_by_rules(
     *,
     floor: Floored | None = None,
     breaking: Floats | None = None,
-    one_grid: bool = False,
 ) -> Ranking:
     """Rank the areas by one measure under the rules.
 
@@ -58,8 +57,6 @@ def rank_by_rules(
         The same estimates with the errors that ranks rest on; their own unless given.
     breaking : (p,), optional
         Of every area the score by which ties are broken, where the rules name one.
-    one_grid : bool
-        As `Posterior.one_grid`: for what nobody publishes.
 
     Returns
     -------
@@ -90,7 +87,6 @@ def rank_by_rules(
         ties=rules.ties,
         multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
         taken_as_exact=tuple(estimates.conventions.get("taken_as_exact", ())),
-        one_grid=one_grid,
         **prior_options(rules.prior, is_rate=of_rates(estimates)),
     )
     answers = estimates.table["n"]
@@ -163,13 +159,17 @@ def may_be_ranked(estimates: Estimates, rules: RankingRules) -> Bools:
     table = estimates.table
     # areas without any answer are named when they are to be ranked
     known = table["estimate"].notna() | (table["n"] == 0)
-    barred = table[estimates.by[0]].astype(str).isin(estimates.conventions.get("barred", {}))
-    return np.asarray(has_enough(table, rules) & known & ~barred, dtype=bool)
+    codes = table[estimates.by[0]].astype(str)
+    barred = codes.isin(estimates.conventions.get("barred", {}))
+    may_be = has_enough(table, rules) & known & ~barred
+    return np.asarray(may_be, dtype=bool)
 
 
 def has_enough(table: pd.DataFrame, rules: RankingRules) -> Bools:
     """Tell which areas have answers enough, (p,) bool; a score that rests on no answers has."""
-    return np.asarray((table["n"] >= rules.minimum_n) | table["n"].isna(), dtype=bool)
+    answers = table["n"]
+    enough = (answers >= rules.minimum_n) | answers.isna()
+    return np.asarray(enough, dtype=bool)
 
 
 def _rank(
@@ -260,15 +260,18 @@ def rounded(scores: Floats, digits: int) -> Floats:
     """Round (p,) scores to decimal places, half away from zero, from their published digits."""
     step = Decimal(1).scaleb(-digits)
     exact = [Decimal(f"{score:.{PUBLISHED}g}") for score in scores]
-    return np.array([float(score.quantize(step, ROUND_HALF_UP)) for score in exact])
+    nearest = [score.quantize(step, ROUND_HALF_UP) for score in exact]
+    return np.array(nearest, dtype=float)
 
 
 def _with_floor_said(ranking: Ranking, floor: Floored, rules: RankingRules) -> Ranking:
     """Return the ranking with the floor, and the ranked units under it, in its summary."""
     if not ranking.summary.proven:
         return ranking
-    ranked = set(ranking.units.ranked_names)
-    under = {name: words for name, words in floor.said.items() if name in ranked}
+    under = {}
+    for name in ranking.units.ranked_names:
+        if name in floor.said:
+            under[name] = floor.said[name]
     summary = replace(
         ranking.summary,
         minimum_df=rules.minimum_df,
@@ -391,7 +394,8 @@ def breaking_scores(rules: RankingRules, estimates: Estimates) -> Floats | None:
     """Return of every area the score by which the rules break ties, (p,); None where they name none."""
     if rules.tie_break is None:
         return None
-    scores: Floats = estimates.of(rules.tie_break).table["estimate"].to_numpy(float)
+    table = estimates.of(rules.tie_break).table
+    scores: Floats = table["estimate"].to_numpy(float)
     return scores
 
 
@@ -400,10 +404,7 @@ def _rows(estimates: Estimates, rows: Ints) -> Estimates:
     drawn = estimates.drawn
     if drawn is not None:
         drawn = drawn.of(rows)
-    return replace(
-        estimates,
-        drawn=drawn,
-        table=estimates.table.iloc[rows].reset_index(drop=True),
-        cov=estimates.cov[np.ix_(rows, rows)],
-        contributions=estimates.contributions.of(rows),
-    )
+    table = estimates.table.iloc[rows].reset_index(drop=True)
+    cov = estimates.cov[np.ix_(rows, rows)]
+    contributions = estimates.contributions.of(rows)
+    return replace(estimates, drawn=drawn, table=table, cov=cov, contributions=contributions)

@@ -73,7 +73,8 @@ class Floored:
     applied: bool = True
 
     def __repr__(self) -> str:
-        return f"Floored({len(self.said)} of {len(self.estimates.table)} errors borrowed)"
+        areas = len(self.estimates.table)
+        return f"Floored({len(self.said)} of {areas} errors borrowed)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +97,8 @@ class Lent:
     areas: Bools
 
     def __repr__(self) -> str:
-        return f"Lent(measures={list(self.rows)}, {int(self.areas.sum())} areas)"
+        raised = int(self.areas.sum())
+        return f"Lent(measures={list(self.rows)}, {raised} areas)"
 
 
 def floored(
@@ -233,7 +235,8 @@ def _lent_se(area: Any, lender: Lender) -> float:
     if _have_deff(area, lender):
         simple = area["se"] ** 2 / area["deff"]
         return math.sqrt(max(1.0, lender.deff) * simple)
-    return math.sqrt(lender.variance * lender.n / area["n"])
+    by_answers = lender.variance * lender.n / area["n"]
+    return math.sqrt(by_answers)
 
 
 def _words(area: Any, lender: Lender, psus: int) -> str:

@@ -114,18 +114,20 @@ def shared_freedom(
     """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates
     are one block.
     """
-    both = np.flatnonzero(np.concatenate([waves.ranked, waves.ranked]))
-    one_each = np.arange(len(both))
-    return satterthwaite_of_blocks(
-        sp.csr_array(matrix), cov, domain=one_each, df=df, members=members.of(both)
-    )
+    in_both_waves = np.tile(waves.ranked, 2)
+    of_ranked = members.of(np.flatnonzero(in_both_waves))
+    one_each = np.arange(len(df))
+    combinations = sp.csr_array(matrix)
+    return satterthwaite_of_blocks(combinations, cov, domain=one_each, df=df, members=of_ranked)
 
 
 def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:
     """Test (p,) differences by t, adjusted over all of them; a difference under 1e-9 is none."""
     difference = np.where(np.abs(difference) < TIE, 0.0, difference)
-    exact = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
-    t = np.divide(difference, se, out=exact, where=(se > NO_ERROR) & (difference != 0))
+    endless = np.copysign(np.inf, difference)
+    exact = np.where(difference == 0, 0.0, endless)
+    tested = (se > NO_ERROR) & (difference != 0)
+    t = np.divide(difference, se, out=exact, where=tested)
     p = 2 * special.stdtr(df, -np.abs(t))
     return {
         "t": t,
@@ -242,9 +244,7 @@ class RankChange:
         """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no
         more than".
         """
-        p = len(self.rise_frequency)
-        start = int(np.clip(places + p - 1, 0, 2 * p - 1))
-        return self._by_unit(self.rise_frequency[:, start:].sum(axis=1))
+        return self._by_unit(_at_least(self.rise_frequency, places))
 
     def rise_range(self, places: int) -> pd.DataFrame:
         """Smallest and largest `probability_rise` over the assumptions compared, by unit, and
@@ -260,7 +260,8 @@ class RankChange:
 
     def _by_unit(self, values: Floats) -> pd.Series:
         after = self.waves.after
-        return pd.Series(spread_out({"unit": values}, after)["unit"], index=list(after.names))
+        of_units = spread_out({"unit": values}, after)["unit"]
+        return pd.Series(of_units, index=list(after.names))
 
 
 def rank_change(
@@ -403,7 +404,7 @@ def rank_change(
         columns["all_high"] = sets_before.high - sets_after.low
         columns |= _shrunk(model, sign)
         columns["expected_rise"] = modelled.expected_rise
-        columns["probability_rise"] = rises[:, p - 1 + places :].sum(axis=1)
+        columns["probability_rise"] = _at_least(rises, places)
         columns |= _range_of_rise(np.array([rises, *assumed_rises]), places)
     else:
         unknown = np.full((p, 2, 2), np.nan)
@@ -416,6 +417,12 @@ def rank_change(
     table = table.assign(**spread_out(columns, waves.after))
     table = table.astype(dict.fromkeys(("rise_low", "rise_high", "all_low", "all_high"), "Int64"))
     rising = int((table["rise"] >= places).sum())
+    unproven = _(
+        "Units whose rank rose by {places} or more: {rising}. {not_both}",
+        places=places,
+        rising=rising,
+        not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
+    )
     summary = ChangeSummary(
         p=p,
         not_ranked=tuple(table["unit"][~waves.ranked]),
@@ -429,14 +436,7 @@ def rank_change(
         comparable=declared,
         draws=draws,
         seed=seed,
-        notes=(
-            _(
-                "Units whose rank rose by {places} or more: {rising}. {not_both}",
-                places=places,
-                rising=rising,
-                not_both=NO_ERROR_DECLARED if waves.selection == UNDECLARED else NOT_BOTH,
-            ),
-        ),
+        notes=(unproven,),
     )
     if waves.selection == "probability":
         summary = _with_certainty(
@@ -447,13 +447,19 @@ def rank_change(
 
 def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
     """Columns `RISE_RANGE` of (k, p, 2p - 1) frequencies, the stated ones first."""
-    p = frequency.shape[1]
-    start = int(np.clip(places + p - 1, 0, 2 * p - 1))
-    rose = list(frequency[:, :, start:].sum(axis=2))
+    rose = list(_at_least(frequency, places))
     if places > 0:
         return compared_rises(rose).columns(RISE_RANGE)
     fell = compared_rises([1 - chance for chance in rose])
     return Compared(1 - fell.high, 1 - fell.low, fell.depends).columns(RISE_RANGE)
+
+
+def _at_least(frequency: Floats, places: int) -> Floats:
+    """Add up frequencies (..., p, 2p - 1) of rises by so many places or more: (..., p)."""
+    p = frequency.shape[-2]
+    start = max(places + p - 1, 0)
+    from_there = frequency[..., start:]
+    return np.asarray(from_there.sum(axis=-1))
 
 
 def _depends(number: int, p: int, places: int) -> Text:
@@ -470,7 +476,8 @@ def _read_waves(later: object, earlier: object, **arrays: Any) -> Waves:
     """Read two waves from Estimates, or from arrays."""
     if not isinstance(later, Estimates) and not isinstance(earlier, Estimates):
         return waves_from_arrays(later, earlier, **arrays)
-    twice = any(arrays[name] is not None for name in ("se", "cov", "df", "names"))
+    of_arrays = [arrays[name] for name in ("se", "cov", "df", "names")]
+    twice = any(one is not None for one in of_arrays)
     if twice or not isinstance(later, Estimates) or not isinstance(earlier, Estimates):
         raise RankingError(
             "K146",
@@ -487,14 +494,15 @@ def _read_waves(later: object, earlier: object, **arrays: Any) -> Waves:
 def _shrunk(model: Bivariate, sign: float) -> dict[str, Floats]:
     """Posterior mean and sd of each unit's relative change, in the direction of the scores."""
     p = len(model.mean)
-    moved = model.mean[:, 1] - model.mean[:, 0]
+    before, after = model.mean.T
+    moved = after - before
     later_minus_earlier = np.array([-1.0, 1.0])
     variance = later_minus_earlier @ model.cov @ later_minus_earlier
-    pooled = variance * (1 - 2 / p) + variance.sum() / p**2
-    return {
-        "shrunk_change": sign * (moved - moved.mean()),
-        "shrunk_sd": np.sqrt(np.maximum(pooled, 0.0)),
-    }
+    of_mean = variance.sum() / p**2
+    pooled = variance * (1 - 2 / p) + of_mean
+    relative = moved - moved.mean()
+    sd = np.sqrt(np.maximum(pooled, 0.0))
+    return {"shrunk_change": sign * relative, "shrunk_sd": sd}
 
 
 def _with_certainty(

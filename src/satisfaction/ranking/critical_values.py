@@ -32,7 +32,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 from scipy.interpolate import BarycentricInterpolator, CubicSpline
-from scipy.optimize import brentq
 
 from satisfaction.estimation.multiplicity import drawn_errors, normal_scores, symmetric_root
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, spread_of
@@ -41,6 +40,8 @@ WIDEST = 16.0  # the range of 10,000 standard normals exceeds 16 with probabilit
 # the log of a chi variable leaves these nodes (in its own spread) with probability below 1e-13
 NODES_DF = 40
 NODES = np.arange(-44.0, 9.0, 0.25)
+MOST_STEPS = 200  # to a quantile; about nine are taken
+CLOSE = 1e-9  # last step of its logarithm; the next one would be its square
 
 
 def range_p_value(q: Floats, groups: int, df: Floats) -> Floats:
@@ -78,6 +79,14 @@ class ChiNodes:
         mean: Floats = weighted / np.sum(self.density, axis=1)
         return mean
 
+    def mean_slope(self, density: CubicSpline, q: Floats) -> Floats:
+        """Slope of `mean_of` in the logarithm of q, from the tail's derivative, (m,)."""
+        scaled = q[:, None] * self.scale
+        within = np.where(scaled < WIDEST, scaled, 0.0)
+        weighted = np.sum(self.density * within * density(within), axis=1)
+        slope: Floats = weighted / np.sum(self.density, axis=1)
+        return slope
+
 
 def _chi_nodes(df: Floats) -> ChiNodes:
     """Nodes of the chi variables of (m,) degrees of freedom."""
@@ -109,31 +118,50 @@ def range_quantiles(level: float, groups: int, df: Floats) -> Floats:
     1e-8.
     """
     if len(df) <= NODES_DF:
-        return np.array([range_quantile(level, groups, value) for value in df.tolist()])
+        return _range_quantiles(level, groups, tuple(df.tolist()))
     inverse = 1 / df
     middle = (inverse[0] + inverse[-1]) / 2
     half = (inverse[0] - inverse[-1]) / 2
     of_chebyshev = np.cos(np.linspace(0, np.pi, NODES_DF))[::-1]
     nodes = middle + half * of_chebyshev
-    at_nodes = []
-    for node in np.maximum(nodes, 0.0).tolist():
-        df_of_node = 1 / node if node > 0 else np.inf
-        at_nodes.append(range_quantile(level, groups, df_of_node))
+    with np.errstate(divide="ignore"):
+        df_of_nodes = 1 / np.maximum(nodes, 0.0)
+    at_nodes = _range_quantiles(level, groups, tuple(df_of_nodes.tolist()))
     quantiles: Floats = BarycentricInterpolator(nodes, at_nodes)(inverse)
     return quantiles
 
 
-@lru_cache(maxsize=4096)
-def range_quantile(level: float, groups: int, df: float) -> float:
-    """Quantile of the studentized range; the rankings of a wave ask for the same ones again."""
-    nodes = _chi_nodes(np.array([df]))
+@lru_cache(maxsize=256)
+def _range_quantiles(level: float, groups: int, df: tuple[float, ...]) -> Floats:
+    """Quantiles of the studentized range, one a df: those of a wave's rankings are often the same.
+
+    By Newton's steps on the logarithm of the tail, inside brackets that shrink: where a step would
+    leave them, they are halved.
+    """
+    nodes = _chi_nodes(np.array(df))
     tail = range_tail(groups)
-
-    def excess(log_q: float) -> float:
-        (beyond,) = nodes.mean_of(tail, np.exp([log_q]))
-        return float(beyond) - (1 - level)
-
-    return float(np.exp(brentq(excess, -7.0, 40.0, xtol=1e-13)))
+    density = tail.derivative()
+    low = np.full(len(df), -7.0)
+    high = np.full(len(df), 40.0)
+    at = np.full(len(df), np.log(3.5))
+    for _ in range(MOST_STEPS):
+        q = np.exp(at)
+        beyond = nodes.mean_of(tail, q)
+        excess = beyond - (1 - level)
+        low = np.where(excess > 0, at, low)
+        high = np.where(excess > 0, high, at)
+        slope = nodes.mean_slope(density, q)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = at - beyond / slope * np.log(beyond / (1 - level))
+        inside = (step >= low) & (step <= high)
+        step = np.where(inside, step, (low + high) / 2)
+        moved = np.abs(step - at).max()
+        at = step
+        if moved < CLOSE:
+            break
+    quantiles = np.exp(at)
+    quantiles.flags.writeable = False
+    return np.asarray(quantiles)
 
 
 # ---- one unit against others

@@ -80,7 +80,9 @@ class JointDraws:
         """Return the draws of some units."""
         scores = self.scores[:, rows]
         errors = self.errors[:, rows]
-        return replace(self, scores=scores, errors=errors, low=self.low[rows], high=self.high[rows])
+        low = self.low[rows]
+        high = self.high[rows]
+        return replace(self, scores=scores, errors=errors, low=low, high=high)
 
     def turned(self, sign: float) -> JointDraws:
         """Return the draws of the scores times `sign`."""
@@ -102,8 +104,9 @@ class JointDraws:
         tested = tested & np.isfinite(self.low)
         p_values = []
         for reached in (below, not_below):
-            p_value = (1 + reached) / (1 + self.number) + self.spent
-            p_values.append(np.where(tested, np.minimum(p_value, 1.0), 1.0))
+            share = (1 + reached) / (1 + self.number)
+            p_value = np.minimum(share + self.spent, 1.0)
+            p_values.append(np.where(tested, p_value, 1.0))
         return Membership(*p_values)
 
 
@@ -150,7 +153,8 @@ def compare_drawn(score: Floats, draws: JointDraws) -> Pairs:
     variance = spread**2
     squared = variance[:, None] + variance - 2 * between
     of_difference = np.sqrt(np.maximum(squared, 0))
-    compared = DrawnPairs(draws, of_difference, np.zeros((p, draws.number)))
+    largest = np.zeros((p, draws.number))
+    compared = DrawnPairs(draws, of_difference, largest)
     p_better = np.empty((p, p))
     errors = np.ascontiguousarray(draws.errors.T)
     for unit in range(p):
@@ -173,7 +177,8 @@ def simultaneous_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     critical, error = upper_quantile(of_table[None], left)
     scale = np.maximum(compared.spread, TIE)
     sets = []
-    for value in (critical, critical + FRAGILE * error, critical - FRAGILE * error):
+    margin = FRAGILE * error
+    for value in (critical, critical + margin, critical - margin):
         better = compared.worst > value * scale
         sets.append(sets_from(better))
     return _with_simulation(sets, (critical, critical), error, compared.draws)
@@ -188,9 +193,11 @@ def marginal_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     error = np.array([error for _value, error in quantiles])
     scale = np.maximum(compared.spread, TIE)
     sets = []
-    for value in (critical, critical + FRAGILE * error, critical - FRAGILE * error):
+    margin = FRAGILE * error
+    for value in (critical, critical + margin, critical - margin):
+        by_row = value[:, None]
         better = (compared.worst > value * scale).sum(axis=0)
-        worse = (compared.worst > value[:, None] * scale).sum(axis=1)
+        worse = (compared.worst > by_row * scale).sum(axis=1)
         sets.append(RankSets(1 + better, p - worse))
     extremes = float(critical.min()), float(critical.max())
     return _with_simulation(sets, extremes, float(error.max()), compared.draws)
@@ -220,7 +227,9 @@ def _with_simulation(
 ) -> RankSets:
     """Return the first of three sets, with the units whose set the error of the simulation would move."""
     chosen, fewest, most = sets
-    fragile = (fewest.low != most.low) | (fewest.high != most.high)
+    moves_low = fewest.low != most.low
+    moves_high = fewest.high != most.high
+    fragile = moves_low | moves_high
     method = SETS.format(number=draws.number, seed=draws.seed)
     simulation = Simulation(error, (), fragile)
     return replace(chosen, critical=critical, simulation=simulation, method=method)
@@ -262,8 +271,8 @@ class DrawnModel:
         for unit, values in enumerate(scores):
             above = np.count_nonzero(values > scores, axis=1)
             level = np.count_nonzero(values == scores, axis=1)
-            shares[unit] = (above + level / 2) / len(values)
-        return shares
+            shares[unit] = above + level / 2
+        return shares / len(self.scores)
 
 
 def list_probability(drawn: Floats, bottom: int) -> Floats:

@@ -87,7 +87,7 @@ def standing(ranking: Ranking) -> dict[str, str]:
     "no".
     """
     if "listed" in ranking.table:  # thresholds act on the list
-        return dict(zip(ranking.table["unit"], ranking.table["listed"], strict=True))
+        return dict(ranking.table.set_index("unit")["listed"])
     stands = dict.fromkeys(ranking.table["unit"], "no")
     stands |= dict.fromkeys(ranking.summary.listed, "yes")
     return stands | dict.fromkeys(ranking.summary.tied_at_cut, "tied")
@@ -104,8 +104,8 @@ def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
     if survey.history is not None:
         columns = ["wave", "code", "listed", "rank", "p_in", "p_out"]
         for row in survey.history[columns].itertuples(index=False):
-            stood = WaveStanding(row.wave, row.listed, row.rank, row.p_in, row.p_out)
-            published[row.wave, row.code] = stood
+            wave, code, *stood = row
+            published[wave, code] = WaveStanding(wave, *stood)
     paths = {}
     table = ranking.table.set_index("unit")
     tests = ["p_in", "p_out"]
@@ -116,13 +116,14 @@ def paths_of(survey: Survey, ranking: Ranking) -> dict[str, list[WaveStanding]]:
     now = table[["rank", *tests]].astype(float)
     if not _provable(ranking) and "p_listed" not in table:
         now[tests] = np.nan
+    this_wave = survey.declared.wave
     for code, listed in standing(ranking).items():
         path = []
         for wave in survey.earlier_waves():
             unknown = WaveStanding(wave, "no", np.nan, np.nan, np.nan)
             path.append(published.get((wave, code), unknown))
-        path.append(WaveStanding(survey.declared.wave, listed, *now.loc[code]))
-        paths[code] = path
+        last = WaveStanding(this_wave, listed, *now.loc[code])
+        paths[code] = [*path, last]
     return paths
 
 
@@ -160,7 +161,8 @@ def highest(rows: Sequence[LadderRow]) -> dict[str, int]:
     reached: dict[str, int] = {}
     for row in rows:
         if row.reached != "no" and row.trigger != RELEASE:
-            reached[row.code] = max(row.number, reached.get(row.code, -1))
+            before = reached.get(row.code, -1)
+            reached[row.code] = max(row.number, before)
     return reached
 
 
@@ -282,8 +284,9 @@ def _counted(
 
 
 def _status(p_in: float, p_out: float, level: float) -> str:
-    tests = Membership(np.array([p_in]), np.array([p_out]))
-    return str(decide(tests, 1 - level, words=STATUS)[0])
+    one_area = Membership(np.full(1, p_in), np.full(1, p_out))
+    verdicts = decide(one_area, 1 - level, words=STATUS)
+    return str(verdicts[0])
 
 
 def _ranks(ranking: Ranking) -> pd.Series:
@@ -306,7 +309,8 @@ def _falls(survey: Survey, ranking: Ranking, number: int, places: int) -> list[L
         tests = Membership(*new_rank_tests(rank_claims(ranking.pairs), goals))
     rows = []
     for row in _worse_than(ranking, number, "fall", last_without_fall, tests):
-        rows.append(row._replace(before=earlier[row.code], waves=(before,)))
+        fell = row._replace(before=earlier[row.code], waves=(before,))
+        rows.append(fell)
     return rows
 
 
@@ -317,7 +321,8 @@ def _low_ranks(ranking: Ranking, number: int, first: int) -> list[LadderRow]:
     tests = untested(count)
     if ranking.summary.proven and goal < count:
         tests = top_membership(ranking.pairs, goal, ranking.options.membership)
-    return _worse_than(ranking, number, "rank_from", np.full(count, float(goal)), tests)
+    goals = np.full(count, float(goal))
+    return _worse_than(ranking, number, "rank_from", goals, tests)
 
 
 def _worse_than(

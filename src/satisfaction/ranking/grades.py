@@ -21,6 +21,8 @@ from satisfaction.ranking.pairs import Bools, Floats, Ints
 
 PROMISED = 0.05
 """Largest expected share of wrongly ordered pairs, over the pairs in different grades."""
+FEW_ORDERED = 0.05
+"""Where grades order a smaller share of the pairs than this, the promise was kept least in simulations."""
 PRECISION = 1e-4  # of lambda, which lies between 0 and 1
 BETTER = 1e-10  # what a change of a grading must gain at least
 MANY = 300  # units from which on one order is cut, and only the last grading is improved

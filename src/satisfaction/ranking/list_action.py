@@ -105,7 +105,8 @@ def with_thresholds(
             sparing.append(below)
     ranked = ranking.units.ranked
     tests = _belonging(ground, listing, sparing)
-    spared = _any([replace(one, holds=~one.holds) for one in sparing], ground) & ground.holds
+    not_below = [replace(one, holds=~one.holds) for one in sparing]
+    spared = _any(not_below, ground) & ground.holds
     listed = np.where(spared, "no", by_rank.to_numpy(str))
     listed = np.where(_any(listing, ground), "yes", listed)
     listed = np.where(ranked, listed, "no")
@@ -120,15 +121,12 @@ def with_thresholds(
         grounds.append(" ".join(names) if listed[unit] != "no" else "")
         names = [one.name for one in sparing if not one.holds[unit]]
         spares.append(" ".join(dict.fromkeys(names)) if spared[unit] else "")
-    table = table.assign(
-        listed=listed,
-        listed_by_rank=by_rank.to_numpy(str),
-        listed_by=grounds,
-        spared_by=spares,
-        list_status=np.where(ranked, status, table["status"]),
-        p_listed=np.where(ranked, tests.p_in, np.nan),
-        p_not_listed=np.where(ranked, tests.p_out, np.nan),
-    )
+    table = table.assign(listed=listed, listed_by_rank=by_rank.to_numpy(str))
+    table["listed_by"] = grounds
+    table["spared_by"] = spares
+    table["list_status"] = np.where(ranked, status, table["status"])
+    table["p_listed"] = np.where(ranked, tests.p_in, np.nan)
+    table["p_not_listed"] = np.where(ranked, tests.p_out, np.nan)
     summary = ranking.summary
     on_list = tuple(table["unit"][listed == "yes"])
     notes = (*summary.notes, _note(survey, table))
@@ -158,10 +156,12 @@ def _below(
     """Return which units lie below a threshold, as published and as tested by the threshold's own verdict."""
     level = survey.ranked_level
     floor = floored(survey, estimates, level, threshold.measure)
-    verdicts = threshold_verdicts(estimates[level], threshold, survey.rules.ranking, floor=floor)
+    rules = survey.rules.ranking
+    verdicts = threshold_verdicts(estimates[level], threshold, rules, floor=floor)
     verdicts = verdicts.set_index("code").loc[units]
     status = verdicts["status"].to_numpy(str)
-    published = np.array([float(f"{value:.{PUBLISHED}g}") for value in verdicts["estimate"]])
+    written = [f"{value:.{PUBLISHED}g}" for value in verdicts["estimate"]]
+    published = np.array(written, dtype=float)
     holds = published < threshold.below
     if threshold.on_list == "spared":
         holds |= np.isnan(published)  # nobody is spared by a figure that is not there
@@ -212,10 +212,11 @@ class MovedByThresholds:
 
 def moved_by_thresholds(table: pd.DataFrame) -> MovedByThresholds:
     """Return whom thresholds put on the list of a ranking's table, or take off it."""
-    is_listed = table["listed"] == "yes"
     by_rank = table["listed_by_rank"]
-    added = table["unit"][is_listed & (by_rank != "yes")]
-    spared = table["unit"][(table["listed"] == "no") & (by_rank != "no")]
+    is_added = (table["listed"] == "yes") & (by_rank != "yes")
+    is_spared = (table["listed"] == "no") & (by_rank != "no")
+    added = table["unit"][is_added]
+    spared = table["unit"][is_spared]
     return MovedByThresholds(tuple(added), tuple(spared))
 
 

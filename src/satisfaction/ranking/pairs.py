@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from satisfaction.estimation.intervals import satterthwaite
+from satisfaction.estimation.intervals import quotient
 
 if TYPE_CHECKING:
     from satisfaction.ranking.drawn import DrawnPairs
@@ -79,7 +79,8 @@ class Pairs:
 
     def reversed(self) -> Pairs:
         """The same pairs with the order of the units turned round."""
-        turned = replace(self, score=-self.score, t=-self.t, p_better=self.p_better.T)
+        p_worse = self.p_better.T
+        turned = replace(self, score=-self.score, t=-self.t, p_better=p_worse)
         return replace(turned, drawn=None)
 
     @property
@@ -106,15 +107,31 @@ def compare_units(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
         Degrees of freedom of each unit's variance; inf where it is known.
     """
     variance = np.diag(cov).copy()
-    difference = score[:, None] - score
-    difference[np.abs(difference) < TIE] = 0.0
-    spread = spread_of(cov)
-    t = np.divide(difference, spread, out=np.copysign(np.inf, difference), where=spread > 0)
-    t[difference == 0] = 0.0
-    both_variances = np.stack(np.broadcast_arrays(variance[:, None], variance), axis=-1)
-    pair_df = satterthwaite(both_variances, np.stack(np.broadcast_arrays(df[:, None], df), axis=-1))
-    p_better = special.stdtr(pair_df, -t)
+    t = _standardised(score, spread_of(cov))
+    pair_df = _pair_df(variance, df)
+    p_better = _p_better(t, pair_df)
     return Pairs(score, np.sqrt(variance), df, t, pair_df, p_better, not correlated(cov), cov)
+
+
+def _pair_df(variance: Floats, df: Floats) -> Floats:
+    """Satterthwaite's degrees of freedom of every difference, (p, p); see `intervals.satterthwaite`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(variance > 0, variance**2 / df, 0.0)
+    of_both = error[:, None] + error
+    total = variance[:, None] + variance
+    return quotient(total**2, of_both, where=of_both > 0, otherwise=np.inf)
+
+
+def _p_better(t: Floats, df: Floats) -> Floats:
+    """P(a t of (p, p) df > t): a pair's lower tail counts for both of its directions."""
+    p_better = np.full_like(t, 0.5)
+    row, column = np.triu_indices(len(t), 1)
+    size = np.abs(t[row, column])
+    below = special.stdtr(df[row, column], -size)
+    is_ahead = t[row, column] > 0
+    p_better[row, column] = np.where(is_ahead, below, 1 - below)
+    p_better[column, row] = np.where(is_ahead, 1 - below, below)
+    return p_better
 
 
 def by_point(score: Floats) -> Pairs:
@@ -122,9 +139,21 @@ def by_point(score: Floats) -> Pairs:
     else is missing.
     """
     p = len(score)
+    missing = np.full(p, np.nan)
     unknown = np.full((p, p), np.nan)
-    ordered = compare_units(score, cov=unknown, df=np.full(p, np.nan))
-    return replace(ordered, pair_df=unknown, p_better=unknown)
+    t = _standardised(score, unknown)
+    return Pairs(score, missing, missing, t, unknown, unknown, independent=True, cov=unknown)
+
+
+def _standardised(score: Floats, spread: Floats) -> Floats:
+    """Differences of (p,) scores over their (p, p) spread, row minus column: 0 for ties, infinite
+    where they are exact.
+    """
+    difference = score[:, None] - score
+    difference[np.abs(difference) < TIE] = 0.0
+    t = np.divide(difference, spread, out=np.copysign(np.inf, difference), where=spread > 0)
+    t[difference == 0] = 0.0
+    return t
 
 
 def spread_of(cov: Floats) -> Floats:
@@ -137,8 +166,10 @@ def spread_of(cov: Floats) -> Floats:
 def correlated(cov: Floats) -> bool:
     """Whether any two units' errors are correlated beyond rounding (1e-12)."""
     se = np.sqrt(np.diag(cov))
-    covariance = np.abs(cov - np.diag(np.diag(cov)))
-    return bool(np.any(covariance > NEGLIGIBLE * se[:, None] * se))
+    of_each = np.diag(np.diag(cov))
+    covariance = np.abs(cov - of_each)
+    negligible = NEGLIGIBLE * se[:, None] * se
+    return bool(np.any(covariance > negligible))
 
 
 def competition_rank(pairs: Pairs) -> Ints:
@@ -170,16 +201,19 @@ def integer_rank(better: Ints, tied: Ints, share: float) -> Floats:
 def _dense_rank(pairs: Pairs) -> Ints:
     """Rank among distinct scores: 1 + the number of better groups of ties."""
     best_first = np.argsort(-pairs.score, kind="stable")
-    begins_a_group = pairs.t[best_first[:-1], best_first[1:]] > 0
+    next_best = best_first[1:]
+    begins_a_group = pairs.t[best_first[:-1], next_best] > 0
+    groups_before = np.cumsum(begins_a_group)
     ranks = np.empty(len(best_first), dtype=np.int64)
-    ranks[best_first] = np.append(1, 1 + np.cumsum(begins_a_group))
+    ranks[best_first] = np.append(0, groups_before) + 1
     return ranks
 
 
 def others(matrix: Floats) -> Floats:
     """Each row without its diagonal entry, (p, p) -> (p, p-1)."""
     p = len(matrix)
-    return matrix[~np.eye(p, dtype=bool)].reshape(p, p - 1)
+    off_diagonal = ~np.eye(p, dtype=bool)
+    return matrix[off_diagonal].reshape(p, p - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,5 +294,6 @@ def _tiers(score: Floats, proven: Bools) -> Ints:
     """1 + the longest chain of proven steps above each unit, (p,)."""
     tiers = np.ones(len(score), dtype=np.int64)
     for unit in np.argsort(-score, kind="stable"):  # whoever is proven better has the larger score
-        tiers[unit] = 1 + tiers[proven[:, unit]].max(initial=0)
+        ahead = proven[:, unit]
+        tiers[unit] = 1 + tiers[ahead].max(initial=0)
     return tiers

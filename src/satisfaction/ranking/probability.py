@@ -8,6 +8,7 @@ one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -20,10 +21,13 @@ from satisfaction.ranking.pairs import TIE, Floats, Ints
 
 Between: TypeAlias = small_areas.Likelihood
 NODES = np.linspace(-7.0, 7.0, 281)
-MANY = 300  # units from which on one grid serves all of them
-COARSER = 2  # times the distance of the nodes
-WIDEST_GRID = 20_000  # nodes; se that differ more than this can hold keep a grid for each unit
+MANY = 300  # units up to which all pairs under all changes are counted
+REACH = 8.5  # standard deviations of the units that one grid covers on either side
+STEP = 0.1  # of one grid, in the smallest standard deviation: no coarser than this
+CROWDED = 1.0  # and than this over the root of the number of units, among which chances turn faster
 BLOCK = 6_000_000  # numbers held at a time
+AT_A_TIME = 700  # nodes, of which a province's counties fit into the processor's cache
+NEGLIGIBLE = 1e-18  # what a node adds to the probabilities of all units together
 FLOOR = 1e-14  # added to scaled variances: exact scores without change make the likelihood infinite
 CHUNK = 2_000  # draws held at once
 DRAWS = 20_000
@@ -44,9 +48,6 @@ class Posterior:
         tau2 / (tau2 + se^2).
     rankability : float
         tau2 / (tau2 + median se^2).
-    one_grid : bool
-        Probabilities come from one grid for all units: to 1e-10 the same, at a tenth of the cost,
-        while sd differ by less than a factor of 8.
     """
 
     tau2: float
@@ -55,18 +56,17 @@ class Posterior:
     sd: Floats
     reliability: Floats
     rankability: float
-    one_grid: bool = False
 
     def __repr__(self) -> str:
         return f"Posterior({len(self.mean)} units, tau2={self.tau2:.6g}, mu={self.mu:.6g})"
 
     def probability_top(self, places: int) -> Floats:
         """P(rank <= places), (p,); the sum over units is `places`."""
-        return few_ahead(self.mean, self.sd, places, one_grid=self.one_grid)
+        return few_ahead(self.mean, self.sd, places)
 
     def probability_bottom(self, places: int) -> Floats:
         """P(rank > p - places), (p,); the sum over units is `places`."""
-        return few_ahead(-self.mean, self.sd, places, one_grid=self.one_grid)
+        return few_ahead(-self.mean, self.sd, places)
 
     def expected_rank(self) -> Floats:
         """Posterior mean of each unit's rank, (p,)."""
@@ -122,28 +122,23 @@ def mean_rank(mean: Floats, sd: Floats, weight: Floats) -> Floats:
     return total + 0.5  # the unit itself has counted one half
 
 
-def few_ahead(mean: Floats, sd: Floats, places: int, *, one_grid: bool = False) -> Floats:
+def few_ahead(mean: Floats, sd: Floats, places: int) -> Floats:
     """P(fewer than `places` of the other units lie above), (p,).
 
     Given a unit's own value the others lie above independently, so their number is
-    Poisson-binomial: exact recursion over the others at each of 281 nodes of the unit's own normal.
-    Accurate to 1e-8 while posterior sd differ by less than a factor of 20. More than 300 units
-    share one grid, as fine as the smallest sd asks for; fewer do where `one_grid` is asked for,
-    which may then be coarser: the sums converge at a tenth of an sd, also where 300 units are equal.
+    Poisson-binomial: exact recursion at each node. All units share one grid, as fine as the
+    smallest sd and the number of units ask for, by the trapezoidal rule: accurate to 1e-13. Where
+    sd differ so much that each unit needs a grid of its own, to 1e-8.
     """
     sd = np.maximum(sd, TIE)
-    widest = float(sd.max())
-    step = (NODES[1] - NODES[0]) * float(sd.min())
-    if one_grid:
-        step *= COARSER
-        mean = mean - mean.min()  # sd may be nothing beside the scores
-    grid_size = (np.ptp(mean) + 2 * NODES[-1] * widest) / step
-    few_units = len(mean) <= MANY and not one_grid
-    if few_units or grid_size > WIDEST_GRID:
+    centred = mean - np.median(mean)
+    step = min(STEP, CROWDED / np.sqrt(len(mean))) * float(sd.min())
+    low = float((centred - REACH * sd).min())
+    high = float((centred + REACH * sd).max())
+    if (high - low) / step > len(mean) * len(NODES):
         return few_ahead_each(mean, sd[:, None], places)
-    low = float(mean.min()) + NODES[0] * widest
-    grid = low + step * np.arange(np.ceil(grid_size) + 1)
-    return few_ahead_on_one_grid(mean, sd, places, grid)
+    grid = low + step * np.arange(np.ceil((high - low) / step) + 1)
+    return few_ahead_on_one_grid(centred, sd, places, grid)
 
 
 def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
@@ -166,27 +161,71 @@ def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
 
 
 def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, grid: Floats) -> Floats:
-    """P(fewer than `places` of the other units lie above), (p,), all units on one grid (g,): p
-    recursions, not p^2.
-
-    At a node the numbers ahead among the units before and after a given one are counted apart and
-    then added, which leaves the unit itself out without a division.
+    """P(fewer than `places` of the other units lie above), (p,), all units on one even grid (g,)
+    that covers them: p recursions, not p^2.
     """
-    inside = np.zeros(len(mean))
-    mass = np.zeros(len(mean))
-    size = max(1, BLOCK // (len(mean) * places))
+    probability = np.zeros(len(mean))
+    step = grid[1] - grid[0]
+    size = max(1, BLOCK // len(mean))
     for start in range(0, len(grid), size):
         at = (mean[:, None] - grid[start : start + size]) / sd[:, None]
-        weight = np.exp(-(at**2) / 2)
-        mass += weight.sum(axis=1)
-        inside += np.sum(weight * few_without_each(special.ndtr(at), places), axis=1)
-    probability: Floats = inside / mass
+        mass = np.exp(-(at**2) / 2) * (step / np.sqrt(2 * np.pi) / sd[:, None])
+        (of_part,) = mean_few([Ahead(special.ndtr(at), mass)], places)
+        probability += of_part
     return probability
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Independent units on one grid.
+
+    Attributes
+    ----------
+    chance : (p, g)
+        Probability that a unit is ahead of a node.
+    mass : (p, g)
+        Probability that it is at the node.
+    """
+
+    chance: Floats = field(repr=False)
+    mass: Floats = field(repr=False)
+
+    def where_it_matters(self, places: int) -> Ahead:
+        """Leave out the nodes where no unit is, or surely at least `places` of the others ahead."""
+        last = places - 1
+        expected = np.maximum(self.chance.sum(axis=0) - 1, last)  # a unit is not ahead of itself
+        few_at_most = last - expected + last * np.log(np.maximum(expected, 1) / max(last, 1))
+        added = self.mass.sum(axis=0) * np.exp(few_at_most)  # Chernoff's bound
+        matters = added > NEGLIGIBLE
+        return Ahead(self.chance[:, matters], self.mass[:, matters])
+
+
+def mean_few(models: Sequence[Ahead], places: int) -> list[Floats]:
+    """P(fewer than `places` of the other units ahead), (p,) under each of several models of the same
+    units: one recursion for the nodes of all of them.
+    """
+    kept = [model.where_it_matters(places) for model in models]
+    chance = np.concatenate([model.chance for model in kept], axis=1)
+    few = np.empty_like(chance)
+    size = min(AT_A_TIME, max(1, BLOCK // (len(chance) * places)))
+    for start in range(0, chance.shape[1], size):
+        part = slice(start, start + size)
+        few[:, part] = few_without_each(chance[:, part], places)
+    probabilities = []
+    end = 0
+    for model in kept:
+        start = end
+        end = start + model.mass.shape[1]
+        probabilities.append(np.sum(few[:, start:end] * model.mass, axis=1))
+    return probabilities
 
 
 def few_without_each(ahead: Floats, places: int) -> Floats:
     """P(fewer than `places` of the others ahead) at every node, from (p, b) probabilities to be
     ahead; same shape.
+
+    At a node the numbers ahead among the units before and after a given one are counted apart and
+    then added, which leaves the unit itself out without a division.
     """
     before = np.zeros((len(ahead), places, ahead.shape[1]))
     before[0, 0] = 1.0

@@ -8,7 +8,7 @@ Reading order: `pairs` (all comparisons), `critical_values` and `sets` (guarante
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -59,6 +59,7 @@ from satisfaction.ranking.table import (
     check_options,
     check_places,
     conventions,
+    errors_of,
     is_whole,
     notes,
     point_summary,
@@ -381,15 +382,11 @@ class Ranking:
         if not self.options.compares_priors:
             return {}
         p = len(goals)
-        sign = self.options.sign
-        rate = sign * self.pairs.score
-        se = np.maximum(self.pairs.se, TIE)
-        df = self.pairs.df
-        models: list[Known] = [rates.fit_bounded(rate, se, df, sign=sign)]
-        models += _models(self.posterior, self.pairs, self.options).values()
+        counts = _counts(self.pairs, self.options)
+        models = rates.fit_every(counts, sign=self.options.sign)
         chances = [_within(model, goals) for model in models]
         equal = None
-        if rates.may_be_equal(rate, se, df):
+        if rates.may_be_equal(counts):
             equal = np.clip(goals, 0, p) / p
         stated = _within(self.model, goals)
         return rates.compared_lists(stated, chances, equal=equal).columns()
@@ -630,12 +627,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if options.multiplicity:
         deciding = membership.over_the_table(tests, options.multiplicity)
     normal = probability.fit(pairs.score, pairs.se, options.between)
-    normal = replace(normal, one_grid=options.one_grid)
-    models = _models(normal, pairs, options)
-    model = models[options.prior]
-    if pairs.drawn is not None:
-        model = DrawnModel(pairs.drawn.draws.scores)
-    listed = _listed(model, options)
+    model, listed, over_priors = _probabilities(normal, pairs, options)
     columns: dict[str, NDArray[Any]] = {}
     columns["rank"] = tied_rank(pairs, options.ties)
     columns["marginal_low"] = marginal.low
@@ -657,18 +649,11 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
         columns["marginal_fragile"] = marginal.simulation.fragile
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
-    if options.compares_priors:
-        chances = []
-        for fitted in models.values():
-            of_prior = listed
-            if fitted is not model:
-                of_prior = _listed(fitted, options)
-            chances.append(of_prior)
-        columns |= _range(listed, chances, pairs, options)
+    columns |= over_priors
     published: dict[str, Any] = {}
     published["unit"] = list(units.names)
     published["estimate"] = units.estimate
-    published["se"] = np.sqrt(np.diag(units.cov))
+    published["se"] = errors_of(units)
     rows = pd.DataFrame(published | spread_out(columns, units))
     summary = summarise(
         units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=normal
@@ -679,61 +664,69 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     )
 
 
-def _models(normal: Posterior, pairs: Pairs, options: RankOptions) -> dict[str, Known]:
-    """The models of the true values, by prior: for rates those of effective counts, else the
-    normal one.
-
-    Raises
-    ------
-    RankingError
-        K127 where a prior for rates is asked for and estimates lie outside 0-1.
+def _probabilities(
+    normal: Posterior, pairs: Pairs, options: RankOptions
+) -> tuple[Known, Floats, dict[str, NDArray[Any]]]:
+    """The model of the true values, the probability of the listed end (p,), and where priors are
+    compared its columns over all of them.
     """
-    if not options.of_rates:
-        return {"identity": normal}
-    rate = options.sign * pairs.score
-    if rate.min() < 0 or rate.max() > 1:
-        raise RankingError(
-            "K127",
-            _(
-                "The prior {prior} is for rates 0-1; estimates run from {low:g} to {high:g}.",
-                prior=options.prior,
-                low=rate.min(),
-                high=rate.max(),
-            ),
-            where="prior",
-            hint=_("Scores and indices use `identity`."),
-        )
-    se = np.maximum(pairs.se, TIE)
-    models: dict[str, Known] = {}
-    fitted = rates.RATES if options.compares_priors else (options.prior,)
-    for prior in fitted:
-        models[prior] = rates.fit(prior, rate, se, pairs.df, sign=options.sign)
-    return models
-
-
-def _listed(model: Known, options: RankOptions) -> Floats:
-    """Probability of the listed end, (p,)."""
+    if options.of_rates:
+        _refuse_no_rates(pairs, options)
+    model: Known = normal
+    if pairs.drawn is not None:
+        model = DrawnModel(pairs.drawn.draws.scores)
+    elif options.compares_priors:
+        return _over_priors(pairs, options)
+    elif options.of_rates:
+        model = rates.fit_counts(options.prior, _counts(pairs, options), sign=options.sign)
     if options.side == "first":
-        return model.probability_top(options.bottom)
-    return model.probability_bottom(options.bottom)
+        return model, model.probability_top(options.bottom), {}
+    return model, model.probability_bottom(options.bottom), {}
 
 
-def _range(
-    listed: Floats, chances: Sequence[Floats], pairs: Pairs, options: RankOptions
-) -> dict[str, NDArray[Any]]:
-    """Smallest and largest probability of the listed end over the priors, and where they differ by
-    more than 0.1 (`rates.compared_lists`). Where the true rates are not shown to differ, every unit
-    may be as likely as any.
+def _refuse_no_rates(pairs: Pairs, options: RankOptions) -> None:
+    """Refuse (K127) a prior for rates where estimates lie outside 0-1."""
+    rate = options.sign * pairs.score
+    if rate.min() >= 0 and rate.max() <= 1:
+        return
+    raise RankingError(
+        "K127",
+        _(
+            "The prior {prior} is for rates 0-1; estimates run from {low:g} to {high:g}.",
+            prior=options.prior,
+            low=rate.min(),
+            high=rate.max(),
+        ),
+        where="prior",
+        hint=_("Scores and indices use `identity`."),
+    )
+
+
+def _counts(pairs: Pairs, options: RankOptions) -> rates.Counts:
+    """Read the rates of pairs as counts."""
+    se = np.maximum(pairs.se, TIE)
+    return rates.effective_counts(options.sign * pairs.score, se, pairs.df)
+
+
+def _over_priors(
+    pairs: Pairs, options: RankOptions
+) -> tuple[RatePosterior, Floats, dict[str, NDArray[Any]]]:
+    """The model of the asked prior, its probability of the listed end, and the smallest and largest
+    one over all priors, with where they differ by more than 0.1 (`rates.compared_lists`).
+
+    Where the true rates are not shown to differ, every unit may be as likely as any.
     """
     p = len(pairs.score)
-    rate = options.sign * pairs.score
-    se = np.maximum(pairs.se, TIE)
-    bounded = rates.fit_bounded(rate, se, pairs.df, sign=options.sign)
-    chances = [*chances, _listed(bounded, options)]
+    counts = _counts(pairs, options)
+    models = rates.fit_every(counts, sign=options.sign)
+    first = options.side == "first"
+    chances = rates.list_probabilities(models, options.bottom, first=first)
     equal = None
-    if rates.may_be_equal(rate, se, pairs.df):
+    if rates.may_be_equal(counts):
         equal = min(options.bottom, p) / p
-    return rates.compared_lists(listed, chances, equal=equal).columns()
+    asked = rates.RATES.index(options.prior)
+    compared = rates.compared_lists(chances[asked], chances, equal=equal)
+    return models[asked], chances[asked], compared.columns()
 
 
 def _rank_by_point(
@@ -847,9 +840,10 @@ def _rise_target(
         return *_since_ranking(later, waves, places, base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
-        declared["probabilities"] = "as of the ranking: the later wave alone, the goal a number"
+        model = "as of the ranking: the later wave alone, the goal a number"
         if not later.options.compares_priors:
-            declared["probabilities"] += ONE_MODEL
+            model += ONE_MODEL
+        declared["probabilities"] = model
         declared["relation"] = None
         return *_since_numbers(later, places, since), declared
     raise RankingError(

@@ -17,11 +17,12 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
-from scipy.optimize import brentq, minimize
+from scipy import special
+from scipy.optimize import brentq
 
 from satisfaction.ranking.pairs import Floats
-from satisfaction.ranking.probability import BLOCK, few_without_each
+from satisfaction.ranking.probability import Ahead, mean_few
+from satisfaction.ranking.simplex import Point, lowest
 
 Prior: TypeAlias = Literal["identity", "logit", "arcsine", "nonparametric"]
 RATES: tuple[Prior, ...] = ("identity", "logit", "arcsine", "nonparametric")
@@ -59,6 +60,8 @@ SCALES: dict[str, tuple[float, float]] = {
     "arcsine": (1e-3, float(np.arcsin(1.0)) - 1e-3),
 }
 SEARCH_NODES = 201
+FOUND_WITHIN = 1e-4  # of a prior's mean and the logarithm of its sd
+FLAT = 1e-5  # differences of the log likelihood that count as none
 WIDTH = 5.5  # standard deviations of the prior on either side
 NODES_A_SD = 8  # of the narrowest posterior
 FEWEST_NODES = 300
@@ -102,11 +105,22 @@ class RatePosterior:
 
     def probability_top(self, places: int) -> Floats:
         """P(rank <= places), (p,)."""
-        return _few_ahead(self.mass[:, ::-1], places)
+        (probability,) = mean_few([self._worse()], places)
+        return probability
 
     def probability_bottom(self, places: int) -> Floats:
         """P(rank > p - places), (p,)."""
-        return _few_ahead(self.mass, places)
+        (probability,) = mean_few([self._better()], places)
+        return probability
+
+    def _worse(self) -> Ahead:
+        """Who lies above a node."""
+        turned = self.mass[:, ::-1]
+        return Ahead(_below(turned), turned)
+
+    def _better(self) -> Ahead:
+        """Who lies below a node."""
+        return Ahead(_below(self.mass), self.mass)
 
     def better(self) -> Floats:
         """P(row is truly better than column), (p, p); a tie counts half."""
@@ -132,7 +146,11 @@ def fit(prior: Prior, rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0
     sign : {1, -1}
         -1 where a smaller rate is better.
     """
-    counts = effective_counts(rate, se, df)
+    return fit_counts(prior, effective_counts(rate, se, df), sign=sign)
+
+
+def fit_counts(prior: Prior, counts: Counts, *, sign: float = 1.0) -> RatePosterior:
+    """Posterior of true rates read as counts; the other arguments as of `fit`."""
     if prior == "nonparametric":
         node, mass = _any_shape(counts)
     else:
@@ -140,15 +158,30 @@ def fit(prior: Prior, rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0
     return _turned(prior, node, mass, sign)
 
 
-def fit_bounded(rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0) -> RatePosterior:
+def fit_bounded(counts: Counts, *, sign: float = 1.0) -> RatePosterior:
     """Posterior of true rates that are about equally spread between two ends of the arcsine scale
-    (ML); arguments as of `fit`.
+    (ML); arguments as of `fit_counts`.
 
     Only for comparison: where nobody lies far from the others, the last ones are told apart less
     surely than under a normal prior, whose tails never end.
     """
-    node, mass = _normal_on("arcsine", effective_counts(rate, se, df), power=BOUNDED)
+    node, mass = _normal_on("arcsine", counts, power=BOUNDED)
     return _turned("bounded", node, mass, sign)
+
+
+def fit_every(counts: Counts, *, sign: float = 1.0) -> list[RatePosterior]:
+    """Posteriors under all priors that are compared: `RATES`, then the bounded one."""
+    models = [fit_counts(prior, counts, sign=sign) for prior in RATES]
+    return [*models, fit_bounded(counts, sign=sign)]
+
+
+def list_probabilities(
+    models: Sequence[RatePosterior], places: int, *, first: bool
+) -> list[Floats]:
+    """Probability of the first, or the last, `places` under each of several models, (p,) each."""
+    if first:
+        return mean_few([model._worse() for model in models], places)
+    return mean_few([model._better() for model in models], places)
 
 
 def fit_scores(score: Floats, se: Floats, *, sign: float = 1.0) -> RatePosterior:
@@ -257,16 +290,15 @@ def compared_rises(chances: Sequence[Floats]) -> Compared:
     return Compared(low, over_models.high, over_models.depends | unsure)
 
 
-def may_be_equal(rate: Floats, se: Floats, df: Floats) -> bool:
+def may_be_equal(counts: Counts) -> bool:
     """Say whether (p,) true rates are not shown to differ: Cochran's Q on the arcsine scale, where
     the error of a count does not depend on its rate.
     """
-    counts = effective_counts(rate, se, df)
     precision = 4 * counts.size
     at = np.arcsin(np.sqrt(counts.yes / counts.size))
     centre = np.average(at, weights=precision)
     distance = float(precision @ (at - centre) ** 2)
-    return bool(stats.chi2.sf(distance, len(rate) - 1) > EQUAL_LEVEL)
+    return bool(special.chdtrc(len(at) - 1, distance) > EQUAL_LEVEL)
 
 
 def moderated(variance: Floats, df: Floats) -> Floats:
@@ -311,14 +343,19 @@ def _normal_on(scale: str, counts: Counts, power: float = 2.0) -> tuple[Floats, 
     likelihood = _likelihood(counts, _rate(scale, node))
     narrowest = float(node[1] - node[0])  # units whose true rates differ less count as equal
 
-    def deviance(at: Floats) -> float:
-        prior = _bell(node, at[0], max(float(np.exp(at[1])), narrowest), power)
-        return -float(np.log(likelihood @ prior + 1e-300).sum())
+    def deviances(points: Sequence[Point]) -> list[float]:
+        """Of a prior a point (its mean, the logarithm of its sd): all of them on one likelihood."""
+        means, logs = np.array(points).T
+        spreads = np.maximum(np.exp(logs), narrowest)
+        priors = _bell(node, means[:, None], spreads[:, None], power)
+        chances = likelihood @ priors.T
+        values: list[float] = (-np.log(chances + 1e-300).sum(axis=0)).tolist()
+        return values
 
-    start = np.array([np.median(point), np.log(0.7 * point.std() + narrowest)])
-    found = minimize(deviance, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-5})
-    mean = float(np.clip(found.x[0], searched[0], searched[1]))
-    spread = max(float(np.exp(found.x[1])), narrowest)
+    start = float(np.median(point)), float(np.log(0.7 * point.std() + narrowest))
+    mean, log_spread = lowest(deviances, start, within=FOUND_WITHIN, flat=FLAT)
+    mean = float(np.clip(mean, searched[0], searched[1]))
+    spread = max(float(np.exp(log_spread)), narrowest)
     ends = np.clip([mean - WIDTH * spread, mean + WIDTH * spread], low, high)
     posterior_sd = float((spread * error / np.hypot(spread, error)).min())
     number = int(np.clip(NODES_A_SD * np.ptp(ends) / posterior_sd, FEWEST_NODES, MOST_NODES))
@@ -338,10 +375,15 @@ def _on_scale(scale: str, counts: Counts) -> tuple[Floats, Floats]:
     return special.logit(rate), np.sqrt(variance) / (rate * (1 - rate))
 
 
-def _bell(node: Floats, mean: float, spread: float, power: float) -> Floats:
-    """Prior exp(-|z|^power / 2) on (g,) nodes, normal where the power is 2; adds up to 1."""
+def _bell(node: Floats, mean: Any, spread: Any, power: float) -> Floats:
+    """Prior exp(-|z|^power / 2) on (g,) nodes, normal where the power is 2; adds up to 1.
+
+    Of several priors at once (k, g), `mean` and `spread` being (k, 1).
+    """
     prior = np.exp(-(np.abs((node - mean) / spread) ** power) / 2)
-    return prior / max(float(prior.sum()), 1e-300)
+    total = np.maximum(prior.sum(axis=-1, keepdims=True), 1e-300)
+    bell: Floats = prior / total
+    return bell
 
 
 def _any_shape(counts: Counts) -> tuple[Floats, Floats]:
@@ -393,15 +435,3 @@ def _likelihood(counts: Counts, rate: Floats) -> Floats:
 def _below(mass: Floats) -> Floats:
     """P(unit lies below a node), (p, g); at the node counts half."""
     return np.cumsum(mass, axis=1) - mass / 2
-
-
-def _few_ahead(mass: Floats, places: int) -> Floats:
-    """P(fewer than `places` other units lie at an earlier node), (p,)."""
-    earlier = _below(mass)
-    probability = np.zeros(len(mass))
-    size = max(1, BLOCK // (len(mass) * places))
-    for start in range(0, mass.shape[1], size):
-        part = slice(start, start + size)
-        few = few_without_each(earlier[:, part], places)
-        probability += np.sum(few * mass[:, part], axis=1)
-    return probability

@@ -61,7 +61,8 @@ def counts(p_values: Floats, *, independent: bool) -> Floats:
         largest = ordered[:, at_least - 1 :]
         size = n - at_least + 1
         if independent:
-            p_value = np.min(largest * size / np.arange(1, size + 1), axis=1)
+            place = np.arange(1, size + 1)
+            p_value = np.min(largest * size / place, axis=1)
         else:
             p_value = size * largest[:, 0]
         claims[:, at_least] = np.minimum(p_value, 1.0)
@@ -92,14 +93,18 @@ def new_rank_tests(after: RankClaims, goal: Ints) -> tuple[Floats, Floats]:
     unit = np.arange(len(goal))
     possible = goal >= 1
     place = np.maximum(goal, 1)
-    met = np.where(possible, after.at_most[unit, place - 1], 1.0)
-    not_met = np.where(possible, after.at_least[unit, place], 0.0)
+    at_most_goal = after.at_most[unit, place - 1]
+    beyond_goal = after.at_least[unit, place]
+    met = np.where(possible, at_most_goal, 1.0)
+    not_met = np.where(possible, beyond_goal, 0.0)
     return met, not_met
 
 
 def project(before: tuple[Ints, Ints], after: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
     """Bounds of the rise (rank before - rank after) from (low, high) ranks of both waves."""
-    return before[0] - after[1], before[1] - after[0]
+    low = before[0] - after[1]
+    high = before[1] - after[0]
+    return low, high
 
 
 def simes_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
@@ -108,7 +113,8 @@ def simes_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
     """
     claims = rank_claims(pairs)
     low: Ints = np.sum(claims.at_least <= alpha, axis=1)
-    high: Ints = len(low) + 1 - np.sum(claims.at_most <= alpha, axis=1)
+    cut_off_below = np.sum(claims.at_most <= alpha, axis=1)
+    high: Ints = len(low) + 1 - cut_off_below
     return low, high
 
 

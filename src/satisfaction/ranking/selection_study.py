@@ -81,7 +81,7 @@ class DrawnReference:
         level = survey.ranked_level
         columns = [level, *by]
         people = drawn_people(design, columns)
-        table = pd.DataFrame({name: _as_text(people.table[name]) for name in columns})
+        table = people.table[columns].apply(_as_text)
         complete = table.notna().all(axis=1).to_numpy()
         answered = replace(people, table=table).within(complete)
         left_out = int((~complete).sum())
@@ -91,7 +91,8 @@ class DrawnReference:
         self, respondents: pd.DataFrame, measures: Sequence[str], areas: Sequence[str]
     ) -> OpenSample | Text:
         """Lay respondents of some areas over the people who were drawn there; or say why not."""
-        inside = self.people.table[self.level].isin(areas).to_numpy()
+        area = self.people.table[self.level]
+        inside = area.isin(areas).to_numpy()
         if not inside.any():
             return NOBODY_DRAWN
         by = list(self.by)
@@ -125,10 +126,10 @@ class SelectionStudy:
     reference: DrawnReference | None = None
 
     def __repr__(self) -> str:
-        return (
-            f"SelectionStudy({len(self.models)} figures under a model, "
-            f"{len(self.sensitivity)} of sensitivity, {len(self.odds)} areas asked for odds)"
+        figures = (
+            f"{len(self.models)} figures under a model, {len(self.sensitivity)} of sensitivity"
         )
+        return f"SelectionStudy({figures}, {len(self.odds)} areas asked for odds)"
 
 
 @one_blas_thread
@@ -184,21 +185,23 @@ class _People:
 
 def _people(survey: Survey, design: SampleDesign) -> _People:
     measures = tuple(design.measures)
-    margins = area_margins(survey.declared, survey.questionnaire.roles.area)
-    items = [name for margin in margins for name in survey.declared.margins[margin].by]
+    columns = [*survey.area_levels()]
+    for margin in area_margins(survey.declared, survey.questionnaire.roles.area):
+        columns += survey.declared.margins[margin].by
     model = survey.declared.selection_model
     if model is not None:
-        items += model.by or ()
-    columns = list(dict.fromkeys([*survey.area_levels(), *items]))
+        columns += model.by or ()
+    columns = list(dict.fromkeys(columns))
     wanted = [*columns]
     for measure in design.measures.values():
         wanted += [measure.valid_column, measure.score_column]
     rows = fetch(design.rows().select(*wanted))
     weight = design.weights
-    table = pd.DataFrame({name: _as_text(rows[name]) for name in columns})
+    table = rows[columns].apply(_as_text)
     for name, measure in design.measures.items():
         score = rows[measure.score_column].to_numpy(float) / measure.unit
-        table[name] = np.where(rows[measure.valid_column] == 1, score, np.nan)
+        valid = rows[measure.valid_column] == 1
+        table[name] = np.where(valid, score, np.nan)
     answered = weight > 0
     table = table[answered].reset_index(drop=True)
     return _People(table, measures, weight[answered], survey.ranked_level)
@@ -208,7 +211,9 @@ def _as_text(values: pd.Series[Any]) -> pd.Series[Any]:
     """Return codes as the margins have them: text, whole numbers without a point."""
     texts = {}
     for value in values.dropna().unique():
-        texts[value] = value if isinstance(value, str) else f"{value:.0f}"
+        texts[value] = value
+        if not isinstance(value, str):
+            texts[value] = f"{value:.0f}"
     return values.map(texts).astype(object)
 
 
@@ -276,9 +281,8 @@ class _Area:
         for method, of_method in found.items():
             for position, measure in enumerate(self.measures):
                 if isinstance(self.sample, Text):
-                    figures = figures_under_model(
-                        np.nan, np.nan, self._n(measure), level=level, note=self.sample
-                    )
+                    n = self._n(measure)
+                    figures = figures_under_model(np.nan, np.nan, n, level=level, note=self.sample)
                 else:
                     figures = model_figures(self.sample, of_method, position, level)
                 rows.append(self._row(measure) | {"model": method} | figures)
@@ -301,8 +305,9 @@ class _Area:
             note = TOO_FEW
         else:
             of_parts = weights[parts]
+            cov = estimates.cov[np.ix_(parts, parts)]
             mean = float(of_parts @ estimates.mean[parts])
-            variance = of_parts @ estimates.cov[np.ix_(parts, parts)] @ of_parts
+            variance = of_parts @ cov @ of_parts
             se = float(np.sqrt(variance))
         return figures_under_model(mean, se, n, level=level, note=note)
 
@@ -323,15 +328,18 @@ class _Area:
         shown = ["estimate_answered", *PHI_COLUMNS]
         for index, weights in _area_indices(survey.questionnaire, self.measures):
             inside = weights != 0
-            together = weights[inside] @ parts.loc[inside, shown].to_numpy(float)
+            of_parts = parts[inside]
+            together = weights[inside] @ of_parts[shown].to_numpy(float)
             figures = dict(zip(shown, together, strict=True))
-            figures |= {"proxy_correlation": np.nan, "n": int(parts.loc[inside, "n"].min())}
+            figures["proxy_correlation"] = np.nan
+            figures["n"] = int(of_parts["n"].min())
             note = NOTHING
             if not np.isfinite(together[1]):
                 note = PART_MISSING
             elif not np.isfinite(together).all():
                 note = NO_BOUND
-            rows.append(self._row(index) | figures | {"note": note})
+            figures["note"] = note
+            rows.append(self._row(index) | figures)
         return rows
 
 
@@ -352,11 +360,19 @@ def _margins_of(survey: Survey, ranked_areas: Sequence[str]) -> dict[Any, dict[A
         table = survey.margins[name]
         inside = table[table[item].isin(ranked_areas)]
         if len(ranked_areas) > 1 and not margins:
-            margins[item] = inside.groupby(item)["population"].sum().to_dict()
+            margins[item] = _populations(inside, item)
         others = [column for column in survey.declared.margins[name].by if column != item]
-        counts = inside.groupby(others if len(others) > 1 else others[0])["population"].sum()
-        margins[others[0] if len(others) == 1 else tuple(others)] = counts.to_dict()
+        if len(others) > 1:
+            margins[tuple(others)] = _populations(inside, others)
+        else:
+            margins[others[0]] = _populations(inside, others[0])
     return margins
+
+
+def _populations(table: pd.DataFrame, by: str | list[str]) -> dict[Any, float]:
+    """Add the population of a table up by levels of some columns."""
+    population = table.groupby(by)["population"].sum()
+    return dict(population.items())
 
 
 def _without_withheld(table: pd.DataFrame, estimates: Mapping[str, Estimates]) -> pd.DataFrame:
@@ -401,10 +417,8 @@ def odds_of_areas(
     measure = survey.questionnaire.ranked
     of_measure = ranked.of(measure)
     codes = of_measure.table[level].astype(str).to_numpy()
-    takes_part = (
-        may_be_ranked(of_measure, survey.rules.ranking)
-        & of_measure.table["estimate"].notna().to_numpy()
-    )
+    known = of_measure.table["estimate"].notna().to_numpy()
+    takes_part = known & may_be_ranked(of_measure, survey.rules.ranking)
     codes = codes[takes_part]
     if len(codes) < 2:
         return pd.DataFrame()
@@ -439,15 +453,11 @@ def answered_sums(survey: Survey, people: _People, codes: Sequence[str], rate: s
     area = people.table[survey.ranked_level].map(position).fillna(-1).to_numpy(int)
     inside = area >= 0
     satisfied = (people.table[rate] > 0.5).to_numpy(int)
-    sums = sums_by_area(
-        area[inside],
-        satisfied[inside],
-        people.weight[inside],
-        people.table.loc[inside, measures].to_numpy(float),
-        coefficients,
-        areas=len(codes),
-    )
-    respondents = np.bincount(area[inside], minlength=len(codes))
+    area = area[inside]
+    values = people.table.loc[inside, measures].to_numpy(float)
+    weight = people.weight[inside]
+    sums = sums_by_area(area, satisfied[inside], weight, values, coefficients, areas=len(codes))
+    respondents = np.bincount(area, minlength=len(codes))
     return replace(sums, fraction=_fraction(survey, respondents, codes))
 
 

@@ -64,8 +64,12 @@ def suppressed_cells(
         return Suppressed(frozenset(), frozenset())
     sizes: dict[Cell, int] = {}
     for level, of_level in estimates.items():
-        sizes |= zip(_cells(of_level, level), of_level.table["n"].astype(int), strict=True)
-    small = {cell for cell, n in sizes.items() if 0 < n < rule.minimum_n}
+        respondents = of_level.table["n"].astype(int)
+        sizes |= zip(_cells(of_level, level), respondents, strict=True)
+    small = set()
+    for cell, n in sizes.items():
+        if 0 < n < rule.minimum_n:
+            small.add(cell)
     if rule.minimum_psus > 1:
         for cell, psus in _psus(estimates, counted):
             if 0 < psus < rule.minimum_psus:
@@ -73,7 +77,8 @@ def suppressed_cells(
     small |= _of_small_parts(survey, small, sizes)
     if rule.complementary == "off":
         return Suppressed(frozenset(small), frozenset())
-    equations = [*_area_equations(survey, sizes), *_index_equations(survey, sizes)]
+    equations = list(_area_equations(survey, sizes))
+    equations += _index_equations(survey, sizes)
     shields = shielded(small, equations, sizes) - small
     return Suppressed(frozenset(small), frozenset(shields))
 
@@ -86,16 +91,19 @@ def shielded(
     An equation is its total and then its terms. The smallest term that is still published joins,
     the total only where there is none.
     """
+
+    def smallest_first(cell: Cell) -> tuple[int, Cell]:
+        return sizes[cell], cell
+
     withheld = set(small)
     before = -1
     while len(withheld) > before:
         before = len(withheld)
         for total, *terms in equations:
             published = [cell for cell in terms if cell not in withheld]
-            missing = len(terms) - len(published) + (total in withheld)
-            if missing == 1:
-                shield = min(published, key=lambda cell: (sizes[cell], cell), default=total)
-                withheld.add(shield)
+            hidden_terms = len(terms) - len(published)
+            if hidden_terms + (total in withheld) == 1:
+                withheld.add(min(published, key=smallest_first, default=total))
     return withheld
 
 
@@ -108,7 +116,10 @@ def withhold(
     if survey.rules.suppression is None:
         return dict(estimates)
     suppressed = suppressed_cells(survey, estimates, counted)
-    return {level: _blanked(one, suppressed, level=level) for level, one in estimates.items()}
+    published = {}
+    for level, of_level in estimates.items():
+        published[level] = _blanked(of_level, suppressed, level=level)
+    return published
 
 
 def _blanked(estimates: Estimates, suppressed: Suppressed, *, level: str) -> Estimates:
@@ -124,7 +135,9 @@ def _blanked(estimates: Estimates, suppressed: Suppressed, *, level: str) -> Est
             table[name] = table[name].astype(float).mask(gone)
     note = table["note"].to_numpy(str)
     table["note"] = np.select([small, shield], [SMALL.both, SHIELD.both], note)
-    covariance = np.where(gone[:, None] | gone, np.nan, estimates.cov)
+    covariance = estimates.cov.copy()
+    covariance[gone] = np.nan
+    covariance[:, gone] = np.nan
     blank = sp.diags_array(np.where(gone, np.nan, 1.0))
     matrix = estimates.contributions.matrix @ blank
     contributions = replace(estimates.contributions, matrix=matrix)
@@ -157,12 +170,16 @@ def _psus(estimates: Mapping[str, Estimates], counted: Tally) -> Iterator[tuple[
         design = of_level.design
         if not design.psu:
             return
-        psu = counted.keys.groupby([*design.strata, design.stages[0]]).ngroup()
-        everywhere = pd.Series("", index=counted.keys.index)
-        code = counted.keys[of_level.by[0]].astype(str) if of_level.by else everywhere
+        keys = counted.keys
+        unit = [*design.strata, design.stages[0]]
+        psu = keys.groupby(unit).ngroup()
+        code = pd.Series("", index=keys.index)
+        if of_level.by:
+            code = keys[of_level.by[0]].astype(str)
         for column, measure in enumerate(counted.measures):
             answered = counted.valid[:, column] > 0
-            for area, psus in psu[answered].groupby(code[answered]).nunique().items():
+            psus_of_area = psu[answered].groupby(code[answered]).nunique()
+            for area, psus in psus_of_area.items():
                 yield (level, str(area), measure), int(psus)
 
 
@@ -198,5 +215,6 @@ def _index_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tupl
         parts = [(level, code, part) for part in index.weights]
         if not all(part in sizes for part in parts):
             continue
-        if index.level == "area" or all(sizes[part] == n for part in parts):
+        answered_in_full = all(sizes[part] == n for part in parts)
+        if index.level == "area" or answered_in_full:
             yield cell, *parts

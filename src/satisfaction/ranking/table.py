@@ -77,7 +77,6 @@ class RankOptions:
     `bottom` lists, `is_rate` says that the estimates are shares 0-1. `taken_as_exact` names parts of
     the scores that count as exact although nobody declares that they are: nothing is proven then.
     Without `other_priors` the model of a rate stands alone; without `graded` nobody has a grade.
-    `one_grid` is `Posterior.one_grid`.
     """
 
     level: float = 0.95
@@ -98,7 +97,6 @@ class RankOptions:
     taken_as_exact: tuple[str, ...] = ()
     other_priors: bool = True
     graded: bool = True
-    one_grid: bool = False
 
     @property
     def of_rates(self) -> bool:
@@ -224,7 +222,7 @@ def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.D
     rest missing.
     """
     table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
-    table["se"] = np.sqrt(np.diag(units.cov))
+    table["se"] = errors_of(units)
     status = np.full(len(ranks), "possible", dtype=object)
     spread = spread_out({"rank": ranks, "status": status}, units)
     table["rank"] = spread["rank"]
@@ -240,6 +238,11 @@ def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.D
         table = table.assign(**dict.fromkeys(RANGE[:2], np.nan))
         table[RANGE[2]] = pd.array(unknown, dtype="boolean")
     return table
+
+
+def errors_of(units: Units) -> NDArray[np.float64]:
+    """Return the (p,) standard errors; missing where there is no estimate to have one."""
+    return np.where(np.isnan(units.estimate), np.nan, np.sqrt(np.diag(units.cov)))
 
 
 def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, Any]:

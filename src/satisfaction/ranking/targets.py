@@ -17,6 +17,7 @@ from scipy import special
 
 from satisfaction.declarations.rules import RankingRules, Target, Threshold
 from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.intervals import quotient
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.language import _
 from satisfaction.ranking.area_rankings import Rankings, has_enough
@@ -145,7 +146,8 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
     if claim.target.rise is None:
         tests = top_membership(field.pairs, goal, field.options.membership)
     else:
-        tests = Membership(*new_rank_tests(rank_claims(field.pairs), np.full(p, goal)))
+        claims = rank_claims(field.pairs)
+        tests = Membership(*new_rank_tests(claims, np.full(p, goal)))
     unit = field.units.ranked_names.index(claim.code)
     probability = 0.0
     if goal > 0 and not isinstance(field.model, Posterior):
@@ -172,12 +174,13 @@ def probability_of(known: Posterior, unit: int, places: int) -> float:
     row.
     """
     sd = np.maximum(known.sd, TIE)
-    at = known.mean[unit] + sd[unit] * NODES
+    mean = known.mean
+    at = mean[unit] + sd[unit] * NODES
     few = np.zeros((places, len(NODES)))
     few[0] = 1.0
     for other in np.delete(np.arange(len(sd)), unit):
-        ahead = special.ndtr((known.mean[other] - at) / sd[other])
-        few = one_more(few, ahead)
+        distance = (mean[other] - at) / sd[other]
+        few = one_more(few, special.ndtr(distance))
     weight = np.exp(-(NODES**2) / 2)
     return float(few.sum(axis=0) @ weight / weight.sum())
 
@@ -215,16 +218,15 @@ def below_tests(
     low, high = limits
     tested = (se > 0) & (df >= 1)
     bounded = (se == 0) & (low < high)
-    t = np.divide(estimate - value, se, out=np.zeros_like(estimate), where=tested)
+    t = quotient(estimate - value, se, where=tested, otherwise=0.0)
     freedom = np.where(tested, df, 1.0)
     p_below = np.where(tested, special.stdtr(freedom, t), 1.0)
     p_not_below = np.where(tested, special.stdtr(freedom, -t), 1.0)
     lies_below = bounded & (high < value)
     lies_above = bounded & (low >= value)
-    return Membership(
-        np.where(lies_below, tail, p_below),
-        np.where(lies_above, tail, p_not_below),
-    )
+    p_in = np.where(lies_below, tail, p_below)
+    p_out = np.where(lies_above, tail, p_not_below)
+    return Membership(p_in, p_out)
 
 
 def threshold_verdicts(
@@ -260,14 +262,11 @@ def threshold_verdicts(
     high = table["ci_high"].to_numpy(float)
     enough = has_enough(table, rules)
     lent = floor.estimates.table
-    lent_se = lent["se"].to_numpy(float)
+    lent_se = np.where(enough, lent["se"].to_numpy(float), np.nan)
+    lent_df = lent["df"].to_numpy(float)
+    tail = (1 - measure.level) / 2
     tests = below_tests(
-        estimate,
-        np.where(enough, lent_se, np.nan),
-        lent["df"].to_numpy(float),
-        limits=(low, high),
-        tail=(1 - measure.level) / 2,
-        value=threshold.below,
+        estimate, lent_se, lent_df, limits=(low, high), tail=tail, value=threshold.below
     )
     if measure.drawn is not None:
         tests = measure.drawn.below_tests(threshold.below, tested=enough)

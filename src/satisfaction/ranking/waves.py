@@ -125,7 +125,7 @@ def waves_from_estimates(
     order = same_units(after.names, unit_names(earlier))
     taking_part = after.ranked[np.argsort(order)]
     before = units_from_estimates(earlier, ranked=taking_part, selection=selection)
-    return _with_shared_psus(before.of(order), after, later, earlier, order)
+    return waves_from_units(after, before, sources=(later, earlier))
 
 
 def waves_from_arrays(
@@ -168,7 +168,7 @@ def waves_from_arrays(
     freedom = np.full((2, p), np.inf)
     if df is not None:
         freedom = shaped(df, "df", (2, p), scalar=True)
-    shared = {
+    shared: dict[str, Any] = {
         "se": None,
         "names": None if names is None else tuple(names),
         "ranked": ranked,
@@ -183,8 +183,8 @@ def waves_from_arrays(
 def waves_from_units(
     after: Units, before: Units, *, sources: tuple[Estimates | None, Estimates | None]
 ) -> Waves:
-    """Put the units of two rankings side by side; without both Estimates the waves count as
-    independent.
+    """Put the units of two waves side by side: with the covariance of the PSUs that their Estimates
+    share; without both Estimates the waves count as independent.
     """
     refuse_drawn(after, before)
     order = same_units(after.names, before.names)
@@ -192,11 +192,22 @@ def waves_from_units(
     if np.any(before.ranked != after.ranked):
         raise _different(_("units ranked"), after.ranked_names, before.ranked_names)
     later, earlier = sources
+    p = len(order)
     if later is None or earlier is None:
-        cross = np.zeros((len(order), len(order)))
+        cross = np.zeros((p, p))
         relation = "unknown: taken as independent, which matters to probabilities only"
         return _checked(Waves(before, after, cross, relation))
-    return _with_shared_psus(before, after, later, earlier, order)
+    both = combine_waves({"later": later, "earlier": earlier})
+    of_units = np.concatenate([np.arange(p), p + order])
+    waves = Waves(
+        before,
+        after,
+        cross=both.cov[:p, p:][:, order],
+        relation="PSUs of the same stratum and code in both waves",
+        shared_psus=int(both.conventions["shared_psus"]),
+        members=both.contributions.members.of(of_units),
+    )
+    return _checked(waves)
 
 
 def refuse_drawn(*waves: Units | Estimates) -> None:
@@ -224,26 +235,6 @@ def refuse_drawn(*waves: Units | Estimates) -> None:
         )
 
 
-def _with_shared_psus(
-    before: Units, after: Units, later: Estimates, earlier: Estimates, order: Ints
-) -> Waves:
-    """Put two waves side by side with the covariance of their Estimates; `order` is that of the
-    earlier one's rows.
-    """
-    both = combine_waves({"later": later, "earlier": earlier})
-    p = len(order)
-    members = both.contributions.members.of(np.concatenate([np.arange(p), p + order]))
-    waves = Waves(
-        before,
-        after,
-        cross=both.cov[:p, p:][:, order],
-        relation="PSUs of the same stratum and code in both waves",
-        shared_psus=int(both.conventions["shared_psus"]),
-        members=members,
-    )
-    return _checked(waves)
-
-
 def same_units(after: tuple[str, ...], before: tuple[str, ...]) -> Ints:
     """Where each of the later wave's units stands in the earlier one: (p,) int."""
     if sorted(after) != sorted(before):
@@ -261,15 +252,15 @@ def _checked(waves: Waves) -> Waves:
 
 def _different(what: Text, after: tuple[str, ...], before: tuple[str, ...]) -> RankingError:
     """Say which units stand in only one wave."""
-    only_after = shortened(name for name in after if name not in set(before)) or "-"
-    only_before = shortened(name for name in before if name not in set(after)) or "-"
+    only_after = [name for name in after if name not in set(before)]
+    only_before = [name for name in before if name not in set(after)]
     return RankingError(
         "K145",
         _(
             "The waves' {what} differ: only later {only_after}; only earlier {only_before}.",
             what=what,
-            only_after=only_after,
-            only_before=only_before,
+            only_after=shortened(only_after) or "-",
+            only_before=shortened(only_before) or "-",
         ),
         where="later, earlier",
         hint=_("Estimate and rank both waves over the same units."),

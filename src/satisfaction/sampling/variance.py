@@ -78,7 +78,7 @@ class Members:
         """Return PSUs minus strata of every quantity: (Q,) int."""
         psus = sp.csc_array(self.inside > 0)
         strata = sp.csc_array(summing(self.stratum) @ self.inside > 0)
-        df = np.diff(psus.indptr) - np.diff(strata.indptr)
+        df: Array = np.diff(psus.indptr) - np.diff(strata.indptr)
         return df.astype(np.int64)
 
     def df(self, at: Array) -> int:

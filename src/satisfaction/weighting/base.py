@@ -122,7 +122,7 @@ def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFr
     silent = silent.sort_values(list(silent), kind="stable")
     silent["_file"] = survey.declared.nonrespondents.file
     silent["_sheet"] = ""
-    silent["_row"] = silent.index + 2
+    silent["_row"] = silent.index
     persons = with_parents(silent, survey).reset_index(drop=True)
     numbers = range(1, len(persons) + 1)
     persons[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]

@@ -11,9 +11,6 @@ from satisfaction.collection.forms.codebook import (
     printable_html,
 )
 from satisfaction.collection.forms.xlsform import (
-    Draft,
-    draft_xlsform,
-    is_foreign,
     read_xlsform,
     write_xlsform,
 )
@@ -27,18 +24,14 @@ from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.foundation.yaml import yaml_text
 
 __all__ = [
-    "Draft",
     "check_xlsform",
     "codebook_html",
     "codebook_sheets",
     "codebook_tables",
-    "draft_xlsform",
-    "is_foreign",
     "printable_html",
     "questionnaire_yaml",
     "read_xlsform",
     "write_forms",
-    "write_new",
     "write_xlsform",
     "write_yaml",
 ]
@@ -76,12 +69,7 @@ def questionnaire_yaml(questionnaire: Questionnaire) -> str:
 
 
 def write_yaml(questionnaire: Questionnaire, path: str | Path) -> Path:
-    """Write a questionnaire as a new YAML file and return its path; X133 as `write_new`."""
-    return write_new(questionnaire_yaml(questionnaire), path)
-
-
-def write_new(text: str, path: str | Path) -> Path:
-    """Write a questionnaire's text to a new file and return its path.
+    """Write a questionnaire as a new YAML file and return its path.
 
     Raises
     ------
@@ -91,5 +79,5 @@ def write_new(text: str, path: str | Path) -> Path:
     path = Path(path)
     check_new_file(path, (".yaml", ".yml"), argument="--out")
     with new_file(path) as scratch:
-        write_text(text, scratch)
+        write_text(questionnaire_yaml(questionnaire), scratch)
     return path

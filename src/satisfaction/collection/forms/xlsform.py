@@ -4,8 +4,7 @@ Sheets survey, choices and settings are the form. What an XLSForm has no word fo
 the sheet `sat_items` (path, value), which those tools ignore; `read_xlsform` puts the two together again. Choices get no
 columns of ours: tools copy such columns into the form, scores and correct answers with them.
 
-Back into a questionnaire: what was edited in the form counts. From an XLSForm of other people: a draft of a questionnaire,
-what the form says, and a list of what it cannot say.
+Back into a questionnaire: what was edited in the form counts.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -33,15 +32,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import RawTable, read_tables, write_xlsx
-from satisfaction.foundation.yaml import (
-    FILL_IN,
-    STATE_THE_SOURCE,
-    Document,
-    Location,
-    checked,
-    validated,
-    yaml_text,
-)
+from satisfaction.foundation.yaml import Document, Location, validated
 
 LANGUAGES = {"zh": "中文 (zh)", "en": "English (en)"}
 CORE = (
@@ -305,7 +296,6 @@ RANGE = re.compile(r"\s*\.\s*>=\s*(-?\d+)\s+and\s+\.\s*<=\s*(-?\d+)\s*")
 CHOSEN = re.compile(
     r"\s*(?:selected\(\s*\$\{(\w+)\}\s*,\s*'?(-?\d+)'?\s*\)|\$\{(\w+)\}\s*=\s*'?(-?\d+)'?)\s*"
 )
-LANGUAGE_MARKS = {"zh": ("zh", "中文", "chinese"), "en": ("(en", "english")}
 FIXED = ("sat::type", "sat::scale", "sat::short_zh", "sat::short_en")
 Row = Mapping[str, str]
 Places = dict[tuple[str, ...], str]  # where a part of the questionnaire stands: "survey row 7"
@@ -344,14 +334,22 @@ def read_xlsform(path: str | Path) -> Questionnaire:
     """
     path = Path(path)
     sheets = sheets_of(path)
+    if "sat_items" not in sheets:
+        problem = _(
+            "The form was not written by `satisfaction form`: there is no sheet 'sat_items', "
+            "where scores, rates and roles stand."
+        )
+        raise _refusal("Q202", problem, str(path), available=sheets)
     places: Places = {}
     data: dict[str, Any] = {}
-    for place, row in _rows(sheets.get("sat_items"), "path", "value"):
+    for place, row in _rows(_sheet(sheets, "sat_items", ("path", "value"), path)):
         _root, *parts = row["path"].strip().split("/")
         pointer = tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
         _put(data, pointer, _json(row["value"], f"{path} {place}"))
         places[pointer] = place
-    settings = _settings(sheets)
+    settings: Row = {}
+    if "settings" in sheets:
+        settings = dict(next(_rows(sheets["settings"]), ("", {}))[1])
     if settings.get("form_id"):
         data["questionnaire"] = settings["form_id"]
     if settings.get("version"):
@@ -368,12 +366,6 @@ def read_xlsform(path: str | Path) -> Questionnaire:
 def sheets_of(path: Path) -> dict[str, RawTable]:
     """Return the sheets of a workbook by their names in small letters."""
     return {table.sheet.strip().lower(): table for table in read_tables(path)}
-
-
-def _settings(sheets: Mapping[str, RawTable]) -> Row:
-    for _place, row in _rows(sheets.get("settings")):
-        return row
-    return {}
 
 
 def _scales(
@@ -394,13 +386,8 @@ def _items(
     kept: Mapping[str, Any],
     places: Places,
     path: Path,
-    *,
-    left: list[QuestionnaireError] | None = None,
 ) -> tuple[dict[str, Any], set[str]]:
-    """Return the items of the survey sheet, and the lists of choices that are an item's own; their places are added.
-
-    With `left` what cannot be read is added to it and left out; without, it is refused.
-    """
+    """Return the items of the survey sheet, and the lists of choices that are an item's own; their places are added."""
     items: dict[str, Any] = {}
     of_items = set()
     for place, row in _rows(table):
@@ -411,10 +398,7 @@ def _items(
             continue
         if name in items:
             raise _refusal("Q205", _("The name '{name}' stands twice.", name=name), where)
-        item: dict[str, Any] | None
-        item = _item(row, where) if left is None else _item_or_less(row, where, left)
-        if item is None:
-            continue
+        item = _item(row, where)
         items[name] = item
         places["items", name] = place
         if "scale" not in item and kind.startswith("select"):
@@ -477,31 +461,9 @@ def _item(row: Row, where: str) -> dict[str, Any]:
     return item
 
 
-def _item_or_less(row: Row, where: str, left: list[QuestionnaireError]) -> dict[str, Any] | None:
-    """Return what a row says of an item, without a skip rule that cannot be read; None for a type that cannot."""
-    for readable in (row, {**row, "relevant": ""}):
-        try:
-            return _item(readable, where)
-        except QuestionnaireError as fault:
-            if fault.text not in [other.text for other in left]:
-                left.append(fault)
-    return None
-
-
 def _label(row: Row) -> dict[str, str]:
-    """Return a row's label in both languages; in a form of other people one that is there stands for one that is not."""
-    columns = [f"label::{name}" for name in LANGUAGES.values()]
-    if set(columns) <= row.keys():
-        texts = map(row.__getitem__, columns)
-        return dict(zip(LANGUAGES, texts, strict=True))
-    written = [column for column in row if column.split("::")[0] == "label"]
-    filled = [column for column in written if row[column]]
-    labels = {}
-    for language, marks in LANGUAGE_MARKS.items():
-        named = [column for column in filled if any(mark in column.lower() for mark in marks)]
-        best = [*named, *filled]
-        labels[language] = row[best[0]] if best else ""
-    return labels
+    """Return a row's label in both languages."""
+    return {language: row.get(f"label::{name}", "") for language, name in LANGUAGES.items()}
 
 
 def _lists_of_choices(table: RawTable, path: Path) -> dict[str, Choices]:
@@ -568,11 +530,10 @@ def _sheet(
     return sheets[name]
 
 
-def _rows(table: RawTable | None, *columns: str) -> Iterator[tuple[str, Row]]:
-    """Yield the rows of a sheet, by column name, with their place; none where the sheet or a column is not there."""
-    if table is not None and set(columns) <= set(table.header):
-        for number, row in numbered_rows(table):
-            yield f"{table.sheet} row {number}", row
+def _rows(table: RawTable) -> Iterator[tuple[str, Row]]:
+    """Yield the rows of a sheet, by column name, with their place."""
+    for number, row in numbered_rows(table):
+        yield f"{table.sheet} row {number}", row
 
 
 def numbered_rows(table: RawTable) -> Iterator[tuple[int, dict[str, str]]]:
@@ -606,93 +567,3 @@ def _value(text: str) -> Any:
 def _refusal(code: str, text: Text, where: str, *, available: Any = ()) -> QuestionnaireError:
     hint = _("Correct it there, or change the YAML questionnaire and export again.")
     return QuestionnaireError(code, text, where=where, available=available, hint=hint)
-
-
-OPEN = FILL_IN._asdict()
-
-
-class Lacking(NamedTuple):
-    """What is to be declared or corrected in a draft, and the sheet and row it is about."""
-
-    where: str
-    text: Text
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A draft.
-
-    Attributes
-    ----------
-    text : str
-        YAML; what the form does not say stands there as words to be replaced.
-    lacking : tuple of Lacking
-        What is to be declared or corrected, each once.
-    """
-
-    text: str
-    lacking: tuple[Lacking, ...]
-
-
-def is_foreign(path: str | Path) -> bool:
-    """Return whether a workbook lacks the sheet `sat_items`, which every form written here has."""
-    return "sat_items" not in sheets_of(Path(path))
-
-
-def draft_xlsform(path: str | Path) -> Draft:
-    """Read an XLSForm of other people as a draft of a questionnaire.
-
-    Texts and codes are the form's; codes that are no numbers are numbered and kept as aliases. What a questionnaire has no word
-    for is left out and listed.
-
-    Raises
-    ------
-    InputFileError
-        For a file that cannot be read.
-    QuestionnaireError
-        Q202 a sheet or column is missing, Q205 a name or code that stands twice.
-    """
-    path = Path(path)
-    sheets = sheets_of(path)
-    settings = _settings(sheets)
-    lists = _lists_of_choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
-    choices = {name: _numbered(listed) for name, listed in lists.items()}
-    places: Places = {}
-    left: list[QuestionnaireError] = []
-    survey = _sheet(sheets, "survey", ("type", "name"), path)
-    items, of_items = _items(survey, choices, {}, places, path, left=left)
-    scales = _scales(choices, {}, places, without=of_items)
-    known: dict[str, Any] = {"scales": scales, "items": items}
-    identifier = re.sub("[^a-z0-9]+", "-", settings.get("form_id", "").lower()).strip("-")
-    if identifier:
-        known["questionnaire"] = identifier
-    if settings.get("version"):
-        known["version"] = settings["version"]
-    if settings.get("form_title"):
-        known["title"] = dict.fromkeys(OPEN, settings["form_title"])
-    _record, faults = checked(_Form(path, places, known), Questionnaire)
-    lacking = [Lacking(fault.where, fault.text) for fault in left]
-    lacking += [Lacking(fault["where"], fault["text"]) for fault in faults]
-    defaults: dict[str, Any] = {
-        "questionnaire": "new",
-        "version": "1",
-        "title": OPEN,
-        "source": STATE_THE_SOURCE._asdict(),
-        "universe": OPEN,
-        "changes": [_("first version")._asdict()],
-        "ranked": OPEN["zh"],
-        "roles": {"respondent": OPEN["zh"], "area": OPEN["zh"]},
-    }
-    draft = defaults | known
-    ordered = {key: draft[key] for key in Questionnaire.model_fields if key in draft}
-    return Draft(yaml_text(ordered), tuple(dict.fromkeys(lacking)))
-
-
-def _numbered(choices: Choices) -> Choices:
-    """Number the codes of a list of which one is no number; the form's own become other spellings."""
-    if all(re.fullmatch(r"-?\d+", code) for code in choices):
-        return choices
-    numbered: Choices = {}
-    for number, (code, (place, label)) in enumerate(choices.items(), start=1):
-        numbered[str(number)] = (place, label | {"aliases": [code]})
-    return numbered

@@ -1,9 +1,12 @@
-"""Faults of an XLSForm that pyxform passes over or reports without a row: where they stand, and what to write instead."""
+"""Faults of an XLSForm that collecting tools pass over: where they stand, and what to write instead.
+
+What pyxform refuses itself, with its row (an unknown type or list, a name that stands twice, groups that do not match), is
+left to it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,26 +23,15 @@ RULES = {
     "Q210": _("a sheet or column is missing"),
     "Q211": _("unknown header; collecting tools drop the whole column"),
     "Q212": _("blank type; the whole row is dropped"),
-    "Q213": _("unknown type"),
     "Q214": _("a name has at most 32 letters, digits or _, no digit first"),
-    "Q215": _("the name stands twice"),
     "Q216": _("no label in any language"),
     "Q217": _("the text of one language is missing"),
-    "Q218": _("there is no such list of choices"),
     "Q219": _("a choice name with a space cannot be told apart in exports"),
     "Q220": _("the choice name is no whole number"),
-    "Q221": _("the choice name stands twice in its list"),
     "Q222": _("brackets or quotation marks do not match"),
-    "Q223": _("refers to a question that is not there"),
     "Q224": _("full-width characters or spaces"),
-    "Q225": _("begin and end of a group do not match"),
-    "Q226": _("a choice without a list or a name"),
+    "Q226": _("a choice without a list"),
 }
-TYPES = {
-    "text", "integer", "decimal", "range", "date", "time", "datetime", "dateTime", "geopoint", "geotrace", "geoshape", "image", "audio",
-    "background-audio", "video", "file", "barcode", "acknowledge", "rank", "select_one", "select_multiple", "select_one_from_file",
-    "select_multiple_from_file", "csv-external", "xml-external", "begin_repeat", "end_repeat", "begin repeat", "end repeat", "start-geopoint", *NOT_ASKED,
-}  # fmt: skip
 TRANSLATED = (
     "label",
     "hint",
@@ -131,8 +123,6 @@ def check_xlsform(path: str | Path) -> pd.DataFrame:
         choices = sheets["choices"]
         faults += _types(survey)
         faults += _names(survey)
-        faults += _groups(survey)
-        faults += _lists(survey, choices)
         faults += _choice_names(choices)
         faults += _expressions(survey)
         faults += _labels(survey)
@@ -186,14 +176,10 @@ def _types(survey: _Sheet) -> Iterator[Fault]:
                 yield Fault("survey", row, "type", text, "Q212")
         elif WIDE.search(text):
             yield Fault("survey", row, "type", text, "Q224", _plain(text))
-        elif TYPES.isdisjoint((text.strip(), text.split()[0])):
-            near = closest(text.split()[0], TYPES) or ""
-            yield Fault("survey", row, "type", text, "Q213", near)
 
 
 def _names(survey: _Sheet) -> Iterator[Fault]:
-    """Check the names of questions; those of groups, which may repeat, for their form only."""
-    seen = set()
+    """Check the names of questions and groups for their form."""
     for row, cells in survey.rows:
         kind = cells["type"].strip()
         if not kind or kind.startswith("end"):
@@ -203,68 +189,27 @@ def _names(survey: _Sheet) -> Iterator[Fault]:
         if not NAME.fullmatch(name):
             rule = "Q224" if NAME.fullmatch(_plain(written)) else "Q214"
             yield Fault("survey", row, "name", written, rule, _name(written, row))
-        elif name in seen:
-            yield Fault("survey", row, "name", written, "Q215", f"{name}_{row}")
-        seen.add(name)
-
-
-def _groups(survey: _Sheet) -> Iterator[Fault]:
-    opened: list[tuple[int, str]] = []
-    for row, cells in survey.rows:
-        written = cells["type"]
-        plain = written.strip().replace("_", " ")
-        verb, _blank, what = plain.partition(" ")
-        if verb == "begin" and what:
-            opened.append((row, what))
-        elif verb == "end" and what and not opened:
-            yield Fault("survey", row, "type", written, "Q225")
-        elif verb == "end" and what:
-            _row, innermost = opened.pop()
-            if what != innermost:
-                yield Fault("survey", row, "type", written, "Q225", f"end_{innermost}")
-    for row, what in opened:
-        yield Fault("survey", row, "type", f"begin_{what}", "Q225", f"end_{what}")
-
-
-def _lists(survey: _Sheet, choices: _Sheet) -> Iterator[Fault]:
-    lists = choices.texts("list_name") - {""}
-    for row, cells in survey.rows:
-        kind, _blank, chosen = _plain(cells["type"]).partition(" ")
-        name = chosen.split(" ")[0]
-        chooses = kind in ("select_one", "select_multiple", "rank")
-        if chooses and name not in lists and not name.startswith("${"):
-            near = closest(name, lists) or ""
-            yield Fault("survey", row, "type", cells["type"], "Q218", near)
 
 
 def _choice_names(choices: _Sheet) -> Iterator[Fault]:
-    listed = Counter[tuple[str, str]]()
-    for _row, cells in choices.rows:
-        listed[cells["list_name"].strip(), cells["name"].strip()] += 1
-    numbers = [code for _list, code in listed if re.fullmatch(r"-?[0-9]{1,6}", code)]
-    codes = set(map(int, numbers))
+    named = choices.texts("name")
+    codes = {int(code) for code in named if re.fullmatch(r"-?[0-9]{1,6}", code)}
     free = str(min(set(range(1, len(codes) + 2)) - codes))
     for row, cells in choices.rows:
-        group = cells["list_name"].strip()
         name = cells["name"].strip()
-        if not group:
+        if not cells["list_name"].strip():
             yield Fault("choices", row, "list_name", "", "Q226")
-        elif not name:
-            yield Fault("choices", row, "name", "", "Q226", free)
         elif WIDE.search(name):
             yield Fault("choices", row, "name", name, "Q224", _plain(name))
         elif re.search(r"\s", name) and name.isascii():
             yield Fault("choices", row, "name", name, "Q219", re.sub(r"\s+", "_", name))
         elif re.search(r"\s", name):
             yield Fault("choices", row, "name", name, "Q219", free)
-        elif not re.fullmatch(r"-?[0-9]+", name):
+        elif name and not re.fullmatch(r"-?[0-9]+", name):
             yield Fault("choices", row, "name", name, "Q220", free)
-        elif listed[group, name] > 1:
-            yield Fault("choices", row, "name", name, "Q221", free)
 
 
 def _expressions(survey: _Sheet) -> Iterator[Fault]:
-    names = survey.texts("name")
     for row, cells in survey.rows:
         for column in EXPRESSIONS:
             text = cells.get(column, "")
@@ -275,12 +220,6 @@ def _expressions(survey: _Sheet) -> Iterator[Fault]:
                 yield Fault("survey", row, column, text, "Q222", closed)
             if WIDE.search(outside):
                 yield Fault("survey", row, column, text, "Q224", _plain(text))
-            for name in re.findall(r"\$\{\s*([^}]*?)\s*\}", text):
-                if name in names:
-                    continue
-                near = closest(name, names)
-                suggestion = f"${{{near}}}" if near else ""
-                yield Fault("survey", row, column, text, "Q223", suggestion)
 
 
 def _labels(sheet: _Sheet) -> Iterator[Fault]:

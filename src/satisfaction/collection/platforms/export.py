@@ -215,6 +215,9 @@ TIME = re.compile(
 AFTERNOON = {"下午", "PM"}
 MORNING = {"上午", "AM"}
 ZONED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}.*(?:Z|[+-]\d{2}:?\d{2})")
+UNIVERSAL = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]00:?00)")
+CHINA = datetime.timezone(datetime.timedelta(hours=8))
+DIGITS_OF_A_DAY = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 SPELT = re.compile(
     r"(?:(\d{1,9})(?:小时|时|h))?(?:(\d{1,9})(?:分钟|分|min|m))?(?:(\d{1,9})(?:秒钟|秒|s))?"
 )
@@ -233,12 +236,23 @@ def mapped(values: Texts, changes: Mapping[str, str] | Callable[[str], str]) -> 
     )
 
 
+def in_china(text: str) -> str:
+    """Write a moment in universal time, which ends in Z or +00:00, as the clock in China shows it; any other text as it stands."""
+    if not UNIVERSAL.fullmatch(text):
+        return text
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return moment.astimezone(CHINA).isoformat(timespec="seconds")
+
+
 def iso_time(value: str) -> str | None:
     """Write 2026/9/18 19:20:55 as 2026-09-18T19:20:55, a bare day as a day; None where it is no time.
 
-    A time that is ISO already stays, with its zone.
+    A time that is ISO already stays, with its zone; universal time becomes the clock in China.
     """
-    text = value.strip()
+    text = in_china(value.strip())
     if ZONED.fullmatch(text):
         return text
     if not (found := TIME.fullmatch(text)):
@@ -302,7 +316,7 @@ def neutral_times(fields: Fields, table: ExportTable) -> tuple[Fields, list[Note
 def damaged(fields: Fields, table: ExportTable) -> list[Note]:
     """Note numbers whose last digits Excel has changed, and answers that it has turned into dates.
 
-    Dates are suspect where they are the smaller part of a question's answers.
+    Dates are suspect where dates, in whatever spelling, are the smaller part of a question's answers.
     """
     notes: list[Note] = []
     for column, values in fields:
@@ -310,9 +324,14 @@ def damaged(fields: Fields, table: ExportTable) -> list[Note]:
         notes += _noted("F206", different & table.long_numbers, column, values, table)
         if not column.role and (dates := different & table.dates):
             answers = [value for value in values.tolist() if value.strip()]
-            if 2 * sum(value in dates for value in answers) < len(answers):
+            days = dates | set(filter(_is_day, different))
+            if 2 * sum(value in days for value in answers) < len(answers):
                 notes += _noted("F207", dates, column, values, table)
     return notes
+
+
+def _is_day(value: str) -> bool:
+    return iso_time(value) is not None or DIGITS_OF_A_DAY.fullmatch(value.strip()) is not None
 
 
 def _noted(

@@ -27,7 +27,9 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
         names = _joined(names, [name.strip() for name in grid.record(first)])
         notes.append(note("F204", row=int(grid.numbers[first])))
         first += 1
-    while names and not names[-1]:
+    header = grid.numbers[top:first].tolist()
+    under_title = [right + 1 for row, _left, _last, right in grid.merged if row in header]
+    while len(names) > max(under_title, default=0) and not names[-1]:
         names.pop()
     last = _last_row(grid, first, notes)
     numbers = grid.numbers[first:last]

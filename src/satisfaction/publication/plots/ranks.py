@@ -333,8 +333,6 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
     places = _("the last {n}", n=summary["bottom"])
     if summary["side"] == "first":
         places = _("the first {n}", n=summary["bottom"])
-    if "on_list" in summary:
-        places = _("those on the list that the rules make")
     heading = Heading(
         _(
             "How often among {places}: the {n} areas that are there most often",

@@ -135,12 +135,10 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
     ----------
     thresholds : DataFrame
         code, name_zh, name_en, threshold, estimate, ci_low, ci_high, status ("established", "possible", "excluded": being
-        below), mark; optionally measure, measure_zh, measure_en, and unit ("points 0-100" or "share 0-1"; without it a
-        threshold of at most 1 is a share). At least one row.
+        below), measure, measure_zh, measure_en, mark; a threshold of at most 1 is a share. At least one row.
     """
-    key = [name for name in ("measure", "threshold") if name in thresholds]
     panels = []
-    for _value, rows in thresholds.groupby(key, sort=False):
+    for _value, rows in thresholds.groupby(["measure", "threshold"], sort=False):
         ordered = rows.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
         panels.append(Panel(ordered))
     longest = max(len(panel.rows) for panel in panels)
@@ -186,9 +184,7 @@ class Panel:
 
     @property
     def is_share(self) -> bool:
-        """Tell whether the figures are drawn in percent; without a unit a threshold of at most 1 is a share."""
-        if "unit" in self.rows:
-            return bool(self.rows["unit"].iloc[0] == "share 0-1")
+        """Tell whether the figures are drawn in percent: a threshold of at most 1 is a share."""
         return bool(self.rows["threshold"].iloc[0] <= 1)
 
     @property
@@ -207,9 +203,8 @@ class Panel:
         limit = _("threshold {limit:g} points", limit=self.limit)
         if self.is_share:
             limit = _("threshold {limit:g}%", limit=self.limit)
-        if "measure_zh" in self.rows:
-            measure = label_of(self.rows.iloc[0], "measure")
-            limit = _("{measure}: {limit}", measure=measure, limit=limit)
+        measure = label_of(self.rows.iloc[0], "measure")
+        limit = _("{measure}: {limit}", measure=measure, limit=limit)
         counts = []
         for status, look in BELOW.items():
             n = int((self.rows["status"] == status).sum())

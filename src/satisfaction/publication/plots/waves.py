@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import signed, text_columns
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.publication.labels import label_of
@@ -87,25 +85,18 @@ HOLLOW: dict[str, Any] = {
 
 
 @themed
-def rank_paths(paths: pd.DataFrame, *, units: Sequence[str] | None = None) -> Figure:
-    """Draw the ranks of some units over the waves, a panel each, with their marginal sets.
+def rank_paths(paths: pd.DataFrame) -> Figure:
+    """Draw ranks over the waves, a panel a unit, with their marginal sets: of the units on the list of the newest wave, then of
+    those on that of the wave before it.
 
     Parameters
     ----------
     paths : DataFrame
         code, name_zh, name_en, wave, rank, marginal_low, marginal_high (missing where a wave published no sets), listed
         ("yes", "no", "tied"), mark; waves oldest first.
-    units : sequence of str, optional
-        Codes, at most 12; default: the units on the list of the newest wave, then those of the wave before it.
-
-    Raises
-    ------
-    RankingError
-        K242 for a unit that is not in the table, K243 for more than 12 units.
     """
     waves = list(dict.fromkeys(paths["wave"]))
-    _check_units(units or [], paths)
-    candidates = list(units or recently_listed(paths, waves))
+    candidates = recently_listed(paths, waves)
     chosen = candidates[:MOST]
     path_of = {code: paths[paths["code"] == code] for code in chosen}
     titles = [path_head(path, waves[-1]) for path in path_of.values()]
@@ -151,20 +142,6 @@ def recently_listed(paths: pd.DataFrame, waves: list[str]) -> list[str]:
         listed_then = listed[listed["wave"] == wave].sort_values("rank", kind="stable")
         codes += listed_then["code"].tolist()
     return list(dict.fromkeys(codes or paths["code"]))
-
-
-def _check_units(units: Sequence[str], paths: pd.DataFrame) -> None:
-    """Refuse units that have no path, and more than fit."""
-    known = dict.fromkeys(paths["code"])
-    for code in units:
-        one_of(code, known, argument="units", error=RankingError, code="K242")
-    if len(units) > MOST:
-        raise RankingError(
-            "K243",
-            _("At most {MOST} units fit one picture; {n} were given.", MOST=MOST, n=len(units)),
-            where="units",
-            hint=_("Draw several pictures."),
-        )
 
 
 def path_head(path: pd.DataFrame, wave: str) -> str:
@@ -233,16 +210,14 @@ def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
 
 
 @themed
-def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
-    """Draw every unit's change of score, largest first: raw with its interval, and shrunk.
+def change_plot(changes: pd.DataFrame) -> Figure:
+    """Draw every unit's change of score relative to the mean change, largest first: raw with its interval, and shrunk.
 
     Parameters
     ----------
     changes : DataFrame
         code, name_zh, name_en, change, ci_low, ci_high, significant (after Benjamini-Hochberg), shrunk, mark; optionally unit
         ("points 0-100" or "share 0-1").
-    relative : bool
-        The changes are those relative to the mean change of all units.
     """
     rows = changes.sort_values("change", ascending=False, kind="stable", ignore_index=True)
     drawn = drawn_in(rows)
@@ -258,9 +233,7 @@ def change_plot(changes: pd.DataFrame, *, relative: bool = False) -> Figure:
         beyond=beyond,
         n=len(rows),
     )
-    unit = _("change ({unit})", unit=drawn.unit)
-    if relative:
-        unit = _("change relative to the mean of all units ({unit})", unit=drawn.unit)
+    unit = _("change relative to the mean of all units ({unit})", unit=drawn.unit)
     diamond = legend_line(_("shrunk change"), color="white", marker="d", **MARKER)
     legend = [*dots(CHANGED.values()), diamond]
     heading = Heading(title, mark_of(rows))

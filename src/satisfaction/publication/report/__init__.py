@@ -44,7 +44,6 @@ def render(
     published: Tables,
     language: Language,
     *,
-    languages: Sequence[Language] | None = None,
     name: str = "",
 ) -> str:
     """Write the report of a wave, or the page of one of its further rankings.
@@ -56,8 +55,6 @@ def render(
         As `tables_of` returns them for these results.
     language : {"zh", "en"}
         Of the page.
-    languages : sequence of {"zh", "en"}, optional
-        All that the page is written in; default those that survey.yaml declares.
     name : str
         Of the further ranking that the results are ranked by; its page leaves out what the report says of the wave.
 
@@ -78,7 +75,7 @@ def render(
     area_tables = rows.areas(survey, indices)
     if not ranks_any:  # the totals of one area are its figures again
         area_tables = area_tables[-1:]
-    languages = languages or survey.declared.languages
+    languages = survey.declared.languages
     file = "report.html"
     if name:
         file = f"{name}_ranking.html"
@@ -138,11 +135,12 @@ def render(
         "not_read": rows.not_read(responses.not_read),
         "silent": rows.silent_areas(survey, responses.by_area),
         "reasons": rows.reasons(responses.log),
-        "method": method.sections(results),
     }
+    if not name:
+        values["method"] = method.values_of_method(results)
     with use(language):
         values["pictures"] = _pictures(results, published, alone=bool(name))
-        return fill("report.html", values, filters=rows.FILTERS)
+        return fill("report.html", values, filters=rows.FILTERS | method.filters_of_method(results))
 
 
 def _others(results: Results, language: Language, languages: Sequence[Language]) -> list[rows.Row]:
@@ -198,7 +196,6 @@ def write_report(
     results: Results,
     *,
     levels: list[str] | None = None,
-    languages: tuple[Language, ...] | None = None,
     pdf: bool = False,
     folder: Path | None = None,
 ) -> Path:
@@ -213,8 +210,6 @@ def write_report(
     results : Results
     levels : list of str, optional
         Levels of area that get pages; default all below the whole.
-    languages : tuple of {"zh", "en"}, optional
-        Default: those that survey.yaml declares.
     pdf : bool
         Needs Chromium, Chrome or Edge.
     folder : Path, optional
@@ -234,16 +229,16 @@ def write_report(
     published = tables_of(results)
     source = source_of(results, published)
     wanted = source.levels() if levels is None else levels
-    languages = languages or results.survey.declared.languages
+    languages = results.survey.declared.languages
     count = sum(len(source.codes(level)) for level in wanted) * len(languages)
     with dated_folder(folder or first) as dated:
         scratch = dated.scratch
         for language in languages:
             (scratch / language).mkdir()
-            report = render(results, published, language, languages=languages)
+            report = render(results, published, language)
             write_text(report, scratch / page_name("report.html", language, languages))
             for name, other in results.further.items():
-                page = render(other, source.further[name], language, languages=languages, name=name)
+                page = render(other, source.further[name], language, name=name)
                 file = page_name(f"{name}_ranking.html", language, languages)
                 write_text(page, scratch / file)
             index = index_page(source, language, languages)

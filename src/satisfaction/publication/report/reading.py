@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 from markupsafe import Markup, escape
 
-from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.figures import Kind, amount, difference, places, rank_set
+from satisfaction.foundation.figures import amount, difference, places, rank_set
 from satisfaction.foundation.language import (
     NOTHING,
     Language,
@@ -29,10 +28,8 @@ from satisfaction.publication.clauses import (
     Ground,
     Row,
     Rows,
-    check_columns,
     established,
     expected_members,
-    ground_of,
     is_ranked,
     join_sentences,
     name,
@@ -43,63 +40,39 @@ from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report.rows import SHAPES
 
 SET = re.compile(r"[\d.]+–[\d.]+")
-COLUMNS = ("survey", "wave", "se")
 ROUND = 10
 
 
-def render_reading(
-    ranking: pd.DataFrame,
-    summary: Mapping[str, Any],
-    *,
-    kind: Kind,
-    measure: Text | None = None,
-    language: Language = "zh",
-    languages: Sequence[Language] | None = None,
-) -> str:
+def render_reading(marked: Ground, *, language: Language, languages: Sequence[Language]) -> str:
     """Write the page "how to read ranks 61 to 88".
 
     Parameters
     ----------
-    ranking, summary, kind, measure
-        As for `sentences.unit_sentences`; the table also has survey, wave and se.
+    marked : Ground
+        Of a ranking in a probability sample: without one there are no sets to read. Its rows also have survey, wave and se.
     language : {"zh", "en"}
         Of the page.
-    languages : sequence of {"zh", "en"}, optional
-        All that the page is written in, the first one under the plain file name; default: its own alone.
+    languages : sequence of {"zh", "en"}
+        All that the page is written in, the first one under the plain file name.
 
     Returns
     -------
     str
         A self-contained HTML page that prints on one sheet of A4: same input, same text; no clock, no outside host.
-
-    Raises
-    ------
-    RankingError
-        K190-K192 as `sentences.unit_sentences`; K360 without a probability sample, which has no sets to read.
     """
-    check_columns(ranking, COLUMNS)
-    marked = ground_of(ranking, summary, kind=kind, measure=measure)
-    if not marked.proven:
-        raise RankingError(
-            "K360",
-            _("The sample is no probability sample: there are no rank sets to read."),
-            where="ranking",
-            hint=_("Use the ranking and the statement of the list."),
-        )
     ground = replace(marked, mark=None)  # it stands above the page once
     first, last = stretch_of(ground.p, ground.end.side)
     inner = first if ground.end.side == "last" else last
     shown = [row for row in ground.ranked() if first <= row["rank"] <= last] or ground.ranked()
     example = min(shown, key=lambda row: abs(row["rank"] - inner))
     wide = _widest(ground, shown)
-    languages = languages or (language,)
     with use(language):
         drawn = _picture(ground, [ground.ranked()[0], example, wide])
     parts = [
         why_so_wide(ground, shown, wide),
         why_ranks_jump(ground, example),
     ]
-    survey = f"{ranking['survey'].iloc[0]} · {ranking['wave'].iloc[0]}"
+    survey = f"{wide['survey']} · {wide['wave']}"
     values: dict[str, object] = {
         "across": across("reading.html", language, languages),
         "mark": marked.mark,
@@ -126,7 +99,7 @@ def render_reading(
         "wide": name(wide),
         "wide_rank": wide["rank"],
         "wide_set": span(wide),
-        "list_established": summary["list_established"],
+        "list_established": ground.list_established,
         "report": page_name("report.html", language, languages),
         "end": ground.end.name,
         "side": ground.end.side,
