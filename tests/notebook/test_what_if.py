@@ -26,7 +26,6 @@ from satisfaction.sampling.counted_answers import (
 )
 from satisfaction.sampling.measures import add_columns
 
-SAME = 1e-9  # what is moved is added up in another order, and probabilities come from one grid
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -61,7 +60,7 @@ def assert_same_figures(answer: what_if.Outcome, table: pd.DataFrame) -> None:
     beside = table.set_index("name_en").loc[areas["name_en"]].reset_index()
     figures = ["rank", "estimate", "se", "marginal_low", "marginal_high", "probability_bottom"]
     pd.testing.assert_frame_equal(
-        areas[figures], beside[figures], check_dtype=False, rtol=SAME, atol=SAME
+        areas[figures], beside[figures], check_dtype=False, rtol=1e-12, atol=0
     )
 
 
