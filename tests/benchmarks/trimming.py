@@ -1,9 +1,9 @@
 """What trimming costs a run of 88 counties: processor seconds with two trimming steps against the recipe as shipped, in turn.
 
-usage: python tests/benchmarks/trimming.py [--wave surveys/guizhou-2026q3] [--repeats 3]
+usage: python tests/benchmarks/trimming.py [--wave surveys/guizhou-2026q3] [--repeats 3] [--common]
 
 Every run is `satisfaction run` in a process of its own, start of Python included. Bar: at most 3 times the run without. The
-answers are simulated.
+answers are simulated. `--common`: bounds from the median of all respondents, which tie all counties together; no bar is met then.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BAR = 3.0
 RUN = [sys.executable, "-m", "satisfaction", "run"]
-TRIM = "  - {step: trimming, upper: 1.5, lower: 0.6, relative_to: median, within: [county]}\n"
+COMMON = "  - {step: trimming, upper: 1.5, lower: 0.6, relative_to: median}\n"
+TRIM = COMMON.replace("}", ", within: [county]}")
 
 
-def with_trims(text: str) -> str:
+def with_trims(text: str, trim: str) -> str:
     """Return survey.yaml with two trimming steps: one before a second calibration, one after it."""
     calibration = re.search(r"^  - \{step: calibration.*\n", text, re.MULTILINE)
     assert calibration is not None
-    further = f"{calibration[0]}{TRIM}{calibration[0]}{TRIM}"
+    further = f"{calibration[0]}{trim}{calibration[0]}{trim}"
     return text.replace(calibration[0], further)
 
 
@@ -45,7 +46,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--wave", type=Path, default=ROOT / "surveys" / "guizhou-2026q3")
     options.add_argument("--repeats", type=int, default=3)
+    options.add_argument("--common", action="store_true")
     chosen = options.parse_args()
+    trim = COMMON if chosen.common else TRIM
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         shutil.copytree(ROOT / "questionnaires", root / "questionnaires")
@@ -55,7 +58,8 @@ def main() -> None:
         trimmed = plain.with_name(f"{plain.name}-trimmed")
         shutil.copytree(plain, trimmed)
         declared = trimmed / "survey.yaml"
-        declared.write_text(with_trims(declared.read_text(encoding="utf-8")), encoding="utf-8")
+        recipe = with_trims(declared.read_text(encoding="utf-8"), trim)
+        declared.write_text(recipe, encoding="utf-8")
         ratios = []
         for _pair in range(chosen.repeats):
             without = processor_seconds(plain)

@@ -64,7 +64,7 @@ FAULTS = {
 
 
 def read(name):
-    return read_exports(ROOT / "tests" / "data" / "error_cells" / name)[0]
+    return read_exports(HERE / name)[0]
 
 
 def columns(export):

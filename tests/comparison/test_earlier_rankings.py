@@ -15,8 +15,9 @@ from tests.comparison.test_cycle import FIRST, LAST, published, quarter
 from conftest import COUNTIES, ROOT, SmallSurvey
 from satisfaction import read_survey, run
 from satisfaction.declarations.earlier import _named, earlier_notes
+from satisfaction.declarations.facts import codes_of_today, under_codes_of_today
 from satisfaction.foundation.errors import SurveyError
-from satisfaction.foundation.tables import write_checksums
+from satisfaction.foundation.tables import read_table, write_checksums, write_csv
 from satisfaction.publication.file_set import export
 from satisfaction.publication.verify import verify
 
@@ -205,6 +206,50 @@ def test_areas_that_went_or_came_are_named_with_their_successors(unchanged):
     assert _named(survey, ["990101", "990109"]).zh == "990101 县990101（现为 990109）、990109"
     many = _named(survey, [f"9902{number:02d}" for number in range(8)])
     assert many.en.endswith("990205, ... (+2)")
+
+
+def recoded(copied, former: str, today: str) -> Path:
+    """Give a county of the second wave another code in every file, and say so in the table of areas."""
+    folder = second_wave(copied)
+    for path in [*folder.glob("*.*"), *folder.glob("responses/*")]:
+        if path.suffix in (".csv", ".yaml"):
+            text = path.read_text(encoding="utf-8-sig").replace(former, today)
+            path.write_text(text, encoding="utf-8")
+    areas = read_table(folder / "areas.csv").assign(valid_from="", valid_to="", successor="")
+    before = areas[areas["code"] == today]
+    before = before.assign(code=former, valid_to="2026-03-31", successor=today)
+    write_csv(pd.concat([areas, before]), folder / "areas.csv")
+    return folder
+
+
+def test_an_area_that_only_has_another_code_keeps_its_ranks_and_listings(copied, two_waves):
+    """It would begin anew on the ladder: a county with a new code could not be listed twice in a row."""
+    unchanged = read_survey(second_wave(SmallSurvey(two_waves)))
+    survey = read_survey(recoded(copied, FIRST, "990109"))
+    for before, now in zip(unchanged.all_rankings, survey.all_rankings, strict=True):
+        expected = before.history.assign(code=before.history["code"].replace(FIRST, "990109"))
+        pd.testing.assert_frame_equal(now.history, expected)
+    notes = [str(note) for note in earlier_notes(survey)]
+    assert any(f"{FIRST} → 990109" in note for note in notes)
+    assert not any("another set of areas" in note for note in notes)
+
+
+def test_areas_merged_into_one_do_not_hand_their_listings_on():
+    columns = ["code", "level", "parent", "valid_to", "successor"]
+    rows = [
+        ["1", "county", "0", "", ""],
+        ["4", "county", "0", "", ""],
+        ["2", "county", "0", "2026-01-01", "1"],
+        ["3", "county", "0", "2026-01-01", "1"],
+        ["6", "county", "0", "2025-01-01", "5"],
+        ["5", "county", "0", "2026-01-01", "4"],
+        ["7", "county", "0", "2026-01-01", "8"],
+        ["8", "county", "0", "2026-01-01", "7"],
+    ]
+    codes = codes_of_today(pd.DataFrame(rows, columns=columns))
+    assert codes == {"6": "4", "5": "4"}
+    ranks = pd.DataFrame({"wave": ["a", "a", "b", "b"], "code": ["6", "1", "4", "5"]})
+    assert under_codes_of_today(ranks, codes)["code"].tolist() == ["4", "1", "4", "5"]
 
 
 def test_a_set_written_by_version_0_5_gives_the_ranks_it_holds(small, tmp_path):

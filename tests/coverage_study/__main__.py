@@ -6,8 +6,8 @@ Of N seeds, the array province is sampled N times for scenarios 1-3, 5, 6 and N 
 10 N samples of a few PSUs are drawn for scenario 7, N/4 times for the propensity variant, N/50 times for the shipped wave,
 which is the slow one. Then the ranks' study runs with the same N (by itself: python -m tests.coverage_study.ranks), and that
 of ranked rates with N/2 provinces a truth (by itself: python -m tests.coverage_study.rate_priors), those of rises of rates and
-of scores with N/100 (python -m tests.coverage_study.rate_rises, score_rises), and that of open links
-with 15 N samples (by itself: python -m tests.coverage_study.answering).
+of scores with N/100 (python -m tests.coverage_study.rate_rises, score_rises), that of grades of scores with N surveys a truth
+(python -m tests.coverage_study.score_grades), and that of open links with 15 N samples (by itself: python -m tests.coverage_study.answering).
 Exit status 1 when a required scenario with 200 samples or more (the shipped wave: 20) leaves 93.5-96.5 % by more than two
 Monte-Carlo standard errors, a calibrated total has an error, or a bar of the ranks is missed.
 """
@@ -26,7 +26,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from . import answering, ranks, rate_priors, rate_rises, score_rises
+from . import answering, ranks, rate_priors, rate_rises, score_grades, score_rises
 from .few_psus import few_psus
 from .province import Province, described, read_allocation, simulate_province
 from .scenarios import plain, recipe, zero_errors
@@ -146,6 +146,7 @@ def main() -> int:
             provinces=max(chosen.seeds // RISES_EVERY, 1),
             out=chosen.out.with_name(f"{name}.md"),
         )
+    missed += score_grades.report(surveys=chosen.seeds, out=chosen.out.with_name("score_grades.md"))
     missed += answering.report(
         repetitions=SAMPLES_A_SEED * chosen.seeds,
         first=chosen.first,

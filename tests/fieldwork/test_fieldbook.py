@@ -532,6 +532,10 @@ def test_answers_of_reinterviews_are_read_or_refused_never_left_out(small):
     table.write_text(table.read_text(encoding="utf-8").replace("男", "男的"), encoding="utf-8")
     with pytest.raises(ResponsesError, match=r"(?s)R408.*'sex'.*男的.*rows 3\b"):
         standing(small)
+    header, *lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join([header, "\n", *lines]), encoding="utf-8")  # a line that is empty
+    with pytest.raises(ResponsesError, match=r"(?s)R408.*'sex'.*男的.*rows 4\b"):
+        standing(small)
 
 
 def test_declared_modes_are_compared(small):

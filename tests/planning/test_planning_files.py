@@ -24,6 +24,16 @@ def frame(tmp_path):
     return path
 
 
+def test_a_faulty_row_of_the_frame_is_named_by_its_number_in_the_file(frame, call, tmp_path):
+    header, *lines = frame.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[4] = lines[4].rsplit(",", 1)[0] + ",0\n"
+    frame.write_text("".join([header, "\n", *lines]), encoding="utf-8")
+    code, out, err = call("draw", frame, "--take", 3, "--seed", 1, "--out", tmp_path / "draw")
+    assert (code, out) == (2, "")
+    assert "[D123]" in err
+    assert "(rows 7)" in err
+
+
 def test_a_drawn_sample_is_the_sample_of_a_survey(small, frame, call, tmp_path):
     asked = [
         "--take",

@@ -625,6 +625,18 @@ def test_open_links_decide_no_target_and_no_threshold(small):
     assert set(thresholds_table(results.survey, results.estimates)["status"]) == {"possible"}
 
 
+def test_beside_an_open_link_no_earlier_rank_has_a_set(small):
+    """Every row of ranks over the waves is marked: no sampling error."""
+    results = run(declare(small, "", table=history()).read())
+    paths = paths_table(results.survey, results.estimates, results.ranking)
+    assert paths["marginal_low"].notna().any()
+    small.edit("survey.yaml", "selection: probability", "selection: open_link")
+    results = run(small.read())
+    paths = paths_table(results.survey, results.estimates, results.ranking)
+    assert paths[["marginal_low", "marginal_high"]].isna().all(axis=None)
+    assert paths["rank"].notna().any()
+
+
 # ---- thresholds ----
 
 

@@ -341,7 +341,13 @@ def test_while_a_component_is_awaited_the_survey_is_published(small, tmp_path, m
     record = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert "trial" not in record
     assert "desk.csv" in record["awaited"]["combined"]
-    assert "awaited: Desk (desk.csv)" in (folder / "report-en.html").read_text(encoding="utf-8")
+    page = (folder / "report-en.html").read_text(encoding="utf-8")
+    assert "awaited: Desk (desk.csv)" in page
+    in_its_place = "the main ranking, by Combined assessment, is awaited"
+    assert (in_its_place in page) == main
+    for table in ("ranking.csv", "indices.csv"):  # nobody hands it on as the main one
+        mark = pd.read_csv(folder / table, dtype=str, keep_default_na=False)["mark"]
+        assert mark.str.contains(in_its_place).all() == main
     assert verify(folder, survey=small.folder).code == IDENTICAL
 
 

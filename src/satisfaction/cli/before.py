@@ -176,7 +176,7 @@ def draw(
     import pandas as pd
 
     from satisfaction.foundation.files import recorded
-    from satisfaction.foundation.tables import read_table
+    from satisfaction.foundation.tables import read_filled_in
     from satisfaction.planning.draw import check_frame_table, draw_sample
     from satisfaction.planning.planning_files import read_take, write_draw
 
@@ -184,7 +184,7 @@ def draw(
         raise misused(_("give one of --take and --take-from"))
     columns = [name.strip() for name in strata.replace("，", ",").split(",") if name.strip()]
     with recorded() as read:
-        table = read_table(frame).map(str.strip)
+        table = read_filled_in(frame)
     check_frame_table(table, psu=psu, strata=columns, size=size)
     table[size] = pd.to_numeric(table[size])
     wanted = take if take_from is None else read_take(take_from, columns)

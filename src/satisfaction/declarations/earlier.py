@@ -16,10 +16,11 @@ from satisfaction.declarations.facts import (
     read_fact_table,
     read_history,
     read_larger,
+    under_codes_of_today,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import EarlierWave, SurveyFile
-from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.file_sets import (
     HANDED_OVER,
     handed_over,
@@ -63,6 +64,8 @@ class EarlierSet:
         As `read_history` returns it; None where the set holds no ranking of this name.
     larger : DataFrame or None
         The same of larger areas (prefectures in the province), which have no list.
+    recoded : mapping of str to str
+        Codes of today by the codes that the set has; `ranking` and `larger` have those of today.
     """
 
     declared: EarlierWave
@@ -78,6 +81,7 @@ class EarlierSet:
     measure: str = ""
     ranking: pd.DataFrame | None = field(default=None, repr=False)
     larger: pd.DataFrame | None = field(default=None, repr=False)
+    recoded: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def words(self) -> Text:
@@ -104,8 +108,8 @@ class EarlierSet:
             main = _measure_of(self.folder / RANKING)
         return prefixes | {str(main): ""}
 
-    def ranked_as(self, name: str) -> EarlierSet:
-        """Return the same set with its ranking of a name, where it holds one.
+    def ranked_as(self, name: str, codes: Mapping[str, str]) -> EarlierSet:
+        """Return the same set with its ranking of a name, where it holds one, under the codes of today (by former code).
 
         Raises
         ------
@@ -129,11 +133,20 @@ class EarlierSet:
         if within.is_file():
             larger = read_larger(within, without=set(ranking["code"]))
             sources.append(within)
+        recoded: dict[str, str] = {}
+        for before in (ranking, larger):
+            if before is not None:
+                after = under_codes_of_today(before, codes)
+                pairs = zip(before["code"], after["code"], strict=True)
+                recoded |= {code: later for code, later in pairs if code != later}
+        if larger is not None:
+            larger = under_codes_of_today(larger, codes)
         return replace(
             self,
             measure=_measure_of(path),
-            ranking=ranking,
+            ranking=under_codes_of_today(ranking, codes),
             larger=larger,
+            recoded=recoded,
             sources=tuple(dict.fromkeys(sources)),
         )
 
@@ -435,6 +448,14 @@ def _particular_notes(survey: Survey) -> list[Text]:
             notes.append(_("{wave}: its file set holds no ranking of this name", wave=wave))
         if published.ranking is None:
             continue
+        if published.recoded:
+            codes = [f"{code} → {later}" for code, later in sorted(published.recoded.items())]
+            note = _(
+                "{wave}: ranks of former codes count for those of today: {codes}",
+                wave=wave,
+                codes=shortened(codes),
+            )
+            notes.append(note)
         different = differences_from(survey, published)
         if different is None:
             continue

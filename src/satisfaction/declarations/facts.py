@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -86,14 +86,14 @@ def read_answer_table(
     SurveyError
         As `read_fact_table`.
     """
-    table = _read_answers(path, wanted, areas=areas, column=column)
+    table = read_answer_rows(path, wanted, areas=areas, column=column)
     return table.reset_index(drop=True)
 
 
-def _read_answers(
+def read_answer_rows(
     path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
 ) -> pd.DataFrame:
-    """Read a table as `read_answer_table` does, its index the rows of the file."""
+    """Read a table as `read_answer_table` does; its index holds the rows of the file."""
     table = _read(path, wanted, areas=areas, column=column)
     return table.map(partial(unicodedata.normalize, "NFKC"))
 
@@ -106,7 +106,7 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
     """
-    table = _read_answers(path, (respondent, "weight"))[[respondent, "weight"]]
+    table = read_answer_rows(path, (respondent, "weight"))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
     positive = np.isfinite(weight) & (weight > 0)
     _refuse(path, ~positive, "S523", _("Weights must be positive"))
@@ -127,7 +127,7 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
     """
-    table = _read_answers(path, (respondent,))
+    table = read_answer_rows(path, (respondent,))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
@@ -218,6 +218,36 @@ def current_areas(areas: pd.DataFrame, level: str | None = None) -> pd.DataFrame
     """Return the rows of areas that are valid today, of one level or of all."""
     current = areas[areas["valid_to"] == ""]
     return current if level is None else current[current["level"] == level]
+
+
+def codes_of_today(areas: pd.DataFrame | None) -> dict[str, str]:
+    """Return by former code the code an area has today: that of its successor, which nobody else has become too."""
+    if areas is None or "successor" not in areas:
+        return {}
+    today = set(current_areas(areas)["code"])
+    former = areas[(areas["successor"] != "") & ~areas["code"].isin(today)]
+    alone = former[~former["successor"].duplicated(keep=False)]
+    next_code = dict(zip(alone["code"], alone["successor"], strict=True))
+    codes = {}
+    for code in next_code:
+        passed = {code}
+        later = next_code[code]
+        while later not in passed and later in next_code:
+            passed.add(later)
+            later = next_code[later]
+        if later in today:
+            codes[code] = later
+    return codes
+
+
+def under_codes_of_today(ranks: pd.DataFrame, codes: Mapping[str, str]) -> pd.DataFrame:
+    """Return earlier ranks with the codes of `codes_of_today`; where a wave ranked the successor beside it, an area stays."""
+    known = set(zip(ranks["wave"], ranks["code"], strict=True))
+    new = []
+    for wave, code in zip(ranks["wave"], ranks["code"], strict=True):
+        later = codes.get(code, code)
+        new.append(code if (wave, later) in known else later)
+    return ranks.assign(code=new)
 
 
 @dataclass(frozen=True, eq=False)
@@ -354,7 +384,7 @@ def read_frame(
     SurveyError
         S131 a column that is not there, S133 no count, S134 a row that stands twice, S185-S187 from `with_area_codes`.
     """
-    table = _read_answers(path, (*strata, "population"), areas=areas, column=area)
+    table = read_answer_rows(path, (*strata, "population"), areas=areas, column=area)
     numbers = pd.to_numeric(table["population"], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count="population"))
@@ -436,9 +466,9 @@ def read_counts(
     """
     of_areas = [name for name in by if isinstance(questionnaire.items[name], AreaItem)]
     if len(of_areas) == 1:
-        table = _read_answers(path, (*by, count), areas=named, column=of_areas[0])
+        table = read_answer_rows(path, (*by, count), areas=named, column=of_areas[0])
     else:
-        table = _read_answers(path, (*by, count))
+        table = read_answer_rows(path, (*by, count))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -516,7 +546,7 @@ def read_nonrespondents(
     roles = questionnaire.roles
     base = declared.base
     wanted = nonrespondent_columns(declared, questionnaire)
-    text = _read_answers(path, wanted)[wanted]
+    text = read_answer_rows(path, wanted)[wanted]
     columns = {}
     for name in wanted:
         item = questionnaire.items[name]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.declarations.area_names import short_names
+from satisfaction.declarations.area_names import area_names, fold
 from satisfaction.declarations.facts import areas_within, check_areas, read_areas
 from satisfaction.declarations.new_wave_files import (
     COMMENTS,
@@ -277,19 +277,13 @@ def _only(plan: NewWaveSource, wanted: list[str]) -> NewWaveSource:
     no_areas = pd.DataFrame(columns=["code", "name", "level", "parent", "valid_to"])
     areas = plan.tables.get("areas", no_areas)
     of_level = areas[areas["level"] == roles.area]
-    codes: dict[str, str] = {}
-    ambiguous = set()
-    for code, name in zip(of_level["code"], of_level["name"], strict=True):
-        for short in short_names(name):
-            if codes.setdefault(short, code) != code:
-                ambiguous.add(short)
-    for short in ambiguous:
-        del codes[short]
-    for column in ("name_en", "name", "code"):
-        if column in of_level:
-            codes |= dict(zip(of_level[column], of_level["code"], strict=True))
+    called = {}
+    if len(areas):
+        called = area_names(areas, roles.area)
+    surveyed: set[str] = set()
     for name in wanted:
-        if name not in codes:
+        code = name if name in set(of_level["code"]) else called.get(fold(name))
+        if code is None:
             raise SurveyError(
                 "S198",
                 _("'{name}' is not in the table of areas.", name=name),
@@ -298,7 +292,7 @@ def _only(plan: NewWaveSource, wanted: list[str]) -> NewWaveSource:
                 got=name,
                 hint=_("Give codes or names, commas between them."),
             )
-    surveyed = {codes[name] for name in wanted}
+        surveyed.add(code)
     parents = dict(zip(areas["code"], areas["parent"], strict=True))
     if "units_in_all" not in areas:
         valid = of_level[of_level["valid_to"] == ""]

@@ -28,6 +28,8 @@ from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
+    codes_of_today,
+    read_answer_rows,
     read_answer_table,
     read_areas,
     read_cases,
@@ -40,6 +42,7 @@ from satisfaction.declarations.facts import (
     read_rscales,
     read_weights,
     tree_of,
+    under_codes_of_today,
 )
 from satisfaction.declarations.items import Denominator, Index
 from satisfaction.declarations.questionnaire import (
@@ -65,7 +68,7 @@ from satisfaction.foundation.errors import (
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, semicolon_list
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.yaml import Document, Location, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Document, Label, Location, Record, read_yaml, validated
 
 TRIAL = _("trial, not an official result")
 SIMULATED = _("simulated data, not a real survey")
@@ -150,7 +153,7 @@ class Survey:
     cases : DataFrame or None
         Sampled cases, one row each: the area's column and `outcome`, as text.
     backcheck : DataFrame or None
-        Re-interviews, one row each: the respondent's column and the items declared, as text.
+        Re-interviews, one row each, its index the rows of the file: the respondent's column and the items declared, as text.
     read : dict of str to str
         SHA-256 of the bytes of every file that was read for all this, by absolute path; responses and corrections apart.
     unread : tuple of Unread
@@ -187,6 +190,8 @@ class Survey:
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
         Parts of the results that `run` did not compute from this survey; they make it a trial too.
+    provisional : Text or None
+        That the main ranking is awaited and another one stands in its place.
 
     Examples
     --------
@@ -219,6 +224,7 @@ class Survey:
     rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
+    provisional: Text | None = None
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
@@ -288,7 +294,24 @@ class Survey:
         as_read = self.as_read
         if as_read is not None and as_read is not self:
             as_read = as_read.without_rankings(names)
-        return replace(self.led_by(first), further=tuple(others), as_read=as_read)
+        provisional = self.provisional
+        main = self.all_rankings[0]
+        if main.name in names:
+            provisional = _(
+                "the main ranking, by {main}, is awaited; {score} is ranked in its place for now",
+                main=self._title(main.score),
+                score=self._title(first.score),
+            )
+        led = self.led_by(first)
+        return replace(led, further=tuple(others), as_read=as_read, provisional=provisional)
+
+    def _title(self, score: str | None) -> Text:
+        """Return what a score is called; the questionnaire's ranked one where none is named."""
+        name = score or self.questionnaire.ranked
+        titles: dict[str, Label] = {**self.questionnaire.rates, **self.questionnaire.indices}
+        if name in titles:
+            return titles[name].text
+        return self.composed.get(name, Text(name))
 
     def ranked_by(self, other: RankedBy) -> Survey:
         """Return the same survey, ranked otherwise; it is a trial where this one is."""
@@ -325,7 +348,7 @@ class Survey:
 
     @property
     def marks(self) -> Text | None:
-        """Return what every output must say: a trial, simulated, or no design error; None if none of them."""
+        """Return what every output must say: a trial, simulated, no design error, or another ranking than the main one."""
         marks = []
         if self.departures():
             marks.append(TRIAL)
@@ -333,6 +356,8 @@ class Survey:
             marks.append(SIMULATED)
         if self.declared.selection != "probability":
             marks.append(NO_DESIGN_ERROR)
+        if self.provisional is not None:
+            marks.append(self.provisional)
         if not marks:
             return None
         return semicolon_list(marks)
@@ -723,7 +748,11 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         where = document.place(("earlier",))
         try:
             earlier = read_earlier(folder, declared, where=where)
-            rankings = [_with_earlier(by, earlier, where, declared.wave) for by in rankings]
+            codes = codes_of_today(areas)
+            rankings = [
+                _with_earlier(by, earlier, codes, where=where, wave=declared.wave)
+                for by in rankings
+            ]
         except SatisfactionError as fault:
             if ranking:
                 raise
@@ -828,7 +857,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         columns = [roles.respondent, *backcheck.items]
-        reinterviews = read_answer_table(folder / backcheck.file, columns)[columns]
+        reinterviews = read_answer_rows(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
 
@@ -851,6 +880,7 @@ def _rankings(
         history = ranked.rules.history
         if history is not None and history.file is not None:
             table = read_history(folder / history.file, wave=declared.wave, areas=areas)
+            table = under_codes_of_today(table, codes_of_today(areas))
             ranked = replace(ranked, history=table)
         rankings.append(ranked)
     main = [further.main for further in rules.rankings]
@@ -868,9 +898,11 @@ def _sources_of(rankings: Iterable[RankedBy]) -> list[Path]:
     return sources
 
 
-def _with_earlier(ranked: RankedBy, sets: Sequence[EarlierSet], where: str, wave: str) -> RankedBy:
+def _with_earlier(
+    ranked: RankedBy, sets: Sequence[EarlierSet], codes: Mapping[str, str], *, where: str, wave: str
+) -> RankedBy:
     """Return a ranking with the ranks that earlier waves published under its name."""
-    earlier = tuple(published.ranked_as(ranked.name) for published in sets)
+    earlier = tuple(published.ranked_as(ranked.name, codes) for published in sets)
     history = history_of(earlier, ranked.history, where=where, wave=wave)
     return replace(ranked, earlier=earlier, history=history)
 
@@ -905,7 +937,9 @@ def _with_combined(survey: Survey, where: str) -> Survey:
         if survey.score != survey.questionnaire.ranked:
             general = next(ranked.rules for ranked in further if not ranked.at)
         ranked = RankedBy(COMBINED, COMBINED, general.alone())
-        ranked = _with_earlier(ranked, survey.earlier, where, survey.declared.wave)
+        codes = codes_of_today(survey.areas)
+        wave = survey.declared.wave
+        ranked = _with_earlier(ranked, survey.earlier, codes, where=where, wave=wave)
         further = (*further, ranked)
     sources = dict.fromkeys([*survey.sources, *combined.sources, *_sources_of(further)])
     return replace(survey, combined=combined, further=further, sources=tuple(sources))

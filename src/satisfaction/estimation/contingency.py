@@ -99,11 +99,6 @@ class CrossTable:
         return f"CrossTable({names}: {rows} x {columns} cells, {respondents}, df {self.df})"
 
     @property
-    def share(self) -> Array:
-        """Return the shares of the cells: (R, C)."""
-        return np.asarray(self.total / self.total.sum())
-
-    @property
     def table(self) -> pd.DataFrame:
         """Return one row a cell: the levels, n, and each with its standard error total, share, row_share, column_share.
 
@@ -216,9 +211,10 @@ def rao_scott(
     crossed = cross_table(design, rows, columns)
     require_df(crossed.df, 1, where="rows, columns")
     row = _wald(crossed, WALD[statistic]) if statistic in WALD else _rao_scott(crossed, statistic)
-    cells = crossed.cells.assign(share=crossed.share.ravel())
+    share = crossed.shares()
+    cells = crossed.cells.assign(share=share.ravel())
     cells["se"] = standard_errors(crossed.covariance())
-    cells["independent"] = _independent(crossed.share).ravel()
+    cells["independent"] = _independent(share).ravel()
     cells["n"] = crossed.n.ravel()
     of_test = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
     conventions = declared(design, of_test, refitted=statistic not in WALD)
@@ -386,8 +382,9 @@ def weighted_chisq_tail(x: float, weights: Array, ddf: float) -> float:
 def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
     """Look Pearson's X2 up, corrected by the design effects."""
     n = float(crossed.n.sum())
-    effects = design_effects(crossed.share, crossed.covariance(), n)
-    x2 = pearson(crossed.share, n)
+    share = crossed.shares()
+    effects = design_effects(share, crossed.covariance(), n)
+    x2 = pearson(share, n)
     trace = float(effects.sum())
     if trace <= NEGLIGIBLE:
         raise EstimatesError(

@@ -248,11 +248,10 @@ class Regression:
     design: SampleDesign
 
     def __post_init__(self) -> None:
-        if self.design.selection == "probability":
-            return
-        table = without_error(self.table, self.design.selection)
-        object.__setattr__(self, "table", table)
-        object.__setattr__(self, "cov", np.full(self.cov.shape, np.nan))
+        if self.design.selection != "probability":
+            table = without_error(self.table, self.design.selection)
+            object.__setattr__(self, "table", table)
+            object.__setattr__(self, "cov", np.full(self.cov.shape, np.nan))
 
     def __repr__(self) -> str:
         covariates = dict.fromkeys(name for name in self.covariate if name != INTERCEPT)

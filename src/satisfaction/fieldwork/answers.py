@@ -58,31 +58,6 @@ def item_nonresponse(responses: Responses, questionnaire: Questionnaire) -> pd.D
     return table
 
 
-def dont_know_by_interviewer(responses: Responses, questionnaire: Questionnaire) -> pd.DataFrame:
-    """Count don't-knows by interviewer, over the items that offer one.
-
-    Returns
-    -------
-    DataFrame
-        One row an interviewer, largest share first: interviewer ("" where none is recorded), respondents, asked (items x
-        respondents), dont_know, share (0-1). Empty where the questionnaire declares no interviewer.
-
-    Notes
-    -----
-    Interviewers work in different areas: a large share may be the area's. It is a reason to look, not a finding.
-    """
-    columns = ["interviewer", "respondents", "asked", "dont_know", "share"]
-    if questionnaire.roles.interviewer is None:
-        return pd.DataFrame(columns=columns)
-    respondents = responses.accepted
-    counts = outcome_counts(respondents, questionnaire, "dont_know").assign(respondents=1)
-    interviewer = respondents[questionnaire.roles.interviewer].fillna("").rename("interviewer")
-    table = counts.groupby(interviewer).sum().reset_index()
-    table["share"] = ratio(table["dont_know"], table["asked"])
-    order = ["share", "interviewer"]
-    return table.sort_values(order, ascending=[False, True], ignore_index=True)[columns]
-
-
 def outcome_counts(
     respondents: pd.DataFrame, questionnaire: Questionnaire, outcome: str
 ) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import special, stats
 
 from satisfaction.estimation.multiplicity import benjamini_hochberg
 from satisfaction.estimation.reliability import intraclass_correlation
@@ -176,13 +176,9 @@ def beta_binomial_tail(share: Array, *, n: Array, mean: Array, rho: Array) -> Ar
     size = np.maximum(1 / rho - 1, ROUNDING)
     a = (mean * size)[:, None]
     b = ((1 - mean) * size)[:, None]
-    grid = np.arange(int(whole.max(initial=0)) + 1)
-    count = np.minimum(grid, whole)
-    others = whole - count
-    log = special.betaln(count + a, others + b) - special.betaln(a, b)
-    log -= special.betaln(others + 1, count + 1) + np.log(whole + 1)
-    inside = (grid <= whole) & (grid >= least)
-    probability = np.where(inside, np.exp(log), 0).sum(axis=1)
+    count = np.arange(int(whole.max(initial=0)) + 1)
+    each = stats.betabinom.pmf(count, whole, a, b)
+    probability = np.where(count >= least, each, 0).sum(axis=1)
     return np.asarray(np.minimum(probability, 1))
 
 

@@ -382,7 +382,7 @@ def _unknown_again(where: Path, name: str, answers: pd.Series) -> ResponsesError
             "{answers} (rows {numbers}).",
             name=name,
             answers=shortened_list(map(shown, answers.unique())),
-            numbers=shortened(answers.index + 2),
+            numbers=shortened(answers.index),
         ),
         where=where,
         hint=_("Correct these rows, or leave the cells empty."),

@@ -285,7 +285,7 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
 
 
 def _refuse_rows(code: str, fault: Text, wrong: pd.Series) -> None:
-    """Refuse rows of the frame; they are numbered as in the file, below its header."""
+    """Refuse rows of the frame by their labels: of `read_filled_in` their numbers in the file."""
     rows = wrong.index[wrong]
     if len(rows):
         raise DesignError(
@@ -293,7 +293,7 @@ def _refuse_rows(code: str, fault: Text, wrong: pd.Series) -> None:
             _(
                 "The frame is not right: {fault} (rows {rows}).",
                 fault=fault,
-                rows=shortened(rows + 2),
+                rows=shortened(rows),
             ),
             where="frame",
             hint=_("Correct or remove these rows."),

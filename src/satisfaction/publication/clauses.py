@@ -378,7 +378,7 @@ def _in_order(ranking: pd.DataFrame) -> float:
     members = ranking["grade"].value_counts().to_numpy(float)
     graded = float(members.sum())
     alike = float((members * (members - 1)).sum())
-    return 1 - alike / max(graded * (graded - 1), 1)
+    return float(1 - alike / max(graded * (graded - 1), 1))
 
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:

@@ -534,11 +534,11 @@ def paths_table(
     Returns
     -------
     DataFrame
-        survey, wave, code, name_zh, name_en, rank, marginal_low, marginal_high (missing where an earlier wave published none),
-        listed ("yes", "no", "tied"), n, mark; in rank order within a wave.
+        survey, wave, code, name_zh, name_en, rank, marginal_low, marginal_high (missing where an earlier wave published none,
+        and without a probability sample), listed ("yes", "no", "tied"), n, mark; in rank order within a wave.
     """
     columns = [*AREA, *SET, "listed", "n"]
-    now = ranking_table(survey, estimates, ranking)[["wave", *columns]]
+    now = ranking_table(survey, estimates, ranking, graded=False)[["wave", *columns]]
     if survey.history is None:
         return published(survey, now, columns)
     history = survey.history
@@ -579,6 +579,8 @@ def _over_waves(
         parts.append(known.sort_values(["rank", "code"], na_position="last"))
     parts.append(now.astype(dict.fromkeys([*SET, "n"], float)))
     table = pd.concat(parts, ignore_index=True)
+    if survey.declared.selection != "probability":  # as the mark of every row says
+        table[SET[1:]] = np.nan
     whole = table[[*SET, "n"]].convert_dtypes()
     table = table.assign(**whole)
     return published(survey, table, columns).assign(wave=table["wave"])

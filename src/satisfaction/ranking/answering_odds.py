@@ -16,9 +16,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from satisfaction.foundation.engines import scan
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import Bools, Floats, Ints
+from satisfaction.sampling.conditions import require_columns
 
 LARGEST = 10.0
 """Odds are sought from 1/10 to 10."""
@@ -209,17 +211,11 @@ def answering_odds(
     0    A       0.8              0.8   False       2.667         NaN
     1    B       0.6              0.6    True       0.375         NaN
     """
-    wanted = [score, satisfied, by, *([weight] if weight else [])]
-    missing = [name for name in wanted if name not in respondents]
-    if missing:
-        raise RankingError(
-            "K527",
-            _("The respondents have no column '{name}'.", name=missing[0]),
-            where="answering_odds",
-            available=list(respondents),
-            got=missing[0],
-            hint=_("Name columns of the table."),
-        )
+    wanted = [score, satisfied, by]
+    if weight is not None:
+        wanted.append(weight)
+    table = scan(respondents)
+    require_columns(table, wanted, argument="answering_odds", error=RankingError, code="K527")
     known = respondents[respondents[by].notna()]
     units = sorted(known[by].unique())
     place = {unit: position for position, unit in enumerate(units)}
@@ -242,12 +238,12 @@ def answering_odds(
             hint=_("Leave these areas out."),
         )
     crossing = crossing_odds(sums, bottom, side=side)
-    table = pd.DataFrame(
-        {"unit": units, "estimate": sums.score(1.0), "satisfied_share": sums.satisfied}
-    )
-    return table.assign(
-        listed=crossing.listed, odds_alone=crossing.alone, odds_alike=crossing.alike
-    )
+    found = pd.DataFrame({"unit": units, "estimate": sums.score(1.0)})
+    found["satisfied_share"] = sums.satisfied
+    found["listed"] = crossing.listed
+    found["odds_alone"] = crossing.alone
+    found["odds_alike"] = crossing.alike
+    return found
 
 
 def sums_by_area(

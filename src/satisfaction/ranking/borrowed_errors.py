@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from satisfaction.declarations.rules import RankingRules
@@ -28,25 +29,6 @@ LENT = _(
     "survey's ranking, a larger one stands here"
 )
 """For scores of several measures that rest on raised errors."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lender:
-    """A larger area whose design effect an area's error is taken from.
-
-    Attributes
-    ----------
-    variance, df, deff, n : float
-        Of its estimate; deff nan where it is not defined.
-    whole : bool
-        Whether it is all areas together.
-    """
-
-    variance: float
-    df: float
-    deff: float
-    n: float
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +130,19 @@ def floored(
     for row in np.flatnonzero(below):
         area = table.iloc[row]
         code = str(area[level])
-        for lender in _larger(survey, estimates, code, measure):
-            holds = lender.df >= rules.minimum_df and not lender.deff < rules.minimum_deff
-            if holds or lender.whole:
+        for lending, lender in _larger(survey, estimates, code, measure):
+            holds = lender["df"] >= rules.minimum_df and not lender["deff"] < rules.minimum_deff
+            from_whole = lending == survey.whole()
+            if holds:
                 break
         lent = _lent_se(area, lender)
         if not (lent > area["se"] or (area["df"] < 1 and math.isfinite(lent))):
             continue
         se = max(lent, area["se"])
         whole_lends |= not holds
-        said[code] = _words(area, lender, int(psus[row]))
+        said[code] = _words(area, lender, int(psus[row]), whole=from_whole)
         cov[row, row] = se**2
-        table.loc[row, ["se", "df"]] = se, lender.df
+        table.loc[row, ["se", "df"]] = se, float(lender["df"])
     return Floored(replace(own, table=table, cov=cov), MappingProxyType(said), whole_lends)
 
 
@@ -206,8 +189,8 @@ def _correlation(whole: Estimates, measures: Sequence[str]) -> Floats:
 
 def _larger(
     survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str
-) -> Iterator[Lender]:
-    """Yield the areas that an area lies in, the smallest first, the whole last."""
+) -> Iterator[tuple[str, pd.Series]]:
+    """Yield the areas that an area lies in, level and estimates, the smallest first, the whole last."""
     level_of = survey.levels()
     parent_of = survey.parents()
     whole = survey.whole()
@@ -216,37 +199,32 @@ def _larger(
         level = level_of[parent]
         if level in estimates:
             rows = estimates[level].of(measure).table
-            yield _as_lender(rows[rows[level].astype(str) == parent].iloc[0], whole=False)
+            yield level, rows[rows[level].astype(str) == parent].iloc[0]
         parent = parent_of[parent]
-    yield _as_lender(estimates[whole].of(measure).table.iloc[0], whole=True)
+    yield whole, estimates[whole].of(measure).table.iloc[0]
 
 
-def _as_lender(row: Any, *, whole: bool) -> Lender:
-    variance = float(row["se"]) ** 2
-    return Lender(variance, float(row["df"]), float(row["deff"]), float(row["n"]), whole)
+def _have_deff(area: pd.Series, lender: pd.Series) -> bool:
+    return area["deff"] > 0 and math.isfinite(lender["deff"])
 
 
-def _have_deff(area: Any, lender: Lender) -> bool:
-    return area["deff"] > 0 and math.isfinite(lender.deff)
-
-
-def _lent_se(area: Any, lender: Lender) -> float:
+def _lent_se(area: pd.Series, lender: pd.Series) -> float:
     """Return the se of an area under the design effect of a larger one."""
     if _have_deff(area, lender):
         simple = area["se"] ** 2 / area["deff"]
-        return math.sqrt(max(1.0, lender.deff) * simple)
-    by_answers = lender.variance * lender.n / area["n"]
+        return math.sqrt(max(1.0, lender["deff"]) * simple)
+    by_answers = lender["se"] ** 2 * lender["n"] / area["n"]
     return math.sqrt(by_answers)
 
 
-def _words(area: Any, lender: Lender, psus: int) -> str:
+def _words(area: pd.Series, lender: pd.Series, psus: int, *, whole: bool) -> str:
     own = _("df {df:.3g}", df=area["df"])
     if math.isfinite(area["deff"]):
         own = _("df {df:.3g}, design effect {deff:.2g}", df=area["df"], deff=area["deff"])
     lent = _("error")
     if _have_deff(area, lender):
-        lent = _("design effect {deff:.2f}", deff=max(1.0, lender.deff))
-    larger = _("all areas together") if lender.whole else _("the larger area")
+        lent = _("design effect {deff:.2f}", deff=max(1.0, lender["deff"]))
+    larger = _("all areas together") if whole else _("the larger area")
     text = ngettext(
         "its own error comes from {n} primary sampling unit ({own}), under the floor of the rules: "
         "how certain the rank is follows from the {lent} of {larger}",

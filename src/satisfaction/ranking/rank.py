@@ -289,6 +289,7 @@ class Ranking:
         units = pd.DataFrame({"unit": list(self.units.names)})
         return units.assign(**spread_out(columns, self.units))
 
+    @one_blas_thread
     def grades(self, promised: float = PROMISED) -> Grades:
         """Grade the ranked units: as many pairs as possible in different grades, with a promised
         share in the wrong order.

@@ -92,11 +92,12 @@ def _is_small(corners: Sequence[Corner], within: float, flat: float) -> bool:
 
 def _towards(best: Corner, middle: Corner, worst: Corner, share: float) -> Point:
     """Go from the worst corner through the middle of the others, `share` times the way to it."""
-    across = []
-    for one, other, away in zip(best[1], middle[1], worst[1], strict=True):
-        centre = (one + other) / 2
-        across.append(share * centre - (share - 1) * away)
-    return across[0], across[1]
+    x, y = best[1]
+    other_x, other_y = middle[1]
+    away_x, away_y = worst[1]
+    across_x = share * ((x + other_x) / 2) - (share - 1) * away_x
+    across_y = share * ((y + other_y) / 2) - (share - 1) * away_y
+    return across_x, across_y
 
 
 def _halfway(point: Point, other: Point) -> Point:

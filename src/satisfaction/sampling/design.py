@@ -466,9 +466,9 @@ def _with_replicates(
     )
     if columns:
         names = list(replicate_weights)
-        absent = [name for name in names if name not in rows]
-        if absent:
-            raise _no_replicates(_("there is no column {names}", names=shortened(absent)))
+        require_columns(
+            scan(rows), names, argument="replicate_weights", error=DesignError, code="D527"
+        )
         weights = rows[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
         rows = rows.drop(columns=names)
     else:

@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import NamedTuple
 
 import pandas as pd
 from markupsafe import Markup, escape
 
 from satisfaction.foundation.figures import amount, difference, places, rank_set
 from satisfaction.foundation.language import (
-    NOTHING,
     Language,
     Text,
     _,
@@ -31,7 +29,6 @@ from satisfaction.publication.clauses import (
     established,
     expected_members,
     is_ranked,
-    join_sentences,
     name,
     step_from_cut,
 )
@@ -68,10 +65,12 @@ def render_reading(marked: Ground, *, language: Language, languages: Sequence[La
     wide = _widest(ground, shown)
     with use(language):
         drawn = _picture(ground, [ground.ranked()[0], example, wide])
-    parts = [
-        why_so_wide(ground, shown, wide),
-        why_ranks_jump(ground, example),
-    ]
+    if ground.end.side == "last":
+        bound = wide["marginal_low"]
+        beyond = int(bound - 1)
+    else:
+        bound = wide["marginal_high"]
+        beyond = int(ground.p - bound)
     survey = f"{wide['survey']} · {wide['wave']}"
     values: dict[str, object] = {
         "across": across("reading.html", language, languages),
@@ -85,7 +84,10 @@ def render_reading(marked: Ground, *, language: Language, languages: Sequence[La
             measure=ground.measure,
             level=ground.level,
         ),
-        "parts": parts,
+        "crowded": _crowded(ground, shown),
+        "bound": bound,
+        "beyond": beyond,
+        "jumped": places(*after_one_se(ground, example)),
         "picture": drawn,
         "example": example,
         "standings": _standings(ground),
@@ -96,9 +98,7 @@ def render_reading(marked: Ground, *, language: Language, languages: Sequence[La
         "ground": ground,
         "by_draws": ground.basis is not MODEL,
         "right": right(ground),
-        "wide": name(wide),
-        "wide_rank": wide["rank"],
-        "wide_set": span(wide),
+        "wide": wide,
         "list_established": ground.list_established,
         "report": page_name("report.html", language, languages),
         "end": ground.end.name,
@@ -158,13 +158,6 @@ def _picture(ground: Ground, rows: Rows) -> Picture:
     return picture(drawn, alt)
 
 
-class Part(NamedTuple):
-    """A paragraph under a heading."""
-
-    title: Text
-    text: Text
-
-
 def with_set(row: Row) -> Text:
     """Write a unit with its rank and set, as short as can be."""
     unit = name(row)
@@ -179,79 +172,21 @@ def span(row: Row, which: str = "marginal") -> str:
     return f"{low:g}" if low == high else rank_set(low, high)
 
 
-def why_so_wide(ground: Ground, shown: Rows, row: Row) -> Part:
-    """Explain a set by the units that are proven better (or worse) than its unit: its bound counts them."""
-    if ground.end.side == "last":
-        bound = row["marginal_low"]
-        beyond = int(bound - 1)
-        better = _("better")
-        far = _("good")
-    else:
-        bound = row["marginal_high"]
-        beyond = int(ground.p - bound)
-        better = _("worse")
-        far = _("bad")
-    written = with_set(row)
-    are = "is" if beyond == 1 else "are"
-    meant = _(
-        '"{written}" means: {beyond} {are} proven to be truly {better}; its true '
-        "rank may be as {far} as {bound:g}.",
-        written=written,
-        beyond=ngettext("{n:,} unit", "{n:,} units", beyond),
-        are=are,
-        better=better,
-        far=far,
-        bound=bound,
-    )
-    title = _("Why rank {rank:g} may be rank {bound:g}", rank=row["rank"], bound=bound)
-    if bound == row["rank"]:
-        title = _("How sure rank {bound:g} is", bound=bound)
-    return Part(title, join_sentences([_crowded(ground, shown), meant]))
-
-
-def _crowded(ground: Ground, shown: Rows) -> Text | None:
-    """Set the distance between neighbours beside the standard error."""
+def _crowded(ground: Ground, shown: Rows) -> dict[str, object] | None:
+    """Set the distance between neighbours beside the standard error; None for a unit alone."""
     if len(shown) < 2:
         return None
     scores = [float(row["estimate"]) for row in shown]
     step = (max(scores) - min(scores)) / (len(shown) - 1)
     error = median(float(row["se"]) for row in shown)
-    low = amount(min(scores), ground.kind)
-    high = amount(max(scores), ground.kind)
-    apart = difference(step, ground.kind)
-    wide = difference(error, ground.kind)
-    blurred = NOTHING
-    if step < error:
-        blurred = _(" Where distances are smaller than errors, the order is blurred.")
-    return _(
-        "The {n} units of this stretch lie between {low} and {high}, neighbours "
-        "{apart} apart on average; the standard error of one unit (median) is "
-        "{wide}.{blurred}",
-        n=len(shown),
-        low=low,
-        high=high,
-        apart=apart,
-        wide=wide,
-        blurred=blurred,
-    )
-
-
-def why_ranks_jump(ground: Ground, row: Row) -> Part:
-    """Explain that ranks move by chance: what one standard error does to one unit."""
-    low, high = after_one_se(ground, row)
-    unit = name(row)
-    error = difference(row["se"], ground.kind)
-    moved = _(
-        "All others staying, one standard error ({error}) more or less in {measure} would give "
-        "{unit} ranks {ranks} (set {span}). So a difference of ranks shows neither progress nor "
-        "decline; look at the difference of scores and its interval.",
-        error=error,
-        measure=ground.measure,
-        unit=unit,
-        ranks=places(low, high),
-        span=span(row),
-    )
-    return Part(_("Why ranks jump although nothing has changed"), moved)
+    return {
+        "n": len(shown),
+        "low": amount(min(scores), ground.kind),
+        "high": amount(max(scores), ground.kind),
+        "apart": difference(step, ground.kind),
+        "wide": difference(error, ground.kind),
+        "blurred": step < error,
+    }
 
 
 def after_one_se(ground: Ground, row: Row) -> tuple[int, int]:
@@ -288,6 +223,8 @@ def _least_clear(rows: Rows) -> Text:
 
 FILTERS: dict[str, Callable[..., object]] = {
     "amount": amount,
+    "difference": difference,
+    "name": name,
     "least_clear": _least_clear,
     "span": span,
     "whole_sets": _whole_sets,
