@@ -1,10 +1,10 @@
 """What one move of a slider costs in the what-if of notebooks 02, 04 and 05: processor milliseconds a setting.
 
-usage: python tests/benchmarks/what_if.py [--wave surveys/guizhou-2026q3] [--profile upper]
+usage: python tests/benchmarks/what_if.py [--wave surveys/guizhou-2026q3] [--profile "trimming bound"]
 
 The wave is copied first, as looks at weightings are kept in its folder. Settings never come back, so that no answer is
-remembered; the first move of a what-if, which draws up what the others rest on, stands apart. Bar: 90 ms. The answers are
-simulated.
+remembered; what the moves rest on is drawn up when the controls are laid out, which stands apart. Bar: 90 ms. The answers
+are simulated.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking import critical_values as dunnett
@@ -16,7 +16,6 @@ from satisfaction.ranking.membership import Membership, decide
 from satisfaction.ranking.pairs import RULES, SHARES, compare_units, others
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import count_false, tukey_critical, tukey_sets
-from satisfaction.ranking.simplex import lowest
 
 SCORES = np.array([90.0, 85.0, 82.0, 82.0, 70.0, 60.0])
 SE = np.array([1.0, 1.2, 0.8, 1.0, 1.5, 1.0])
@@ -412,18 +411,6 @@ def test_nodes_that_are_left_out_would_add_nothing(places):
     assert left.chance.shape[1] < chance.shape[1]
     (found,) = bayes.mean_few([bayes.Ahead(chance, mass)], places)
     np.testing.assert_allclose(found, every, rtol=1e-13, atol=1e-15)
-
-
-@pytest.mark.parametrize("start", [(0.3, -2.0), (0.0, 0.0), (5.0, 3.0)])
-def test_the_simplex_finds_the_point_that_scipys_finds(start):
-    def value(point):
-        x, y = point
-        return float((x - 0.7) ** 2 + 3 * (y + 1.2 - x * x) ** 2 + 0.1 * np.cos(3 * x))
-
-    options = {"xatol": 1e-4, "fatol": 1e-5}
-    of_scipy = optimize.minimize(value, start, method="Nelder-Mead", options=options)
-    found = lowest(lambda points: list(map(value, points)), start, within=1e-4, flat=1e-5)
-    assert found == tuple(of_scipy.x)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
+from satisfaction.foundation.conventions import VALUES
 from satisfaction.foundation.language import Text, _, as_text
 from satisfaction.foundation.pages import fill
 from satisfaction.publication.columns import COLUMNS, SHARE_OR_POINTS
@@ -108,6 +109,7 @@ class Labels:
             "model_dependent": ANSWERS,
             "recipe": RECIPES,
             "moved": MOVES,
+            "variance": VALUES,
         }
         return words.get(name, {})
 

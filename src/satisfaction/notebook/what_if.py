@@ -58,7 +58,7 @@ from satisfaction.pipeline import (
     ranked_scores,
 )
 from satisfaction.publication.adoption import list_moves
-from satisfaction.publication.labels import measure_labels
+from satisfaction.publication.labels import measure_labels, recipe_words
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.sampling.counted_answers import (
     compile_rate,
@@ -157,7 +157,7 @@ class Outcome:
 
     def html(self, *notes: Text) -> str:
         """Return it as HTML, in the current language; what is to be noted stands below."""
-        name: Text | str = _("Trial: {name}", name=self.name)
+        name: Text | str = _("Trial: {name}", name=recipe_words(self.name))
         if self.name == DECLARED:
             name = _("As declared")
         values = {

@@ -18,11 +18,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize
 
 from satisfaction.ranking.pairs import Floats
 from satisfaction.ranking.probability import Ahead, mean_few
-from satisfaction.ranking.simplex import Point, lowest
 
 Prior: TypeAlias = Literal["identity", "logit", "arcsine", "nonparametric"]
 RATES: tuple[Prior, ...] = ("identity", "logit", "arcsine", "nonparametric")
@@ -60,8 +59,7 @@ SCALES: dict[str, tuple[float, float]] = {
     "arcsine": (1e-3, float(np.arcsin(1.0)) - 1e-3),
 }
 SEARCH_NODES = 201
-FOUND_WITHIN = 1e-4  # of a prior's mean and the logarithm of its sd
-FLAT = 1e-5  # differences of the log likelihood that count as none
+FOUND_WITHIN = {"xatol": 1e-4, "fatol": 1e-5}  # a prior's mean and log sd; its log likelihood
 WIDTH = 5.5  # standard deviations of the prior on either side
 NODES_A_SD = 8  # of the narrowest posterior
 FEWEST_NODES = 300
@@ -343,17 +341,14 @@ def _normal_on(scale: str, counts: Counts, power: float = 2.0) -> tuple[Floats, 
     likelihood = _likelihood(counts, _rate(scale, node))
     narrowest = float(node[1] - node[0])  # units whose true rates differ less count as equal
 
-    def deviances(points: Sequence[Point]) -> list[float]:
-        """Of a prior a point (its mean, the logarithm of its sd): all of them on one likelihood."""
-        means, logs = np.array(points).T
-        spreads = np.maximum(np.exp(logs), narrowest)
-        priors = _bell(node, means[:, None], spreads[:, None], power)
-        chances = likelihood @ priors.T
-        values: list[float] = (-np.log(chances + 1e-300).sum(axis=0)).tolist()
-        return values
+    def deviance(at: Floats) -> float:
+        spread = max(float(np.exp(at[1])), narrowest)
+        chances = likelihood @ _bell(node, at[0], spread, power)
+        return -float(np.log(chances + 1e-300).sum())
 
-    start = float(np.median(point)), float(np.log(0.7 * point.std() + narrowest))
-    mean, log_spread = lowest(deviances, start, within=FOUND_WITHIN, flat=FLAT)
+    start = np.array([np.median(point), np.log(0.7 * point.std() + narrowest)])
+    found = minimize(deviance, start, method="Nelder-Mead", options=FOUND_WITHIN)
+    mean, log_spread = found.x
     mean = float(np.clip(mean, searched[0], searched[1]))
     spread = max(float(np.exp(log_spread)), narrowest)
     ends = np.clip([mean - WIDTH * spread, mean + WIDTH * spread], low, high)
@@ -375,14 +370,10 @@ def _on_scale(scale: str, counts: Counts) -> tuple[Floats, Floats]:
     return special.logit(rate), np.sqrt(variance) / (rate * (1 - rate))
 
 
-def _bell(node: Floats, mean: Any, spread: Any, power: float) -> Floats:
-    """Prior exp(-|z|^power / 2) on (g,) nodes, normal where the power is 2; adds up to 1.
-
-    Of several priors at once (k, g), `mean` and `spread` being (k, 1).
-    """
+def _bell(node: Floats, mean: float, spread: float, power: float) -> Floats:
+    """Prior exp(-|z|^power / 2) on (g,) nodes, normal where the power is 2; adds up to 1."""
     prior = np.exp(-(np.abs((node - mean) / spread) ** power) / 2)
-    total = np.maximum(prior.sum(axis=-1, keepdims=True), 1e-300)
-    bell: Floats = prior / total
+    bell: Floats = prior / max(prior.sum(), 1e-300)
     return bell
 
 
