@@ -217,7 +217,7 @@ def parquet_file(path: Path) -> Iterator[ParquetFile]:
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
     """Write a table as Parquet, by DuckDB on one thread so that the bytes are always the same."""
-    with duckdb.connect(config={"threads": 1}) as writer:
+    with _on_one_thread().cursor() as writer:
         writer.register("table_to_write", table)
         target = _quoted(str(path))
         try:
@@ -226,6 +226,12 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
             message = str(fault).splitlines()[0]
             number = errno.ENOSPC if "No space" in str(fault) else errno.EIO
             raise OSError(number, message, str(path)) from None
+
+
+@cache
+def _on_one_thread() -> Any:
+    """Return the one database that writes: opening one for each file costs more than the file."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def _quoted(text: str) -> str:

@@ -102,8 +102,7 @@ class ShownColumn:
     @property
     def holds_anything(self) -> bool:
         """Tell whether any cell is filled."""
-        cells = pd.Series(self.cells, dtype=object)
-        return bool((cells.notna() & (cells != "")).any())
+        return any(not pd.isna(cell) and cell != "" for cell in self.cells)
 
     def at(self, row: int) -> Shown:
         """Return how the cell of a row is written."""

@@ -267,6 +267,8 @@ def beside_folder(results: Results) -> Results:
     foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
     altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
     survey = replace(results.survey, as_read=official, altered=altered)
+    if survey.departures() == altered:  # every table asks for the mark: compared once is enough
+        survey = replace(survey, as_read=None)
     return replace(results, survey=survey, computed=results.computed | {"survey": survey})
 
 

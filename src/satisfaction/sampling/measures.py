@@ -125,4 +125,4 @@ def stored(measures: Sequence[Measure]) -> tuple[Measure, ...]:
 
 def flag(condition: nw.Expr) -> nw.Expr:
     """Return 1 where the condition holds, else 0 (also where it is null)."""
-    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64)
+    return condition.fill_null(False).cast(nw.Int64)
