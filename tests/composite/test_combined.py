@@ -310,6 +310,7 @@ def test_combined_scores_have_no_grades(results, folder):
         ("lost.csv", "990102,b", "990102,c", "K312"), ("lost.csv", "990102,b", "990199,b", "K312"), ("lost.csv", "b,5", "b,-5", "K313"),
         ("lost.csv", "b,5", "b,", "K313"), ("lost.csv", "reason", "why", "K311"), ("onsite.csv", "990102", "990101", "K314"),
         ("onsite.csv", "70.0", "700", "K320"), ("onsite.csv", "70.0", "-7", "K320"),
+        ("onsite.csv", "70.0", "0.7", "K320"),
         ("onsite.csv", "70.0", "much", "K315"), ("onsite.csv", "1.5", "-1.5", "K315"), ("onsite.csv", "score", "points", "K314"),
     ],
 )  # fmt: skip

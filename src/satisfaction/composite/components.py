@@ -24,6 +24,7 @@ from satisfaction.ranking.borrowed_errors import lent_errors
 from satisfaction.ranking.drawn import JointDraws
 
 PERCENT = 100
+POINTS = 10  # scores whose median lies above are points, and a share among them is one mistyped
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -384,8 +385,9 @@ def _refuse_other_scales(scores: pd.Series, path: Path) -> None:
     Raises
     ------
     RankingError
-        K320 for a score outside 0-100, or for scores that are all shares 0-1.
+        K320 for a score outside 0-100, for scores that are all shares 0-1, and for a share among points.
     """
+    shares = scores[(scores > 0) & (scores < 1)]
     outside = scores[(scores < 0) | (scores > 100)]
     if len(outside):
         problem = _(
@@ -394,6 +396,11 @@ def _refuse_other_scales(scores: pd.Series, path: Path) -> None:
         )
     elif 0 < scores.max() <= 1:
         problem = _("Scores are points 0-100, and none of these is above 1.")
+    elif len(shares) and scores.median() > POINTS:
+        problem = _(
+            "Scores are points 0-100; {scores} looks like a share among them.",
+            scores=shortened([f"{code} {score:g}" for code, score in shares.items()]),
+        )
     else:
         return
     raise RankingError(
