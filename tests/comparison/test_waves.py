@@ -352,6 +352,19 @@ def test_the_notes_of_a_set_are_words_in_its_json_too(small_change):
 # ---- files
 
 
+def sheet_of(workbook, name: str) -> pd.DataFrame:
+    """Return the table of a sheet for readers: below the lines that say what it is."""
+    rows = workbook.get_sheet_by_name(name).to_python()
+    top = 0
+    while len([cell for cell in rows[top] if cell != ""]) == 1 and len(rows[top]) > 1:
+        top += 1
+    return pd.DataFrame(rows[top + 1 :], columns=rows[top])
+
+
+def headings_of(workbook, name: str) -> list[str]:
+    return list(sheet_of(workbook, name))
+
+
 def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     code, out, _ = call("change", small.folder, second)
     assert code == 0
@@ -375,16 +388,26 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     )
     assert len(table) == 4
     workbook = CalamineWorkbook.from_path(folder / "change.xlsx")
-    assert workbook.sheet_names == ["change", "most_improved", "change_sentences", "说明", "data"]
+    score, most_improved, *others = workbook.sheet_names
+    assert most_improved == f"{score}，上升最多"
+    assert others == ["change_sentences", "说明", "data"]
     assert workbook.get_sheet_by_name("data").to_python()[0] == list(table)
     for name in workbook.sheet_names[:-1]:
-        for heading in workbook.get_sheet_by_name(name).to_python()[0]:
+        for heading in headings_of(workbook, name):
             assert re.search("[\u4e00-\u9fff]", str(heading)), heading
     english = CalamineWorkbook.from_path(folder / "change-en.xlsx")
     assert english.sheet_names[-2] == "notes"
     for name in english.sheet_names[:-1]:
-        for heading in english.get_sheet_by_name(name).to_python()[0]:
+        for heading in headings_of(english, name):
             assert str(heading).isascii(), heading
+    by_code = table.set_index(table["code"].astype(str))
+    shown = sheet_of(english, english.sheet_names[0])
+    assert len(shown.columns) <= 16  # one page wide and still to be read
+    assert shown["code"].tolist() == by_code.index.tolist()
+    for row, (_code, published) in zip(shown.to_dict("records"), by_code.iterrows(), strict=True):
+        assert row["change"] == pytest.approx(published["change"])
+        low, high = published["rank_after_low"], published["rank_after_high"]
+        assert row["later rank"] == f"{published['rank_after']:g} [{low:g}–{high:g}]"
     assert [one["survey"] for one in record["waves"]] == ["small-wave", "small-second"]
     assert record["waves"][0]["inputs"]["responses/all.csv"] == sha256(small.csv)
     assert record["waves"][1]["inputs"]["responses/all.csv"] == sha256(
@@ -624,6 +647,10 @@ def test_a_rolling_index_is_written_beside_the_last_wave(call, small, second):
     assert folder.name in out
     table = read(folder / "rolling.csv")
     assert len(table) == 4
+    english = CalamineWorkbook.from_path(folder / "rolling-en.xlsx")
+    shown = sheet_of(english, english.sheet_names[0])
+    assert len(shown.columns) <= 13
+    assert shown["estimate"].tolist() == pytest.approx(table["estimate"].tolist())
     assert not [column for column in table if column.startswith("target")]
     record = json.loads((folder / "rolling.json").read_text(encoding="utf-8"))
     assert record["estimates"]["rolling"] == ["small-wave", "small-second"]

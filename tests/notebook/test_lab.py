@@ -255,7 +255,7 @@ def test_every_button_writes_what_its_command_writes(project, monkeypatch):
     }
     files = {
         "report": {"index-en.html", "report-en.html"},
-        "change-2026T1": {"change.xlsx"},
+        "change-2026T1": {"change-en.xlsx"},
         "plan": {"plan-en.html", "plan-en.xlsx"},
         "fieldwork": {"index-en.html"},
     }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,17 @@ from satisfaction.comparison.stability import KINDS
 from satisfaction.comparison.trial import Trial
 from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.wave_pages import change_pages, rolling_pages
+from satisfaction.comparison.wave_sheets import change_sheet, improved_sheet, rolling_sheet
 from satisfaction.comparison.words import change_lines, change_sentences, rolling_lines, trial_lines
 from satisfaction.foundation.file_sets import SUMS
 from satisfaction.foundation.files import dated_folder, path_below, sha256
 from satisfaction.foundation.language import Language, Text, _, pgettext, use
 from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import write_csv, write_json, write_text
-from satisfaction.foundation.workbooks import write_explaining
+from satisfaction.foundation.workbooks import ShownSheet, write_explaining
 from satisfaction.pipeline import Results
 from satisfaction.publication.headings import HEADINGS, in_one_language, title_of
+from satisfaction.publication.labels import names_of_scores
 from satisfaction.publication.manifest import manifest, plain
 from satisfaction.publication.reading_sets import FileSet
 
@@ -110,7 +114,34 @@ def export_change(found: WaveChange, folder: Path | None = None) -> Path:
         pages=change_pages(found),
         command=Command("change", found.asked),
         folder=folder,
+        shown=partial(_change_sheets, found),
     )
+
+
+def _change_sheets(found: WaveChange) -> dict[str, ShownSheet]:
+    """Return the sheets that people read in place of a wide table, by its name, in the current language."""
+    sheets: dict[str, ShownSheet] = {}
+    for number, (name, one) in enumerate(_by_prefix(found).items()):
+        score = names_of_scores(one.later.survey)[one.measure]
+        sheet = _score_sheet(str(score), number)
+        most = _score_sheet(str(_("{score}, most improved", score=score)), number)
+        sheets[f"{name}change"] = change_sheet(one, sheet)
+        sheets[f"{name}most_improved"] = improved_sheet(one, most)
+    return sheets
+
+
+def _by_prefix(found: Any) -> dict[str, Any]:
+    """Return a change, or a mean of waves, with its further ones by what stands before the names of their tables."""
+    further = {f"{name}_": one for name, one in found.further.items()}
+    return {"": found, **further}
+
+
+def _score_sheet(title: str, number: int) -> str:
+    """Name a sheet by its score: the signs that Excel allows, the ranking's number behind it but for the first."""
+    allowed = re.sub(r"[\[\]:*?/\\]", " ", title)
+    if number == 0:
+        return allowed[:LONGEST]
+    return f"{allowed[: LONGEST - 4]} {number + 1}"
 
 
 def _change_tables(found: WaveChange) -> dict[str, pd.DataFrame]:
@@ -149,7 +180,17 @@ def export_rolling(found: WaveRolling, folder: Path | None = None) -> Path:
         pages=rolling_pages(found),
         command=Command("rolling", found.asked),
         folder=folder,
+        shown=partial(_rolling_sheets, found),
     )
+
+
+def _rolling_sheets(found: WaveRolling) -> dict[str, ShownSheet]:
+    """Return the sheets that people read in place of a wide table, by its name, in the current language."""
+    sheets: dict[str, ShownSheet] = {}
+    for number, (name, one) in enumerate(_by_prefix(found).items()):
+        score = names_of_scores(one.waves[-1].survey)[one.measure]
+        sheets[f"{name}rolling"] = rolling_sheet(one, _score_sheet(str(score), number))
+    return sheets
 
 
 def _rolling_record(found: WaveRolling) -> dict[str, Any]:
@@ -222,11 +263,12 @@ def write_set(
     pages: Mapping[str, str] | None = None,
     further: Callable[[Path], object] | None = None,
     folder: Path | None = None,
+    shown: Callable[[], Mapping[str, ShownSheet]] | None = None,
 ) -> Path:
     """Write tables (the first names the set), what is said about them, pages, `further` files, and what they were made from.
 
     The folder is a new dated one below the last wave's `out/`, unless another is named. run.json says by which `command`
-    the set is written again.
+    the set is written again. `shown` makes the sheets that people read in place of tables too wide for paper, by table.
     """
     survey = waves[-1].survey
     last = survey.folder
@@ -242,6 +284,7 @@ def write_set(
         record={**record, **made_from(waves)},
         pages=pages,
         further=further,
+        shown=shown,
         stamp={
             "finished": finished.isoformat(timespec="seconds"),
             "command": command.name,
@@ -263,6 +306,7 @@ def write_folder(
     stamp: Mapping[str, Any],
     pages: Mapping[str, str] | None = None,
     further: Callable[[Path], object] | None = None,
+    shown: Callable[[], Mapping[str, ShownSheet]] | None = None,
 ) -> Path:
     """Write a set in one step: its tables as csv and in a workbook a language, the record as json, pages, run.json with the `stamp`.
 
@@ -275,8 +319,12 @@ def write_folder(
             write_csv(table, scratch / f"{title}.csv")
         for language in languages:
             with use(language):
-                sheets = _sheets(tables, lines)
-            write_explaining(scratch / page_name(f"{name}.xlsx", language, languages), sheets)
+                for_people = shown() if shown is not None else {}
+                wide = {title: tables[title] for title in tables if title not in for_people}
+                sheets = _sheets(wide, lines)
+            sheets["data"] = tables[name]
+            workbook = page_name(f"{name}.xlsx", language, languages)
+            write_explaining(scratch / workbook, sheets, list(for_people.values()))
         notes = [line.both for line in lines]
         write_json(plain({"mark": mark, "notes": notes, **record}), scratch / f"{name}.json")
         for title, page in (pages or {}).items():
@@ -290,13 +338,12 @@ def write_folder(
 
 
 def _sheets(tables: Mapping[str, pd.DataFrame], lines: Sequence[Text]) -> dict[str, pd.DataFrame]:
-    """Return the tables and what is said of them for people, in the current language; last the first table for programs."""
+    """Return tables and what is said of them for people, in the current language."""
     sheets = {}
     titles = column_titles()
     for number, (title, table) in enumerate(tables.items(), start=1):
         sheets[_sheet_name(title, number)] = in_one_language(table, titles)
     sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): list(map(str, lines))})
-    sheets["data"] = next(iter(tables.values()))
     return sheets
 
 

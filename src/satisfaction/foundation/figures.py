@@ -228,12 +228,12 @@ def rank_set(low: Any, high: Any) -> str:
     return ABSENT if pd.isna(low) or pd.isna(high) else f"{low:.0f}–{high:.0f}"
 
 
-def rank_with_set(row: Any) -> str:
-    """Write the rank of a table's row with its marginal set, where there is one: "7 [3–12]"."""
-    if pd.isna(row["marginal_low"]):
-        return rank_text(row["rank"])
-    marginal = rank_set(row["marginal_low"], row["marginal_high"])
-    return f"{rank_text(row['rank'])} [{marginal}]"
+def rank_with_set(row: Any, *, rank: str = "rank", ends: str = "marginal") -> str:
+    """Write the rank of a table's row with its set, where there is one: "7 [3–12]"."""
+    low = row[f"{ends}_low"]
+    if pd.isna(low):
+        return rank_text(row[rank])
+    return f"{rank_text(row[rank])} [{rank_set(low, row[f'{ends}_high'])}]"
 
 
 def rank_set_in_words(row: Any) -> Text:

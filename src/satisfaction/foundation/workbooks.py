@@ -135,12 +135,16 @@ def write_office_workbook(
         fill_sheet(workbook, workbook.add_worksheet("data"), data)
 
 
-def write_explaining(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
+def write_explaining(
+    path: Path, sheets: Mapping[str, pd.DataFrame], shown: Sequence[ShownSheet] = ()
+) -> None:
     """Write tables of words as the sheets of a workbook, columns and rows as large as their texts need.
 
-    The same tables give the same bytes.
+    Sheets for readers stand before them. The same tables give the same bytes.
     """
     with new_workbook(path) as workbook:
+        for sheet in shown:
+            _write_shown(workbook, sheet)
         _add_explaining(workbook, sheets)
 
 

@@ -79,6 +79,16 @@ def write_ranking_workbook(
     figure: Shown = "points"
     if share:
         figure = "percent"
+    columns = ranking_columns(table, figure)
+    ranked_by = _("ranking by {measure}", measure=measure)
+    lines = [*_about(table, ranked_by), str(RANK_NOTE)]
+    further_sheets = _explained(table)
+    further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
+
+
+def ranking_columns(table: pd.DataFrame, figure: Shown) -> list[ShownColumn]:
+    """Show a ranking for people: ranks with their sets, scores as `figure` says, the list, P(list) and grade."""
     columns = [_column(table, "rank", "count", width=6)]
     for kind, heading in SETS.items():
         columns.append(ShownColumn(str(heading), _sets(table, kind)))
@@ -93,11 +103,7 @@ def write_ranking_workbook(
     columns.append(_under_title("listed", listed, width=11))
     columns.append(_column(table, "probability_bottom", "probability", width=10))
     columns.append(_column(table, "grade", "count", width=6))
-    ranked_by = _("ranking by {measure}", measure=measure)
-    lines = [*_about(table, ranked_by), str(RANK_NOTE)]
-    further_sheets = _explained(table)
-    further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
+    return columns
 
 
 def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
