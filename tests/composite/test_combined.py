@@ -261,6 +261,15 @@ def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
     inputs = record["waves"][0]["inputs"]
     assert {"combined.yaml", "onsite.csv", "tree.yaml", "lost.csv"} <= set(inputs)
     assert record["combined"]["components"]["survey"]["weight"] == 0.5
+    workbook = written / "combined_scores-en.xlsx"
+    shown = pd.read_excel(workbook, sheet_name=0, header=None, dtype=object, engine="calamine")
+    top = shown.index[shown[0] == "code"][0]
+    table = shown.iloc[top + 1 :].set_axis(list(shown.iloc[top]), axis="columns")
+    assert table["code"].astype(str).tolist() == COUNTIES
+    adds = [title for title in table if ": adds (" in title]
+    assert len(adds) == len(record["combined"]["components"])
+    scores = table.iloc[:, 2].astype(float).tolist()
+    assert table[adds].astype(float).sum(axis=1).tolist() == pytest.approx(scores)
 
 
 def test_the_command_publishes_what_a_run_does_byte_by_byte(small, folder, call):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from satisfaction.comparison.sides import refuse_awaited
 from satisfaction.comparison.wave_files import Command, write_set
+from satisfaction.comparison.wave_sheets import scores_sheet
 from satisfaction.composite.scores import combined_scores
 from satisfaction.declarations.combined import COMBINED, read_combined_inputs
 from satisfaction.declarations.survey import RankedBy, Survey
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.files import path_below, recorded
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.workbooks import ShownSheet
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
 from satisfaction.publication.combined import combined_files, formula_lines, results_by
@@ -82,13 +87,21 @@ def export_combined(found: Results, folder: Path | None = None) -> Path:
         "combined": inputs.declared.model_dump(mode="json", exclude_none=True),
         "ranking": dict(found.ranking.summary),
     }
+    tables = combined_files(found)
     return write_set(
         [found],
         "combined",
-        tables=combined_files(found),
+        tables=tables,
         lines=combined_lines(found),
         record=record,
         further=partial(write_rankings, {COMBINED: found}),
         command=Command("combined", {"declared": path_below(found.survey.folder, inputs.path)}),
         folder=folder,
+        shown=partial(_scores_shown, tables, found.area),
     )
+
+
+def _scores_shown(tables: Mapping[str, pd.DataFrame], level: str) -> dict[str, ShownSheet]:
+    """Return the sheet that people read in place of the scores, in the current language."""
+    scores = next(iter(tables))
+    return {scores: scores_sheet(tables[scores], level, str(_("for people")))}

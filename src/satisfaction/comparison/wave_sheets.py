@@ -9,6 +9,7 @@ import pandas as pd
 
 from satisfaction.comparison.changes import WaveChange, WaveRolling, most_improved
 from satisfaction.comparison.wave_pages import SIGNIFICANT
+from satisfaction.declarations.combined import COMBINED
 from satisfaction.foundation.figures import rank_with_set
 from satisfaction.foundation.language import NOTHING, _
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet
@@ -62,6 +63,29 @@ def rolling_sheet(found: WaveRolling, name: str) -> ShownSheet:
     return ShownSheet(name, lines, columns)
 
 
+def scores_sheet(scores: pd.DataFrame, level: str, name: str) -> ShownSheet:
+    """Show the combined score of every area of a level with the points that each component adds to it.
+
+    `scores`: combined_scores.csv.
+    """
+    table = scores[scores["level"] == level]
+    whole = table[table["component"] == COMBINED]
+    columns = _of_areas(whole)
+    columns.append(_points(label_of(whole.iloc[0], "component"), whole["score"]))
+    columns.append(_points(_title("se"), whole["se"]))
+    parts = table[table["component"] != COMBINED]
+    for _component, rows in parts.groupby("component", sort=False):
+        of_areas = rows.set_index("code").reindex(whole["code"])
+        label = label_of(rows.iloc[0], "component")
+        columns.append(_points(label, of_areas["scaled"]))
+        weight = rows["weight"].iloc[0]
+        adds = _("{component}: adds ({weight:g})", component=label, weight=weight)
+        columns.append(_points(adds, of_areas["contribution"]))
+    first = whole.iloc[0]
+    lines = [f"{first['survey']}  {first['wave']}", *_mark(whole)]
+    return ShownSheet(name, lines, columns)
+
+
 def _about(found: WaveChange) -> list[str]:
     """Say which waves and which score they are, and what must be said of the figures."""
     table = found.table
@@ -106,6 +130,10 @@ def _of_change(table: pd.DataFrame, units: pd.Series) -> list[ShownColumn]:
         depends = [str(DEPENDS.get(word, NOTHING)) for word in table["model_dependent"]]
         columns.append(ShownColumn(_title("model_dependent"), depends, width=16))
     return [column for column in columns if column.holds_anything]
+
+
+def _points(title: object, scores: pd.Series) -> ShownColumn:
+    return ShownColumn(str(title), scores.tolist(), "points", width=12)
 
 
 def _figure(table: pd.DataFrame, name: str, units: pd.Series) -> ShownColumn:

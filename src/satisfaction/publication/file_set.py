@@ -341,12 +341,12 @@ def _write_combined(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
 
 
 @use(None)
-def write_rankings(rankings: Mapping[str, Results], folder: Path) -> dict[str, pd.DataFrame]:
-    """Write a wave's other rankings, each with a page, under their names; return their tables by the names of their files."""
+def write_rankings(results: Mapping[str, Results], folder: Path) -> dict[str, pd.DataFrame]:
+    """Write a wave's other rankings (results by name), each with a page; return their tables by the names of their files."""
     from satisfaction.publication.report import render  # brings matplotlib
 
     tables: dict[str, pd.DataFrame] = {}
-    for name, other in rankings.items():
+    for name, other in results.items():
         published = tables_of(other, every_measure=False)
         tables |= _write_ranking(other, published, folder, prefix=f"{name}_")
         languages = other.survey.declared.languages
