@@ -242,7 +242,7 @@ def test_a_changed_rule_and_another_version_are_named(copy, tmp_path, call):
     assert code == 0
     assert "ranking.minimum_n: 10 → 11" in out
     book = CalamineWorkbook.from_path(tmp_path / "c" / "figures.xlsx")
-    assert book.sheet_names == ["figures", "causes", "ranks", "tests", "说明", "data"]
+    assert book.sheet_names == ["数值", "原因", "名次", "检验", "说明", "data"]
     assert call("compare", before, after, "--out", tmp_path / "c")[0] == 2
 
 

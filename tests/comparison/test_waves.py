@@ -390,7 +390,7 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
     workbook = CalamineWorkbook.from_path(folder / "change.xlsx")
     score, most_improved, *others = workbook.sheet_names
     assert most_improved == f"{score}，上升最多"
-    assert others == ["change_sentences", "说明", "data"]
+    assert others == ["文字", "说明", "data"]
     assert workbook.get_sheet_by_name("data").to_python()[0] == list(table)
     for name in workbook.sheet_names[:-1]:
         for heading in headings_of(workbook, name):

@@ -349,12 +349,33 @@ def _sheets(tables: Mapping[str, pd.DataFrame], lines: Sequence[Text]) -> dict[s
 
 SURVEY_OF_SET = "../.."
 """The way from a dated folder to its survey's."""
+SHEETS = {
+    "change_sentences": pgettext("name of a sheet", "sentences"),
+    "differences": pgettext("name of a sheet", "differences"),
+    "signs": pgettext("name of a sheet", "signs of coaching"),
+    "modes": pgettext("name of a sheet", "modes of interview"),
+    "stability": pgettext("name of a sheet", "stability"),
+    "sources": pgettext("name of a sheet", "where it comes from"),
+    "figures": pgettext("name of a sheet", "figures"),
+    "causes": pgettext("name of a sheet", "causes"),
+    "ranks": pgettext("name of a sheet", "ranks"),
+    "tests": pgettext("name of a sheet", "tests"),
+    "lost": pgettext("name of a sheet", "lost points"),
+    "items": pgettext("name of a sheet", "points lost by item"),
+    "departments": pgettext("name of a sheet", "points lost by department"),
+}
+"""What people read over a table of a set, by the name of its file or by the end of it."""
 LONGEST = 31
 """Characters of a sheet's name."""
 
 
 def _sheet_name(title: str, number: int) -> str:
-    """Name a sheet by its table; a name that is too long ends in the sheet's number."""
+    """Name a sheet by what its table holds; of another ranking, and where a name is too long, with the sheet's number."""
+    for table, words in SHEETS.items():
+        if title == table:
+            return str(words)
+        if title.endswith(f"_{table}"):
+            return f"{words} {number}"
     if len(title) <= LONGEST:
         return title
     return f"{title[: LONGEST - 4]} {number}"
