@@ -8,6 +8,7 @@ import re
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 from python_calamine import CalamineWorkbook
 
-from conftest import ROOT, SmallSurvey, joined
+from conftest import COUNTIES, ROOT, SmallSurvey, joined
 from satisfaction import cli, read_questionnaire, read_survey
 from satisfaction.comparison.changes import (
     compare_waves,
@@ -36,6 +37,7 @@ from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.figures import probability
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.language import Text
+from satisfaction.foundation.tables import read_table, write_csv
 from satisfaction.pipeline import run
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.publication.tables import indices_table
@@ -689,3 +691,35 @@ def test_a_rank_is_printed_with_the_set_of_one_named_area_as_run_prints_it(small
 def test_why_waves_may_be_compared_is_said_in_the_language_of_the_reader():
     words = in_words("topic_index: the same in small@1")
     assert words == Text("topic_index：在 small@1 中相同", "topic_index: the same in small@1")
+
+
+def recoded(folder: Path, former: str, today: str) -> None:
+    """Give a county another code in every file of a wave, and say so in the table of areas."""
+    for path in folder.rglob("*"):
+        if path.suffix in (".csv", ".yaml"):
+            text = path.read_text(encoding="utf-8-sig").replace(former, today)
+            path.write_text(text, encoding="utf-8")
+    areas = read_table(folder / "areas.csv").assign(valid_from="", valid_to="", successor="")
+    before = areas[areas["code"] == today]
+    before = before.assign(code=former, valid_to="2026-03-31", successor=today)
+    write_csv(pd.concat([areas, before]), folder / "areas.csv")
+
+
+def test_waves_follow_an_area_that_only_has_another_code(small, second):
+    """They stopped (K145): where one county had a new code, nothing could be said of the province."""
+    former, today = COUNTIES[0], "990109"
+    expected = run_change(small.folder, second)
+    mean = run_rolling([small.folder, second])
+    recoded(second, former, today)
+    found = run_change(small.folder, second)
+    figures = ["before", "after", "change", "rank_before", "rank_after", "rise"]
+    for code, row in expected.table.set_index("code").iterrows():
+        of_area = found.table.set_index("code").loc[code.replace(former, today)]
+        assert of_area[figures].tolist() == row[figures].tolist()
+    rolled = run_rolling([small.folder, second])
+    for code, row in mean.table.set_index("code").iterrows():
+        of_area = rolled.table.set_index("code").loc[code.replace(former, today)]
+        assert of_area[["estimate", "rank"]].tolist() == row[["estimate", "rank"]].tolist()
+    said = [note.en for note in found.notes]
+    assert any(f"{former} → {today}" in note for note in said)
+    export_change(found)

@@ -16,11 +16,11 @@ from satisfaction.composite.normalising import slopes
 from satisfaction.composite.scores import FIELD as RELATIVE
 from satisfaction.composite.scores import CombinedScores, scale_slope
 from satisfaction.declarations.combined import COMBINED, CombinedInputs
-from satisfaction.declarations.facts import period_of
+from satisfaction.declarations.facts import codes_of_today, period_of
 from satisfaction.declarations.survey import RankedBy, Survey, read_survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Contributions
-from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import (
     Text,
     _,
@@ -376,10 +376,14 @@ def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> Shar
     """
     surveys = [one.survey for one in waves]
     comparable = comparable_words(surveys, score)
+    last = surveys[-1]
     ranked = tuple(ranked_by(one, score, name) for one in waves)
     notes: list[Text] = []
     for earlier in surveys[:-1]:
-        notes += difference_lines(surveys[-1], earlier, score)
+        notes += difference_lines(last, earlier, score)
+    for one in ranked:
+        notes += _recoded_lines(one, last)
+    ranked = tuple(_under_codes_of(last, one) for one in ranked)
     for one in ranked:
         if one.combined is not None and score in one.survey.composed:
             notes += one.combined.notes(score)
@@ -387,6 +391,52 @@ def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> Shar
     if score in surveys[-1].composed and ranked[-1].ranking.summary.proven:
         notes += _lasting_lines(surveys[-1], score) or [INDEPENDENT]
     return SharedRanking(ranked, tuple(comparable), tuple(dict.fromkeys(notes)))
+
+
+def _recoded(wave: Results, last: Survey) -> dict[str, str]:
+    """Return by the code of an area in a wave the one that it has in the last wave, where nothing but its code differs.
+
+    Of scores of the survey alone: what errors of components keep from wave to wave is known by the areas' codes.
+    """
+    if wave.survey.ranked in wave.survey.composed:
+        return {}
+    names = wave.ranking.units.names
+    codes = codes_of_today(last.areas)
+    return {name: codes[name] for name in names if name in codes and codes[name] not in names}
+
+
+def _recoded_lines(wave: Results, last: Survey) -> list[Text]:
+    codes = [f"{code} → {today}" for code, today in _recoded(wave, last).items()]
+    if not codes:
+        return []
+    return [
+        _(
+            "{wave}: areas under former codes count as those of today: {codes}",
+            wave=wave.survey.declared.wave,
+            codes=shortened(codes),
+        )
+    ]
+
+
+def _under_codes_of(last: Survey, wave: Results) -> Results:
+    """Return a wave whose areas have the codes of the last wave, where nothing but the code differs."""
+    codes = _recoded(wave, last)
+    if not codes:
+        return wave
+    own = wave.estimates[wave.area]
+    of_areas = own.table[own.by[0]].astype(str).replace(codes)
+    estimates = replace(own, table=own.table.assign(**{own.by[0]: of_areas}))
+    ranking = wave.ranking
+    names = tuple(codes.get(name, name) for name in ranking.units.names)
+    ranking = replace(
+        ranking,
+        table=ranking.table.assign(unit=list(names)),
+        units=replace(ranking.units, names=names),
+    )
+    first, *others = wave.all_rankings
+    by_level = wave.estimates | {wave.area: estimates}
+    first = replace(first, ranking=ranking, estimates=by_level)
+    return replace(wave, estimates=by_level, all_rankings=(first, *others))
 
 
 INDEPENDENT = _(
