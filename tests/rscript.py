@@ -182,7 +182,7 @@ def declared(folder: Any) -> SampleDesign:
 # ---- R itself ----
 
 REQUIRED = os.environ.get("SATISFACTION_REQUIRE_R") == "1"
-CHECK = 'stopifnot(requireNamespace("survey", quietly = TRUE), requireNamespace("jsonlite", quietly = TRUE))'
+CHECK = 'for (name in c("survey", "MASS", "jsonlite")) stopifnot(requireNamespace(name, quietly = TRUE))'
 HEAD = """
 suppressPackageStartupMessages(library(survey))
 results <- new.env()

@@ -428,7 +428,7 @@ def test_a_statistician_moves_a_slider_adopts_and_publishes(desk, story, call):
     assert [one for one in run_all(desk) if one["output_type"] == "error"] == []
     moved = what_if_of(desk)
     drag_to_the_end(desk, moved)
-    moved.get_by_text("Trial: trim 1.5 x mean").wait_for()
+    moved.get_by_text("Trial: weights cut at 1.5 times the mean").wait_for()
     assert "【trial" in moved.inner_text()
     moved.get_by_role("button", name="code of this trial").click()
     code = moved.locator("pre").inner_text()
