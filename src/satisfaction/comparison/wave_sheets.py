@@ -21,7 +21,7 @@ from satisfaction.publication.labels import (
     names_of_scores,
     score_labels,
 )
-from satisfaction.publication.ranking_workbook import RANK_NOTE, ranking_columns
+from satisfaction.publication.ranking_workbook import RANK_NOTE, rank_note, ranking_columns
 
 DEPENDS = {"yes": _("depends on the model"), "no": NOTHING}
 SHARE = "share 0-1"
@@ -58,7 +58,7 @@ def rolling_sheet(found: WaveRolling, name: str) -> ShownSheet:
     kind, score = score_labels(found.waves[-1].survey)[found.measure]
     figure: Shown = "percent" if UNITS[kind] == SHARE else "points"
     mean = _("{score}: mean of {waves}", score=score, waves=table["waves"].iloc[0])
-    lines = [str(mean), *_mark(table), str(RANK_NOTE)]
+    lines = [str(mean), *_mark(table), *rank_note(table)]
     columns = [column for column in ranking_columns(table, figure) if column.holds_anything]
     return ShownSheet(name, lines, columns)
 
@@ -91,9 +91,12 @@ def _about(found: WaveChange) -> list[str]:
     table = found.table
     first = table.iloc[0]
     score = names_of_scores(found.later.survey)[found.measure]
-    places = _("probability of a gain: by {places} places or more", places=first["places"])
     heading = f"{first['wave_before']} → {first['wave_after']}  {score}"
-    return [heading, *_mark(table), str(RANK_NOTE), str(places)]
+    lines = [heading, *_mark(table)]
+    if table["probability_rise"].notna().any():
+        places = _("probability of a gain: by {places} places or more", places=first["places"])
+        lines += [str(RANK_NOTE), str(places)]
+    return lines
 
 
 def _mark(table: pd.DataFrame) -> list[str]:
@@ -145,6 +148,8 @@ def _gain(row: Mapping[str, Any]) -> str:
     """Write the places gained with their bounds: "+29 [-17 to +75]"."""
     if pd.isna(row["rise"]):
         return ""
+    if pd.isna(row["rise_low"]):
+        return f"{row['rise']:+g}"
     gain = _(
         "{rise:+g} [{low:+g} to {high:+g}]",
         rise=row["rise"],

@@ -81,10 +81,17 @@ def write_ranking_workbook(
         figure = "percent"
     columns = ranking_columns(table, figure)
     ranked_by = _("ranking by {measure}", measure=measure)
-    lines = [*_about(table, ranked_by), str(RANK_NOTE)]
+    lines = [*_about(table, ranked_by), *rank_note(table)]
     further_sheets = _explained(table)
     further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
     write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
+
+
+def rank_note(table: pd.DataFrame) -> list[str]:
+    """Say how ranks are to be quoted, where they have sets."""
+    if table["marginal_low"].notna().any():
+        return [str(RANK_NOTE)]
+    return []
 
 
 def ranking_columns(table: pd.DataFrame, figure: Shown) -> list[ShownColumn]:
