@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from satisfaction.estimation.intervals import quotient
+from satisfaction.estimation.intervals import satterthwaite
 
 if TYPE_CHECKING:
     from satisfaction.ranking.drawn import DrawnPairs
@@ -108,18 +108,11 @@ def compare_units(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
     """
     variance = np.diag(cov).copy()
     t = _standardised(score, spread_of(cov))
-    pair_df = _pair_df(variance, df)
+    both_variances = np.stack(np.broadcast_arrays(variance[:, None], variance), axis=-1)
+    both_df = np.stack(np.broadcast_arrays(df[:, None], df), axis=-1)
+    pair_df = satterthwaite(both_variances, both_df)
     p_better = _p_better(t, pair_df)
     return Pairs(score, np.sqrt(variance), df, t, pair_df, p_better, not correlated(cov), cov)
-
-
-def _pair_df(variance: Floats, df: Floats) -> Floats:
-    """Satterthwaite's degrees of freedom of every difference, (p, p); see `intervals.satterthwaite`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.where(variance > 0, variance**2 / df, 0.0)
-    of_both = error[:, None] + error
-    total = variance[:, None] + variance
-    return quotient(total**2, of_both, where=of_both > 0, otherwise=np.inf)
 
 
 def _p_better(t: Floats, df: Floats) -> Floats:
