@@ -13,6 +13,7 @@ import pytest
 from conftest import table_rows
 from one_kernel import NotebookRun, execute_in_one_kernel
 from satisfaction import open_wave, read_survey
+from satisfaction.estimation.reliability import reliability
 from satisfaction.foundation.errors import ExportError
 from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
 from satisfaction.pipeline import Results, run
@@ -426,3 +427,20 @@ def test_the_df_shown_is_that_of_the_errors_where_strata_are_merged(small):
     whole = bench.results.estimates[bench.survey.whole()].table
     assert (whole["df"] == names["facts"]["df"]).all()
     assert names["facts"]["df"] == names["facts"]["PSUs"] - names["facts"]["strata"] == 24 - 7
+
+
+def test_notebook_03_tests_at_the_level_that_the_wave_declares(small, tmp_path):
+    """Half of its functions took 95 % whatever survey.yaml said, and set their limits beside others."""
+    small.edit(small.folder / "survey.yaml", "level: 0.95", "level: 0.8")
+    notebook = NotebookRun(ENGLISH / "03_tests.ipynb", small.folder.resolve(), tmp_path, "en")
+    execute_in_one_kernel([notebook], pictures_of_pages=False)
+    cells = cells_of(tmp_path, "03_tests.ipynb")
+    shown = [row for cell in cells for table in tables_shown(cell) for row in table]
+    levels = [row[1] for row in shown if row and row[0] == "level"]
+    assert levels
+    assert set(levels) == {"0.8"}
+    results = run(small.read())
+    index = results.survey.questionnaire.ranked
+    alpha = reliability(results.design, results.survey.questionnaire, index, level=0.8)
+    figures = [cell for row in shown for cell in row]
+    assert f"{alpha.ci_low:.2f} – {alpha.ci_high:.2f}" in figures
