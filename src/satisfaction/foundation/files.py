@@ -586,9 +586,16 @@ def new_file(target: Path, *, replace: bool = False) -> Iterator[Path]:
     except FileExistsError:
         remove(scratch)
         raise _existing(target) from None
-    except BaseException:
+    except BaseException as fault:
         remove(scratch)
+        _say_where(fault, target)
         raise
+
+
+def _say_where(fault: BaseException, path: Path) -> None:
+    """Name the file in a fault of the system that names none: of a full disk Python says no more than that."""
+    if isinstance(fault, OSError) and fault.filename is None:
+        fault.filename = str(path)
 
 
 @contextmanager
@@ -635,8 +642,9 @@ def _growing(parent: Path) -> Iterator[Path]:
         scratch.mkdir()
         yield scratch
         _to_disk(parent)
-    except BaseException:
+    except BaseException as fault:
         remove(scratch)
+        _say_where(fault, parent)
         raise
 
 
