@@ -11,7 +11,7 @@ import pytest
 
 from conftest import COUNTIES
 from satisfaction import load_responses, run
-from satisfaction.collection.account import hidden_lines
+from satisfaction.collection.account import note_lines
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.foundation.errors import InputFileError, ResponsesError
 from satisfaction.foundation.tables import read_table, write_xlsx
@@ -482,7 +482,7 @@ def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook, call):
     responses = load_responses(small.read())
     assert len(responses.accepted) == len(rows)
     assert responses.log.query("rule == 'F316'")["sheet"].tolist() == ["旧"]
-    (line,) = hidden_lines(responses.log)
+    (line,) = note_lines(responses.log)
     assert line.zh == "responses/答卷.xlsx 旧：工作簿中隐藏的工作表，其中各行照样读取"
     assert line.zh in call("check", small.folder, language="zh")[1].splitlines()
 

@@ -62,6 +62,7 @@ RULES: dict[str, Usual] = {
     "R220": Usual("recoded", _("name of an area written as its code")),
     "R324": Usual("note", _("the file is not read")),
     "R221": Usual("warn", _("contradicts the answer to another item")),
+    "R222": Usual("note", _("the ends of a scale seem to be exchanged")),
     "R301": Usual("note", _("a usual wording of an answer; read as it")),
     "R302": Usual("note", _("read as wordings.csv of the wave says")),
     "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),
@@ -89,6 +90,8 @@ DIGEST = 12
 ASIDE = ("R215", "R219")  # no answers that a team could correct: the same file again, totals
 ROW = ("file", "sheet", "row")
 HIDDEN_SHEET = "F316"
+EXCHANGED = "R222"
+TOLD = (HIDDEN_SHEET, EXCHANGED)
 REJECTED = _("rejected")
 BLANKED = _("answers blanked")
 
@@ -434,12 +437,14 @@ def unread_lines(not_read: pd.DataFrame) -> list[Text]:
     return lines
 
 
-def hidden_lines(log: pd.DataFrame) -> list[Text]:
-    """Name the sheets that a workbook hides and whose rows count, one a line."""
+def note_lines(log: pd.DataFrame) -> list[Text]:
+    """Say what whoever reads the figures must know of the files, one a line: sheets that a workbook hides and whose rows
+    count, scales whose ends seem to be exchanged.
+    """
     lines = []
-    for sheet in log[log["rule"] == HIDDEN_SHEET].itertuples():
-        place = f"{sheet.file} {sheet.sheet}"
-        lines.append(_("{place}: {note}", place=place, note=Text(sheet.zh, sheet.en)))
+    for note in log[log["rule"].isin(TOLD)].itertuples():
+        place = " ".join(dict.fromkeys(filter(None, (note.file, note.sheet, note.value))))
+        lines.append(_("{place}: {note}", place=place, note=Text(note.zh, note.en)))
     return lines
 
 

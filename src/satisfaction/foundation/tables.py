@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 from weakref import ReferenceType, ref
@@ -292,12 +293,17 @@ def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
 
 @contextmanager
 def new_workbook(path: Path, options: Mapping[str, object] | None = None) -> Iterator[Any]:
-    """Open a workbook to be written, by default in memory; the same content gives the same bytes."""
+    """Open a workbook to be written, by default in memory; the same content gives the same bytes.
+
+    It is packed in memory and written at once: a full disk leaves no archive open behind it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     settings = {"default_date_format": "yyyy-mm-dd", **(options or IN_MEMORY)}
-    with xlsxwriter.Workbook(str(path), settings) as workbook:
+    packed = BytesIO()
+    with xlsxwriter.Workbook(packed, settings) as workbook:
         workbook.set_properties({"created": CREATED})
         yield workbook
+    path.write_bytes(packed.getvalue())
 
 
 def fill_sheet(
