@@ -94,8 +94,8 @@ class WaveChange:
         The options it was made with.
     """
 
-    earlier: Results
-    later: Results
+    earlier: Results = field(repr=False)
+    later: Results = field(repr=False)
     measure: str
     ranks: RankChange = field(repr=False)
     whole: Mapping[str, Any] | None
@@ -366,7 +366,7 @@ class WaveRolling:
         As of `WaveChange`.
     """
 
-    waves: tuple[Results, ...]
+    waves: tuple[Results, ...] = field(repr=False)
     measure: str
     comparable: tuple[str, ...]
     estimates: Estimates = field(repr=False)

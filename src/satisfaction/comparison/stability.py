@@ -181,7 +181,7 @@ class Components:
     """
 
     names: tuple[str, ...]
-    areas: list[str]
+    areas: list[str] = field(repr=False)
     weights: Array = field(repr=False)
     scores: Array = field(repr=False)
     errors: Array = field(repr=False)
