@@ -560,7 +560,7 @@ def _count_words(
     counts["file"] = [file for file, _sheet in places]
     counts["sheet"] = [sheet for _file, sheet in places]
     counts["item"] = name
-    counts["title"] = item.zh
+    counts["title"] = pd.Series([item.text] * len(counts), dtype=object)
     counts["answers"] = answers[table]
     counts["near"] = counts["word"].map(near)
     counts["stops"] = (most >= limits.repeated) | too_many[table]

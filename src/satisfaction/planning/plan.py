@@ -19,7 +19,7 @@ from satisfaction.planning import allocation, size
 from satisfaction.planning.allocation import Limit, psus_for_limits
 from satisfaction.planning.size import ListTerms, VarianceModel, plannable, variance_model
 from satisfaction.publication import plots
-from satisfaction.publication.labels import label_of
+from satisfaction.publication.labels import label_of, labelled
 from satisfaction.ranking.rank import require_ranks
 from satisfaction.sampling.variance import Array
 
@@ -112,7 +112,7 @@ class Plan:
         One row a way of dividing the budget: name_zh, name_en, psus, interviews, se_median, se_largest, established,
         excluded (0-1), undecided (areas), false (0-1).
     areas : DataFrame
-        One row an area: area, name_zh, PSUs of the wave, of every wish and of every allocation.
+        One row an area: area, name_zh, name_en, PSUs of the wave, of every wish and of every allocation.
     lines : list of Text
     conventions : mapping
     """
@@ -231,8 +231,8 @@ def _by_area(
 ) -> pd.DataFrame:
     """Return the PSUs of every area: of the wave, of every wish and of every allocation."""
     names = results.survey.area_names()
-    table = pd.DataFrame({"area": list(model.areas)})
-    table["name_zh"] = [names[area].zh for area in model.areas]
+    areas = pd.DataFrame({"area": list(model.areas)})
+    table = labelled(areas, names, key="area", into="name")
     table["psus_now"] = model.psus
     for name, need in needs.items():
         table[f"wish_{name}"] = np.nan if need.psus is None else need.psus

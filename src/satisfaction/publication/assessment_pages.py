@@ -62,6 +62,12 @@ WORDS: Mapping[str, Mapping[str, Text]] = {
     "excluded": YES_NO,
     "reached": YES_NO,
     "overdue": YES_NO,
+    "scored_by": {
+        "sheet": _("sheet of lost points"),
+        "measure": _("measure of the survey"),
+        "sites": _("points of inspection"),
+        "bonus": _("bonus"),
+    },
 }
 HEADINGS_OF_ASSESSMENT: Mapping[str, Text] = {
     **{name: column.title for name, column in OF_ASSESSMENT.items()},
@@ -276,6 +282,8 @@ def workbook_sheets(
         if title not in tables:
             continue
         table = tables[title]
+        if title == "scores":
+            table = _with_titles(table, assessed.tree)
         if title == "standards":
             table = table[(table["lost"] > 0) | (table["applies"] == "no")]
         sheets[str(words)] = _shown(survey, table)

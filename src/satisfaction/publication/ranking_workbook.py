@@ -20,6 +20,7 @@ LEVELS = {
     "county": _("county level"),
     "prefecture": _("prefecture level"),
     "province": _("province level"),
+    "all": _("all"),
 }
 LISTED = {
     "yes": _("on the list"),
@@ -45,6 +46,8 @@ ASSESSED = {
     "interviewers": _("all interviewers"),
     "interviewer": _("without this interviewer"),
 }
+INTERVIEWER = "interviewer "
+"""How the item of a row about one interviewer begins; the number follows."""
 RANK_NOTE = _("A rank is never quoted without its set and status.")
 
 
@@ -132,11 +135,11 @@ def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_assessment_workbook(
-    table: pd.DataFrame, path: Path, *, areas: Mapping[str, Text], rates: Collection[str]
+    table: pd.DataFrame, path: Path, *, names: Mapping[str, Text], rates: Collection[str]
 ) -> None:
     """Write tests or reliability: a sheet for programs, one for people, the dictionary, in the current language.
 
-    `areas`: what areas are called, by code; `rates`: the measures that are shares.
+    `names`: what areas are called, by code, and items, by name; `rates`: the measures that are shares.
     """
     kind = "test" if "test" in table else "part"
     shares = _percent_or_points(table["measure"].isin(list(rates)))
@@ -147,7 +150,7 @@ def write_assessment_workbook(
     ]
     for name in ("item", "variable", "first", "second"):
         if name in table:
-            called = [str(areas.get(value, value)) for value in table[name]]
+            called = [_called(value, names) for value in table[name]]
             columns.append(_under_title(name, called, width=16))
     for name in ("difference", "se"):
         if name in table:
@@ -163,6 +166,15 @@ def write_assessment_workbook(
         columns.append(_under_title(name, words, width=36))
     lines = _about(table, _("Tests and reliability"))
     write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
+
+
+def _called(value: str, names: Mapping[str, Text]) -> str:
+    """Say what a test is about as its reader knows it: an area, an item, a level, an interviewer."""
+    if value in names:
+        return str(names[value])
+    if value.startswith(INTERVIEWER):
+        return str(_("interviewer {number}", number=value.removeprefix(INTERVIEWER)))
+    return str(LEVELS.get(value, value))
 
 
 def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
