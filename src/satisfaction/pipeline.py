@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
@@ -63,6 +66,8 @@ PARTS = (
     "declared_first",
     "wave_before",
 )
+FIGURES = "figures"
+"""Beside the parts that `run` computed: what `figures_digest` says of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +138,8 @@ class Results:
     awaited : dict of Text
         Rankings that could not be made yet by name, and what they wait for.
     computed : dict of str to object
-        The parts as `run` computed them, by name; a part put in their place makes a trial.
+        The parts as `run` computed them, by name, and a digest of their figures; a part put in their place makes a trial, and
+        so do figures that were changed in place.
 
     Examples
     --------
@@ -308,7 +314,19 @@ def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Resu
 
 def _as_computed(results: Results) -> Results:
     """Let results know their parts, so that a part put in another's place is noticed."""
-    return replace(results, computed={name: getattr(results, name) for name in PARTS})
+    computed = {name: getattr(results, name) for name in PARTS}
+    return replace(results, computed=computed | {FIGURES: figures_digest(results)})
+
+
+def figures_digest(results: Results) -> str:
+    """Return a digest of the estimates, their covariances and the ranks, so that figures changed in place are noticed."""
+    digest = hashlib.sha256()
+    for estimates in results.estimates.values():
+        digest.update(estimates.table.to_csv().encode())
+        digest.update(np.ascontiguousarray(estimates.cov))
+    for ranked in results.all_rankings:
+        digest.update(ranked.ranking.table.to_csv().encode())
+    return digest.hexdigest()
 
 
 def reweighted(

@@ -487,6 +487,27 @@ def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook, call):
     assert line.zh in call("check", small.folder, language="zh")[1].splitlines()
 
 
+def test_rows_that_a_filter_hides_are_read_and_said(small, workbook, call):
+    rows = small.rows()
+    workbook({"甲": with_names(rows)})
+    path = small.csv.parent / "答卷.xlsx"
+    book = openpyxl.load_workbook(path)
+    sheet = book["甲"]
+    for row in (3, 4, 70):
+        sheet.row_dimensions[row].hidden = True
+    for row in (300, 301):  # beyond the answers
+        sheet.row_dimensions[row].hidden = True
+    book.save(path)
+    responses = load_responses(small.read())
+    assert len(responses.accepted) == len(rows)
+    (line,) = note_lines(responses.log)
+    assert (
+        line.en
+        == "responses/答卷.xlsx 甲: rows that the workbook hides, by a filter or by hand; they are read × 3"
+    )
+    assert line.zh in call("check", small.folder, language="zh")[1].splitlines()
+
+
 def test_formulas_without_their_results_are_no_empty_answers(small, workbook):
     rows = small.rows().astype(object)
     rows.iloc[0, -1] = "=1+1"

@@ -90,8 +90,9 @@ DIGEST = 12
 ASIDE = ("R215", "R219")  # no answers that a team could correct: the same file again, totals
 ROW = ("file", "sheet", "row")
 HIDDEN_SHEET = "F316"
+HIDDEN_ROWS = "F318"
 EXCHANGED = "R222"
-TOLD = (HIDDEN_SHEET, EXCHANGED)
+TOLD = (HIDDEN_SHEET, HIDDEN_ROWS, EXCHANGED)
 REJECTED = _("rejected")
 BLANKED = _("answers blanked")
 
@@ -438,13 +439,18 @@ def unread_lines(not_read: pd.DataFrame) -> list[Text]:
 
 
 def note_lines(log: pd.DataFrame) -> list[Text]:
-    """Say what whoever reads the figures must know of the files, one a line: sheets that a workbook hides and whose rows
-    count, scales whose ends seem to be exchanged.
+    """Say what whoever reads the figures must know of the files, one a line: sheets and rows that a workbook hides and
+    that count, scales whose ends seem to be exchanged.
     """
     lines = []
     for note in log[log["rule"].isin(TOLD)].itertuples():
-        place = " ".join(dict.fromkeys(filter(None, (note.file, note.sheet, note.value))))
-        lines.append(_("{place}: {note}", place=place, note=Text(note.zh, note.en)))
+        words = Text(note.zh, note.en)
+        parts = [note.file, note.sheet, note.value]
+        if note.rule == HIDDEN_ROWS:
+            words = _("{words} × {count}", words=words, count=note.value)
+            parts.pop()
+        place = " ".join(dict.fromkeys(filter(None, parts)))
+        lines.append(_("{place}: {note}", place=place, note=words))
     return lines
 
 

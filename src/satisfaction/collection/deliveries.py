@@ -49,6 +49,7 @@ OF_TABLES = (
     "F215",
     "F315",
     "F316",
+    "F318",
 )  # of the reader's notes those that concern a whole table
 AS_RULES = ("F201", "F202")  # and those that are rules here
 

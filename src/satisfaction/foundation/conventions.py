@@ -95,6 +95,8 @@ KEYS = {
     "repeated": pgettext("convention", "times the same wording stands"),
     "sampled": pgettext("convention", "persons sampled"),
     "strata": pgettext("convention", "number of strata"),
+    "psus": pgettext("convention", "number of primary sampling units"),
+    "base_weight": pgettext("convention", "where base weights stand"),
     "multiply": pgettext("convention", "items multiplied by"),
     "divide": pgettext("convention", "items divided by"),
     "missing": pgettext("convention", "persons whose missing value counts as 1"),

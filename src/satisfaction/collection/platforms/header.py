@@ -21,6 +21,8 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
     notes += [note("F215", column=name) for name in grid.nested]
     if grid.hidden:
         notes.append(note("F316", value=grid.sheet))
+    if grid.hidden_rows:
+        notes.append(note("F318", value=str(grid.hidden_rows)))
     names = [name.strip() for name in grid.record(top)]
     first = top + 1
     if _two_rows(grid, top):
