@@ -221,7 +221,7 @@ def _of_whole(results: Results, measure: str) -> Estimates:
 def _as_ranked(results: Results, measure: str) -> Estimates:
     """Return the areas' estimates with the errors that their ranks rest on."""
     estimates = estimates_of(results, measure, level=results.area)
-    floor = floored(results.survey, results.estimates, results.area, measure)
+    floor = floored(results.survey, results.estimates, results.area, measure=measure)
     return replace(estimates, table=floor.estimates.table, cov=floor.estimates.cov)
 
 
