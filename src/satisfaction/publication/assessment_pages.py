@@ -118,8 +118,8 @@ def overview_page(
     survey: Survey,
     trees: Sequence[AssessedTree],
     drawn: pd.DataFrame,
-    drawn_trees: Mapping[str, pd.DataFrame],
     *,
+    drawn_trees: Mapping[str, pd.DataFrame],
     lines: Sequence[Text],
     language: Language,
 ) -> str:
@@ -151,9 +151,9 @@ def area_page(
     survey: Survey,
     trees: Sequence[AssessedTree],
     drawn: pd.DataFrame,
+    *,
     drawn_trees: Mapping[str, pd.DataFrame],
     code: str,
-    *,
     language: Language,
 ) -> str:
     """Write the page of an area: what it has got, where it loses, what can be won, the ledger, and what the survey decides."""

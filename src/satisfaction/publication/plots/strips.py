@@ -219,7 +219,7 @@ def intervals_plot(
         axes.scatter(rows[center], rows.index, color=ACCENT, **POINT)
     else:
         looks = {str(word): look for word, look in SHOWS.items()}
-        draw_points(axes, rows[center], np.asarray(shows).astype(str), looks)
+        draw_points(axes, rows[center], np.asarray(shows).astype(str), looks=looks)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     label_rows(axes, written)
     axes.set_xlabel(str(unit))
