@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.survey import (
