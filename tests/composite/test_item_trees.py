@@ -939,6 +939,27 @@ def test_pages_stand_in_one_language_and_say_what_the_errors_leave_out(written):
         assert "cannot be decided" not in chinese
 
 
+def test_the_page_of_a_county_begins_with_what_it_got_and_counts_its_ledger(written):
+    """A county had to count its ledger, and to find its lost points among a hundred items without any."""
+    text = {"dtype": {"code": str}, "keep_default_na": False}
+    ledger = pd.read_csv(written / "system_ledger.csv", **text)
+    scores = pd.read_csv(written / "system_scores.csv", **text).set_index("code")
+    sums = pd.read_csv(written / "system_sums.csv", **text)
+    for code in COUNTIES:
+        page = (written / f"{code}-en.html").read_text(encoding="utf-8")
+        of_area = scores.loc[code]
+        assert f"{of_area['got']:.2f} / {of_area['points']:.2f}" in page
+        states = ledger.loc[ledger["code"] == code, "state"].value_counts()
+        for state, words in (("open", "still open"), ("mended", "mended"), ("back", "came back")):
+            if state in states.index:
+                assert f"{words} {states[state]}" in page
+        items = sums[(sums["code"] == code) & (sums["level"] == 2)]
+        whole = items[~(items["lost"].astype(float) > 0)]
+        assert f"{len(whole)} other items lost no points." in page
+        losing = items[items["lost"].astype(float) > 0]
+        assert page.count("· · ") == len(losing)
+
+
 def test_the_command_writes_the_set_and_says_what_was_assessed(small, call):
     item_trees.write_files(small.folder)
     code, out, err = call("assessment", small.folder)
