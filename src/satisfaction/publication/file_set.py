@@ -28,8 +28,8 @@ from satisfaction.foundation.files import (
     new_folder,
     point_latest,
     read_json,
+    say_beside,
     sha256,
-    tell,
 )
 from satisfaction.foundation.language import _, comma_list, use
 from satisfaction.foundation.pages import page_name
@@ -422,7 +422,7 @@ def _next_revision(results: Results, latest: Path) -> int:
             with suppress(SatisfactionError):
                 known.append(revision_of(path.parent))
         revision = _("revision of this run: {revision}", revision=max(known) + 1)
-        tell(f"{fault}\n  {revision}")
+        say_beside(f"{fault}\n  {revision}")
         return max(known) + 1
 
 
