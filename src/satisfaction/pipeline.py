@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.survey import (
@@ -323,7 +321,7 @@ def figures_digest(results: Results) -> str:
     digest = hashlib.sha256()
     for estimates in results.estimates.values():
         digest.update(estimates.table.to_csv().encode())
-        digest.update(np.ascontiguousarray(estimates.cov))
+        digest.update(estimates.cov.tobytes())
     for ranked in results.all_rankings:
         digest.update(ranked.ranking.table.to_csv().encode())
     return digest.hexdigest()

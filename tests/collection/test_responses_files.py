@@ -535,6 +535,7 @@ def test_errors_in_cells_are_answers_that_nobody_knows_and_no_empty_ones(small, 
 # ---- from one run to the next ----
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_run_names_the_inputs_that_are_not_those_of_the_run_before(small, call):
     rows = small.rows()
     small.write(rows[:100])

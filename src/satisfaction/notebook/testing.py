@@ -57,7 +57,7 @@ def person_values(results: Results) -> pd.DataFrame:
     return pd.DataFrame(values)
 
 
-def answer_words(survey: Survey, item: str) -> dict[str, str]:
+def answer_words(survey: Survey, item: str) -> dict[int, str]:
     """Return the answers of an item in words, by code."""
     return {code: str(answer.text) for code, answer in survey.questionnaire.answers(item).items()}
 

@@ -171,8 +171,13 @@ def steps_plot(
     at_row = {name: row for row, name in enumerate(rows)}
     for place, step in enumerate(steps):
         of_step = effects[effects["step"] == step]
-        look = {"color": STEPS[place % len(STEPS)], "marker": MARKERS[place % len(MARKERS)]}
-        axes.scatter(of_step["difference / se"], of_step["measure"].map(at_row), **look, **POINT)
+        axes.scatter(
+            of_step["difference / se"],
+            of_step["measure"].map(at_row),
+            color=STEPS[place % len(STEPS)],
+            marker=MARKERS[place % len(MARKERS)],
+            **POINT,
+        )
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     for side in (-1, 1):
         axes.axvline(side, **LIMIT)
