@@ -753,7 +753,9 @@ def test_the_same_draws_drive_the_index_and_the_rate_that_decides(wave, tmp_path
     (tmp_path / "lost.csv").write_text("code,item,points,reason\n", encoding="utf-8")
     draws = 40_000
     inputs = read_combined_inputs(tmp_path / "combined.yaml")
-    scores = combined_scores(results.survey, inputs, results.estimates, Drawing(draws)).ranked
+    scores = combined_scores(
+        results.survey, inputs, results.estimates, drawing=Drawing(draws)
+    ).ranked
     index = scores.parts[0].drawn.errors
     passed = scores.parts[2].drawn.scores > 75
     rate = scores.parts[2].assessed.measures["satisfaction"]
@@ -786,7 +788,7 @@ def test_the_fewest_and_the_most_points_enclose_those_of_99_in_100_draws(wave, f
     (errors,) = draw_errors([tree.measures], draws, np.random.default_rng(13))
     known = drawn_measures(tree.measures, errors, 0.01)
     points = draw_tree(tree, known.values, np.zeros((draws, 4)))
-    joint = joint_tree(tree, known, draws, np.random.default_rng(14), seed=14)
+    joint = joint_tree(tree, known, draws, rng=np.random.default_rng(14), seed=14)
     held = ((points >= joint.low - 1e-9) & (points <= joint.high + 1e-9)).all(axis=1)
     assert held.mean() >= 0.99 - 1e-3
     assert len(np.unique(points[:, 0].round(6))) > 2

@@ -96,8 +96,8 @@ class WaveChange:
         The options it was made with.
     """
 
-    earlier: Results
-    later: Results
+    earlier: Results = field(repr=False)
+    later: Results = field(repr=False)
     measure: str
     ranks: RankChange = field(repr=False)
     whole: Mapping[str, Any] | None
@@ -222,7 +222,7 @@ def _of_whole(results: Results, measure: str) -> Estimates:
 def _as_ranked(results: Results, measure: str, recoded: Mapping[str, str]) -> Estimates:
     """Return the areas' estimates with the errors that their ranks rest on."""
     estimates = estimates_of(results, measure, level=results.area, codes=recoded)
-    floor = floored(results.survey, results.estimates, results.area, measure)
+    floor = floored(results.survey, results.estimates, results.area, measure=measure)
     return replace(estimates, table=floor.estimates.table, cov=floor.estimates.cov)
 
 
@@ -369,7 +369,7 @@ class WaveRolling:
         As of `WaveChange`.
     """
 
-    waves: tuple[Results, ...]
+    waves: tuple[Results, ...] = field(repr=False)
     measure: str
     comparable: tuple[str, ...]
     estimates: Estimates = field(repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -364,7 +364,7 @@ class SharedRanking:
         Of every wave; the rankings of `waves` have the codes of the last one, their estimates their own.
     """
 
-    waves: tuple[Results, ...]
+    waves: tuple[Results, ...] = field(repr=False)
     comparable: tuple[str, ...]
     notes: tuple[Text, ...]
     aligned: tuple[Alignment, ...]

@@ -448,8 +448,8 @@ def read_counts(
     path: Path,
     by: list[str],
     count: str,
-    questionnaire: Questionnaire,
     *,
+    questionnaire: Questionnaire,
     areas: pd.DataFrame | None = None,
     named: pd.DataFrame | None = None,
 ) -> pd.DataFrame:

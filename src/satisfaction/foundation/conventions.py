@@ -88,12 +88,15 @@ KEYS = {
     "unknown_answers": pgettext(
         "convention", "a run stops beyond so many answers the questionnaire does not know"
     ),
+    "reversed_scale": pgettext("convention", "scales whose ends seem exchanged"),
     "empty": pgettext("convention", "words read as no answer"),
     "count": pgettext("convention", "number"),
     "share": pgettext("convention", "share of the answers"),
     "repeated": pgettext("convention", "times the same wording stands"),
     "sampled": pgettext("convention", "persons sampled"),
     "strata": pgettext("convention", "number of strata"),
+    "psus": pgettext("convention", "number of primary sampling units"),
+    "base_weight": pgettext("convention", "where base weights stand"),
     "multiply": pgettext("convention", "items multiplied by"),
     "divide": pgettext("convention", "items divided by"),
     "missing": pgettext("convention", "persons whose missing value counts as 1"),

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.conventions import VALUES
-from satisfaction.foundation.language import Text, _, as_text
+from satisfaction.foundation.language import Text, _, as_text, comma_list
 from satisfaction.foundation.pages import fill
 from satisfaction.publication.columns import COLUMNS, SHARE_OR_POINTS
 from satisfaction.publication.headings import chosen_columns
@@ -44,9 +44,14 @@ DIFFERENCES = (
     *("se", "difference", "change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
 )
 """Of those, the ones that are no level: percentage points, where the level is a percentage."""
+STEPS = {kind: VALUES[kind] for kind in ("base", "nonresponse", "calibration", "trimming")}
+STEPS |= {"unweighted": _("unweighted")}
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
 ANSWERS = {"yes": _("yes"), "no": _("no")}
 RECIPES = {"declared": _("as declared")}
+REASONS = {
+    "open": _("neither established nor excluded"),
+}
 MOVES = {"enters": _("enters"), "leaves": _("leaves")}
 UNITS = ("share 0-1", "points 0-100")
 """Of a row's estimate; beside figures that bear their unit it would contradict them."""
@@ -86,7 +91,7 @@ class Labels:
     ----------
     kinds : dict of str to str
         "rate", "index" or "score" by measure.
-    measures, areas, levels, items : dict of str to Text
+    measures, areas, levels, items, margins : dict of str to Text
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
@@ -94,12 +99,24 @@ class Labels:
     areas: dict[str, Text] = field(default_factory=dict)
     levels: dict[str, Text] = field(default_factory=dict)
     items: dict[str, Text] = field(default_factory=dict)
+    margins: dict[str, Text] = field(default_factory=dict)
 
     def words_of(self, name: Any) -> Mapping[str, Text]:
         """Return what the codes of a column stand for."""
         words: dict[str, Mapping[str, Text]] = {
             "measure": self.measures,
-            "level": self.levels,
+            "topic": self.measures,
+            "index": self.measures,
+            "outcome": self.measures,
+            "variable": self.items,
+            "margin": self.margins,
+            "margins": self.margins,
+            "level": self.items | self.levels,
+            "within": self.items | self.levels,
+            "reason": REASONS,
+            "method": VALUES,
+            "source": VALUES,
+            "significant": ANSWERS,
             "kind": KINDS,
             "status": STATUS,
             "verdict": VERDICT,
@@ -124,7 +141,37 @@ def survey_labels(survey: Survey) -> Labels:
         areas=dict(area_labels(survey)),
         levels={level: level_label(survey, level) for level in levels},
         items={name: item.text for name, item in survey.questionnaire.items.items()},
+        margins=margin_labels(survey),
     )
+
+
+def margin_labels(survey: Survey) -> dict[str, Text]:
+    """Return what the declared margins are called: their variables, as the questionnaire says them."""
+    labels = {}
+    for name, margin in survey.declared.margins.items():
+        variables = [level_label(survey, column) for column in margin.by]
+        zh = " × ".join(variable.zh for variable in variables)
+        en = " × ".join(variable.en for variable in variables)
+        labels[name] = Text(zh, en)
+    return labels
+
+
+def step_words(step: Any) -> Any:
+    """Return a weighting step in words, its number before it; anything else as it stands.
+
+    Examples
+    --------
+    >>> step_words("2 trimming").en
+    '2 trimming'
+    """
+    number, _blank, kind = str(step).rpartition(" ")
+    if kind not in STEPS:
+        return step
+    return Text(f"{number} {STEPS[kind].zh}".strip(), f"{number} {STEPS[kind].en}".strip())
+
+
+IN_WORDS: dict[Any, Callable[[Any], Any]] = {"recipe": recipe_words, "step": step_words}
+"""How names that the program puts together are said, by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +254,13 @@ def view(
         elif pair is None:
             title = labels.levels.get(name) or heading(name)
             values = rows[source]
-            if name == "recipe":
-                values = values.map(recipe_words)
-            columns.append(_column(name, values, title, groups, labels.words_of(name), areas))
+            if name in IN_WORDS:
+                values = values.map(IN_WORDS[name])
+            of_column = groups
+            if name in labels.kinds:
+                all_rows = np.ones(len(rows), dtype=bool)
+                of_column = [_Group(labels.kinds[name], all_rows, 1, of_column=True)]
+            columns.append(_column(name, values, title, of_column, labels.words_of(name), areas))
     values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
     return fill("table_view.html", values | {"shown": len(rows)})
 
@@ -232,11 +283,14 @@ class _Group:
     rows : ndarray of bool
     digits : int or None
         As their standard errors allow; None without any.
+    of_column : bool
+        Whether a whole column is one measure, under its name.
     """
 
     kind: str
     rows: np.ndarray
     digits: int | None
+    of_column: bool = False
 
     @property
     def scale(self) -> int:
@@ -343,8 +397,9 @@ def _words(
             text = str(as_text(value))
         elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
             text = str(value)
-        if text in words_of:
-            text = str(words_of[text])
+        parts = text.split(", ")
+        if all(part in words_of for part in parts):
+            text = str(comma_list([words_of[part] for part in parts]))
         elif text in areas:
             text = f"{areas[text]} {text}"
         texts.append(text)
@@ -360,7 +415,10 @@ def _figures(
         return [figures.p_value(number) for number in numbers]
     if plain.startswith("probability"):
         return [figures.probability(number) for number in numbers]
-    of_measure = _in_unit_of_measure(name) and not pd.api.types.is_integer_dtype(values)
+    is_measure = len(groups) == 1 and groups[0].of_column
+    of_measure = (is_measure or _in_unit_of_measure(name)) and not pd.api.types.is_integer_dtype(
+        values
+    )
     if not of_measure and _whole(numbers):
         return [figures.ABSENT if np.isnan(number) else figures.count(number) for number in numbers]
     if not of_measure:

@@ -70,6 +70,12 @@ WORDS: Mapping[str, Mapping[str, Text]] = {
     "excluded": YES_NO,
     "reached": YES_NO,
     "overdue": YES_NO,
+    "scored_by": {
+        "sheet": _("sheet of lost points"),
+        "measure": _("measure of the survey"),
+        "sites": _("points of inspection"),
+        "bonus": _("bonus"),
+    },
 }
 HEADINGS_OF_ASSESSMENT: Mapping[str, Text] = {
     **{name: column.title for name, column in OF_ASSESSMENT.items()},
@@ -120,8 +126,8 @@ def overview_page(
     survey: Survey,
     trees: Sequence[AssessedTree],
     drawn: pd.DataFrame,
-    drawn_trees: Mapping[str, pd.DataFrame],
     *,
+    drawn_trees: Mapping[str, pd.DataFrame],
     lines: Sequence[Text],
     language: Language,
 ) -> str:
@@ -153,9 +159,9 @@ def area_page(
     survey: Survey,
     trees: Sequence[AssessedTree],
     drawn: pd.DataFrame,
+    *,
     drawn_trees: Mapping[str, pd.DataFrame],
     code: str,
-    *,
     language: Language,
 ) -> str:
     """Write the page of an area: what it has got, where it loses, what can be won, the ledger, and what the survey decides."""
@@ -303,6 +309,8 @@ def workbook_sheets(
         if title not in tables:
             continue
         table = tables[title]
+        if title == "scores":
+            table = _with_titles(table, assessed.tree)
         if title == "standards":
             table = table[(table["lost"] > 0) | (table["applies"] == "no")]
         sheets[str(words)] = _shown(survey, table)

@@ -234,11 +234,12 @@ def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
     """Write tests.csv and reliability.csv, each also as a workbook (one a language); returns the tables."""
     tables = assessment_tables(results)
     survey = results.survey
-    areas = area_labels(survey)
+    items = {name: item.text for name, item in survey.questionnaire.items.items()}
+    names = items | area_labels(survey)
     rates = survey.questionnaire.rates
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
-        write = partial(write_assessment_workbook, table, areas=areas, rates=rates)
+        write = partial(write_assessment_workbook, table, names=names, rates=rates)
         _write_each(survey, folder / f"{name}.xlsx", write)
     return tables
 

@@ -111,14 +111,14 @@ def tests_of_change(waves: Waves) -> dict[str, Floats]:
     cov = waves.covariance()
     se = np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
     if waves.members is not None and waves.shared_psus:
-        freedom = shared_freedom(waves, waves.members, matrix, cov, df)
+        freedom = shared_freedom(waves, waves.members, matrix, cov=cov, df=df)
     else:
         freedom = satterthwaite(matrix**2 * np.diag(cov), df)
     return tests | {"se": se, "df": freedom} | two_sided(relative, se, freedom)
 
 
 def shared_freedom(
-    waves: Waves, members: Members, matrix: Floats, cov: Floats, df: Floats
+    waves: Waves, members: Members, matrix: Floats, *, cov: Floats, df: Floats
 ) -> Floats:
     """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates
     are one block.
@@ -447,7 +447,14 @@ def rank_change(
         summary = _with_bounds(summary, table)
     elif proven:
         summary = _with_certainty(
-            summary, table, waves, before, after, bounds, model, is_rate=is_rate
+            summary,
+            table,
+            waves,
+            before=before,
+            after=after,
+            bounds=bounds,
+            model=model,
+            is_rate=is_rate,
         )
     return RankChange(table, summary, waves, before, after, model, rises, assumed_rises)
 
@@ -589,11 +596,11 @@ def _with_certainty(
     summary: ChangeSummary,
     table: pd.DataFrame,
     waves: Waves,
+    *,
     before: Pairs,
     after: Pairs,
     bounds: str,
     model: Bivariate,
-    *,
     is_rate: bool,
 ) -> ChangeSummary:
     """State how certain the changes of two probability samples are."""
