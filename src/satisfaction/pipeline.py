@@ -323,7 +323,7 @@ def figures_digest(results: Results) -> str:
     digest = hashlib.sha256()
     for estimates in results.estimates.values():
         digest.update(estimates.table.to_csv().encode())
-        digest.update(np.ascontiguousarray(estimates.cov))
+        digest.update(np.ascontiguousarray(estimates.cov).data)
     for ranked in results.all_rankings:
         digest.update(ranked.ranking.table.to_csv().encode())
     return digest.hexdigest()

@@ -47,7 +47,7 @@ SHOWS = {
     True: Look(_("a difference shows"), BAD, "s"),
     False: Look(_("no difference shows"), NEUTRAL, "o"),
 }
-NAME_COLUMNS = 40
+NAME_COLUMNS = 46
 STEPS = (INK, ACCENT, "#c58b5a", NEUTRAL)
 MARKERS = ("o", "D", "^", "s")
 
@@ -171,8 +171,8 @@ def steps_plot(
     at_row = {name: row for row, name in enumerate(rows)}
     for place, step in enumerate(steps):
         of_step = effects[effects["step"] == step]
-        look = {"color": STEPS[place % len(STEPS)], "marker": MARKERS[place % len(MARKERS)]}
-        axes.scatter(of_step["difference / se"], of_step["measure"].map(at_row), **look, **POINT)
+        style = {"color": STEPS[place % len(STEPS)], "marker": MARKERS[place % len(MARKERS)]}
+        axes.scatter(of_step["difference / se"], of_step["measure"].map(at_row), **style, **POINT)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     for side in (-1, 1):
         axes.axvline(side, **LIMIT)
