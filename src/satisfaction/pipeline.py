@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.survey import (
@@ -323,7 +321,7 @@ def figures_digest(results: Results) -> str:
     digest = hashlib.sha256()
     for estimates in results.estimates.values():
         digest.update(estimates.table.to_csv().encode())
-        digest.update(np.ascontiguousarray(estimates.cov).data)
+        digest.update(estimates.cov.tobytes())
     for ranked in results.all_rankings:
         digest.update(ranked.ranking.table.to_csv().encode())
     return digest.hexdigest()
@@ -398,11 +396,11 @@ def _from_sample(
     design = weigh(survey, sample.design)
     tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    scored = _scored(survey, design, counted, variance, tell)
+    scored = _scored(survey, design, counted, variance=variance, tell=tell)
     survey = scored.survey
     estimates = scored.estimates
     combined = scored.combined
-    all_rankings = rank_scores(survey, estimates, combined, scored.awaited)
+    all_rankings = rank_scores(survey, estimates, combined, awaited=scored.awaited)
     ranking = all_rankings[0].ranking
     return Results(
         survey=survey,
@@ -413,7 +411,9 @@ def _from_sample(
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=sample.base_step,
-        selection_study=study_selection(survey, design, estimates, ranking, reference),
+        selection_study=study_selection(
+            survey, design, estimates, ranking=ranking, reference=reference
+        ),
         combined=combined,
         wave_before=wave_before(survey),
         awaited=scored.awaited,
@@ -479,7 +479,7 @@ def rank_design(
     variance : str
         Of the estimates.
     """
-    scored = _scored(survey, design, counted, variance, tell)
+    scored = _scored(survey, design, counted, variance=variance, tell=tell)
     ranking = rank_areas(scored.survey, scored.estimates)
     return Ranked(scored.survey, design, scored.estimates, ranking, scored.combined, scored.awaited)
 
@@ -498,6 +498,7 @@ def _scored(
     survey: Survey,
     design: SampleDesign,
     counted: Tally,
+    *,
     variance: Variance,
     tell: Callable[[Text], object],
 ) -> _Scored:
@@ -646,6 +647,7 @@ def rank_scores(
     survey: Survey,
     estimates: dict[str, Estimates],
     combined: CombinedScores | None,
+    *,
     awaited: Mapping[str, Text],
 ) -> tuple[ScoreRanking, ...]:
     """Rank the areas by every score that rules.yaml declares; the first ranking says which other ones are awaited."""
@@ -655,9 +657,9 @@ def rank_scores(
         for name in awaited
     ]
     first, *others = survey.all_rankings
-    all_rankings = [rank_score(survey, first, estimates, combined, notes=waiting)]
+    all_rankings = [rank_score(survey, first, estimates, combined=combined, notes=waiting)]
     for other in others:
-        all_rankings.append(rank_score(survey, other, estimates, combined))
+        all_rankings.append(rank_score(survey, other, estimates, combined=combined))
     return tuple(all_rankings)
 
 
@@ -665,8 +667,8 @@ def rank_score(
     survey: Survey,
     by: RankedBy,
     estimates: dict[str, Estimates],
-    combined: CombinedScores | None,
     *,
+    combined: CombinedScores | None,
     notes: Sequence[Text] = (),
 ) -> ScoreRanking:
     """Rank the areas by one score.
@@ -688,7 +690,7 @@ def rank_score(
 def ranked_further(results: Results, survey: Survey) -> Results:
     """Rank a wave as another survey of it says: by another score, under other rules."""
     first = survey.all_rankings[0]
-    ranking = rank_score(survey, first, results.estimates, results.combined)
+    ranking = rank_score(survey, first, results.estimates, combined=results.combined)
     return replace(results, survey=survey, all_rankings=(ranking,), selection_study=None)
 
 

@@ -94,15 +94,33 @@ def test_a_name_too_long_is_said_in_words(small, call):
     assert (code, "file name is too long" in err) == (SURROUNDINGS, True)
 
 
-def test_a_limit_of_file_size_leaves_nothing_half_written(small):
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
+def limited(size, *command):
+    """Run a command that may write no file of more than `size` bytes.
 
-    done = subprocess.run(
-        [*PROGRAM, "fieldwork", small.folder], preexec_fn=limited, capture_output=True, text=True
+    Python's own compiled modules would be cut at that size too, and break whatever reads them next.
+    """
+    return subprocess.run(
+        [*PROGRAM, *command],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
     )
+
+
+def test_a_limit_of_file_size_leaves_nothing_half_written(small):
+    done = limited(9_000, "fieldwork", small.folder)
     assert (done.returncode, "文件大小限制" in done.stderr) == (SURROUNDINGS, True), done.stderr
     assert not list((small.folder / "out").glob("*"))
+
+
+def test_a_limit_of_file_size_names_the_file_and_leaves_no_archive_open(small):
+    small.change(sex="7")
+    fix = small.root / "fix.xlsx"
+    done = limited(2_000, "check", small.folder, "--rejected", fix)
+    assert (done.returncode, f"[Z420] {fix}" in done.stderr) == (SURROUNDINGS, True), done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert not list(small.root.glob("*.xlsx"))
 
 
 def test_a_full_output_is_said_and_the_results_stand(small):

@@ -1,7 +1,8 @@
 """CPU time of estimation and ranking: a combined ranking and four ranked measures beside one ranking, interleaved.
 
-Two times each: until the wave is ranked, and until the ranks within every parent are there too, which are made when they
-are asked for; a published set needs them.
+Three times each: until the wave is ranked; until the ranks within every parent are there too, which are made when they are
+asked for and which a published set needs; and all that, with reading and weighting the responses: a run without its files,
+pages and pictures.
 
 Run it from the project's folder::
 
@@ -14,8 +15,9 @@ import cProfile
 import pstats
 import sys
 from dataclasses import replace
-from statistics import median
 from time import process_time
+
+import pandas as pd
 
 import satisfaction as sat
 from satisfaction import pipeline
@@ -39,10 +41,15 @@ def with_several(survey):
     return replace(survey, further=(*by_rate, *survey.further))
 
 
-def seconds(survey, responses, sample):
-    """Return the CPU seconds of estimating and ranking, without and with the ranks within parents, and how many rankings."""
+def seconds(survey):
+    """Return the CPU seconds by part, and how many rankings there are."""
     began = {}
     critical_values._range_quantiles.cache_clear()  # a run begins without them
+    start = process_time()
+    responses = sat.load_responses(survey)
+    answered = responses.accepted[survey.questionnaire.roles.area].dropna()
+    survey = replace(survey, covered=frozenset(answered.astype(str)))
+    sample = pipeline.draw_up_sample(survey, responses)
 
     def tell(step):
         began[step.en] = process_time()
@@ -51,36 +58,36 @@ def seconds(survey, responses, sample):
     ranked = process_time()
     for ranking in results.all_rankings:
         _ = ranking.within
-    start = began[pipeline.ESTIMATING.en]
-    return ranked - start, process_time() - start, len(results.all_rankings)
+    end = process_time()
+    estimating = began[pipeline.ESTIMATING.en]
+    times = {
+        "estimating, ranking": ranked - estimating,
+        "within parents too": end - estimating,
+        "from the files on": end - start,
+    }
+    return times, len(results.all_rankings)
 
 
 def main(folder=FOLDER, *, profile=False):
     """Measure and print."""
     survey = sat.read_survey(folder)
-    responses = sat.load_responses(survey)
-    answered = responses.accepted[survey.questionnaire.roles.area].dropna()
-    survey = replace(survey, covered=frozenset(answered.astype(str)))
-    sample = pipeline.draw_up_sample(survey, responses)
-    sides = {"one": with_one(survey), "several": with_several(survey)}
-    for side in sides.values():
-        seconds(side, responses, sample)
+    one = with_one(survey)
+    several = with_several(survey)
     if profile:
         profiled = cProfile.Profile()
-        profiled.runcall(seconds, sides["several"], responses, sample)
+        profiled.runcall(seconds, several)
         pstats.Stats(profiled).sort_stats("cumulative").print_stats(70)
         return
-    times = []
+    seconds(several)
+    rows = []
     for _repeat in range(REPEATS):
-        row = {}
-        for name, side in sides.items():
-            row[name], row[f"{name}, within too"], rankings = seconds(side, responses, sample)
-        row["ratio"] = row["several"] / row["one"]
-        row["ratio, within too"] = row["several, within too"] / row["one, within too"]
-        times.append(row)
-    print(f"{rankings} rankings, CPU seconds, median of {REPEATS}:")
-    for name in times[0]:
-        print(f"  {name:<20} {median(row[name] for row in times):.3f}")
+        of_one, _rankings = seconds(one)
+        of_several, rankings = seconds(several)
+        for part, first in of_one.items():
+            rows.append((part, first, of_several[part], of_several[part] / first))
+    table = pd.DataFrame(rows, columns=["part", "one", "several", "ratio"])
+    print(f"one ranking and {rankings}, CPU seconds, medians of {REPEATS} pairs:")
+    print(table.groupby("part", sort=False).median().round(3).to_string())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import COUNTIES
 from satisfaction import load_responses, run
-from satisfaction.collection.account import hidden_lines
+from satisfaction.collection.account import note_lines
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.foundation.errors import InputFileError, ResponsesError
 from satisfaction.foundation.tables import read_table, write_xlsx
@@ -482,8 +482,29 @@ def test_a_hidden_sheet_with_answers_is_read_and_said(small, workbook, call):
     responses = load_responses(small.read())
     assert len(responses.accepted) == len(rows)
     assert responses.log.query("rule == 'F316'")["sheet"].tolist() == ["旧"]
-    (line,) = hidden_lines(responses.log)
+    (line,) = note_lines(responses.log)
     assert line.zh == "responses/答卷.xlsx 旧：工作簿中隐藏的工作表，其中各行照样读取"
+    assert line.zh in call("check", small.folder, language="zh")[1].splitlines()
+
+
+def test_rows_that_a_filter_hides_are_read_and_said(small, workbook, call):
+    rows = small.rows()
+    workbook({"甲": with_names(rows)})
+    path = small.csv.parent / "答卷.xlsx"
+    book = openpyxl.load_workbook(path)
+    sheet = book["甲"]
+    for row in (3, 4, 70):
+        sheet.row_dimensions[row].hidden = True
+    for row in (300, 301):  # beyond the answers
+        sheet.row_dimensions[row].hidden = True
+    book.save(path)
+    responses = load_responses(small.read())
+    assert len(responses.accepted) == len(rows)
+    (line,) = note_lines(responses.log)
+    assert (
+        line.en
+        == "responses/答卷.xlsx 甲: rows that the workbook hides, by a filter or by hand; they are read × 3"
+    )
     assert line.zh in call("check", small.folder, language="zh")[1].splitlines()
 
 
@@ -514,6 +535,7 @@ def test_errors_in_cells_are_answers_that_nobody_knows_and_no_empty_ones(small, 
 # ---- from one run to the next ----
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_run_names_the_inputs_that_are_not_those_of_the_run_before(small, call):
     rows = small.rows()
     small.write(rows[:100])

@@ -141,7 +141,7 @@ def test_run_says_the_words_below_the_limit(small, call):
     small.change(parks="还可以")
     code, out, _ = call("run", small.folder)
     assert code == 0
-    assert "公园绿地 “还可以” × 1" in out
+    assert "Parks “还可以” × 1" in out
 
 
 # ---- usual wordings ----

@@ -234,6 +234,18 @@ def test_an_area_that_only_has_another_code_keeps_its_ranks_and_listings(copied,
     assert not any("another set of areas" in note for note in notes)
 
 
+def test_a_list_of_another_length_is_named(copied):
+    folder = second_wave(copied)
+    before = [note.en for note in earlier_notes(read_survey(folder))]
+    assert not any("length of the list" in note for note in before)
+    rules = folder / "rules.yaml"
+    text = rules.read_text(encoding="utf-8")
+    assert text.count("list_size: 1\n") > 0, text
+    rules.write_text(text.replace("list_size: 1\n", "list_size: 2\n"), encoding="utf-8")
+    notes = [note.en for note in earlier_notes(read_survey(folder))]
+    assert "2026Q1: length of the list 1, now 2" in notes
+
+
 def test_areas_merged_into_one_do_not_hand_their_listings_on():
     columns = ["code", "level", "parent", "valid_to", "successor"]
     rows = [

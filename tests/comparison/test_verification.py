@@ -115,7 +115,11 @@ def test_a_difference_planted_in_every_kind_of_file_is_named(copy):
         assert one.unit.startswith("2026T1 9")
         assert float(one.old) == float(other) != float(one.new)
     assert by_file["manifest.json"].place == "ranking.decidable_share"
-    assert by_file["reading.html"].place.startswith("line ")
+    line = by_file["reading.html"].place
+    assert line.startswith("line ")
+    (said,) = [one for one in verification_lines(found) if "reading.html" in one.en]
+    assert f"reading.html {line}:" in said.en
+    assert f"reading.html 第 {line.removeprefix('line ')} 行：" in said.zh
     assert found.code == UNEXPLAINED
     assert found.differing[0].file == "ranking.csv"
 
@@ -240,7 +244,9 @@ def test_a_changed_rule_and_another_version_are_named(copy, tmp_path, call):
     }  # fmt: skip
     code, out, _ = call("compare", before, after, "--out", tmp_path / "c")
     assert code == 0
-    assert "ranking.minimum_n: 10 → 11" in out
+    assert "smallest sample size (ranking.minimum_n): 10 → 11" in out
+    _code, out, _ = call("compare", before, after, language="zh")
+    assert "最少样本量（ranking.minimum_n）：10 → 11" in out
     book = CalamineWorkbook.from_path(tmp_path / "c" / "figures.xlsx")
     assert book.sheet_names == ["数值", "原因", "名次", "检验", "说明", "data"]
     assert call("compare", before, after, "--out", tmp_path / "c")[0] == 2

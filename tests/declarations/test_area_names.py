@@ -8,7 +8,6 @@ from satisfaction.declarations.facts import names_of_areas
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.foundation.shipped import FACTS, shipped, shipped_questionnaires
 from satisfaction.foundation.tables import read_table
-from satisfaction.planning.example import write_example
 
 KINDS = {
     "自治州": "Autonomous Prefecture",
@@ -94,10 +93,3 @@ def test_a_new_wave_takes_english_names_over_and_understands_them(tmp_path):
     areas = read_table(folder / "areas.xlsx")
     counties = areas[areas["level"] == "county"]
     assert list(counties["name_en"]) == ["Liuzhi Special District", "Zheng'an County"]
-
-
-def test_an_example_project_has_english_names(tmp_path):
-    project = write_example(tmp_path / "project")
-    for path in (project.areas, project.survey / "areas.csv"):
-        names = read_table(path)["name_en"]
-        assert (names != "").all()

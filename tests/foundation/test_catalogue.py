@@ -57,7 +57,9 @@ def test_places_are_the_same_in_both_languages(written):
 
 OF_ENGLISH_GRAMMAR = {"are", "is"}
 
-HALF_WIDTH = re.compile("[\u4e00-\u9fff”》）】][:,;?!]")
+HALF_WIDTH = re.compile(
+    r"[\u4e00-\u9fff”》）】][:,;?!]|(?<!\{)\{\w+(?:![rs])?\}'?[:;?!]\s|[\u4e00-\u9fff]\(|\([\u4e00-\u9fff]"
+)
 OF_CODE = (
     "层: 并入的层",
     "水平: 人数",
@@ -66,6 +68,8 @@ OF_CODE = (
     "单位: 名次",
     "(域, ..., 指标)",
     "[最差, 最好]",
+    ".of(指标)",
+    "wave: {wave}",
     "comparability(后期问卷, 前期问卷, 指标)",
     "{word},答案的编码,谁确认的",
 )
@@ -74,7 +78,8 @@ OF_CODE = (
 
 def test_punctuation_after_chinese_is_chinese(written):
     half_width = []
-    for message in written:
+    of_click = catalogue.read(catalogue.CLICK_PO)
+    for message in (*written, *of_click):
         if not message.id:
             continue
         chinese = message.string if isinstance(message.string, str) else message.string[0]
@@ -88,6 +93,8 @@ def test_punctuation_after_chinese_is_chinese(written):
 
 def test_half_width_punctuation_is_seen():
     assert HALF_WIDTH.search("可比: {comparable}")
+    assert HALF_WIDTH.search("{place}: 可比")
+    assert HALF_WIDTH.search("可比(甲)")
     assert not HALF_WIDTH.search("可比：{comparable} a: b")
 
 

@@ -191,9 +191,11 @@ def test_a_file_that_is_not_there_lists_its_neighbours(tmp_path):
         read_bytes(tmp_path / "area.csv")
 
 
-def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
-    with pytest.raises(InputFileError, match="F102"):
+def test_a_folder_for_a_file_lists_the_files_in_it(tmp_path):
+    (tmp_path / "frame.csv").write_text("a\n1\n")
+    with pytest.raises(InputFileError, match="F102") as refused:
         read_bytes(tmp_path)
+    assert "frame.csv" in str(refused.value)
 
 
 def test_capitals_of_a_suffix_do_not_hide_a_file(tmp_path):

@@ -13,10 +13,13 @@ import pytest
 
 from conftest import SmallSurvey
 from satisfaction import export, read_indices, read_survey, run
+from satisfaction.cli import SECTIONS
+from satisfaction.cli.options import USER_FAULT
 from satisfaction.collection.forms import write_forms
 from satisfaction.collection.responses import load_responses
 from satisfaction.comparison.compare import compare
 from satisfaction.fieldwork.daily import write_fieldwork
+from satisfaction.fieldwork.findings import CHECKS
 from satisfaction.fieldwork.standing import stand
 from satisfaction.foundation.errors import InputFileError, SurveyError
 from satisfaction.foundation.files import sha256
@@ -160,6 +163,42 @@ def test_no_workbook_says_anything_in_the_other_language(shelves, wave, tmp_path
     assert found == []
 
 
+# rejected.xlsx is read again by `satisfaction corrections`, under the columns of the files it was read from
+CODES = {"yes", "no", "true", "false", "county", "prefecture", "province", "all", *CHECKS}
+"""What files for programs hold; a workbook for people says it in words."""
+FOR_PROGRAMS = ("data", "列说明", "columns")
+
+
+def cells_for_people(path):
+    """Yield sheet and text of every cell of a workbook that is for people."""
+    for grid in read_grids(path)[0]:
+        if grid.sheet not in FOR_PROGRAMS:
+            for column in grid.columns:
+                for cell in column:
+                    yield grid.sheet, str(cell)
+
+
+@pytest.mark.usefixtures("tables_alone")
+def test_a_workbook_for_people_says_codes_in_words(wave, call):
+    items = set(wave.read().questionnaire.items)
+    for command in ("run", "fieldwork", "stability", "plan"):
+        assert call(command, wave.folder)[0] == 0
+    books = sorted((wave.folder / "out").rglob("*.xlsx"))
+    books = [path for path in books if not path.stem.endswith("-en") and path.stem != "rejected"]
+    assert {path.stem for path in books} >= {"tests", "reliability", "stability", "plan"}
+    found = []
+    for path in books:
+        for sheet, cell in cells_for_people(path):
+            if cell in CODES | items or re.fullmatch("interviewer .*|plan_.*|psus_now", cell):
+                found.append((path.name, sheet, cell))
+    assert found == []
+    english = (wave.folder / "out").rglob("*-en.xlsx")
+    named = [path for path in english if path.stem in ("stability-en", "plan-en")]
+    assert len(named) >= 2
+    for path in named:
+        assert [cell for _, cell in cells_for_people(path) if foreign(cell, "en")] == []
+
+
 COMMANDS = ("check", "run", "report", "fieldwork", "stability", "plan")
 
 
@@ -170,6 +209,44 @@ def test_the_console_says_nothing_in_the_other_language(wave, call, language, co
     _code, out, err = call(command, wave.folder, language=language)
     assert out.strip()
     assert foreign(out + err, language) == []
+
+
+HELD = re.compile(r"--?[a-z-]+|[A-Z_@=]{2,}|\[[^]]*\]|satisfaction [a-z-]+(?: surveys.*)?")
+"""What a command takes, as it is typed, and an example."""
+MISUSES = [
+    ("drw",),
+    ("run",),
+    ("run", "--nope", "wave"),
+    ("run", "--engine"),
+    ("run", "one", "two"),
+    ("draw", "frame.csv", "--persons", "many"),
+    ("draw", "frame.csv", "--persons", "0"),
+    ("draw", "frame.csv", "--method", "guess"),
+    ("draw", "frame.csv"),
+    ("fieldwork", "wave", "--day", "3"),
+]
+
+
+def test_the_help_of_every_command_is_in_one_language(call):
+    commands = [str(one.name) for section in SECTIONS.values() for one in section]
+    for arguments in (["--help"], ["--version"], *([name, "--help"] for name in commands)):
+        _code, chinese, _err = call(*arguments, language="zh")
+        assert CHINESE.search(chinese)
+        assert not re.search("[\u4e00-\u9fff]:", chinese), chinese
+        for line in chinese.splitlines():
+            assert not ENGLISH.search(HELD.sub("", line)), line
+        _code, english, _err = call(*arguments, language="en")
+        assert not CHINESE.search(english), english
+
+
+@pytest.mark.parametrize("arguments", MISUSES, ids=" ".join)
+def test_what_is_said_of_a_command_that_is_not_right_is_in_one_language(call, arguments):
+    code, _out, chinese = call(*arguments, language="zh")
+    assert code == USER_FAULT
+    assert not ENGLISH.search(re.sub("'[^']*'", "", HELD.sub("", chinese)))
+    assert not re.search("[\u4e00-\u9fff' ][:.](?:$|\\s)", chinese, re.MULTILINE), chinese
+    _code, _out, english = call(*arguments, language="en")
+    assert not CHINESE.search(english)
 
 
 @pytest.mark.parametrize(
@@ -229,18 +306,19 @@ def test_the_language_of_the_one_who_runs_changes_no_byte(wave, tmp_path):
     assert [name for name in chinese | english if chinese.get(name) != english.get(name)] == []
 
 
-def test_the_locale_of_a_machine_changes_no_byte(small, tmp_path):
+def test_the_locale_of_a_machine_changes_no_byte(small, published_template):
+    """A process that knows no language but that of a bare machine, beside this one, which speaks Chinese."""
+    environment = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "1"}
+    environment.pop("SATISFACTION_LANG", None)
+    command = [sys.executable, "-m", "satisfaction", "run", str(small.folder)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
     sets = []
-    for locale in ("C", "zh_CN.UTF-8"):
-        environment = {**os.environ, "LANG": locale, "LC_ALL": locale, "PYTHONUTF8": "1"}
-        environment.pop("SATISFACTION_LANG", None)
-        command = [sys.executable, "-m", "satisfaction", "run", str(small.folder)]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        latest = (small.folder / "out" / "latest").resolve()
-        sets.append({path.name: sha256(path) for path in latest.iterdir()})
-    for name in CLOCKED:
-        assert sets[0].pop(name)
-        assert sets[1].pop(name)
+    for folder in (small.folder, published_template / "surveys" / "wave"):
+        latest = (folder / "out" / "latest").resolve()
+        sums = {path.name: sha256(path) for path in latest.iterdir()}
+        for name in CLOCKED:
+            assert sums.pop(name)
+        sets.append(sums)
     assert sets[0] == sets[1]
 
 

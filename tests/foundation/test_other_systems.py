@@ -190,6 +190,7 @@ def test_links_are_exchanged_where_none_takes_the_place_of_another(tmp_path, mon
     assert names_in(tmp_path) == ["latest", "one", "two"]
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_the_revision_is_that_of_the_newest_set_where_latest_is_not_there(small):
     """A program that is ended between two names leaves no `latest` where that is a copy."""
     first = export_dated(run(small.read()))

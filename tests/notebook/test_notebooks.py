@@ -422,6 +422,13 @@ def test_logarithmic_axes_have_plain_numbers():
     assert not [label for label in axes.get_xminorticklabels() if label.get_text()]
 
 
+def test_publish_is_an_order_to_notebook_05_and_no_folder(notebook):
+    """Given to all of a wave's notebooks, it left a folder `publish` with files of 04 that nobody had asked for."""
+    for cell in code(notebook):
+        if "if out" in cell.source:
+            assert re.search(r'out [!=]= "publish"', cell.source), cell.id
+
+
 def test_pictures_are_those_of_the_house(notebook):
     """Whoever draws in a cell has a style of his own."""
     for cell in code(notebook):

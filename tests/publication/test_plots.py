@@ -703,8 +703,8 @@ def test_thresholds_are_sorted_and_in_their_unit(field):
         at = np.vstack([c.get_offsets() for c in axes.collections if isinstance(c, PathCollection)])
         assert len(at) == 13
         assert (np.diff(at[np.argsort(at[:, 1]), 0]) <= 0).all()
-    assert "界限 68 分" in points.get_title(loc="left")
-    assert "界限 68%" in shares.get_title(loc="left")
+    assert "阈值 68 分" in points.get_title(loc="left")
+    assert "阈值 68%" in shares.get_title(loc="left")
 
 
 def test_change_shows_raw_and_shrunk_and_counts_what_is_beyond_error(field):

@@ -527,5 +527,16 @@ def test_a_population_in_tens_of_thousands_is_named(small, name):
     noted = population_notes(small.read(), responses.accepted)
     assert len(noted) == 1
     assert name in noted[0].en
-    assert f"{COUNTIES[0]} (" in noted[0].en
+    assert f"{COUNTIES[0]} × 1 (" in noted[0].en
     assert COUNTIES[1] not in noted[0].en
+
+
+@pytest.mark.parametrize("name", ["county_sex.csv", "frame.csv"])
+def test_one_stratum_that_lost_its_digits_is_named(small, name):
+    responses = load_responses(small.read())
+    table = pd.read_csv(small.folder / name)
+    table.loc[0, "population"] = 4
+    table.to_csv(small.folder / name, index=False)
+    (noted,) = population_notes(small.read(), responses.accepted)
+    assert f"{COUNTIES[0]} × 1 (4 < " in noted.en
+    assert f"{COUNTIES[0]} × 2" not in noted.en

@@ -8,6 +8,7 @@ What the machine around the program does to it: a full disk, a folder it may not
 from __future__ import annotations
 
 import errno
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,6 @@ from typing import NamedTuple
 
 import click
 
-from satisfaction import __version__
 from satisfaction.cli.before import draw, form, init, new, next_sample, plan, schema, simulate
 from satisfaction.cli.options import (
     DAMAGED_SET,
@@ -27,10 +27,13 @@ from satisfaction.cli.options import (
     READER_GONE,
     SURROUNDINGS,
     USER_FAULT,
+    Context,
+    in_language_of_the_moment,
     language_asked,
     language_option,
     reader,
     speak,
+    version_option,
     write_codes,
 )
 from satisfaction.cli.responses import check, corrections, fieldwork
@@ -179,6 +182,12 @@ SECTIONS = {
 class Program(click.Group):
     """The program: its commands in sections, its help in the language of the moment."""
 
+    context_class = Context
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return `--help`, with its own help in the language of the moment."""
+        return in_language_of_the_moment(super().get_help_option(ctx))
+
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the program is for."""
         self.help = str(
@@ -202,12 +211,11 @@ class Program(click.Group):
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="satisfaction")
 def cli() -> None:
     """Resident satisfaction surveys."""
 
 
-cli.params.append(language_option())
+cli.params += [version_option(), language_option()]
 for _commands in SECTIONS.values():
     for _command in _commands:
         cli.add_command(_command)
@@ -245,7 +253,7 @@ def _outcome() -> tuple[int, object]:
     except click.ClickException as fault:
         return USER_FAULT, _(
             "The command is not right: {fault}\nSee: satisfaction --help",
-            fault=fault.format_message(),
+            fault=_said_by_click(fault),
         )
     except Stopped as signal:
         return signal.code, INTERRUPTION
@@ -258,6 +266,14 @@ def _outcome() -> tuple[int, object]:
             return SURROUNDINGS, surroundings
         return OWN_FAULT, _own_fault()
     return 0, ""
+
+
+def _said_by_click(fault: click.ClickException) -> str:
+    """Return what click says of a command; a full stop and a space of its own stand in no catalogue."""
+    said = fault.format_message()
+    if reader() == "zh":
+        said = re.sub(r"\.$", "。", said).replace("。 ", "。")
+    return said
 
 
 def _own_fault() -> SatisfactionError:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from satisfaction import __version__
 from satisfaction.foundation.language import (
     LOCALE,
     NOTHING,
@@ -40,6 +41,21 @@ EXIT_CODES: Mapping[str, Text] = {
 }
 
 
+class Formatter(click.HelpFormatter):
+    """Writes headings with the colon of the reader's language."""
+
+    def write_heading(self, heading: str) -> None:
+        """Write a heading."""
+        titled = _("{heading}:", heading=heading).in_language(reader())
+        self.write(f"{' ' * self.current_indent}{titled}\n")
+
+
+class Context(click.Context):
+    """What click knows of a call; its help is written by `Formatter`."""
+
+    formatter_class = Formatter
+
+
 class Option(click.Option):
     """An option whose help is read in the language of the moment."""
 
@@ -53,6 +69,13 @@ class Option(click.Option):
         return super().get_help_record(ctx)
 
 
+def in_language_of_the_moment(asks_for_help: click.Option | None) -> click.Option | None:
+    """Put the help of `--help` into the reader's language: click keeps the words of its first use."""
+    if asks_for_help is not None:
+        asks_for_help.help = _("Show this message and exit.").in_language(reader())
+    return asks_for_help
+
+
 class Command(click.Command):
     """A command whose help is read in the language of the moment; every one has `--lang`.
 
@@ -63,6 +86,12 @@ class Command(click.Command):
     codes : mapping of str to Text
         Its own exit codes.
     """
+
+    context_class = Context
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return `--help`, with its own help in the language of the moment."""
+        return in_language_of_the_moment(super().get_help_option(ctx))
 
     def __init__(
         self, *args: Any, words: Text, codes: Mapping[str, Text] | None = None, **kwargs: Any
@@ -108,6 +137,24 @@ def language_option() -> click.Option:
         callback=_choose,
         words=_("language of what is shown (default: SATISFACTION_LANG, else that of the system)"),
     )
+
+
+def version_option() -> click.Option:
+    """Return `--version`; click's own is put into words before the language is known."""
+    return Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_tell_version,
+        words=_("Show the version and exit."),
+    )
+
+
+def _tell_version(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value and not ctx.resilient_parsing:
+        tell(_("satisfaction, version {version}", version=__version__))
+        ctx.exit()
 
 
 def _choose(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:

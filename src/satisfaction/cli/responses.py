@@ -211,7 +211,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     from satisfaction.collection.account import (
         account_line,
         coverage_lines,
-        hidden_lines,
+        note_lines,
         unanswered_areas,
         unread_lines,
     )
@@ -242,7 +242,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         tell("  " + "\n  ".join(places), to_stderr=True)
     for line in (
         *unread_lines(responses.not_read),
-        *hidden_lines(responses.log),
+        *note_lines(responses.log),
         *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
         *earlier_notes(survey),
         *filter(None, [population_note(survey)]),

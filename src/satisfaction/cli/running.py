@@ -176,7 +176,7 @@ def _summary(results: Results) -> None:
     from satisfaction.collection.account import (
         account_line,
         coverage_lines,
-        hidden_lines,
+        note_lines,
         unanswered_areas,
         unread_lines,
     )
@@ -198,7 +198,7 @@ def _summary(results: Results) -> None:
     absent = unanswered_areas(survey, results.responses.by_area)
     delivered = (
         *unread_lines(results.responses.not_read),
-        *hidden_lines(results.responses.log),
+        *note_lines(results.responses.log),
         *coverage_lines(survey, absent),
     )
     for line in delivered:

@@ -62,6 +62,7 @@ RULES: dict[str, Usual] = {
     "R220": Usual("recoded", _("name of an area written as its code")),
     "R324": Usual("note", _("the file is not read")),
     "R221": Usual("warn", _("contradicts the answer to another item")),
+    "R222": Usual("note", _("the ends of a scale seem to be exchanged")),
     "R301": Usual("note", _("a usual wording of an answer; read as it")),
     "R302": Usual("note", _("read as wordings.csv of the wave says")),
     "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),
@@ -89,6 +90,9 @@ DIGEST = 12
 ASIDE = ("R215", "R219")  # no answers that a team could correct: the same file again, totals
 ROW = ("file", "sheet", "row")
 HIDDEN_SHEET = "F316"
+HIDDEN_ROWS = "F318"
+EXCHANGED = "R222"
+TOLD = (HIDDEN_SHEET, HIDDEN_ROWS, EXCHANGED)
 REJECTED = _("rejected")
 BLANKED = _("answers blanked")
 
@@ -343,7 +347,7 @@ def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.Data
 
 
 def summary_table(
-    raw: pd.DataFrame, log: pd.DataFrame, deliveries: list[Delivery], columns: pd.DataFrame
+    raw: pd.DataFrame, log: pd.DataFrame, deliveries: list[Delivery], *, columns: pd.DataFrame
 ) -> pd.DataFrame:
     """Return one row a table of respondents: counts, what was not kept, and what is known of the file."""
     table_of_row = [raw["_file"], raw["_sheet"]]
@@ -434,12 +438,19 @@ def unread_lines(not_read: pd.DataFrame) -> list[Text]:
     return lines
 
 
-def hidden_lines(log: pd.DataFrame) -> list[Text]:
-    """Name the sheets that a workbook hides and whose rows count, one a line."""
+def note_lines(log: pd.DataFrame) -> list[Text]:
+    """Say what whoever reads the figures must know of the files, one a line: sheets and rows that a workbook hides and
+    that count, scales whose ends seem to be exchanged.
+    """
     lines = []
-    for sheet in log[log["rule"] == HIDDEN_SHEET].itertuples():
-        place = f"{sheet.file} {sheet.sheet}"
-        lines.append(_("{place}: {note}", place=place, note=Text(sheet.zh, sheet.en)))
+    for note in log[log["rule"].isin(TOLD)].itertuples():
+        words = Text(note.zh, note.en)
+        parts = [note.file, note.sheet, note.value]
+        if note.rule == HIDDEN_ROWS:
+            words = _("{words} × {count}", words=words, count=note.value)
+            parts.pop()
+        place = " ".join(dict.fromkeys(filter(None, parts)))
+        lines.append(_("{place}: {note}", place=place, note=words))
     return lines
 
 

@@ -193,7 +193,7 @@ def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str
                 earlier = str(options.setdefault(column.key, of_option).name)
                 if earlier != name:
                     what = f"'{shown(column.key)}'"
-                    raise _ambiguous(export, what, (earlier, name), ITEMS)
+                    raise _ambiguous(export, what, (earlier, name), kind=ITEMS)
     return options
 
 
@@ -223,7 +223,7 @@ def _check_options(
         by_code.setdefault(answers.code(column.option), []).append(shown(column.key))
     for keys in by_code.values():
         if len(keys) > 1:
-            raise _ambiguous(export, f"'{name}'", keys, OF_COLUMNS)
+            raise _ambiguous(export, f"'{name}'", keys, kind=OF_COLUMNS)
     lacking = sorted(answers.options - by_code.keys())
     if lacking:
         listed = comma_list([answers.named(code) for code in lacking])
@@ -286,7 +286,7 @@ def _by_item(
     for name, column in pairs:
         if (other := owner.setdefault(column.key, name)) != name:
             what = f"'{shown(column.key)}'"
-            raise _ambiguous(export, what, (other, name), ITEMS)
+            raise _ambiguous(export, what, (other, name), kind=ITEMS)
         items.setdefault(name, []).append(column)
     for name, columns in items.items():
         item = questionnaire.items[name]
@@ -296,7 +296,7 @@ def _by_item(
         if len(whole) > 1:
             keys = [shown(column.key) for column in whole]
             hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
-            raise _ambiguous(export, f"'{name}'", keys, OF_COLUMNS, hint)
+            raise _ambiguous(export, f"'{name}'", keys, kind=OF_COLUMNS, hint=hint)
     return items
 
 
@@ -315,6 +315,7 @@ def _ambiguous(
     export: Export,
     what: str,
     both: Sequence[str],
+    *,
     kind: Text,
     hint: Text = APART,
 ) -> ResponsesError:

@@ -33,6 +33,7 @@ from satisfaction.collection.deliveries import (
     respondents,
     titles_by_item,
 )
+from satisfaction.collection.directions import directions, refuse_directions
 from satisfaction.collection.identifiers import (
     hide_paradata,
     hide_personal,
@@ -179,7 +180,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         R101 a column is missing, R102 an unknown area code (where rules.yaml says stop), R103 no rows, R104 no row accepted,
         R105 an action a rule cannot have, R106 a column with two meanings, R107-R110 from the corrections log; R300 more
         unknown answers than rules.yaml allows, R305 options in columns that cannot be read, R306 and R307 from wordings.csv;
-        R320 files not read that may hold responses, R322 and R323 files with the same respondents' numbers, R321 several of
+        R320 files not read that may hold responses, R322 and R323 files with the same respondents' numbers, R327 a scale whose ends seem exchanged, R321 several of
         all these.
 
     Examples
@@ -216,7 +217,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
             problems.append(fault)
 
     refuse(lambda: refuse_unknown_area(survey, answers, raw))
-    refuse(lambda: refuse_repeated_files(answers, raw, text, survey))
+    refuse(lambda: refuse_repeated_files(answers, raw, text, survey=survey))
     refuse(lambda: refuse_unknown(unknown, survey))
     ruled = apply_rules(rules, answers, raw=raw, text=text, questionnaire=questionnaire)
     steps = (plain, coded_areas, filled, worded, ruled)
@@ -226,6 +227,9 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     answers = ruled.table
     del coded  # else what the rules blanked stands in memory twice
     accepted, rejected_answers = _split(answers, raw, log, survey)
+    exchanged = directions(accepted, survey)
+    refuse(lambda: refuse_directions(exchanged, survey))
+    log = account.ordered_log([log, account.log_notes(exchanged)])
     faults = account.correctable(log)
     as_read = raw.loc[faults.index.unique(), list(questionnaire.items)].map(masked)
     areas = answers[questionnaire.roles.area]
@@ -237,7 +241,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         by_interviewer = account.counts_by(raw, log, _without_personal(interviewers))
     of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
     by_area = account.counts_by(raw, log, _without_personal(areas))
-    summary = account.summary_table(raw, log, rows.reading.deliveries, columns)
+    summary = account.summary_table(raw, log, rows.reading.deliveries, columns=columns)
     rejected = account.rejected_table(log)
     to_correct = account.correctable_table(faults)
     not_read = account.unread_table(rows.reading.unread)

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.comparison.cause_words import ROWS, cause_line
 from satisfaction.comparison.wave_files import write_folder
-from satisfaction.foundation.conventions import KEYS
 from satisfaction.foundation.file_sets import read_manifest
 from satisfaction.foundation.files import path_below, recorded, refuse_existing
-from satisfaction.foundation.language import LANGUAGES, Text, _, ngettext
+from satisfaction.foundation.language import LANGUAGES, N_, Text, _, comma_list, ngettext
 from satisfaction.foundation.tables import read_table, unguarded
 from satisfaction.publication.columns import COLUMNS, typed
 from satisfaction.publication.labels import STATUS, label_of, mark_as_text, twelve_digits
@@ -42,7 +42,6 @@ TESTED = {
 """What a row of these tables stands for."""
 TESTED_FIGURES = ("difference", "se", "p", "p_adjusted", "coefficient", "weighted_coefficient")
 CORRECTED = "R216"
-ROWS = ("rows", "accepted", "rejected", "blanked")
 CONVENTIONS = (
     "bottom",
     "side",
@@ -55,9 +54,10 @@ CONVENTIONS = (
     "probabilities",
     "selection",
 )
-NOT_THERE = _("not there")
-ABSENT = NOT_THERE.both
+ABSENT = _("not there").both
 """What the columns `old` and `new` hold where a file is not there."""
+NULL = "null"
+"""How a manifest writes a key that is not declared; one of another program version may not have the key."""
 CAUSES = ["kind", "what", "old", "new"]
 
 
@@ -193,12 +193,20 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _titles(folder: Path) -> dict[str, Text]:
-    """Return what the scores of a set are called, by name; a combined score and its components stand in a file of theirs."""
+    """Return what the scores and areas of a set are called, by name and code.
+
+    A combined score and its components stand in a file of theirs.
+    """
     titles = {}
-    for file, key in (("indices", "measure"), ("combined_scores", "component")):
+    kinds = (
+        ("indices", "measure", "measure"),
+        ("indices", "code", "name"),
+        ("combined_scores", "component", "component"),
+    )
+    for file, key, label in kinds:
         if (folder / f"{file}.csv").is_file():
             for row in _table(folder, file).drop_duplicates(key).to_dict("records"):
-                titles[str(row[key])] = label_of(row, key)
+                titles[str(row[key])] = label_of(row, label)
     return titles
 
 
@@ -239,7 +247,8 @@ def _differing(
     for key in before | after:
         was = before.get(key, "")
         becomes = after.get(key, "")
-        if not same(was, becomes):
+        neither_is_declared = {was, becomes} == {"", NULL}
+        if not neither_is_declared and not same(was, becomes):
             yield kind, key, was, becomes
 
 
@@ -390,11 +399,12 @@ def _changed_tests(old: Path, new: Path, titles: Mapping[str, Text]) -> pd.DataF
 def _tested(row: Mapping[Hashable, Any], keys: tuple[str, ...], titles: Mapping[str, Text]) -> Text:
     """Name what a row of tests or reliability is about: the kind, the measure by its title, what is compared."""
     kind, measure, *compared = (str(row[key]) for key in keys)
+    words = [titles.get(word) or LEVELS.get(word) or Text(word) for word in compared if word]
     return _(
         "{kind}, {measure}: {compared}",
         kind=ASSESSED[kind],
         measure=titles.get(measure, Text(measure)),
-        compared=" ".join(filter(None, compared)),
+        compared=comma_list(words),
     )
 
 
@@ -503,10 +513,29 @@ def _recomputed_lines(found: Verification) -> list[Text]:
     return lines
 
 
+NUMBERED = {
+    "line": N_("line {number}"),
+    "row": N_("row {number}"),
+    "column": N_("column {number}"),
+}
+"""How a place without a name is called, by the word that `Difference` has for it."""
+
+
+def _numbered(place: str) -> Text:
+    """Write "line 3" in the reader's language; any other place as it stands."""
+    word, _space, number = place.partition(" ")
+    if word in NUMBERED and number.isdigit():
+        return _(NUMBERED[word], number=number)
+    return Text(place)
+
+
 def _difference_line(difference: Difference) -> Text:
     """Write a difference in one line."""
     words = [difference.file, difference.place, difference.unit, difference.column]
-    place = " ".join(filter(None, words))
+    places = [_numbered(word) for word in words if word]
+    place = Text(
+        " ".join(word.zh for word in places), " ".join(word.in_language("en") for word in places)
+    )
     return _(
         "  {place}: file {old!r}, recomputed {new!r}",
         place=place,
@@ -530,7 +559,7 @@ def comparison_lines(found: Comparison) -> list[Text]:
     for kind, rows in found.causes.groupby("kind", sort=False):
         lines.append(_("{cause}: {n}", cause=CAUSE_KINDS[str(kind)], n=len(rows)))
         for row in rows.head(MOST).to_dict("records"):
-            lines.append(_cause(row))
+            lines.append(cause_line(row))
         lines += _rest(rows)
     if not found.nothing and not len(found.causes):
         lines.append(NO_CAUSE)
@@ -552,20 +581,6 @@ def comparison_lines(found: Comparison) -> list[Text]:
             lines.append(_test(row))
         lines += _rest(found.tests)
     return lines
-
-
-def _cause(row: Mapping[Hashable, Any]) -> Text:
-    words = {ABSENT: NOT_THERE}
-    what = row["what"]
-    title = KEYS.get(what.split(".")[-1])
-    if row["kind"] == "conventions" and title is not None:
-        what = title
-    return _(
-        "  {what}: {old} → {new}",
-        what=what,
-        old=words.get(row["old"], row["old"]),
-        new=words.get(row["new"], row["new"]),
-    )
 
 
 def _figure(row: Mapping[Hashable, Any]) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,9 @@ class StudiedRanking:
     found : Stability
     """
 
-    results: Results
+    results: Results = field(repr=False)
     score: str
-    parts: Components
+    parts: Components = field(repr=False)
     found: Stability
 
 
@@ -202,10 +202,8 @@ def _tables_of(one: StudiedRanking) -> dict[str, pd.DataFrame]:
     names = one.results.survey.area_names()
     marked = mark(one.results.survey)
     found = one.found
-    name_zh = [names[code].zh for code in found.table["area"]]
-    factor_zh = [FACTOR[factor].zh for factor in found.sources["factor"]]
-    table = found.table.assign(name_zh=name_zh, mark=marked)
-    sources = found.sources.assign(factor_zh=factor_zh, mark=marked)
+    table = labelled(found.table, names, key="area", into="name").assign(mark=marked)
+    sources = labelled(found.sources, FACTOR, key="factor", into="factor").assign(mark=marked)
     tables = {"stability": table, "sources": sources}
     return {title: twelve_digits(one) for title, one in tables.items()}
 

@@ -267,8 +267,8 @@ class Trial:
     Source: Kitagawa (1955), "Components of a difference between two rates", JASA 50, for mix and within.
     """
 
-    official: Results | FileSet
-    trial: Results
+    official: Results | FileSet = field(repr=False)
+    trial: Results = field(repr=False)
     differences: pd.DataFrame = field(repr=False)
     signs: pd.DataFrame = field(repr=False)
     modes: pd.DataFrame = field(repr=False)

@@ -186,6 +186,7 @@ def _change_section(found: WaveChange) -> dict[str, object]:
         "after": survey.declared.wave,
         "unit": figures(survey, found.measure),
         "tested": tested.any(),
+        "bounded": table["rise_low"].notna().any(),
         "places": found.ranks.summary.places,
         "rows": table.to_dict("records"),
     }

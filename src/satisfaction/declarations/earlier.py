@@ -66,6 +66,8 @@ class EarlierSet:
         The same of larger areas (prefectures in the province), which have no list.
     recoded : mapping of str to str
         Codes of today by the codes that the set has; `ranking` and `larger` have those of today.
+    places : int
+        Length of the list that the set declares; 0 where it has no ranking of this name.
     """
 
     declared: EarlierWave
@@ -82,6 +84,7 @@ class EarlierSet:
     ranking: pd.DataFrame | None = field(default=None, repr=False)
     larger: pd.DataFrame | None = field(default=None, repr=False)
     recoded: Mapping[str, str] = field(default_factory=dict, repr=False)
+    places: int = 0
 
     @property
     def words(self) -> Text:
@@ -118,7 +121,7 @@ class EarlierSet:
         """
         prefix = self.prefixes.get(name)
         if prefix is None:
-            return replace(self, measure="", ranking=None, larger=None)
+            return replace(self, measure="", ranking=None, larger=None, places=0)
         path = self.folder / f"{prefix}{RANKING}"
         ranking = read_history(path, wave="")
         record = self.manifest
@@ -147,6 +150,7 @@ class EarlierSet:
             ranking=under_codes_of_today(ranking, codes),
             larger=larger,
             recoded=recoded,
+            places=summary.get("bottom", 0),
             sources=tuple(dict.fromkeys(sources)),
         )
 
@@ -380,16 +384,23 @@ def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
             gone=len(gone),
             new=len(new),
         )
-        differences.append(_("{words}: {areas}", words=words, areas=_named(survey, gone + new)))
+        differences.append(
+            _("{words}: {areas}", words=words, areas=named_with_successors(survey, gone + new))
+        )
     return semicolon_list(differences) if differences else None
 
 
-def _named(survey: Survey, codes: Sequence[str]) -> Text:
-    """Name areas behind their codes, with the successor of those that have one; the first ones of many."""
-    names: Mapping[str, Text] = {}
+def named_with_successors(
+    survey: Survey, codes: Sequence[str], known: Mapping[str, Text] | None = None
+) -> Text:
+    """Name areas behind their codes, with the successor of those that have one; the first ones of many.
+
+    `known`: names of areas that the survey's table does not hold.
+    """
+    names = dict(known or {})
     successors: Mapping[str, str] = {}
     if survey.areas is not None:
-        names = names_of_areas(survey.areas)
+        names |= names_of_areas(survey.areas)
         if "successor" in survey.areas:
             successors = dict(zip(survey.areas["code"], survey.areas["successor"], strict=True))
     areas = []
@@ -454,6 +465,15 @@ def _particular_notes(survey: Survey) -> list[Text]:
                 "{wave}: ranks of former codes count for those of today: {codes}",
                 wave=wave,
                 codes=shortened(codes),
+            )
+            notes.append(note)
+        places = survey.rules.ranking.list_size
+        if published.places not in (0, places):
+            note = _(
+                "{wave}: length of the list {before}, now {now}",
+                wave=wave,
+                before=published.places,
+                now=places,
             )
             notes.append(note)
         different = differences_from(survey, published)

@@ -87,6 +87,10 @@ class ResponseRules(Record):
     unknown_area: Literal["stop", "reject_row"] = "stop"
     outside_scale: Literal["blank_item", "reject_row"] = "blank_item"
     unknown_answers: UnknownAnswers = UnknownAnswers()
+    reversed_scale: Literal["stop", "note"] = Field(
+        default="stop",
+        description=N_("what happens where the ends of a scale seem to be exchanged in a file"),
+    )
     empty: list[str] = ["NA", "N/A", "NaN", "NULL", "-", "—", "——", "/", NO_ANSWER]
     actions: dict[str, Literal["reject_row", "blank_item", "warn"]] = {}
 

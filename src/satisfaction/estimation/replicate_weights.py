@@ -173,7 +173,7 @@ def replicate_weights(
     scale = formed.scale
     _refuse_many(len(respondents) * len(scale))
     unsolved = Unsolved()
-    weights = _replayed(design, everyone, sample, formed, unsolved)
+    weights = _replayed(design, everyone, sample, formed=formed, unsolved=unsolved)
     note = ""
     if unsolved.count:
         if method != "rao-wu":
@@ -262,6 +262,7 @@ def _replayed(
     design: SampleDesign,
     everyone: Tally,
     sample: Sample,
+    *,
     formed: Replicates,
     unsolved: Unsolved,
 ) -> Array:

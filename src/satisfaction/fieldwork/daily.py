@@ -36,6 +36,21 @@ from satisfaction.publication.manifest import plain
 Row = dict[Hashable, Any]
 NOTE = _("A flag is a reason to look, never a verdict; no check deletes or changes a row.")
 ORIGIN = {"_file": "file", "_sheet": "sheet", "_row": "row"}
+NOTES = {
+    "day": _("up to this day"),
+    "interviews": _("interviews looked at"),
+    "note": pgettext("a heading", "note"),
+    "false_discovery": _("share of false flags allowed, of checks that test units"),
+    "respondent_rate": _("share of a clean county's interviews that may be flagged"),
+    "tolerated_rho": _("correlation within interviewers that is tolerated"),
+    "speed": _("too fast: below this share of the median"),
+    "first_hour": _("first hour allowed"),
+    "last_hour": _("last hour allowed"),
+    "match": _("near duplicate: share of equal answers"),
+    "kappa": _("back-check: least kappa"),
+    "progress": _("progress: least share of the interviews due"),
+}
+"""What the notes of the workbook say: the day, and where the checks draw their lines."""
 # levels whose units count once, whatever flags them; a county's own flags are counted one by one
 UNITS = {"interviewers": "interviewer", "cells": "cell", "interviews": "respondent"}
 # levels that have a table of their own; units of the others are listed where flagged
@@ -529,10 +544,23 @@ def _in_words(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     for name, table in tables.items():
         worded = table
         if "level" in table:
-            worded = table.assign(level=[LEVELS.get(level, level) for level in table["level"]])
+            worded = worded.assign(level=[LEVELS.get(level, level) for level in table["level"]])
+        if "check" in table:
+            worded = worded.assign(check=[CHECKS[check].name for check in table["check"]])
+        if "flagged" in table and name in ("counties", "interviewers"):
+            worded = worded.assign(
+                flagged=[_checks_in_words(checks) for checks in table["flagged"]]
+            )
+        if name == "notes":
+            worded = worded.assign(name=[NOTES.get(note, note) for note in table["name"]])
         titles = of_the_planned if "planned" in table else headings
         sheets[str(SHEETS[name])] = in_one_language(worded, titles)
     return sheets
+
+
+def _checks_in_words(checks: str) -> Text:
+    """Name the checks that flag a unit."""
+    return semicolon_list(CHECKS[check].name for check in checks.split("; ") if check)
 
 
 def workbook(standing: Standing) -> dict[str, pd.DataFrame]:

@@ -88,6 +88,7 @@ KEYS = {
     "unknown_answers": pgettext(
         "convention", "a run stops beyond so many answers the questionnaire does not know"
     ),
+    "reversed_scale": pgettext("convention", "scales whose ends seem exchanged"),
     "empty": pgettext("convention", "words read as no answer"),
     "count": pgettext("convention", "number"),
     "share": pgettext("convention", "share of the answers"),

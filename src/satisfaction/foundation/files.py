@@ -152,7 +152,7 @@ def _take_over(lock: Path, held: str) -> None:
         os.rename(lock, aside)
         if _owner(aside) == held:
             remove(aside)
-            tell(
+            say_beside(
                 _(
                     "The lock of a program that was interrupted is released: {name} ({held}).",
                     name=lock.name,
@@ -164,7 +164,7 @@ def _take_over(lock: Path, held: str) -> None:
                 name_finished(aside, lock)
 
 
-def tell(words: str) -> None:
+def say_beside(words: str) -> None:
     """Say something that is no error and no result."""
     print(words, file=sys.stderr)
 
@@ -224,6 +224,8 @@ def read_bytes(path: Path) -> bytes:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a name may hold NUL
         raise _no_file(path) from None
     except OSError as fault:
+        if path.is_dir():
+            raise _folder_for_file(path) from None
         raise InputFileError(
             "F102",
             _("The file cannot be read: {strerror}.", strerror=fault.strerror),
@@ -252,6 +254,17 @@ def _no_file(path: Path) -> InputFileError:
         available=names,
         got=path.name,
         hint=_backslash(path.name) or _("Check the path, or put the file there."),
+    )
+
+
+def _folder_for_file(path: Path) -> InputFileError:
+    """F102 for a folder that stands where a file is wanted."""
+    return InputFileError(
+        "F102",
+        _("This is a folder, and a file is needed."),
+        where=path,
+        available=sorted(beside.name for beside in path.iterdir() if beside.is_file()),
+        hint=_("Give the path of the file itself."),
     )
 
 
@@ -586,9 +599,16 @@ def new_file(target: Path, *, replace: bool = False) -> Iterator[Path]:
     except FileExistsError:
         remove(scratch)
         raise _existing(target) from None
-    except BaseException:
+    except BaseException as fault:
         remove(scratch)
+        _say_where(fault, target)
         raise
+
+
+def _say_where(fault: BaseException, path: Path) -> None:
+    """Name the file in a fault of the system that names none: of a full disk Python says no more than that."""
+    if isinstance(fault, OSError) and fault.filename is None:
+        fault.filename = str(path)
 
 
 @contextmanager
@@ -635,8 +655,9 @@ def _growing(parent: Path) -> Iterator[Path]:
         scratch.mkdir()
         yield scratch
         _to_disk(parent)
-    except BaseException:
+    except BaseException as fault:
         remove(scratch)
+        _say_where(fault, parent)
         raise
 
 

@@ -58,6 +58,9 @@ ERROR_OF_ODS = b'calcext:value-type="error"'
 ERRORS_OF_XLSB = (3, 11)  # the same two kinds
 SEVEN_BITS = 0x80
 PLACE = re.compile(rb"\br=.([A-Z]{1,3})(\d{1,7})\b")
+HIDDEN_ROW = re.compile(
+    rb"""<row\b(?=[^>]*\shidden=["'](?:1|true)["'])[^>]*\sr=["'](\d{1,7})["'][^>]*[^/]>"""
+)
 
 
 class ErrorCell(NamedTuple):
@@ -66,6 +69,13 @@ class ErrorCell(NamedTuple):
     row: int
     column: int
     text: str
+
+
+class SheetMarks(NamedTuple):
+    """What the reader of workbooks does not tell of a sheet: its errors, and the rows that are hidden, from 1."""
+
+    errors: list[ErrorCell]
+    hidden_rows: set[int]
 
 
 def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
@@ -99,8 +109,8 @@ def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
     )
 
 
-def check_sheets(content: bytes, *, where: str) -> dict[str, list[ErrorCell]] | None:
-    """Refuse a workbook (xlsx, xlsm) with a cell far from all others; return its errors by sheet, None where it is none.
+def check_sheets(content: bytes, *, where: str) -> dict[str, SheetMarks] | None:
+    """Refuse a workbook (xlsx, xlsm) with a cell far from all others; return its marks by sheet, None where it is none.
 
     Raises
     ------
@@ -109,16 +119,16 @@ def check_sheets(content: bytes, *, where: str) -> dict[str, list[ErrorCell]] | 
     """
     if not content.startswith(b"PK"):
         return None
-    errors: dict[str, list[ErrorCell]] = {}
+    marks: dict[str, SheetMarks] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         check_archive(archive, where=where)
         names = _sheet_names(archive)
         for info in archive.infolist():
             if info.filename.startswith("xl/worksheets/") and info.filename.endswith(".xml"):
                 sheet = names.get(info.filename, info.filename)
-                errors[sheet] = _check_sheet(archive, info, where=f"{where} {sheet}")
+                marks[sheet] = _check_sheet(archive, info, where=f"{where} {sheet}")
         if any(info.filename == "xl/workbook.xml" for info in archive.infolist()):
-            return errors
+            return marks
     return None
 
 
@@ -159,14 +169,15 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
     )
 
 
-def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> list[ErrorCell]:
-    errors: list[ErrorCell] = []
+def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> SheetMarks:
+    marks = SheetMarks([], set())
     cells = 0
     columns: set[bytes] = set()
     rows: set[int] = set()
     for piece in _pieces(archive, info):
         _refuse_formulas_without_values(piece, where=where)
-        errors += _errors(piece)
+        marks.errors.extend(_errors(piece))
+        marks.hidden_rows.update(map(int, HIDDEN_ROW.findall(piece)))
         places = REFERENCE.findall(piece)
         cells += len(places)
         columns.update({column for column, _row in places})
@@ -177,7 +188,7 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
         corner = f"{numbers[last].decode()}{max(rows)}"
         width = last - min(numbers) + 1
         check_spread(max(rows) - min(rows) + 1, width, cells, where=where, corner=corner)
-    return errors
+    return marks
 
 
 def _column_number(letters: bytes) -> int:
@@ -370,6 +381,8 @@ class Grid:
         Columns of lists or records, whose cells are not read.
     hidden : bool
         Whether the workbook hides the sheet.
+    hidden_rows : int
+        How many of the records the workbook hides: by a filter, or by hand.
     """
 
     path: Path
@@ -381,6 +394,7 @@ class Grid:
     merged: tuple[Range, ...]
     nested: tuple[str, ...] = ()
     hidden: bool = False
+    hidden_rows: int = 0
 
     def record(self, position: int) -> list[str]:
         """Return the cells of one record."""
@@ -514,8 +528,8 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
             ),
         )
     try:
-        errors = check_sheets(content, where=where)
-        if errors is None:
+        marks = check_sheets(content, where=where)
+        if marks is None:
             refuse_unplaced_errors(content, where=where)
             sheets: Iterable[Sheet] = _old_sheets(content)
         else:
@@ -527,9 +541,12 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
                 merged.append((top + 1, left - before, bottom + 1, right - before))
             label = f"{member}/{name}" if member else name
             grid = _grid(path, label, records, merged=tuple(merged))
-            for error in (errors or {}).get(name, ()):
-                _show_error(grid, error, before)
-            grids.append(replace(grid, hidden=hidden))
+            hidden_rows: set[int] = set()
+            if marks and name in marks:
+                hidden_rows = marks[name].hidden_rows.intersection(grid.numbers.tolist())
+                for error in marks[name].errors:
+                    _show_error(grid, error, before)
+            grids.append(replace(grid, hidden=hidden, hidden_rows=len(hidden_rows)))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except (

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 from weakref import ReferenceType, ref
@@ -122,8 +123,8 @@ def refuse_rows(
     wrong: pd.Series,
     error: type[SatisfactionError],
     code: str,
-    text: Text,
     *,
+    text: Text,
     where: Path,
     available: Iterable[object] = (),
     got: str = "",
@@ -292,12 +293,17 @@ def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
 
 @contextmanager
 def new_workbook(path: Path, options: Mapping[str, object] | None = None) -> Iterator[Any]:
-    """Open a workbook to be written, by default in memory; the same content gives the same bytes."""
+    """Open a workbook to be written, by default in memory; the same content gives the same bytes.
+
+    It is packed in memory and written at once: a full disk leaves no archive open behind it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     settings = {"default_date_format": "yyyy-mm-dd", **(options or IN_MEMORY)}
-    with xlsxwriter.Workbook(str(path), settings) as workbook:
+    packed = BytesIO()
+    with xlsxwriter.Workbook(packed, settings) as workbook:
         workbook.set_properties({"created": CREATED})
         yield workbook
+    path.write_bytes(packed.getvalue())
 
 
 def fill_sheet(
@@ -316,11 +322,11 @@ def fill_sheet(
         sheet.write_string(0, column, str(title))
     for row, record in enumerate(table.itertuples(index=False, name=None), start=1):
         for column, value in enumerate(record):
-            _write_cell(sheet, row, column, value, quoted)
+            _write_cell(sheet, row, column, value=value, quoted=quoted)
 
 
 def _write_cell(
-    sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, value: object, quoted: object
+    sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, *, value: object, quoted: object
 ) -> None:
     if isinstance(value, str):
         if value:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +59,7 @@ def person_values(results: Results) -> pd.DataFrame:
     return pd.DataFrame(values)
 
 
-def answer_words(survey: Survey, item: str) -> dict[Any, str]:
+def answer_words(survey: Survey, item: str) -> dict[int, str]:
     """Return the answers of an item in words, by code."""
     return {code: str(answer.text) for code, answer in survey.questionnaire.answers(item).items()}
 

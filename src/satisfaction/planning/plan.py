@@ -19,7 +19,7 @@ from satisfaction.planning import allocation, size
 from satisfaction.planning.allocation import Limit, psus_for_limits
 from satisfaction.planning.size import ListTerms, VarianceModel, plannable, variance_model
 from satisfaction.publication import plots
-from satisfaction.publication.labels import label_of
+from satisfaction.publication.labels import label_of, labelled
 from satisfaction.ranking.rank import require_ranks
 from satisfaction.sampling.variance import Array
 
@@ -112,7 +112,7 @@ class Plan:
         One row a way of dividing the budget: name_zh, name_en, psus, interviews, se_median, se_largest, established,
         excluded (0-1), undecided (areas), false (0-1).
     areas : DataFrame
-        One row an area: area, name_zh, PSUs of the wave, of every wish and of every allocation.
+        One row an area: area, name_zh, name_en, PSUs of the wave, of every wish and of every allocation.
     lines : list of Text
     conventions : mapping
     """
@@ -194,7 +194,7 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     total = budget
     if total is None:
         total = int(model.psus.sum())
-    divided = divisions(results, model, total, terms, least=strata + 1)
+    divided = divisions(results, model, total, terms=terms, least=strata + 1)
     allocations = division_table(model, divided, terms)
     rows = [need.row(per_psu=per_psu) for need in needs.values()]
     table = pd.DataFrame(rows, columns=list(NEEDS))
@@ -218,7 +218,7 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
         needs=table,
         allocations=allocations,
         areas=_by_area(results, model, needs, divided),
-        lines=plan_lines(results, table, allocations, conventions),
+        lines=plan_lines(results, table, allocations, conventions=conventions),
         conventions=conventions,
     )
 
@@ -231,8 +231,8 @@ def _by_area(
 ) -> pd.DataFrame:
     """Return the PSUs of every area: of the wave, of every wish and of every allocation."""
     names = results.survey.area_names()
-    table = pd.DataFrame({"area": list(model.areas)})
-    table["name_zh"] = [names[area].zh for area in model.areas]
+    areas = pd.DataFrame({"area": list(model.areas)})
+    table = labelled(areas, names, key="area", into="name")
     table["psus_now"] = model.psus
     for name, need in needs.items():
         table[f"wish_{name}"] = np.nan if need.psus is None else need.psus
@@ -302,7 +302,7 @@ def _feasible(psus: Array | None) -> Array | None:
 
 
 def divisions(
-    results: Results, model: VarianceModel, total: int, terms: ListTerms, *, least: int
+    results: Results, model: VarianceModel, total: int, *, terms: ListTerms, least: int
 ) -> dict[str, Division]:
     """Return ways of dividing the PSUs over the areas.
 
@@ -362,7 +362,11 @@ def division_table(
 
 
 def plan_lines(
-    results: Results, needs: pd.DataFrame, allocations: pd.DataFrame, conventions: Mapping[str, Any]
+    results: Results,
+    needs: pd.DataFrame,
+    allocations: pd.DataFrame,
+    *,
+    conventions: Mapping[str, Any],
 ) -> list[Text]:
     """Say what the plan found."""
     lines = [results.survey.declared.title.text]

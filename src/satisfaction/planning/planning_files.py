@@ -34,8 +34,8 @@ from satisfaction.foundation.tables import (
 from satisfaction.pipeline import Results
 from satisfaction.planning.draw import Draw
 from satisfaction.planning.plan import Plan
-from satisfaction.publication.headings import in_one_language
-from satisfaction.publication.labels import mark, mark_as_text, twelve_digits
+from satisfaction.publication.headings import HEADINGS, in_one_language
+from satisfaction.publication.labels import label_of, mark, mark_as_text, twelve_digits
 from satisfaction.publication.manifest import plain
 from satisfaction.sampling.design import level_tuples
 
@@ -149,14 +149,16 @@ def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
     numbers = _whole_numbers(path, table, "take", least=0)
     twice = table.duplicated(list(strata), keep=False)
     repeated = _("A stratum stands in more than one row.")
-    refuse_rows(twice, DesignError, "D444", repeated, where=path)
+    refuse_rows(twice, DesignError, "D444", text=repeated, where=path)
     return dict(zip(level_tuples(table, strata), numbers.tolist(), strict=True))
 
 
 def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
     not_there = N_("The table has no column '{name}'.")
     hint = _("Add the column, or correct its name.")
-    require_names(wanted, table, DesignError, "D442", not_there, where=f"{path} row 1", hint=hint)
+    require_names(
+        wanted, table, DesignError, code="D442", text=not_there, where=f"{path} row 1", hint=hint
+    )
 
 
 def _whole_numbers(path: Path, table: pd.DataFrame, column: str, *, least: int) -> pd.Series:
@@ -177,7 +179,7 @@ def _numbers(
             column=column,
             first=table.loc[wrong, column].iloc[0],
         )
-        refuse_rows(wrong, DesignError, "D443", problem, where=path)
+        refuse_rows(wrong, DesignError, "D443", text=problem, where=path)
     return numbers.astype(float)
 
 
@@ -257,8 +259,10 @@ def write_plan(results: Results, plan: Plan) -> Path:
         for language in languages:
             with use(language):
                 notes = pd.DataFrame({str(_("note")): [str(line) for line in plan.lines]})
+                titles = HEADINGS | _headings_of_areas(plan)
                 sheets = {
-                    str(SHEETS[name]): in_one_language(table) for name, table in marked.items()
+                    str(SHEETS[name]): in_one_language(table, titles)
+                    for name, table in marked.items()
                 }
                 sheets[str(SHEETS["notes"])] = notes
             workbook = scratch / page_name("plan.xlsx", language, languages)
@@ -269,6 +273,18 @@ def write_plan(results: Results, plan: Plan) -> Path:
         record = {"mark": simulated, "notes": notes_of_both, **plan.conventions}
         write_json(plain(record), scratch / "plan.json")
     return dated.target
+
+
+def _headings_of_areas(plan: Plan) -> dict[str, Text]:
+    """Return what the columns of numbers of PSUs by area are called: by the wish, by the way of dividing."""
+    headings = {"psus_now": _("PSUs of the wave before")}
+    wishes = [name for name in plan.areas if name.startswith("wish_")]
+    ways = [name for name in plan.areas if name.startswith("plan_")]
+    for name, row in zip(wishes, _records(plan.needs), strict=True):
+        headings[name] = _("PSUs: {purpose}", purpose=label_of(row, "wish"))
+    for name, row in zip(ways, _records(plan.allocations), strict=True):
+        headings[name] = _("PSUs: {purpose}", purpose=label_of(row, "name"))
+    return headings
 
 
 def plan_page(results: Results, plan: Plan, language: Language) -> str:

@@ -28,8 +28,8 @@ from satisfaction.foundation.files import (
     new_folder,
     point_latest,
     read_json,
+    say_beside,
     sha256,
-    tell,
 )
 from satisfaction.foundation.language import _, comma_list, use
 from satisfaction.foundation.pages import page_name
@@ -234,11 +234,12 @@ def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
     """Write tests.csv and reliability.csv, each also as a workbook (one a language); returns the tables."""
     tables = assessment_tables(results)
     survey = results.survey
-    areas = area_labels(survey)
+    items = {name: item.text for name, item in survey.questionnaire.items.items()}
+    names = items | area_labels(survey)
     rates = survey.questionnaire.rates
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
-        write = partial(write_assessment_workbook, table, areas=areas, rates=rates)
+        write = partial(write_assessment_workbook, table, names=names, rates=rates)
         _write_each(survey, folder / f"{name}.xlsx", write)
     return tables
 
@@ -421,7 +422,7 @@ def _next_revision(results: Results, latest: Path) -> int:
             with suppress(SatisfactionError):
                 known.append(revision_of(path.parent))
         revision = _("revision of this run: {revision}", revision=max(known) + 1)
-        tell(f"{fault}\n  {revision}")
+        say_beside(f"{fault}\n  {revision}")
         return max(known) + 1
 
 

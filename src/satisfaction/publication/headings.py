@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.language import LANGUAGES, Text, _, current, pgettext
@@ -178,7 +179,7 @@ def in_one_language(table: pd.DataFrame, headings: Mapping[str, Text] = HEADINGS
         return table
     chosen = chosen_columns(table)
     narrow = table[list(chosen.values())].copy()
-    for name in narrow.select_dtypes(["object", "string"]):
+    for name in narrow.select_dtypes(["object", "string", "bool"]):
         narrow[name] = narrow[name].map(_spoken)
     return narrow.set_axis([_heading(name, headings) for name in chosen], axis="columns")
 
@@ -212,6 +213,8 @@ def _spoken(cell: Any) -> Any:
         return str(cell)
     if isinstance(cell, str):
         return str(mark_as_text(cell))
+    if isinstance(cell, bool | np.bool_):
+        return str(_("yes") if cell else _("no"))
     return cell
 
 

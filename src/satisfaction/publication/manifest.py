@@ -336,7 +336,7 @@ def datapackage(
     composed = set(survey.composed)
     described = []
     for name in tables:
-        described.append(_resource(name, tables, folder, patterns, composed))
+        described.append(_resource(name, tables, folder, patterns=patterns, composed=composed))
     in_chinese = []
     for resource in described:
         if resource["name"] == "indices" or resource["name"].split("-")[-1] == "ranking":
@@ -358,6 +358,7 @@ def _resource(
     name: str,
     tables: dict[str, pd.DataFrame],
     folder: Path,
+    *,
     patterns: dict[str, str],
     composed: set[str],
 ) -> dict[str, Any]:

@@ -20,6 +20,7 @@ LEVELS = {
     "county": _("county level"),
     "prefecture": _("prefecture level"),
     "province": _("province level"),
+    "all": _("all"),
 }
 LISTED = {
     "yes": _("on the list"),
@@ -45,6 +46,8 @@ ASSESSED = {
     "interviewers": _("all interviewers"),
     "interviewer": _("without this interviewer"),
 }
+INTERVIEWER = "interviewer "
+"""How the item of a row about one interviewer begins; the number follows."""
 RANK_NOTE = _("A rank is never quoted without its set and status.")
 
 
@@ -66,7 +69,7 @@ def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
     lines = _about(table, _("every figure of every level"))
     lines.append(str(_("Rates in percent, the rest in points 0-100.")))
     for_people = _sheet_for_people(lines, columns)
-    write_office_workbook(path, table, for_people, _explained(table))
+    write_office_workbook(path, table, for_people, further=_explained(table))
 
 
 def write_ranking_workbook(
@@ -84,7 +87,7 @@ def write_ranking_workbook(
     lines = [*_about(table, ranked_by), *rank_note(table)]
     further_sheets = _explained(table)
     further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=further_sheets)
 
 
 def rank_note(table: pd.DataFrame) -> list[str]:
@@ -128,15 +131,15 @@ def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
         columns.append(_in_words(table, what, heading, width=16))
     columns.append(_column(table, "importance", "points", width=10))
     lines = _about(table, _("strong and weak topics of every area"))
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=_explained(table))
 
 
 def write_assessment_workbook(
-    table: pd.DataFrame, path: Path, *, areas: Mapping[str, Text], rates: Collection[str]
+    table: pd.DataFrame, path: Path, *, names: Mapping[str, Text], rates: Collection[str]
 ) -> None:
     """Write tests or reliability: a sheet for programs, one for people, the dictionary, in the current language.
 
-    `areas`: what areas are called, by code; `rates`: the measures that are shares.
+    `names`: what areas are called, by code, and items, by name; `rates`: the measures that are shares.
     """
     kind = "test" if "test" in table else "part"
     shares = _percent_or_points(table["measure"].isin(list(rates)))
@@ -147,7 +150,7 @@ def write_assessment_workbook(
     ]
     for name in ("item", "variable", "first", "second"):
         if name in table:
-            called = [str(areas.get(value, value)) for value in table[name]]
+            called = [_called(value, names) for value in table[name]]
             columns.append(_under_title(name, called, width=16))
     for name in ("difference", "se"):
         if name in table:
@@ -162,7 +165,16 @@ def write_assessment_workbook(
         words = [str(as_text(value)) for value in table[name]]
         columns.append(_under_title(name, words, width=36))
     lines = _about(table, _("Tests and reliability"))
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=_explained(table))
+
+
+def _called(value: str, names: Mapping[str, Text]) -> str:
+    """Say what a test is about as its reader knows it: an area, an item, a level, an interviewer."""
+    if value in names:
+        return str(names[value])
+    if value.startswith(INTERVIEWER):
+        return str(_("interviewer {number}", number=value.removeprefix(INTERVIEWER)))
+    return str(LEVELS.get(value, value))
 
 
 def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
@@ -202,7 +214,9 @@ def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
         further[str(_("sensitivity"))] = in_one_language(tables.sensitivity)
     names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
     further[str(_("dictionary"))] = dictionary_table(names)
-    write_office_workbook(path, data, ShownSheet(str(_("for people")), lines, columns), further)
+    write_office_workbook(
+        path, data, ShownSheet(str(_("for people")), lines, columns), further=further
+    )
 
 
 def _percent_or_points(is_share: pd.Series) -> list[Shown]:

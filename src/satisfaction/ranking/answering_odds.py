@@ -223,7 +223,9 @@ def answering_odds(
     weights = np.ones(len(known)) if weight is None else known[weight].to_numpy(float)
     happy = (known[satisfied].to_numpy(float, na_value=np.nan) == 1).astype(int)
     values = known[score].to_numpy(float, na_value=np.nan)
-    sums = sums_by_area(area, happy, weights, values[:, None], np.ones(1), areas=len(units))
+    sums = sums_by_area(
+        area, happy, weights, values=values[:, None], coefficients=np.ones(1), areas=len(units)
+    )
     if residents is not None:
         population = np.array([float(residents[unit]) for unit in units])
         fraction = np.clip(np.bincount(area, minlength=len(units)) / population, 0.0, 1.0)
@@ -250,9 +252,9 @@ def sums_by_area(
     area: Ints,
     satisfied: Ints,
     weight: Floats,
+    *,
     values: Floats,
     coefficients: Floats,
-    *,
     areas: int,
 ) -> AnsweredSums:
     """Sum the answers of n people by area and group.

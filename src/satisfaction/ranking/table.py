@@ -454,7 +454,7 @@ def _brief(figure: float | None) -> str:
 
 
 def point_summary(
-    units: Units, table: pd.DataFrame, pairs: Pairs, options: RankOptions
+    units: Units, table: pd.DataFrame, pairs: Pairs, *, options: RankOptions
 ) -> RankingSummary:
     """State what holds without any error: who is ranked, the list by the estimates, the options; no
     notes yet.
@@ -497,8 +497,8 @@ def summarise(
     units: Units,
     table: pd.DataFrame,
     pairs: Pairs,
-    options: RankOptions,
     *,
+    options: RankOptions,
     marginal: RankSets,
     simultaneous: RankSets,
     model: Posterior,

@@ -270,7 +270,7 @@ def _target_scale(matrix: Sparse, size: Array, targets: Array) -> Array:
     return np.where(targets != 0, np.abs(targets), instead)
 
 
-def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds) -> list[Bounds]:
+def feasible_bounds(matrix: Sparse, size: Array, targets: Array, *, bounds: Bounds) -> list[Bounds]:
     """Return bounds that just allow weights meeting the margins, two linear programmes over the factors.
 
     They keep one of the bounds given and move the other as little as possible; where neither will do, the smallest

@@ -200,23 +200,24 @@ def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
 
 
 def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
-    """Name the areas with fewer people in a table of the population than respondents: figures in tens of thousands, mostly."""
-    area = survey.questionnaire.roles.area
-    respondents_of = respondents[area].value_counts().sort_index()
+    """Name the cells of a table of the population with fewer people than respondents: figures in tens of thousands, mostly,
+    or a digit that was lost.
+    """
     declared = survey.declared
     tables = [(margin.file, survey.margins[name]) for name, margin in declared.margins.items()]
     if declared.frame is not None and survey.frame is not None:
         tables.append((declared.frame.file, survey.frame))
     notes = []
     for file, table in tables:
-        if area not in table:
-            continue
-        people_of = pd.to_numeric(table["population"]).groupby(table[area]).sum()
+        keys = [name for name in table if name in survey.questionnaire.items]
+        respondents_of = respondents[keys].astype(str).groupby(keys).size()
+        people = pd.to_numeric(table["population"])
+        people_of = people.groupby([table[key].astype(str) for key in keys]).sum()
         too_few = []
-        for code, respondents_there in respondents_of.items():
-            people = people_of.get(code, np.inf)
-            if people < respondents_there:
-                too_few.append(f"{code} ({people:g} < {respondents_there})")
+        for cell, respondents_there in respondents_of.items():
+            if people_of.get(cell, np.inf) < respondents_there:
+                name = " × ".join(cell if isinstance(cell, tuple) else (cell,))
+                too_few.append(f"{name} ({people_of[cell]:g} < {respondents_there})")
         if too_few:
             note = _(
                 "{file} has fewer people than there are respondents: {areas}. It wants persons, "

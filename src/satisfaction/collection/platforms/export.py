@@ -59,6 +59,7 @@ NOTES = {
     "F215": _("a column of lists or records; not read"),
     "F315": _("cells merged below one another; each has been given their value"),
     "F316": _("the sheet is hidden in the workbook; its rows are read"),
+    "F318": _("rows that the workbook hides, by a filter or by hand; they are read"),
     "F317": _("every number of the column ends in .0; read as whole numbers"),
 }
 

@@ -507,7 +507,7 @@ def rank_or_not(row: Any) -> str:
     return rank_with_set(row)
 
 
-def draw_points(axes: Axes, values: pd.Series, words: Any, looks: Mapping[str, Look]) -> None:
+def draw_points(axes: Axes, values: pd.Series, words: Any, *, looks: Mapping[str, Look]) -> None:
     """Draw one marker a row, looking as its word (status, verdict) does."""
     for word, part in values.groupby(words, sort=False):
         look = looks[str(word)]

@@ -47,7 +47,7 @@ SHOWS = {
     True: Look(_("a difference shows"), BAD, "s"),
     False: Look(_("no difference shows"), NEUTRAL, "o"),
 }
-NAME_COLUMNS = 46
+NAME_COLUMNS = 40
 STEPS = (INK, ACCENT, "#c58b5a", NEUTRAL)
 MARKERS = ("o", "D", "^", "s")
 
@@ -171,8 +171,13 @@ def steps_plot(
     at_row = {name: row for row, name in enumerate(rows)}
     for place, step in enumerate(steps):
         of_step = effects[effects["step"] == step]
-        style = {"color": STEPS[place % len(STEPS)], "marker": MARKERS[place % len(MARKERS)]}
-        axes.scatter(of_step["difference / se"], of_step["measure"].map(at_row), **style, **POINT)
+        axes.scatter(
+            of_step["difference / se"],
+            of_step["measure"].map(at_row),
+            color=STEPS[place % len(STEPS)],
+            marker=MARKERS[place % len(MARKERS)],
+            **POINT,
+        )
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     for side in (-1, 1):
         axes.axvline(side, **LIMIT)
@@ -219,7 +224,7 @@ def intervals_plot(
         axes.scatter(rows[center], rows.index, color=ACCENT, **POINT)
     else:
         looks = {str(word): look for word, look in SHOWS.items()}
-        draw_points(axes, rows[center], np.asarray(shows).astype(str), looks)
+        draw_points(axes, rows[center], np.asarray(shows).astype(str), looks=looks)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     label_rows(axes, written)
     axes.set_xlabel(str(unit))
