@@ -251,6 +251,17 @@ def published_template(small_template, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def afresh_in_this_process(monkeypatch):
+    """`publish` computes the declared run anew without a process of its own, for tests that look at what it publishes."""
+    from satisfaction.publication import publish
+
+    def run_here(survey: Path, folder: Path) -> None:
+        publish.write_declared(str(survey.resolve()), str(folder))
+
+    monkeypatch.setattr(publish, "_run_afresh", run_here)
+
+
+@pytest.fixture
 def published(published_template, tmp_path) -> SmallSurvey:
     """A copy of the small survey and of its set, which the test may change."""
     root = tmp_path / "small"
