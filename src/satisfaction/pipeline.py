@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -63,6 +64,8 @@ PARTS = (
     "declared_first",
     "wave_before",
 )
+FIGURES = "figures"
+"""Beside the parts that `run` computed: what `figures_digest` says of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +136,8 @@ class Results:
     awaited : dict of Text
         Rankings that could not be made yet by name, and what they wait for.
     computed : dict of str to object
-        The parts as `run` computed them, by name; a part put in their place makes a trial.
+        The parts as `run` computed them, by name, and a digest of their figures; a part put in their place makes a trial, and
+        so do figures that were changed in place.
 
     Examples
     --------
@@ -308,7 +312,19 @@ def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Resu
 
 def _as_computed(results: Results) -> Results:
     """Let results know their parts, so that a part put in another's place is noticed."""
-    return replace(results, computed={name: getattr(results, name) for name in PARTS})
+    computed = {name: getattr(results, name) for name in PARTS}
+    return replace(results, computed=computed | {FIGURES: figures_digest(results)})
+
+
+def figures_digest(results: Results) -> str:
+    """Return a digest of the estimates, their covariances and the ranks, so that figures changed in place are noticed."""
+    digest = hashlib.sha256()
+    for estimates in results.estimates.values():
+        digest.update(estimates.table.to_csv().encode())
+        digest.update(estimates.cov.tobytes())
+    for ranked in results.all_rankings:
+        digest.update(ranked.ranking.table.to_csv().encode())
+    return digest.hexdigest()
 
 
 def reweighted(
@@ -380,11 +396,11 @@ def _from_sample(
     design = weigh(survey, sample.design)
     tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    scored = _scored(survey, design, counted, variance, tell)
+    scored = _scored(survey, design, counted, variance=variance, tell=tell)
     survey = scored.survey
     estimates = scored.estimates
     combined = scored.combined
-    all_rankings = rank_scores(survey, estimates, combined, scored.awaited)
+    all_rankings = rank_scores(survey, estimates, combined, awaited=scored.awaited)
     ranking = all_rankings[0].ranking
     return Results(
         survey=survey,
@@ -395,7 +411,9 @@ def _from_sample(
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=sample.base_step,
-        selection_study=study_selection(survey, design, estimates, ranking, reference),
+        selection_study=study_selection(
+            survey, design, estimates, ranking=ranking, reference=reference
+        ),
         combined=combined,
         wave_before=wave_before(survey),
         awaited=scored.awaited,
@@ -461,7 +479,7 @@ def rank_design(
     variance : str
         Of the estimates.
     """
-    scored = _scored(survey, design, counted, variance, tell)
+    scored = _scored(survey, design, counted, variance=variance, tell=tell)
     ranking = rank_areas(scored.survey, scored.estimates)
     return Ranked(scored.survey, design, scored.estimates, ranking, scored.combined, scored.awaited)
 
@@ -480,6 +498,7 @@ def _scored(
     survey: Survey,
     design: SampleDesign,
     counted: Tally,
+    *,
     variance: Variance,
     tell: Callable[[Text], object],
 ) -> _Scored:
@@ -628,6 +647,7 @@ def rank_scores(
     survey: Survey,
     estimates: dict[str, Estimates],
     combined: CombinedScores | None,
+    *,
     awaited: Mapping[str, Text],
 ) -> tuple[ScoreRanking, ...]:
     """Rank the areas by every score that rules.yaml declares; the first ranking says which other ones are awaited."""
@@ -637,9 +657,9 @@ def rank_scores(
         for name in awaited
     ]
     first, *others = survey.all_rankings
-    all_rankings = [rank_score(survey, first, estimates, combined, notes=waiting)]
+    all_rankings = [rank_score(survey, first, estimates, combined=combined, notes=waiting)]
     for other in others:
-        all_rankings.append(rank_score(survey, other, estimates, combined))
+        all_rankings.append(rank_score(survey, other, estimates, combined=combined))
     return tuple(all_rankings)
 
 
@@ -647,8 +667,8 @@ def rank_score(
     survey: Survey,
     by: RankedBy,
     estimates: dict[str, Estimates],
-    combined: CombinedScores | None,
     *,
+    combined: CombinedScores | None,
     notes: Sequence[Text] = (),
 ) -> ScoreRanking:
     """Rank the areas by one score.
@@ -657,7 +677,7 @@ def rank_score(
     """
     survey = survey.ranked_by(by)
     ranking = rank_areas(survey, estimates)
-    names = survey.area_names()
+    names = survey.area_names() | _name_of_tie_break(survey)
     of_ranking = [with_names(note, ranking.summary, names) for note in ranking.summary.notes]
     accompanying = [*of_ranking, *notes]
     if combined is not None and survey.ranked in survey.composed:
@@ -667,10 +687,23 @@ def rank_score(
     return ScoreRanking(by, ranking, survey, estimates)
 
 
+def _name_of_tie_break(survey: Survey) -> dict[str, Text]:
+    """Return what the score that breaks ties is called, by its name; nothing where none does."""
+    breaking = survey.rules.ranking.tie_break
+    if breaking is None:
+        return {}
+    questionnaire = survey.questionnaire
+    titles = dict(survey.composed)
+    for group in (questionnaire.items, questionnaire.indices, questionnaire.rates):
+        if breaking in group:
+            titles[breaking] = group[breaking].text
+    return {breaking: titles[breaking]} if breaking in titles else {}
+
+
 def ranked_further(results: Results, survey: Survey) -> Results:
     """Rank a wave as another survey of it says: by another score, under other rules."""
     first = survey.all_rankings[0]
-    ranking = rank_score(survey, first, results.estimates, results.combined)
+    ranking = rank_score(survey, first, results.estimates, combined=results.combined)
     return replace(results, survey=survey, all_rankings=(ranking,), selection_study=None)
 
 

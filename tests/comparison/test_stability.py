@@ -184,7 +184,9 @@ def test_draws_rest_on_the_error_that_ranks_rest_on(results):
     for k, name in enumerate(parts.names):
         scale = 1 if name == "topic_index" else 100
         se = (
-            floored(few.survey, few.estimates, "county", name).estimates.table["se"].to_numpy()
+            floored(few.survey, few.estimates, "county", measure=name)
+            .estimates.table["se"]
+            .to_numpy()
             * scale
         )
         assert parts.errors[:, :, k].std(axis=0) == pytest.approx(se, rel=0.06)

@@ -440,7 +440,9 @@ def test_what_is_lent_to_two_measures_goes_together_as_they_do_in_all_areas_toge
     )
     added = []
     for measure, weight in (("topic_index", 0.5), ("awareness", 30)):
-        lent = floored(results.survey, results.estimates, "county", measure).estimates.cov[0, 0]
+        lent = floored(results.survey, results.estimates, "county", measure=measure).estimates.cov[
+            0, 0
+        ]
         added.append(weight * np.sqrt(lent - counties.of(measure).cov[0, 0]))
     at = [
         int(np.flatnonzero(whole.table["measure"] == name)[0])

@@ -753,7 +753,9 @@ def test_the_same_draws_drive_the_index_and_the_rate_that_decides(wave, tmp_path
     (tmp_path / "lost.csv").write_text("code,item,points,reason\n", encoding="utf-8")
     draws = 40_000
     inputs = read_combined_inputs(tmp_path / "combined.yaml")
-    scores = combined_scores(results.survey, inputs, results.estimates, Drawing(draws)).ranked
+    scores = combined_scores(
+        results.survey, inputs, results.estimates, drawing=Drawing(draws)
+    ).ranked
     index = scores.parts[0].drawn.errors
     passed = scores.parts[2].drawn.scores > 75
     rate = scores.parts[2].assessed.measures["satisfaction"]
@@ -786,7 +788,7 @@ def test_the_fewest_and_the_most_points_enclose_those_of_99_in_100_draws(wave, f
     (errors,) = draw_errors([tree.measures], draws, np.random.default_rng(13))
     known = drawn_measures(tree.measures, errors, 0.01)
     points = draw_tree(tree, known.values, np.zeros((draws, 4)))
-    joint = joint_tree(tree, known, draws, np.random.default_rng(14), seed=14)
+    joint = joint_tree(tree, known, draws, rng=np.random.default_rng(14), seed=14)
     held = ((points >= joint.low - 1e-9) & (points <= joint.high + 1e-9)).all(axis=1)
     assert held.mean() >= 0.99 - 1e-3
     assert len(np.unique(points[:, 0].round(6))) > 2
@@ -839,8 +841,9 @@ def test_rises_since_published_ranks_and_thresholds_are_tested_by_the_draws(rank
 
 def test_a_drawn_score_is_not_carried_from_wave_to_wave_by_a_standard_error(ranked):
     estimates = ranked.further["combined"].estimates[ranked.area].of("combined")
-    with pytest.raises(SatisfactionError, match="K370"):
-        rank_change(estimates, estimates, comparable=True)
+    moved = rank_change(estimates, estimates, comparable=True, places=1)
+    assert moved.table[["se", "p", "probability_rise"]].isna().all(axis=None)
+    assert moved.table["rise_low"].notna().all()
     ranking = ranked.further["combined"].ranking
     with pytest.raises(SatisfactionError, match="K370"):
         ranking.target("rise", 1, since=ranking, comparable=True)
@@ -934,6 +937,27 @@ def test_pages_stand_in_one_language_and_say_what_the_errors_leave_out(written):
         assert "cannot be decided" in english
         assert "不能确定" in chinese or "不能判定" in chinese
         assert "cannot be decided" not in chinese
+
+
+def test_the_page_of_a_county_begins_with_what_it_got_and_counts_its_ledger(written):
+    """A county had to count its ledger, and to find its lost points among a hundred items without any."""
+    text = {"dtype": {"code": str}, "keep_default_na": False}
+    ledger = pd.read_csv(written / "system_ledger.csv", **text)
+    scores = pd.read_csv(written / "system_scores.csv", **text).set_index("code")
+    sums = pd.read_csv(written / "system_sums.csv", **text)
+    for code in COUNTIES:
+        page = (written / f"{code}-en.html").read_text(encoding="utf-8")
+        of_area = scores.loc[code]
+        assert f"{of_area['got']:.2f} / {of_area['points']:.2f}" in page
+        states = ledger.loc[ledger["code"] == code, "state"].value_counts()
+        for state, words in (("open", "still open"), ("mended", "mended"), ("back", "came back")):
+            if state in states.index:
+                assert f"{words} {states[state]}" in page
+        items = sums[(sums["code"] == code) & (sums["level"] == 2)]
+        whole = items[~(items["lost"].astype(float) > 0)]
+        assert f"{len(whole)} other items lost no points." in page
+        losing = items[items["lost"].astype(float) > 0]
+        assert page.count("· · ") == len(losing)
 
 
 def test_the_command_writes_the_set_and_says_what_was_assessed(small, call):

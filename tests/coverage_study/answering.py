@@ -88,7 +88,7 @@ def by_odds(people: pd.DataFrame, county: County, odds: float) -> dict[str, floa
     scores = {}
     for position, measure in enumerate(MEASURES):
         only = np.eye(len(MEASURES))[position]
-        sums = sums_by_area(one_area, group, weight, values, only, areas=1)
+        sums = sums_by_area(one_area, group, weight, values=values, coefficients=only, areas=1)
         sums = replace(sums, fraction=np.array([len(people) / RESIDENTS]))
         scores[measure] = float(sums.score(odds)[0])
     return scores

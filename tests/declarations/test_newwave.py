@@ -397,6 +397,39 @@ def test_like_says_first_what_it_took_over_and_what_not(rich, call):
     assert "lost.csv" in left
 
 
+def test_like_takes_files_of_folders_along_and_finds_shared_ones(rich, call):
+    """A tree or a table in a folder below the wave's was named in the new wave and not there."""
+    tables = rich.folder / "tables"
+    tables.mkdir()
+    (rich.folder / "history.csv").rename(tables / "history.csv")
+    shared = rich.root / "shared"
+    shared.mkdir()
+    (rich.folder / "tree.yaml").rename(shared / "tree.yaml")
+    rich.edit("rules.yaml", "file: history.csv", "file: tables/history.csv")
+    rich.edit("combined.yaml", "assessment: tree.yaml", "assessment: ../../shared/tree.yaml")
+    target = rich.root / "surveys" / "deeper" / "again"
+    target.parent.mkdir()
+    _, out, _ = call("new", target, "--like", rich.folder, "--lang", "en")
+    copied = target / "tables" / "history.csv"
+    assert copied.read_bytes() == (tables / "history.csv").read_bytes()
+    text = (target / "combined.yaml").read_text(encoding="utf-8")
+    assert "assessment: ../../../shared/tree.yaml" in text
+    assert "tables" not in out.split("Not taken over:")[1].split("written:")[0]
+
+
+def test_like_says_what_stands_as_it_was_decided_for_the_wave_before(rich, call):
+    rich.edit(
+        "combined.yaml",
+        "components:",
+        "comparable_with: [{wave: 2025T4, source: 文件六}]\ncomponents:",
+    )
+    _, out, _ = call("new", rich.root / "surveys" / "again", "--like", rich.folder, "--lang", "en")
+    looked_at = out.split("to be looked at:")[1].split("Not taken over:")[0]
+    assert "rules.yaml targets" in looked_at
+    assert "rules.yaml history.gaps" not in looked_at  # declared as none
+    assert "combined.yaml comparable_with" in looked_at
+
+
 def test_ranks_of_the_whole_field_are_not_asked_of_some_areas(rich, call):
     folder = rich.root / "surveys" / "fewer"
     code, out, _ = call(

@@ -61,7 +61,9 @@ class Case:
     def estimate(self, outcome: str, reference: Reference, method: str, fitted=None):
         value = self.rows[[outcome]].to_numpy(float)
         valid = np.ones_like(value, dtype=bool)
-        return model_estimates(value, valid, self.x, reference, method=method, fitted=fitted)
+        return model_estimates(
+            value, valid, self.x, reference=reference, method=method, fitted=fitted
+        )
 
 
 @pytest.fixture(
@@ -186,7 +188,7 @@ def test_a_probability_sample_as_reference_by_the_call_for_tables(categories):
     value = people[["y1", "y2"]].to_numpy(float)
     for method, rows in found.groupby("model"):
         expected = model_estimates(
-            value, np.ones_like(value, bool), x, known, method=method, fitted=fitted
+            value, np.ones_like(value, bool), x, reference=known, method=method, fitted=fitted
         )
         assert rows["estimate_model"].to_numpy() == pytest.approx(expected.mean, rel=1e-10)
         assert rows["se_model"].to_numpy() == pytest.approx(expected.se, rel=1e-10)

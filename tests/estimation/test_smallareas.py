@@ -105,7 +105,7 @@ def test_mean_squared_errors_are_met():
     for _ in range(runs):
         direct, variance, x, truth = made(rng, areas=31)
         direct[-1] = np.nan
-        found = predict(fit_reml(direct[:-1], variance[:-1], x[:-1]), direct, variance, x)
+        found = predict(fit_reml(direct[:-1], variance[:-1], x[:-1]), direct, variance, x=x)
         estimated, true = estimated + found.mse, true + (found.composite - truth) ** 2
     ratio = (estimated[:-1].sum() / true[:-1].sum(), estimated[-1] / true[-1])
     noise = np.sqrt(2 / (runs * 30)), np.sqrt(2 / runs)
@@ -117,7 +117,7 @@ def test_mean_squared_errors_are_met():
 
 def test_composites_lie_between_and_beat_the_direct_estimates():
     direct, variance, x, truth = made(np.random.default_rng(5), areas=200)
-    found = predict(fit_reml(direct, variance, x), direct, variance, x)
+    found = predict(fit_reml(direct, variance, x), direct, variance, x=x)
     low, high = np.minimum(direct, found.synthetic), np.maximum(direct, found.synthetic)
     assert np.all((low <= found.composite) & (found.composite <= high))
     assert np.mean((found.composite - truth) ** 2) < np.mean((direct - truth) ** 2)

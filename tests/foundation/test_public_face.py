@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 import satisfaction as sat
+from satisfaction.declarations.combined import AssessmentItem
 from satisfaction.foundation.language import use
 
 ROOT = Path(__file__).parents[2]
@@ -173,6 +174,25 @@ def parts_of(value: object, seen: dict[type, object]) -> None:
         return
     for part in held:
         parts_of(part, seen)
+
+
+def test_no_record_of_several_runs_prints_them():
+    """A run says of itself what it is in some three hundred letters: two of them and the rest are too long."""
+    printed = []
+    for record in records():
+        written_by_hand = not hasattr(record.__repr__, "__wrapped__")
+        if written_by_hand:
+            continue
+        for field in dataclasses.fields(record):
+            if field.repr and re.search(r"\bResults\b", str(field.type)):
+                printed.append(f"{record.__module__}.{record.__name__}.{field.name}")
+    assert printed == []
+
+
+def test_a_tree_of_items_shows_its_own_node_alone():
+    leaf = AssessmentItem(zh="甲", en="leaf", points=1)
+    branch = AssessmentItem(zh="乙", en="branch", items={"leaf": leaf})
+    assert "leaf" not in repr(branch)
 
 
 @pytest.mark.slow

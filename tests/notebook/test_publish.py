@@ -157,6 +157,22 @@ def test_5_figures_changed_in_place(small, results):
     assert_trial(small, sat.publish(results), "results: ")
 
 
+@pytest.mark.parametrize("changed", ["estimates", "ranks"])
+def test_5_a_notebooks_files_of_figures_changed_in_place_are_marked(small, results, changed):
+    """What is not published goes without a fresh process: it must know by itself that it is no longer what `run` gave."""
+    if changed == "estimates":
+        results.estimates["county"].table["estimate"] += 1.0
+    else:
+        results.ranking.table["rank"] = results.ranking.table["rank"].to_numpy()[::-1]
+    folder = small.root / "own"
+    folder.mkdir()
+    for part in ("indices", "ranking"):
+        export_part(results, folder, part)
+    for path in folder.glob("*.csv"):
+        assert (rows_of(path).iloc[:, -1] == MARK).all(), path.name
+    assert_trial(small, sat.publish(results), "results: ")
+
+
 @pytest.mark.usefixtures("tables_alone")
 def test_6_another_questionnaire(small):
     survey = small.read()

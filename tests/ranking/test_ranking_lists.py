@@ -57,7 +57,9 @@ def test_dunnett_lies_between_one_comparison_and_bonferroni_or_the_projection(pr
         assert (exact <= getattr(found["bonferroni"], side) + 1e-12).all()
         assert (getattr(found["simes"], side) <= getattr(found["bonferroni"], side)).all()
         everyone = [np.flatnonzero(np.arange(p) != j) for j in range(p)]
-        projection = [dunnett.largest_p_value(pairs, j, everyone[j], reached[j]) for j in range(p)]
+        projection = [
+            dunnett.largest_p_value(pairs, j, everyone[j], p_value=reached[j]) for j in range(p)
+        ]
         assert (exact <= np.array(projection) + 1e-9).all()
 
 
@@ -82,11 +84,11 @@ def test_dunnett_takes_the_others_with_the_largest_se():
         df=np.full(5, np.inf),
     )
     reached = np.sort(pairs.p_better[:4, 4])[2]
-    widest = dunnett.largest_p_value(pairs, 4, np.array([1, 2]), reached)
+    widest = dunnett.largest_p_value(pairs, 4, np.array([1, 2]), p_value=reached)
     assert membership.bottom_membership(pairs, 2, "dunnett").p_in[4] == pytest.approx(
         widest, rel=1e-12
     )
-    assert widest > dunnett.largest_p_value(pairs, 4, np.array([0, 3]), reached)
+    assert widest > dunnett.largest_p_value(pairs, 4, np.array([0, 3]), p_value=reached)
 
 
 @pytest.mark.parametrize("form", ["dunnett", "bonferroni"])
@@ -394,7 +396,7 @@ def test_one_grid_converges_also_where_units_crowd(units, places, tau):
     mean = model.mean - np.median(model.mean)
     finest = min(bayes.STEP, 1 / np.sqrt(units)) * model.sd.min() / 4
     grid = np.arange((mean - 10 * model.sd).min(), (mean + 10 * model.sd).max(), finest)
-    exact = bayes.few_ahead_on_one_grid(mean, model.sd, places, grid)
+    exact = bayes.few_ahead_on_one_grid(mean, model.sd, places, grid=grid)
     found = bayes.few_ahead(model.mean, model.sd, places)
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12)
 

@@ -119,10 +119,12 @@ def test_the_same_seed_gives_the_same_sets_and_more_draws_begin_alike():
     pairs = compare_units(score, cov=np.diag(se**2), df=np.full(6, 12.0))
     how = maxt.compared(pairs, 0.05)
     errors = {
-        n: np.hstack([e for _, e, _ in maxt.unit_errors(pairs, how, n, 5)]) for n in (3_000, 7_000)
+        n: np.hstack([e for _, e, _ in maxt.unit_errors(pairs, how, n, seed=5)])
+        for n in (3_000, 7_000)
     }
     variances = {
-        n: np.hstack([v for _, _, v in maxt.unit_errors(pairs, how, n, 5)]) for n in (3_000, 7_000)
+        n: np.hstack([v for _, _, v in maxt.unit_errors(pairs, how, n, seed=5)])
+        for n in (3_000, 7_000)
     }
     np.testing.assert_array_equal(errors[3_000], errors[7_000][:, :3_000])
     np.testing.assert_array_equal(variances[3_000], variances[7_000][:, :3_000])

@@ -179,7 +179,7 @@ def test_probabilities_on_one_grid(name):
         grid = np.arange(
             model.mean.min() - 8 * sd.max(), model.mean.max() + 8 * sd.max(), 0.05 * sd.min()
         )
-        found = bayes.few_ahead_on_one_grid(model.mean, sd, case["tau"], grid)
+        found = bayes.few_ahead_on_one_grid(model.mean, sd, case["tau"], grid=grid)
         np.testing.assert_allclose(found, case["p"], atol=1e-5)
         np.testing.assert_allclose(
             found, bayes.few_ahead(model.mean, model.sd, case["tau"]), atol=1e-10

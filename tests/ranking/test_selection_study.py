@@ -168,7 +168,7 @@ def test_the_score_at_odds_1_is_the_published_estimate(modelled):
             modelled.questionnaire.write_text(text, encoding="utf-8")
         results = sat.run(modelled.read())
         people = _people(results.survey, results.design)
-        sums = answered_sums(results.survey, people, COUNTIES, "satisfaction")
+        sums = answered_sums(results.survey, people, COUNTIES, rate="satisfaction")
         assert sums.score(1.0) == pytest.approx(results.ranked.table["estimate"], rel=1e-12)
 
 
@@ -177,7 +177,7 @@ def test_odds_move_the_county_across_the_cut(modelled):
     results = sat.run(modelled.read())
     odds = results.selection_study.odds.set_index("code")
     people = _people(results.survey, results.design)
-    sums = answered_sums(results.survey, people, COUNTIES, "satisfaction")
+    sums = answered_sums(results.survey, people, COUNTIES, rate="satisfaction")
     observed = sums.score(1.0)
     listed = COUNTIES.index(results.ranking.summary.listed[0])
     for place, code in enumerate(COUNTIES):

@@ -347,7 +347,7 @@ def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.Data
 
 
 def summary_table(
-    raw: pd.DataFrame, log: pd.DataFrame, deliveries: list[Delivery], columns: pd.DataFrame
+    raw: pd.DataFrame, log: pd.DataFrame, deliveries: list[Delivery], *, columns: pd.DataFrame
 ) -> pd.DataFrame:
     """Return one row a table of respondents: counts, what was not kept, and what is known of the file."""
     table_of_row = [raw["_file"], raw["_sheet"]]

@@ -166,7 +166,9 @@ def read_log(path: Path) -> pd.DataFrame:
     table = unguarded(read_table(path))
     not_there = N_("The corrections log lacks column '{name}'.")
     place = f"{path} row 1"
-    require_names(CORRECTIONS, table, ResponsesError, "R107", not_there, where=place, hint=LOG_HINT)
+    require_names(
+        CORRECTIONS, table, ResponsesError, code="R107", text=not_there, where=place, hint=LOG_HINT
+    )
     return table[list(CORRECTIONS)]
 
 

@@ -403,7 +403,7 @@ def log_reading(reading: Reading) -> pd.DataFrame:
             used |= source.keys
             if source.how == "split":
                 titles = [column.title for column, _code in source.options]
-                notes.append(_of_table("R304", file, sheet, name, "; ".join(titles)))
+                notes.append(_of_table("R304", file, sheet, column=name, value="; ".join(titles)))
         odd_times = Counter[str]()
         for note in delivery.export.notes:
             if note.rule == "F208" and note.column not in used:
@@ -421,7 +421,7 @@ def log_reading(reading: Reading) -> pd.DataFrame:
 
 
 def _of_table(
-    rule: str, file: str, sheet: str = "", column: str = "", value: str = ""
+    rule: str, file: str, sheet: str = "", *, column: str = "", value: str = ""
 ) -> TableNote:
     """Return what a rule says of a table as a whole."""
     return TableNote(file, sheet, 0, column, value, rule, RULES[rule].text)

@@ -74,7 +74,7 @@ def twins(values: pd.Series, raw: pd.DataFrame) -> pd.Series:
 
 
 def refuse_repeated_files(
-    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, *, survey: Survey
 ) -> None:
     """Refuse tables whose respondents stand in another table, or again in the same one, under the same numbers with other answers.
 

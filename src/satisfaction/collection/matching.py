@@ -132,12 +132,15 @@ def _grounds(
     folded = cache(fold)
 
     def by_name(name: str, _item: Item, column: ExportColumn) -> bool:
+        """Tell by the item's own name."""
         return name in (column.name, column.title, column.key)
 
     def by_alias(name: str, _item: Item, column: ExportColumn) -> bool:
+        """Tell by one of the item's declared aliases."""
         return not aliases[name].isdisjoint(map(folded, (column.title, column.name)))
 
     def by_label(name: str, _item: Item, column: ExportColumn) -> bool:
+        """Tell by the item's title, in either language."""
         return not labels[name].isdisjoint(map(folded, (column.title, column.key)))
 
     def by_last_part(name: str, _item: Item, column: ExportColumn) -> bool:
@@ -148,6 +151,7 @@ def _grounds(
         return folded(last) in labels[name]
 
     def by_number(_name: str, item: Item, column: ExportColumn) -> bool:
+        """Tell by the number before the question."""
         if not item.number:
             return False
         return folded(column.number) == folded(item.number)
@@ -193,7 +197,7 @@ def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str
                 earlier = str(options.setdefault(column.key, of_option).name)
                 if earlier != name:
                     what = f"'{shown(column.key)}'"
-                    raise _ambiguous(export, what, (earlier, name), ITEMS)
+                    raise _ambiguous(export, what, (earlier, name), kind=ITEMS)
     return options
 
 
@@ -223,7 +227,7 @@ def _check_options(
         by_code.setdefault(answers.code(column.option), []).append(shown(column.key))
     for keys in by_code.values():
         if len(keys) > 1:
-            raise _ambiguous(export, f"'{name}'", keys, OF_COLUMNS)
+            raise _ambiguous(export, f"'{name}'", keys, kind=OF_COLUMNS)
     lacking = sorted(answers.options - by_code.keys())
     if lacking:
         listed = comma_list([answers.named(code) for code in lacking])
@@ -286,7 +290,7 @@ def _by_item(
     for name, column in pairs:
         if (other := owner.setdefault(column.key, name)) != name:
             what = f"'{shown(column.key)}'"
-            raise _ambiguous(export, what, (other, name), ITEMS)
+            raise _ambiguous(export, what, (other, name), kind=ITEMS)
         items.setdefault(name, []).append(column)
     for name, columns in items.items():
         item = questionnaire.items[name]
@@ -296,7 +300,7 @@ def _by_item(
         if len(whole) > 1:
             keys = [shown(column.key) for column in whole]
             hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
-            raise _ambiguous(export, f"'{name}'", keys, OF_COLUMNS, hint)
+            raise _ambiguous(export, f"'{name}'", keys, kind=OF_COLUMNS, hint=hint)
     return items
 
 
@@ -315,6 +319,7 @@ def _ambiguous(
     export: Export,
     what: str,
     both: Sequence[str],
+    *,
     kind: Text,
     hint: Text = APART,
 ) -> ResponsesError:

@@ -209,6 +209,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     answers = number_rows(coded.table, raw, survey)
 
     def refuse(check: Callable[[], None]) -> None:
+        """Stop at a fault where figures follow; where responses are only looked at, keep it for the list of problems."""
         try:
             check()
         except ResponsesError as fault:
@@ -217,7 +218,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
             problems.append(fault)
 
     refuse(lambda: refuse_unknown_area(survey, answers, raw))
-    refuse(lambda: refuse_repeated_files(answers, raw, text, survey))
+    refuse(lambda: refuse_repeated_files(answers, raw, text, survey=survey))
     refuse(lambda: refuse_unknown(unknown, survey))
     ruled = apply_rules(rules, answers, raw=raw, text=text, questionnaire=questionnaire)
     steps = (plain, coded_areas, filled, worded, ruled)
@@ -241,7 +242,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         by_interviewer = account.counts_by(raw, log, _without_personal(interviewers))
     of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
     by_area = account.counts_by(raw, log, _without_personal(areas))
-    summary = account.summary_table(raw, log, rows.reading.deliveries, columns)
+    summary = account.summary_table(raw, log, rows.reading.deliveries, columns=columns)
     rejected = account.rejected_table(log)
     to_correct = account.correctable_table(faults)
     not_read = account.unread_table(rows.reading.unread)

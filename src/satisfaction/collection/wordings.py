@@ -271,7 +271,13 @@ def read_wordings(survey: Survey) -> dict[str, Codes]:
     not_there = N_("The list of wordings lacks column '{name}'.")
     hint = _("The first row is {COLUMNS}.", COLUMNS=",".join(COLUMNS))
     require_names(
-        COLUMNS, table, ResponsesError, "R306", not_there, where=f"{path} row 1", hint=hint
+        COLUMNS,
+        table,
+        ResponsesError,
+        code="R306",
+        text=not_there,
+        where=f"{path} row 1",
+        hint=hint,
     )
     wordings: dict[str, Codes] = {}
     for line in table.itertuples():
@@ -528,7 +534,7 @@ def unknown_answers(
             values = values[pd.to_numeric(values, errors="coerce").isna()]
         if len(values):
             answers = np.bincount(tables.number[answered], minlength=len(tables.places))
-            parts.append(_count_words(name, values, answers, tables, survey))
+            parts.append(_count_words(name, values, answers, tables=tables, survey=survey))
     if not parts:
         return pd.DataFrame(columns=list(UNKNOWN_COLUMNS))
     counts = pd.concat(parts)
@@ -540,6 +546,7 @@ def _count_words(
     name: str,
     values: pd.Series,
     answers: npt.NDArray[np.integer],
+    *,
     tables: ReadTables,
     survey: Survey,
 ) -> pd.DataFrame:

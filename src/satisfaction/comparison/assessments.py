@@ -132,7 +132,7 @@ def assessments_of(
     with recorded() as read:
         inputs = read_combined_inputs(path, areas=survey.areas)
         _refuse_awaited(inputs)
-        scores = combined_scores(survey, inputs, results.estimates, drawing).ranked
+        scores = combined_scores(survey, inputs, results.estimates, drawing=drawing).ranked
         trees = {part.name: part.assessed for part in scores.parts if part.assessed}
         drawn = {part.name: part.drawn for part in scores.parts if part.drawn}
         assessed = tuple(
@@ -208,9 +208,9 @@ def _assessed(
         waves.append(_wave_points(tree, earlier.wave, lost, visited))
     sites = None
     if component.sites is not None:
-        sites = checked_sites(inputs.sites[name], folder / component.sites, tree, areas)
+        sites = checked_sites(inputs.sites[name], folder / component.sites, tree, areas=areas)
     waves.append(_wave_points(tree, survey.declared.wave, scores.sheet, sites))
-    return assessed_tree(name, component, scores, waves, level=survey.rules.ranking.level)
+    return assessed_tree(name, component, scores, waves=waves, level=survey.rules.ranking.level)
 
 
 def _wave_points(
@@ -270,7 +270,7 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
                 survey,
                 found.trees,
                 found.drawn_table,
-                found.drawn_trees,
+                drawn_trees=found.drawn_trees,
                 lines=lines,
                 language=language,
             )
@@ -281,8 +281,8 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
                     survey,
                     found.trees,
                     found.drawn_table,
-                    found.drawn_trees,
-                    code,
+                    drawn_trees=found.drawn_trees,
+                    code=code,
                     language=language,
                 )
                 write_text(page, scratch / name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ import pandas as pd
 
 from satisfaction.comparison.sides import (
     SharedRanking,
+    all_compared,
     comparable_words,
     estimates_of,
-    further_rankings,
     joint_mark,
     read_in_order,
+    refuse_incomparable,
     shared_ranking,
 )
 from satisfaction.declarations.combined import COMBINED
@@ -30,7 +32,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import Text, _
-from satisfaction.pipeline import Results, rank_areas, run
+from satisfaction.pipeline import Results, rank_areas, ranked_scores, run
 from satisfaction.publication.labels import (
     UNITS,
     area_labels,
@@ -94,8 +96,8 @@ class WaveChange:
         The options it was made with.
     """
 
-    earlier: Results
-    later: Results
+    earlier: Results = field(repr=False)
+    later: Results = field(repr=False)
     measure: str
     ranks: RankChange = field(repr=False)
     whole: Mapping[str, Any] | None
@@ -125,8 +127,7 @@ def run_change(
         Whatever a stage of a run refuses.
     """
     surveys = read_in_order([earlier, later])
-    # before any work is done
-    comparable_words(surveys, measure or surveys[-1].ranked)
+    refuse_incomparable(surveys, measure)  # before any work is done
     before, after = (run(survey, engine=engine) for survey in surveys)
     return compare_waves(before, after, measure=measure, places=places)
 
@@ -147,32 +148,32 @@ def compare_waves(
     Raises
     ------
     RankingError
-        K140, K142 for waves that may not be compared, K145 for areas that differ, K149 for places out of range, K317 for a
-        combined score that waits for its files.
+        K140, K142 for waves that may not be compared, K145 for waves without areas in common, K149 for places out of range,
+        K317 for a combined score that waits for its files.
     EstimatesError
         E172 for replicates that belong to no PSU.
 
     Notes
     -----
-    A further ranking that cannot be compared stops nothing: `left_out` says why.
+    A ranking that cannot be compared stops nothing as long as another one can: `left_out` says why. Areas that only one of
+    the waves has (merged ones) are left out, and named.
     """
     waves = (earlier, later)
-    score = measure or later.survey.ranked
-    first = _compared(shared_ranking(waves, score), places)
-    first = replace(first, asked={"measure": measure, "places": places})
+    asked = {"measure": measure, "places": places}
     if measure is not None:
-        return first
-    further, left_out = further_rankings(waves, lambda shared: _compared(shared, places))
-    return replace(first, further=further, left_out=left_out)
+        return replace(_compared(shared_ranking(waves, measure), places), asked=asked)
+    found = all_compared(waves, lambda shared: _compared(shared, places))
+    first = replace(found.first, notes=found.notes + found.first.notes)
+    return replace(first, further=found.further, left_out=found.left_out, asked=asked)
 
 
 def _compared(shared: SharedRanking, places: int | None) -> WaveChange:
     """Compare two waves that are ranked by the same score."""
     earlier, later = shared.waves
     measure = later.survey.ranked
-    after = _as_ranked(later, measure)
-    before = _as_ranked(earlier, measure)
-    in_both = ranked_in_both(earlier, later)
+    recoded = shared.aligned[0].codes
+    before, after = shared.estimates(lambda wave: _as_ranked(wave, measure, recoded))
+    in_both = ranked_in_both(earlier, later, shared.aligned[-1].only_here)
     for results in shared.waves:
         require_ranks(results.ranking, where=str(results.survey.folder))
     if places is None:
@@ -218,21 +219,22 @@ def _of_whole(results: Results, measure: str) -> Estimates:
     return estimates_of(results, measure, level=results.survey.whole())
 
 
-def _as_ranked(results: Results, measure: str) -> Estimates:
+def _as_ranked(results: Results, measure: str, recoded: Mapping[str, str]) -> Estimates:
     """Return the areas' estimates with the errors that their ranks rest on."""
-    estimates = estimates_of(results, measure, level=results.area)
-    floor = floored(results.survey, results.estimates, results.area, measure)
+    estimates = estimates_of(results, measure, level=results.area, codes=recoded)
+    floor = floored(results.survey, results.estimates, results.area, measure=measure)
     return replace(estimates, table=floor.estimates.table, cov=floor.estimates.cov)
 
 
-def ranked_in_both(earlier: Results, later: Results) -> Any:
-    """Flag the later wave's areas that are ranked in both waves; (p,) bool."""
+def ranked_in_both(earlier: Results, later: Results, only_later: Sequence[str]) -> Any:
+    """Flag the later wave's areas, but for those that it alone has, that are ranked in both waves; (p,) bool."""
     units = earlier.ranking.units
     before = dict(zip(units.names, units.ranked, strict=True))
     units = later.ranking.units
     flags = []
     for name, ranked in zip(units.names, units.ranked, strict=True):
-        flags.append(bool(ranked and before.get(name, True)))
+        if name not in only_later:
+            flags.append(bool(ranked and before.get(name, True)))
     return np.array(flags)
 
 
@@ -261,9 +263,10 @@ def change_table(
     tested = table["p"].notna()
     relative = table["relative_change"].to_numpy(float)
     se = table["se"].to_numpy(float)
-    low, high = t_interval(relative, se, table["df"].to_numpy(float), level=level)
-    table["ci_low"] = pd.Series(low).where(tested)
-    table["ci_high"] = pd.Series(high).where(tested)
+    if not waves.drawn:  # drawn scores bring theirs
+        low, high = t_interval(relative, se, table["df"].to_numpy(float), level=level)
+        table["ci_low"] = pd.Series(low).where(tested)
+        table["ci_high"] = pd.Series(high).where(tested)
     verdict = np.where(table["p_bh"] <= 1 - level, "yes", "no")
     table["significant"] = np.where(tested, verdict, "not tested")
 
@@ -366,7 +369,7 @@ class WaveRolling:
         As of `WaveChange`.
     """
 
-    waves: tuple[Results, ...]
+    waves: tuple[Results, ...] = field(repr=False)
     measure: str
     comparable: tuple[str, ...]
     estimates: Estimates = field(repr=False)
@@ -393,8 +396,7 @@ def run_rolling(
         K171 and K172 as `read_in_order`, K173 for the number of waves, else as `roll_waves`.
     """
     surveys = window(read_in_order(folders), last)
-    # before any work is done
-    comparable_words(surveys, measure or surveys[-1].ranked)
+    refuse_incomparable(surveys, measure)  # before any work is done
     return roll_waves([run(survey, engine=engine) for survey in surveys], measure=measure)
 
 
@@ -433,16 +435,15 @@ def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveR
     Raises
     ------
     RankingError
-        K140, K142 for waves that may not be put together, K145 for areas that differ, K155 for a single wave, K317 for a
-        combined score that waits for its files.
+        K140, K142 for waves that may not be put together, K145 for waves without areas in common, K155 for a single wave,
+        K317 for a combined score that waits for its files, K370 for one that is drawn.
     """
-    score = measure or waves[-1].survey.ranked
-    first = _rolled(shared_ranking(waves, score))
-    first = replace(first, asked={"measure": measure})
+    asked = {"measure": measure}
     if measure is not None:
-        return first
-    further, left_out = further_rankings(waves, _rolled)
-    return replace(first, further=further, left_out=left_out)
+        return replace(_rolled(shared_ranking(waves, measure)), asked=asked)
+    found = all_compared(waves, _rolled)
+    first = replace(found.first, notes=found.notes + found.first.notes)
+    return replace(first, further=found.further, left_out=found.left_out, asked=asked)
 
 
 def _rolled(shared: SharedRanking) -> WaveRolling:
@@ -450,17 +451,31 @@ def _rolled(shared: SharedRanking) -> WaveRolling:
     waves = shared.waves
     last = waves[-1]
     score = last.survey.ranked
-    by_name = {wave.survey.name: estimates_of(wave, score, level=wave.area) for wave in waves}
-    mean = rolling(by_name)
+    mean = _mean_of(shared, score)
     conventions: dict[str, Any] = {"comparable": list(shared.comparable)}
     if score in last.survey.composed:
         conventions["barred"] = _barred_in_any(waves)
         exact = [name for wave in waves for name in _taken_as_exact(wave)]
         conventions["taken_as_exact"] = tuple(dict.fromkeys(exact))
     mean = replace(mean, conventions=mean.conventions | conventions)
-    ranking = rank_areas(last.survey, {last.area: mean})
+    decisive = {name for name in ranked_scores(last.survey) if name not in (None, score)}
+    others = {}
+    for name in sorted(map(str, decisive)):  # what breaks ties, and thresholds that act on the list
+        comparable_words([wave.survey for wave in waves], name)
+        others[name] = _mean_of(shared, name)
+    ranking = rank_areas(last.survey, {last.area: replace(mean, apart=MappingProxyType(others))})
     table = rolling_table(waves, mean, ranking)
     return WaveRolling(waves, score, shared.comparable, mean, ranking, table, shared.notes)
+
+
+def _mean_of(shared: SharedRanking, score: str) -> Estimates:
+    """Average a score over the waves, area by area."""
+    recoded: dict[str, str] = {}
+    for alignment in shared.aligned:
+        recoded |= alignment.codes
+    each = shared.estimates(lambda wave: estimates_of(wave, score, level=wave.area, codes=recoded))
+    names = [wave.survey.name for wave in shared.waves]
+    return rolling(dict(zip(names, each, strict=True)))
 
 
 def _barred_in_any(waves: Sequence[Results]) -> dict[str, Text]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from satisfaction.composite.normalising import slopes
 from satisfaction.composite.scores import FIELD as RELATIVE
 from satisfaction.composite.scores import CombinedScores, scale_slope
 from satisfaction.declarations.combined import COMBINED, CombinedInputs
+from satisfaction.declarations.earlier import named_with_successors
 from satisfaction.declarations.facts import codes_of_today, period_of
 from satisfaction.declarations.survey import RankedBy, Survey, read_survey
 from satisfaction.estimation.result import Estimates
@@ -359,11 +360,19 @@ class SharedRanking:
         Why they may be compared.
     notes : tuple of Text
         What differs between them, and what the errors of the score leave out.
+    aligned : tuple of Alignment
+        Of every wave; the rankings of `waves` have the codes of the last one, their estimates their own.
     """
 
-    waves: tuple[Results, ...]
+    waves: tuple[Results, ...] = field(repr=False)
     comparable: tuple[str, ...]
     notes: tuple[Text, ...]
+    aligned: tuple[Alignment, ...]
+
+    def estimates(self, made: Callable[[Results], Estimates]) -> list[Estimates]:
+        """Return what is made of every wave, of the areas that all of them have, under the codes of the last one."""
+        of_waves = zip(self.waves, self.aligned, strict=True)
+        return [alignment.of(made(wave)) for wave, alignment in of_waves]
 
 
 def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> SharedRanking:
@@ -381,62 +390,110 @@ def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> Shar
     notes: list[Text] = []
     for earlier in surveys[:-1]:
         notes += difference_lines(last, earlier, score)
-    for one in ranked:
-        notes += _recoded_lines(one, last)
-    ranked = tuple(_under_codes_of(last, one) for one in ranked)
+    aligned = alignments(ranked)
+    for one, alignment in zip(ranked, aligned, strict=True):
+        notes += _alignment_lines(one, last, alignment)
+    pairs = zip(ranked, aligned, strict=True)
+    ranked = tuple(alignment.of_ranking(one) for one, alignment in pairs)
     for one in ranked:
         if one.combined is not None and score in one.survey.composed:
             notes += one.combined.notes(score)
             notes += _barred_lines(one, score)
-    if score in surveys[-1].composed and ranked[-1].ranking.summary.proven:
+    drawn = any(one.ranking.units.drawn is not None for one in ranked)
+    if score in last.composed and ranked[-1].ranking.summary.proven and not drawn:
         notes += _lasting_lines(surveys[-1], score) or [INDEPENDENT]
-    return SharedRanking(ranked, tuple(comparable), tuple(dict.fromkeys(notes)))
+    return SharedRanking(ranked, tuple(comparable), tuple(dict.fromkeys(notes)), aligned)
 
 
-def _recoded(wave: Results, last: Survey) -> dict[str, str]:
-    """Return by the code of an area in a wave the one that it has in the last wave, where nothing but its code differs.
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How the areas of a wave stand beside those of the last one.
 
-    Of scores of the survey alone: what errors of components keep from wave to wave is known by the areas' codes.
+    Attributes
+    ----------
+    codes : mapping of str to str
+        The code that an area has in the last wave by the one it has here, where nothing but its code differs.
+    only_here : tuple of str
+        Areas, by their code here, that another wave does not have: they are not compared.
     """
-    if wave.survey.ranked in wave.survey.composed:
-        return {}
-    names = wave.ranking.units.names
-    codes = codes_of_today(last.areas)
-    return {name: codes[name] for name in names if name in codes and codes[name] not in names}
 
+    codes: Mapping[str, str]
+    only_here: tuple[str, ...]
 
-def _recoded_lines(wave: Results, last: Survey) -> list[Text]:
-    codes = [f"{code} → {today}" for code, today in _recoded(wave, last).items()]
-    if not codes:
-        return []
-    return [
-        _(
-            "{wave}: areas under former codes count as those of today: {codes}",
-            wave=wave.survey.declared.wave,
-            codes=shortened(codes),
+    def of(self, estimates: Estimates) -> Estimates:
+        """Return the estimates of the areas that all waves have, under the codes of the last one."""
+        own = estimates.table[estimates.by[0]].astype(str)
+        kept = np.flatnonzero(~own.isin(self.only_here))
+        if len(kept) < len(own):
+            estimates = estimates.of_rows(kept)
+        if not self.codes:
+            return estimates
+        renamed = estimates.table[estimates.by[0]].astype(str).replace(self.codes)
+        return replace(estimates, table=estimates.table.assign(**{estimates.by[0]: renamed}))
+
+    def of_ranking(self, wave: Results) -> Results:
+        """Return a wave whose ranking has the codes of the last one; its estimates keep their own."""
+        if not self.codes:
+            return wave
+        ranking = wave.ranking
+        names = tuple(self.codes.get(name, name) for name in ranking.units.names)
+        ranking = replace(
+            ranking,
+            table=ranking.table.assign(unit=list(names)),
+            units=replace(ranking.units, names=names),
         )
-    ]
+        first, *others = wave.all_rankings
+        return replace(wave, all_rankings=(replace(first, ranking=ranking), *others))
 
 
-def _under_codes_of(last: Survey, wave: Results) -> Results:
-    """Return a wave whose areas have the codes of the last wave, where nothing but the code differs."""
-    codes = _recoded(wave, last)
-    if not codes:
-        return wave
-    own = wave.estimates[wave.area]
-    of_areas = own.table[own.by[0]].astype(str).replace(codes)
-    estimates = replace(own, table=own.table.assign(**{own.by[0]: of_areas}))
-    ranking = wave.ranking
-    names = tuple(codes.get(name, name) for name in ranking.units.names)
-    ranking = replace(
-        ranking,
-        table=ranking.table.assign(unit=list(names)),
-        units=replace(ranking.units, names=names),
-    )
-    first, *others = wave.all_rankings
-    by_level = wave.estimates | {wave.area: estimates}
-    first = replace(first, ranking=ranking, estimates=by_level)
-    return replace(wave, estimates=by_level, all_rankings=(first, *others))
+def alignments(waves: Sequence[Results]) -> tuple[Alignment, ...]:
+    """Find which areas of the waves are the same: those of one code, and those that only have another code today."""
+    last = waves[-1].survey
+    today = codes_of_today(last.areas)
+    codes = []
+    names = []
+    for wave in waves:
+        own = wave.ranking.units.names
+        recoded = {name: today[name] for name in own if name in today and today[name] not in own}
+        codes.append(recoded)
+        names.append([recoded.get(name, name) for name in own])
+    in_all = set(names[0]).intersection(*names[1:])
+    if len(in_all) < FEWEST:  # nothing to compare: refused where the waves are put together
+        in_all = set().union(*names)
+    found = []
+    for wave, recoded, as_today in zip(waves, codes, names, strict=True):
+        pairs = zip(wave.ranking.units.names, as_today, strict=True)
+        only_here = tuple(name for name, later in pairs if later not in in_all)
+        found.append(Alignment(recoded, only_here))
+    return tuple(found)
+
+
+FEWEST = 2
+"""Areas that two waves must share."""
+
+
+def _alignment_lines(wave: Results, last: Survey, alignment: Alignment) -> list[Text]:
+    """Say which areas of a wave have another code today, and which are not compared because not every wave has them."""
+    name = wave.survey.declared.wave
+    lines = []
+    if alignment.codes:
+        codes = [f"{code} → {today}" for code, today in alignment.codes.items()]
+        lines.append(
+            _(
+                "{wave}: areas under former codes count as those of today: {codes}",
+                wave=name,
+                codes=shortened(codes),
+            )
+        )
+    if alignment.only_here:
+        lines.append(
+            _(
+                "{wave}: not compared, as another wave does not have them: {areas}",
+                wave=name,
+                areas=named_with_successors(last, alignment.only_here, wave.survey.area_names()),
+            )
+        )
+    return lines
 
 
 INDEPENDENT = _(
@@ -475,7 +532,80 @@ def _barred_lines(results: Results, score: str) -> list[Text]:
     return lines
 
 
-def further_rankings(
+@dataclass(frozen=True, slots=True)
+class ComparedRankings(Generic[Compared]):
+    """The rankings of several waves, compared.
+
+    Attributes
+    ----------
+    first : Compared
+        The wave's own; where that one cannot be compared, the first of the others that can.
+    further : mapping
+        The others, by name.
+    left_out : mapping of str to Text
+        Rankings beside the waves' own that cannot be compared, by name, and why.
+    notes : tuple of Text
+        Why another ranking stands in the place of the waves' own, where one does.
+    """
+
+    first: Compared
+    further: Mapping[str, Compared]
+    left_out: Mapping[str, Text]
+    notes: tuple[Text, ...] = ()
+
+
+def all_compared(
+    waves: Sequence[Results], compared: Callable[[SharedRanking], Compared]
+) -> ComparedRankings[Compared]:
+    """Compare the waves' own ranking and those beside it that all of them declare.
+
+    Raises
+    ------
+    RankingError
+        What is wrong with the waves' own ranking, where no other one can be compared in its place.
+    """
+    last = waves[-1]
+    further, left_out = _further_compared(waves, compared)
+    own = last.survey.ranked
+    try:
+        first = compared(shared_ranking(waves, own))
+    except RankingError as fault:
+        if not further:
+            raise
+        name, *others = further
+        rest = {other: further[other] for other in others}
+        label = score_labels(last.survey)[own][1]
+        not_compared = _(
+            "The wave's own ranking, {score}, is not compared: {why}", score=label, why=fault.text
+        )
+        return ComparedRankings(further[name], rest, left_out, (not_compared,))
+    return ComparedRankings(first, further, left_out)
+
+
+def refuse_incomparable(surveys: Sequence[Survey], measure: str | None) -> None:
+    """Refuse waves of which no ranking may be compared, or not the `measure` that is asked for.
+
+    Raises
+    ------
+    RankingError
+        K140, K142 as `comparable_words`, of the waves' own ranking.
+    """
+    last = surveys[-1]
+    scores = [measure]
+    if measure is None:
+        scores = [last.ranked, *(one.score for one in last.further)]
+    faults = []
+    for score in scores:
+        try:
+            comparable_words(surveys, str(score))
+        except RankingError as fault:
+            faults.append(fault)
+        else:
+            return
+    raise faults[0]
+
+
+def _further_compared(
     waves: Sequence[Results], compared: Callable[[SharedRanking], Compared]
 ) -> tuple[dict[str, Compared], dict[str, Text]]:
     """Compare the rankings beside the waves' own that all of them declare, by name; and say why others cannot be compared."""
@@ -512,13 +642,18 @@ def _not_ranked(results: Results, name: str) -> Text:
     return _("not ranked in {wave}", wave=wave)
 
 
-def estimates_of(results: Results, measure: str, *, level: str) -> Estimates:
+def estimates_of(
+    results: Results, measure: str, *, level: str, codes: Mapping[str, str] | None = None
+) -> Estimates:
     """Return the estimates of one score at one level of areas; only declared PSUs can be recognised in another wave.
 
     Without PSUs the respondents take their place. Their numbers start anew in every wave, so that equal numbers are not the
-    same person. The lasting errors of the components of a combined score are recognised too, by component and area.
+    same person. The lasting errors of the components of a combined score are recognised too, by component and area
+    (`codes`: of today by former code).
     """
     found = results.estimates[level].of(measure)
+    if found.drawn is not None:  # nothing carries its errors to another wave
+        return found
     contributions = found.contributions
     if not results.survey.questionnaire.roles.psu:
         last = contributions.units.columns[-1]
@@ -526,12 +661,16 @@ def estimates_of(results: Results, measure: str, *, level: str) -> Estimates:
         units[last] = units[last].astype(str) + f"@{results.survey.name}"
         contributions = replace(contributions, units=units)
     if results.combined is not None and measure in results.survey.composed:
-        contributions = _with_lasting(contributions, results.combined, measure, level)
+        contributions = _with_lasting(contributions, results.combined, measure, level, codes or {})
     return replace(found, contributions=contributions)
 
 
 def _with_lasting(
-    contributions: Contributions, combined: CombinedScores, score: str, level: str
+    contributions: Contributions,
+    combined: CombinedScores,
+    score: str,
+    level: str,
+    codes: Mapping[str, str],
 ) -> Contributions:
     """Add, as units with names of their own, what the components' errors keep from wave to wave.
 
@@ -556,7 +695,8 @@ def _with_lasting(
         carried = np.nan_to_num(slope[:, k] * scale_slope(part) * part.se)
         rows.append(sp.diags_array(np.sqrt(part.declared.lasting.share) * carried))
         named = pd.DataFrame(dict.fromkeys(columns, f"component {part.name}"), index=scores.codes)
-        units.append(named.assign(**{columns[-1]: list(scores.codes)}))
+        areas = [codes.get(code, code) for code in scores.codes]
+        units.append(named.assign(**{columns[-1]: areas}))
     number = len(contributions.units)
     added = len(rows) * len(scores.codes)
     matrix = sp.csr_array(contributions.matrix)

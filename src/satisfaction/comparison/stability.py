@@ -100,7 +100,7 @@ class World:
         }
 
 
-def draw_weights(weights: Array, noise: float, draws: int, rng: np.random.Generator) -> Array:
+def draw_weights(weights: Array, noise: float, draws: int, *, rng: np.random.Generator) -> Array:
     """Weights within +- noise of the declared ones, adding up to 1; the first row declared, (draws, k)."""
     drawn = weights * rng.uniform(1 - noise, 1 + noise, (draws, len(weights)))
     drawn[0] = weights
@@ -181,7 +181,7 @@ class Components:
     """
 
     names: tuple[str, ...]
-    areas: list[str]
+    areas: list[str] = field(repr=False)
     weights: Array = field(repr=False)
     scores: Array = field(repr=False)
     errors: Array = field(repr=False)
@@ -219,7 +219,7 @@ def components_of(
     estimates = results.estimates[results.area]
     if estimates.conventions["selection"] != "probability":
         draws = 0
-    lent = lent_errors(results.survey, results.estimates, results.area, parts)
+    lent = lent_errors(results.survey, results.estimates, results.area, measures=parts)
     scores = {"declared": _scores(estimates, questionnaire, parts)}
     if rest_on_rates(questionnaire, parts):
         scores[OTHER_WAY] = _scores(counted_the_other_way(results), questionnaire, parts)
@@ -461,7 +461,7 @@ def make_world(
     if weight_sets:
         noise = np.array([share, *weight_sets])
     elif choices.weight_noise:
-        noise = draw_weights(share, choices.weight_noise, draws, rng)
+        noise = draw_weights(share, choices.weight_noise, draws, rng=rng)
     return World(scores, known, share, noise, choices, scalings)
 
 
@@ -621,6 +621,7 @@ def sobol_indices(y: Array, d: int, *, seed: int = 0) -> tuple[Array, Array]:
     blocks = np.reshape(y, (d + 2, -1, y.shape[1])).swapaxes(1, 2).astype(float)
 
     def estimated(rows: Array) -> Array:
+        """Estimate the indices of first order and total from some of the runs: the bootstrap draws them anew."""
         runs = blocks[..., rows]
         first, second, *mixed = runs
         outputs = {"f_A": first, "f_B": second, "f_AB": np.array(mixed)}

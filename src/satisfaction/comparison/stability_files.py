@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,9 @@ class StudiedRanking:
     found : Stability
     """
 
-    results: Results
+    results: Results = field(repr=False)
     score: str
-    parts: Components
+    parts: Components = field(repr=False)
     found: Stability
 
 
@@ -276,6 +276,7 @@ def stability_pages(studied: Mapping[str, StudiedRanking]) -> dict[str, str]:
     """Return the page of a study in every language: a section a ranking."""
 
     def sections() -> Iterable[dict[str, object]]:
+        """Yield the section of every ranking; drawn once a language."""
         return map(_section, studied.values())
 
     return pages_of(

@@ -267,8 +267,8 @@ class Trial:
     Source: Kitagawa (1955), "Components of a difference between two rates", JASA 50, for mix and within.
     """
 
-    official: Results | FileSet
-    trial: Results
+    official: Results | FileSet = field(repr=False)
+    trial: Results = field(repr=False)
     differences: pd.DataFrame = field(repr=False)
     signs: pd.DataFrame = field(repr=False)
     modes: pd.DataFrame = field(repr=False)
@@ -313,6 +313,7 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
     """
 
     def why_not(measure: str) -> Text | None:
+        """Return why a measure may not be compared; None where it may."""
         try:
             require_comparable(comparability(trial.questionnaire, official.questionnaire, measure))
         except RankingError as reason:
@@ -340,6 +341,7 @@ def comparable_with_set(official: FileSet, trial: Survey) -> tuple[list[str], di
     )
 
     def why_not(measure: str) -> Text | None:
+        """Return why a measure may not be compared; None where it may."""
         comparable = comparable_questionnaires(questionnaire, measure)
         return None if official.questionnaire in comparable else different
 

@@ -122,9 +122,9 @@ def _change_sheets(found: WaveChange) -> dict[str, ShownSheet]:
     """Return the sheets that people read in place of a wide table, by its name, in the current language."""
     sheets: dict[str, ShownSheet] = {}
     for number, (name, one) in enumerate(_by_prefix(found).items()):
-        score = names_of_scores(one.later.survey)[one.measure]
-        sheet = _score_sheet(str(score), number)
-        most = _score_sheet(str(_("{score}, most improved", score=score)), number)
+        score = str(names_of_scores(one.later.survey)[one.measure])
+        sheet = _score_sheet(score, number)
+        most = _score_sheet(score, number, ending=str(_("{score}, most improved", score="")))
         sheets[f"{name}change"] = change_sheet(one, sheet)
         sheets[f"{name}most_improved"] = improved_sheet(one, most)
     return sheets
@@ -136,12 +136,15 @@ def _by_prefix(found: Any) -> dict[str, Any]:
     return {"": found, **further}
 
 
-def _score_sheet(title: str, number: int) -> str:
-    """Name a sheet by its score: the signs that Excel allows, the ranking's number behind it but for the first."""
+def _score_sheet(title: str, number: int, ending: str = "") -> str:
+    """Name a sheet by its score, in the signs that Excel allows.
+
+    What tells it from others is never cut off: the ending, and the ranking's number but for the first.
+    """
     allowed = re.sub(r"[\[\]:*?/\\]", " ", title)
-    if number == 0:
-        return allowed[:LONGEST]
-    return f"{allowed[: LONGEST - 4]} {number + 1}"
+    if number > 0:
+        ending = f"{ending} {number + 1}"
+    return allowed[: LONGEST - len(ending)] + ending
 
 
 def _change_tables(found: WaveChange) -> dict[str, pd.DataFrame]:

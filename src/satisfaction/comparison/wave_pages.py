@@ -151,6 +151,7 @@ def change_pages(found: WaveChange) -> dict[str, str]:
     closing = [*left_out_lines(surveys[-1], found.left_out), HONEST]
 
     def sections() -> Iterable[dict[str, object]]:
+        """Yield the section of every ranking; drawn once a language."""
         return map(_change_section, (found, *found.further.values()))
 
     return pages_of(
@@ -186,6 +187,7 @@ def _change_section(found: WaveChange) -> dict[str, object]:
         "after": survey.declared.wave,
         "unit": figures(survey, found.measure),
         "tested": tested.any(),
+        "bounded": table["rise_low"].notna().any(),
         "places": found.ranks.summary.places,
         "rows": table.to_dict("records"),
     }
@@ -197,6 +199,7 @@ def rolling_pages(found: WaveRolling) -> dict[str, str]:
     closing = [*left_out_lines(surveys[-1], found.left_out), PERIOD]
 
     def sections() -> Iterable[dict[str, object]]:
+        """Yield the section of every ranking; drawn once a language."""
         return map(_rolling_section, (found, *found.further.values()))
 
     return pages_of(

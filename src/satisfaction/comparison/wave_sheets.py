@@ -93,9 +93,11 @@ def _about(found: WaveChange) -> list[str]:
     score = names_of_scores(found.later.survey)[found.measure]
     heading = f"{first['wave_before']} → {first['wave_after']}  {score}"
     lines = [heading, *_mark(table)]
+    if table["rise_low"].notna().any():
+        lines.append(str(RANK_NOTE))
     if table["probability_rise"].notna().any():
         places = _("probability of a gain: by {places} places or more", places=first["places"])
-        lines += [str(RANK_NOTE), str(places)]
+        lines.append(str(places))
     return lines
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from satisfaction.comparison.changes import WaveChange, WaveRolling, rests_on_survey
 from satisfaction.comparison.trial import Trial
+from satisfaction.declarations.facts import last_codes
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.conventions import in_words
 from satisfaction.foundation.figures import (
@@ -46,10 +47,12 @@ NO_PROOF = _("A sign is no proof: listen to recordings and call back first.")
 
 def other_areas(found: WaveChange) -> list[Text]:
     """Warn where the waves did not ask in the same areas: the whole is then another whole."""
+    today = last_codes(found.later.survey.areas)
     asked = []
     for wave in (found.earlier, found.later):
         table = wave.estimates[wave.area].of(found.measure).table
-        asked.append(set(table.loc[table["n"] > 0, wave.area].astype(str)))
+        codes = table.loc[table["n"] > 0, wave.area].astype(str)
+        asked.append(set(codes.replace(today)))
     before, after = asked
     if before == after:
         return []
@@ -280,7 +283,7 @@ def _mark_lines(surveys: list[Survey]) -> list[Text]:
 def beyond_error(found: WaveChange, figure: Unit) -> list[Text]:
     """Count and name the areas whose score changed relative to the field beyond sampling error."""
     summary = found.ranks.summary
-    if summary["selection"] != "probability":
+    if not found.table["p"].notna().any():
         return []
     changed = found.table[found.table["significant"].isin(["yes", "possible"])]
     counts = {"n": len(changed), "p": summary["p"], "level": 1 - summary["level"]}
@@ -314,14 +317,16 @@ def largest_jump(found: WaveChange, figure: Unit) -> list[Text]:
         before=rank_as_printed(found.earlier, row["code"]),
         after=rank_as_printed(found.later, row["code"]),
     )
-    if found.ranks.summary["selection"] != "probability":
+    if pd.isna(row["all_low"]):
         return [jump]
     moved = not found.taken_as_exact and (row["all_low"] > 0 or row["all_high"] < 0)
     verdict = _("that the rank has moved is not established")
     if moved:
         verdict = _("the rank has moved")
+    if pd.notna(row["probability_rise"]):
+        jump = _("{jump}, {chance}", jump=jump, chance=_chance(found, row))
     return [
-        _("{jump}, {chance}", jump=jump, chance=_chance(found, row)),
+        jump,
         _(
             "  guaranteed rise, whole table at once: {low:+d} … {high:+d}; {verdict}",
             low=row["all_low"],
@@ -364,7 +369,13 @@ def rank_as_printed(results: Results, code: str) -> Text:
 
 
 def relative_change(row: Any, figure: Unit) -> Text:
-    """Write a change relative to the field with its interval and the adjusted p-value."""
+    """Write a change relative to the field with its interval and the adjusted p-value, where there is one."""
+    if pd.isna(row["p_bh"]):
+        return _(
+            "relative change {change}{limits}",
+            change=figure.change(row["relative_change"]),
+            limits=figure.change_limits(row["ci_low"], row["ci_high"]),
+        )
     return _(
         "relative change {change}{limits}  adjusted p {p}",
         change=figure.change(row["relative_change"]),

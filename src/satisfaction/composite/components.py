@@ -113,6 +113,7 @@ def components_of_level(
     survey: Survey,
     inputs: CombinedInputs,
     estimates: Mapping[str, Estimates],
+    *,
     level: str,
     trees: Mapping[str, TreeScores],
 ) -> tuple[ComponentScores, ...]:
@@ -132,8 +133,10 @@ def components_of_level(
         if component.measure is not None:
             parts.append(_surveyed(survey, estimates[level], name, component))
         else:
-            parts.append(_beside_survey(survey, inputs, name, level, trees.get(name)))
-    parts = _with_lent(survey, inputs, estimates, level, parts)
+            parts.append(
+                _beside_survey(survey, inputs, name, level=level, assessed=trees.get(name))
+            )
+    parts = _with_lent(survey, inputs, estimates, level=level, parts=parts)
     for part in parts:
         by_draws = part.assessed is not None and part.assessed.is_drawn
         if (part.errors is not None or by_draws) and part.declared.normalise == "percentile-rank":
@@ -157,7 +160,7 @@ def areas_of(survey: Survey, level: str) -> list[str]:
 
 
 def _beside_survey(
-    survey: Survey, inputs: CombinedInputs, name: str, level: str, assessed: TreeScores | None
+    survey: Survey, inputs: CombinedInputs, name: str, *, level: str, assessed: TreeScores | None
 ) -> ComponentScores:
     """Return a component that is no measure of the survey."""
     component = inputs.declared.components[name]
@@ -250,11 +253,11 @@ def scored_trees(
     for name, tree in inputs.assessments.items():
         if name not in inputs.tables:
             continue
-        sheet = checked_sheet(inputs.tables[name], inputs.file_of(name), tree, ranked)
+        sheet = checked_sheet(inputs.tables[name], inputs.file_of(name), tree, areas=ranked)
         sites = None
         if name in inputs.sites:
             path = inputs.path.parent / str(inputs.declared.components[name].sites)
-            sites = checked_sites(inputs.sites[name], path, tree, ranked)
+            sites = checked_sites(inputs.sites[name], path, tree, areas=ranked)
         trees[name] = score_tree(tree, sheet, ranked, sites=sites, measures=measures)
     return trees
 
@@ -315,7 +318,7 @@ def _raised(
     measures = list(dict.fromkeys(measures))
     if not measures:
         return {}
-    lent = lent_errors(survey, estimates, level, measures)
+    lent = lent_errors(survey, estimates, level, measures=measures)
     lowest = np.min(list(lent.df.values()), axis=0)
     raised = {}
     for name in measures:
@@ -364,6 +367,7 @@ def _with_lent(
     survey: Survey,
     inputs: CombinedInputs,
     estimates: Mapping[str, Estimates],
+    *,
     level: str,
     parts: list[ComponentScores],
 ) -> list[ComponentScores]:
@@ -435,7 +439,7 @@ def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.
             )
     wrong = ~table["code"].isin(areas) | table["code"].duplicated()
     no_area = _("An area code does not exist or stands twice.")
-    refuse_rows(wrong, RankingError, "K314", no_area, where=path, available=areas)
+    refuse_rows(wrong, RankingError, "K314", text=no_area, where=path, available=areas)
     numbers = {"se": pd.Series(np.nan, index=table.index)}
     for name in ("score", "se"):
         if name not in table:
@@ -446,6 +450,6 @@ def checked_scores(table: pd.DataFrame, path: Path, areas: Sequence[str]) -> pd.
             right &= values >= 0
         wrong = (table[name] != "") & ~right
         no_number = _("`{name}` is no valid number.", name=name)
-        refuse_rows(wrong, RankingError, "K315", no_number, where=path)
+        refuse_rows(wrong, RankingError, "K315", text=no_number, where=path)
         numbers[name] = values
     return pd.DataFrame(numbers).set_axis(table["code"])

@@ -219,6 +219,7 @@ def combined_scores(
     survey: Survey,
     inputs: CombinedInputs,
     estimates: Mapping[str, Estimates],
+    *,
     drawing: Drawing = AS_DECLARED,
 ) -> CombinedScores:
     """Combine the components at every level of areas below the whole.
@@ -237,11 +238,11 @@ def combined_scores(
     trees = scored_trees(survey, inputs, measures)
     parts = {}
     for level in survey.area_levels():
-        parts[level] = components_of_level(survey, inputs, estimates, level, trees)
+        parts[level] = components_of_level(survey, inputs, estimates, level=level, trees=trees)
     has_errors = survey.declared.selection == "probability"
     any_drawn = any(tree.is_drawn for tree in trees.values())
     if has_errors and (drawing.always or any_drawn):
-        parts = with_draws(survey, parts, measures, drawing)
+        parts = with_draws(survey, parts, measures, drawing=drawing)
     levels = {}
     for level, of_level in parts.items():
         levels[level] = _combined(survey, inputs, level, of_level)
@@ -329,6 +330,7 @@ def with_draws(
     survey: Survey,
     levels: Mapping[str, tuple[ComponentScores, ...]],
     measures: Mapping[str, Measured],
+    *,
     drawing: Drawing,
 ) -> dict[str, tuple[ComponentScores, ...]]:
     """Draw all components of all levels together; `measures` decide about points of the ranked areas.
@@ -355,7 +357,7 @@ def with_draws(
     for part in levels[survey.ranked_level]:
         if part.assessed is not None:
             trees[part.name] = joint_tree(
-                part.assessed, known, drawing.draws, rng, seed=drawing.seed
+                part.assessed, known, drawing.draws, rng=rng, seed=drawing.seed
             )
     drawn = {}
     for (level, parts), of_level in zip(levels.items(), errors, strict=True):
@@ -482,8 +484,8 @@ def _with_scores(survey: Survey, estimates: Estimates, scores: LevelScores) -> E
             ranked,
             COMBINED,
             scores.score,
-            scores.cov,
-            scores.df,
+            cov=scores.cov,
+            df=scores.df,
             rows=scores.rows,
             surveyed=any(part.surveyed for part in scores.parts),
             n=counted,
@@ -535,8 +537,8 @@ def _of_component(survey: Survey, ranked: Estimates, scores: LevelScores, k: int
         ranked,
         part.name,
         score,
-        cov,
-        np.full(len(score), np.inf),
+        cov=cov,
+        df=np.full(len(score), np.inf),
         rows=rows,
         surveyed=False,
         n=np.full(len(score), np.nan),
@@ -556,9 +558,9 @@ def _as_estimates(
     ranked: Estimates,
     name: str,
     score: Array,
+    *,
     cov: Array,
     df: Array,
-    *,
     rows: Any,
     surveyed: bool,
     n: Array,

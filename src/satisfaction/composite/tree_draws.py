@@ -198,7 +198,7 @@ def drawn_measures(
 
 
 def joint_tree(
-    scores: TreeScores, measures: DrawnMeasures, draws: int, rng: np.random.Generator, *, seed: int
+    scores: TreeScores, measures: DrawnMeasures, draws: int, *, rng: np.random.Generator, seed: int
 ) -> JointDraws:
     """Draw the score of an assessment: (p,) areas, with the fewest and the most points that are not ruled out."""
     site_errors = draw_sites(scores, draws, rng)

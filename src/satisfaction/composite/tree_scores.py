@@ -519,7 +519,7 @@ def _sanctions(
     acting: list[tuple[int, str, Veto]] = []
     for entry in sheet.vetoes.drop_duplicates(["code", "item"]).itertuples():
         acting.append((row[str(entry.code)], str(entry.item), tree.veto[str(entry.item)]))
-    unmet = unmet_preconditions(tree, sheet, areas, measures)
+    unmet = unmet_preconditions(tree, sheet, areas, measures=measures)
     for place, name in zip(*np.nonzero(unmet.to_numpy(float) == 0), strict=True):
         condition = str(unmet.columns[name])
         acting.append((int(place), condition, tree.preconditions[condition]))
@@ -536,6 +536,7 @@ def unmet_preconditions(
     tree: Assessment,
     sheet: PointsSheet,
     areas: Sequence[str],
+    *,
     measures: Mapping[str, Measured],
 ) -> pd.DataFrame:
     """Return 1 met, 0 not met, NaN not stated: one row an area, one column a precondition.

@@ -59,8 +59,8 @@ def assessed_tree(
     name: str,
     component: Component,
     scores: TreeScores,
-    waves: Sequence[WavePoints],
     *,
+    waves: Sequence[WavePoints],
     level: float,
 ) -> AssessedTree:
     """Make the tables of an assessment.
@@ -360,6 +360,7 @@ def class_sums(scores: TreeScores, *, level: float) -> pd.DataFrame:
     table["undecided"] = undecided_points(scores, level=level)
 
     def score_of(gained: Array) -> Array:
+        """Return the scores (areas,) with so many more points gained."""
         return points_to_score(
             scores.tree, kept + gained, bonus, total=scores.total, cap=scores.cap
         )
@@ -446,7 +447,7 @@ def precondition_table(scores: TreeScores, *, level: float) -> pd.DataFrame:
         One row an area and precondition: code, item, zh, en, met ("yes", "no", "not stated"), measure, at_least, estimate,
         probability, verdict (as in `passing`; of a stated one what is stated), effect, source.
     """
-    met = unmet_preconditions(scores.tree, scores.sheet, scores.areas, scores.measures)
+    met = unmet_preconditions(scores.tree, scores.sheet, scores.areas, measures=scores.measures)
     parts = []
     for name, condition in scores.tree.preconditions.items():
         words = {1.0: "yes", 0.0: "no"}

@@ -69,11 +69,11 @@ def read_sheet(
         K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K375 a state,
         class or date nobody knows, K376 a row that its item does not take.
     """
-    return checked_sheet(read_area_table(path, named, LOST_WANTED), path, tree, areas)
+    return checked_sheet(read_area_table(path, named, LOST_WANTED), path, tree, areas=areas)
 
 
 def checked_sheet(
-    table: pd.DataFrame, path: Path, tree: Assessment, areas: Sequence[str]
+    table: pd.DataFrame, path: Path, tree: Assessment, *, areas: Sequence[str]
 ) -> PointsSheet:
     """Return a sheet of lost points, read from `path` as text, in its parts; errors as those of `read_sheet`."""
     table = _with_columns(table, path, REQUIRED, OPTIONAL)
@@ -127,7 +127,7 @@ def checked_sheet(
     points = pd.to_numeric(table["points"], errors="coerce")
     wrong = is_entry & ~(np.isfinite(points) & (points >= 0))
     needed = _("`points` is a number >= 0: the points lost.")
-    refuse_rows(wrong, RankingError, "K313", needed, where=path)
+    refuse_rows(wrong, RankingError, "K313", text=needed, where=path)
     table = table.assign(
         points=points.where(is_entry, 0.0),
         points_class=table["class"],
@@ -169,11 +169,11 @@ def read_sites(
         K311 a column that is not there, K312 a code or item nobody knows or that no sites score, K313 numbers that are none or
         do not fit, K377 a site that stands twice.
     """
-    return checked_sites(read_area_table(path, named, SITE_WANTED), path, tree, areas)
+    return checked_sites(read_area_table(path, named, SITE_WANTED), path, tree, areas=areas)
 
 
 def checked_sites(
-    table: pd.DataFrame, path: Path, tree: Assessment, areas: Sequence[str]
+    table: pd.DataFrame, path: Path, tree: Assessment, *, areas: Sequence[str]
 ) -> pd.DataFrame:
     """Return points of inspection, read from `path` as text, with their types; as `read_sites`."""
     table = _with_columns(table, path, SITE_COLUMNS, ("population", "reason"))
@@ -201,10 +201,10 @@ def checked_sites(
         "A site has a name and a kind, 0 <= score <= possible, and a population that is the "
         "same for all sites of the kind and at least the number visited."
     )
-    refuse_rows(~(fits & named), RankingError, "K313", needed, where=path)
+    refuse_rows(~(fits & named), RankingError, "K313", text=needed, where=path)
     twice = table.duplicated(["code", "item", "site"], keep=False)
     repeated = _("A site stands twice for the same item.")
-    refuse_rows(twice, RankingError, "K377", repeated, where=path)
+    refuse_rows(twice, RankingError, "K377", text=repeated, where=path)
     site = table["site"].map(masked_within)
     reason = table["reason"].map(masked_within)
     return table.assign(**numbers, site=site, reason=reason).reset_index(drop=True)
@@ -232,7 +232,7 @@ def _with_columns(
     not_there = N_("Column '{name}' not found.")
     hint = _("Add the column.")
     require_names(
-        required, table, RankingError, "K311", not_there, where=f"{path} row 1", hint=hint
+        required, table, RankingError, code="K311", text=not_there, where=f"{path} row 1", hint=hint
     )
     return table[[*required, *optional]]
 
@@ -246,7 +246,13 @@ def _refuse_unknown(
             first = str(table.loc[unknown, column].iloc[0])
             text = _("`{column}` {first!r} does not exist.", column=column, first=first)
             refuse_rows(
-                unknown, RankingError, error, text, where=path, available=list(allowed), got=first
+                unknown,
+                RankingError,
+                error,
+                text=text,
+                where=path,
+                available=list(allowed),
+                got=first,
             )
 
 
@@ -254,7 +260,7 @@ def _refuse_misplaced(table: pd.DataFrame, path: Path, wrong: pd.Series, why: Te
     if wrong.any():
         item = str(table.loc[wrong, "item"].iloc[0])
         text = _("The row does not fit its item '{item}': {why}.", item=item, why=why)
-        refuse_rows(wrong, RankingError, "K376", text, where=path, got=item)
+        refuse_rows(wrong, RankingError, "K376", text=text, where=path, got=item)
 
 
 def _refuse_both(table: pd.DataFrame, path: Path, stated: pd.Series, entries: pd.Series) -> None:
@@ -280,5 +286,5 @@ def _dates(values: pd.Series, path: Path, column: str) -> pd.Series:
     if wrong.any():
         first = str(values[wrong].iloc[0])
         text = _("`{column}` {first!r} is no date (YYYY-MM-DD).", column=column, first=first)
-        refuse_rows(wrong, RankingError, "K375", text, where=path, got=first)
+        refuse_rows(wrong, RankingError, "K375", text=text, where=path, got=first)
     return dates.dt.strftime("%Y-%m-%d").fillna("")

@@ -67,10 +67,10 @@ def check_declarations(
     groups = questionnaire.items_of(SingleItem, AreaItem)
     for name, margin in declared.margins.items():
         at = ("margins", name, "by")
-        _check_cells(document, at, margin.by, groups, _("Margin '{name}'", name=name))
+        _check_cells(document, at, margin.by, groups=groups, text=_("Margin '{name}'", name=name))
     if declared.quota is not None:
         at_quota = ("quota", "by")
-        _check_cells(document, at_quota, declared.quota.by, groups, _("The quota"))
+        _check_cells(document, at_quota, declared.quota.by, groups=groups, text=_("The quota"))
         first = declared.quota.by[0]
         if first != roles.area:
             raise SurveyError(
@@ -266,7 +266,7 @@ def with_default_margins(
         if isinstance(step, CalibrationStep) and step.margins is None:
             at: Location = ("weighting", position)
             names = default_margins(declared, questionnaire)
-            _require_every_item(document, at, declared, questionnaire, names)
+            _require_every_item(document, at, declared, questionnaire=questionnaire, names=names)
             step = step.model_copy(update={"margins": names})
         weighting.append(step)
     return declared.model_copy(update={"weighting": weighting})
@@ -293,6 +293,7 @@ def _require_every_item(
     document: Document,
     at: Location,
     declared: SurveyFile,
+    *,
     questionnaire: Questionnaire,
     names: list[str],
 ) -> None:
@@ -317,7 +318,7 @@ def _require_every_item(
 
 
 def _check_cells(
-    document: Document, at: Location, by: list[str], groups: list[str], text: Text
+    document: Document, at: Location, by: list[str], *, groups: list[str], text: Text
 ) -> None:
     """Refuse cells of a margin or quota by what does not part respondents into groups."""
     for item in by:
@@ -336,6 +337,7 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
     """Refuse items that weighting steps and checks of the fieldwork name and cannot use."""
 
     def check(at: Location, names: list[str], usable: list[str], kind: Text) -> None:
+        """Refuse names at a place of survey.yaml that are no items of the kind."""
         key = at[-1]
         for item in names:
             if item not in usable:
@@ -470,10 +472,10 @@ def check_rules(survey: Survey, document: Document) -> None:
                 where = document.place((*at, "first_in"))
                 _check_first_in(survey, where, target.first_in, code)
             if target.rise is not None:
-                _check_rise(survey, document, (*at, "rise"), target, code)
+                _check_rise(survey, document, (*at, "rise"), target=target, code=code)
 
 
-def check_scores(survey: Survey, document: Document, score: str, tie_break: str | None) -> None:
+def check_scores(survey: Survey, document: Document, score: str, *, tie_break: str | None) -> None:
     """Refuse to rank by, or to break ties by, what is no score of the wave; S390."""
     known = [*survey.questionnaire.measures, *survey.composed]
     for key, name in (("score", score), ("tie_break", tie_break)):
@@ -533,7 +535,7 @@ def _check_first_in(survey: Survey, where: str, first_in: str, code: str) -> Non
 
 
 def _check_rise(
-    survey: Survey, document: Document, at: Location, target: Target, code: str
+    survey: Survey, document: Document, at: Location, *, target: Target, code: str
 ) -> None:
     """Refuse a rise since a wave or a rank that is not there, or between questionnaires not declared comparable."""
     where = document.place(at)

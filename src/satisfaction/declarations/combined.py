@@ -245,7 +245,7 @@ class AssessmentItem(Label):
 
     points: Points | None = None
     department: str | None = None
-    items: dict[Name, AssessmentItem] | None = None
+    items: dict[Name, AssessmentItem] | None = Field(default=None, repr=False)
     measure: Name | None = Field(
         default=None, description=N_("the survey's measure that decides whether the points are got")
     )

@@ -384,16 +384,23 @@ def differences_from(survey: Survey, earlier: EarlierSet) -> Text | None:
             gone=len(gone),
             new=len(new),
         )
-        differences.append(_("{words}: {areas}", words=words, areas=_named(survey, gone + new)))
+        differences.append(
+            _("{words}: {areas}", words=words, areas=named_with_successors(survey, gone + new))
+        )
     return semicolon_list(differences) if differences else None
 
 
-def _named(survey: Survey, codes: Sequence[str]) -> Text:
-    """Name areas behind their codes, with the successor of those that have one; the first ones of many."""
-    names: Mapping[str, Text] = {}
+def named_with_successors(
+    survey: Survey, codes: Sequence[str], known: Mapping[str, Text] | None = None
+) -> Text:
+    """Name areas behind their codes, with the successor of those that have one; the first ones of many.
+
+    `known`: names of areas that the survey's table does not hold.
+    """
+    names = dict(known or {})
     successors: Mapping[str, str] = {}
     if survey.areas is not None:
-        names = names_of_areas(survey.areas)
+        names |= names_of_areas(survey.areas)
         if "successor" in survey.areas:
             successors = dict(zip(survey.areas["code"], survey.areas["successor"], strict=True))
     areas = []

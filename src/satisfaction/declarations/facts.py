@@ -224,10 +224,24 @@ def codes_of_today(areas: pd.DataFrame | None) -> dict[str, str]:
     """Return by former code the code an area has today: that of its successor, which nobody else has become too."""
     if areas is None or "successor" not in areas:
         return {}
-    today = set(current_areas(areas)["code"])
-    former = areas[(areas["successor"] != "") & ~areas["code"].isin(today)]
+    former = areas[areas["successor"] != ""]
+    former = former[~former["code"].isin(current_areas(areas)["code"])]
     alone = former[~former["successor"].duplicated(keep=False)]
-    next_code = dict(zip(alone["code"], alone["successor"], strict=True))
+    return _at_the_end(areas, alone)
+
+
+def last_codes(areas: pd.DataFrame | None) -> dict[str, str]:
+    """Return by former code that of the area it is, or lies in, today: merged areas too."""
+    if areas is None or "successor" not in areas:
+        return {}
+    former = areas[areas["successor"] != ""]
+    return _at_the_end(areas, former[~former["code"].isin(current_areas(areas)["code"])])
+
+
+def _at_the_end(areas: pd.DataFrame, former: pd.DataFrame) -> dict[str, str]:
+    """Follow every former area from successor to successor, as far as an area of today."""
+    today = set(current_areas(areas)["code"])
+    next_code = dict(zip(former["code"], former["successor"], strict=True))
     codes = {}
     for code in next_code:
         passed = {code}
@@ -328,6 +342,7 @@ def check_areas(areas: pd.DataFrame, ranked: str, path: Path) -> None:
     levels = set(current["level"])
 
     def refuse(text: Text) -> None:
+        """Refuse the table, with what is wrong in it."""
         raise SurveyError(
             "S146",
             _("The table of areas is not right: {text}.", text=text),
@@ -409,6 +424,7 @@ def check_frame_and_sample(
     sampled = set(sample[strata].itertuples(index=False, name=None))
 
     def refuse(code: str, missing: set[tuple[str, ...]], text: Text, incomplete: Path) -> None:
+        """Refuse strata that one of the two tables lacks."""
         if missing:
             listed = shortened(" / ".join(stratum) for stratum in sorted(missing))
             raise SurveyError(
@@ -434,8 +450,8 @@ def read_counts(
     path: Path,
     by: list[str],
     count: str,
-    questionnaire: Questionnaire,
     *,
+    questionnaire: Questionnaire,
     areas: pd.DataFrame | None = None,
     named: pd.DataFrame | None = None,
 ) -> pd.DataFrame:

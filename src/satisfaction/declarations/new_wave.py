@@ -29,7 +29,7 @@ from satisfaction.declarations.new_wave_files import (
 from satisfaction.declarations.questionnaire import questionnaires_above, read_questionnaire
 from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import read_declared
-from satisfaction.declarations.wave import SurveyFile
+from satisfaction.declarations.wave import BaseStep, SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.file_sets import handed_over
 from satisfaction.foundation.files import (
@@ -130,6 +130,9 @@ def _new_wave(
         path_back = path_below(folder, before)
         declared.setdefault("fieldwork", {})["earlier"] = path_back
         declared["earlier"] = _earlier_waves(earlier, before, folder)
+        model = declared.get("selection_model", {})
+        if "reference" in model:
+            model["reference"] = path_below(folder, before / model["reference"])
         if handed_over(before / "out") is not None:
             declared["earlier"].append(path_back)
         for name, file in _tables_of(earlier).items():
@@ -185,6 +188,7 @@ def _new_wave(
         for name, text in {**texts, **carried.texts}.items():
             write_text(text, scratch / name)
         for name, path in carried.copied.items():
+            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             copy_file(path, scratch / name)
     for line in carried.report:
         tell(line)
@@ -396,11 +400,11 @@ def _carried_over(
     if "file" in history:
         if questionnaire != earlier.questionnaire:
             history.setdefault("questionnaire", earlier.questionnaire)
-        copied[history["file"]] = folder / history["file"]
+        _carry(history, "file", copied, folder=folder, target=target)
     for further in rules.get("rankings", []):
-        file = (further.get("history") or {}).get("file")
-        if file is not None:
-            copied[file] = folder / file
+        of_ranking = further.get("history") or {}
+        if "file" in of_ranking:
+            file = _carry(of_ranking, "file", copied, folder=folder, target=target)
             changed.append(
                 _("{file}: add the ranking published for {wave}", file=file, wave=earlier.wave)
             )
@@ -410,16 +414,19 @@ def _carried_over(
 
     # combined.yaml, where the source and date of scores that belong to one wave are left open
     texts = {}
+    combined: Any = {}
     if (folder / COMBINED).is_file():
         combined = copy.deepcopy(read_yaml(folder / COMBINED, SurveyError).node)
         renewed = []
         for name, component in combined.get("components", {}).items():
             if "assessment" in component:
-                copied[component["assessment"]] = folder / component["assessment"]
+                _carry(component, "assessment", copied, folder=folder, target=target)
             if areas is not None and component.pop("earlier", None) is not None:
                 left_out.append(f"{COMBINED} {name} earlier")
             if "lost" in component and areas is None:
-                earlier_sheets = _sheets_handed_on(component, folder, earlier.wave)
+                earlier_sheets = _sheets_handed_on(
+                    component, folder, target=target, wave=earlier.wave
+                )
                 copied |= earlier_sheets
                 if not earlier_sheets:
                     changed.append(
@@ -452,7 +459,7 @@ def _carried_over(
     if areas is not None:
         changed.append(_("rules.yaml: list_size, for {n} areas", n=areas))
     for name, path in list(copied.items()):
-        if not path.is_file() or path.parent != folder:
+        if not path.is_file():
             del copied[name]
     further_files = [*texts, *copied]
 
@@ -469,10 +476,8 @@ def _carried_over(
         left_out.append(str(_("comments in survey.yaml")))
     used = {document.path.name, earlier.rules, *further_files}
     used.update(_tables_of(earlier).values())
-    used.update(path.name for path in copied.values())
-    for name in sorted(path.name for path in folder.iterdir()):
-        if name not in used and name not in NOT_COPIED and name[0] not in ".~":
-            left_out.append(name)
+    used.update(path.relative_to(folder).as_posix() for path in copied.values())
+    left_out += [name for name in _files_of(folder) if name not in used]
 
     keys = [key for key in declared if key in COMMENTS and key not in NEW_KEYS]
     if areas is not None and "earlier" in keys:
@@ -489,23 +494,87 @@ def _carried_over(
     if areas is None:
         history_lines = _history_lines(earlier, folder, target, history)
         report += [f"  {line}" for line in history_lines]
+    looked_at = _to_look_at(rules, combined, earlier)
+    if looked_at:
+        report.append(str(_("Taken over as it stands, to be looked at:")))
+        report += [f"  {line}" for line in looked_at]
     if left_out:
         report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
     return Carried(rules, rules_text, copied, texts, tuple(report))
 
 
-def _sheets_handed_on(component: dict[str, Any], folder: Path, wave: str) -> dict[str, Path]:
+def _carry(
+    declared: dict[str, Any], key: str, copied: dict[str, Path], *, folder: Path, target: Path
+) -> str:
+    """Take a file over that a declaration names, and return its name in the new folder.
+
+    A file below the wave's folder is copied; one that several waves share, outside of it, stays where it is.
+    """
+    name = str(declared[key])
+    path = folder / name
+    if folder.resolve() in path.resolve().parents:
+        copied[name] = path
+        return name
+    declared[key] = path_below(target, path)
+    return str(declared[key])
+
+
+def _files_of(folder: Path) -> list[str]:
+    """Return the files of a wave but for its responses and results, as they are named from its folder."""
+    names = []
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part[0] in ".~" for part in parts)
+        if path.is_file() and parts[0] not in NOT_COPIED and not hidden:
+            names.append("/".join(parts))
+    return names
+
+
+def _to_look_at(
+    rules: Mapping[str, Any], combined: Mapping[str, Any], earlier: SurveyFile
+) -> list[Text]:
+    """Name what was decided for the wave before and stands in the new one unchanged."""
+    lines = []
+    of_rankings = [("", rules)]
+    of_rankings += [(f" {one['score']}", one) for one in rules.get("rankings", [])]
+    for name, declared in of_rankings:
+        targets = declared.get("targets")
+        if targets:
+            place = f"rules.yaml{name} targets"
+            lines.append(_("{place}: are they those of the new wave?", place=place))
+        if (declared.get("history") or {}).get("gaps"):
+            place = f"rules.yaml{name} history.gaps"
+            lines.append(_("{place}: waves that did not take place", place=place))
+    for key in ("comparable_with", "alternatives"):
+        if combined.get(key):
+            place = f"{COMBINED} {key}"
+            lines.append(_("{place}: does it hold for the new wave too?", place=place))
+    for name, component in combined.get("components", {}).items():
+        for key in ("exact", "lasting"):
+            if component.get(key):
+                place = f"{COMBINED} {name} {key}"
+                lines.append(_("{place}: does it hold for the new wave too?", place=place))
+    for step in earlier.weighting:
+        if isinstance(step, BaseStep) and step.files:
+            files = ", ".join(step.files)
+            lines.append(_("survey.yaml weighting: {files} of the new wave", files=files))
+    return lines
+
+
+def _sheets_handed_on(
+    component: dict[str, Any], folder: Path, *, target: Path, wave: str
+) -> dict[str, Path]:
     """Put the sheets of a wave behind those of the waves before it; return all of them by their new names.
 
     Only where the component follows lost points already, and its own sheet is there.
     """
     if "earlier" not in component or not (folder / component["lost"]).is_file():
         return {}
-    sheets = {}
+    sheets: dict[str, Path] = {}
     for before in component["earlier"]:
         for key in ("lost", "sites"):
             if key in before:
-                sheets[before[key]] = folder / before[key]
+                _carry(before, key, sheets, folder=folder, target=target)
     entry = {"wave": wave}
     for key in ("lost", "sites"):
         if key in component:

@@ -323,6 +323,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
     def write(
         name: str, columns: list[TemplateColumn], note: Text, rows: list[list[str]] | None = None
     ) -> None:
+        """Write a workbook to fill in, under the columns and rows of the table that is taken over, if one is."""
         written.add(name)
         table = plan.tables.get(name)
         if table is not None:
@@ -333,7 +334,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
         notes = [note, NOT_COUNTED]
         write_template(folder / f"{name}.xlsx", columns, notes=notes, rows=rows or [])
 
-    def write_cells(name: str, items: list[str], count: TemplateColumn, note: Text) -> None:
+    def write_cells(name: str, items: list[str], count: TemplateColumn, *, note: Text) -> None:
         """Write every combination of the items' codes, its count left empty; no rows where a code is not known."""
         cells = list(map(plan.column, items))
         levels = []
@@ -345,7 +346,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
 
     write("areas", AREA_COLUMNS, _("Table of areas; `parent` of the top one is left empty."))
     note = _("Quotas: planned interviews of every cell.")
-    write_cells("quotas", quota_items(questionnaire), PLANNED, note)
+    write_cells("quotas", quota_items(questionnaire), PLANNED, note=note)
     write(
         "outcomes",
         OUTCOME_COLUMNS,
@@ -360,7 +361,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
         write("backcheck", asked_again, note)
     if roles.strata:
         note = _("Sampling frame: population of every stratum.")
-        write_cells("frame", roles.strata, POPULATION, note)
+        write_cells("frame", roles.strata, POPULATION, note=note)
     if roles.psu:
         sampled = list(map(plan.column, [roles.psu, *roles.strata]))
         note = _("Sample: PSUs and their inclusion probabilities.")
@@ -368,7 +369,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
     if "margins" not in plan.declared:
         for name, item in margin_items(questionnaire).items():
             note = _("Calibration margin: population counts.")
-            write_cells(f"margin_{name}", [roles.area, item], POPULATION, note)
+            write_cells(f"margin_{name}", [roles.area, item], POPULATION, note=note)
     for name in plan.tables.keys() - written:
         write(name, [], _("Columns as in the earlier wave."))
 

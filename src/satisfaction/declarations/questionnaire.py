@@ -344,12 +344,12 @@ class Questionnaire(Record):
                 ),
             )
         else:
-            _refuse_open("Q132", "counts", item, counts, ("rates", rate))
+            _refuse_open("Q132", "counts", item, values=counts, at=("rates", rate))
 
     def _check_scores(self, item: str, at: Location) -> None:
         answers = self.answers(item)
         scores = {code: answer.score for code, answer in answers.items()}
-        _refuse_open("Q133", "score", item, scores, at)
+        _refuse_open("Q133", "score", item, values=scores, at=at)
 
     @model_validator(mode="after")
     def _conditions_possible(self) -> Questionnaire:
@@ -429,7 +429,7 @@ def _refuse_undeclared(at: Location, names: Iterable[str], available: list[str])
 
 
 def _refuse_open(
-    code: str, key: str, item: str, values: Mapping[int, object], at: Location
+    code: str, key: str, item: str, *, values: Mapping[int, object], at: Location
 ) -> None:
     """Refuse a scale with answers that leave a key open which is needed."""
     lacking = shortened(answer for answer, value in values.items() if value is None)

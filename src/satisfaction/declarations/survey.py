@@ -731,7 +731,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     margins = {}
     for name, margin in declared.margins.items():
         margins[name] = read_counts(
-            folder / margin.file, margin.by, "population", questionnaire, named=areas
+            folder / margin.file, margin.by, "population", questionnaire=questionnaire, named=areas
         )
     if declared.nonrespondents is not None:
         nonrespondents = read_nonrespondents(
@@ -743,7 +743,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         )
     earlier: tuple[EarlierSet, ...] = ()
     earlier_fault = None
-    rankings = _rankings(folder, declared, questionnaire, rules, areas)
+    rankings = _rankings(folder, declared, questionnaire, rules=rules, areas=areas)
     if declared.earlier:
         where = document.place(("earlier",))
         try:
@@ -820,7 +820,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         for ranked in rankings:
             place = rules_document.below(ranked.at)
             check_rules(survey.ranked_by(ranked), place)
-            check_scores(survey, place, ranked.score, ranked.rules.ranking.tie_break)
+            check_scores(survey, place, ranked.score, tie_break=ranked.rules.ranking.tie_break)
         check_names(rankings, rules_document)
     except SatisfactionError as fault:
         if ranking:
@@ -837,7 +837,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             folder / declared.quota.file,
             declared.quota.by,
             "planned",
-            questionnaire,
+            questionnaire=questionnaire,
             areas=areas,
             named=areas,
         )
@@ -866,6 +866,7 @@ def _rankings(
     folder: Path,
     declared: SurveyFile,
     questionnaire: Questionnaire,
+    *,
     rules: Rules,
     areas: pd.DataFrame | None,
 ) -> list[RankedBy]:

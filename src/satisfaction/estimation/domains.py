@@ -211,7 +211,7 @@ class Domains:
         if options.variance == "replicates":
             return _given_contributions(self, counted, members, options)
         if not options.linearized:
-            return _replicated_contributions(self, counted, z, members, options)
+            return _replicated_contributions(self, counted, z, members=members, options=options)
         matrix = self.sample.deviations(z, raked=options.variance == "rake")
         return Contributions(self.sample.units, matrix, members)
 
@@ -319,7 +319,7 @@ def _summands(counted: Tally, options: Options) -> Array:
 
 
 def _replicated_contributions(
-    on: Domains, counted: Tally, z: Sparse, members: Members, options: Options
+    on: Domains, counted: Tally, z: Sparse, *, members: Members, options: Options
 ) -> Contributions:
     """Estimate the statistic in every replicate and return the deviations as contributions.
 

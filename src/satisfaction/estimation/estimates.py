@@ -192,7 +192,7 @@ def estimate(
                 table.insert(len(columns), "p", p)
             parts.append((table, held))
     conventions = _conventions(on, options, held) | {"p": argument}
-    return interleaved(parts, (*columns, "p") if several else columns, conventions, design)
+    return interleaved(parts, (*columns, "p") if several else columns, conventions, design=design)
 
 
 def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimates:

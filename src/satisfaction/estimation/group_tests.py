@@ -128,7 +128,7 @@ def t_test(
     sample = lay_out(held, counted)
     counts = {"valid": valid * used, "total": total * used}
     fit = least_squares_that_vary(x, weight=sample.weight, name=outcome.name, **counts)
-    cov = coefficient_covariance(sample, fit, least_squares, x, **counts)
+    cov = coefficient_covariance(sample, fit, least_squares, x=x, **counts)
     se = standard_errors(cov)[-1:]
     df = used_df(counts["valid"].astype(np.int64), sample) - (len(groups) - 1)
     keys = pd.DataFrame(index=[0])

@@ -135,7 +135,7 @@ def max_t_p(
     tested = np.flatnonzero(np.isfinite(t))
     order = tested[np.argsort(z[tested], kind="stable")]  # least significant first
     z = z[order]
-    above, largest = _exceedances(z, first[order], second[order], cov, draws, seed)
+    above, largest = _exceedances(z, first[order], second[order], cov=cov, draws=draws, seed=seed)
     reached = draws - np.searchsorted(np.sort(largest), z, side="left")
     unadjusted = 2 * special.ndtr(-z)
     stepped = np.maximum.accumulate(above[::-1])[::-1]  # from the most significant pair on
@@ -205,7 +205,7 @@ def square_root(cov: Array) -> Array:
 
 
 def _exceedances(
-    z: Array, first: Array, second: Array, cov: Array, draws: int, seed: int
+    z: Array, first: Array, second: Array, *, cov: Array, draws: int, seed: int
 ) -> tuple[Array, Array]:
     """Count the draws whose largest difference among the pairs up to each one reaches its z; pairs least significant first.
 

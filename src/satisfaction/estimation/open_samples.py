@@ -116,7 +116,12 @@ class OpenSample:
             return NO_SOLUTION
         with np.errstate(divide="ignore", invalid="ignore"):  # a measure without answers is nan
             return model_estimates(
-                self.value, self.valid, self.x, self.reference, method=method, fitted=fitted
+                self.value,
+                self.valid,
+                self.x,
+                reference=self.reference,
+                method=method,
+                fitted=fitted,
             )
 
     def sensitivity(self, measure: int, fitted: Propensities | None) -> Sensitivity | Text:
@@ -168,8 +173,8 @@ def lay_out_open_sample(
         [*measures, *margin_columns(margins)],
         respondents,
         EstimatesError,
-        "E527",
-        not_there,
+        code="E527",
+        text=not_there,
         where="respondents",
         hint=hint,
     )
@@ -199,7 +204,11 @@ def lay_out_open_sample(
 
 
 def lay_over_reference(
-    respondents: pd.DataFrame, measures: Sequence[str], reference: SampleDesign, by: Sequence[str]
+    respondents: pd.DataFrame,
+    measures: Sequence[str],
+    reference: SampleDesign,
+    *,
+    by: Sequence[str],
 ) -> OpenSample:
     """Lay respondents over a probability sample that asked for the same columns `by`; see `drawn_people`.
 
@@ -208,7 +217,7 @@ def lay_over_reference(
     EstimatesError
         E527, E529 as `lay_out_open_sample`; E531 a reference that is no probability sample.
     """
-    return lay_over_people(respondents, measures, drawn_people(reference, by), by)
+    return lay_over_people(respondents, measures, drawn_people(reference, by), by=by)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -271,7 +280,7 @@ def drawn_people(reference: SampleDesign, columns: Sequence[str]) -> DrawnPeople
 
 
 def lay_over_people(
-    respondents: pd.DataFrame, measures: Sequence[str], people: DrawnPeople, by: Sequence[str]
+    respondents: pd.DataFrame, measures: Sequence[str], people: DrawnPeople, *, by: Sequence[str]
 ) -> OpenSample:
     """Lay respondents over people who were drawn from the same population.
 
@@ -489,11 +498,11 @@ def selection_estimates(
         sample = lay_out_open_sample(respondents, names, margins)
     else:
         assert reference is not None
-        sample = lay_over_reference(respondents, names, reference, named(by))
+        sample = lay_over_reference(respondents, names, reference, by=named(by))
     rows = []
     for method, estimates in estimates_by_method(sample, methods).items():
         for position, name in enumerate(names):
-            figures = model_figures(sample, estimates, position, level)
+            figures = model_figures(sample, estimates, position, level=level)
             rows.append({"measure": name, "model": method} | figures)
     return _with_words(rows)
 
@@ -513,7 +522,7 @@ def estimates_by_method(
 
 
 def model_figures(
-    sample: OpenSample, estimates: ModelEstimates | Text, measure: int, level: float
+    sample: OpenSample, estimates: ModelEstimates | Text, measure: int, *, level: float
 ) -> dict[str, Any]:
     """Return the figures of one measure: estimate_model, se_model, ci_model_low, ci_model_high, n, note."""
     values = sample.value[sample.valid[:, measure], measure]

@@ -216,6 +216,7 @@ def interleaved(
     parts: Sequence[tuple[pd.DataFrame, Contributions]],
     columns: tuple[str, ...],
     conventions: dict[str, Any],
+    *,
     design: SampleDesign,
 ) -> Estimates:
     """Join estimates of several measures, domain-major."""

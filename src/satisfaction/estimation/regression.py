@@ -119,7 +119,7 @@ def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
     coefficient = np.zeros(x.shape[1])
     growing = -1
     for _unused in range(MOST_ITERATIONS):
-        residual, r = _newton(u, coefficient, weight, valid, total)
+        residual, r = _newton(u, coefficient, weight, valid=valid, total=total)
         if np.abs(np.diag(r)).min() <= DEPENDENT:
             break  # fitted shares of 0 and 1 only: nothing is left to weight by
         step = linalg.cho_solve((r, False), u.T @ (weight * residual))
@@ -132,13 +132,13 @@ def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
     in_units_of_x = linalg.solve_triangular(basis, coefficient)
     if growing >= 0:
         return Fit(in_units_of_x, np.zeros_like(x), residual, growing)
-    residual, r = _newton(u, coefficient, weight, valid, total)
+    residual, r = _newton(u, coefficient, weight, valid=valid, total=total)
     influence = linalg.solve_triangular(basis, _influence(u, residual, r).T).T
     return Fit(in_units_of_x, influence, residual)
 
 
 def coefficient_covariance(
-    sample: Sample, fit: Fit, solver: Callable[..., Fit], x: Array, *, valid: Array, total: Array
+    sample: Sample, fit: Fit, solver: Callable[..., Fit], *, x: Array, valid: Array, total: Array
 ) -> Array:
     """Return the covariance of coefficients: that of their weighted influence, (K, K).
 
@@ -197,7 +197,7 @@ def _triangle(x: Array) -> Array:
 
 
 def _newton(
-    x: Array, coefficient: Array, weight: Array, valid: Array, total: Array
+    x: Array, coefficient: Array, weight: Array, *, valid: Array, total: Array
 ) -> tuple[Array, Array]:
     """Return the residuals and the triangular root of the information."""
     share = special.expit(x @ coefficient)
@@ -414,7 +414,7 @@ def regression(
             ),
         )
     _refuse_no_variation(fit, total, chosen.name)
-    cov = coefficient_covariance(sample, fit, solver, terms.x, valid=valid, total=total)
+    cov = coefficient_covariance(sample, fit, solver, x=terms.x, valid=valid, total=total)
     df = used_df(valid.astype(np.int64), sample) + 1 - len(terms.names)
     se = standard_errors(cov)
     keys = pd.DataFrame({"term": terms.names})

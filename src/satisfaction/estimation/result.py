@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -163,6 +163,16 @@ class Estimates:
         if measure not in self._asked:
             self._asked[measure] = self._only(measure)
         return self._asked[measure]
+
+    def of_rows(self, rows: Array) -> Estimates:
+        """Return the estimates of some rows of one measure, numbered, with their covariance."""
+        drawn = self.drawn
+        if drawn is not None:
+            drawn = drawn.of(rows)
+        table = self.table.iloc[rows].reset_index(drop=True)
+        cov = self.cov[np.ix_(rows, rows)]
+        contributions = self.contributions.of(rows)
+        return replace(self, drawn=drawn, table=table, cov=cov, contributions=contributions)
 
     def _only(self, measure: str) -> Estimates:
         """Take the rows of one measure."""

@@ -221,8 +221,8 @@ def model_estimates(
     value: Array,
     valid: Array,
     x: Array,
-    reference: Reference,
     *,
+    reference: Reference,
     method: SelectionMethod,
     fitted: Propensities | None = None,
 ) -> ModelEstimates:

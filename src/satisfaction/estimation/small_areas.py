@@ -68,7 +68,7 @@ def weighted_least_squares(direct: Array, total: Array, x: Array) -> tuple[Array
     return cov @ moments, cov
 
 
-def restricted_likelihood(between: float, direct: Array, variance: Array, x: Array) -> float:
+def restricted_likelihood(between: float, direct: Array, variance: Array, *, x: Array) -> float:
     """Restricted log-likelihood of A, the constant left out."""
     total = between + variance
     beta, cov = weighted_least_squares(direct, total, x)
@@ -100,7 +100,7 @@ def _around_the_top(direct: Array, variance: Array, x: Array) -> tuple[float, fl
     residual = direct - x @ np.linalg.lstsq(x, direct, rcond=None)[0]
     spread = float(np.var(residual)) + float(variance.max())
     grid = np.append(0.0, np.geomspace(spread * 1e-6, spread * 10, GRID))
-    likelihoods = [restricted_likelihood(between, direct, variance, x) for between in grid]
+    likelihoods = [restricted_likelihood(between, direct, variance, x=x) for between in grid]
     top = int(np.argmax(likelihoods))
     below = grid[max(top - 1, 0)]
     above = grid[min(top + 1, GRID)]
@@ -160,7 +160,7 @@ def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
     return Fit(between, beta, cov, residual)
 
 
-def predict(fit: Fit, direct: Array, variance: Array, x: Array) -> Prediction:
+def predict(fit: Fit, direct: Array, variance: Array, *, x: Array) -> Prediction:
     """Composite estimates with their mean squared errors; areas whose direct estimate is missing (NaN) are synthetic.
 
     Mean squared error of Prasad and Rao in the form of Datta and Lahiri (2000) for REML, g1 + g2 + 2 g3: what is left
@@ -292,7 +292,7 @@ def fay_herriot(
             hint=_("Use fewer covariates, or more areas."),
         )
     model = fit_reml(direct_seen, variance_seen, x[seen])
-    predicted = predict(model, estimate, variance, x)
+    predicted = predict(model, estimate, variance, x=x)
     composite_seen = predicted.composite[seen]
     rmse = np.sqrt(predicted.mse)
     half = special.ndtri((1 + level) / 2) * rmse

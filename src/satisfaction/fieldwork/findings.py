@@ -307,7 +307,9 @@ def require(rows: pd.DataFrame, columns: Sequence[str]) -> None:
     """
     not_there = N_("A fieldwork check needs column '{name}', which is not there.")
     hint = _("Add the column, or correct its name in Fields.")
-    require_names(columns, rows, ResponsesError, "R401", not_there, where="fieldwork", hint=hint)
+    require_names(
+        columns, rows, ResponsesError, code="R401", text=not_there, where="fieldwork", hint=hint
+    )
 
 
 def numeric_columns(rows: pd.DataFrame, columns: Sequence[str]) -> Array:

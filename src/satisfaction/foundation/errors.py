@@ -205,9 +205,9 @@ def require_names(
     wanted: Iterable[str],
     available: Iterable[object],
     error: type[SatisfactionError],
+    *,
     code: str,
     text: str,
-    *,
     where: str,
     hint: Text,
 ) -> None:

@@ -123,8 +123,8 @@ def refuse_rows(
     wrong: pd.Series,
     error: type[SatisfactionError],
     code: str,
-    text: Text,
     *,
+    text: Text,
     where: Path,
     available: Iterable[object] = (),
     got: str = "",
@@ -322,11 +322,11 @@ def fill_sheet(
         sheet.write_string(0, column, str(title))
     for row, record in enumerate(table.itertuples(index=False, name=None), start=1):
         for column, value in enumerate(record):
-            _write_cell(sheet, row, column, value, quoted)
+            _write_cell(sheet, row, column, value=value, quoted=quoted)
 
 
 def _write_cell(
-    sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, value: object, quoted: object
+    sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, *, value: object, quoted: object
 ) -> None:
     if isinstance(value, str):
         if value:

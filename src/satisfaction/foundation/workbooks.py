@@ -121,7 +121,7 @@ class ShownSheet:
 
 
 def write_office_workbook(
-    path: Path, data: pd.DataFrame, shown: ShownSheet, further: Mapping[str, pd.DataFrame]
+    path: Path, data: pd.DataFrame, shown: ShownSheet, *, further: Mapping[str, pd.DataFrame]
 ) -> None:
     """Write a workbook whose first sheet is the one for readers; the last, `data`, is plain, for programs.
 

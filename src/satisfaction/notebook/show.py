@@ -6,16 +6,19 @@ Notebooks of `notebooks/` are in Chinese, those of `notebooks/en/` in English. T
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.language import Language, Text, _, current, use
+from satisfaction.foundation.conventions import conventions_table
+from satisfaction.foundation.errors import ExportError
+from satisfaction.foundation.language import Language, Text, _, current, pgettext, use
 from satisfaction.foundation.language import language as speak
 from satisfaction.foundation.pages import TABLE_WRITERS
 from satisfaction.notebook.table_view import Labels, TableView, survey_labels, view
@@ -25,23 +28,83 @@ from satisfaction.publication.headings import (
     in_one_language,
     title_of,
 )
+from satisfaction.publication.plots.canvas import svg
 
 __all__ = [
     "begin",
     "column_words",
+    "facts",
     "in_one_language",
     "in_project",
-    "known",
+    "pick",
+    "present",
     "readable_tables",
     "show",
     "words",
 ]
 
 
+SPREAD = {0: _("smallest"), 0.25: _("lower quarter"), 0.5: _("median"), 0.75: _("upper quarter"), 1: _("largest")}  # fmt: skip
+SPREAD_NAME = "spread"
 UNKNOWN = _("**Not a probability sample, hence no sampling error: there is nothing to show here.**")
 ABSENT = _("**Not declared**")
+SHOWN = HEADINGS | {
+    "measure": pgettext("a heading", "measure"),
+    "source": pgettext("a heading", "source"),
+    "p_holm": _("p, adjusted by Holm"),
+    "p_bh": _("p, adjusted by Benjamini-Hochberg"),
+}
+"""Titles of tables that are shown: of the published ones, but where two columns would be called the same."""
 TITLES = {
+    # facts beside one another
+    "largest": _("the largest"),
+    "q0": _("smallest"),
+    "q1": Text("1 %"),
+    "q25": Text("25 %"),
+    "q50": _("median"),
+    "q75": Text("75 %"),
+    "q99": Text("99 %"),
+    "q100": _("largest"),
+    "names": _("names"),
+    # fieldwork
+    "figure, words": _("what the figure says"),
+    "id": _("number of the respondent"),
+    "rules": _("rules broken"),
+    "answered": _("answered"),
+    "flag": _("flagged"),
+    "cells": _("quota cells flagged"),
+    "interviews_share": _("share of interviews flagged"),
+    "further": _("further flags"),
+    "dont_know": _("don't know"),
+    "not_applicable": _("not applicable"),
+    "refused": _("refused"),
+    "no_answer": _("no answer"),
+    "share_answered": _("share answered"),
+    "share_dont_know": _("share don't know"),
+    "share_not_applicable": _("share not applicable"),
+    "share_refused": _("share refused"),
+    "share_no_answer": _("share without an answer"),
+    # ranking
+    "gap": _("distance from the nearest area on the other side"),
+    "reason": _("why it is named"),
+    "spread": _("spread"),
+    "number": _("grades"),
+    "promised": _("share of wrong orders allowed"),
+    "wrong": _("expected share of wrong orders"),
+    "ordered": _("pairs put in order"),
+    "pairs": _("pairs"),
+    "price": _("what a right order is worth, in wrong ones"),
+    "date": _("date"),
     # tests
+    "places": _("places"),
+    "per_place": _("interviewers a place"),
+    "several": _("share with several"),
+    "answers": _("answers"),
+    "answer": _("answer"),
+    "rho_without": _("intraclass correlation without this group"),
+    "index": _("index"),
+    "pingouin": _("by pingouin"),
+    "here": _("here"),
     "t": _("t statistic"),
     "maxt_error": _("simulation error of the p of max-t"),
     "maxt_fragile": _("p of max-t within its simulation error of the limit"),
@@ -74,6 +137,8 @@ TITLES = {
     "raw_order": _("order by places gained"),
     "shrunk_order": _("order by shrunk change"),
     # weighting
+    "rake / linearized": _("standard errors, R's rake / linearized"),
+    "within": pgettext("a heading", "within"),
     "margin": _("margin"),
     "margins": _("margins"),
     "tolerance": _("tolerance"),
@@ -114,6 +179,10 @@ TITLES = {
 }
 """Titles of columns that stand in tables of analyses alone: tests, change between waves, plans."""
 BESIDE: dict[str, dict[str, Text]] = {
+    "q50": {"q1": Text("1 %")},
+    "promised": {"gap": _("loss beyond the best grading, at most")},
+    "per_place": {"places": _("places"), "level": _("kind of place")},
+    "asked": {"asked": _("asked")},
     "entering": {
         "step": _("weighting step"),
         "entering": _("sum of weights entering it"),
@@ -140,9 +209,152 @@ def words(message: str, **values: object) -> str:
     return str(_(message, **values))
 
 
+def pick(table: pd.DataFrame, names: str) -> pd.DataFrame:
+    """Return columns of a table, named in one line; `name` brings `name_zh` and `name_en` along.
+
+    Parameters
+    ----------
+    table : DataFrame
+    names : str
+        Names of columns, blanks between them.
+
+    Raises
+    ------
+    ExportError
+        X153 for a name that is no column.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"name_zh": ["县"], "name_en": ["County"], "rank": [1], "se": [2.0]})
+    >>> list(pick(table, "rank name"))
+    ['rank', 'name_zh', 'name_en']
+    """
+    columns: list[str] = []
+    for name in names.split() if len(table.columns) else ():
+        of_name = [name, f"{name}_zh", f"{name}_en"]
+        held = [column for column in of_name if column in table.columns]
+        if not held:
+            raise ExportError(
+                "X153",
+                _("The table has no column '{name}'.", name=name),
+                where="pick",
+                available=list(map(str, table.columns)),
+                got=name,
+                hint=_("Name columns of the table, with blanks between them."),
+            )
+        columns += held
+    return table[columns]
+
+
 def known(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
     """Return those of the columns in which anything stands: a sample without probability has no errors to head a column."""
     return [name for name in columns if table[name].notna().any()]
+
+
+def spread(table: pd.DataFrame, names: str) -> pd.DataFrame:
+    """Return the smallest, the middle and the largest of columns, one row each.
+
+    Parameters
+    ----------
+    table : DataFrame
+    names : str
+        Of columns with numbers, blanks between them.
+    """
+    chosen = pick(table, names)
+    rows = chosen.quantile(list(SPREAD))
+    rows.insert(0, SPREAD_NAME, [str(words_of) for words_of in SPREAD.values()])
+    return rows.reset_index(drop=True)
+
+
+def facts_by(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return facts of several things side by side, one column each; those that hold for all alike stand once.
+
+    Parameters
+    ----------
+    named : mapping
+        By what they are facts of (a level of areas), as `facts` takes them.
+    """
+    every = {name: facts(of_one) for name, of_one in named.items()}
+    first = next(iter(every.values()))
+    if all(table.equals(first) for table in every.values()):
+        return first
+    convention, value = first.columns
+    columns = []
+    for name, table in every.items():
+        columns.append(table.set_index(convention)[value].rename(name))
+    return pd.concat(columns, axis="columns").fillna("").reset_index()
+
+
+def facts(named: Mapping[str, Any], names: str = "") -> pd.DataFrame:
+    """Return facts and conventions as a table in words, one row each.
+
+    Parameters
+    ----------
+    named : mapping
+        What is said, by its name in the code.
+    names : str, optional
+        Which of them, blanks between; default all. Those without a value are left out.
+    """
+    labels = _LABELS[-1]
+    said = {}
+    for name in names.split() or list(named):
+        if name in named and named[name] is not None:
+            said[name] = _in_words(named[name], labels.items | labels.levels | labels.measures)
+    with use(current() or "zh"):
+        return conventions_table(said)
+
+
+def _in_words(value: Any, words_of: Mapping[str, Text]) -> Any:
+    """Return a fact with names of measures, items and levels in words."""
+    if isinstance(value, Text):  # which is a pair, too
+        return value
+    if isinstance(value, str):
+        return words_of.get(value, value)
+    if isinstance(value, list | tuple):
+        return [_in_words(one, words_of) for one in value]
+    if isinstance(value, Mapping):
+        said = {}
+        for name, one in value.items():
+            variables = [str(words_of.get(part, part)) for part in str(name).split("+")]
+            said[" × ".join(variables)] = one
+        return said
+    return value
+
+
+def present(*shown: object, otherwise: Text | str = ABSENT) -> None:
+    """Show tables, pictures and words, one below the other; where there is nothing to show, say why.
+
+    Parameters
+    ----------
+    *shown : DataFrame, Figure, Text, str or None
+        Of a table, columns in which nothing stands are left out; a table without rows is not shown.
+    otherwise : Text or str
+        What is said instead.
+    """
+    import IPython.display
+
+    display: Any = IPython.display  # not typed
+    is_told = False
+    for one in shown:
+        if one is None or (isinstance(one, pd.DataFrame | str) and len(one) == 0):
+            continue
+        is_told = True
+        if isinstance(one, pd.DataFrame):
+            display.display(one[_known(one)])
+        elif isinstance(one, Figure):
+            display.display(display.SVG(svg(one)))
+        elif isinstance(one, Text | str):
+            display.display(display.Markdown(str(one)))
+        else:
+            display.display(one)
+    if not is_told and str(otherwise):
+        display.display(display.Markdown(str(otherwise)))
+
+
+def _known(table: pd.DataFrame) -> list[Any]:
+    """Return the columns in which anything stands: a sample without probability has no errors to head a column."""
+    is_known = table.notna() & (table.astype(object) != "")
+    return [name for name in table.columns if bool(is_known[name].any())]
 
 
 def in_project(path: str | Path) -> Path:
@@ -217,7 +429,7 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
     plain = _with_plain_columns(_with_index(frame))
     beside = _beside(plain)
     html = _plain_html(plain, beside, kind)
-    return TableView(html, repr(in_one_language(frame, HEADINGS | beside)))
+    return TableView(html, repr(in_one_language(frame, SHOWN | beside)))
 
 
 def as_html(table: pd.DataFrame) -> str:
@@ -241,7 +453,7 @@ def _title_of(name: Any, *, beside: dict[str, Text]) -> Text | None:
     """Return the title of a column: of this table, of a published one, of an analysis, or an item of the survey."""
     labels = _LABELS[-1]
     return (
-        title_of(name, HEADINGS | beside)
+        title_of(name, SHOWN | beside)
         or TITLES.get(name)
         or labels.measures.get(name)
         or labels.items.get(name)

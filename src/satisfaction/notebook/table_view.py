@@ -17,7 +17,7 @@ from markupsafe import Markup
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.conventions import VALUES
-from satisfaction.foundation.language import Text, _, as_text
+from satisfaction.foundation.language import Text, _, as_text, comma_list
 from satisfaction.foundation.pages import fill
 from satisfaction.publication.columns import COLUMNS, SHARE_OR_POINTS
 from satisfaction.publication.headings import chosen_columns
@@ -37,20 +37,37 @@ SAID_ONCE = ("mark", "survey", "wave", "selection")
 """Columns that stand above the table where all rows hold the same."""
 ESTIMATES = (
     *("difference", "score", "earlier", "later", "lower", "upper", "rest", "before", "after"),
-    *("change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
+    *("mean 1", "mean 2", "change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
 )
 """Columns in the unit of the measure, beside those that the published columns declare so."""
 DIFFERENCES = (
     *("se", "difference", "change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
 )
 """Of those, the ones that are no level: percentage points, where the level is a percentage."""
+STEPS = {kind: VALUES[kind] for kind in ("base", "nonresponse", "calibration", "trimming")}
+STEPS |= {"unweighted": _("unweighted")}
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
 ANSWERS = {"yes": _("yes"), "no": _("no")}
 RECIPES = {"declared": _("as declared")}
+ACTIONS = {
+    "reject_row": VALUES["reject_row"],
+    "blank_item": VALUES["blank_item"],
+    "normalised": _("rewritten and used"),
+    "note": _("note"),
+}
+UNITS_CHECKED = {
+    "respondent": _("respondent"),
+    "interviewer": _("interviewer"),
+    "item": _("item"),
+}
+REASONS = {
+    "open": _("neither established nor excluded"),
+}
 MOVES = {"enters": _("enters"), "leaves": _("leaves")}
 UNITS = ("share 0-1", "points 0-100")
 """Of a row's estimate; beside figures that bear their unit it would contradict them."""
-DECIMALS = {"df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "effective_n": 0, "n_effective": 0, "reliability": 2}  # fmt: skip
+DECIMALS = {"shift": 2, "shift_in_se": 2, "largest_shift": 2, "difference / se": 2, "se ratio": 2, "z": 2, "times average": 1, "df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "effective_n": 0, "n_effective": 0, "reliability": 2}  # fmt: skip
+LONG = 18  # characters that stand on one line
 TRACK = 96  # width of a drawn interval, in pixels
 
 
@@ -86,7 +103,7 @@ class Labels:
     ----------
     kinds : dict of str to str
         "rate", "index" or "score" by measure.
-    measures, areas, levels, items : dict of str to Text
+    measures, areas, levels, items, margins : dict of str to Text
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
@@ -94,12 +111,25 @@ class Labels:
     areas: dict[str, Text] = field(default_factory=dict)
     levels: dict[str, Text] = field(default_factory=dict)
     items: dict[str, Text] = field(default_factory=dict)
+    margins: dict[str, Text] = field(default_factory=dict)
 
     def words_of(self, name: Any) -> Mapping[str, Text]:
         """Return what the codes of a column stand for."""
         words: dict[str, Mapping[str, Text]] = {
             "measure": self.measures,
-            "level": self.levels,
+            "topic": self.measures,
+            "index": self.measures,
+            "outcome": self.measures,
+            "variable": self.items,
+            "margin": self.margins,
+            "margins": self.margins,
+            "level": UNITS_CHECKED | self.items | self.levels,
+            "within": self.items | self.levels,
+            "reason": REASONS,
+            "method": VALUES,
+            "source": VALUES,
+            "significant": ANSWERS,
+            "action": ACTIONS,
             "kind": KINDS,
             "status": STATUS,
             "verdict": VERDICT,
@@ -124,7 +154,37 @@ def survey_labels(survey: Survey) -> Labels:
         areas=dict(area_labels(survey)),
         levels={level: level_label(survey, level) for level in levels},
         items={name: item.text for name, item in survey.questionnaire.items.items()},
+        margins=margin_labels(survey),
     )
+
+
+def margin_labels(survey: Survey) -> dict[str, Text]:
+    """Return what the declared margins are called: their variables, as the questionnaire says them."""
+    labels = {}
+    for name, margin in survey.declared.margins.items():
+        variables = [level_label(survey, column) for column in margin.by]
+        zh = " × ".join(variable.zh for variable in variables)
+        en = " × ".join(variable.en for variable in variables)
+        labels[name] = Text(zh, en)
+    return labels
+
+
+def step_words(step: Any) -> Any:
+    """Return a weighting step in words, its number before it; anything else as it stands.
+
+    Examples
+    --------
+    >>> step_words("2 trimming").en
+    '2 trimming'
+    """
+    number, _blank, kind = str(step).rpartition(" ")
+    if kind not in STEPS:
+        return step
+    return Text(f"{number} {STEPS[kind].zh}".strip(), f"{number} {STEPS[kind].en}".strip())
+
+
+IN_WORDS: dict[Any, Callable[[Any], Any]] = {"recipe": recipe_words, "step": step_words}
+"""How names that the program puts together are said, by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +208,11 @@ class ReadColumn:
     texts: list[str]
     keys: list[str]
     number: bool
+
+    @property
+    def long(self) -> bool:
+        """Return whether any of its words need room."""
+        return not self.number and any(len(text) > LONG for text in self.texts if text[:1] != "<")
 
 
 class TableView:
@@ -192,6 +257,7 @@ def view(
     """
     chosen = chosen_columns(table)
     facts = _said_once(table, chosen)
+    facts += _one_measure(table, chosen, labels)
     if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
         del chosen["unit"]
     rows = table.head(MOST_ROWS)
@@ -207,9 +273,14 @@ def view(
         elif pair is None:
             title = labels.levels.get(name) or heading(name)
             values = rows[source]
-            if name == "recipe":
-                values = values.map(recipe_words)
-            columns.append(_column(name, values, title, groups, labels.words_of(name), areas))
+            if name in IN_WORDS:
+                values = values.map(IN_WORDS[name])
+            of_column = groups
+            is_measure = title is not None and title == labels.measures.get(name)
+            if is_measure and name in labels.kinds:
+                all_rows = np.ones(len(rows), dtype=bool)
+                of_column = [_Group(labels.kinds[name], all_rows, 1, of_column=True)]
+            columns.append(_column(name, values, title, of_column, labels.words_of(name), areas))
     values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
     return fill("table_view.html", values | {"shown": len(rows)})
 
@@ -232,11 +303,14 @@ class _Group:
     rows : ndarray of bool
     digits : int or None
         As their standard errors allow; None without any.
+    of_column : bool
+        Whether a whole column is one measure, under its name.
     """
 
     kind: str
     rows: np.ndarray
     digits: int | None
+    of_column: bool = False
 
     @property
     def scale(self) -> int:
@@ -262,6 +336,17 @@ def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
         if not pd.isna(value) and value != "":
             facts.append(str(mark_as_text(value)))
     return facts
+
+
+def _one_measure(table: pd.DataFrame, chosen: dict[Any, Any], labels: Labels) -> list[str]:
+    """Take the measure out of the columns to show where all rows hold the same one; return what it is called."""
+    if len(table) < 2 or "measure" not in chosen or "recipe" in chosen:
+        return []
+    held = table[chosen["measure"]].unique()
+    if len(held) != 1 or len(chosen) < 3:
+        return []
+    del chosen["measure"]
+    return [str(labels.measures.get(held[0], held[0]))]
 
 
 def _groups(table: pd.DataFrame, kind: str | None, labels: Labels) -> list[_Group]:
@@ -343,8 +428,9 @@ def _words(
             text = str(as_text(value))
         elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
             text = str(value)
-        if text in words_of:
-            text = str(words_of[text])
+        parts = text.split(", ")
+        if all(part in words_of for part in parts):
+            text = str(comma_list([words_of[part] for part in parts]))
         elif text in areas:
             text = f"{areas[text]} {text}"
         texts.append(text)
@@ -360,7 +446,14 @@ def _figures(
         return [figures.p_value(number) for number in numbers]
     if plain.startswith("probability"):
         return [figures.probability(number) for number in numbers]
-    of_measure = _in_unit_of_measure(name) and not pd.api.types.is_integer_dtype(values)
+    is_measure = len(groups) == 1 and groups[0].of_column
+    if plain.startswith("share_") or plain.endswith("_share"):
+        return [
+            figures.ABSENT if np.isnan(number) else f"{100 * number:.1f} %" for number in numbers
+        ]
+    of_measure = (is_measure or _in_unit_of_measure(name)) and not pd.api.types.is_integer_dtype(
+        values
+    )
     if not of_measure and _whole(numbers):
         return [figures.ABSENT if np.isnan(number) else figures.count(number) for number in numbers]
     if not of_measure:

@@ -49,6 +49,7 @@ from satisfaction.foundation.language import Text, _, comma_list, current, use
 from satisfaction.foundation.pages import fill
 from satisfaction.notebook.actions import fault_as_html
 from satisfaction.notebook.show import as_html, known, show
+from satisfaction.notebook.table_view import margin_labels
 from satisfaction.notebook.workbench import Workbench, trimmed_at
 from satisfaction.pipeline import (
     Ranked,
@@ -120,7 +121,8 @@ class Choice:
         """Return the control itself; figures follow when it is let go."""
         label = str(self.label)
         if self.kind == "switch":
-            return widgets.Checkbox(value=self.start, description=label, indent=False)
+            shape = {"description": label, "indent": False, "layout": {"width": "98%"}}
+            return widgets.Checkbox(value=self.start, **shape)
         shape = {
             "options": [(str(words), value) for value, words in self.options.items()],
             "value": self.start,
@@ -304,8 +306,10 @@ def weighting(bench: Workbench) -> WhatIf | None:
         options[NO_TRIMMING] = _("no trimming")
     options |= {bound: f"{bound:g}" for bound in BOUNDS}
     choices = [Choice("upper", _("weights cut at (times mean)"), options)]
+    labels = margin_labels(bench.survey)
     for name in _margins(steps):
-        label = _("calibrated to {name}", name=name)
+        margin = _("{label} ({name})", label=labels[name], name=name)
+        label = _("calibrated to {name}", name=margin)
         choices.append(Choice(name, label, start=True, kind="switch"))
     return WhatIf(choices, moved.declared(), moved.answer, prepare=moved.prepare, notes=(LOOK,))
 

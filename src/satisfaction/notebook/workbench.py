@@ -48,6 +48,7 @@ from satisfaction.declarations.weighting_record import (
 )
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.replicate_weights import Method, replicate_weights
+from satisfaction.foundation.conventions import VALUES, key
 from satisfaction.foundation.errors import SurveyError, WeightsError
 from satisfaction.foundation.files import (
     dated_folder,
@@ -62,6 +63,7 @@ from satisfaction.foundation.language import Text, _, comma_list, use
 from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
+from satisfaction.notebook.table_view import margin_labels
 from satisfaction.pipeline import Ranked, Results, ranked_further, reweighted, run
 from satisfaction.publication.adoption import ListMoves, list_moves
 from satisfaction.publication.labels import mark
@@ -133,7 +135,7 @@ class Workbench:
         rows = []
         for step in self.survey.declared.weighting:
             keys = step.model_dump(exclude_none=True)
-            rows.append({key: str(value) for key, value in keys.items()})
+            rows.append({key: _one_line(value) for key, value in keys.items()})
         return pd.DataFrame(rows).fillna("")
 
     @property
@@ -410,8 +412,16 @@ class Workbench:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """Return one row a recipe, the declared one first; columns as in `comparison.recipes.Recipes`."""
-        return self.side_by_side.table
+        """Return one row a recipe, the declared one first; columns as in `comparison.recipes.Recipes`, the steps in words.
+
+        Without a probability sample nothing is said of errors.
+        """
+        table = self.side_by_side.table
+        every = [self.survey, *(trial.results.survey for trial in self._trials.values())]
+        table = table.drop(columns="steps").assign(steps=[steps_in_words(one) for one in every])
+        if self.survey.declared.selection != "probability":
+            table = table.drop(columns=["kish_deff", "effective_n", "se", "variance"])
+        return table
 
     @property
     def trials_by_area(self) -> pd.DataFrame:
@@ -675,6 +685,43 @@ def open_wave(folder: str | Path) -> Workbench:
     1  calibration   raking
     """
     return Workbench(read_survey(in_project(folder)))
+
+
+def steps_in_words(survey: Survey) -> Text:
+    """Return a survey's weighting steps in one line.
+
+    Examples
+    --------
+    >>> steps_in_words(sat.read_survey("surveys/wave")).en
+    'base weight → raking (county × Sex, county × Age group)'
+    """
+    margins = margin_labels(survey)
+    parts = []
+    for step in survey.declared.weighting:
+        details = []
+        words = VALUES[step.step]
+        if isinstance(step, CalibrationStep):
+            words = VALUES.get(step.method, Text(step.method))
+            details = [margins[name] for name in step.margins or ()]
+        if isinstance(step, TrimmingStep):
+            limits = step.model_dump(include={"lower", "upper"}, exclude_none=True)
+            details = [
+                _("{name}: {value}", name=key(name), value=f"{limit:g}")
+                for name, limit in limits.items()
+            ]
+        if details:
+            words = _("{step} ({details})", step=words, details=comma_list(details))
+        parts.append(words)
+    return Text(
+        " → ".join(part.zh for part in parts), " → ".join(part.in_language("en") for part in parts)
+    )
+
+
+def _one_line(value: object) -> str:
+    """Return a value of survey.yaml as one text; nothing of an empty list."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
 
 
 def trimmed_at(multiple: float, untrimmed: Sequence[Step]) -> list[Step]:

@@ -272,7 +272,7 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
         )
     not_there = N_("The frame has no column '{name}'.")
     hint = _("Add the column, or correct its name.")
-    require_names(named, frame, DesignError, "D121", not_there, where="frame", hint=hint)
+    require_names(named, frame, DesignError, code="D121", text=not_there, where="frame", hint=hint)
     twice = frame[psu].duplicated(keep=False)
     _refuse_rows("D122", _("codes that stand twice"), twice)
     keys = frame[[*strata, psu]]

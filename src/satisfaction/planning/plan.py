@@ -194,7 +194,7 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     total = budget
     if total is None:
         total = int(model.psus.sum())
-    divided = divisions(results, model, total, terms, least=strata + 1)
+    divided = divisions(results, model, total, terms=terms, least=strata + 1)
     allocations = division_table(model, divided, terms)
     rows = [need.row(per_psu=per_psu) for need in needs.values()]
     table = pd.DataFrame(rows, columns=list(NEEDS))
@@ -218,7 +218,7 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
         needs=table,
         allocations=allocations,
         areas=_by_area(results, model, needs, divided),
-        lines=plan_lines(results, table, allocations, conventions),
+        lines=plan_lines(results, table, allocations, conventions=conventions),
         conventions=conventions,
     )
 
@@ -302,7 +302,7 @@ def _feasible(psus: Array | None) -> Array | None:
 
 
 def divisions(
-    results: Results, model: VarianceModel, total: int, terms: ListTerms, *, least: int
+    results: Results, model: VarianceModel, total: int, *, terms: ListTerms, least: int
 ) -> dict[str, Division]:
     """Return ways of dividing the PSUs over the areas.
 
@@ -362,7 +362,11 @@ def division_table(
 
 
 def plan_lines(
-    results: Results, needs: pd.DataFrame, allocations: pd.DataFrame, conventions: Mapping[str, Any]
+    results: Results,
+    needs: pd.DataFrame,
+    allocations: pd.DataFrame,
+    *,
+    conventions: Mapping[str, Any],
 ) -> list[Text]:
     """Say what the plan found."""
     lines = [results.survey.declared.title.text]

@@ -149,14 +149,16 @@ def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
     numbers = _whole_numbers(path, table, "take", least=0)
     twice = table.duplicated(list(strata), keep=False)
     repeated = _("A stratum stands in more than one row.")
-    refuse_rows(twice, DesignError, "D444", repeated, where=path)
+    refuse_rows(twice, DesignError, "D444", text=repeated, where=path)
     return dict(zip(level_tuples(table, strata), numbers.tolist(), strict=True))
 
 
 def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
     not_there = N_("The table has no column '{name}'.")
     hint = _("Add the column, or correct its name.")
-    require_names(wanted, table, DesignError, "D442", not_there, where=f"{path} row 1", hint=hint)
+    require_names(
+        wanted, table, DesignError, code="D442", text=not_there, where=f"{path} row 1", hint=hint
+    )
 
 
 def _whole_numbers(path: Path, table: pd.DataFrame, column: str, *, least: int) -> pd.Series:
@@ -177,7 +179,7 @@ def _numbers(
             column=column,
             first=table.loc[wrong, column].iloc[0],
         )
-        refuse_rows(wrong, DesignError, "D443", problem, where=path)
+        refuse_rows(wrong, DesignError, "D443", text=problem, where=path)
     return numbers.astype(float)
 
 

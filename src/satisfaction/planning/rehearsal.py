@@ -169,7 +169,9 @@ def _read(folder: Path, seed: int | None) -> Rehearsed:
         shares.append(frame[[*roles.strata, "population"]])
     for margin in declared.margins.values():
         path = folder / margin.file
-        shares.append(read_counts(path, margin.by, "population", questionnaire, named=areas))
+        shares.append(
+            read_counts(path, margin.by, "population", questionnaire=questionnaire, named=areas)
+        )
     named: set[str] = set()
     for share in shares:
         named |= set(share.get(roles.area, ()))
@@ -261,7 +263,9 @@ def _visits(wave: Rehearsed, communities: pd.DataFrame) -> pd.DataFrame:
         planned = communities.get("planned", pd.Series(PER_COMMUNITY, index=communities.index))
     elif wave.declared.quota is not None:
         quota = wave.declared.quota
-        counts = read_counts(wave.folder / quota.file, quota.by, "planned", wave.questionnaire)
+        counts = read_counts(
+            wave.folder / quota.file, quota.by, "planned", questionnaire=wave.questionnaire
+        )
         cells = counts[quota.by]
         planned = counts["planned"]
     else:

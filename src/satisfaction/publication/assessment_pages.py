@@ -11,7 +11,15 @@ from satisfaction.composite.tree_tables import AssessedTree, sanctions_in_words
 from satisfaction.declarations.combined import Assessment
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.figures import ABSENT, estimate_text, probability
-from satisfaction.foundation.language import Language, Text, _, pgettext, use
+from satisfaction.foundation.language import (
+    NOTHING,
+    Language,
+    Text,
+    _,
+    pgettext,
+    semicolon_list,
+    use,
+)
 from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.publication.columns import OF_ASSESSMENT
 from satisfaction.publication.headings import WORDS as IN_WORDS
@@ -118,8 +126,8 @@ def overview_page(
     survey: Survey,
     trees: Sequence[AssessedTree],
     drawn: pd.DataFrame,
-    drawn_trees: Mapping[str, pd.DataFrame],
     *,
+    drawn_trees: Mapping[str, pd.DataFrame],
     lines: Sequence[Text],
     language: Language,
 ) -> str:
@@ -151,9 +159,9 @@ def area_page(
     survey: Survey,
     trees: Sequence[AssessedTree],
     drawn: pd.DataFrame,
+    *,
     drawn_trees: Mapping[str, pd.DataFrame],
     code: str,
-    *,
     language: Language,
 ) -> str:
     """Write the page of an area: what it has got, where it loses, what can be won, the ledger, and what the survey decides."""
@@ -223,6 +231,8 @@ def _area_section(
     sums = tables["sums"]
     standards = tables["standards"]
     losing = standards[standards["lost"] > 0]
+    shown = sums[(sums["level"] < 2) | ((sums["level"] == 2) & (sums["lost"] > 0))]
+    whole = sums[(sums["level"] == 2) & ~(sums["lost"] > 0)]
     nothing = pd.DataFrame()
     section = {
         "tree": assessed.tree,
@@ -231,17 +241,34 @@ def _area_section(
         "drawn": _by_area(drawn).get(code),
     }
     return section | {
-        "sums": records(sums[sums["level"] <= 2]),
+        "sums": records(shown),
+        "without_loss": len(whole),
         "departments": _most_lost_first(tables["departments"]),
         "losing": _most_lost_first(losing),
         "passing": records(tables.get("passing", nothing)),
         "preconditions": records(tables.get("preconditions", nothing)),
         "ledger": _open_first(tables.get("ledger", nothing)),
+        "ledger_counts": _counts_of(tables.get("ledger", nothing)),
     }
 
 
 def _most_lost_first(table: pd.DataFrame) -> list[Row]:
     return records(table.sort_values("lost", ascending=False, kind="stable"))
+
+
+def _counts_of(ledger: pd.DataFrame) -> Text:
+    """Say how many entries of an area's ledger are in each state, and how many are overdue."""
+    if not len(ledger):
+        return NOTHING
+    numbers = ledger["state"].value_counts()
+    counts = []
+    for state, words in STATE_WORDS.items():
+        if state in numbers.index:
+            counts.append(_("{state} {n}", state=words, n=numbers[state]))
+    overdue = int((ledger["overdue"] == "yes").sum())
+    if overdue:
+        counts.append(_("of them overdue {n}", n=overdue))
+    return semicolon_list(counts)
 
 
 def _open_first(ledger: pd.DataFrame) -> list[Row]:

@@ -397,7 +397,7 @@ def hand_over(
     _check_measures(chosen)
     domains = [*named(by), None]
     estimates = [estimate(design, chosen, by=domain) for domain in domains]
-    content = _content(design, chosen, estimates, identifiers, about or About())
+    content = _content(design, chosen, estimates, identifiers=identifiers, about=about or About())
     content.write(folder)
     return content
 
@@ -439,7 +439,9 @@ def hand_over_results(results: Results, folder: str | Path) -> HandOver:
     )
     measures = list(results.design.measures.values())
     estimates = list(results.estimates.values())
-    content = _content(results.design, measures, estimates, _identifiers(results), about)
+    content = _content(
+        results.design, measures, estimates, identifiers=_identifiers(results), about=about
+    )
     content.write(folder)
     return content
 
@@ -456,6 +458,7 @@ def _content(
     design: SampleDesign,
     measures: Sequence[Measure],
     estimates: Sequence[Estimates],
+    *,
     identifiers: Sequence[str],
     about: About,
 ) -> HandOver:

@@ -287,7 +287,7 @@ def respondent_rows(
     used_otherwise = [*design.strata, *by, *_recipe_columns(design)]
     for measure in measures:
         used_otherwise += [measure.name, *measure.own]
-    _check_identifiers(design, rows, stages, identifiers, used_otherwise)
+    _check_identifiers(design, rows, stages, identifiers=identifiers, used_otherwise=used_otherwise)
 
     drafts = [_Draft("", "number", "integer", np.arange(1, len(rows) + 1), NUMBER)]
     drafts += [_codes(name, "stratum", rows) for name in design.strata]
@@ -344,6 +344,7 @@ def _check_identifiers(
     design: SampleDesign,
     rows: pd.DataFrame,
     stages: tuple[str, ...],
+    *,
     identifiers: Sequence[str],
     used_otherwise: list[str],
 ) -> None:

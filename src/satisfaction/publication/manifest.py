@@ -25,7 +25,7 @@ from satisfaction.foundation.files import path_below, read_bytes, refuse_changed
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
 from satisfaction.foundation.shipped import program_digest
-from satisfaction.pipeline import PARTS, Results, weighting_log
+from satisfaction.pipeline import FIGURES, PARTS, Results, figures_digest, weighting_log
 from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
@@ -265,6 +265,10 @@ def beside_folder(results: Results) -> Results:
     """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
     official = read_survey(results.survey.sources[0]).without_rankings(results.awaited)
     foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
+    of_figures = {"estimates", "all_rankings"}
+    is_own = FIGURES in results.computed and not of_figures & set(foreign)
+    if is_own and figures_digest(results) != results.computed[FIGURES]:
+        foreign.append("results: figures changed in place")
     altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
     survey = replace(results.survey, as_read=official, altered=altered)
     if survey.departures() == altered:  # every table asks for the mark: compared once is enough
@@ -332,7 +336,7 @@ def datapackage(
     composed = set(survey.composed)
     described = []
     for name in tables:
-        described.append(_resource(name, tables, folder, patterns, composed))
+        described.append(_resource(name, tables, folder, patterns=patterns, composed=composed))
     in_chinese = []
     for resource in described:
         if resource["name"] == "indices" or resource["name"].split("-")[-1] == "ranking":
@@ -354,6 +358,7 @@ def _resource(
     name: str,
     tables: dict[str, pd.DataFrame],
     folder: Path,
+    *,
     patterns: dict[str, str],
     composed: set[str],
 ) -> dict[str, Any]:

@@ -366,7 +366,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         return published(survey, pd.DataFrame(columns=columns), columns)
     parts = []
     for threshold in rules.thresholds:
-        floor = floored(survey, estimates, level, threshold.measure)
+        floor = floored(survey, estimates, level, measure=threshold.measure)
         part = threshold_verdicts(estimates[level], threshold, rules.ranking, floor=floor)
         part["threshold"] = threshold.below
         part["consequence_zh"] = threshold.zh

@@ -69,7 +69,7 @@ def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
     lines = _about(table, _("every figure of every level"))
     lines.append(str(_("Rates in percent, the rest in points 0-100.")))
     for_people = _sheet_for_people(lines, columns)
-    write_office_workbook(path, table, for_people, _explained(table))
+    write_office_workbook(path, table, for_people, further=_explained(table))
 
 
 def write_ranking_workbook(
@@ -87,7 +87,7 @@ def write_ranking_workbook(
     lines = [*_about(table, ranked_by), *rank_note(table)]
     further_sheets = _explained(table)
     further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=further_sheets)
 
 
 def rank_note(table: pd.DataFrame) -> list[str]:
@@ -131,7 +131,7 @@ def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
         columns.append(_in_words(table, what, heading, width=16))
     columns.append(_column(table, "importance", "points", width=10))
     lines = _about(table, _("strong and weak topics of every area"))
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=_explained(table))
 
 
 def write_assessment_workbook(
@@ -165,7 +165,7 @@ def write_assessment_workbook(
         words = [str(as_text(value)) for value in table[name]]
         columns.append(_under_title(name, words, width=36))
     lines = _about(table, _("Tests and reliability"))
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), _explained(table))
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=_explained(table))
 
 
 def _called(value: str, names: Mapping[str, Text]) -> str:
@@ -214,7 +214,9 @@ def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
         further[str(_("sensitivity"))] = in_one_language(tables.sensitivity)
     names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
     further[str(_("dictionary"))] = dictionary_table(names)
-    write_office_workbook(path, data, ShownSheet(str(_("for people")), lines, columns), further)
+    write_office_workbook(
+        path, data, ShownSheet(str(_("for people")), lines, columns), further=further
+    )
 
 
 def _percent_or_points(is_share: pd.Series) -> list[Shown]:

@@ -197,7 +197,7 @@ def acts(ranking: pd.DataFrame) -> bool:
 
 
 def with_acted_sentences(
-    survey: Survey, sentences: pd.DataFrame, ranking: pd.DataFrame, thresholds: pd.DataFrame
+    survey: Survey, sentences: pd.DataFrame, ranking: pd.DataFrame, *, thresholds: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the sentences of all areas with what thresholds do to the list of those they concern."""
     if not acts(ranking):

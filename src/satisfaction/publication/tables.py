@@ -157,7 +157,7 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
     sentences = unit_sentences(ground, minimum_n=survey.rules.ranking.minimum_n)
     statement = list_statement(ground)
     thresholds = thresholds_table(survey, estimates)
-    sentences = with_acted_sentences(survey, sentences, ranking, thresholds)
+    sentences = with_acted_sentences(survey, sentences, ranking, thresholds=thresholds)
     statement = acted_statement(survey, statement, ranking)
     within = within_table(survey, estimates, results.rankings)
     return Tables(

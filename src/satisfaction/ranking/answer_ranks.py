@@ -124,12 +124,14 @@ def rank_counts(
     low = np.empty(len(number), dtype=np.int64)
     high = np.empty(len(number), dtype=np.int64)
     for answer, alone in enumerate(np.eye(len(number), dtype=bool)):
-        lows, highs = _rank_sets(p_better, alone, 1 - level, correction, direction)
+        lows, highs = _rank_sets(
+            p_better, alone, 1 - level, correction=correction, direction=direction
+        )
         low[answer] = lows[answer]
         high[answer] = highs[answer]
     table["marginal_low"] = low
     table["marginal_high"] = high
-    low, high = _rank_sets(p_better, chosen, 1 - level, correction, direction)
+    low, high = _rank_sets(p_better, chosen, 1 - level, correction=correction, direction=direction)
     table["simultaneous_low"] = pd.array(low, dtype="Int64")
     table["simultaneous_high"] = pd.array(high, dtype="Int64")
     table.loc[~chosen, ["simultaneous_low", "simultaneous_high"]] = pd.NA
@@ -157,7 +159,7 @@ def exact_p_values(counts: Ints) -> Floats:
 
 
 def _rank_sets(
-    p_better: Floats, chosen: Bools, alpha: float, correction: Correction, direction: Direction
+    p_better: Floats, chosen: Bools, alpha: float, *, correction: Correction, direction: Direction
 ) -> tuple[Ints, Ints]:
     """Rank sets of the chosen answers, all of them at once: two (p,), of which only the chosen
     entries hold.

@@ -109,11 +109,13 @@ def crossing_odds(sums: AnsweredSums, bottom: int, *, side: str = "last") -> Cro
     in_order = np.sort(observed)
 
     def listed_alone(odds: Floats) -> Bools:
+        """Tell which areas are on the list where each has its odds and all others have none."""
         moved = sign * sums.score(odds)
         beyond = np.searchsorted(in_order, moved) - (observed < moved)
         return np.asarray(beyond < bottom)
 
     def listed_alike(odds: Floats) -> Bools:
+        """Tell which areas are on the list where all areas have an area's odds."""
         inside = np.zeros(len(odds), dtype=bool)
         for one_for_all in np.unique(odds):
             together = sign * sums.score(one_for_all)
@@ -223,7 +225,9 @@ def answering_odds(
     weights = np.ones(len(known)) if weight is None else known[weight].to_numpy(float)
     happy = (known[satisfied].to_numpy(float, na_value=np.nan) == 1).astype(int)
     values = known[score].to_numpy(float, na_value=np.nan)
-    sums = sums_by_area(area, happy, weights, values[:, None], np.ones(1), areas=len(units))
+    sums = sums_by_area(
+        area, happy, weights, values=values[:, None], coefficients=np.ones(1), areas=len(units)
+    )
     if residents is not None:
         population = np.array([float(residents[unit]) for unit in units])
         fraction = np.clip(np.bincount(area, minlength=len(units)) / population, 0.0, 1.0)
@@ -250,9 +254,9 @@ def sums_by_area(
     area: Ints,
     satisfied: Ints,
     weight: Floats,
+    *,
     values: Floats,
     coefficients: Floats,
-    *,
     areas: int,
 ) -> AnsweredSums:
     """Sum the answers of n people by area and group.

@@ -369,7 +369,7 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
             ranked[rows] = taking_part[rows]
         units = units_from_estimates(floor.estimates, ranked=ranked, selection="probability")
         for parent, rows in fields.items():
-            inside = _rows(floor.estimates, rows)
+            inside = floor.estimates.of_rows(rows)
             alone = rank_units(units.of(rows), options, source=inside)
             breaking_inside = None
             if breaking is not None:
@@ -397,14 +397,3 @@ def breaking_scores(rules: RankingRules, estimates: Estimates) -> Floats | None:
     table = estimates.of(rules.tie_break).table
     scores: Floats = table["estimate"].to_numpy(float)
     return scores
-
-
-def _rows(estimates: Estimates, rows: Ints) -> Estimates:
-    """Return the estimates of some areas with their covariance."""
-    drawn = estimates.drawn
-    if drawn is not None:
-        drawn = drawn.of(rows)
-    table = estimates.table.iloc[rows].reset_index(drop=True)
-    cov = estimates.cov[np.ix_(rows, rows)]
-    contributions = estimates.contributions.of(rows)
-    return replace(estimates, drawn=drawn, table=table, cov=cov, contributions=contributions)

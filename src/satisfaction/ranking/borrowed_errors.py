@@ -84,7 +84,7 @@ class Lent:
 
 
 def floored(
-    survey: Survey, estimates: Mapping[str, Estimates], level: str, measure: str = ""
+    survey: Survey, estimates: Mapping[str, Estimates], level: str, *, measure: str = ""
 ) -> Floored:
     """Raise the errors of areas with too few degrees of freedom, or with a design effect that few
     PSUs explain.
@@ -147,7 +147,7 @@ def floored(
 
 
 def lent_errors(
-    survey: Survey, estimates: Mapping[str, Estimates], level: str, measures: Sequence[str]
+    survey: Survey, estimates: Mapping[str, Estimates], level: str, *, measures: Sequence[str]
 ) -> Lent:
     """Return what must be added to the contributions to several measures, so that scores of them
     rest on the ranks' errors.
@@ -163,7 +163,7 @@ def lent_errors(
     df: dict[str, Floats] = {}
     areas = np.zeros(len(estimates[level].of(measures[0]).table), dtype=bool)
     for column, measure in enumerate(measures):
-        raised = floored(survey, estimates, level, measure).estimates
+        raised = floored(survey, estimates, level, measure=measure).estimates
         own = np.diag(estimates[level].of(measure).cov)
         limited = (raised.table["ci_high"] > raised.table["ci_low"]) & (raised.table["df"] > 0)
         units = units_from_estimates(raised, ranked=limited, selection="probability")

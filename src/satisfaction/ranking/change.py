@@ -21,7 +21,8 @@ from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.language import Text, _
-from satisfaction.ranking.pairs import TIE, Floats, Pairs, competition_rank
+from satisfaction.ranking.drawn import marginal_drawn_sets, simultaneous_drawn_sets
+from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
 from satisfaction.ranking.probability import (
     DRAWS,
     SEED,
@@ -29,12 +30,12 @@ from satisfaction.ranking.probability import (
     frequencies,
 )
 from satisfaction.ranking.rank import of_rates
-from satisfaction.ranking.rates import FEW, RISING, Compared, compared_rises
+from satisfaction.ranking.rates import FEW, RISING, AcrossPriors, compared_rises
 from satisfaction.ranking.rise_bounds import BOUNDS, Bounds, project
 from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
-from satisfaction.ranking.sets import holm_sets, tukey_sets
+from satisfaction.ranking.sets import RankSets, holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
-from satisfaction.ranking.units import UNDECLARED, Selection
+from satisfaction.ranking.units import UNDECLARED, Selection, Units
 from satisfaction.ranking.waves import (
     Comparability,
     Waves,
@@ -58,6 +59,8 @@ CERTAINTY = (
 )
 RISE_RANGE = ("probability_rise_low", "probability_rise_high", "model_dependent")
 """Columns beside `probability_rise`."""
+GUARANTEED = CERTAINTY[:4]
+UNTESTED = "none: scores are drawn"
 UNPROVEN = "none: not both samples are probability samples"
 OF_RATES = _(
     "Probabilities of rises of rates hold on average only: two waves hardly tell how far true rates "
@@ -74,6 +77,12 @@ OF_FEW = _(
     few=FEW,
     least=RISING,
 )
+OF_DRAWN = _(
+    "The score is drawn, because a mark or points of inspection decide about points: no standard "
+    "error carries it from wave to wave. Bounds of ranks and intervals give each wave half of the "
+    "error and hold however the waves are related; the change is not tested, and rises have no "
+    "probability."
+)
 NOT_BOTH = _(
     "Not both waves are probability samples, hence no sampling error: how "
     "certain the changes are is unknown."
@@ -86,7 +95,7 @@ NO_ERROR_DECLARED = _(
 
 def tests_of_change(waves: Waves) -> dict[str, Floats]:
     """Test each ranked unit's change relative to the mean change of all of them; missing without a
-    probability sample.
+    probability sample, and of drawn scores.
     """
     ranked = waves.ranked
     p = int(ranked.sum())
@@ -94,22 +103,22 @@ def tests_of_change(waves: Waves) -> dict[str, Floats]:
     matrix = np.hstack([centred, -centred])
     score = np.concatenate([waves.after.estimate[ranked], waves.before.estimate[ranked]])
     df = np.concatenate([waves.after.df[ranked], waves.before.df[ranked]])
-    cov = waves.covariance()
     relative = matrix @ score
     tests = {"change": score[:p] - score[p:], "relative_change": relative}
-    if waves.selection != "probability":
+    if waves.selection != "probability" or waves.drawn:
         unknown = np.full(p, np.nan)
         return tests | dict.fromkeys(("se", "df", "t", "p", "p_bh", "p_holm"), unknown)
+    cov = waves.covariance()
     se = np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
     if waves.members is not None and waves.shared_psus:
-        freedom = shared_freedom(waves, waves.members, matrix, cov, df)
+        freedom = shared_freedom(waves, waves.members, matrix, cov=cov, df=df)
     else:
         freedom = satterthwaite(matrix**2 * np.diag(cov), df)
     return tests | {"se": se, "df": freedom} | two_sided(relative, se, freedom)
 
 
 def shared_freedom(
-    waves: Waves, members: Members, matrix: Floats, cov: Floats, df: Floats
+    waves: Waves, members: Members, matrix: Floats, *, cov: Floats, df: Floats
 ) -> Floats:
     """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates
     are one block.
@@ -216,7 +225,8 @@ class RankChange:
         all_low, all_high (whole table at once, at `level`). Model: shrunk_change (posterior mean of
         relative_change), shrunk_sd, expected_rise, probability_rise (at least `places`),
         probability_rise_low, probability_rise_high (with little and with much change, of a rate on
-        both scales) and model_dependent (they differ by more than 0.1).
+        both scales) and model_dependent (they differ by more than 0.1). Of drawn scores there are no
+        tests and no model; ci_low, ci_high are limits of relative_change then.
     summary : ChangeSummary
         What holds for the table as a whole, and every declared convention.
     waves, before, after, posterior
@@ -383,7 +393,8 @@ def rank_change(
     columns["rank_before"] = competition_rank(before)
     columns["rank_after"] = competition_rank(after)
     columns["rise"] = columns["rank_before"] - columns["rank_after"]
-    if waves.selection == "probability":
+    proven = waves.selection == "probability"
+    if proven and not waves.drawn:
         is_rate = isinstance(later, Estimates) and of_rates(later)
         drawn_rises = rate_rises if is_rate else score_rises
         modelled = drawn_rises(waves, sign, draws=draws, seed=seed)
@@ -392,16 +403,7 @@ def rank_change(
         rises = frequencies(places_gained, 1 - p, p - 1)
         apart = [frequencies(places_gained[which], 1 - p, p - 1) for which in modelled.assumed]
         assumed_rises = np.array(apart)
-        half = (1 - level) / 2  # each wave has half of the error
-        one_unit = BOUNDS[bounds]
-        low, high = project(one_unit(before, half), one_unit(after, half))
-        columns["rise_low"] = low
-        columns["rise_high"] = high
-        all_units = tukey_sets if independent else holm_sets
-        sets_before = all_units(before, half)
-        sets_after = all_units(after, half)
-        columns["all_low"] = sets_before.low - sets_after.high
-        columns["all_high"] = sets_before.high - sets_after.low
+        columns |= guaranteed_rises(before, after, bounds, level=level)
         columns |= _shrunk(model, sign)
         columns["expected_rise"] = modelled.expected_rise
         columns["probability_rise"] = _at_least(rises, places)
@@ -411,6 +413,9 @@ def rank_change(
         model = Bivariate(unknown[0], unknown[0, 0], unknown[:, 0], unknown, np.nan)
         rises = np.full((p, 2 * p - 1), np.nan)
         columns |= dict.fromkeys(CERTAINTY, np.full(p, np.nan))
+        if proven:
+            columns |= guaranteed_rises(before, after, bounds, level=level)
+            columns |= drawn_limits(waves, level)
     table = pd.DataFrame({"unit": list(waves.after.names)})
     table["before"] = waves.before.estimate
     table["after"] = waves.after.estimate
@@ -438,11 +443,93 @@ def rank_change(
         seed=seed,
         notes=(unproven,),
     )
-    if waves.selection == "probability":
+    if proven and waves.drawn:
+        summary = _with_bounds(summary, table)
+    elif proven:
         summary = _with_certainty(
-            summary, table, waves, before, after, bounds, model, is_rate=is_rate
+            summary,
+            table,
+            waves,
+            before=before,
+            after=after,
+            bounds=bounds,
+            model=model,
+            is_rate=is_rate,
         )
     return RankChange(table, summary, waves, before, after, model, rises, assumed_rises)
+
+
+def guaranteed_rises(
+    before: Pairs, after: Pairs, bounds: Bounds, *, level: float
+) -> dict[str, Any]:
+    """Bound every rise, of one named unit and of all at once, (p,): each wave has half of the error."""
+    half = (1 - level) / 2
+    independent = before.independent and after.independent
+    low, high = project(_of_one_unit(before, bounds, half), _of_one_unit(after, bounds, half))
+    sets_before = _of_all_units(before, half, independent=independent)
+    sets_after = _of_all_units(after, half, independent=independent)
+    of_table = (sets_before.low - sets_after.high, sets_before.high - sets_after.low)
+    return dict(zip(GUARANTEED, (low, high, *of_table), strict=True))
+
+
+def _of_one_unit(pairs: Pairs, bounds: Bounds, alpha: float) -> tuple[Ints, Ints]:
+    """Best and worst rank of one named unit, each at alpha; of drawn scores both at alpha together."""
+    if pairs.drawn is None:
+        return BOUNDS[bounds](pairs, alpha)
+    sets = marginal_drawn_sets(pairs.drawn, alpha)
+    return sets.low, sets.high
+
+
+def _of_all_units(pairs: Pairs, alpha: float, *, independent: bool) -> RankSets:
+    if pairs.drawn is not None:
+        return simultaneous_drawn_sets(pairs.drawn, alpha)
+    return tukey_sets(pairs, alpha) if independent else holm_sets(pairs, alpha)
+
+
+def drawn_limits(waves: Waves, level: float) -> dict[str, Floats]:
+    """Limits of every ranked unit's change relative to the mean change, for one unit named beforehand.
+
+    Each wave has half of the error, and its reach is added to the other's: they hold however the waves
+    are related.
+    """
+    half = (1 - level) / 2
+    after = _relative(waves.after, half)
+    before = _relative(waves.before, half)
+    reach = after.reach + before.reach
+    return {
+        "ci_low": after.low - before.high - reach,
+        "ci_high": after.high - before.low + reach,
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Relative:
+    """Scores of p ranked units minus their mean: (p,) fewest and most of what is not ruled out, and reach of the errors."""
+
+    low: Floats
+    high: Floats
+    reach: Floats
+
+
+def _relative(units: Units, alpha: float) -> _Relative:
+    rows = np.flatnonzero(units.ranked)
+    p = len(rows)
+    if units.drawn is None:
+        centred = np.eye(p) - 1 / p
+        cov = units.cov[np.ix_(rows, rows)]
+        score = centred @ units.estimate[rows]
+        variance = np.sum((centred @ cov) * centred, axis=1)
+        df = satterthwaite(centred**2 * np.diag(cov), units.df[rows])
+        reach = -special.stdtrit(df, alpha / 2) * np.sqrt(np.maximum(variance, 0.0))
+        return _Relative(score, score, reach)
+    draws = units.drawn.of(rows)
+    others_high = draws.high.sum() - draws.high
+    others_low = draws.low.sum() - draws.low
+    low = draws.low - (draws.low + others_high) / p
+    high = draws.high - (draws.high + others_low) / p
+    errors = draws.errors - draws.errors.mean(axis=1, keepdims=True)
+    reach = np.quantile(np.abs(errors), 1 - (alpha - draws.spent), axis=0)
+    return _Relative(low, high, reach)
 
 
 def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
@@ -451,7 +538,7 @@ def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
     if places > 0:
         return compared_rises(rose).columns(RISE_RANGE)
     fell = compared_rises([1 - chance for chance in rose])
-    return Compared(1 - fell.high, 1 - fell.low, fell.depends).columns(RISE_RANGE)
+    return AcrossPriors(1 - fell.high, 1 - fell.low, fell.depends).columns(RISE_RANGE)
 
 
 def _at_least(frequency: Floats, places: int) -> Floats:
@@ -509,11 +596,11 @@ def _with_certainty(
     summary: ChangeSummary,
     table: pd.DataFrame,
     waves: Waves,
+    *,
     before: Pairs,
     after: Pairs,
     bounds: str,
     model: Bivariate,
-    *,
     is_rate: bool,
 ) -> ChangeSummary:
     """State how certain the changes of two probability samples are."""
@@ -568,6 +655,39 @@ def _with_certainty(
         bounds=bounds,
         notes=tuple(notes),
     )
+
+
+def _with_bounds(summary: ChangeSummary, table: pd.DataFrame) -> ChangeSummary:
+    """State how certain the changes of drawn scores are: by bounds alone."""
+    places = summary.places
+    guaranteed = int((table["rise_low"] >= places).sum())
+    notes = (
+        _(
+            "Units whose rank rose by {places} or more: {rising}; guaranteed: {guaranteed}.",
+            places=places,
+            rising=summary.rising,
+            guaranteed=guaranteed,
+        ),
+        OF_DRAWN,
+    )
+    return replace(
+        summary,
+        independent=False,
+        guaranteed_rising=guaranteed,
+        df=UNTESTED,
+        tests=UNTESTED,
+        guaranteed=DRAWN_BOUNDS,
+        probabilities=UNTESTED,
+        bounds="maxt",
+        notes=notes,
+    )
+
+
+DRAWN_BOUNDS = (
+    "max-t over the draws of each wave, half of the error a wave, points of marks that are not ruled out at their least and "
+    "most: rise_low, rise_high for one unit named beforehand, both together at the level; all_low, all_high for all units at "
+    "once; ci_low, ci_high of relative_change for one unit; any relation of the waves"
+)
 
 
 def _guaranteed_in_words(bounds: str, *, independent: bool) -> str:

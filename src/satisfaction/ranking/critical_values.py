@@ -336,7 +336,7 @@ def _solve(against: Against, alpha: float, sides: Sides, *, start: float) -> flo
     return critical
 
 
-def largest_p_value(pairs: Pairs, unit: int, others: Ints, p_value: float) -> float:
+def largest_p_value(pairs: Pairs, unit: int, others: Ints, *, p_value: float) -> float:
     """P(the smallest one-sided p-value of the unit against these others <= `p_value`): at least it,
     at most n times it.
     """
@@ -488,7 +488,7 @@ def each_unit(
     rows = max(1, ROWS // draws)
     for start in range(0, p, rows):
         units = np.arange(start, min(start + rows, p))
-        blocks = list(unit_differences(pairs, scaled, units, draws, seed, sides))
+        blocks = list(unit_differences(pairs, scaled, units, draws=draws, seed=seed, sides=sides))
         largest = np.concatenate(blocks, axis=2)
         for unit, values in zip(units, largest, strict=True):
             if scaled.weight[unit].any():
@@ -524,7 +524,7 @@ def largest_differences(
     units = np.flatnonzero((both | one_way).any(axis=1))
     signs = 2 if one_way.any() else 1
     largest = np.full((signs, len(looked_at)), UNSEEN)
-    for start, errors, variances in unit_errors(pairs, scaled, len(looked_at), seed):
+    for start, errors, variances in unit_errors(pairs, scaled, len(looked_at), seed=seed):
         here = np.flatnonzero(looked_at[start : start + errors.shape[1]])
         if not len(here):
             continue
@@ -547,12 +547,12 @@ def largest_differences(
 
 
 def unit_differences(
-    pairs: Pairs, scaled: Compared, units: Ints, draws: int, seed: int, sides: int
+    pairs: Pairs, scaled: Compared, units: Ints, *, draws: int, seed: int, sides: int
 ) -> Iterator[Floats]:
     """Largest difference of each of some units from all others, a block of draws at a time: (units,
     1 or 2, block).
     """
-    for _, errors, variances in unit_errors(pairs, scaled, draws, seed):
+    for _, errors, variances in unit_errors(pairs, scaled, draws, seed=seed):
         shape = (len(units), 3 - sides, errors.shape[1])
         largest = np.full(shape, -np.inf)
         for row, unit in zip(largest, units, strict=True):
@@ -578,7 +578,7 @@ def differences(
 
 
 def unit_errors(
-    pairs: Pairs, scaled: Compared, draws: int, seed: int
+    pairs: Pairs, scaled: Compared, draws: int, *, seed: int
 ) -> Iterator[tuple[int, Floats, Floats | None]]:
     """Draw errors and variances of all units, a block of draws at a time: start, (p, block), (p,
     block) or None.

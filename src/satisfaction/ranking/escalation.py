@@ -308,7 +308,7 @@ def _falls(survey: Survey, ranking: Ranking, number: int, places: int) -> list[L
         goals = np.where(possible, last_without_fall, 0).astype(int)
         tests = Membership(*new_rank_tests(rank_claims(ranking.pairs), goals))
     rows = []
-    for row in _worse_than(ranking, number, "fall", last_without_fall, tests):
+    for row in _worse_than(ranking, number, "fall", goals=last_without_fall, tests=tests):
         fell = row._replace(before=earlier[row.code], waves=(before,))
         rows.append(fell)
     return rows
@@ -322,11 +322,11 @@ def _low_ranks(ranking: Ranking, number: int, first: int) -> list[LadderRow]:
     if ranking.summary.proven and goal < count:
         tests = top_membership(ranking.pairs, goal, ranking.options.membership)
     goals = np.full(count, float(goal))
-    return _worse_than(ranking, number, "rank_from", goals, tests)
+    return _worse_than(ranking, number, "rank_from", goals=goals, tests=tests)
 
 
 def _worse_than(
-    ranking: Ranking, number: int, trigger: str, goals: Floats, tests: Membership
+    ranking: Ranking, number: int, trigger: str, *, goals: Floats, tests: Membership
 ) -> list[LadderRow]:
     """Return the areas whose rank is worse than their goal (nan: none); `tests` are of reaching it."""
     worse = Membership(tests.p_out, tests.p_in)
@@ -360,7 +360,7 @@ def _low_measures(
     threshold = Threshold(
         measure=low.measure, below=low.below, zh=step.zh, en=step.en, source=step.text
     )
-    floor = floored(survey, estimates, level, low.measure)
+    floor = floored(survey, estimates, level, measure=low.measure)
     table = threshold_verdicts(estimates[level], threshold, rules, floor=floor)
     rows = []
     for area in table.itertuples(index=False):

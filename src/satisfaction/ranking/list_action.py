@@ -155,7 +155,7 @@ def _below(
 ) -> ListGround:
     """Return which units lie below a threshold, as published and as tested by the threshold's own verdict."""
     level = survey.ranked_level
-    floor = floored(survey, estimates, level, threshold.measure)
+    floor = floored(survey, estimates, level, measure=threshold.measure)
     rules = survey.rules.ranking
     verdicts = threshold_verdicts(estimates[level], threshold, rules, floor=floor)
     verdicts = verdicts.set_index("code").loc[units]

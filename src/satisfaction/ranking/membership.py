@@ -128,7 +128,7 @@ def at_least_dunnett(count: int, p_values: Floats, pairs: Pairs) -> Floats:
     adjusted = np.empty(p)
     for unit in range(p):
         group = widest_first[widest_first != unit][: p - count]
-        adjusted[unit] = largest_p_value(pairs, unit, group, float(reached[unit]))
+        adjusted[unit] = largest_p_value(pairs, unit, group, p_value=float(reached[unit]))
     return adjusted
 
 

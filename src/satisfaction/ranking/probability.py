@@ -138,7 +138,7 @@ def few_ahead(mean: Floats, sd: Floats, places: int) -> Floats:
     if (high - low) / step > len(mean) * len(NODES):
         return few_ahead_each(mean, sd[:, None], places)
     grid = low + step * np.arange(np.ceil((high - low) / step) + 1)
-    return few_ahead_on_one_grid(centred, sd, places, grid)
+    return few_ahead_on_one_grid(centred, sd, places, grid=grid)
 
 
 def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
@@ -160,7 +160,7 @@ def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
     return probability
 
 
-def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, grid: Floats) -> Floats:
+def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, *, grid: Floats) -> Floats:
     """P(fewer than `places` of the other units lie above), (p,), all units on one even grid (g,)
     that covers them: p recursions, not p^2.
     """

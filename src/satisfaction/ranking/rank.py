@@ -371,7 +371,7 @@ class Ranking:
         value = sign * self.pairs.score
         se = np.maximum(self.pairs.se, TIE)
         if self.options.compares_priors:
-            return rates.fit("nonparametric", value, se, self.pairs.df, sign=sign)
+            return rates.fit_rates("nonparametric", value, se, self.pairs.df, sign=sign)
         if isinstance(self.model, Posterior):
             return rates.fit_scores(value, se, sign=sign)
         return None
@@ -657,7 +657,13 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     published["se"] = errors_of(units)
     rows = pd.DataFrame(published | spread_out(columns, units))
     summary = summarise(
-        units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=normal
+        units,
+        rows,
+        pairs,
+        options=options,
+        marginal=marginal,
+        simultaneous=simultaneous,
+        model=normal,
     )
     summary = replace(summary, notes=notes(summary))
     return Ranking(
@@ -739,7 +745,7 @@ def _rank_by_point(
     p = len(pairs.score)
     ranks = tied_rank(pairs, options.ties) if p else np.empty(0, dtype=np.int64)
     rows = point_table(units, ranks, options)
-    summary = point_summary(units, rows, pairs, options)
+    summary = point_summary(units, rows, pairs, options=options)
     summary = replace(summary, notes=notes(summary))
     nothing_proven = np.zeros((p, p), dtype=bool)
     anywhere = sets_from(nothing_proven)

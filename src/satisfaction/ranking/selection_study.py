@@ -98,7 +98,7 @@ class DrawnReference:
         by = list(self.by)
         if len(areas) > 1:
             by.insert(0, self.level)
-        return lay_over_people(respondents, measures, self.people.within(inside), by)
+        return lay_over_people(respondents, measures, self.people.within(inside), by=by)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,6 +137,7 @@ def study_selection(
     survey: Survey,
     design: SampleDesign,
     estimates: Mapping[str, Estimates],
+    *,
     ranking: Ranking,
     reference: DrawnReference | None = None,
 ) -> SelectionStudy | None:
@@ -168,7 +169,7 @@ def study_selection(
     return SelectionStudy(
         _without_withheld(pd.DataFrame(models), estimates),
         _without_withheld(pd.DataFrame(sensitivities), estimates),
-        odds_of_areas(survey, people, estimates[survey.ranked_level], ranking),
+        odds_of_areas(survey, people, estimates[survey.ranked_level], ranking=ranking),
         reference,
     )
 
@@ -284,7 +285,7 @@ class _Area:
                     n = self._n(measure)
                     figures = figures_under_model(np.nan, np.nan, n, level=level, note=self.sample)
                 else:
-                    figures = model_figures(self.sample, of_method, position, level)
+                    figures = model_figures(self.sample, of_method, position, level=level)
                 rows.append(self._row(measure) | {"model": method} | figures)
             for index, weights in _area_indices(survey.questionnaire, self.measures):
                 figures = self._index_under_model(of_method, weights, level)
@@ -407,7 +408,7 @@ def satisfied_by(survey: Survey) -> str | None:
 
 
 def odds_of_areas(
-    survey: Survey, people: _People, ranked: Estimates, ranking: Ranking
+    survey: Survey, people: _People, ranked: Estimates, *, ranking: Ranking
 ) -> pd.DataFrame:
     """Ask for every ranked area at which answering odds of the satisfied it would leave or enter the list."""
     rate = satisfied_by(survey)
@@ -422,7 +423,7 @@ def odds_of_areas(
     codes = codes[takes_part]
     if len(codes) < 2:
         return pd.DataFrame()
-    sums = answered_sums(survey, people, codes, rate)
+    sums = answered_sums(survey, people, codes, rate=rate)
     rules = survey.rules.ranking
     crossing = crossing_odds(sums, rules.list_size, side=rules.side)
     table = pd.DataFrame({"code": codes, "measure": measure, "satisfied_share": sums.satisfied})
@@ -438,7 +439,9 @@ def odds_of_areas(
     return table.sort_values("rank", kind="stable").reset_index(drop=True)
 
 
-def answered_sums(survey: Survey, people: _People, codes: Sequence[str], rate: str) -> AnsweredSums:
+def answered_sums(
+    survey: Survey, people: _People, codes: Sequence[str], *, rate: str
+) -> AnsweredSums:
     """Sum weights and answers of every area by whether people are satisfied."""
     questionnaire = survey.questionnaire
     ranked = questionnaire.ranked
@@ -456,7 +459,9 @@ def answered_sums(survey: Survey, people: _People, codes: Sequence[str], rate: s
     area = area[inside]
     values = people.table.loc[inside, measures].to_numpy(float)
     weight = people.weight[inside]
-    sums = sums_by_area(area, satisfied[inside], weight, values, coefficients, areas=len(codes))
+    sums = sums_by_area(
+        area, satisfied[inside], weight, values=values, coefficients=coefficients, areas=len(codes)
+    )
     respondents = np.bincount(area, minlength=len(codes))
     return replace(sums, fraction=_fraction(survey, respondents, codes))
 

@@ -36,6 +36,8 @@ from satisfaction.ranking.units import (
 )
 from satisfaction.sampling.variance import Members
 
+OF_DRAWS = "unknown: no standard error carries drawn scores from wave to wave"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waves:
@@ -76,6 +78,11 @@ class Waves:
         if self.after.selection != "probability":
             return self.after.selection
         return self.before.selection
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the scores of a wave are drawn: then nothing carries errors from wave to wave."""
+        return self.after.drawn is not None or self.before.drawn is not None
 
     def covariance(self) -> Floats:
         """(2p, 2p) sampling covariance of the ranked units, later wave first."""
@@ -119,12 +126,18 @@ def pairs_of(units: Units, sign: float) -> Pairs:
 def waves_from_estimates(
     later: Estimates, earlier: Estimates, *, ranked: object, selection: str
 ) -> Waves:
-    """Read two Estimates of one measure by the same areas; shared PSUs give the covariance."""
-    refuse_drawn(later, earlier)
+    """Read two Estimates of one measure by the same areas; shared PSUs give the covariance.
+
+    Of drawn scores there is none: what is said of them must hold however the waves are related.
+    """
     after = units_from_estimates(later, ranked=ranked, selection=selection)
     order = same_units(after.names, unit_names(earlier))
     taking_part = after.ranked[np.argsort(order)]
     before = units_from_estimates(earlier, ranked=taking_part, selection=selection)
+    if after.drawn is not None or before.drawn is not None:
+        p = len(order)
+        unknown = np.full((p, p), np.nan)
+        return _checked(Waves(before.of(order), after, unknown, OF_DRAWS))
     return waves_from_units(after, before, sources=(later, earlier))
 
 
@@ -227,10 +240,8 @@ def refuse_drawn(*waves: Units | Estimates) -> None:
             ),
             where="combined.yaml",
             hint=_(
-                "Compare one of the survey's measures (--measure), the assessment's points by its "
-                "ledger (`satisfaction assessment`), or the rank sets that both waves publish for one "
-                "named area: where they do not overlap its rank has moved, with at most twice the "
-                "error of one set."
+                "Compare two waves by `satisfaction change`, whose bounds need none; or average one of "
+                "the survey's measures (--measure)."
             ),
         )
 

@@ -245,7 +245,9 @@ def replicated_sums(
         replay = recipe.on_part(part.cells)
         height = max(len(part.cells) * laid.width, psus)
         for chosen in _chunks(part.chosen, height):
-            replayed = _on_part(replicates, chosen, part.cells, laid, unchanged, replay)
+            replayed = _on_part(
+                replicates, chosen, part.cells, laid=laid, unchanged=unchanged, replay=replay
+            )
             yield chosen[replayed.kept], replayed.sums[..., replayed.kept]
             spilling.append(chosen[~replayed.kept])
     yield from _on_all_cells(replicates, np.concatenate(spilling), laid, recipe.replay)
@@ -347,6 +349,7 @@ def _on_part(
     replicates: Replicates,
     chosen: Array,
     cells: Array,
+    *,
     laid: LaidOverPsus,
     unchanged: Array,
     replay: Callable[[Array], Replayed],

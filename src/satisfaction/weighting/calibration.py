@@ -513,7 +513,7 @@ def check_solution(
 def _infeasible(laid: LaidMargins, size: Array, bounds: Bounds, worst: int) -> WeightsError:
     margin, level = laid.names[worst]
     inside = size > 0
-    feasible = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds)
+    feasible = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds=bounds)
     listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
     return WeightsError(
         "W110",

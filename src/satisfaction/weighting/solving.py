@@ -103,6 +103,7 @@ def newton(
     scale = _target_scale(matrix, size[:, None], targets[:, None])[:, 0]
 
     def at(coefficients: Array, iterations: int) -> Solution:
+        """Return the solution that coefficients give, with how far it is from the targets."""
         factor = distance.curve(matrix @ coefficients)
         achieved = matrix.T @ (size * factor)
         misses = np.abs((achieved - targets) / scale)
@@ -270,7 +271,7 @@ def _target_scale(matrix: Sparse, size: Array, targets: Array) -> Array:
     return np.where(targets != 0, np.abs(targets), instead)
 
 
-def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds) -> list[Bounds]:
+def feasible_bounds(matrix: Sparse, size: Array, targets: Array, *, bounds: Bounds) -> list[Bounds]:
     """Return bounds that just allow weights meeting the margins, two linear programmes over the factors.
 
     They keep one of the bounds given and move the other as little as possible; where neither will do, the smallest

@@ -133,7 +133,7 @@ def trim(
         "trimmed": float(cells.count[outside].sum()),
         "share_trimmed": float(share_trimmed),
         "sum_lost": float(left_its_cell.sum() / cells.size.sum()),
-        "whole": _wholly_trimmed(step, bounds, cells, weight, groups),
+        "whole": _wholly_trimmed(step, bounds, cells, weight=weight, columns=groups),
     }
     sum_change = float(cell_after.sum() / cell_before.sum() - 1)
     if abs(sum_change) > KEPT:
@@ -346,7 +346,7 @@ def _range(bound: Array) -> float | dict[str, float] | None:
 
 
 def _wholly_trimmed(
-    step: Trimming, bounds: Bounds, cells: Cells, weight: Array, columns: Sequence[str]
+    step: Trimming, bounds: Bounds, cells: Cells, *, weight: Array, columns: Sequence[str]
 ) -> list[str]:
     """Name the cells whose weights all stand at a bound and that could not keep their sum."""
     if not columns:

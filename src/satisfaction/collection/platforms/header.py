@@ -43,7 +43,7 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
             kept.append(place)
     keys = _unique_keys([(place, names[place]) for place in kept], notes)
     for key, place in zip(keys, kept, strict=True):
-        notes += _fill_merged(grid, place, columns[place], numbers, key)
+        notes += _fill_merged(grid, place, columns[place], numbers=numbers, key=key)
     table = ExportTable(
         path=grid.path,
         sheet=grid.sheet,
@@ -133,7 +133,7 @@ def _last_row(grid: Grid, first: int, notes: list[Note]) -> int:
 
 
 def _fill_merged(
-    grid: Grid, place: int, column: np.ndarray, numbers: np.ndarray, key: str
+    grid: Grid, place: int, column: np.ndarray, *, numbers: np.ndarray, key: str
 ) -> list[Note]:
     """Write the value of cells merged below one another into each of them, in place; counted in a note."""
     filled = 0

@@ -30,6 +30,15 @@ from satisfaction.publication.plots.ranks import (
     ranking_ladder,
     sets_on_a_line,
 )
+from satisfaction.publication.plots.strips import (
+    bars_plot,
+    intervals_plot,
+    pairs_plot,
+    points_plot,
+    scatter_plot,
+    steps_plot,
+    weights_plot,
+)
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
 from satisfaction.publication.plots.waves import change_plot, rank_paths, trial_plot
 
@@ -40,19 +49,25 @@ __all__ = [
     "Figure",
     "Heading",
     "bars",
+    "bars_plot",
     "change_plot",
     "contribution_bars",
     "difference_plot",
     "difference_table",
+    "intervals_plot",
     "list_shares",
     "odds_at_the_cut",
     "pair_matrix",
+    "pairs_plot",
     "performance_plot",
+    "points_plot",
     "probability_near_cut",
     "rank_paths",
     "ranking_ladder",
     "rates_by_area",
+    "scatter_plot",
     "sets_on_a_line",
+    "steps_plot",
     "svg",
     "target_board",
     "theme",
@@ -60,4 +75,5 @@ __all__ = [
     "tile_map",
     "topics",
     "trial_plot",
+    "weights_plot",
 ]

@@ -204,14 +204,23 @@ def _draw_blocks(
         for place, row in enumerate(block.to_dict("records")):
             down, across = divmod(place, PER_ROW)
             name_of_tile = _fitting(str(label_of(row, "name")))
-            _draw_tile(axes, across, top + down, name_of_tile, row["estimate"] * scale, shade)
+            _draw_tile(
+                axes,
+                across,
+                top + down,
+                name=name_of_tile,
+                value=row["estimate"] * scale,
+                shade=shade,
+            )
         top += -(-len(block) // PER_ROW) + GAP / TILE
     axes.set_xlim(0, PER_ROW)
     axes.set_ylim(top, 0)
     axes.set_axis_off()
 
 
-def _draw_tile(axes: Axes, x: float, y: float, name: str, value: float, shade: Normalize) -> None:
+def _draw_tile(
+    axes: Axes, x: float, y: float, *, name: str, value: float, shade: Normalize
+) -> None:
     """Draw one area: its name and value on the colour of the value; white and a dash where there is none."""
     colour = UNKNOWN
     written = ABSENT

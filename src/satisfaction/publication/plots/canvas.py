@@ -132,6 +132,7 @@ def themed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
     @functools.wraps(draw)
     def _drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        """Draw under the theme."""
         with _settings():
             figure = draw(*args, **kwargs)
             # ticks are made late; made after this context they would have the caller's font
@@ -507,7 +508,7 @@ def rank_or_not(row: Any) -> str:
     return rank_with_set(row)
 
 
-def draw_points(axes: Axes, values: pd.Series, words: Any, looks: Mapping[str, Look]) -> None:
+def draw_points(axes: Axes, values: pd.Series, words: Any, *, looks: Mapping[str, Look]) -> None:
     """Draw one marker a row, looking as its word (status, verdict) does."""
     for word, part in values.groupby(words, sort=False):
         look = looks[str(word)]

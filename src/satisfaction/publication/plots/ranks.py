@@ -160,7 +160,7 @@ def draw_scores(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw estimates with their intervals, by status."""
     drawn = drawn_by_kind(rows)
     draw_intervals(axes, rows, scale=drawn.factor)
-    draw_points(axes, rows["estimate"] * drawn.factor, rows["status"], status_looks(rows))
+    draw_points(axes, rows["estimate"] * drawn.factor, rows["status"], looks=status_looks(rows))
     axes.set_xlim(*axes.get_xlim())
     measure = label_of(rows.iloc[0], "measure")
     axes.set_xlabel(str(_("{measure} ({unit})", measure=measure, unit=drawn.unit)))
@@ -174,7 +174,7 @@ def draw_ladder(axes: Axes, rows: pd.DataFrame) -> None:
         low = known[f"{kind}_low"]
         high = known[f"{kind}_high"]
         axes.hlines(known.index, low, high, **style)
-    draw_points(axes, ranked["rank"], ranked["status"], status_looks(rows))
+    draw_points(axes, ranked["rank"], ranked["status"], looks=status_looks(rows))
     edge = 0.7 + 0.012 * len(ranked)  # room for the markers of the first and the last rank
     axes.set_xlim(1 - edge, len(ranked) + edge)
     axes.set_xticks(rank_ticks(len(ranked)))
@@ -560,7 +560,7 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     high = others["high"] * drawn.factor
     axes.hlines(others.index, low, high, **INTERVAL_LINE)
     difference = others["difference"] * drawn.factor
-    draw_points(axes, difference, others["verdict"], COMPARED)
+    draw_points(axes, difference, others["verdict"], looks=COMPARED)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.scatter(0, chosen, marker="*", s=80, color=INK, zorder=4)
     label_rows(axes, names)

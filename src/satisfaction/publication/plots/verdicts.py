@@ -216,7 +216,7 @@ def draw_threshold(axes: Axes, panel: Panel) -> None:
     """Draw estimates and intervals of one threshold, and its line."""
     estimates = panel.rows["estimate"] * panel.scale
     draw_intervals(axes, panel.rows, scale=panel.scale)
-    draw_points(axes, estimates, panel.rows["status"], BELOW)
+    draw_points(axes, estimates, panel.rows["status"], looks=BELOW)
     axes.axvline(panel.limit, zorder=2, **LINE)
     write_right(axes, [estimate_text(value, "") for value in estimates], size=7.5)
     axes.xaxis.set_major_formatter("{x:g}%" if panel.is_share else "{x:g}")

@@ -245,7 +245,7 @@ def change_plot(changes: pd.DataFrame) -> Figure:
     is_up = beyond_error & (rows["change"] > 0)
     is_down = beyond_error & (rows["change"] < 0)
     way = np.select([is_up, is_down], ["up", "down"], "no")
-    draw_points(axes, change, way, CHANGED)
+    draw_points(axes, change, way, looks=CHANGED)
     axes.scatter(shrunk, rows.index, **SHRUNK)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     label_rows(axes, names)
@@ -298,7 +298,7 @@ def trial_plot(differences: pd.DataFrame, *, mark: Text) -> Figure:
     axes = grid[0, 0]
     axes.hlines(rows.index, official, trial, color=FAINT, linewidth=1.2, zorder=1)
     axes.scatter(official, rows.index, marker="o", **(POINT | {"color": "white"}))
-    draw_points(axes, trial, word, BESIDE_OFFICIAL)
+    draw_points(axes, trial, word, looks=BESIDE_OFFICIAL)
     label_rows(axes, names)
     write_right(axes, written, size=7.5)
     axes.set_xlabel(
