@@ -23,6 +23,7 @@ from remembered_pictures import remember_pictures
 from satisfaction import SurveyDesign, read_survey
 from satisfaction.composite.scores import scale_slope
 from satisfaction.foundation.language import Text, rendered
+from satisfaction.foundation.tables import read_table, write_csv
 from satisfaction.sampling.design import SampleDesign
 
 # workers and the processes that tests start find everything compiled, whatever the environment says
@@ -149,6 +150,18 @@ def small_tables() -> dict[str, pd.DataFrame]:
         "county_sex.csv": margin.rename(columns={"level": "sex"}),
         "county_age.csv": turned.rename(columns={"level": "age_group"}),
     }
+
+
+def recoded(folder: Path, former: str, today: str) -> None:
+    """Give a county another code in every file of a wave, and say so in the table of areas."""
+    for path in [*folder.glob("*.*"), *folder.glob("responses/*")]:
+        if path.suffix in (".csv", ".yaml"):
+            text = path.read_text(encoding="utf-8-sig").replace(former, today)
+            path.write_text(text, encoding="utf-8")
+    areas = read_table(folder / "areas.csv").assign(valid_from="", valid_to="", successor="")
+    before = areas[areas["code"] == today]
+    before = before.assign(code=former, valid_to="2026-03-31", successor=today)
+    write_csv(pd.concat([areas, before]), folder / "areas.csv")
 
 
 def joined(lines) -> Text:
