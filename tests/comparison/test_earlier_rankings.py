@@ -14,7 +14,7 @@ from tests.comparison.test_cycle import FIRST, LAST, published, quarter
 
 from conftest import COUNTIES, ROOT, SmallSurvey
 from satisfaction import read_survey, run
-from satisfaction.declarations.earlier import _named, earlier_notes
+from satisfaction.declarations.earlier import earlier_notes, named_with_successors
 from satisfaction.declarations.facts import codes_of_today, under_codes_of_today
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.tables import read_table, write_checksums, write_csv
@@ -203,8 +203,8 @@ def test_a_combined_score_of_other_weights_stops_its_sanctions(copied):
 def test_areas_that_went_or_came_are_named_with_their_successors(unchanged):
     successor = unchanged.areas["code"].map({"990101": "990109"}).fillna("")
     survey = replace(unchanged, areas=unchanged.areas.assign(successor=successor))
-    assert _named(survey, ["990101", "990109"]).zh == "990101 县990101（现为 990109）、990109"
-    many = _named(survey, [f"9902{number:02d}" for number in range(8)])
+    assert named_with_successors(survey, ["990101", "990109"]).zh == "990101 县990101（现为 990109）、990109"
+    many = named_with_successors(survey, [f"9902{number:02d}" for number in range(8)])
     assert many.en.endswith("990205, ... (+2)")
 
 
