@@ -16,7 +16,7 @@ from satisfaction import SurveyDesign, calibrate
 from satisfaction.estimation.contingency import (
     CrossTable,
     cross_table,
-    design_effects,
+    interaction_effects,
     rao_scott,
     residual_jacobian,
     weighted_chisq_tail,
@@ -93,7 +93,7 @@ def test_the_saddlepoint_of_a_larger_table_equals_r():
     )
     table = cross_table(design, "row", "column")
     share = table.total / table.total.sum()
-    effects = design_effects(share, table.covariance(), float(table.n.sum()))
+    effects = interaction_effects(share, table.covariance(), float(table.n.sum()))
     assert found["ddf"] == second["ddf"]
     assert found["p"] == weighted_chisq_tail(found["pearson"], effects, second["ddf"])
     as_r = weighted_chisq_tail(found["pearson"] * 32 / second["ddf"], effects, 32)
@@ -164,7 +164,7 @@ def test_multinomial_covariance_has_design_effects_of_one(counts, shape):
     n = sum(counts)
     share = np.array(counts, dtype=float).reshape(shape) / n
     cov = (np.diag(share.ravel()) - np.outer(share, share)) / n
-    np.testing.assert_allclose(design_effects(share, cov, n), 1.0, rtol=1e-8)
+    np.testing.assert_allclose(interaction_effects(share, cov, n), 1.0, rtol=1e-8)
 
 
 @given(st.lists(st.floats(1.0, 100.0), min_size=6, max_size=6))

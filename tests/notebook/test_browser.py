@@ -118,7 +118,7 @@ def page(browser):
 @pytest.fixture(scope="module")
 def lab(project, tmp_path_factory):
     port = server.free_port()
-    command = server.command(project.root, port=port, browser=False)
+    command = server.server_command(project.root, port=port, browser=False)
     folders = server.private_folders(tmp_path_factory.mktemp("home"))
     server.add_door(folders, server.start_of("zh"))
     environment = os.environ | folders | {"JUPYTER_TOKEN": "tok"}
@@ -251,13 +251,13 @@ def run_all(page) -> list[dict]:
 @pytest.fixture(scope="module", autouse=True)
 def _app_in_the_page():
     """The page hands out its application, so that a test can wait for the kernel."""
-    server_command = server.command
-    server.command = lambda *a, **k: [
+    server_command = server.server_command
+    server.server_command = lambda *a, **k: [
         *server_command(*a, **k),
         "--LabApp.expose_app_in_browser=True",
     ]
     yield
-    server.command = server_command
+    server.server_command = server_command
 
 
 def change_theme(page, theme: str) -> None:

@@ -272,7 +272,7 @@ def test_every_button_writes_what_its_command_writes(project, monkeypatch):
 def test_the_server_opens_the_first_notebook_of_the_language(tmp_path):
     opens = "--LabApp.default_url=/lab/tree/notebooks/"
     for language, place in {"zh": "00_start.ipynb", "en": "en/00_start.ipynb"}.items():
-        command = server.command(tmp_path, port=1, browser=True, language=language)
+        command = server.server_command(tmp_path, port=1, browser=True, language=language)
         assert opens + place in command
         assert (ROOT / server.start_of(language)).is_file()
 
@@ -288,7 +288,7 @@ def test_the_server_has_settings_of_its_own(tmp_path):
     assert all(value.startswith(str(tmp_path)) for value in environment.values())
     settings = next((tmp_path / "settings").rglob("*.jupyterlab-settings"))
     assert json.loads(settings.read_text())["fetchNews"] == "false"
-    command = server.command(tmp_path, port=1, browser=False)
+    command = server.server_command(tmp_path, port=1, browser=False)
     assert "--no-browser" in command
     assert "--ip=127.0.0.1" in command
 

@@ -16,13 +16,18 @@ from satisfaction.notebook import show as show_module
 from satisfaction.notebook.show import (
     begin,
     column_words,
+    facts,
+    facts_by,
     in_one_language,
     in_project,
+    pick,
+    present,
     readable_tables,
     show,
+    spread,
     words,
 )
-from satisfaction.notebook.table_view import Labels
+from satisfaction.notebook.table_view import Labels, survey_labels
 from satisfaction.publication.headings import title_of
 
 TABLE = pd.DataFrame(
@@ -59,10 +64,10 @@ def test_tables_without_words_stay_as_they_are():
 def test_labels_are_those_of_the_language():
     with use("zh"):
         assert column_words(TABLE, "name").tolist() == ["县"]
-        assert words("standard errors") == "标准误"
+        assert words("none") == "无"
     with use("en"):
         assert column_words(TABLE, "name").tolist() == ["County"]
-        assert words("standard errors") == "standard errors"
+        assert words("none") == "none"
 
 
 def test_files_are_found_from_any_folder_of_the_project(tmp_path, monkeypatch):
@@ -256,3 +261,96 @@ def test_columns_of_weights_are_not_called_what_their_names_mean_elsewhere():
         assert ">largest weight over the mean<" in tried
         topics = show(pd.DataFrame({"high": [1]})).html
         assert "high importance" in topics
+
+
+def test_columns_are_picked_in_one_line_with_the_words_that_belong_to_them():
+    assert list(pick(TABLE, "code name status")) == [
+        "code", "name_zh", "name_en", "status", "status_zh",
+    ]  # fmt: skip
+    with pytest.raises(ExportError, match="X153"):
+        pick(TABLE, "code nmae")
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    import IPython.display
+
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    return shown
+
+
+def test_columns_in_which_nothing_stands_are_left_out(displayed):
+    table = pd.DataFrame({"a": [1, 2], "b": [None, None], "c": ["", ""], "d": ["x", ""]})
+    present(table)
+    assert list(displayed[0]) == ["a", "d"]
+
+
+def test_where_nothing_is_to_be_shown_it_says_why_in_the_readers_language(displayed):
+    """It said 没有声明 Not declared: the words were put together before the language was set."""
+    with use("zh"):
+        present(pd.DataFrame(), None, "")
+        present(None, otherwise=words("none"))
+        present(None, otherwise="")
+    assert [one.data for one in displayed] == ["**没有声明**", "无"]
+
+
+def test_facts_are_in_words(small, monkeypatch):
+    monkeypatch.setattr(show_module, "_LABELS", [survey_labels(small.read())])
+    named = {"measure": "awareness", "variance": "linearized", "margins": {"sex+county": 8}, "x": None}  # fmt: skip
+    with use("en"):
+        rows = facts(named).to_numpy().tolist()
+    assert rows == [
+        ["measure (measure)", "Awareness rate"],
+        ["variance estimation (variance)", "linearized"],
+        ["margins and the number of their levels (margins)", "Sex × county: 8"],
+    ]
+    with use("zh"):
+        (row,) = facts(named, "variance").to_numpy().tolist()
+    assert row == ["方差估计（variance）", "线性化"]
+
+
+def test_facts_that_differ_stand_side_by_side():
+    one = {"variance": "linearized", "level": 0.95}
+    with use("en"):
+        assert list(facts_by({"county": one, "province": one})) == ["convention", "value"]
+        table = facts_by({"county": one, "province": one | {"level": 0.9}})
+    assert list(table) == ["convention", "county", "province"]
+    assert table.iloc[1].tolist() == ["confidence level (level)", "0.95", "0.9"]
+
+
+def test_a_spread_has_its_quarters():
+    with use("en"):
+        table = spread(pd.DataFrame({"se": [1.0, 2.0, 3.0, 4.0, 5.0]}), "se")
+    assert table["se"].tolist() == [1, 2, 3, 4, 5]
+    assert table["spread"].iloc[[0, 2, 4]].tolist() == ["smallest", "median", "largest"]
+
+
+def test_margins_and_steps_of_a_survey_are_shown_by_their_titles(small, monkeypatch):
+    survey = small.read()
+    monkeypatch.setattr(show_module, "_LABELS", [survey_labels(survey)])
+    row = {"step": "1 calibration", "margin": "county_sex", "method": "raking"}
+    table = pd.DataFrame([row | {"margins": "county_sex, county_age"}])
+    with use("zh"):
+        (row,) = table_rows(show(table).html)
+    assert row == ["1 校准", "县级 × 性别", "多边际迭代校准", "县级 × 性别、县级 × 年龄组"]
+
+
+def test_a_column_of_a_measure_has_its_unit_and_one_called_like_it_has_not(small, monkeypatch):
+    monkeypatch.setattr(show_module, "_LABELS", [survey_labels(small.read())])
+    with use("en"):
+        wide = show(pd.DataFrame({"awareness": [0.6789], "streets": [64.71]})).html
+        alike = show(pd.DataFrame({"measure": ["Awareness"], "ci_low": [0.01], "ci_high": [0.02]})).html  # fmt: skip
+    assert table_rows(wide) == [["67.9 %", "64.7"]]
+    assert "%" not in "".join(table_rows(alike)[0])
+
+
+def test_the_measure_of_all_rows_is_said_once_above_them(small, monkeypatch):
+    monkeypatch.setattr(show_module, "_LABELS", [survey_labels(small.read())])
+    table = pd.DataFrame({"county": ["990101", "990102"], "measure": ["awareness"] * 2, "estimate": [0.5, 0.6]})  # fmt: skip
+    with use("en"):
+        page = show(table).html
+    assert [len(row) for row in table_rows(page)] == [2, 2]
+    assert page.count("Awareness") == 1
+    assert "60" in table_rows(page)[1][1]
+    assert "%" in table_rows(page)[1][1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ def site_shares(table: pd.DataFrame, areas: Sequence[str], leaves: Sequence[str]
     return SiteShares(share, matrix.tocsr(), area_of_site, kind_of_site, single, alike)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class TreeScores:
     """An assessment of p areas, leaf by leaf.
 
@@ -236,7 +237,7 @@ class TreeScores:
     def __repr__(self) -> str:
         return f"TreeScores({len(self.areas)} areas, {len(self.leaves)} leaves)"
 
-    @property
+    @cached_property
     def items(self) -> list[AssessmentItem]:
         """Return the leaves' declarations, in order."""
         return [leaf for _path, leaf in self.tree.leaves().values()]
@@ -259,7 +260,7 @@ class TreeScores:
             exact = exact | np.asarray(unknown.any(axis=1))
         return exact
 
-    @property
+    @cached_property
     def ordinary(self) -> Array:
         """Tell which leaves are no bonus items, (L,)."""
         return np.array([not leaf.bonus for leaf in self.items])
@@ -270,7 +271,7 @@ class TreeScores:
         ordinary = [leaf.points for leaf in self.items if not leaf.bonus]
         return float(sum(filter(None, ordinary)))
 
-    @property
+    @cached_property
     def lost(self) -> Array:
         """Return the points lost, (p, L); 0 of bonus items, NaN where an item is awaited."""
         missed = self.based - self.got

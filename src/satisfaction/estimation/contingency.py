@@ -296,7 +296,7 @@ def pearson(share: Array, n: float) -> float:
     return float(n * distance.sum())
 
 
-def design_effects(share: Array, cov: Array, n: float) -> Array:
+def interaction_effects(share: Array, cov: Array, n: float) -> Array:
     """Return the generalized design effects of the interactions of a table, the weights of X2's distribution.
 
     Eigenvalues of (C' D C / n)^-1 (C' D V D C), with D = diag(1 / share) and C a basis of the interactions that is
@@ -383,7 +383,7 @@ def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
     """Look Pearson's X2 up, corrected by the design effects."""
     n = float(crossed.n.sum())
     share = crossed.shares()
-    effects = design_effects(share, crossed.covariance(), n)
+    effects = interaction_effects(share, crossed.covariance(), n)
     x2 = pearson(share, n)
     trace = float(effects.sum())
     if trace <= NEGLIGIBLE:

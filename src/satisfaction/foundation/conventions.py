@@ -95,11 +95,28 @@ KEYS = {
     "repeated": pgettext("convention", "times the same wording stands"),
     "sampled": pgettext("convention", "persons sampled"),
     "strata": pgettext("convention", "number of strata"),
+    "null": pgettext("convention", "null hypothesis"),
+    "test": pgettext("convention", "test"),
+    "measure": pgettext("convention", "measure"),
+    "outcome": pgettext("convention", "what is explained"),
+    "baseline": pgettext("convention", "codes that the others are compared with"),
+    "n": pgettext("convention", "respondents used"),
+    "items": pgettext("convention", "how items count"),
+    "cases": pgettext("convention", "respondents that count"),
+    "df_rule": pgettext("convention", "degrees of freedom"),
+    "weights": pgettext("convention", "weights"),
+    "design_effect": pgettext("convention", "design effect"),
+    "confounding": pgettext("convention", "what cannot be told apart"),
+    "groups_in_several_places": pgettext("convention", "groups in several places"),
+    "not_tested": pgettext("convention", "what is not tested"),
+    "left_out": pgettext("convention", "left out"),
+    "fragile_pairs": pgettext("convention", "pairs within the error of the simulation"),
+    "shared_psus": pgettext("convention", "primary sampling units in both waves"),
     "psus": pgettext("convention", "number of primary sampling units"),
     "base_weight": pgettext("convention", "where base weights stand"),
     "multiply": pgettext("convention", "items multiplied by"),
     "divide": pgettext("convention", "items divided by"),
-    "missing": pgettext("convention", "persons whose missing value counts as 1"),
+    "missing": pgettext("convention", "missing values"),
     "column": pgettext("convention", "item that holds the weight"),
     "file": pgettext("convention", "file that holds the weights"),
     "unused": pgettext("convention", "rows of that file without an accepted respondent"),
@@ -268,6 +285,66 @@ VALUES = {
         "value of a convention", "primary sampling units of the design less its strata"
     ),
     "smallest": pgettext("value of a convention", "the smallest one"),
+    "declared scores, each counting alike in alpha whatever its weight in the index": pgettext(
+        "value of a convention",
+        "declared scores, each counting alike in alpha whatever its weight in the index",
+    ),
+    "complete cases: valid answers to all items; the others stay in the design": pgettext(
+        "value of a convention",
+        "complete cases: valid answers to all items; the others stay in the design",
+    ),
+    "ci: t on log(1 - alpha), linearized under the whole sample design; alpha_low, alpha_high: Feldt (1965), as if a simple random sample with normal scores": pgettext(
+        "value of a convention",
+        "ci: t on log(1 - alpha), linearized under the whole sample design; alpha_low, alpha_high: Feldt (1965), as if a simple random sample with normal scores",
+    ),
+    "PSUs with complete cases - their strata": pgettext(
+        "value of a convention", "PSUs with complete cases - their strata"
+    ),
+    "Wald (1940): exact for normal errors and groups of any size; an approximation for rates": pgettext(
+        "value of a convention",
+        "Wald (1940): exact for normal errors and groups of any size; an approximation for rates",
+    ),
+    "not used: this describes the fieldwork, not the population": pgettext(
+        "value of a convention", "not used: this describes the fieldwork, not the population"
+    ),
+    "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union": pgettext(
+        "value of a convention",
+        "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
+    ),
+    "areas whose se is 0 or whose df is below 1": pgettext(
+        "value of a convention", "areas whose se is 0 or whose df is below 1"
+    ),
+    "max-t, step-down, Gaussian copula; p at least 1 / (draws + 1)": pgettext(
+        "value of a convention", "max-t, step-down, Gaussian copula; p at least 1 / (draws + 1)"
+    ),
+    "p within 2 Monte-Carlo standard errors of 1 - level": pgettext(
+        "value of a convention", "p within 2 Monte-Carlo standard errors of 1 - level"
+    ),
+    "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union": pgettext(
+        "value of a convention",
+        "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union",
+    ),
+    "rows whose se is 0 or whose df is below 1": pgettext(
+        "value of a convention", "rows whose se is 0 or whose df is below 1"
+    ),
+    "PSUs - strata, over those with a respondent used": pgettext(
+        "value of a convention", "PSUs - strata, over those with a respondent used"
+    ),
+    "respondents without both variables are not counted; their PSUs stay in the design": pgettext(
+        "value of a convention",
+        "respondents without both variables are not counted; their PSUs stay in the design",
+    ),
+    "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design": pgettext(
+        "value of a convention",
+        "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design",
+    ),
+    "midpoint: F(y-) + mass(y) / 2": pgettext(
+        "value of a convention", "midpoint: F(y-) + mass(y) / 2"
+    ),
+    "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place": pgettext(
+        "value of a convention",
+        "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
+    ),
     "logit interval": pgettext("value of a convention", "logit interval"),
 }
 
@@ -277,6 +354,8 @@ TEMPLATES = (
     _("normal empirical Bayes, {between} tau2, se as if known, exact by quadrature"),
     _("partial conjunction, {form}, one unit, one side"),
     _("partial conjunction, {form}, monotone; one unit, one side"),
+    _("PSUs - strata, over those with a respondent used - {parameters}"),
+    _("PSUs - strata, over those with a respondent used + 1 - coefficients"),
     _("{measure}: the same in {questionnaires}"),
     _("{measure}: {allowed}; differs in {places}"),
 )

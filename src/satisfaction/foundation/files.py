@@ -152,7 +152,7 @@ def _take_over(lock: Path, held: str) -> None:
         os.rename(lock, aside)
         if _owner(aside) == held:
             remove(aside)
-            tell(
+            say_beside(
                 _(
                     "The lock of a program that was interrupted is released: {name} ({held}).",
                     name=lock.name,
@@ -164,7 +164,7 @@ def _take_over(lock: Path, held: str) -> None:
                 name_finished(aside, lock)
 
 
-def tell(words: str) -> None:
+def say_beside(words: str) -> None:
     """Say something that is no error and no result."""
     print(words, file=sys.stderr)
 

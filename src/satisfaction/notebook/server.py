@@ -84,7 +84,7 @@ def serve(
                 )
             )
         environment = os.environ | folders | {"JUPYTER_TOKEN": token}
-        starting = command(root, port=port, browser=browser, language=language)
+        starting = server_command(root, port=port, browser=browser, language=language)
         with subprocess.Popen(starting, env=environment) as running:
             try:
                 return running.wait()
@@ -118,7 +118,7 @@ def start_of(language: Language) -> str:
     return (shelf_of(language) / START).as_posix()
 
 
-def command(root: Path, *, port: int, browser: bool, language: Language = "zh") -> list[str]:
+def server_command(root: Path, *, port: int, browser: bool, language: Language = "zh") -> list[str]:
     """Return the command that starts the server; its token stands in JUPYTER_TOKEN, where no list of processes shows it."""
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     shown = (

@@ -67,6 +67,9 @@ TITLES = {
     "q100": _("largest"),
     "names": _("names"),
     # fieldwork
+    "figure, words": _("what the figure says"),
+    "id": _("number of the respondent"),
+    "rules": _("rules broken"),
     "answered": _("answered"),
     "flag": _("flagged"),
     "cells": _("quota cells flagged"),
@@ -76,6 +79,11 @@ TITLES = {
     "not_applicable": _("not applicable"),
     "refused": _("refused"),
     "no_answer": _("no answer"),
+    "share_answered": _("share answered"),
+    "share_dont_know": _("share don't know"),
+    "share_not_applicable": _("share not applicable"),
+    "share_refused": _("share refused"),
+    "share_no_answer": _("share without an answer"),
     # ranking
     "gap": _("distance from the nearest area on the other side"),
     "reason": _("why it is named"),
@@ -96,7 +104,7 @@ TITLES = {
     "rho_without": _("intraclass correlation without this group"),
     "index": _("index"),
     "pingouin": _("by pingouin"),
-    "satisfaction": _("here"),
+    "here": _("here"),
     "t": _("t statistic"),
     "maxt_error": _("simulation error of the p of max-t"),
     "maxt_fragile": _("p of max-t within its simulation error of the limit"),
@@ -287,12 +295,30 @@ def facts(named: Mapping[str, Any], names: str = "") -> pd.DataFrame:
     names : str, optional
         Which of them, blanks between; default all. Those without a value are left out.
     """
+    labels = _LABELS[-1]
     said = {}
     for name in names.split() or list(named):
         if name in named and named[name] is not None:
-            said[name] = named[name]
+            said[name] = _in_words(named[name], labels.items | labels.levels | labels.measures)
     with use(current() or "zh"):
         return conventions_table(said)
+
+
+def _in_words(value: Any, words_of: Mapping[str, Text]) -> Any:
+    """Return a fact with names of measures, items and levels in words."""
+    if isinstance(value, Text):  # which is a pair, too
+        return value
+    if isinstance(value, str):
+        return words_of.get(value, value)
+    if isinstance(value, list | tuple):
+        return [_in_words(one, words_of) for one in value]
+    if isinstance(value, Mapping):
+        said = {}
+        for name, one in value.items():
+            variables = [str(words_of.get(part, part)) for part in str(name).split("+")]
+            said[" × ".join(variables)] = one
+        return said
+    return value
 
 
 def present(*shown: object, otherwise: Text | str = ABSENT) -> None:

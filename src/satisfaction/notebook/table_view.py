@@ -37,7 +37,7 @@ SAID_ONCE = ("mark", "survey", "wave", "selection")
 """Columns that stand above the table where all rows hold the same."""
 ESTIMATES = (
     *("difference", "score", "earlier", "later", "lower", "upper", "rest", "before", "after"),
-    *("change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
+    *("mean 1", "mean 2", "change", "relative_change", "change_se", "shrunk_change", "shrunk_sd"),
 )
 """Columns in the unit of the measure, beside those that the published columns declare so."""
 DIFFERENCES = (
@@ -49,13 +49,25 @@ STEPS |= {"unweighted": _("unweighted")}
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
 ANSWERS = {"yes": _("yes"), "no": _("no")}
 RECIPES = {"declared": _("as declared")}
+ACTIONS = {
+    "reject_row": VALUES["reject_row"],
+    "blank_item": VALUES["blank_item"],
+    "normalised": _("rewritten and used"),
+    "note": _("note"),
+}
+UNITS_CHECKED = {
+    "respondent": _("respondent"),
+    "interviewer": _("interviewer"),
+    "item": _("item"),
+}
 REASONS = {
     "open": _("neither established nor excluded"),
 }
 MOVES = {"enters": _("enters"), "leaves": _("leaves")}
 UNITS = ("share 0-1", "points 0-100")
 """Of a row's estimate; beside figures that bear their unit it would contradict them."""
-DECIMALS = {"df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "effective_n": 0, "n_effective": 0, "reliability": 2}  # fmt: skip
+DECIMALS = {"shift": 2, "shift_in_se": 2, "largest_shift": 2, "difference / se": 2, "se ratio": 2, "z": 2, "times average": 1, "df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "effective_n": 0, "n_effective": 0, "reliability": 2}  # fmt: skip
+LONG = 18  # characters that stand on one line
 TRACK = 96  # width of a drawn interval, in pixels
 
 
@@ -111,12 +123,13 @@ class Labels:
             "variable": self.items,
             "margin": self.margins,
             "margins": self.margins,
-            "level": self.items | self.levels,
+            "level": UNITS_CHECKED | self.items | self.levels,
             "within": self.items | self.levels,
             "reason": REASONS,
             "method": VALUES,
             "source": VALUES,
             "significant": ANSWERS,
+            "action": ACTIONS,
             "kind": KINDS,
             "status": STATUS,
             "verdict": VERDICT,
@@ -196,6 +209,11 @@ class ReadColumn:
     keys: list[str]
     number: bool
 
+    @property
+    def long(self) -> bool:
+        """Return whether any of its words need room."""
+        return not self.number and any(len(text) > LONG for text in self.texts if text[:1] != "<")
+
 
 class TableView:
     """A table that shows itself in a notebook.
@@ -239,6 +257,7 @@ def view(
     """
     chosen = chosen_columns(table)
     facts = _said_once(table, chosen)
+    facts += _one_measure(table, chosen, labels)
     if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
         del chosen["unit"]
     rows = table.head(MOST_ROWS)
@@ -257,7 +276,8 @@ def view(
             if name in IN_WORDS:
                 values = values.map(IN_WORDS[name])
             of_column = groups
-            if name in labels.kinds:
+            is_measure = title is not None and title == labels.measures.get(name)
+            if is_measure and name in labels.kinds:
                 all_rows = np.ones(len(rows), dtype=bool)
                 of_column = [_Group(labels.kinds[name], all_rows, 1, of_column=True)]
             columns.append(_column(name, values, title, of_column, labels.words_of(name), areas))
@@ -316,6 +336,17 @@ def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
         if not pd.isna(value) and value != "":
             facts.append(str(mark_as_text(value)))
     return facts
+
+
+def _one_measure(table: pd.DataFrame, chosen: dict[Any, Any], labels: Labels) -> list[str]:
+    """Take the measure out of the columns to show where all rows hold the same one; return what it is called."""
+    if len(table) < 2 or "measure" not in chosen or "recipe" in chosen:
+        return []
+    held = table[chosen["measure"]].unique()
+    if len(held) != 1 or len(chosen) < 3:
+        return []
+    del chosen["measure"]
+    return [str(labels.measures.get(held[0], held[0]))]
 
 
 def _groups(table: pd.DataFrame, kind: str | None, labels: Labels) -> list[_Group]:
@@ -416,6 +447,10 @@ def _figures(
     if plain.startswith("probability"):
         return [figures.probability(number) for number in numbers]
     is_measure = len(groups) == 1 and groups[0].of_column
+    if plain.startswith("share_") or plain.endswith("_share"):
+        return [
+            figures.ABSENT if np.isnan(number) else f"{100 * number:.1f} %" for number in numbers
+        ]
     of_measure = (is_measure or _in_unit_of_measure(name)) and not pd.api.types.is_integer_dtype(
         values
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.wave import Testing
 from satisfaction.estimation.change import change
 from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.hypothesis_tests import HypothesisTest
@@ -115,7 +117,7 @@ def interviewers_by_place(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def interviewer_effects(results: Results) -> list[IntraclassCorrelation]:
+def interviewer_correlations(results: Results) -> list[IntraclassCorrelation]:
     """Return the intraclass correlation of interviewers for every measure: as it is, and within the smallest place that has several.
 
     Empty where interviewers and places cannot be told apart.
@@ -134,13 +136,16 @@ def interviewer_effects(results: Results) -> list[IntraclassCorrelation]:
     return found
 
 
-def interviewer_table(effects: Sequence[IntraclassCorrelation]) -> pd.DataFrame:
-    """Return one row a measure and place: rho with its limits, F test, workload, design effect."""
+def interviewer_table(results: Results, effects: Sequence[IntraclassCorrelation]) -> pd.DataFrame:
+    """Return one row a measure and place: rho with its limits, F test, workload, design effect; the measure in words."""
+    labels = measure_labels(results.survey.questionnaire)
     rows = []
     for effect in effects:
         within = ", ".join(effect.within) or str(_("none removed"))
         figures = {name: getattr(effect, name) for name in RHO}
-        rows.append({"measure": effect.measure, "within": within} | figures)
+        # a rate's correlation is no rate: its name would have it written so
+        label = str(labels[effect.measure][1])
+        rows.append({"measure": label, "within": within} | figures)
     return pd.DataFrame(rows)
 
 
@@ -265,8 +270,15 @@ def change_beside_independent(
 
 
 def group_items(results: Results) -> list[str]:
-    """Return the items that part respondents into groups, as `tests` of survey.yaml or by default."""
-    return groups_tested(results)
+    """Return the items that part respondents into groups: as `tests` of survey.yaml says.
+
+    Where it names none: single items without scores, known of nine in ten, with two to six answers.
+    """
+    survey = results.survey
+    if survey.declared.tested.groups:
+        return groups_tested(results)
+    declared = survey.declared.model_copy(update={"tests": Testing()})
+    return groups_tested(replace(results, survey=replace(survey, declared=declared)))
 
 
 def groups_in_words(results: Results, groups: Sequence[str]) -> pd.DataFrame:

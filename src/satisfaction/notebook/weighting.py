@@ -77,7 +77,7 @@ def design_facts(results: Results, base: SampleDesign) -> dict[str, object]:
     return facts
 
 
-def base_weights(results: Results, base: SampleDesign) -> pd.DataFrame:
+def quantiles_of_base_weights(results: Results, base: SampleDesign) -> pd.DataFrame:
     """Return the base weights of the respondents in one row: quantiles, sums, largest over median."""
     weights = pd.Series(base.weights).head(len(results.responses.accepted))
     row = {f"q{probability * 100:g}": weights.quantile(probability) for probability in QUANTILES}
@@ -256,7 +256,7 @@ def weights_by_step(results: Results, designs: dict[str, SampleDesign]) -> pd.Da
     return weights.head(len(results.responses.accepted))
 
 
-def weight_figures(results: Results, weights: pd.DataFrame) -> pd.DataFrame:
+def figures_of_weights(results: Results, weights: pd.DataFrame) -> pd.DataFrame:
     """Return one row a step: respondents, sum, low, high, cv, kish_deff, effective_n, high / median.
 
     kish_deff and effective_n stand there for a probability sample only.
@@ -306,14 +306,14 @@ def shifts_of_areas(results: Results, designs: dict[str, SampleDesign]) -> pd.Da
     Returns
     -------
     DataFrame
-        code, estimate (final), difference (from before any step), se (final), difference / se, se ratio (final / before).
+        The column of areas, estimate (final), difference (from before any step), se (final), difference / se, se ratio (final / before).
     """
     ranked = results.survey.questionnaire.ranked
     first = estimate_areas(results.survey, next(iter(designs.values())))
     before = first[results.area].of(ranked).table
     after = results.estimates[results.area].of(ranked).table
     difference = after["estimate"] - before["estimate"]
-    table = pd.DataFrame({"code": after[results.area].astype(str), "measure": ranked})
+    table = pd.DataFrame({results.area: after[results.area].astype(str), "measure": ranked})
     table["estimate"] = after["estimate"]
     table["difference"] = difference
     table["se"] = after["se"]
@@ -329,7 +329,7 @@ def _estimates_by_step(results: Results, designs: dict[str, SampleDesign]) -> di
     return found | {steps[-1]: results.estimates}
 
 
-def standard_errors(
+def errors_by_method(
     design: SampleDesign, measures: Sequence[str], *, by: str | None = None
 ) -> pd.DataFrame:
     """Return standard errors of means in several ways, side by side.

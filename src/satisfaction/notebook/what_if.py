@@ -121,7 +121,8 @@ class Choice:
         """Return the control itself; figures follow when it is let go."""
         label = str(self.label)
         if self.kind == "switch":
-            return widgets.Checkbox(value=self.start, description=label, indent=False)
+            shape = {"description": label, "indent": False, "layout": {"width": "98%"}}
+            return widgets.Checkbox(value=self.start, **shape)
         shape = {
             "options": [(str(words), value) for value, words in self.options.items()],
             "value": self.start,

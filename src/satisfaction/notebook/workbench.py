@@ -418,7 +418,7 @@ class Workbench:
         """
         table = self.side_by_side.table
         every = [self.survey, *(trial.results.survey for trial in self._trials.values())]
-        table["steps"] = [steps_in_words(survey) for survey in every]
+        table = table.drop(columns="steps").assign(steps=[steps_in_words(one) for one in every])
         if self.survey.declared.selection != "probability":
             table = table.drop(columns=["kish_deff", "effective_n", "se", "variance"])
         return table
@@ -693,7 +693,7 @@ def steps_in_words(survey: Survey) -> Text:
     Examples
     --------
     >>> steps_in_words(sat.read_survey("surveys/wave")).en
-    'base weight → raking (Sex)'
+    'base weight → raking (county × Sex, county × Age group)'
     """
     margins = margin_labels(survey)
     parts = []

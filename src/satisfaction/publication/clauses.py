@@ -298,7 +298,7 @@ def is_ranked(row: Row) -> bool:
     return not pd.isna(row["rank"])
 
 
-def name(row: Row) -> Text:
+def unit_name(row: Row) -> Text:
     """Return the names of a row's unit; its code where it has none."""
     zh = row["name_zh"]
     en = row["name_en"]
@@ -333,7 +333,7 @@ def _across(ranked: list[dict[str, Any]]) -> Iterator[tuple[str, Across]]:
             distance = np.abs(estimate[unit] - estimate[others])
             nearest = [ranked[other] for other in others[distance < distance.min() + LEVEL]]
             first = nearest[0]
-            names = listing(name(row) for row in nearest)
+            names = listing(unit_name(row) for row in nearest)
             gap = float(estimate[unit] - first["estimate"])
             yield ranked[unit]["code"], Across(first["code"], names, str(first["listed"]), gap)
 
@@ -386,7 +386,7 @@ def _in_order(ranking: pd.DataFrame) -> float:
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
     """Say of a unit that is not ranked why it is not."""
-    unit = name(row)
+    unit = unit_name(row)
     measure = ground.measure
     member = ground.end.member
     figure = NOTHING
@@ -418,7 +418,7 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
 
 def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
     """Say score, rank of how many, the set of this unit by itself and within the whole table."""
-    unit = name(row)
+    unit = unit_name(row)
     measure = ground.measure
     score = amount(row["estimate"], ground.kind)
     counted = _("rank {rank:g} of the {p} units ranked", rank=row["rank"], p=ground.p)
@@ -546,7 +546,7 @@ def members(ground: Ground, listed: Rows, tied: Rows) -> Text:
     scored = []
     for row in listed:
         score = amount(row["estimate"], ground.kind)
-        scored.append(_("{unit} ({score})", unit=name(row), score=score))
+        scored.append(_("{unit} ({score})", unit=unit_name(row), score=score))
     units = listing(scored)
     this = _("this is the list of {end}", end=end)
     if tied:
@@ -564,7 +564,7 @@ def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Text | None:
     """Name the units tied at the cut and both sizes of the list."""
     if not tied:
         return None
-    units = listing(name(row) for row in tied)
+    units = listing(unit_name(row) for row in tied)
     size = ground.end.size
     low = len(listed)
     high = len(listed) + len(tied)
@@ -608,7 +608,7 @@ def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
             many=many,
             proven=proven,
             member=member,
-            units=listing(name(row) for row in sure),
+            units=listing(unit_name(row) for row in sure),
             rest=rest,
             trust=trust,
         )
@@ -687,7 +687,7 @@ def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Text | None:
         return None
     if not still_open:
         return _("For every unit off the list it is excluded that it is {member}.", member=member)
-    units = listing(name(row) for row in still_open[:NAMED])
+    units = listing(unit_name(row) for row in still_open[:NAMED])
     if many > NAMED:
         return _(
             "Off the list, {many:,} units cannot be excluded from being {member}; nearest to the "
@@ -707,7 +707,7 @@ def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Text | None:
 
 def step_from_cut(ground: Ground, row: Row) -> Text:
     """Say of a unit near the cut: rank with set, side, distance, and what is open."""
-    unit = name(row)
+    unit = unit_name(row)
     end = ground.end.name
     where = WHERE[row["listed"]]
     proof = _verdict(ground, row)

@@ -28,8 +28,8 @@ from satisfaction.foundation.files import (
     new_folder,
     point_latest,
     read_json,
+    say_beside,
     sha256,
-    tell,
 )
 from satisfaction.foundation.language import _, comma_list, use
 from satisfaction.foundation.pages import page_name
@@ -64,6 +64,7 @@ def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct (one a language)."""
 
     def write(path: Path) -> None:
+        """Write the workbook in the current language."""
         marks = str(survey.marks or "")
         write_rejected(responses, survey.questionnaire, path, mark=marks)
 
@@ -110,6 +111,7 @@ def _write_ranking(
     _write_both(published.ranking, folder / f"{prefix}ranking.csv")
 
     def write(path: Path) -> None:
+        """Write the workbook in the current language."""
         notes = _notes(survey, published, ranking)
         share = kind == "rate"
         write_ranking_workbook(published.ranking, notes, path, measure=measure, share=share)
@@ -422,7 +424,7 @@ def _next_revision(results: Results, latest: Path) -> int:
             with suppress(SatisfactionError):
                 known.append(revision_of(path.parent))
         revision = _("revision of this run: {revision}", revision=max(known) + 1)
-        tell(f"{fault}\n  {revision}")
+        say_beside(f"{fault}\n  {revision}")
         return max(known) + 1
 
 

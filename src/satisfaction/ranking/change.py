@@ -30,7 +30,7 @@ from satisfaction.ranking.probability import (
     frequencies,
 )
 from satisfaction.ranking.rank import of_rates
-from satisfaction.ranking.rates import FEW, RISING, Compared, compared_rises
+from satisfaction.ranking.rates import FEW, RISING, AcrossPriors, compared_rises
 from satisfaction.ranking.rise_bounds import BOUNDS, Bounds, project
 from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
 from satisfaction.ranking.sets import RankSets, holm_sets, tukey_sets
@@ -538,7 +538,7 @@ def _range_of_rise(frequency: Floats, places: int) -> dict[str, Any]:
     if places > 0:
         return compared_rises(rose).columns(RISE_RANGE)
     fell = compared_rises([1 - chance for chance in rose])
-    return Compared(1 - fell.high, 1 - fell.low, fell.depends).columns(RISE_RANGE)
+    return AcrossPriors(1 - fell.high, 1 - fell.low, fell.depends).columns(RISE_RANGE)
 
 
 def _at_least(frequency: Floats, places: int) -> Floats:

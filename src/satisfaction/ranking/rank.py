@@ -371,7 +371,7 @@ class Ranking:
         value = sign * self.pairs.score
         se = np.maximum(self.pairs.se, TIE)
         if self.options.compares_priors:
-            return rates.fit("nonparametric", value, se, self.pairs.df, sign=sign)
+            return rates.fit_rates("nonparametric", value, se, self.pairs.df, sign=sign)
         if isinstance(self.model, Posterior):
             return rates.fit_scores(value, se, sign=sign)
         return None

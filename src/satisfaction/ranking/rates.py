@@ -132,7 +132,9 @@ class RatePosterior:
         return ahead + 0.5  # the unit itself has counted one half
 
 
-def fit(prior: Prior, rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0) -> RatePosterior:
+def fit_rates(
+    prior: Prior, rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0
+) -> RatePosterior:
     """Posterior of true rates.
 
     Parameters
@@ -226,7 +228,7 @@ def effective_counts(rate: Floats, se: Floats, df: Floats) -> Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class AcrossPriors:
     """Probabilities under several priors: the lowest and the highest, and whether they depend on
     the prior, (p,) each.
     """
@@ -240,10 +242,10 @@ class Compared:
         return dict(zip(names, (self.low, self.high, self.depends), strict=True))
 
     def __repr__(self) -> str:
-        return f"Compared({len(self.low)} units, {int(self.depends.sum())} depend on the prior)"
+        return f"AcrossPriors({len(self.low)} units, {int(self.depends.sum())} depend on the prior)"
 
 
-def compared(chances: Sequence[Floats], *, equal: float | Floats | None) -> Compared:
+def across_priors(chances: Sequence[Floats], *, equal: float | Floats | None) -> AcrossPriors:
     """Set (p,) probabilities under several priors side by side.
 
     Parameters
@@ -259,33 +261,33 @@ def compared(chances: Sequence[Floats], *, equal: float | Floats | None) -> Comp
         low = np.minimum(low, equal)
         high = np.maximum(high, equal)
         depends |= high - low > DISAGREE
-    return Compared(low, high, depends)
+    return AcrossPriors(low, high, depends)
 
 
 def compared_lists(
     stated: Floats, chances: Sequence[Floats], *, equal: float | Floats | None
-) -> Compared:
-    """As `compared`, for probabilities of the list; those (p,) stated that are `UNSURE` depend on the
+) -> AcrossPriors:
+    """As `across_priors`, for probabilities of the list; those (p,) stated that are `UNSURE` depend on the
     model, and their range reaches as far down as they may be too high.
     """
-    over_priors = compared(chances, equal=equal)
+    over_priors = across_priors(chances, equal=equal)
     unsure = (stated >= UNSURE[0]) & (stated < UNSURE[1])
     lower = np.minimum(over_priors.low, stated - TOO_HIGH)
     low = np.where(unsure, lower, over_priors.low)
-    return Compared(low, over_priors.high, over_priors.depends | unsure)
+    return AcrossPriors(low, over_priors.high, over_priors.depends | unsure)
 
 
-def compared_rises(chances: Sequence[Floats]) -> Compared:
-    """As `compared`, for probabilities of a rise, (p,) each, the stated ones first; of fewer than `FEW`
+def compared_rises(chances: Sequence[Floats]) -> AcrossPriors:
+    """As `across_priors`, for probabilities of a rise, (p,) each, the stated ones first; of fewer than `FEW`
     units those from `RISING` on depend on the model.
     """
-    over_models = compared(chances, equal=None)
+    over_models = across_priors(chances, equal=None)
     stated = chances[0]
     if len(stated) >= FEW:
         return over_models
     unsure = stated >= RISING
     low = np.where(unsure, np.minimum(over_models.low, stated / 2), over_models.low)
-    return Compared(low, over_models.high, over_models.depends | unsure)
+    return AcrossPriors(low, over_models.high, over_models.depends | unsure)
 
 
 def may_be_equal(counts: Counts) -> bool:

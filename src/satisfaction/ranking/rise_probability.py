@@ -39,7 +39,7 @@ from satisfaction.ranking.probability import (
     rank_draws,
     two_wave_posterior,
 )
-from satisfaction.ranking.rates import Compared, compared_rises, effective_counts, moderated
+from satisfaction.ranking.rates import AcrossPriors, compared_rises, effective_counts, moderated
 from satisfaction.ranking.waves import Waves, two_by_two
 
 SCORE_WAVES = (
@@ -88,7 +88,7 @@ class DrawnRises:
     expected_rise: Floats = field(repr=False)
     assumed: tuple[Ints, ...] = field(repr=False)
 
-    def compared(self, happened: Bools) -> Compared:
+    def compared(self, happened: Bools) -> AcrossPriors:
         """Set the probability of an event side by side with those under the other assumptions.
 
         Parameters

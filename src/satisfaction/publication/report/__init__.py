@@ -115,7 +115,7 @@ def render(
         "ladder": rows.ladder_rows(published.ladder),
         "within": rows.within_tables(survey, published.within),
         "areas": area_tables,
-        "topics": rows.topics(indices),
+        "topics": rows.topic_rows(indices),
     }
     selection = published.selection
     models, sensitivity = selection.of_ranked(results.area, survey.questionnaire.ranked)

@@ -29,8 +29,8 @@ from satisfaction.publication.clauses import (
     established,
     expected_members,
     is_ranked,
-    name,
     step_from_cut,
+    unit_name,
 )
 from satisfaction.publication.labels import STATUS
 from satisfaction.publication.plots.canvas import Picture, picture
@@ -128,6 +128,7 @@ def _widest(ground: Ground, shown: Rows) -> Row:
     """Return the unit whose set reaches farthest away from the listed end, one on the list if there is any."""
 
     def reach(row: Row) -> float:
+        """Return how many places the set reaches beyond the unit's own rank, away from the listed end."""
         if ground.end.side == "last":
             return float(row["rank"] - row["marginal_low"])
         return float(row["marginal_high"] - row["rank"])
@@ -160,7 +161,7 @@ def _picture(ground: Ground, rows: Rows) -> Picture:
 
 def with_set(row: Row) -> Text:
     """Write a unit with its rank and set, as short as can be."""
-    unit = name(row)
+    unit = unit_name(row)
     rank = f"{row['rank']:g}"
     return _("{unit}, rank {rank} ({span})", unit=unit, rank=rank, span=span(row))
 
@@ -217,14 +218,14 @@ def _least_clear(rows: Rows) -> Text:
     if not rows:
         return _("none in this wave")
     if not is_ranked(rows[0]):
-        return name(rows[0])
+        return unit_name(rows[0])
     return with_set(min(rows, key=lambda row: abs(row["probability_bottom"] - 0.5)))
 
 
 FILTERS: dict[str, Callable[..., object]] = {
     "amount": amount,
     "difference": difference,
-    "name": name,
+    "name": unit_name,
     "least_clear": _least_clear,
     "span": span,
     "whole_sets": _whole_sets,

@@ -150,7 +150,7 @@ def areas_below_the_whole(indices: pd.DataFrame) -> int:
     return int(areas_below["code"].nunique())
 
 
-def topics(indices: pd.DataFrame) -> list[Row]:
+def topic_rows(indices: pd.DataFrame) -> list[Row]:
     """Return the topics of all areas together, strongest first."""
     whole = of_the_whole(indices)
     scores = whole[whole["kind"] == "score"]
