@@ -203,7 +203,10 @@ def test_a_combined_score_of_other_weights_stops_its_sanctions(copied):
 def test_areas_that_went_or_came_are_named_with_their_successors(unchanged):
     successor = unchanged.areas["code"].map({"990101": "990109"}).fillna("")
     survey = replace(unchanged, areas=unchanged.areas.assign(successor=successor))
-    assert named_with_successors(survey, ["990101", "990109"]).zh == "990101 县990101（现为 990109）、990109"
+    assert (
+        named_with_successors(survey, ["990101", "990109"]).zh
+        == "990101 县990101（现为 990109）、990109"
+    )
     many = named_with_successors(survey, [f"9902{number:02d}" for number in range(8)])
     assert many.en.endswith("990205, ... (+2)")
 
