@@ -23,6 +23,7 @@ from remembered_pictures import remember_pictures
 from satisfaction import SurveyDesign, read_survey
 from satisfaction.composite.scores import scale_slope
 from satisfaction.foundation.language import Text, rendered
+from satisfaction.foundation.tables import read_table, write_csv
 from satisfaction.sampling.design import SampleDesign
 
 # workers and the processes that tests start find everything compiled, whatever the environment says
@@ -151,6 +152,18 @@ def small_tables() -> dict[str, pd.DataFrame]:
     }
 
 
+def recoded(folder: Path, former: str, today: str) -> None:
+    """Give a county another code in every file of a wave, and say so in the table of areas."""
+    for path in [*folder.glob("*.*"), *folder.glob("responses/*")]:
+        if path.suffix in (".csv", ".yaml"):
+            text = path.read_text(encoding="utf-8-sig").replace(former, today)
+            path.write_text(text, encoding="utf-8")
+    areas = read_table(folder / "areas.csv").assign(valid_from="", valid_to="", successor="")
+    before = areas[areas["code"] == today]
+    before = before.assign(code=former, valid_to="2026-03-31", successor=today)
+    write_csv(pd.concat([areas, before]), folder / "areas.csv")
+
+
 def joined(lines) -> Text:
     """Lines as they are printed, in each language."""
     return rendered(lambda: "\n".join(map(str, lines)))
@@ -248,6 +261,17 @@ def published_template(small_template, tmp_path_factory) -> Path:
     shutil.copytree(small_template, root)
     export_dated(run(SmallSurvey(root).read()))
     return root
+
+
+@pytest.fixture
+def afresh_in_this_process(monkeypatch):
+    """`publish` computes the declared run anew without a process of its own, for tests that look at what it publishes."""
+    from satisfaction.publication import publish
+
+    def run_here(survey: Path, folder: Path) -> None:
+        publish.write_declared(str(survey.resolve()), str(folder))
+
+    monkeypatch.setattr(publish, "_run_afresh", run_here)
 
 
 @pytest.fixture

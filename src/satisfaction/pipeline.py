@@ -677,7 +677,7 @@ def rank_score(
     """
     survey = survey.ranked_by(by)
     ranking = rank_areas(survey, estimates)
-    names = survey.area_names()
+    names = survey.area_names() | _name_of_tie_break(survey)
     of_ranking = [with_names(note, ranking.summary, names) for note in ranking.summary.notes]
     accompanying = [*of_ranking, *notes]
     if combined is not None and survey.ranked in survey.composed:
@@ -685,6 +685,19 @@ def rank_score(
     summary = replace(ranking.summary, notes=tuple(accompanying))
     ranking = replace(ranking, summary=summary)
     return ScoreRanking(by, ranking, survey, estimates)
+
+
+def _name_of_tie_break(survey: Survey) -> dict[str, Text]:
+    """Return what the score that breaks ties is called, by its name; nothing where none does."""
+    breaking = survey.rules.ranking.tie_break
+    if breaking is None:
+        return {}
+    questionnaire = survey.questionnaire
+    titles = dict(survey.composed)
+    for group in (questionnaire.items, questionnaire.indices, questionnaire.rates):
+        if breaking in group:
+            titles[breaking] = group[breaking].text
+    return {breaking: titles[breaking]} if breaking in titles else {}
 
 
 def ranked_further(results: Results, survey: Survey) -> Results:

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from tests import item_trees
 from tests.comparison.test_combined_waves import edit, two_waves
-from tests.comparison.test_waves import recoded, second_wave
+from tests.comparison.test_waves import second_wave
 
-from conftest import COUNTIES, SmallSurvey
+from conftest import COUNTIES, SmallSurvey, recoded
 from satisfaction import rank_change
 from satisfaction.comparison.again import verify_any
 from satisfaction.comparison.changes import run_change, run_rolling

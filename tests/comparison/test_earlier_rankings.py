@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from tests.comparison.test_cycle import FIRST, LAST, published, quarter
 
-from conftest import COUNTIES, ROOT, SmallSurvey
+from conftest import COUNTIES, ROOT, SmallSurvey, recoded
 from satisfaction import read_survey, run
-from satisfaction.declarations.earlier import _named, earlier_notes
+from satisfaction.declarations.earlier import earlier_notes, named_with_successors
 from satisfaction.declarations.facts import codes_of_today, under_codes_of_today
 from satisfaction.foundation.errors import SurveyError
-from satisfaction.foundation.tables import read_table, write_checksums, write_csv
+from satisfaction.foundation.tables import write_checksums
 from satisfaction.publication.file_set import export
 from satisfaction.publication.verify import verify
 
@@ -203,29 +203,19 @@ def test_a_combined_score_of_other_weights_stops_its_sanctions(copied):
 def test_areas_that_went_or_came_are_named_with_their_successors(unchanged):
     successor = unchanged.areas["code"].map({"990101": "990109"}).fillna("")
     survey = replace(unchanged, areas=unchanged.areas.assign(successor=successor))
-    assert _named(survey, ["990101", "990109"]).zh == "990101 县990101（现为 990109）、990109"
-    many = _named(survey, [f"9902{number:02d}" for number in range(8)])
+    assert (
+        named_with_successors(survey, ["990101", "990109"]).zh
+        == "990101 县990101（现为 990109）、990109"
+    )
+    many = named_with_successors(survey, [f"9902{number:02d}" for number in range(8)])
     assert many.en.endswith("990205, ... (+2)")
-
-
-def recoded(copied, former: str, today: str) -> Path:
-    """Give a county of the second wave another code in every file, and say so in the table of areas."""
-    folder = second_wave(copied)
-    for path in [*folder.glob("*.*"), *folder.glob("responses/*")]:
-        if path.suffix in (".csv", ".yaml"):
-            text = path.read_text(encoding="utf-8-sig").replace(former, today)
-            path.write_text(text, encoding="utf-8")
-    areas = read_table(folder / "areas.csv").assign(valid_from="", valid_to="", successor="")
-    before = areas[areas["code"] == today]
-    before = before.assign(code=former, valid_to="2026-03-31", successor=today)
-    write_csv(pd.concat([areas, before]), folder / "areas.csv")
-    return folder
 
 
 def test_an_area_that_only_has_another_code_keeps_its_ranks_and_listings(copied, two_waves):
     """It would begin anew on the ladder: a county with a new code could not be listed twice in a row."""
     unchanged = read_survey(second_wave(SmallSurvey(two_waves)))
-    survey = read_survey(recoded(copied, FIRST, "990109"))
+    recoded(second_wave(copied), FIRST, "990109")
+    survey = read_survey(second_wave(copied))
     for before, now in zip(unchanged.all_rankings, survey.all_rankings, strict=True):
         expected = before.history.assign(code=before.history["code"].replace(FIRST, "990109"))
         pd.testing.assert_frame_equal(now.history, expected)

@@ -8,7 +8,6 @@ import re
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +15,7 @@ import pandas as pd
 import pytest
 from python_calamine import CalamineWorkbook
 
-from conftest import COUNTIES, ROOT, SmallSurvey, joined
+from conftest import COUNTIES, ROOT, SmallSurvey, joined, recoded
 from satisfaction import cli, read_questionnaire, read_survey
 from satisfaction.comparison.changes import (
     compare_waves,
@@ -37,7 +36,6 @@ from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.figures import probability
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.language import Text
-from satisfaction.foundation.tables import read_table, write_csv
 from satisfaction.pipeline import run
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.publication.tables import indices_table
@@ -691,18 +689,6 @@ def test_a_rank_is_printed_with_the_set_of_one_named_area_as_run_prints_it(small
 def test_why_waves_may_be_compared_is_said_in_the_language_of_the_reader():
     words = in_words("topic_index: the same in small@1")
     assert words == Text("topic_index：在 small@1 中相同", "topic_index: the same in small@1")
-
-
-def recoded(folder: Path, former: str, today: str) -> None:
-    """Give a county another code in every file of a wave, and say so in the table of areas."""
-    for path in folder.rglob("*"):
-        if path.suffix in (".csv", ".yaml"):
-            text = path.read_text(encoding="utf-8-sig").replace(former, today)
-            path.write_text(text, encoding="utf-8")
-    areas = read_table(folder / "areas.csv").assign(valid_from="", valid_to="", successor="")
-    before = areas[areas["code"] == today]
-    before = before.assign(code=former, valid_to="2026-03-31", successor=today)
-    write_csv(pd.concat([areas, before]), folder / "areas.csv")
 
 
 def test_waves_follow_an_area_that_only_has_another_code(small, second):

@@ -52,6 +52,7 @@ def examples_of(module: str) -> list[doctest.DocTest]:
 EXAMPLES = {test.name: test for module in with_examples() for test in examples_of(module)}
 
 
+@pytest.mark.usefixtures("afresh_in_this_process")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_run(name, small, monkeypatch):
     """In a folder with the small survey, which an example may write into."""

@@ -18,7 +18,7 @@ from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.grids import read_grids
 from satisfaction.foundation.tables import write_checksums
 from satisfaction.publication import file_set
-from satisfaction.publication.file_set import export, export_dated, export_part
+from satisfaction.publication.file_set import export, export_part
 
 MARK = "试算，不是正式结果 trial, not an official result"
 OFFICIAL = ("indices.csv", "ranking.csv", "manifest.json", "report.html", "indices.xlsx")
@@ -60,6 +60,7 @@ def test_the_official_set_has_the_bytes_of_the_command(small, results, call):
             assert path.read_bytes() == (by_command / path.name).read_bytes(), path.name
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_1_another_data_frame(small, results):
     accepted = results.responses.accepted.iloc[:-5]
     responses = dataclasses.replace(results.responses, accepted=accepted)
@@ -150,6 +151,7 @@ def test_5_a_monkeypatched_step(small, monkeypatch):
     assert_trial(small, sat.publish(results), "results: ")
 
 
+@pytest.mark.usefixtures("tables_alone", "afresh_in_this_process")
 def test_5_figures_changed_in_place(small, results):
     results.estimates["county"].table["estimate"] += 1.0
     assert_trial(small, sat.publish(results), "results: ")
@@ -182,6 +184,7 @@ def test_6_another_questionnaire(small):
     assert_trial(small, sat.publish(results), "small@1: indices")
 
 
+@pytest.mark.usefixtures("afresh_in_this_process")
 def test_7_reordered_rows_are_harmless(small, results):
     first = export(results, small.root / "first")
     rows = small.rows()
@@ -192,6 +195,7 @@ def test_7_reordered_rows_are_harmless(small, results):
         assert (published / name).read_bytes() == (first / name).read_bytes(), name
 
 
+@pytest.mark.usefixtures("tables_alone", "afresh_in_this_process")
 @pytest.mark.parametrize("file", ["survey.yaml", "responses/all.csv"])
 def test_8_a_stale_kernel_publishes_nothing(small, results, file):
     path = small.folder / file
@@ -211,26 +215,30 @@ def test_9_another_out_is_no_run_of_the_wave(small, results):
     assert not (small.folder / "out").exists()
 
 
-def test_10_a_hand_edited_csv_is_found(small, results):
-    folder = export_dated(results)
-    path = folder / "indices.csv"
+@pytest.fixture
+def official(published):
+    """The wave's official set, which the test may change."""
+    return (published.folder / "out" / "latest").resolve()
+
+
+def test_10_a_hand_edited_csv_is_found(official):
+    path = official / "indices.csv"
     path.write_text(
         path.read_text(encoding="utf-8-sig").replace("0.", "0.9", 1), encoding="utf-8-sig"
     )
-    found = sat.verify(folder)
+    found = sat.verify(official)
     assert found.code == 10
     assert found.files == {"indices.csv": "changed"}
 
 
 @pytest.mark.parametrize("file", ["indices.csv", "tests.csv", "reliability.csv"])
-def test_10_so_it_is_with_new_checksums(small, results, file):
-    folder = export_dated(results)
-    path = folder / file
+def test_10_so_it_is_with_new_checksums(official, file):
+    path = official / file
     content = path.read_text(encoding="utf-8-sig")
     figure = re.search(r"\b\d+\.\d{6,}", content).group()
     path.write_text(content.replace(figure, f"1{figure}", 1), encoding="utf-8-sig")
-    (folder / "SHA256SUMS").unlink()
-    write_checksums(folder)
-    found = sat.verify(folder)
+    (official / "SHA256SUMS").unlink()
+    write_checksums(official)
+    found = sat.verify(official)
     assert found.code == 13
     assert [one.file for one in found.differing] == [file]

@@ -160,6 +160,7 @@ def test_a_row_that_is_not_ranked_keeps_its_place(small, tmp_path):
     assert (last["code"], last["rank"], last["status"]) == ("990101", "", "not ranked")
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_a_changed_input_makes_a_new_revision_and_the_same_inputs_do_not(small):
     def revision():
         return json.loads(

@@ -388,7 +388,9 @@ def test_a_declared_score_breaks_ties(small, tmp_path):
     # 990102 and 990201 both have 80; the second has more in the inspection
     assert by_code(desk)["rank"].tolist() == [1, 3, 2, 4]
     assert desk.summary.ordered_by_tie_break == 1
-    assert any("ordered by onsite" in note.en for note in desk.summary.notes)
+    notes = [note for note in desk.summary.notes if "ordered by" in note.en]
+    assert "ordered by Undercover, the higher" in notes[0].en  # not by its identifier
+    assert "按 暗访 由高到低" in notes[0].zh
     published = read_indices(export(results, tmp_path / "set")).tables["desk_ranking"]
     assert published["tie_break"].tolist() == [80.0, 90.0, 70.0, 20.0]
 

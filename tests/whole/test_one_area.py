@@ -66,6 +66,16 @@ def test_check_run_report_and_fieldwork_succeed(lone, call):
     assert call("verify", lone / "out" / "latest")[0] == 0
 
 
+@pytest.mark.usefixtures("tables_alone")
+def test_that_there_is_nothing_to_rank_is_said_once_however_many_rankings_there_are(lone, call):
+    rules = lone / "rules.yaml"
+    rankings = "\nrankings: [{score: awareness}, {score: satisfaction}, {score: streets}]\n"
+    rules.write_text(rules.read_text(encoding="utf-8") + rankings, encoding="utf-8")
+    code, out, _ = call("run", lone)
+    assert code == 0
+    assert out.count(NOTHING_TO_COMPARE.en) == 1
+
+
 def test_the_file_set_says_of_the_area_that_it_is_not_ranked_and_why(alone):
     (row,) = published(alone, "ranking.csv").to_dict("records")
     assert (row["code"], row["rank"], row["status"], row["listed"]) == (ONE, "", "not ranked", "no")

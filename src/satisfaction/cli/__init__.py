@@ -120,6 +120,7 @@ def stopped_by_signals() -> Iterator[None]:
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
+        """End the program with the code of the signal."""
         raise Stopped(number)
 
     before = {}
@@ -272,7 +273,8 @@ def _said_by_click(fault: click.ClickException) -> str:
     """Return what click says of a command; a full stop and a space of its own stand in no catalogue."""
     said = fault.format_message()
     if reader() == "zh":
-        said = re.sub(r"\.$", "。", said).replace("。 ", "。")
+        stop = _("{words}.", words="").in_language("zh")
+        said = re.sub(r"\.$", stop, said).replace(f"{stop} ", stop)
     return said
 
 

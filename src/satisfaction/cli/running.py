@@ -250,6 +250,8 @@ def _summary(results: Results) -> None:
     _tell_ranking(results)
     _tell_selection(results)
     for other in results.further.values():
+        if _said_already(other, results):
+            continue
         tell()
         tell(score_labels(other.survey)[other.survey.ranked][1])
         _tell_ranking(other)
@@ -260,6 +262,13 @@ def _tell_title(survey: Survey) -> None:
     tell(survey.declared.title)
     if survey.marks:
         tell(_("*** {mark} ***", mark=survey.marks))
+
+
+def _said_already(other: Results, results: Results) -> bool:
+    """Whether neither ranking has anything to rank, for a reason that was given for the first one."""
+    if other.ranking.ranks_any or results.ranking.ranks_any:
+        return False
+    return set(other.ranking.summary.notes) <= set(results.ranking.summary.notes)
 
 
 def _tell_ranking(results: Results) -> None:

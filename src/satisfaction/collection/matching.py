@@ -132,12 +132,15 @@ def _grounds(
     folded = cache(fold)
 
     def by_name(name: str, _item: Item, column: ExportColumn) -> bool:
+        """Tell by the item's own name."""
         return name in (column.name, column.title, column.key)
 
     def by_alias(name: str, _item: Item, column: ExportColumn) -> bool:
+        """Tell by one of the item's declared aliases."""
         return not aliases[name].isdisjoint(map(folded, (column.title, column.name)))
 
     def by_label(name: str, _item: Item, column: ExportColumn) -> bool:
+        """Tell by the item's title, in either language."""
         return not labels[name].isdisjoint(map(folded, (column.title, column.key)))
 
     def by_last_part(name: str, _item: Item, column: ExportColumn) -> bool:
@@ -148,6 +151,7 @@ def _grounds(
         return folded(last) in labels[name]
 
     def by_number(_name: str, item: Item, column: ExportColumn) -> bool:
+        """Tell by the number before the question."""
         if not item.number:
             return False
         return folded(column.number) == folded(item.number)

@@ -209,6 +209,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     answers = number_rows(coded.table, raw, survey)
 
     def refuse(check: Callable[[], None]) -> None:
+        """Stop at a fault where figures follow; where responses are only looked at, keep it for the list of problems."""
         try:
             check()
         except ResponsesError as fault:

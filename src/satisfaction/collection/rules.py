@@ -121,6 +121,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
         constraint: Constraint | None = None,
         among_usable: bool = False,
     ) -> None:
+        """Add a rule with the action that rules.yaml gives it, and the words that say so."""
         action = actions.get(id_, RULES[id_].action)
         text = rule_words(id_, action)
         if constraint is not None:

@@ -621,6 +621,7 @@ def sobol_indices(y: Array, d: int, *, seed: int = 0) -> tuple[Array, Array]:
     blocks = np.reshape(y, (d + 2, -1, y.shape[1])).swapaxes(1, 2).astype(float)
 
     def estimated(rows: Array) -> Array:
+        """Estimate the indices of first order and total from some of the runs: the bootstrap draws them anew."""
         runs = blocks[..., rows]
         first, second, *mixed = runs
         outputs = {"f_A": first, "f_B": second, "f_AB": np.array(mixed)}

@@ -276,6 +276,7 @@ def stability_pages(studied: Mapping[str, StudiedRanking]) -> dict[str, str]:
     """Return the page of a study in every language: a section a ranking."""
 
     def sections() -> Iterable[dict[str, object]]:
+        """Yield the section of every ranking; drawn once a language."""
         return map(_section, studied.values())
 
     return pages_of(

@@ -313,6 +313,7 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
     """
 
     def why_not(measure: str) -> Text | None:
+        """Return why a measure may not be compared; None where it may."""
         try:
             require_comparable(comparability(trial.questionnaire, official.questionnaire, measure))
         except RankingError as reason:
@@ -340,6 +341,7 @@ def comparable_with_set(official: FileSet, trial: Survey) -> tuple[list[str], di
     )
 
     def why_not(measure: str) -> Text | None:
+        """Return why a measure may not be compared; None where it may."""
         comparable = comparable_questionnaires(questionnaire, measure)
         return None if official.questionnaire in comparable else different
 

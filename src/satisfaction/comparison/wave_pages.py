@@ -151,6 +151,7 @@ def change_pages(found: WaveChange) -> dict[str, str]:
     closing = [*left_out_lines(surveys[-1], found.left_out), HONEST]
 
     def sections() -> Iterable[dict[str, object]]:
+        """Yield the section of every ranking; drawn once a language."""
         return map(_change_section, (found, *found.further.values()))
 
     return pages_of(
@@ -198,6 +199,7 @@ def rolling_pages(found: WaveRolling) -> dict[str, str]:
     closing = [*left_out_lines(surveys[-1], found.left_out), PERIOD]
 
     def sections() -> Iterable[dict[str, object]]:
+        """Yield the section of every ranking; drawn once a language."""
         return map(_rolling_section, (found, *found.further.values()))
 
     return pages_of(

@@ -360,6 +360,7 @@ def class_sums(scores: TreeScores, *, level: float) -> pd.DataFrame:
     table["undecided"] = undecided_points(scores, level=level)
 
     def score_of(gained: Array) -> Array:
+        """Return the scores (areas,) with so many more points gained."""
         return points_to_score(
             scores.tree, kept + gained, bonus, total=scores.total, cap=scores.cap
         )

@@ -337,6 +337,7 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
     """Refuse items that weighting steps and checks of the fieldwork name and cannot use."""
 
     def check(at: Location, names: list[str], usable: list[str], kind: Text) -> None:
+        """Refuse names at a place of survey.yaml that are no items of the kind."""
         key = at[-1]
         for item in names:
             if item not in usable:

@@ -342,6 +342,7 @@ def check_areas(areas: pd.DataFrame, ranked: str, path: Path) -> None:
     levels = set(current["level"])
 
     def refuse(text: Text) -> None:
+        """Refuse the table, with what is wrong in it."""
         raise SurveyError(
             "S146",
             _("The table of areas is not right: {text}.", text=text),
@@ -423,6 +424,7 @@ def check_frame_and_sample(
     sampled = set(sample[strata].itertuples(index=False, name=None))
 
     def refuse(code: str, missing: set[tuple[str, ...]], text: Text, incomplete: Path) -> None:
+        """Refuse strata that one of the two tables lacks."""
         if missing:
             listed = shortened(" / ".join(stratum) for stratum in sorted(missing))
             raise SurveyError(

@@ -414,7 +414,7 @@ def _carried_over(
 
     # combined.yaml, where the source and date of scores that belong to one wave are left open
     texts = {}
-    combined: dict[str, Any] = {}
+    combined: Any = {}
     if (folder / COMBINED).is_file():
         combined = copy.deepcopy(read_yaml(folder / COMBINED, SurveyError).node)
         renewed = []
@@ -570,7 +570,7 @@ def _sheets_handed_on(
     """
     if "earlier" not in component or not (folder / component["lost"]).is_file():
         return {}
-    sheets = {}
+    sheets: dict[str, Path] = {}
     for before in component["earlier"]:
         for key in ("lost", "sites"):
             if key in before:

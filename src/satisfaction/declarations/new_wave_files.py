@@ -323,6 +323,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
     def write(
         name: str, columns: list[TemplateColumn], note: Text, rows: list[list[str]] | None = None
     ) -> None:
+        """Write a workbook to fill in, under the columns and rows of the table that is taken over, if one is."""
         written.add(name)
         table = plan.tables.get(name)
         if table is not None:

@@ -726,6 +726,7 @@ def wald_limits(
         return float("nan"), float("nan")
 
     def statistic(ratio: float) -> float:
+        """Return F at a ratio of the variance between groups to that within; it falls with the ratio."""
         weight = 1 / (ratio + 1 / n)
         sums = np.bincount(place, weight * mean)
         centre = (sums / np.bincount(place, weight))[place]

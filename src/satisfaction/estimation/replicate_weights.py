@@ -73,7 +73,11 @@ class ReplicateWeights:
         """Return the R script that declares the design: a function of the respondents."""
         mse = "TRUE" if self.mse else "FALSE"
         return SCRIPT.format(
-            identifier=_quoted(self.identifier), final=FINAL, scale=repr(float(self.scale)), mse=mse
+            about=ABOUT,
+            identifier=_quoted(self.identifier),
+            final=FINAL,
+            scale=repr(float(self.scale)),
+            mse=mse,
         )
 
     def write(self, folder: str | Path) -> Path:
@@ -95,8 +99,10 @@ class ReplicateWeights:
         return target
 
 
-SCRIPT = """# 重复权数：与发布的多步加权标准误一致。在本文件夹中运行。
-# Replicate weights that give the published several-step standard errors. Run in this folder.
+ABOUT = _(
+    "Replicate weights that give the published several-step standard errors. Run in this folder."
+)
+SCRIPT = """# {about}
 library(survey)
 identifier <- {identifier}
 weights <- read.csv("replicate_weights.csv", check.names = FALSE, fileEncoding = "UTF-8",

@@ -155,6 +155,7 @@ def biserial(value: Array, proxy: Array) -> float:
     side = np.where(value == 1, 1.0, -1.0)
 
     def loss(correlation: float) -> float:
+        """Return minus the log likelihood of a correlation."""
         spread = np.sqrt(1 - correlation**2)
         above = (correlation * z - threshold) / spread
         return float(-log_ndtr(side * above).sum())

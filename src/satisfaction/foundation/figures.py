@@ -177,7 +177,7 @@ def probability_in_words(value: float) -> Text:
         return _("below 0.1%")
     if value > 1 - SMALL:
         return _("above 99.9%")
-    return Text(f"为 {percent(value)}", percent(value))
+    return pgettext("it is", "{value}", value=percent(value))
 
 
 def p_value(value: Any) -> str:
@@ -193,7 +193,7 @@ def p_value_in_words(value: float) -> Text:
     """Write a p-value with what it equals or falls below."""
     if value < SMALL:
         return _("below 0.001")
-    return Text(f"为 {value:.3f}", f"{value:.3f}")
+    return pgettext("it is", "{value}", value=f"{value:.3f}")
 
 
 def amount(value: float, kind: Kind) -> Text:
@@ -244,7 +244,7 @@ def rank_set_in_words(row: Any) -> Text:
 def places(low: float, high: float) -> Text:
     """Write a set of ranks in a sentence."""
     if low == high:
-        return Text(f"第 {low:g} 名", f"{low:g}")
+        return pgettext("a rank", "{low:g}", low=low)
     return _("{low:g} to {high:g}", low=low, high=high)
 
 

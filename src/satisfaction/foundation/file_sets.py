@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from satisfaction.foundation.errors import ExportError, InputFileError
 from satisfaction.foundation.files import changed_since, locked, new_file, read_json, sha256
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import write_json
 
 FORMAT = "2.0"
@@ -88,12 +88,12 @@ def refuse_changed_set(folder: Path) -> None:
     for name, state in changed_since(folder, folder / SUMS).items():
         if state == "unlisted":
             continue
-        words = _("was changed after it was written")
+        fault = _("File {name} was changed after it was written.", name=name)
         if state == "missing":
-            words = _("is missing")
+            fault = _("File {name} is missing.", name=name)
         raise InputFileError(
             "F124",
-            Text(f"文件 {name} {words[0]}。", f"File {name} {words[1]}."),
+            fault,
             where=folder,
             hint=_("Ask for the whole set again; do not change files by hand."),
         )

@@ -133,6 +133,7 @@ def psus_for_interval(
     """PSUs an area so that the interval's expected half width is at most `half_width`, (A,) int; t with the df that follow."""
 
     def fits(psus: Array) -> Array:
+        """Tell where the expected half width is small enough."""
         t = t_quantile(psus - model.strata, level)
         half = t * np.sqrt(model.variance(psus, per_psu))
         return half <= half_width
@@ -306,6 +307,7 @@ def _psus_for_power(
     """
 
     def finds(psus: Array) -> Array:
+        """Tell where the power is large enough."""
         variance = 2 * model.variance(psus, per_psu) * differing
         df = samples * (psus - model.strata)
         return _power(effect, variance, df, level) >= power

@@ -64,6 +64,7 @@ def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct (one a language)."""
 
     def write(path: Path) -> None:
+        """Write the workbook in the current language."""
         marks = str(survey.marks or "")
         write_rejected(responses, survey.questionnaire, path, mark=marks)
 
@@ -110,6 +111,7 @@ def _write_ranking(
     _write_both(published.ranking, folder / f"{prefix}ranking.csv")
 
     def write(path: Path) -> None:
+        """Write the workbook in the current language."""
         notes = _notes(survey, published, ranking)
         share = kind == "rate"
         write_ranking_workbook(published.ranking, notes, path, measure=measure, share=share)

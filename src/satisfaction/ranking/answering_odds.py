@@ -109,11 +109,13 @@ def crossing_odds(sums: AnsweredSums, bottom: int, *, side: str = "last") -> Cro
     in_order = np.sort(observed)
 
     def listed_alone(odds: Floats) -> Bools:
+        """Tell which areas are on the list where each has its odds and all others have none."""
         moved = sign * sums.score(odds)
         beyond = np.searchsorted(in_order, moved) - (observed < moved)
         return np.asarray(beyond < bottom)
 
     def listed_alike(odds: Floats) -> Bools:
+        """Tell which areas are on the list where all areas have an area's odds."""
         inside = np.zeros(len(odds), dtype=bool)
         for one_for_all in np.unique(odds):
             together = sign * sums.score(one_for_all)

@@ -690,7 +690,16 @@ def notes(summary: RankingSummary) -> tuple[Text, ...]:
 
 
 def with_names(note: Text, summary: RankingSummary, names: Mapping[str, Text]) -> Text:
-    """Return a note with the names of the units that it lists by their codes."""
+    """Return a note with the names of the units that it lists by their codes, and of the score that breaks ties."""
+    breaking = summary.tie_break
+    if (
+        breaking is not None
+        and breaking in names
+        and note.en.startswith(f"Areas of equal score were ordered by {breaking},")
+    ):
+        label = names[breaking]
+        zh = note.zh.replace(breaking, label.zh, 1)
+        return Text(zh, note.en.replace(breaking, label.in_language("en"), 1))
     for units in (summary.model_dependent, summary.fragile, summary.se_from_limits):
         codes = ", ".join(units or ())
         if units and note.en.endswith(f": {codes}."):

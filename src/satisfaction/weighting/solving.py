@@ -103,6 +103,7 @@ def newton(
     scale = _target_scale(matrix, size[:, None], targets[:, None])[:, 0]
 
     def at(coefficients: Array, iterations: int) -> Solution:
+        """Return the solution that coefficients give, with how far it is from the targets."""
         factor = distance.curve(matrix @ coefficients)
         achieved = matrix.T @ (size * factor)
         misses = np.abs((achieved - targets) / scale)

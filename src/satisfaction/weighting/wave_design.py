@@ -68,6 +68,7 @@ def sample_design(
         collapse[_stratum(survey, merge.stratum)] = _stratum(survey, merge.into)
 
     def declared(lonely_psu: LonelyPsu) -> SampleDesign:
+        """Make the design under one way of treating strata of a single PSU."""
         return SurveyDesign(
             table,
             strata=roles.strata,

@@ -132,6 +132,7 @@ def themed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
     @functools.wraps(draw)
     def _drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        """Draw under the theme."""
         with _settings():
             figure = draw(*args, **kwargs)
             # ticks are made late; made after this context they would have the caller's font

@@ -128,6 +128,7 @@ def _widest(ground: Ground, shown: Rows) -> Row:
     """Return the unit whose set reaches farthest away from the listed end, one on the list if there is any."""
 
     def reach(row: Row) -> float:
+        """Return how many places the set reaches beyond the unit's own rank, away from the listed end."""
         if ground.end.side == "last":
             return float(row["rank"] - row["marginal_low"])
         return float(row["marginal_high"] - row["rank"])
