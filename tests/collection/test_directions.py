@@ -131,3 +131,21 @@ def test_few_respondents_show_no_direction(small):
     rows["parks"] = (6 - rows["parks"].astype(int)).astype(str)
     small.write(rows)
     assert load_responses(small.read()).problems == ()
+
+
+def test_one_respondent_alone_shows_no_direction(small):
+    rows = small.rows().assign(streets="3", parks="3", safety="3", overall="3")
+    rows.loc[4, ["parks", "streets"]] = ["5", "1"]
+    small.write(rows)
+    assert load_responses(small.read()).problems == ()
+
+
+def test_a_wave_in_one_file_is_told_without_an_elsewhere(small):
+    rows = alike(small)
+    rows["parks"] = (6 - rows["parks"].astype(int)).astype(str)
+    small.write(rows)
+    (note, *_others) = directions(
+        load_responses(small.read(), purpose="check").accepted, small.read()
+    )
+    assert "elsewhere" not in note.text.en
+    assert "nan" not in note.text.en

@@ -151,6 +151,18 @@ def test_after_an_upgrade_what_was_edited_and_what_the_earlier_version_wrote_sta
     assert edited_notebooks(project.folder, "en") == ["02_weighting.ipynb"]
 
 
+@pytest.mark.parametrize("content", ['{"cells": [{"cell_type": "m', "{}", "", "[1]"])
+def test_a_notebook_whose_saving_broke_off_is_kept_and_stops_nothing(project, content):
+    opened(project.folder, "en")
+    broken = project.folder / "out" / "notebooks" / "en" / "03_tests.ipynb"
+    broken.write_text(content, encoding="utf-8")
+    assert edited_notebooks(project.folder, "en") == ["03_tests.ipynb"]
+    html = opened(project.folder, "en")
+    assert broken.read_text(encoding="utf-8") == content
+    assert "cannot be read as a notebook, kept: 03_tests.ipynb" in html
+    assert nbformat.read(broken.with_stem("03_tests-2"), as_version=4).cells
+
+
 @pytest.fixture
 def widgets(monkeypatch):
     import IPython.display

@@ -23,6 +23,8 @@ from satisfaction.foundation.language import Text, _, ngettext
 
 Floats = npt.NDArray[np.float64]
 FEWEST = 50  # respondents of whom a direction is judged
+FEWEST_APART = 20  # of them who lie apart from the mean of their group
+APART = 0.25  # standard deviations
 CERTAIN = 4.0  # standard errors (Fisher's z) that a correlation must lie below 0
 OPPOSITE = -0.2  # a correlation at most this runs against the others, whatever it is elsewhere
 WITH_THEM = 0.1  # a correlation of at least this elsewhere shows which way an item should run
@@ -105,6 +107,17 @@ class _Groups(NamedTuple):
         number = self.number[known]
         return np.bincount(number, weights=values[known], minlength=len(self.names)).astype(float)
 
+    def apart(self, x: Floats, y: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+        """Count by group who lies apart from the group's mean in both: one person alone can make a correlation."""
+        apart = known.copy()
+        n = np.maximum(self.sums(np.ones_like(x), known), 1)
+        for values in (x, y):
+            centre = self.sums(values, known) / n
+            variance = np.maximum(self.sums(values * values, known) / n - centre**2, 0)
+            far = APART * np.sqrt(variance)
+            apart &= np.abs(values - centre[self.number]) > far[self.number]
+        return self.sums(np.ones_like(x), apart)
+
     def note(self, group: int, item: str, text: Text) -> TableNote:
         """Say something of a group."""
         file, sheet, area = self.names[group]
@@ -141,20 +154,37 @@ def _against_the_others(
         others = (sums - np.nan_to_num(own)) / np.maximum(counts - 1, 1)
         parts = (np.ones_like(own), own, others, own * own, others * others, own * others)
         here = np.array([groups.sums(part, known) for part in parts])
-        elsewhere = here.sum(axis=1, keepdims=True) - here
         inside = _correlation(here)
-        outside = _correlation(elsewhere)
+        outside = _correlation(here.sum(axis=1, keepdims=True) - here)
         certain = np.arctanh(inside) * np.sqrt(np.maximum(here[0] - 3, 0)) <= -CERTAIN
         exchanged = certain & ((inside <= OPPOSITE) | (outside >= WITH_THEM))
-        for group in np.flatnonzero(exchanged & (here[0] >= FEWEST)).tolist():
-            text = _(
-                "answers to '{title}' go down where the other answers go up (correlation {here:.2f}, "
-                "elsewhere {elsewhere:.2f}), as if the ends of its scale or of the others were exchanged",
-                title=questionnaire.items[item],
-                here=inside[group],
-                elsewhere=outside[group],
+        exchanged &= here[0] >= FEWEST
+        if not exchanged.any():
+            continue
+        exchanged &= groups.apart(own, others, known) >= FEWEST_APART
+        for group in np.flatnonzero(exchanged).tolist():
+            yield groups.note(
+                group, item, _runs_against(questionnaire, item, inside[group], outside[group])
             )
-            yield groups.note(group, item, text)
+
+
+def _runs_against(questionnaire: Questionnaire, item: str, here: float, elsewhere: float) -> Text:
+    """Say that an item runs against the others; `elsewhere` is NaN where there is nobody else."""
+    title = questionnaire.items[item]
+    if np.isnan(elsewhere):
+        return _(
+            "answers to '{title}' go down where the other answers go up (correlation {here:.2f}), "
+            "as if the ends of its scale were exchanged",
+            title=title,
+            here=here,
+        )
+    return _(
+        "answers to '{title}' go down where the other answers go up (correlation {here:.2f}, "
+        "elsewhere {elsewhere:.2f}), as if the ends of its scale or of the others were exchanged",
+        title=title,
+        here=here,
+        elsewhere=elsewhere,
+    )
 
 
 def _correlation(sums: Floats) -> Floats:

@@ -199,7 +199,9 @@ def _beside(ready: Any, path: Path, *, fresh: bool) -> list[tuple[Text, Path]]:
     edited = False
     for copy in sorted(path.parent.glob(f"{path.stem}*.ipynb")):
         notebook = _read(copy)
-        if _hash(notebook) == _hash(ready):
+        if notebook is None:
+            kept.append((_("cannot be read as a notebook, kept"), copy))
+        elif _hash(notebook) == _hash(ready):
             as_shipped = copy
         elif _is_edited(notebook):
             edited = True
@@ -216,10 +218,14 @@ def _beside(ready: Any, path: Path, *, fresh: bool) -> list[tuple[Text, Path]]:
 
 
 def _read(path: Path) -> Any:
+    """Return a notebook; None for a file that is none, as a save that was broken off leaves it."""
     import nbformat
 
     files: Any = nbformat  # not typed
-    return files.read(path, as_version=4)
+    try:
+        return files.read(path, as_version=4)
+    except (ValueError, KeyError, AttributeError, files.ValidationError):
+        return None
 
 
 def _hash(notebook: Any) -> str:
@@ -230,7 +236,7 @@ def _hash(notebook: Any) -> str:
 
 def _is_edited(notebook: Any) -> bool:
     """Return whether a copy has other cells than were written for it; one without a record counts as edited."""
-    return bool(notebook.metadata.get(SHIPPED) != _hash(notebook))
+    return notebook is None or bool(notebook.metadata.get(SHIPPED) != _hash(notebook))
 
 
 def results_in(folder: Path, language: Language) -> list[tuple[Text, Path]]:
