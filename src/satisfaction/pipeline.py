@@ -677,14 +677,18 @@ def rank_score(
     """
     survey = survey.ranked_by(by)
     ranking = rank_areas(survey, estimates)
-    names = survey.area_names() | _name_of_tie_break(survey)
-    of_ranking = [with_names(note, ranking.summary, names) for note in ranking.summary.notes]
-    accompanying = [*of_ranking, *notes]
+    accompanying = [*notes_with_names(survey, ranking), *notes]
     if combined is not None and survey.ranked in survey.composed:
         accompanying += combined.notes(survey.ranked)
     summary = replace(ranking.summary, notes=tuple(accompanying))
     ranking = replace(ranking, summary=summary)
     return ScoreRanking(by, ranking, survey, estimates)
+
+
+def notes_with_names(survey: Survey, ranking: Ranking) -> list[Text]:
+    """Return what must accompany a ranking, with the names of areas and scores in place of their codes."""
+    names = survey.area_names() | _name_of_tie_break(survey)
+    return [with_names(note, ranking.summary, names) for note in ranking.summary.notes]
 
 
 def _name_of_tie_break(survey: Survey) -> dict[str, Text]:

@@ -266,5 +266,7 @@ def test_a_mean_of_waves_breaks_ties_and_lists_by_the_means_of_what_decides(
         low.append(table["estimate"])
     below = (sum(low) / 2 < 0.99).to_dict()
     listed = found.table.set_index("code")["listed_by"]
+    said = [line.en for line in rolling_lines(found)]
+    assert any("ordered by Awareness" in line for line in said)  # not by its identifier
     for code, is_below in below.items():
         assert ("satisfaction" in str(listed[str(code)])) == is_below

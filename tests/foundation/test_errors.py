@@ -69,3 +69,14 @@ def test_an_option_outside_the_allowed_is_refused():
     one_of("a", ("a", "b"), argument="method", error=SatisfactionError, code="W100")
     with pytest.raises(SatisfactionError, match=r"\[W100\] method[\s\S]*a, b"):
         one_of("c", ("a", "b"), argument="method", error=SatisfactionError, code="W100")
+
+
+def test_rows_of_a_place_are_written_in_the_readers_language():
+    one = SatisfactionError("R101", Text("错。", "Wrong."), where="answers.csv row 1")
+    several = SatisfactionError("F110", Text("错。", "Wrong."), where="a.csv row 3, 5, ... (+7)")
+    with use("zh"):
+        assert str(one).startswith("[R101] answers.csv 第 1 行\n")
+        assert str(several).startswith("[F110] a.csv 第 3, 5, ... (+7) 行\n")
+    with use("en"):
+        assert str(one).startswith("[R101] answers.csv row 1\n")
+    assert str(one).startswith("[R101] answers.csv row 1\n")

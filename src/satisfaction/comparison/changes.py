@@ -32,7 +32,13 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import Text, _
-from satisfaction.pipeline import Results, rank_areas, ranked_scores, run
+from satisfaction.pipeline import (
+    Results,
+    notes_with_names,
+    rank_areas,
+    ranked_scores,
+    run,
+)
 from satisfaction.publication.labels import (
     UNITS,
     area_labels,
@@ -464,6 +470,8 @@ def _rolled(shared: SharedRanking) -> WaveRolling:
         comparable_words([wave.survey for wave in waves], name)
         others[name] = _mean_of(shared, name)
     ranking = rank_areas(last.survey, {last.area: replace(mean, apart=MappingProxyType(others))})
+    notes = tuple(notes_with_names(last.survey, ranking))
+    ranking = replace(ranking, summary=replace(ranking.summary, notes=notes))
     table = rolling_table(waves, mean, ranking)
     return WaveRolling(waves, score, shared.comparable, mean, ranking, table, shared.notes)
 

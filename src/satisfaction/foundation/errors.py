@@ -7,6 +7,7 @@ The identifier in front ("Q104") is stable: manuals and support notes may refer 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, get_args
@@ -72,7 +73,7 @@ class SatisfactionError(ValueError):
 
     def __str__(self) -> str:
         """Return the message in the current language; in both where none was set."""
-        lines = [f"[{self.code}] {self.where}".rstrip()]
+        lines = [f"[{self.code}] {_place_in_words(str(self.where))}".rstrip()]
         lines += indented(self.text)
         if self.available:
             lines += indented(_("Available: {names}", names=shortened(self.available)))
@@ -81,6 +82,18 @@ class SatisfactionError(ValueError):
         if self.hint.zh:
             lines += indented(_("Next: {hint}", hint=self.hint))
         return "\n".join(lines)
+
+
+ROWS = re.compile(r"\brow (\d+(?:, \d+)*(?:, \.\.\. \(\+\d+\))?)")
+"""How a place names rows: one, or the first of several."""
+
+
+def _place_in_words(where: str) -> str:
+    """Write the rows of a place in the current language; in English, as they stand, where none was set."""
+    language = current()
+    if language is None:
+        return where
+    return ROWS.sub(lambda rows: _("row {number}", number=rows[1]).in_language(language), where)
 
 
 class InputFileError(SatisfactionError):

@@ -64,6 +64,24 @@ REASONS = {
     "open": _("neither established nor excluded"),
 }
 MOVES = {"enters": _("enters"), "leaves": _("leaves")}
+WORDS_OF_COLUMNS: Mapping[str, Mapping[str, Text]] = {
+    "reason": REASONS,
+    "method": VALUES,
+    "source": VALUES,
+    "significant": ANSWERS,
+    "action": ACTIONS,
+    "kind": KINDS,
+    "status": STATUS,
+    "verdict": VERDICT,
+    "listed": ANSWERS,
+    "reached": ANSWERS,
+    "in_force": ANSWERS,
+    "model_dependent": ANSWERS,
+    "recipe": RECIPES,
+    "moved": MOVES,
+    "variance": VALUES,
+}
+"""What the codes of a column stand for, by its name, in any survey."""
 UNITS = ("share 0-1", "points 0-100")
 """Of a row's estimate; beside figures that bear their unit it would contradict them."""
 DECIMALS = {"shift": 2, "shift_in_se": 2, "largest_shift": 2, "difference / se": 2, "se ratio": 2, "z": 2, "times average": 1, "df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "effective_n": 0, "n_effective": 0, "reliability": 2}  # fmt: skip
@@ -115,7 +133,8 @@ class Labels:
 
     def words_of(self, name: Any) -> Mapping[str, Text]:
         """Return what the codes of a column stand for."""
-        words: dict[str, Mapping[str, Text]] = {
+        places = self.items | self.levels
+        of_the_survey = {
             "measure": self.measures,
             "topic": self.measures,
             "index": self.measures,
@@ -123,25 +142,10 @@ class Labels:
             "variable": self.items,
             "margin": self.margins,
             "margins": self.margins,
-            "level": UNITS_CHECKED | self.items | self.levels,
-            "within": self.items | self.levels,
-            "reason": REASONS,
-            "method": VALUES,
-            "source": VALUES,
-            "significant": ANSWERS,
-            "action": ACTIONS,
-            "kind": KINDS,
-            "status": STATUS,
-            "verdict": VERDICT,
-            "listed": ANSWERS,
-            "reached": ANSWERS,
-            "in_force": ANSWERS,
-            "model_dependent": ANSWERS,
-            "recipe": RECIPES,
-            "moved": MOVES,
-            "variance": VALUES,
+            "level": UNITS_CHECKED | places,
+            "within": places,
         }
-        return words.get(name, {})
+        return of_the_survey.get(name) or WORDS_OF_COLUMNS.get(name, {})
 
 
 def survey_labels(survey: Survey) -> Labels:
