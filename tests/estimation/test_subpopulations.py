@@ -28,7 +28,6 @@ P_VALUE = 1e-6
 R_ITERATES = 1e-6  # the logistic fit, and raking, where R stops at its own tolerance
 SEX = {1: 21_000.0, 2: 24_000.0}
 AGE = {1: 12_000.0, 2: 18_000.0, 3: 15_000.0}
-FORMULA = "sex + age"
 
 
 @functools.cache

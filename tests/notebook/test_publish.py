@@ -21,7 +21,6 @@ from satisfaction.publication import file_set
 from satisfaction.publication.file_set import export, export_part
 
 MARK = "试算，不是正式结果 trial, not an official result"
-OFFICIAL = ("indices.csv", "ranking.csv", "manifest.json", "report.html", "indices.xlsx")
 
 
 def rows_of(path):

@@ -43,7 +43,6 @@ FILES = {"respondents.csv", "expected.csv", "survey.R", "README.txt", "README-en
 IN_CHINESE = {"survey.R", "README.txt"}
 """In the first language that the survey declares; csv files hold both."""
 TYPES = {"E": 4421.0, "H": 755.0, "M": 1018.0}
-WIDE = {"No": 1072.0, "Yes": 5122.0}
 AREAS = ('贵阳,"云岩"', "a.b", "x“y”\n z", "c\\d")
 
 

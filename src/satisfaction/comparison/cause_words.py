@@ -116,7 +116,7 @@ def key_in_words(key: str) -> Text:
     Examples
     --------
     >>> key_in_words("escalation.steps[0].fall").en
-    'ladder, step 1, fall in places (escalation.steps[0].fall)'
+    'ladder, step no. 1, fall in places (escalation.steps[0].fall)'
     """
     words: list[Text | str] = []
     for name in key.split("."):
