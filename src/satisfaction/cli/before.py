@@ -124,17 +124,14 @@ def _tell_faults(faults: pd.DataFrame) -> None:
         what = Text(fault.zh, fault.en)
         if fault.suggestion:
             what = _("{fault}; use {suggestion}", fault=what, suggestion=fault.suggestion)
-        tell(
-            _(
-                "[{rule}] {sheet} row {row} {column}: {value!r} {fault}",
-                rule=fault.rule,
-                sheet=fault.sheet,
-                row=fault.row,
-                column=fault.column,
-                value=fault.value,
-                fault=what,
+        place = Text(fault.sheet)
+        if fault.row:
+            place = _(
+                "{sheet} row {row} {column}", sheet=fault.sheet, row=fault.row, column=fault.column
             )
-        )
+        if fault.value:
+            place = _("{place}: {value!r}", place=place, value=fault.value)
+        tell(_("[{rule}] {place}: {fault}", rule=fault.rule, place=place, fault=what))
     tell(_("faults: {n}", n=len(faults)))
     if len(faults):
         sys.exit(USER_FAULT)

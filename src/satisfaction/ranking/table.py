@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from satisfaction.estimation.intervals import check_level
-from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.errors import RankingError, one_of, shortened_list
+from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
 from satisfaction.ranking.drawn import (
     marginal_drawn_sets,
@@ -690,7 +690,9 @@ def notes(summary: RankingSummary) -> tuple[Text, ...]:
 
 
 def with_names(note: Text, summary: RankingSummary, names: Mapping[str, Text]) -> Text:
-    """Return a note with the names of the units that it lists by their codes, and of the score that breaks ties."""
+    """Return a note with the names of the units that it lists by their codes, the first ones of many, and of the score
+    that breaks ties.
+    """
     breaking = summary.tie_break
     if (
         breaking is not None
@@ -703,7 +705,7 @@ def with_names(note: Text, summary: RankingSummary, names: Mapping[str, Text]) -
     for units in (summary.model_dependent, summary.fragile, summary.se_from_limits):
         codes = ", ".join(units or ())
         if units and note.en.endswith(f": {codes}."):
-            listed = comma_list([names.get(unit, Text(unit)) for unit in units])
+            listed = shortened_list([names.get(unit, Text(unit)) for unit in units])
             zh = note.zh.replace(codes, listed.zh)
             return Text(zh, note.en.replace(codes, listed.in_language("en")))
     return note
