@@ -356,7 +356,7 @@ def test_check_and_corrections_on_the_command_line(faulty, monkeypatch, capsys):
     sheets = {table.sheet: table.frame() for table in read_tables(path)}
     sheets["数据"].loc[0, "sex"] = "2"
     write_xlsx(sheets, path)
-    assert "已记录的改正：1" in call("corrections", faulty.folder, path, "--by", "李队")
+    assert "已记录的更正：1" in call("corrections", faulty.folder, path, "--by", "李队")
 
 
 # ---- personal data ----

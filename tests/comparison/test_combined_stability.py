@@ -185,7 +185,7 @@ def test_other_weights_name_every_component_and_add_up(small, old, new, code):
         small.read()
 
 
-def test_scores_that_are_drawn_bring_their_draws_and_no_change(small):
+def test_scores_that_are_drawn_bring_their_draws_and_a_change_but_no_mean(small):
     item_trees.write_files(small.folder)
     later = run(read_survey(second_wave(small)))
     results = run(small.read())
@@ -195,9 +195,12 @@ def test_scores_that_are_drawn_bring_their_draws_and_no_change(small):
     drawn = ranked.ranked.drawn.scores - ranked.ranked.table["estimate"].to_numpy()
     known = ranked.ranking.units.ranked
     np.testing.assert_allclose(sums[:, known], drawn[:, known], atol=1e-9)
-    for found in (compare_waves(results, later), roll_waves([results, later])):
-        assert "combined" not in found.further
-        assert "The score is drawn" in found.left_out["combined"].en
+    changed = compare_waves(results, later).further["combined"]
+    assert changed.ranks.summary.tests == "none: scores are drawn"
+    assert changed.ranks.table["probability_rise"].isna().all()
+    rolled = roll_waves([results, later])
+    assert "combined" not in rolled.further
+    assert "The score is drawn" in rolled.left_out["combined"].en
 
 
 # ---- thresholds that act on the list
