@@ -13,7 +13,7 @@ from scipy import sparse, stats
 
 import item_trees
 from conftest import COUNTIES, SmallSurvey, side_by_side
-from satisfaction.comparison.assessments import assessments_of
+from satisfaction.comparison.assessments import assessments_of, export_assessments
 from satisfaction.comparison.combined import combine
 from satisfaction.composite.components import scored_trees
 from satisfaction.composite.ledger import WavePoints, followed, ledger
@@ -870,7 +870,6 @@ def written(small_template, tmp_path_factory):
     import shutil
 
     from satisfaction import read_survey
-    from satisfaction.comparison.assessments import export_assessments
 
     root = tmp_path_factory.mktemp("written") / "small"
     shutil.copytree(small_template, root)
@@ -986,6 +985,16 @@ def test_a_set_with_the_surveys_figures_is_written_again_identical(written):
     assert (
         found.compared == len(list(written.iterdir())) - 2
     )  # run.json and SHA256SUMS hold the clock
+
+
+def test_a_set_of_fewer_draws_is_written_again_with_as_many(small):
+    from satisfaction.comparison.again import verify_any
+
+    item_trees.write_files(small.folder)
+    results = run(small.read())
+    found = assessments_of(results, small.folder / "combined.yaml", draws=200)
+    folder = export_assessments(found)
+    assert verify_any(folder).code == 0
 
 
 @pytest.fixture

@@ -136,7 +136,8 @@ def _combined(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -
 
 def _assessment(waves: Sequence[Path], options: Mapping[str, Any], folder: Path) -> Path:
     (wave,) = waves
-    found = assessments_of(run(read_survey(wave)), wave / options["declared"], seed=options["seed"])
+    drawing = {name: options[name] for name in ("draws", "seed") if name in options}
+    found = assessments_of(run(read_survey(wave)), wave / options["declared"], **drawing)
     return export_assessments(found, folder)
 
 

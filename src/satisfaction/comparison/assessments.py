@@ -294,6 +294,7 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
             "command": "assessment",
             "options": {
                 "declared": path_below(survey.folder, found.path),
+                "draws": found.draws,
                 "seed": found.seed,
             },
             "survey_folder": "../..",
