@@ -402,18 +402,18 @@ def test_like_takes_files_of_folders_along_and_finds_shared_ones(rich, call):
     tables = rich.folder / "tables"
     tables.mkdir()
     (rich.folder / "history.csv").rename(tables / "history.csv")
-    shared = rich.root / "shared"
-    shared.mkdir()
-    (rich.folder / "tree.yaml").rename(shared / "tree.yaml")
+    common = rich.root / "common"
+    common.mkdir()
+    (rich.folder / "tree.yaml").rename(common / "tree.yaml")
     rich.edit("rules.yaml", "file: history.csv", "file: tables/history.csv")
-    rich.edit("combined.yaml", "assessment: tree.yaml", "assessment: ../../shared/tree.yaml")
+    rich.edit("combined.yaml", "assessment: tree.yaml", "assessment: ../../common/tree.yaml")
     target = rich.root / "surveys" / "deeper" / "again"
     target.parent.mkdir()
     _, out, _ = call("new", target, "--like", rich.folder, "--lang", "en")
     copied = target / "tables" / "history.csv"
     assert copied.read_bytes() == (tables / "history.csv").read_bytes()
     text = (target / "combined.yaml").read_text(encoding="utf-8")
-    assert "assessment: ../../../shared/tree.yaml" in text
+    assert "assessment: ../../../common/tree.yaml" in text
     assert "tables" not in out.split("Not taken over:")[1].split("written:")[0]
 
 

@@ -59,7 +59,7 @@ OF_PLACES = re.compile(
 )  # of places of inspection, which were drawn
 COLUMNS = re.compile(
     r"(?<![\w-])(?:se|df|ci_low|ci_high|cv|deff|kish_deff|effective_n|p_\w+|marginal\w*|simultaneous\w*|probability\w*"
-    r"|expected_rank|reliability|rankability|standard errors?)(?![\w-])(?!\s+none: not)"
+    r"|expected_rank|reliability|rankability|standard errors?)(?![\w-])(?!\s+none: not|）\s+无：不是概率样本)"
 )  # the same in a notebook
 PICTURE = re.compile(r"src=\"data:[^\"]*\"")
 NO_ERRORS = {

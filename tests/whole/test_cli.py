@@ -196,7 +196,7 @@ def test_check_says_what_was_done_to_an_answer_in_the_readers_language(call, sma
     small.write(rows)
     _code, said, _err = call("check", small.folder, language="zh")
     assert "blank_item" not in said
-    assert "该题置空" in said
+    assert "作空白处理" in said
     assert "不认识的答案" in said
     assert "stops" not in said
 
