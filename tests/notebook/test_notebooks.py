@@ -376,6 +376,16 @@ def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(small_in_both, la
 
 
 @pytest.mark.slow
+def test_run_all_succeeds_a_second_time(small, tmp_path):
+    """As shipped, in the kernel that still holds what the first time left."""
+    runs = []
+    for path in WORKING:
+        runs += [NotebookRun(path, small.folder.resolve(), tmp_path, exports=False)] * 2
+    execute_in_one_kernel(runs, pictures_of_pages=False, emptied=False)
+    assert_quiet_and_marked(tmp_path, "", {})
+
+
+@pytest.mark.slow
 def test_notebooks_with_a_kernel_each_write_the_same_files(small_in_both, small, tmp_path):
     """As `satisfaction run --notebooks` executes them: at once, each running the survey itself."""
     results, _executed = small_in_both
