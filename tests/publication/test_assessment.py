@@ -7,6 +7,7 @@ import json
 import shutil
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from tests.comparison.test_cycle import publish, quarter
@@ -17,7 +18,7 @@ from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.file_sets import mark_handed_over
 from satisfaction.publication.assessment import assessment_tables, groups_tested
-from satisfaction.publication.file_set import export
+from satisfaction.publication.file_set import export, export_part
 
 pytestmark = pytest.mark.usefixtures("tables_alone")
 
@@ -281,3 +282,21 @@ def test_without_a_probability_sample_nothing_is_tested(small, tmp_path):
     small.edit("survey.yaml", "selection: probability", "selection: open_link")
     folder = export(sat.run(declare(small, "{}")), tmp_path / "set")
     assert not (folder / "tests.csv").exists()
+
+
+def test_what_all_tests_share_stands_once_above_them_and_no_name_is_cut(small, tmp_path):
+    """On paper eleven columns, three of them the same words in every row, cut the names of the areas."""
+    results = sat.run(small.read())
+    export_part(results, tmp_path / "out", "tests")
+    book = openpyxl.load_workbook(tmp_path / "out" / "tests-en.xlsx")
+    sheet = book.worksheets[0]
+    rows = [[cell for cell in row if cell is not None] for row in sheet.iter_rows(values_only=True)]
+    lines = [str(row[0]) for row in rows if len(row) == 1]
+    assert any(line.startswith("method: two-sided t") for line in lines), lines
+    header = next(row for row in rows if "p" in row)
+    assert "method" not in header
+    assert {"difference", "se", "p, adjusted"} <= set(header)
+    place = header.index("first group") + 1
+    longest = max(len(str(row[place - 1])) for row in rows if len(row) == len(header))
+    width = sheet.column_dimensions[openpyxl.utils.get_column_letter(place)].width
+    assert width >= longest

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.foundation.figures import p_value
+from satisfaction.foundation.figures import p_value, text_columns
 from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
@@ -151,21 +151,34 @@ def write_assessment_workbook(
     for name in ("item", "variable", "first", "second"):
         if name in table:
             called = [_called(value, names) for value in table[name]]
-            columns.append(_under_title(name, called, width=16))
+            longest = max(map(text_columns, called), default=0)
+            columns.append(_under_title(name, called, width=min(max(longest + 2, 16), 44)))
+    figures = []
     for name in ("difference", "se"):
         if name in table:
-            columns.append(_column(table, name, shares, width=10))
+            figures.append(_column(table, name, shares, width=10))
     for name in ("coefficient", "coefficient_low", "coefficient_high", "weighted_coefficient"):
         if name in table:
-            columns.append(_column(table, name, "points", width=10))
+            figures.append(_column(table, name, "points", width=10))
     for name in ("p", "p_adjusted"):
         probabilities = [p_value(value) for value in table[name]]
-        columns.append(_under_title(name, probabilities, width=10))
+        figures.append(_under_title(name, probabilities, width=10))
+    conventions = []
     for name in ("multiplicity", "null", "method", "note"):
         words = [str(as_text(value)) for value in table[name]]
-        columns.append(_under_title(name, words, width=36))
+        conventions.append(_under_title(name, words, width=36))
     lines = _about(table, _("Tests and reliability"))
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=_explained(table))
+    for column in (*columns, *conventions):
+        if _is_said_once(column):
+            lines.append(f"{column.title}: {column.cells[0]}")
+    in_rows = [column for column in columns if not _is_said_once(column)]
+    in_rows += [*figures, *(column for column in conventions if not _is_said_once(column))]
+    write_office_workbook(path, table, _sheet_for_people(lines, in_rows), further=_explained(table))
+
+
+def _is_said_once(column: ShownColumn) -> bool:
+    """Tell whether all rows hold the same words, which then stand above the table: on paper they leave no room for it."""
+    return len(column.cells) > 1 and column.cells[0] != "" and len(set(column.cells)) == 1
 
 
 def _called(value: str, names: Mapping[str, Text]) -> str:
