@@ -146,7 +146,7 @@ def surroundings_fault(fault: BaseException) -> SatisfactionError | None:
     kind = _kind(found)
     if kind is None:
         return None
-    where = f"{found.filename or ''} ({found.strerror})".strip()
+    where = f"{found.filename or ''} ({errno.errorcode.get(found.errno or 0, '')})".strip()
     return SatisfactionError("Z420", kind.text, where=where, hint=kind.hint)
 
 

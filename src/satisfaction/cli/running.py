@@ -273,7 +273,7 @@ def _said_already(other: Results, results: Results) -> bool:
 
 def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
-    from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
+    from satisfaction.foundation.figures import confidence, probability, rank_set_in_words, unit_of
     from satisfaction.publication.labels import STATUS, area_labels, score_labels
     from satisfaction.publication.ranking_table import (
         ladder_table,
@@ -294,7 +294,8 @@ def _tell_ranking(results: Results) -> None:
         return
     tell(list_title(summary))
     if summary.proven:
-        tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
+        level = confidence(summary.level)
+        tell(_("rank set: for one named unit, at {level} confidence", level=level))
     for unit in sorted(summary.filed, key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
         certainty = NOTHING

@@ -33,8 +33,8 @@ from satisfaction.publication.manifest import manifest, plain
 from satisfaction.publication.reading_sets import FileSet
 
 SPREAD = {
-    "low": _("rank, 5 % of the runs"),
-    "high": _("rank, 95 % of the runs"),
+    "low": _("rank, 5% of the runs"),
+    "high": _("rank, 95% of the runs"),
     "mean": _("mean rank"),
     "list": _("share of the runs on the list"),
 }

@@ -14,6 +14,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.conventions import in_words
 from satisfaction.foundation.figures import (
     Unit,
+    confidence,
     p_value,
     probability,
     rank_set_in_words,
@@ -286,16 +287,16 @@ def beyond_error(found: WaveChange, figure: Unit) -> list[Text]:
     if not found.table["p"].notna().any():
         return []
     changed = found.table[found.table["significant"].isin(["yes", "possible"])]
-    counts = {"n": len(changed), "p": summary["p"], "level": 1 - summary["level"]}
+    counts = {"n": len(changed), "p": summary["p"], "level": confidence(1 - summary["level"])}
     title = _(
         "units whose score changed relative to the field beyond sampling error: {n} of {p} "
-        "(Benjamini-Hochberg, {level:.0%})",
+        "(Benjamini-Hochberg, {level})",
         **counts,
     )
     if found.taken_as_exact:
         title = _(
             "units whose score changed relative to the field beyond the errors that are declared: "
-            "{n} of {p} (Benjamini-Hochberg, {level:.0%}); none is established",
+            "{n} of {p} (Benjamini-Hochberg, {level}); none is established",
             **counts,
         )
     lines = [title]

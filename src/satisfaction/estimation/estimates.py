@@ -127,7 +127,7 @@ def estimate(
         another kind than the column, E385 a column `by` without a value, E386 one of a reserved name, E387 no measure, E521
         shares of a select-all item, E522 of a variable without levels or with too many, E523 a variance that the design
         does not have, E524 replicate weights that the recipe cannot solve, E150 and E151 replicates that the design does not
-        allow, E382 a bootstrap of which more than 5 % has no solution.
+        allow, E382 a bootstrap of which more than 5% has no solution.
 
     Notes
     -----

@@ -39,7 +39,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from satisfaction.foundation.errors import SatisfactionError, closest, shortened
 from satisfaction.foundation.files import decode, read_bytes
-from satisfaction.foundation.language import LANGUAGES, N_, NOTHING, Text, _
+from satisfaction.foundation.language import LANGUAGES, N_, NOTHING, Text, _, comma_list
+from satisfaction.foundation.readers_words import what_is_wrong
 
 STATE_THE_SOURCE = _("state the source")
 FILL_IN = _("please fill in")
@@ -206,7 +207,7 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
     ) as fault:  # ruamel raises several unrelated types for tags and nesting that it cannot follow
         raise error(
             "Y101",
-            _("Not valid YAML: {problem}", problem=_problem(fault)),
+            _("Not valid YAML: {problem}.", problem=_problem(fault)),
             where=f"{path}:{_fault_line(fault, text)}",
             hint=_("Check indentation, colons, quotes and dates."),
         ) from None
@@ -215,6 +216,9 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
             "Y103",
             _("The file is empty or not a mapping of keys."),
             where=f"{path}:1",
+            hint=_(
+                "Write a key, a colon with a space behind it, and its value; a full-width one is none."
+            ),
         )
     try:
         return Document(path, node, _plain(node, count()))
@@ -240,10 +244,10 @@ class _Unusable(Exception):
         self.text = text
 
 
-def _problem(fault: Exception) -> object:
+def _problem(fault: Exception) -> Text:
     if isinstance(fault, RecursionError):
-        return _("nested too deeply")
-    return str(getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault)
+        return what_is_wrong("maximum depth")
+    return what_is_wrong(getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault)
 
 
 def _fault_line(fault: Exception, text: str) -> int:
@@ -432,6 +436,8 @@ def _invalid(key: str, value: Any, wanted: Text) -> Text:
 
 def _wanted(kind: str, context: dict[str, Any]) -> Text:
     """Say what a value must be, from pydantic's name of the fault and its details."""
+    if kind == "literal_error":  # pydantic lists them by "or"
+        context = {"expected": comma_list(re.split(", | or ", context["expected"]))}
     if kind in WANTED_WITH:
         return _(WANTED_WITH[kind], **context)
     return WANTED.get(kind.partition("_")[0], _("it is not allowed here"))

@@ -141,8 +141,8 @@ def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
     estimated.
 
     Exact for equal se, conservative otherwise (Hayter 1984; Dunnett 1980). Games and Howell's
-    quantile at each pair's own df would be narrower, but covers 92 to 94 % of such tables where 95
-    % is asked for (tests/coverage_study).
+    quantile at each pair's own df would be narrower, but covers 92 to 94% of such tables where
+    95% is asked for (tests/coverage_study).
     """
     critical = tukey_critical(pairs, alpha)
     return sets_from(pairs.t > critical, critical=extremes(others(critical)))
