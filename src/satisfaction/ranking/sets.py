@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 from satisfaction.estimation.multiplicity import holm, normal_scores
+from satisfaction.foundation.language import N_
 from satisfaction.ranking.critical_values import (
     DRAWS,
     FRAGILE,
@@ -33,7 +34,9 @@ Marginal: TypeAlias = Literal["simes", "holm", "maxt"]
 Simultaneous: TypeAlias = Literal["tukey", "holm", "joint-ci", "maxt"]
 
 
-MARGINAL_EXACT = "max-t, two-sided, single step; independent units: by integration, estimated variances as chi-squares"
+MARGINAL_EXACT = N_(
+    "max-t, two-sided, single step; independent units: by integration, estimated variances as chi-squares"
+)
 
 
 @dataclass(frozen=True, slots=True)
