@@ -17,6 +17,7 @@ from satisfaction.foundation.figures import (
     confidence,
     p_value,
     probability,
+    range_of_models,
     rank_set_in_words,
     rank_text,
     unit_of,
@@ -168,12 +169,7 @@ def _chance(found: WaveChange, row: Any) -> Text:
     ends = under.loc[code, ["probability_rise_low", "probability_rise_high"]].tolist()
     if falls:
         ends = [1 - end for end in reversed(ends)]
-    return _(
-        "{chance} (it depends on the model: between {low:.2f} and {high:.2f} under other assumptions)",
-        chance=stated,
-        low=ends[0],
-        high=ends[1],
-    )
+    return range_of_models(stated, *ends)
 
 
 def _places_gained(rise: int) -> Text:

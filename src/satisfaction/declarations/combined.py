@@ -409,6 +409,19 @@ class Assessment(Record):
                 leaves[path[-1]] = (path, leaf)
         return leaves
 
+    def branches(self) -> dict[str, Text]:
+        """Return the words of the branches, by the names that lead to each with " / " between, as tables have them."""
+        words = {}
+        below = [((name,), item, item.text) for name, item in self.items.items()]
+        while below:
+            path, item, label = below.pop()
+            words[" / ".join(path)] = label
+            for name, lower in (item.items or {}).items():
+                path_of_lower = (*path, name)
+                within = _("{branch} / {item}", branch=label, item=lower.text)
+                below.append((path_of_lower, lower, within))
+        return words
+
     @property
     def at_sites(self) -> list[str]:
         """Return the leaves that are scored at points of inspection."""

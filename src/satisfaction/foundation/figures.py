@@ -187,6 +187,16 @@ def probability_in_words(value: float) -> Text:
     return pgettext("it is", "{value}", value=percent(value))
 
 
+def range_of_models(chance: Text, low: float, high: float) -> Text:
+    """Write a probability with its range under other assumptions, where that is wide."""
+    return _(
+        "{chance} (it depends on the model: between {low} and {high} under other assumptions)",
+        chance=chance,
+        low=percent(low),
+        high=percent(high),
+    )
+
+
 def p_value(value: Any) -> str:
     """Write a p-value; what would round to 0 or 1 says so.
 

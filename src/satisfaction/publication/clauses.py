@@ -23,6 +23,7 @@ from satisfaction.foundation.figures import (
     percent,
     places,
     probability_in_words,
+    range_of_models,
 )
 from satisfaction.foundation.language import (
     NOTHING,
@@ -514,12 +515,7 @@ def _chance(row: Row) -> Text:
     chance = probability_in_words(row["probability_bottom"])
     if row.get("model_dependent") != "yes":
         return chance
-    return _(
-        "{chance} (it depends on the model: between {low:.2f} and {high:.2f} under other assumptions)",
-        chance=chance,
-        low=row["probability_low"],
-        high=row["probability_high"],
-    )
+    return range_of_models(chance, row["probability_low"], row["probability_high"])
 
 
 def _verdict(ground: Ground, row: Row) -> Text:
