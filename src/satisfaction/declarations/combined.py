@@ -326,6 +326,14 @@ class AssessmentItem(Label):
         for name, item in (self.items or {}).items():
             yield from item.leaves((*path, name))
 
+    def branches(self, path: str, label: Text) -> dict[str, Text]:
+        """Return the words of this item, which is at a path of names, and of those below it."""
+        words = {path: label}
+        for name, item in (self.items or {}).items():
+            within = _("{branch} / {item}", branch=label, item=item.text)
+            words |= item.branches(f"{path} / {name}", within)
+        return words
+
 
 class Veto(Label):
     """An item of the negative list: one occurrence decides.
@@ -411,15 +419,9 @@ class Assessment(Record):
 
     def branches(self) -> dict[str, Text]:
         """Return the words of the branches, by the names that lead to each with " / " between, as tables have them."""
-        words = {}
-        below = [((name,), item, item.text) for name, item in self.items.items()]
-        while below:
-            path, item, label = below.pop()
-            words[" / ".join(path)] = label
-            for name, lower in (item.items or {}).items():
-                path_of_lower = (*path, name)
-                within = _("{branch} / {item}", branch=label, item=lower.text)
-                below.append((path_of_lower, lower, within))
+        words: dict[str, Text] = {}
+        for name, item in self.items.items():
+            words |= item.branches(name, item.text)
         return words
 
     @property
