@@ -246,6 +246,7 @@ def test_the_help_of_every_command_is_in_one_language(call):
     for arguments in (["--help"], ["--version"], *([name, "--help"] for name in commands)):
         _code, chinese, _err = call(*arguments, language="zh")
         assert CHINESE.search(chinese)
+        assert not re.search("TEXT|INTEGER|FLOAT|RANGE|OPTIONS|COMMAND|ARGS", chinese), chinese
         assert not re.search("[\u4e00-\u9fff]:", chinese), chinese
         for line in chinese.splitlines():
             assert not ENGLISH.search(HELD.sub("", line)), line

@@ -386,7 +386,7 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
 @command(_("Score assessments by points: every level, department, class, ledger; and draw."))
 @FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
-@option("--seed", type=int, default=1, show_default=True)
+@option("--seed", type=int, default=1, show_default=True, words=_("random seed"))
 @ENGINE
 def assessment(folder: Path, *, declared: Path | None, seed: int, engine: str) -> None:
     """Score assessments by points: every level, department, class, ledger; and draw."""
@@ -419,7 +419,7 @@ def assessment(folder: Path, *, declared: Path | None, seed: int, engine: str) -
     show_default=True,
     words=_("share by which weights vary"),
 )
-@option("--seed", type=int, default=1, show_default=True)
+@option("--seed", type=int, default=1, show_default=True, words=_("random seed"))
 @ENGINE
 def stability(
     folder: Path, *, measure: str | None, weight_noise: float, seed: int, engine: str
