@@ -353,6 +353,9 @@ def scan(table: Any) -> Lazy:
             where="respondents",
             hint=_("Rename or drop one of them."),
         )
+    if isinstance(table, pd.DataFrame):
+        # pandas refuses to sort by a column that its index is named after too
+        table = table.rename_axis(index=[None] * table.index.nlevels)
     is_large = isinstance(table, pd.DataFrame) and len(table) >= LARGE
     if is_large and all(map(_is_plain, table.dtypes)):
         repeated = [name for name in table if _repeats(table[name])]
