@@ -23,7 +23,6 @@ from satisfaction.collection.platforms.export import SKIPPED, in_china
 from satisfaction.collection.wordings import (
     Answers,
     distinct_texts,
-    integer_column,
     map_texts,
     map_to_codes,
     splits,
@@ -303,13 +302,12 @@ def _code_item(
     answers = Answers(questionnaire, name)
     if isinstance(item, MultipleItem):
         return _code_options(name, item, values, answers)
-    places, different = distinct_texts(values)
-    codes = [answers.code(value) if value else None for value in different]
+    codes = {value: answers.code(value) for value in values.unique() if value}
     labels = []
-    for value, code in zip(different, codes, strict=True):
+    for value, code in codes.items():
         if code is not None and value not in answers.codes:
             labels.append(value)
-    return {name: integer_column(codes, places, values.index)}, labels
+    return {name: map_to_codes(values, codes.get)}, labels
 
 
 def _code_options(

@@ -18,6 +18,7 @@ from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
 from satisfaction.foundation.errors import (
     ResponsesError,
     SatisfactionError,
+    place_of,
     require_names,
     shortened,
 )
@@ -165,9 +166,9 @@ def read_log(path: Path) -> pd.DataFrame:
     """
     table = unguarded(read_table(path))
     not_there = N_("The corrections log lacks column '{name}'.")
-    place = f"{path} row 1"
+    header = f"{path} row 1"
     require_names(
-        CORRECTIONS, table, ResponsesError, code="R107", text=not_there, where=place, hint=LOG_HINT
+        CORRECTIONS, table, ResponsesError, code="R107", text=not_there, where=header, hint=LOG_HINT
     )
     return table[list(CORRECTIONS)]
 
@@ -190,18 +191,18 @@ def _replay_rows(
     places = _places(raw, set(_keys(corrections)))
     entries = []
     for number, line in enumerate(corrections.itertuples(index=False), start=first):
-        place = f"{where} row {number}"
+        of_line = f"{where} row {number}"
         key = (line.file, line.sheet, line.row)
         at = places.get(key)
         if at is None or line.column not in questionnaire.items:
-            raise _no_such_row(place, *key, line.column, hint=LOG_HINT)
+            raise _no_such_row(of_line, *key, line.column, hint=LOG_HINT)
         ids = (ids_as_read[at], raw.loc[at, "_id"])  # an earlier line may have corrected it
         if not any(_is_respondent(line.id, known, questionnaire) for known in ids):
-            at = _moved_to(raw, line, now=raw.loc[at, "_id"], where=place)
+            at = _moved_to(raw, line, now=raw.loc[at, "_id"], where=of_line)
         present = raw.loc[at, line.column]
         if masked(present) != masked(line.old):  # what counts as personal may have grown since
-            raise _old_differs(place, line.column, line.old, present, hint=LOG_HINT)
-        _refuse_personal(place, line.column, line.new)
+            raise _old_differs(of_line, line.column, line.old, present, hint=LOG_HINT)
+        _refuse_personal(of_line, line.column, line.new)
         concerned = pd.Series(raw.index == at, index=raw.index)
         change = f"{shown(present)} → {shown(line.new)}"
         entries.append(log_events(raw, concerned, line.column, values=change, rule="R216"))
@@ -367,11 +368,11 @@ def set_aside(
     except SatisfactionError as fault:
         log = pd.DataFrame(columns=list(CORRECTIONS), dtype=object)
         faults = [fault]
-    for place in range(len(log)):
-        row = log.iloc[[place]]
+    for line in range(len(log)):
+        row = log.iloc[[line]]
         try:
             replayed = _replay_rows(
-                raw, row, where=str(path), questionnaire=survey.questionnaire, first=place + 2
+                raw, row, where=str(path), questionnaire=survey.questionnaire, first=line + 2
             )
         except ResponsesError as fault:
             faults.append(fault)
@@ -390,10 +391,12 @@ def set_aside(
 
 def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.DataFrame, Cells]:
     """Return sheet `data` and the cells of sheet `as_read` by row."""
+    names: dict[str, str] = {}
+    for name, title in TITLES.items():
+        names |= {title.zh: name, title.en: name}
     sheets = {}
     for table in read_tables(path):
-        named = table.frame().set_axis(table.numbers).rename(columns=_names_of_titles())
-        sheets[table.sheet] = named
+        sheets[table.sheet] = table.cells.rename(columns=names)
     names_of_data = (DATA.zh, DATA.en, DATA_UNTIL_0_7)
     present = [name for name in names_of_data if name in sheets]
     data_name = next(iter(present), str(DATA))
@@ -422,14 +425,6 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
     for key, row in zip(_keys(as_read), as_read.to_dict("records"), strict=True):
         before[key] = {name: row[name] for name in items}
     return sheets[data_name], before
-
-
-def _names_of_titles() -> dict[str, str]:
-    """Return the names of columns by their headings in any language."""
-    names: dict[str, str] = {}
-    for name, title in TITLES.items():
-        names |= {title.zh: name, title.en: name}
-    return names
 
 
 class _Change(NamedTuple):
@@ -471,7 +466,7 @@ def _two_corrections(
     where: str, earlier: _Change, later: _Change, rows: tuple[int, int]
 ) -> ResponsesError:
     file, sheet, row = earlier.key
-    interview = shown(" ".join(filter(None, [file, sheet, f"row {row}"])))
+    interview = shown(place_of(file, sheet, f"row {row}"))
     column = earlier.column
     one = shown(earlier.new)
     other = shown(later.new)
@@ -495,8 +490,7 @@ def _two_corrections(
 def _no_such_row(
     where: str, file: str, sheet: str, row: str, column: str, *, hint: Text = ROW_HINT
 ) -> ResponsesError:
-    parts = (file, sheet, f"row {row}", column)
-    at = " ".join(filter(None, parts))
+    at = place_of(file, sheet, f"row {row}", column)
     return ResponsesError(
         "R108",
         _("There is no {shown} among the responses.", shown=shown(at)),

@@ -184,7 +184,7 @@ def _with_whole_numbers(
         filled = texts[texts != ""]
         if len(filled) and filled.str.fullmatch(WITH_ZEROS).all():
             rows = rows.assign(**{key: texts.map(without_zeros)})
-            notes.append(Note(0, key, f"× {len(filled)}", "F317"))
+            notes.append(Note("F317", column=key, value=f"× {len(filled)}"))
     return replace(export, rows=rows, notes=tuple(notes))
 
 
@@ -424,4 +424,4 @@ def _of_table(
     rule: str, file: str, sheet: str = "", *, column: str = "", value: str = ""
 ) -> TableNote:
     """Return what a rule says of a table as a whole."""
-    return TableNote(file, sheet, 0, column, value, rule, RULES[rule].text)
+    return TableNote(file, sheet, 0, column, value, rule, RULES[rule].fault)

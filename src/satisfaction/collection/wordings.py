@@ -15,7 +15,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -39,7 +39,7 @@ from satisfaction.foundation.errors import ResponsesError, require_names, shorte
 from satisfaction.foundation.language import N_, Text, _, ngettext
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_filled_in
-from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Label, read_yaml
 
 INTEGER = re.compile(r"[+-]?\d+")
 WITH_ZEROS = re.compile(
@@ -214,43 +214,14 @@ def map_texts(values: pd.Series, change: Callable[[str], object]) -> pd.Series:
 def map_to_codes(values: pd.Series, look_up: Callable[[str], int | None]) -> pd.Series:
     """Return an Int64 column with each different text looked up once; None becomes null."""
     place, different = distinct_texts(values)
-    return integer_column([look_up(value) for value in different], place, values.index)
+    codes = pd.array([look_up(value) for value in different], dtype="Int64")
+    return pd.Series(codes.take(place), index=values.index)
 
 
-def integer_column(
-    codes: Sequence[int | None], place: npt.NDArray[np.integer], index: pd.Index
-) -> pd.Series:
-    """Return an Int64 column that holds `codes[place]`; None becomes null."""
-    absent = np.array([code is None for code in codes], dtype=bool)
-    numbers = np.array([code or 0 for code in codes], dtype=np.int64)
-    integers = pd.arrays.IntegerArray(numbers[place], absent[place])
-    return pd.Series(integers, index=index)
-
-
-class _UsualAnswer(Record):
-    """Wordings of an answer; `beside`: only on scales that have one of these answers too."""
-
-    answer: str
-    words: list[str]
-    beside: list[str] = []
-
-
-class _Vocabulary(Record):
-    """Lists of five words from one end to the other that say the same in the same place."""
-
-    subject: str
-    lists: list[tuple[str, str, str, str, str]]
-
-
-class _Usual(Record):
-    answers: list[_UsualAnswer]
-    vocabularies: list[_Vocabulary]
-
-
-@lru_cache(maxsize=1)
-def usual_wordings() -> _Usual:
-    """Return the usual wordings that the package ships."""
-    return validated(read_yaml(USUAL, ResponsesError), _Usual, ResponsesError)
+@cache
+def usual_wordings() -> Any:
+    """Return the usual wordings that the package ships: of answers, and vocabularies of scales."""
+    return read_yaml(USUAL, ResponsesError).data
 
 
 def read_wordings(survey: Survey) -> dict[str, Codes]:
@@ -383,7 +354,10 @@ def exchange_wordings(text: pd.DataFrame, tables: ReadTables, survey: Survey) ->
             new_texts[value] = value
             if words:
                 new_texts[value] = getattr(item, "separator", "").join(parts)
-                named = [_named(answers[name], codes[word]) for word in words]
+                named = []
+                for word in words:
+                    code = codes[word]
+                    named.append(answers[name].named(int(code)) if code else _("empty").both)
                 meanings[value] = ", ".join(named)
         if not meanings:
             continue
@@ -426,23 +400,17 @@ def _known_words(
 def usual_codes(answers: Answers) -> Codes:
     """Return the usual wordings that have one meaning on an item, and are not answers of it themselves."""
     meanings: dict[str, set[int]] = {}
-    for usual in usual_wordings().answers:
-        code = answers.labels.get(fold(usual.answer))
-        beside = set(map(fold, usual.beside))
+    for usual in usual_wordings()["answers"]:
+        code = answers.labels.get(fold(usual["answer"]))
+        beside = set(map(fold, usual.get("beside", ())))  # on scales with one of these answers too
         fits = not beside or not beside.isdisjoint(answers.labels)
         if code is None or not fits:
             continue
-        for word in map(fold, usual.words):
+        for word in map(fold, usual["words"]):
             if word not in answers.spelt:
                 meanings.setdefault(word, set()).add(code)
     codes = with_one_meaning(meanings)
     return {word: str(code) for word, code in codes.items()}
-
-
-def _named(answers: Answers, code: str) -> str:
-    if not code:
-        return _("empty").both
-    return answers.named(int(code))
 
 
 def _whole_vocabularies(
@@ -480,8 +448,8 @@ def _whole_vocabularies(
 
 def _vocabularies(scale: tuple[str, ...], answers: Answers) -> Iterator[Codes]:
     """Yield the vocabularies that may be used in place of a scale's own, with the code of each word."""
-    for group in usual_wordings().vocabularies:
-        lists = [tuple(map(fold, words)) for words in group.lists]
+    for group in usual_wordings()["vocabularies"]:
+        lists = [tuple(map(fold, words)) for words in group["lists"]]
         declared = next((words for words in lists if {*words} == {*scale}), None)
         if declared is None or len(scale) != len(declared):
             continue

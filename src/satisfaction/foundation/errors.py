@@ -181,6 +181,11 @@ def _numbered(faults: Sequence[SatisfactionError], folder: str) -> str:
     return "\n".join(lines)
 
 
+def place_of(*parts: object) -> str:
+    """Name a place by its parts, without those that are empty: file, sheet, row."""
+    return " ".join(filter(None, map(str, parts)))
+
+
 def indented(text: Text) -> list[str]:
     """Return words as lines of a message: one, or one a language where none was set."""
     if current() is None:

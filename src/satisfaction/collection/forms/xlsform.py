@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -298,6 +298,7 @@ CHOSEN = re.compile(
 )
 FIXED = ("sat::type", "sat::scale", "sat::short_zh", "sat::short_en")
 Row = Mapping[str, str]
+Rows = list[tuple[str, Row]]  # with their places
 Places = dict[tuple[str, ...], str]  # where a part of the questionnaire stands: "survey row 7"
 Choices = dict[str, tuple[str, dict[str, Any]]]  # by code: its place and its labels
 
@@ -342,24 +343,38 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         raise _refusal("Q202", problem, str(path), available=sheets)
     places: Places = {}
     data: dict[str, Any] = {}
-    for place, row in _rows(_sheet(sheets, "sat_items", ("path", "value"), path)):
+    for place, row in _sheet(sheets, "sat_items", ("path", "value"), path):
         _root, *parts = row["path"].strip().split("/")
         pointer = tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
-        _put(data, pointer, _json(row["value"], f"{path} {place}"))
+        try:
+            value = json.loads(row["value"])
+        except ValueError:
+            problem = _("'{text}' is not valid JSON.", text=row["value"])
+            raise _refusal("Q204", problem, f"{path} {place}") from None
+        around = data
+        for key in pointer[:-1]:
+            around = around.setdefault(key, {})
+        if pointer:
+            around[pointer[-1]] = value
         places[pointer] = place
     settings: Row = {}
     if "settings" in sheets:
-        settings = dict(next(_rows(sheets["settings"]), ("", {}))[1])
+        settings = dict(next(sheets["settings"].records(), (0, {}))[1])
     if settings.get("form_id"):
         data["questionnaire"] = settings["form_id"]
     if settings.get("version"):
         data["version"] = settings["version"]
     choices = _lists_of_choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
-    survey = _sheet(sheets, "survey", ("type", "name"), path)
-    kept_items = data.get("items", {})
-    data["items"], of_items = _items(survey, choices, kept_items, places, path)
-    kept = data.get("scales", {})
-    data["scales"] = _scales(choices, kept, places, without=of_items)
+    rows = _sheet(sheets, "survey", ("type", "name"), path)
+    data["items"], of_items = _items(rows, choices, data.get("items", {}), places, path)
+    kept = data.pop("scales", {})
+    data["scales"] = {}
+    for name, listed in choices.items():
+        if name not in of_items:
+            scale = _coded(
+                listed, kept.get(name, {}), "answers", at=("scales", name), places=places
+            )
+            data["scales"][name] = scale
     return validated(_Form(path, places, data), Questionnaire, QuestionnaireError)
 
 
@@ -368,20 +383,8 @@ def sheets_of(path: Path) -> dict[str, RawTable]:
     return {table.sheet.strip().lower(): table for table in read_tables(path)}
 
 
-def _scales(
-    choices: Mapping[str, Choices], kept: Mapping[str, Any], places: Places, *, without: set[str]
-) -> dict[str, Any]:
-    """Return the scales, which are the lists of choices that are no item's own; their places are added."""
-    scales = {}
-    for name, listed in choices.items():
-        if name not in without:
-            scales[name] = _coded(listed, kept.get(name, {}), "answers")
-            places |= _choice_places(("scales", name), scales[name], listed)
-    return scales
-
-
 def _items(
-    table: RawTable,
+    rows: Rows,
     choices: Mapping[str, Choices],
     kept: Mapping[str, Any],
     places: Places,
@@ -390,7 +393,7 @@ def _items(
     """Return the items of the survey sheet, and the lists of choices that are an item's own; their places are added."""
     items: dict[str, Any] = {}
     of_items = set()
-    for place, row in _rows(table):
+    for place, row in rows:
         where = f"{path} {place}"
         name = row["name"].strip()
         kind, chosen = _kind(row)
@@ -405,17 +408,9 @@ def _items(
             of_items.add(chosen)
             listed = choices.get(chosen, {})
             main = "options" if item["type"] == "multiple" else "answers"
-            item |= _coded(listed, kept.get(name, {}), main)
-            places |= _choice_places(("items", name), item, listed)
+            at = ("items", name)
+            item |= _coded(listed, kept.get(name, {}), main, at=at, places=places)
     return items, of_items
-
-
-def _choice_places(at: tuple[str, ...], coded: Mapping[str, Any], choices: Choices) -> Places:
-    places = {}
-    for part in CODED:
-        for code in coded.get(part, ()):
-            places[*at, part, code] = choices[code][0]
-    return places
 
 
 def _kind(row: Row) -> tuple[str, str]:
@@ -466,10 +461,10 @@ def _label(row: Row) -> dict[str, str]:
     return {language: row.get(f"label::{name}", "") for language, name in LANGUAGES.items()}
 
 
-def _lists_of_choices(table: RawTable, path: Path) -> dict[str, Choices]:
+def _lists_of_choices(rows: Rows, path: Path) -> dict[str, Choices]:
     """Return the labels of every list's codes, with their places."""
     lists: dict[str, Choices] = {}
-    for place, row in _rows(table):
+    for place, row in rows:
         name = row["list_name"].strip()
         code = row["name"].strip()
         if code in lists.setdefault(name, {}):
@@ -483,13 +478,24 @@ def _lists_of_choices(table: RawTable, path: Path) -> dict[str, Choices]:
     return lists
 
 
-def _coded(choices: Choices, kept: Mapping[str, Any], main: str) -> dict[str, Any]:
-    """Part a list into answers (or options) and the codes `sat_items` calls special, each with what is kept there."""
+def _coded(
+    choices: Choices,
+    kept: Mapping[str, Any],
+    main: str,
+    *,
+    at: tuple[str, ...],
+    places: Places,
+) -> dict[str, Any]:
+    """Part a list into answers (or options) and the codes `sat_items` calls special, each with what is kept there.
+
+    Their places are added.
+    """
     coded: dict[str, Any] = {main: {}}
-    for code, (_place, label) in choices.items():
+    for code, (place, label) in choices.items():
         part = "special" if code in kept.get("special", {}) else main
         facts = kept.get(part, {}).get(code, {})
         coded.setdefault(part, {})[code] = label | facts
+        places[*at, part, code] = place
     return coded
 
 
@@ -516,44 +522,18 @@ def _asked_if(condition: str, where: str) -> dict[str, list[int]]:
     return rule
 
 
-def _sheet(
-    sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], path: Path
-) -> RawTable:
+def _sheet(sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], path: Path) -> Rows:
+    """Return the rows of a sheet, by column name, with their places."""
     if name not in sheets:
         problem = _("There is no sheet '{name}'.", name=name)
         raise _refusal("Q202", problem, str(path), available=sheets)
-    header = sheets[name].header
+    table = sheets[name]
+    header = list(table.cells)
     for column in columns:
         if column not in header:
             problem = _("Sheet '{name}' has no column '{column}'.", name=name, column=column)
             raise _refusal("Q202", problem, f"{path} {name} row 1", available=header)
-    return sheets[name]
-
-
-def _rows(table: RawTable) -> Iterator[tuple[str, Row]]:
-    """Yield the rows of a sheet, by column name, with their place."""
-    for number, row in numbered_rows(table):
-        yield f"{table.sheet} row {number}", row
-
-
-def numbered_rows(table: RawTable) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a table by column name, each with its number in the sheet."""
-    for number, record in zip(table.numbers, table.rows, strict=True):
-        yield number, dict(zip(table.header, record, strict=True))
-
-
-def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
-    for key in keys[:-1]:
-        data = data.setdefault(key, {})
-    if keys:
-        data[keys[-1]] = value
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise _refusal("Q204", _("'{text}' is not valid JSON.", text=text), where) from None
+    return [(f"{table.sheet} row {number}", row) for number, row in table.records()]
 
 
 def _value(text: str) -> Any:
