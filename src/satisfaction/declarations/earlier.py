@@ -13,7 +13,7 @@ from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.facts import (
     check_order,
     names_of_areas,
-    read_fact_table,
+    read_facts,
     read_history,
     read_larger,
     under_codes_of_today,
@@ -156,7 +156,7 @@ class EarlierSet:
 
 
 def _measure_of(ranking: Path) -> str:
-    return str(read_fact_table(ranking, ("measure",))["measure"].iloc[0])
+    return str(read_facts(ranking, ("measure",))["measure"].iloc[0])
 
 
 def read_earlier(folder: Path, declared: SurveyFile, *, where: str) -> tuple[EarlierSet, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import functools
 import io
+import operator
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -101,13 +102,10 @@ class Label(Record):
 
 def _declared_words(_text: type[Text], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
     """Read words as `Label` does, faults and JSON Schema included, and hold them as a `Text`."""
-    read = core_schema.no_info_after_validator_function(_text_of, handler.generate_schema(Label))
+    label = handler.generate_schema(Label)
+    read = core_schema.no_info_after_validator_function(operator.attrgetter("text"), label)
     written = core_schema.plain_serializer_function_ser_schema(_as_declared)
     return core_schema.no_info_before_validator_function(_as_declared, read, serialization=written)
-
-
-def _text_of(label: Label) -> Text:
-    return label.text
 
 
 def _as_declared(words: Any) -> Any:
@@ -117,9 +115,12 @@ def _as_declared(words: Any) -> Any:
     return words
 
 
-def _once(statement: Any) -> Any:
-    """Let a plain text stand for both languages."""
-    return {"zh": statement} if isinstance(statement, str) else statement
+def short_form(key: str, record: type[Record]) -> BeforeValidator:
+    """Let a plain text stand for a record with this key alone."""
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value,
+        json_schema_input_type=str | record,
+    )
 
 
 def _as_stated(statement: Text | str) -> str | dict[str, str]:
@@ -133,7 +134,7 @@ def _as_stated(statement: Text | str) -> str | dict[str, str]:
 Words = Annotated[Text, GetPydanticSchema(_declared_words)]
 Statement = Annotated[
     Words,
-    BeforeValidator(_once, json_schema_input_type=str | Label),
+    short_form("zh", Label),  # for both languages
     PlainSerializer(_as_stated),
 ]
 """Words of a person who declares something, a source for instance: in two languages, or a plain text in one."""
