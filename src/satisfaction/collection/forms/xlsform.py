@@ -22,11 +22,9 @@ from satisfaction.declarations.items import (
     TURNED,
     AreaItem,
     Constraint,
-    DateItem,
     Item,
     MultipleItem,
     NumberItem,
-    SingleItem,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
@@ -42,6 +40,14 @@ CORE = (
 CHOICE = ("list_name", "name", *(f"label::{name}" for name in LANGUAGES.values()))
 CODED = ("answers", "options", "special")
 SHOWN = {"zh", "en", "wording", "type", "required", "asked_if", "low", "high", "scale", *CODED}
+KINDS = {
+    "select_one": "single",
+    "select_multiple": "multiple",
+    "integer": "number",
+    "date": "date",
+    "text": "text",
+}
+ASKED_AS = {item: kind for kind, item in KINDS.items()} | {"area": "text"}
 Compared = tuple[str, Constraint]  # the clause of an expression, and what it says
 TIMES = ("start", "end")  # filled in by the collecting tool: how long an interview took
 LONGEST_CELL = 32_767  # Excel's limit; a longer text would be dropped without a word
@@ -81,23 +87,22 @@ def xlsform_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     compared = comparisons(questionnaire)
     for name, item in questionnaire.items.items():
         survey.append(_question(name, item, lists, data["items"][name], compared.get(name, [])))
-    choices: list[dict[str, Any]] = []
-    for name, scale in data.get("scales", {}).items():
-        choices += _choices(name, scale)
-    for name, chosen in lists.items():
-        choices += _choices(chosen, data["items"][name])
+    coded = data.get("scales", {}) | {lists[name]: data["items"][name] for name in lists}
+    choices = []
+    for name, declared in coded.items():
+        for part in CODED:
+            for code, choice in declared.get(part, {}).items():
+                row = {"list_name": name, "name": str(code)}
+                label = Text(choice["zh"], choice["en"])
+                choices.append(row | _in_columns("label", label))
     settings = {
         "form_title": questionnaire.title.zh,
         "form_id": data.pop("questionnaire"),
         "version": data.pop("version"),
         "default_language": LANGUAGES["zh"],
     }
-    rest = {key: value for key, value in data.items() if key not in ("scales", "items")}
-    for part in ("scales", "items"):
-        kept = {name: _unseen(coded) for name, coded in data.get(part, {}).items()}
-        rest[part] = {name: facts for name, facts in kept.items() if facts}
     beside = []
-    for path, value in leaves(rest):
+    for path, value in leaves(_beside_the_form(data)):
         beside.append({"path": path, "value": json.dumps(value, ensure_ascii=False)})
     return {
         "survey": _table(survey, CORE),
@@ -138,10 +143,8 @@ def _cell(value: Any) -> str | int:
     """Write a value so that a cell's text tells its type: whole numbers and plain words as they are, the rest as JSON."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        plain = value == value.strip()
-        if plain and not _is_json(value):
-            return value
+    if isinstance(value, str) and value and value == value.strip() and _value(value) is value:
+        return value
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -182,7 +185,9 @@ def _question(
     compared: list[Compared],
 ) -> dict[str, Any]:
     asked = item.wording or item
-    row: dict[str, Any] = {"type": _type(name, item, lists), "name": name}
+    kind = ASKED_AS.get(item.type, item.type)
+    chosen = getattr(item, "scale", None) or lists.get(name, "")
+    row: dict[str, Any] = {"type": f"{kind} {chosen}".rstrip(), "name": name}
     row |= _in_columns("label", asked.text)
     row["required"] = "yes" if item.required else None
     row["relevant"] = condition(item.asked_if) or None
@@ -204,63 +209,42 @@ def _in_columns(base: str, text: Text) -> dict[str, str]:
     return dict(zip(columns, text, strict=True))
 
 
-def _type(name: str, item: Item, lists: Mapping[str, str]) -> str:
-    if isinstance(item, SingleItem):
-        return f"select_one {item.scale or lists[name]}"
-    if isinstance(item, MultipleItem):
-        return f"select_multiple {lists[name]}"
-    if isinstance(item, NumberItem):
-        return "integer"
-    if isinstance(item, DateItem):
-        return "date"
-    return "text"
-
-
 def _constraint(item: Item, compared: list[Compared]) -> dict[str, str]:
     """Return what the collecting tool refuses while the interviewer is still there, with the message it shows."""
-    refused = list(_refused_alone(item))
-    refused += [(clause, constraint.text) for clause, constraint in compared]
-    if not refused:
-        return {}
-    clauses = [clause for clause, _message in refused]
-    _clause, message = refused[0]
-    for _clause, further in refused[1:]:
-        message = _("{refusal} {further}", refusal=message, further=further)
-    return {"constraint": " and ".join(clauses)} | _in_columns("constraint_message", message)
-
-
-def _refused_alone(item: Item) -> Iterable[tuple[str, Text]]:
-    """Yield what an item alone must fulfil: the expression and the message."""
+    refused: dict[str, Text] = {}
     if isinstance(item, NumberItem):
         expression = f". >= {item.low} and . <= {item.high}"
         message = _("Enter a whole number from {low} to {high}.", low=item.low, high=item.high)
-        yield expression, message
+        refused[expression] = message
     elif isinstance(item, AreaItem):
         expression = "regex(., '^[0-9A-Za-z]{1,12}$')"
-        yield expression, _("Enter the area code: digits and letters only.")
+        refused[expression] = _("Enter the area code: digits and letters only.")
     elif isinstance(item, MultipleItem) and item.special:
         alone = " or ".join(f"selected(., '{code}')" for code in item.special)
         expression = f"count-selected(.) = 1 or not({alone})"
-        yield expression, _("Don't know, refused and the like stand alone.")
+        refused[expression] = _("Don't know, refused and the like stand alone.")
+    for clause, constraint in compared:
+        refused[clause] = constraint.text
+    if not refused:
+        return {}
+    message, *others = refused.values()
+    for further in others:
+        message = _("{refusal} {further}", refusal=message, further=further)
+    return {"constraint": " and ".join(refused)} | _in_columns("constraint_message", message)
 
 
-def _choices(name: str, coded: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    for part in CODED:
-        for code, choice in coded.get(part, {}).items():
-            label = Text(choice["zh"], choice["en"])
-            row = {"list_name": name, "name": str(code)}
-            yield row | _in_columns("label", label)
-
-
-def _unseen(coded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the choices of a scale or item hold beside their labels: scores, what counts, why a code is special."""
-    kept: dict[str, Any] = {}
-    for part in CODED:
-        for code, choice in coded.get(part, {}).items():
-            facts = {key: value for key, value in choice.items() if key not in LANGUAGES}
-            if facts:
-                kept.setdefault(part, {})[code] = facts
-    return kept
+def _beside_the_form(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a form does not say; of a choice all but its labels: scores, what counts, why a code is special."""
+    rest = {key: value for key, value in data.items() if key not in ("scales", "items")}
+    for kind in ("scales", "items"):
+        rest[kind] = {}
+        for name, coded in data.get(kind, {}).items():
+            for part in CODED:
+                for code, choice in coded.get(part, {}).items():
+                    facts = {key: value for key, value in choice.items() if key not in LANGUAGES}
+                    if facts:
+                        rest[kind].setdefault(name, {}).setdefault(part, {})[code] = facts
+    return rest
 
 
 def _table(rows: list[dict[str, Any]], first: tuple[str, ...]) -> pd.DataFrame:
@@ -273,21 +257,6 @@ def _table(rows: list[dict[str, Any]], first: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(records, columns=list(columns), dtype=object)
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return text == ""
-    return True
-
-
-KINDS = {
-    "select_one": "single",
-    "select_multiple": "multiple",
-    "integer": "number",
-    "date": "date",
-    "text": "text",
-}
 NOT_ASKED = {
     "start", "end", "today", "deviceid", "phonenumber", "username", "email", "audit", "note", "calculate", "hidden",
     "begin_group", "end_group", "begin group", "end group",
