@@ -97,43 +97,37 @@ def write_rejected(
     ExportError
         X420 where something lies at `path`.
     """
-    with use(current() or readers_language()):
-        data, as_read, marked = _rejected_sheets(responses, questionnaire)
-        if mark:
-            data["mark"] = mark
-        headings = {name: str(title) for name, title in TITLES.items()}
-        shown = data.rename(columns=headings)
-        with new_file(path) as scratch:
-            write_marked(scratch, {str(DATA): shown, AS_READ: as_read}, marked=marked)
-
-
-def _rejected_sheets(
-    responses: Responses, questionnaire: Questionnaire
-) -> tuple[pd.DataFrame, pd.DataFrame, set[tuple[int, int]]]:
-    """Return both sheets, and the places (row, column) of faulty cells in the first, from 0, without the header."""
     rejected = responses.to_correct.reset_index(drop=True)
     keys = rejected[list(KEYS)].assign(row=rejected["row"].astype(str))
     items = responses.as_read.reset_index(drop=True)[list(questionnaire.items)]
     rejected_keys = _keys(responses.rejected.astype({"row": str}))
-    states = []
-    for key in _keys(keys):
-        state = _("answers blanked")
-        if key in rejected_keys:
-            state = pgettext("of a row", "rejected")
-        states.append(str(state))
-    about = pd.DataFrame({"state": states}, index=keys.index)
-    about["problem"] = list(map(str, map(Text, rejected["zh"], rejected["en"])))
-    about["reason"] = ""
-    data = pd.concat([keys, about, items], axis=1)
-    places = {key: row for row, key in enumerate(_keys(keys))}
-    columns = {name: column for column, name in enumerate(data)}
-    marked = set()
-    for event in responses.log.itertuples():
-        key = (event.file, event.sheet, str(event.row))
-        is_fault = event.action in ("reject_row", "blank_item", "warn")
-        if is_fault and key in places and event.column in columns:
-            marked.add((places[key], columns[event.column]))
-    return data, pd.concat([keys, items], axis=1), marked
+    with use(current() or readers_language()):
+        states = []
+        for key in _keys(keys):
+            state = _("answers blanked")
+            if key in rejected_keys:
+                state = pgettext("of a row", "rejected")
+            states.append(str(state))
+        about = pd.DataFrame({"state": states}, index=keys.index)
+        about["problem"] = list(map(str, map(Text, rejected["zh"], rejected["en"])))
+        about["reason"] = ""
+        data = pd.concat([keys, about, items], axis=1)
+        # the places of faulty cells, from 0, without the header
+        places = {key: row for row, key in enumerate(_keys(keys))}
+        columns = {name: column for column, name in enumerate(data)}
+        marked = set()
+        for event in responses.log.itertuples():
+            key = (event.file, event.sheet, str(event.row))
+            is_fault = event.action in ("reject_row", "blank_item", "warn")
+            if is_fault and key in places and event.column in columns:
+                marked.add((places[key], columns[event.column]))
+        if mark:
+            data["mark"] = mark
+        headings = {name: str(title) for name, title in TITLES.items()}
+        sheets = {str(DATA): data.rename(columns=headings)}
+        sheets[AS_READ] = pd.concat([keys, items], axis=1)
+        with new_file(path) as scratch:
+            write_marked(scratch, sheets, marked=marked)
 
 
 def _keys(table: pd.DataFrame) -> list[Key]:
@@ -268,7 +262,7 @@ def add_corrections(
     ----------
     survey : Survey
     corrected : Path
-        The workbook that `rejected_sheets` made, with corrected cells in sheet `data`.
+        The workbook that `write_rejected` wrote, with corrected cells in sheet `data`.
     raw : DataFrame
         The rows as read, earlier corrections carried out.
     by : str
@@ -456,35 +450,24 @@ def _changed_cells(
             change = _Change(key, name, old, new, row.get("reason", ""))
             earlier = changes.setdefault(cell, change)
             if earlier.new.strip() != new.strip():
-                rows = (first[cell], number)
-                raise _two_corrections(f"{where} {DATA}", earlier, change, rows)
+                interview = place_of(row["file"], row["sheet"], f"row {row['row']}")
+                raise ResponsesError(
+                    "R420",
+                    _(
+                        "Rows {rows} and {rows2} of the workbook are one interview ({interview}); "
+                        "'{column}' is '{one}' in one, '{other}' in the other.",
+                        rows=first[cell],
+                        rows2=number,
+                        interview=shown(interview),
+                        column=name,
+                        one=shown(earlier.new),
+                        other=shown(new),
+                    ),
+                    where=f"{where} {DATA}",
+                    hint=_("Find out which is right and keep one of the rows."),
+                )
             first.setdefault(cell, number)
     return list(changes.values())
-
-
-def _two_corrections(
-    where: str, earlier: _Change, later: _Change, rows: tuple[int, int]
-) -> ResponsesError:
-    file, sheet, row = earlier.key
-    interview = shown(place_of(file, sheet, f"row {row}"))
-    column = earlier.column
-    one = shown(earlier.new)
-    other = shown(later.new)
-    return ResponsesError(
-        "R420",
-        _(
-            "Rows {rows} and {rows2} of the workbook are one interview ({interview}); "
-            "'{column}' is '{one}' in one, '{other}' in the other.",
-            rows=rows[0],
-            rows2=rows[1],
-            interview=interview,
-            column=column,
-            one=one,
-            other=other,
-        ),
-        where=where,
-        hint=_("Find out which is right and keep one of the rows."),
-    )
 
 
 def _no_such_row(

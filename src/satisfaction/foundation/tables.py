@@ -234,20 +234,12 @@ def guarded(table: pd.DataFrame) -> pd.DataFrame:
 
     Text that begins with apostrophes before such a sign gets one more, so that `unguarded` gives back every text.
     """
-
-    def with_apostrophe(text: str) -> str:
-        return f"'{text}" if FORMULA.match(text) else text
-
-    return _with_texts(table, with_apostrophe)
+    return _with_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
 
 
 def unguarded(table: pd.DataFrame) -> pd.DataFrame:
     """Take the apostrophes away again that `guarded` put there."""
-
-    def bare(text: str) -> str:
-        return text.removeprefix("'") if FORMULA.match(text) else text
-
-    return _with_texts(table, bare)
+    return _with_texts(table, lambda text: text.removeprefix("'") if FORMULA.match(text) else text)
 
 
 def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
