@@ -104,7 +104,10 @@ class Step:
 
 
 class TableNote(NamedTuple):
-    """Something said of a table, or of a row of it that no rule decided; `row` is 0 for the table."""
+    """Something said of a table, or of a row of it that no rule decided; `row` is 0 for the table.
+
+    Without a text of its own it is what the rule says.
+    """
 
     file: str
     sheet: str
@@ -112,7 +115,7 @@ class TableNote(NamedTuple):
     column: str
     value: str
     rule: str
-    text: Text
+    text: Text = NOTHING
 
 
 def log_events(
@@ -175,8 +178,9 @@ def is_opposite(value: str, answer: str) -> bool:
 def log_notes(notes: Iterable[TableNote]) -> pd.DataFrame:
     """Build the entries of notes; one about a row is a warning. The index is no row of the raw table."""
     table = pd.DataFrame(list(notes), columns=list(TableNote._fields))
-    table["zh"] = [text.zh for text in table["text"]]
-    table["en"] = [text.en for text in table["text"]]
+    texts = [note.text or RULES[note.rule].fault for note in table.itertuples()]
+    table["zh"] = [text.zh for text in texts]
+    table["en"] = [text.en for text in texts]
     table["action"] = ["warn" if row else "note" for row in table["row"]]
     table["column"] = table["column"].map(masked)
     table["value"] = table["value"].map(shown)
@@ -211,13 +215,12 @@ class ReadTables:
         texts = words[concerned].astype(object)
         table_of_text = self.number[concerned]
         counts = texts.groupby([table_of_text, texts], sort=False).size()
-        text = RULES[rule].text("note")
         notes = []
         for (table, word), count in counts.items():
             meaning = f" → {meanings[word]}" if meanings[word] else ""
             value = f"{masked(word)}{meaning} × {count}"
             file, sheet = self.places[table]
-            notes.append(TableNote(file, sheet, 0, column, value, rule, text))
+            notes.append(TableNote(file, sheet, 0, column, value, rule))
         return log_notes(notes)
 
 

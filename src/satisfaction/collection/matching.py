@@ -338,9 +338,24 @@ def missing_items(
     """
     items = questionnaire.items
     absent = [name for name in items if name not in sources and name not in needless]
-    few = 2 * len(sources) < len(items)
-    if few and len(absent) > 1:
-        return [_no_responses(export, absent, questionnaire)]
+    if 2 * len(sources) < len(items) and len(absent) > 1:
+        listed = [_("{name} ({item})", name=name, item=items[name].text) for name in absent]
+        no_responses = ResponsesError(
+            "R101",
+            ngettext(
+                "{n} column of the questionnaire not found: {items}.",
+                "{n} columns of the questionnaire not found: {items}.",
+                len(absent),
+                items=shortened_list(listed),
+            ),
+            where=header_place(export),
+            available=[shown(column.key) for column in export.columns],
+            hint=_(
+                "Give the columns their names; a file without responses is taken away or "
+                "named under `ignore` in survey.yaml."
+            ),
+        )
+        return [no_responses]
     faults: list[ResponsesError] = []
     taken = set().union(*(source.keys for source in sources.values()))
     free = [column for column in export.columns if column.key not in taken]
@@ -389,29 +404,6 @@ def missing_items(
     return faults
 
 
-def _no_responses(
-    export: Export, absent: list[str], questionnaire: Questionnaire
-) -> ResponsesError:
-    items = [
-        _("{name} ({item})", name=name, item=questionnaire.items[name].text) for name in absent
-    ]
-    return ResponsesError(
-        "R101",
-        ngettext(
-            "{n} column of the questionnaire not found: {items}.",
-            "{n} columns of the questionnaire not found: {items}.",
-            len(absent),
-            items=shortened_list(items),
-        ),
-        where=header_place(export),
-        available=[shown(column.key) for column in export.columns],
-        hint=_(
-            "Give the columns their names; a file without responses is taken away or "
-            "named under `ignore` in survey.yaml."
-        ),
-    )
-
-
 def gather(
     export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire
 ) -> pd.DataFrame:
@@ -423,17 +415,14 @@ def gather(
         if source.column is not None:
             texts = export.rows[source.column.key].to_numpy(dtype=object)
             if separator and export.platform in SPACED:
-                texts = mapped(texts, partial(_parted_by, separator))
+                words = {text: separator.join(text.split()) for text in set(texts)}
+                texts = mapped(texts, words)
         elif source.options:
             texts = _joined_options(export, source, separator)
         else:
             texts = np.full(len(export.rows), "", dtype=object)
         columns[name] = texts
     return pd.DataFrame(columns, index=range(len(export.rows)), dtype=object)
-
-
-def _parted_by(separator: str, text: str) -> str:
-    return separator.join(text.split())
 
 
 def _joined_options(export: Export, source: AnswerSource, separator: str) -> np.ndarray:

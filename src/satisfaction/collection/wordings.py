@@ -35,7 +35,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import WORDINGS_FILE, Survey
-from satisfaction.foundation.errors import ResponsesError, require_names, shortened_list
+from satisfaction.foundation.errors import ResponsesError, place_of, require_names, shortened_list
 from satisfaction.foundation.language import N_, Text, _, ngettext
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_filled_in
@@ -186,12 +186,9 @@ def answers_by_item(questionnaire: Questionnaire) -> dict[str, Answers]:
 def splits(value: str, item: MultipleItem) -> tuple[list[str], list[str]]:
     """Return the parts of a select-all answer by its own separator, and by what people type."""
     separators = f"{re.escape(item.separator)}┋|"
-    return _parts(value, separators), _parts(value, separators + TYPED)
-
-
-def _parts(value: str, separators: str) -> list[str]:
-    parts = re.split(f"[{separators}]", value)
-    return list(filter(None, map(str.strip, parts)))
+    separated = map(str.strip, re.split(f"[{separators}]", value))
+    typed = map(str.strip, re.split(f"[{separators}{TYPED}]", value))
+    return list(filter(None, separated)), list(filter(None, typed))
 
 
 def distinct_texts(values: pd.Series) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.object_]]:
@@ -581,7 +578,17 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
     place = ["file", "sheet", "item"]
     first = stopping.iloc[0]
     of_first = (stopping[place] == first[place]).all(axis=1)
-    words = [_counted(line) for line in stopping[of_first].itertuples()]
+    words = []
+    for line in stopping[of_first].itertuples():
+        word = _("'{word}' × {count}", word=line.word, count=line.count)
+        if line.near:
+            word = _(
+                "'{word}' × {count} (nearest: {near})",
+                word=line.word,
+                count=line.count,
+                near=line.near,
+            )
+        words.append(word)
     others = len(stopping[place].drop_duplicates()) - 1
     name = first["item"]
     item = survey.questionnaire.items[name]
@@ -606,18 +613,10 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
     raise ResponsesError(
         "R300",
         text,
-        where=f"{first['file']} {first['sheet']}".strip(),
+        where=place_of(first["file"], first["sheet"]),
         available=available,
         hint=_advice(survey, name, first["word"]),
     )
-
-
-def _counted(line: Any) -> Text:
-    """Show a word with its count and what is near."""
-    if not line.near:
-        return _("'{word}' × {count}", word=line.word, count=line.count)
-    word = line.word
-    return _("'{word}' × {count} (nearest: {near})", word=word, count=line.count, near=line.near)
 
 
 def _advice(survey: Survey, name: str, word: str) -> Text:
