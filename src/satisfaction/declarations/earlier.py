@@ -229,6 +229,9 @@ def _read_set(
     published, date = _published_set(place, earlier, where=where)
     with unrecorded():
         refuse_changed_set(published)
+        way = str(read_json(published / "run.json").get("survey_folder", ""))
+    made_from = (place, published.resolve() / way)
+    surveys = [folder for folder in made_from if (folder / "survey.yaml").is_file()]
     manifest = read_manifest(published)
     problem = None
     if manifest.get("trial"):
@@ -254,18 +257,8 @@ def _read_set(
         handed_over=date,
         manifest=manifest,
         sources=tuple(sources),
-        survey_folder=_survey_folder(place, published),
+        survey_folder=next(iter(surveys), None),
     )
-
-
-def _survey_folder(place: Path, published: Path) -> Path | None:
-    """Return the folder of the survey that a file set was made from, where it is there."""
-    with unrecorded():
-        way = str(read_json(published / "run.json").get("survey_folder", ""))
-    for folder in (place, published.resolve() / way):
-        if (folder / "survey.yaml").is_file():
-            return folder
-    return None
 
 
 def _published_set(place: Path, earlier: EarlierWave, *, where: str) -> tuple[Path, str]:

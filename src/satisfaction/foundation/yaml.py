@@ -66,23 +66,17 @@ class Record(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_keys_only(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise PydanticCustomError(
-                        "unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)}
-                    )
-        return _in_both_languages(data) if {*LANGUAGES} <= cls.model_fields.keys() else data
-
-
-def _in_both_languages(data: Any) -> Any:
-    """Let a text of one language stand for the other one, which is not given."""
-    if not isinstance(data, dict):
-        return data
-    written = [language for language in LANGUAGES if language in data]
-    if len(written) != 1:
-        return data
-    return dict.fromkeys(LANGUAGES, data[written[0]]) | data
+        if not isinstance(data, dict):
+            return data
+        for key in data:
+            if key not in cls.model_fields:
+                raise PydanticCustomError(
+                    "unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)}
+                )
+        written = [language for language in LANGUAGES if language in data]
+        if len(written) != 1 or not {*LANGUAGES} <= cls.model_fields.keys():
+            return data
+        return dict.fromkeys(LANGUAGES, data[written[0]]) | data
 
 
 class Label(Record):
@@ -205,9 +199,12 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
     except (
         Exception
     ) as fault:  # ruamel raises several unrelated types for tags and nesting that it cannot follow
+        problem = getattr(fault, "problem", None) or getattr(fault, "reason", None) or str(fault)
+        if isinstance(fault, RecursionError):
+            problem = _("nested too deeply")
         raise error(
             "Y101",
-            _("Not valid YAML: {problem}", problem=_problem(fault)),
+            _("Not valid YAML: {problem}", problem=problem),
             where=f"{path}:{_fault_line(fault, text)}",
             hint=_("Check indentation, colons, quotes and dates."),
         ) from None
@@ -222,7 +219,7 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
     except _Unusable as fault:
         raise error(
             "Y440",
-            _("{fault}.", fault=fault.text),
+            _("{fault}.", fault=fault.args[0]),
             where=path,
             hint=_("Correct the file."),
         ) from None
@@ -236,15 +233,6 @@ def _parsed(text: str) -> Any:
 
 class _Unusable(Exception):
     """Valid YAML that no declaration needs and no machine may hold."""
-
-    def __init__(self, text: Text) -> None:
-        self.text = text
-
-
-def _problem(fault: Exception) -> object:
-    if isinstance(fault, RecursionError):
-        return _("nested too deeply")
-    return str(getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault)
 
 
 def _fault_line(fault: Exception, text: str) -> int:
@@ -387,9 +375,17 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
     if kind == "declared":
         at = context.pop("at")
         return context | {"where": document.place((*location, *at))}
+    if kind in WANTED_WITH:
+        wanted = _(WANTED_WITH[kind], **context)
+    else:
+        wanted = WANTED.get(kind.partition("_")[0], _("it is not allowed here"))
+    value = detail["input"]
+    text = _("Invalid value {value!r} at '{key}': {wanted}.", value=value, key=key, wanted=wanted)
+    if isinstance(value, dict | list):
+        text = _("Invalid value at '{key}': {wanted}.", key=key, wanted=wanted)
     return {
         "code": "Y203",
-        "text": _invalid(key, detail["input"], _wanted(kind, context)),
+        "text": text,
         "where": document.place(location),
         "hint": _("Correct the value."),
     }
@@ -423,19 +419,6 @@ WANTED_WITH = {
     "finite_number": N_("it must be a finite number"),
 }
 """The same with details, by the name of the fault."""
-
-
-def _invalid(key: str, value: Any, wanted: Text) -> Text:
-    if isinstance(value, dict | list):
-        return _("Invalid value at '{key}': {wanted}.", key=key, wanted=wanted)
-    return _("Invalid value {value!r} at '{key}': {wanted}.", value=value, key=key, wanted=wanted)
-
-
-def _wanted(kind: str, context: dict[str, Any]) -> Text:
-    """Say what a value must be, from pydantic's name of the fault and its details."""
-    if kind in WANTED_WITH:
-        return _(WANTED_WITH[kind], **context)
-    return WANTED.get(kind.partition("_")[0], _("it is not allowed here"))
 
 
 def fault(
