@@ -178,32 +178,17 @@ KEYS = {
 }
 
 VALUES = {
-    "mean": pgettext("value of a convention", "mean"),
     "proportion": pgettext("value of a convention", "share"),
-    "total": pgettext("value of a convention", "total"),
-    "ratio": pgettext("value of a convention", "ratio"),
-    "quantile": pgettext("value of a convention", "quantile"),
     "Satterthwaite": pgettext("value of a convention", "Satterthwaite's approximation"),
     "single-step": pgettext("value of a convention", "single step"),
-    "single step": pgettext("value of a convention", "single step"),
-    "two-sided, single step": pgettext("value of a convention", "two-sided, single step"),
-    "step-down": pgettext("value of a convention", "step-down"),
-    "logistic": pgettext("value of a convention", "logistic"),
-    "two-sided": pgettext("value of a convention", "two-sided"),
-    "credited": pgettext("value of a convention", "credited"),
     "replicates": pgettext("value of a convention", "replicate weights"),
-    "linearized": pgettext("value of a convention", "linearized"),
     "domain: PSUs - strata": pgettext(
         "value of a convention", "primary sampling units of the domain less its strata"
     ),
     "probability": pgettext("value of a convention", "probability sample"),
     "quota": pgettext("value of a convention", "quota sample"),
     "open_link": pgettext("value of a convention", "open link"),
-    "none": pgettext("value of a convention", "none"),
-    "raking": pgettext("value of a convention", "raking"),
-    "linear": pgettext("value of a convention", "linear"),
     "poststratify": pgettext("value of a convention", "post-stratification"),
-    "calibration": pgettext("value of a convention", "calibration"),
     "fail": pgettext("value of a convention", "a run stops"),
     "adjust": pgettext("value of a convention", "centred at the overall mean"),
     "average": pgettext("value of a convention", "average of the others"),
@@ -215,7 +200,6 @@ VALUES = {
     "joint-ci": pgettext("value of a convention", "joint confidence intervals"),
     "base": pgettext("value of a convention", "base weight"),
     "nonresponse": pgettext("value of a convention", "nonresponse adjustment"),
-    "trimming": pgettext("value of a convention", "trimming"),
     "classes": pgettext("value of a convention", "weighting classes"),
     "propensity": pgettext("value of a convention", "response propensity model"),
     "logit": pgettext("value of a convention", "bounded logit calibration"),
@@ -232,8 +216,6 @@ VALUES = {
     "trimming (equal)": pgettext(
         "value of a convention", "trimming, the excess shared equally by the other weights"
     ),
-    "last": pgettext("value of a convention", "last"),
-    "first": pgettext("value of a convention", "first"),
     "one": pgettext("value of a convention", "every unit by itself"),
     "bh": pgettext("value of a convention", "Benjamini-Hochberg"),
     "modified": pgettext("value of a convention", "ties share the last of their ranks"),
@@ -258,15 +240,38 @@ VALUES = {
     "brr": pgettext("value of a convention", "balanced half-samples (BRR)"),
     "fay": pgettext("value of a convention", "Fay's half-samples"),
     "rao-wu": pgettext("value of a convention", "Rao-Wu bootstrap"),
-    "median": pgettext("value of a convention", "median"),
     "inclusion": pgettext("value of a convention", "inverse of the inclusion probability"),
     "t": pgettext("value of a convention", "t interval"),
-    "REML": pgettext("value of a convention", "REML"),
     "design: PSUs - strata": pgettext(
         "value of a convention", "primary sampling units of the design less its strata"
     ),
     "smallest": pgettext("value of a convention", "the smallest one"),
 }
+OWN_WORDS = (
+    pgettext("value of a convention", "mean"),
+    pgettext("value of a convention", "total"),
+    pgettext("value of a convention", "ratio"),
+    pgettext("value of a convention", "quantile"),
+    pgettext("value of a convention", "single step"),
+    pgettext("value of a convention", "two-sided, single step"),
+    pgettext("value of a convention", "step-down"),
+    pgettext("value of a convention", "logistic"),
+    pgettext("value of a convention", "two-sided"),
+    pgettext("value of a convention", "credited"),
+    pgettext("value of a convention", "linearized"),
+    pgettext("value of a convention", "none"),
+    pgettext("value of a convention", "raking"),
+    pgettext("value of a convention", "linear"),
+    pgettext("value of a convention", "calibration"),
+    pgettext("value of a convention", "trimming"),
+    pgettext("value of a convention", "last"),
+    pgettext("value of a convention", "first"),
+    pgettext("value of a convention", "median"),
+    pgettext("value of a convention", "REML"),
+)
+"""Values that say what they are; `VALUES` holds them, too. Longer ones stand where they are written, as `N_("...")`."""
+
+VALUES |= {words.en: words for words in OWN_WORDS}
 
 WITH_PARTS = (
     N_("se estimated: t with Satterthwaite df of each pair (units: {low} to {high})"),
