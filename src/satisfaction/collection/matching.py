@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, takewhile
 
 import numpy as np
 import pandas as pd
@@ -283,23 +283,15 @@ def _by_item(
         item = questionnaire.items[name]
         whole = [column for column in columns if not column.option]
         if whole and isinstance(item, MultipleItem):
-            whole += _unnamed_behind(export, whole[-1])
+            # columns without a name that hold anything: options below a title that covers them
+            behind = export.columns[export.columns.index(whole[-1]) + 1 :]
+            unnamed = takewhile(lambda column: not column.title, behind)
+            whole += [column for column in unnamed if export.rows[column.key].str.strip().any()]
         if len(whole) > 1:
             keys = [shown(column.key) for column in whole]
             hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
             raise _ambiguous(export, f"'{name}'", keys, kind=OF_COLUMNS, hint=hint)
     return items
-
-
-def _unnamed_behind(export: Export, column: ExportColumn) -> list[ExportColumn]:
-    """Return the columns without a name that follow a column and hold anything: options below a title that covers them."""
-    unnamed = []
-    for behind in export.columns[export.columns.index(column) + 1 :]:
-        if behind.title:
-            break
-        if export.rows[behind.key].str.strip().any():
-            unnamed.append(behind)
-    return unnamed
 
 
 def _ambiguous(

@@ -109,7 +109,20 @@ def compile_rules(survey: Survey) -> list[Rule]:
     questionnaire = survey.questionnaire
     responses = survey.rules.responses
     actions = {"R202": responses.outside_scale} | dict(responses.actions)
-    _check_actions(survey)
+    for id_, declared in responses.actions.items():
+        if declared in ALLOWED.get(id_, ()):
+            continue
+        problem = _("There is no rule '{rule}' whose action can be set.", rule=id_)
+        if id_ in ALLOWED:
+            problem = _("Rule {rule} cannot be {action}.", rule=id_, action=declared)
+        raise ResponsesError(
+            "R105",
+            problem,
+            where=f"{survey.folder / survey.declared.rules}: responses.actions",
+            available=ALLOWED.get(id_, ALLOWED),
+            got=declared if id_ in ALLOWED else id_,
+            hint=_("Use one of those listed, or remove the line."),
+        )
     rules: list[Rule] = []
 
     def add(
@@ -163,7 +176,13 @@ def compile_rules(survey: Survey) -> list[Rule]:
     for id_, name, broken in _against_survey(survey):
         add(id_, name, broken)
     for constraint in questionnaire.constraints.values():
-        add("R221", constraint.left, _contradicts(constraint), constraint=constraint)
+        left = nw.col(constraint.left)
+        right = nw.lit(constraint.right)
+        if isinstance(constraint.right, str):
+            right = nw.col(constraint.right)
+        answered = ~left.is_null() & ~right.is_null()  # unanswered items contradict nothing
+        holds = COMPARED[constraint.operator](left, right)
+        add("R221", constraint.left, answered & ~holds, constraint=constraint)
     add("R209", ANY_ROW, nw.col(SURPLUS))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
@@ -210,38 +229,6 @@ def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:
             pairs = sampled + "\t" + survey.sample[name].astype(str)
             elsewhere = ~stratum.is_null() & ~pair.is_in(list(pairs))
             yield "R207", name, is_sampled & elsewhere
-
-
-def _contradicts(constraint: Constraint) -> nw.Expr:
-    """Return whether a comparison between two answers does not hold; unanswered items contradict nothing."""
-    left = nw.col(constraint.left)
-    other = constraint.right
-    right = nw.lit(other) if isinstance(other, int) else nw.col(other)
-    answered = ~left.is_null() & ~right.is_null()
-    holds: nw.Expr = COMPARED[constraint.operator](left, right)
-    return answered & ~holds
-
-
-def _check_actions(survey: Survey) -> None:
-    for id_, action in survey.rules.responses.actions.items():
-        if action in ALLOWED.get(id_, ()):
-            continue
-        if id_ in ALLOWED:
-            text = _("Rule {rule} cannot be {action}.", rule=id_, action=action)
-            available = ALLOWED[id_]
-            got = str(action)
-        else:
-            text = _("There is no rule '{rule}' whose action can be set.", rule=id_)
-            available = tuple(ALLOWED)
-            got = id_
-        raise ResponsesError(
-            "R105",
-            text,
-            where=f"{survey.folder / survey.declared.rules}: responses.actions",
-            available=available,
-            got=got,
-            hint=_("Use one of those listed, or remove the line."),
-        )
 
 
 def apply_rules(

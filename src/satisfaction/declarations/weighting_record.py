@@ -264,7 +264,10 @@ def block_of(document: Document, declared: SurveyFile, steps: Sequence[Step], at
         if alike:
             free.remove(alike[0])
             lines += filter(_is_comment, earlier[alike[0]])
-        lines += [f"{indent}{line}" for line in _as_lines(step)]
+        # an entry of a list, in one line unless it is long
+        content = step.model_dump(mode="json", exclude_unset=True)
+        entry = yaml_text({"weighting": [content]}).partition("\n")[2]
+        lines += textwrap.indent(textwrap.dedent(entry), indent).splitlines()
     return "".join(line.rstrip("\r\n") + newline for line in lines)
 
 
@@ -284,10 +287,3 @@ def _lines_by_step(document: Document, at: StepLines) -> list[list[str]]:
 
 def _is_comment(line: str) -> bool:
     return line.lstrip().startswith("#")
-
-
-def _as_lines(step: Step) -> list[str]:
-    """Write a step as an entry of a list, in one line unless it is long."""
-    content = step.model_dump(mode="json", exclude_unset=True)
-    entry = yaml_text({"weighting": [content]}).partition("\n")[2]
-    return textwrap.dedent(entry).splitlines()

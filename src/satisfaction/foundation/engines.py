@@ -341,8 +341,10 @@ def scan(table: Any) -> Lazy:
             hint=_("Rename or drop one of them."),
         )
     is_large = isinstance(table, pd.DataFrame) and len(table) >= LARGE
-    if is_large and all(map(_is_plain, table.dtypes)):
-        repeated = [name for name in table if _repeats(table[name])]
+    # a column of mixed objects is left to pandas: DuckDB reads numbers, truth values and text in place
+    if is_large and not {kind.kind for kind in table.dtypes if not _is_text(kind)} - set("biuf"):
+        texts = [name for name in table if _is_text(table[name].dtype)]
+        repeated = [name for name in texts if table[name].head(FIRST).nunique() < FEW]
         coded = table.astype(dict.fromkeys(repeated, "category"))
         table = duckdb.from_df(coded, connection=connection())
     try:
@@ -652,22 +654,14 @@ def matched(
     return np.where(unknown | (of_table[nearest] != of_rows), -1, nearest)
 
 
-def _is_plain(kind: Any) -> bool:
-    """Numbers, truth values and text, which DuckDB reads in place; a column of mixed objects is left to pandas."""
-    return isinstance(kind, pd.StringDtype) or kind.kind in "biuf"
-
-
-def _repeats(values: pd.Series) -> bool:
-    """Tell a column of texts that holds few different ones."""
-    if not isinstance(values.dtype, pd.StringDtype):
-        return False
-    return int(values.head(FIRST).nunique()) < FEW
+def _is_text(kind: object) -> bool:
+    return isinstance(kind, pd.StringDtype)
 
 
 def _spelt(table: pd.DataFrame) -> pd.DataFrame:
     """Write numbered texts as texts again."""
     texts = []
     for name, column in table.select_dtypes("category").items():
-        if isinstance(column.cat.categories.dtype, pd.StringDtype):
+        if _is_text(column.cat.categories.dtype):
             texts.append(name)
     return table.astype(dict.fromkeys(texts, "str"))

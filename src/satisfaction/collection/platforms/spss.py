@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyreadstat
 
 from satisfaction.collection.platforms.export import ExportColumn, ExportTable, Fields, Note
@@ -38,7 +39,7 @@ def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
         declared = meta.variable_value_labels.get(name, {})
         labels = {cell_text(code): str(answer) for code, answer in declared.items()}
         column = ExportColumn(name, label or name, name=name, labels=labels)
-        texts = ["" if _absent(value) else cell_text(value) for value in cells[name]]
+        texts = ["" if pd.isna(value) else cell_text(value) for value in cells[name]]
         fields.append((column, np.array(texts, dtype=object)))
     columns = [values for _column, values in fields]
     cases = len(columns[0]) if columns else 0
@@ -84,17 +85,13 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
     )
 
 
-def _absent(value: object) -> bool:
-    return value is None or value != value  # not-a-number is SPSS's system-missing value
-
-
 def _missing(
     cells: Mapping[str, Iterable[Any]], ranges: Mapping[str, list[dict[str, Any]]]
 ) -> list[Note]:
     """Count the answers that the file declares missing, once for each variable and range."""
     notes = []
     for name, declared in ranges.items():
-        present = [value for value in cells[name] if not _absent(value)]
+        present = [value for value in cells[name] if not pd.isna(value)]
         texts = [value for value in present if isinstance(value, str)]
         numbers = [value for value in present if not isinstance(value, str | datetime.date)]
         for limits in declared:
