@@ -249,7 +249,7 @@ def write_deliveries(
                 write_xlsx({"responses": _cells(mine, questionnaire, dates=False)}, scratch)
             else:
                 write_csv(mine, scratch)
-                text = scratch.read_text(encoding="utf-8-sig")
+                text = scratch.read_bytes().decode("utf-8-sig")
                 scratch.write_bytes(text.encode(team.shape))
         written[team.file] = len(mine)
     return written
