@@ -449,27 +449,34 @@ def _option_text(cell: str, *, option: str, label: str) -> str:
     return f"{label}={cell}"
 
 
-def matched_table(
-    export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire, *, file: str
+def columns_table(
+    tables: Iterable[tuple[str, Export, dict[str, AnswerSource]]], questionnaire: Questionnaire
 ) -> pd.DataFrame:
-    """Return one row a column of the export: the item it was matched to and how, or what is near and that it is not kept."""
-    items: dict[str, tuple[str, str]] = {}
-    for name, source in sources.items():
-        for column, how in source.columns():
-            items[column.key] = (name, how)
-    free = [name for name in questionnaire.items if name not in sources]
+    """Return one row a column of some tables: the item it was matched to and how, or what is near and that it is not kept.
+
+    Parameters
+    ----------
+    tables : iterable of (str, Export, dict of str to AnswerSource)
+        File, table and where the answers stand; without any, the table was not read.
+    """
     rows = []
-    for column in export.columns:
-        item, how = items.get(column.key, ("", ""))
-        near = ""
-        note = ""
-        if not item and column.role:
-            how = "role"
-            note = _("recorded by the platform").both
-        elif not item:
-            near = closest(column.name or column.title, free) or ""
-            note = _("not kept").both
-        if not item and is_personal_title(column.title):
-            note = _("personal data; not kept").both
-        rows.append((file, export.sheet, shown(column.key), item, how, near, note))
+    for file, export, sources in tables:
+        items: dict[str, tuple[str, str]] = {}
+        for name, source in sources.items():
+            for column, how in source.columns():
+                items[column.key] = (name, how)
+        free = [name for name in questionnaire.items if name not in sources]
+        for column in export.columns:
+            item, how = items.get(column.key, ("", ""))
+            near = ""
+            note = ""
+            if not item and column.role:
+                how = "role"
+                note = _("recorded by the platform").both
+            elif not item:
+                near = closest(column.name or column.title, free) or ""
+                note = _("not kept").both
+            if not item and is_personal_title(column.title):
+                note = _("personal data; not kept").both
+            rows.append((file, export.sheet, shown(column.key), item, how, near, note))
     return pd.DataFrame(rows, columns=list(COLUMNS))

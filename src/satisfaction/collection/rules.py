@@ -28,7 +28,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.errors import ResponsesError, place_of
 from satisfaction.foundation.language import Text, _, ngettext
 
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -309,38 +309,37 @@ def refuse_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) 
         if not isinstance(item, AreaItem):
             continue
         codes = coded.loc[raw["_aside"] == "", name].dropna()
-        unknown = codes[~codes.isin(valid_areas(survey, name))]
-        if len(unknown):
-            raise _unknown_area(survey, name, unknown.iloc[0], raw.loc[unknown.index])
-
-
-def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) -> ResponsesError:
-    assert survey.areas is not None
-    code = shown(value)
-    first = wrong.iloc[0]
-    place = [first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"]
-    names = names_of_areas(current_areas(survey.areas, name))
-    hint = _(
-        "Correct the code; or write responses: {unknown_area} in rules.yaml to reject these rows.",
-        unknown_area="{unknown_area: reject_row}",
-    )
-    if "successor" in survey.areas:
-        successors = survey.areas.set_index("code")["successor"]
-        if successor := successors.get(code, ""):
-            hint = _(
-                "'{code}' is now '{successor}'. {hint}", code=code, successor=successor, hint=hint
-            )
-    rows = ngettext("{n:,} row", "{n:,} rows", len(wrong))
-    return ResponsesError(
-        "R102",
-        _(
-            "Row {row}: area code '{code}' is not in the table of areas ({n} in all).",
-            row=first["_row"],
-            code=code,
-            n=rows,
-        ),
-        where=" ".join(filter(None, place)),
-        available=[_("{code} {name}", code=code, name=name) for code, name in names.items()],
-        got=code,
-        hint=hint,
-    )
+        names = names_of_areas(current_areas(survey.areas, name))
+        unknown = codes[~codes.isin(list(names))]
+        if unknown.empty:
+            continue
+        code = shown(unknown.iloc[0])
+        first = raw.loc[unknown.index[0]]
+        hint = _(
+            "Correct the code; or write responses: {unknown_area} in rules.yaml to reject these rows.",
+            unknown_area="{unknown_area: reject_row}",
+        )
+        if "successor" in survey.areas:
+            successors = survey.areas.set_index("code")["successor"]
+            if successor := successors.get(code, ""):
+                hint = _(
+                    "'{code}' is now '{successor}'. {hint}",
+                    code=code,
+                    successor=successor,
+                    hint=hint,
+                )
+        raise ResponsesError(
+            "R102",
+            _(
+                "Row {row}: area code '{code}' is not in the table of areas ({n} in all).",
+                row=first["_row"],
+                code=code,
+                n=ngettext("{n:,} row", "{n:,} rows", len(unknown)),
+            ),
+            where=place_of(
+                first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"
+            ),
+            available=[_("{code} {name}", code=code, name=area) for code, area in names.items()],
+            got=code,
+            hint=hint,
+        )

@@ -23,8 +23,7 @@ from satisfaction.collection.platforms.export import (
     Fields,
     Note,
     Role,
-    damaged,
-    neutral_times,
+    neutral,
 )
 from satisfaction.collection.platforms.header import find_header
 from satisfaction.foundation.errors import InputFileError, one_of
@@ -121,8 +120,7 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
 
 def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]) -> Export:
     """Close the fields into an export: times in neutral form, damage noted."""
-    fields, odd = neutral_times(fields, table)
-    notes = [*notes, *odd, *damaged(fields, table)]
+    fields, more = neutral(fields, table)
     cells = {place: values for place, (_column, values) in enumerate(fields)}
     rows = pd.DataFrame(cells, index=range(len(table.numbers)), dtype=object)
     columns = tuple(column for column, _values in fields)
@@ -134,5 +132,5 @@ def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]
         columns=columns,
         rows=rows,
         numbers=table.numbers,
-        notes=tuple(notes),
+        notes=(*notes, *more),
     )
