@@ -234,7 +234,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     accepted = with_parents(rows_beside.drop(index=refused), survey).reset_index(drop=True)
     accepted.attrs[CODES] = questionnaire.coded_columns()
     rejected_answers = with_parents(rows_beside.loc[interviews], survey).reset_index(drop=True)
-    del rows_beside  # so does this
+    del rows_beside  # they too
     exchanged = directions(accepted, survey)
     refuse(lambda: refuse_directions(exchanged, survey))
     log = account.ordered_log([log, account.log_notes(exchanged)])
