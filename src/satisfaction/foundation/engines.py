@@ -340,6 +340,9 @@ def scan(table: Any) -> Lazy:
             where="respondents",
             hint=_("Rename or drop one of them."),
         )
+    if isinstance(table, pd.DataFrame):
+        # pandas refuses to sort by a column that its index is named after too
+        table = table.rename_axis(index=[None] * table.index.nlevels)
     is_large = isinstance(table, pd.DataFrame) and len(table) >= LARGE
     # a column of mixed objects is left to pandas: DuckDB reads numbers, truth values and text in place
     if is_large and not {kind.kind for kind in table.dtypes if not _is_text(kind)} - set("biuf"):
