@@ -167,10 +167,9 @@ def compile_rules(survey: Survey) -> list[Rule]:
         if item.required:
             add("R201", name, _unanswered(questionnaire, name))
         if isinstance(item, AreaItem) and survey.areas is not None:
-            current = valid_areas(survey, name)
-            name_of = survey.area_names()
-            names = [name_of[code].zh for code in current]
-            add("R208", name, _outside(name, current), [*current, *names])
+            areas = names_of_areas(current_areas(survey.areas, name))
+            names = [area.zh for area in areas.values()]
+            add("R208", name, _outside(name, list(areas)), [*areas, *names])
     for name, codes in questionnaire.eligibility.items():
         add("R204", name, _outside(name, codes))
     for id_, name, broken in _against_survey(survey):
@@ -200,12 +199,6 @@ def _unanswered(questionnaire: Questionnaire, name: str) -> nw.Expr:
 def _outside(name: str, allowed: list[str] | list[int]) -> nw.Expr:
     answer = nw.col(name)
     return ~answer.is_null() & ~answer.is_in(allowed)
-
-
-def valid_areas(survey: Survey, level: str) -> list[str]:
-    """Return the codes of a level that are valid now."""
-    assert survey.areas is not None
-    return list(current_areas(survey.areas, level)["code"])
 
 
 def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:

@@ -528,7 +528,17 @@ def write_joined(
     """
     native = lazy.to_native()
     if lazy.implementation.is_pyspark():
-        _write_spark(native, lookup, on=on, weight=weight, into=into, folder=str(folder))
+        from pyspark.sql import functions
+
+        names = {name: f"_on_{place}" for place, name in enumerate(on)}
+        renamed = lookup[[*on, "factor"]].rename(columns=names)
+        small = functions.broadcast(to_spark(renamed))
+        same = functions.lit(True)
+        for name, other in names.items():
+            same = same & native[name].eqNullSafe(small[other])
+        joined = native.join(small, on=same, how="left")
+        weighted = functions.col(weight) * functions.col("factor")
+        joined.select(*native.columns, weighted.alias(into)).write.parquet(str(folder))
         return
     if not lazy.implementation.is_duckdb():
         native = connection().from_df(fetch(lazy))
@@ -538,23 +548,6 @@ def write_joined(
         f"from given r left join lookup on {_same(on)}"
     )
     native.query("given", query).write_parquet(str(Path(folder) / "part-0.parquet"))
-
-
-def _write_spark(
-    native: Any, lookup: pd.DataFrame, *, on: Sequence[str], weight: str, into: str, folder: str
-) -> None:
-    from pyspark.sql import functions
-
-    names = {name: f"_on_{place}" for place, name in enumerate(on)}
-    renamed = lookup[[*on, "factor"]].rename(columns=names)
-    small = functions.broadcast(to_spark(renamed))
-    same = functions.lit(True)
-    for name, other in names.items():
-        same = same & native[name].eqNullSafe(small[other])
-    joined = native.join(small, on=same, how="left")
-    weighted = functions.col(weight) * functions.col("factor")
-    written = joined.select(*native.columns, weighted.alias(into))
-    written.write.parquet(folder)
 
 
 def counter(lazy: Lazy) -> Any:
