@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,23 @@ def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
         long_numbers=frozenset(),
         dates=frozenset(),
     )
-    return table, fields, _missing(cells, meta.missing_ranges)
+    # the answers that the file declares missing, counted once for each variable and range
+    notes = []
+    for name, declared in meta.missing_ranges.items():
+        present = [value for value in cells[name] if not pd.isna(value)]
+        answers = [value for value in present if isinstance(value, str)]
+        numbers = [value for value in present if not isinstance(value, str | datetime.date)]
+        for limits in declared:
+            low = limits["lo"]
+            high = limits["hi"]
+            comparable = answers if isinstance(low, str) else numbers
+            count = sum(low <= value <= high for value in comparable)
+            shown = cell_text(low)
+            if low != high:
+                shown = f"{cell_text(low)}..{cell_text(high)}"
+            if count:
+                notes.append(Note("F209", column=name, value=f"{shown} × {count}"))
+    return table, fields, notes
 
 
 def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
@@ -83,25 +99,3 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
         where=path,
         hint=_("Open it in SPSS and save it again, or save it as csv."),
     )
-
-
-def _missing(
-    cells: Mapping[str, Iterable[Any]], ranges: Mapping[str, list[dict[str, Any]]]
-) -> list[Note]:
-    """Count the answers that the file declares missing, once for each variable and range."""
-    notes = []
-    for name, declared in ranges.items():
-        present = [value for value in cells[name] if not pd.isna(value)]
-        texts = [value for value in present if isinstance(value, str)]
-        numbers = [value for value in present if not isinstance(value, str | datetime.date)]
-        for limits in declared:
-            low = limits["lo"]
-            high = limits["hi"]
-            comparable = texts if isinstance(low, str) else numbers
-            count = sum(low <= value <= high for value in comparable)
-            shown = cell_text(low)
-            if low != high:
-                shown = f"{cell_text(low)}..{cell_text(high)}"
-            if count:
-                notes.append(Note("F209", column=name, value=f"{shown} × {count}"))
-    return notes
