@@ -321,18 +321,13 @@ def refuse_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) 
                     successor=successor,
                     hint=hint,
                 )
-        raise ResponsesError(
-            "R102",
-            _(
-                "Row {row}: area code '{code}' is not in the table of areas ({n} in all).",
-                row=first["_row"],
-                code=code,
-                n=ngettext("{n:,} row", "{n:,} rows", len(unknown)),
-            ),
-            where=place_of(
-                first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"
-            ),
-            available=[_("{code} {name}", code=code, name=area) for code, area in names.items()],
-            got=code,
-            hint=hint,
+        row = first["_row"]
+        place = place_of(first["_file"], first["_sheet"], f"row {row}", f"column {name}")
+        text = _(
+            "Row {row}: area code '{code}' is not in the table of areas ({n} in all).",
+            row=row,
+            code=code,
+            n=ngettext("{n:,} row", "{n:,} rows", len(unknown)),
         )
+        known = [_("{code} {name}", code=code, name=area) for code, area in names.items()]
+        raise ResponsesError("R102", text, where=place, available=known, got=code, hint=hint)

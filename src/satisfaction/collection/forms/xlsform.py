@@ -318,8 +318,10 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         try:
             value = json.loads(row["value"])
         except ValueError:
-            problem = _("'{text}' is not valid JSON.", text=row["value"])
-            raise _refusal("Q204", problem, f"{path} {place}") from None
+            where = f"{path} {place}"
+            raise _refusal(
+                "Q204", _("'{text}' is not valid JSON.", text=row["value"]), where
+            ) from None
         around = data
         for key in pointer[:-1]:
             around = around.setdefault(key, {})
@@ -338,8 +340,8 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         code = row["name"].strip()
         listed = choices.setdefault(row["list_name"].strip(), {})
         if code in listed:
-            problem = _("The code '{code}' stands twice.", code=code)
-            raise _refusal("Q205", problem, f"{path} {place}")
+            where = f"{path} {place}"
+            raise _refusal("Q205", _("The code '{code}' stands twice.", code=code), where)
         listed[code] = (place, _label(row))
     choices.pop("", None)
     rows = _sheet(sheets, "survey", ("type", "name"), path)
