@@ -80,14 +80,12 @@ class WeightingRecord(Record):
     @property
     def in_force(self) -> AdoptedRecipe | None:
         """Return the adoption that holds; None where every one was undone."""
-        standing = [recipe for recipe in self.adopted if not recipe.withdrawn]
-        return standing[-1] if standing else None
+        return next((recipe for recipe in reversed(self.adopted) if not recipe.withdrawn), None)
 
     @property
     def declared_first(self) -> list[Step]:
         """Return the steps that were declared before any adoption that holds."""
-        standing = [recipe for recipe in self.adopted if not recipe.withdrawn]
-        return standing[0].before
+        return next(recipe.before for recipe in self.adopted if not recipe.withdrawn)
 
     def with_trials(self, trials: Sequence[TriedRecipe]) -> WeightingRecord:
         """Add trials that are not in the record yet."""
