@@ -187,28 +187,23 @@ def _shared_units(units: list[pd.DataFrame]) -> int:
     return len(common)
 
 
-def _refuse_other_types(units: list[pd.DataFrame]) -> None:
-    """Refuse sampling units that are numbers in one wave and text in the other: none would be found again."""
-    for column in units[0]:
-        kinds = {pd.api.types.is_numeric_dtype(one[column]) for one in units}
-        if len(kinds) > 1:
-            raise EstimatesError(
-                "E174",
-                _(
-                    "Column '{column}' holds numbers in one wave and text in another.",
-                    column=column,
-                ),
-                where="change",
-                hint=_("Give it one type in both waves, so that shared PSUs are found."),
-            )
-
-
 def _joined(parts: list[Contributions]) -> Contributions:
     """Lay contributions side by side: a row a PSU of any wave; rows of further stages follow, one wave's after the other's."""
     columns = list(parts[0].units)
     matched = ROW not in columns and all(list(part.units) == columns for part in parts)
     if matched:
-        _refuse_other_types([part.units for part in parts])
+        for column in columns:
+            kinds = {pd.api.types.is_numeric_dtype(part.units[column]) for part in parts}
+            if len(kinds) > 1:
+                raise EstimatesError(
+                    "E174",
+                    _(
+                        "Column '{column}' holds numbers in one wave and text in another.",
+                        column=column,
+                    ),
+                    where="change",
+                    hint=_("Give it one type in both waves, so that shared PSUs are found."),
+                )
     named = []
     for wave, part in enumerate(parts):
         named.append(part.units if matched else part.units.assign(_wave=wave))

@@ -247,7 +247,25 @@ def _numbered_domains(
     present = inside.drop_duplicates().dropna()
     if listed is not None:
         column = columns[0]
-        _refuse_other_kind(present[column], listed)
+        held = present[column]
+        number = pd.api.types.is_numeric_dtype(held)
+        strange = [value for value in listed if isinstance(value, str) == number]
+        if strange and len(held):
+            value = repr(strange[0])
+            raise EstimatesError(
+                "E384",
+                _(
+                    "{value} of `domains` is of another kind than column '{column}', which holds "
+                    "{kind}.",
+                    value=value,
+                    column=held.name,
+                    kind=_("numbers") if number else _("text"),
+                ),
+                where="domains",
+                available=map(repr, held.tolist()),
+                got=value,
+                hint=_("Write the values as the column has them."),
+            )
         asked_for = pd.DataFrame({column: list(listed)})
         present = pd.concat([present, asked_for])
     if present.empty:
@@ -259,28 +277,6 @@ def _numbered_domains(
         )
     keys = present.drop_duplicates().sort_values(list(columns), ignore_index=True)
     return keys, matched(counted.keys, keys, columns)
-
-
-def _refuse_other_kind(present: pd.Series, listed: Sequence[Any]) -> None:
-    """Refuse domains listed as text where the column holds numbers, and the other way round."""
-    number = pd.api.types.is_numeric_dtype(present)
-    strange = [value for value in listed if isinstance(value, str) == number]
-    if strange and len(present):
-        value = repr(strange[0])
-        raise EstimatesError(
-            "E384",
-            _(
-                "{value} of `domains` is of another kind than column '{column}', which holds "
-                "{kind}.",
-                value=value,
-                column=present.name,
-                kind=_("numbers") if number else _("text"),
-            ),
-            where="domains",
-            available=map(repr, present.tolist()),
-            got=value,
-            hint=_("Write the values as the column has them."),
-        )
 
 
 def without_rounding(cov: Array, value: Array) -> Array:

@@ -287,27 +287,26 @@ def _parsed(statistic: Statistic) -> tuple[Kind, Any]:
         if statistic[0] == "ratio":
             return "ratio", statistic[1]
         if statistic[0] == "quantile":
-            return "quantile", _quantiles(statistic[1])
+            argument = statistic[1]
+            several = isinstance(argument, list | tuple | np.ndarray)
+            listed = list(argument) if several else [argument]
+            wrong = not listed
+            for p in listed:
+                wrong |= isinstance(p, bool) or not isinstance(p, Real) or not 0 < float(p) < 1
+            if wrong:
+                raise EstimatesError(
+                    "E104",
+                    _(
+                        "A quantile of {argument!r} is not a number between 0 and 1.",
+                        argument=argument,
+                    ),
+                    where="statistic",
+                    hint=_('Write ("quantile", 0.5) or ("quantile", [0.25, 0.75]).'),
+                )
+            return "quantile", (tuple(map(float, listed)) if several else float(argument))
     allowed = ("mean", "proportion", "total", "median", "shares", "counts")
     one_of(str(statistic), allowed, argument="statistic", error=EstimatesError, code="E100")
     return statistic, None  # type: ignore[return-value]
-
-
-def _quantiles(argument: Any) -> float | tuple[float, ...]:
-    """Return one quantile, or a tuple of several."""
-    several = isinstance(argument, list | tuple | np.ndarray)
-    listed = list(argument) if several else [argument]
-    wrong = not listed
-    for p in listed:
-        wrong |= isinstance(p, bool) or not isinstance(p, Real) or not 0 < float(p) < 1
-    if wrong:
-        raise EstimatesError(
-            "E104",
-            _("A quantile of {argument!r} is not a number between 0 and 1.", argument=argument),
-            where="statistic",
-            hint=_('Write ("quantile", 0.5) or ("quantile", [0.25, 0.75]).'),
-        )
-    return tuple(map(float, listed)) if several else float(argument)
 
 
 def _named_measures(measures: Any) -> list[str | Measure]:

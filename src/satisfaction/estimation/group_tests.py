@@ -218,7 +218,16 @@ def rank_test(
     df = used_df(n.astype(np.int64), sample)
     k = len(groups) - 1
     require_df(df, k + 1, where="by")
-    score = _rank_scores(counted.keys, value, n * sample.weight, ties)
+    mass = n * sample.weight
+    values = counted.keys[value].to_numpy(float, na_value=np.nan)
+    score = np.zeros(len(counted.keys))
+    if ties == "midpoint":
+        at = np.flatnonzero(mass > 0)
+        score[at] = midpoint_ranks(values[at], mass[at])
+    else:
+        order = np.argsort(counted.keys[ROW_NUMBER].to_numpy(), kind="stable")
+        at = order[mass[order] > 0]
+        score[at] = row_order_ranks(values[at], mass[at])
     x = (code[:, None] == np.arange(k + 1)).astype(float)
     x[:, 0] = used
     fit = least_squares_that_vary(
@@ -279,17 +288,3 @@ def row_order_ranks(value: Array, weight: Array) -> Array:
     at = np.unique(value, return_inverse=True)[1]
     mean = np.bincount(at, midpoint) / np.bincount(at)
     return np.asarray(mean[at] / weight.sum())
-
-
-def _rank_scores(keys: pd.DataFrame, value: str, mass: Array, ties: Ties) -> Array:
-    """Rank the rows with mass; the others score 0. A row of the tally is one respondent under row_order."""
-    values = keys[value].to_numpy(float, na_value=np.nan)
-    score = np.zeros(len(keys))
-    if ties == "midpoint":
-        at = np.flatnonzero(mass > 0)
-        score[at] = midpoint_ranks(values[at], mass[at])
-    else:
-        order = np.argsort(keys[ROW_NUMBER].to_numpy(), kind="stable")
-        at = order[mass[order] > 0]
-        score[at] = row_order_ranks(values[at], mass[at])
-    return score

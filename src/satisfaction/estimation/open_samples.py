@@ -178,7 +178,23 @@ def lay_out_open_sample(
         where="respondents",
         hint=hint,
     )
-    size = _size_of(margins)
+    sizes = []
+    for of_margin in margins.values():
+        if isinstance(of_margin, Mapping):
+            sizes.append(float(sum(of_margin.values())))
+    unlike = not sizes or max(sizes) - min(sizes) > AGREE * max(sizes)
+    if unlike or len(sizes) < len(margins) or min(sizes) <= 0:
+        raise EstimatesError(
+            "E528",
+            _(
+                "The margins do not give one number of residents: {sizes}.",
+                sizes=shortened([f"{size:,.0f}" for size in sizes]) or "-",
+            ),
+            where="margins",
+            available=("{item: {level: population}}",),
+            hint=_("Give populations by level, from the same source and date."),
+        )
+    size = sizes[0]
     levels = _levels_of(margins)
     x = _indicators(respondents, levels)
     totals = np.array([size, *(level.residents for level in levels)])
@@ -187,7 +203,23 @@ def lay_out_open_sample(
     sample = OpenSample(np.where(valid, values, 0.0), valid, x, totals)
     for margin, of_margin in margins.items():
         assert isinstance(of_margin, Mapping)
-        _check_levels(margin, level_tuples(respondents, named(margin)), of_margin)
+        populated = [level for level, n in of_margin.items() if n > 0]
+        known = {level if isinstance(level, tuple) else (level,) for level in populated}
+        strange = sorted(
+            {str(key) for key in level_tuples(respondents, named(margin)) if key not in known}
+        )
+        if strange:
+            raise EstimatesError(
+                "E529",
+                _(
+                    "Respondents have levels that margin {margin} has no residents for: {levels}.",
+                    margin=" x ".join(named(margin)),
+                    levels=shortened(strange),
+                ),
+                where="margins",
+                available=of_margin,
+                hint=_("Complete the margin, or leave these respondents out."),
+            )
     absent = [level for level, column in zip(levels, x.T[1:], strict=True) if not column.any()]
     if absent:
         return replace(sample, fault=absent[0].nobody)
@@ -367,47 +399,6 @@ def _follows(x: Array, totals: Array, kept: Array) -> bool:
     slopes = np.linalg.lstsq(x[:, kept], x[:, left_out], rcond=None)[0]
     following = totals[kept] @ slopes
     return bool(np.allclose(following, totals[left_out], rtol=AGREE))
-
-
-def _size_of(margins: Margins) -> float:
-    """Return the number of residents, on which the margins must agree."""
-    sizes = []
-    for levels in margins.values():
-        if isinstance(levels, Mapping):
-            sizes.append(float(sum(levels.values())))
-    unlike = not sizes or max(sizes) - min(sizes) > AGREE * max(sizes)
-    if unlike or len(sizes) < len(margins) or min(sizes) <= 0:
-        raise EstimatesError(
-            "E528",
-            _(
-                "The margins do not give one number of residents: {sizes}.",
-                sizes=shortened([f"{size:,.0f}" for size in sizes]) or "-",
-            ),
-            where="margins",
-            available=("{item: {level: population}}",),
-            hint=_("Give populations by level, from the same source and date."),
-        )
-    return sizes[0]
-
-
-def _check_levels(
-    margin: str | tuple[str, ...], keys: Sequence[tuple[Any, ...]], levels: Mapping[Any, float]
-) -> None:
-    populated = [level for level, n in levels.items() if n > 0]
-    known = {level if isinstance(level, tuple) else (level,) for level in populated}
-    strange = sorted({str(key) for key in keys if key not in known})
-    if strange:
-        raise EstimatesError(
-            "E529",
-            _(
-                "Respondents have levels that margin {margin} has no residents for: {levels}.",
-                margin=" x ".join(named(margin)),
-                levels=shortened(strange),
-            ),
-            where="margins",
-            available=levels,
-            hint=_("Complete the margin, or leave these respondents out."),
-        )
 
 
 def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> tuple[float, float]:

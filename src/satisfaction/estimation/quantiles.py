@@ -20,7 +20,7 @@ from satisfaction.estimation.result import Estimates, result_table
 from satisfaction.estimation.sample import Contributions
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
-from satisfaction.sampling.tally import Tally, tally
+from satisfaction.sampling.tally import tally
 from satisfaction.sampling.variance import Array, Members
 
 # Ten weights of 0.1 add up to 0.7999999999999999 at the eighth: without the guard the quantile at 0.8 would be the ninth value,
@@ -184,7 +184,11 @@ def estimate_percentile(
     value = np.where(valid > 0, score / measure.unit, np.nan)
     of = distribution(on.domain, value, on.sample.weight * valid, domains=size)
     quantile = quantiles(of, p)
-    below = _at_or_below(on.counted, value, quantile[on.domain])
+    inside = on.counted.valid * (value <= quantile[on.domain])[:, None]
+    nothing = np.zeros_like(inside)
+    squares = np.stack([nothing, nothing, inside], axis=2)
+    unit = np.ones(1, dtype=np.int64)
+    below = replace(on.counted, total=inside, squares=squares, units=unit)
     share = point("mean", below, on.domain, on.sample.weight, size)
     held = on.contributions(below, share.z, replace(options, kind="mean"))
     se_share = standard_errors(held.covariance)
@@ -231,12 +235,3 @@ def interleaved(
     joined = replace(held[0], matrix=sp.csr_array(matrix), members=members)
     cov = without_rounding(joined.covariance, table["estimate"].to_numpy(float))
     return Estimates(table, cov, joined, columns, conventions, design)
-
-
-def _at_or_below(counted: Tally, value: Array, quantile: Array) -> Tally:
-    """Return the tally of the indicator that a valid value is at or below its domain's quantile."""
-    inside = counted.valid * (value <= quantile)[:, None]
-    nothing = np.zeros_like(inside)
-    squares = np.stack([nothing, nothing, inside], axis=2)
-    unit = np.ones(1, dtype=np.int64)
-    return replace(counted, total=inside, squares=squares, units=unit)

@@ -394,7 +394,19 @@ def regression(
         )
     if family == "logistic":
         squares = np.where(terms.used, counted.sums_of_squares()[:, 0], 0.0)
-        _check_shares(chosen.name, valid, total, squares)
+        if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
+            raise EstimatesError(
+                "E148",
+                _(
+                    "'{name}' has values outside 0-1; logistic regression cannot use it.",
+                    name=chosen.name,
+                ),
+                where="outcome",
+                available=get_args(Family),
+                hint=_('Use family="linear", or an outcome of 0 and 1.'),
+            )
+        if total.sum() in (0, valid.sum()):
+            raise no_residual(chosen.name)
     solver = logistic if family == "logistic" else least_squares
     fit = solver(terms.x, weight=weight, valid=valid, total=total)
     if fit.growing >= 0:
@@ -486,20 +498,6 @@ def _number(values: pd.Series, used: Array, name: str) -> Array:
             hint=_("Correct them, or make them missing."),
         )
     return number
-
-
-def _check_shares(name: str, valid: Array, total: Array, squares: Array) -> None:
-    """Refuse an outcome outside 0-1 (E148); one that is all 0 or all 1 does not vary (E144)."""
-    if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
-        raise EstimatesError(
-            "E148",
-            _("'{name}' has values outside 0-1; logistic regression cannot use it.", name=name),
-            where="outcome",
-            available=get_args(Family),
-            hint=_('Use family="linear", or an outcome of 0 and 1.'),
-        )
-    if total.sum() in (0, valid.sum()):
-        raise no_residual(name)
 
 
 def _check_names(outcome: str, names: Sequence[str], categorical: Sequence[str]) -> None:

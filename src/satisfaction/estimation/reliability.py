@@ -200,7 +200,12 @@ def assess_items(
     df = float(used_df(complete, sample))
     se = ci_low = ci_high = float("nan")
     if np.isfinite(of_weighted.alpha):
-        z = sp.csr_array(_alpha_influence(weighted, k)[:, None])
+        of_items = weighted.variance[:k].sum()
+        of_sum = weighted.variance[k]
+        z_items = weighted.z[:, :k].sum(axis=1)
+        of_total = of_items / of_sum**2 * weighted.z[:, k]
+        slope = z_items / of_sum - of_total
+        z = sp.csr_array(np.asarray(-k / (k - 1) * slope)[:, None])
         se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
         ci_low, ci_high = log_interval(of_weighted.alpha, se, df=df, level=level)
 
@@ -333,16 +338,6 @@ def _consistency(of: Variances, items: int) -> _Consistency:
         alpha_without.append(weighted_alpha(np.delete(of_items, item), float(rest)))
     item_total = quotient(covariance, spread, where=spread > 0)
     return _Consistency(weighted_alpha(of_items, of_sum), item_total, alpha_without)
-
-
-def _alpha_influence(of: Variances, items: int) -> Array:
-    """Linearize alpha, a smooth function of the variances of K items (first) and of their sum (next): (T,)."""
-    of_items = of.variance[:items].sum()
-    total = of.variance[items]
-    z_items = of.z[:, :items].sum(axis=1)
-    of_total = of_items / total**2 * of.z[:, items]
-    slope = z_items / total - of_total
-    return np.asarray(-items / (items - 1) * slope)
 
 
 def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[float, float]:
@@ -596,7 +591,21 @@ def intraclass_correlation(
     place = np.zeros(len(groups), dtype=int)
     if places:
         place = groups.groupby(list(places), sort=True).ngroup().to_numpy()
-    _require_spread(n, place, by, places)
+    if len(n) == len(np.unique(place)):
+        raise EstimatesError(
+            "E135",
+            _("No place has two values of '{by}': groups cannot be told from places.", by=by),
+            where="by" if not places else "within",
+            available=(by, *places),
+            hint=_("Use larger places (counties, for instance), or none."),
+        )
+    if n.sum() == len(n):
+        raise EstimatesError(
+            "E136",
+            _("Every '{by}' has one valid answer only.", by=by),
+            where="by",
+            hint=_("Choose a column whose groups hold several answers."),
+        )
     analysis = anova(n, total, squares, place=place)
     mean = total / n
     low, high = wald_limits(n, mean, place=place, analysis=analysis, level=level)
@@ -783,21 +792,3 @@ def _groups(counted: Tally, places: list[str], by: str) -> tuple[pd.DataFrame, i
     groups = groups[groups["n"] > 0].reset_index(drop=True)
     left_out = rows["n"].sum() - groups["n"].sum()
     return groups, int(left_out)
-
-
-def _require_spread(n: Array, place: Array, by: str, places: tuple[str, ...]) -> None:
-    if len(n) == len(np.unique(place)):
-        raise EstimatesError(
-            "E135",
-            _("No place has two values of '{by}': groups cannot be told from places.", by=by),
-            where="by" if not places else "within",
-            available=(by, *places),
-            hint=_("Use larger places (counties, for instance), or none."),
-        )
-    if n.sum() == len(n):
-        raise EstimatesError(
-            "E136",
-            _("Every '{by}' has one valid answer only.", by=by),
-            where="by",
-            hint=_("Choose a column whose groups hold several answers."),
-        )

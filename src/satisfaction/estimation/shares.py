@@ -49,7 +49,17 @@ def categories(
     for variable, column in zip(variables, columns, strict=True):
         codes = design.codes.get(column, {})
         if codes.get("select_all"):
-            raise _select_all(design, column)
+            columns = design.table.collect_schema().names()
+            raise EstimatesError(
+                "E521",
+                _(
+                    "'{column}' is a select-all item: a respondent has several options, and their shares do not add up to 1.",
+                    column=column,
+                ),
+                where=column,
+                available=[name for name in columns if name.startswith(f"{column}_")],
+                hint=_('Estimate the 0/1 columns of its options: statistic="proportion".'),
+            )
         special = list(codes.get("special", ()))
         valid = ~nw.col(column).is_null()
         if rows.collect_schema()[column].is_float():
@@ -74,7 +84,11 @@ def categories(
                 hint=_("Group a number first, or check whether the column is missing everywhere."),
             )
         for k, level in enumerate(named_levels):
-            measure = _at_level(column, level, valid, number=k)
+            # the number and not the level: a level may hold what no engine takes as a name
+            name = f"_level{k}__{column}"
+            at_level = valid & (nw.col(column) == level)
+            stage = {f"_valid__{name}": flag(valid), f"_score__{name}": flag(at_level)}
+            measure = Measure(name, "rate", 1, (stage,))
             of_levels.append(Category(name_of(variable), level, measure))
     return held, of_levels
 
@@ -91,25 +105,3 @@ def by_level(estimates: Estimates, categories: Sequence[Category], statistic: st
     conventions = estimates.conventions | {"statistic": statistic}
     by = (*estimates.by, LEVEL)
     return replace(estimates, table=table, by=by, conventions=conventions)
-
-
-def _at_level(column: str, level: Any, valid: nw.Expr, *, number: int) -> Measure:
-    # the number and not the level: a level may hold what no engine takes as a name
-    name = f"_level{number}__{column}"
-    at_level = valid & (nw.col(column) == level)
-    stage = {f"_valid__{name}": flag(valid), f"_score__{name}": flag(at_level)}
-    return Measure(name, "rate", 1, (stage,))
-
-
-def _select_all(design: SampleDesign, column: str) -> EstimatesError:
-    columns = design.table.collect_schema().names()
-    return EstimatesError(
-        "E521",
-        _(
-            "'{column}' is a select-all item: a respondent has several options, and their shares do not add up to 1.",
-            column=column,
-        ),
-        where=column,
-        available=[name for name in columns if name.startswith(f"{column}_")],
-        hint=_('Estimate the 0/1 columns of its options: statistic="proportion".'),
-    )

@@ -462,7 +462,9 @@ def _figures(
         return [figures.ABSENT if np.isnan(number) else figures.count(number) for number in numbers]
     if not of_measure:
         digits = DECIMALS.get(plain, figures.digits_of_size(numbers))
-        if plain not in DECIMALS and _vanishes(numbers, digits):
+        # rounding may not leave less than a digit of a number that is not 0
+        sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+        if plain not in DECIMALS and len(sizes) and sizes.min() * 10**digits < 1:
             return [figures.ABSENT if np.isnan(number) else f"{number:.4g}" for number in numbers]
         return [_fixed(number, digits) for number in numbers]
     texts = [""] * len(numbers)
@@ -474,12 +476,6 @@ def _figures(
             sign = "" if np.isnan(scaled[at]) else group.signs(plain)
             texts[at] = _fixed(scaled[at], digits) + sign
     return texts
-
-
-def _vanishes(numbers: np.ndarray, digits: int) -> bool:
-    """Return whether rounding would leave less than a digit of a number that is not 0."""
-    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
-    return bool(len(sizes)) and bool(sizes.min() * 10**digits < 1)
 
 
 def _whole(numbers: np.ndarray) -> bool:

@@ -284,7 +284,9 @@ def effects_of_steps(results: Results, designs: dict[str, SampleDesign]) -> pd.D
     survey = results.survey
     whole = survey.whole()
     parts = []
-    for step, estimates in _estimates_by_step(results, designs).items():
+    steps = list(designs)
+    found = {step: estimate_areas(results.survey, designs[step]) for step in steps[:-1]}
+    for step, estimates in (found | {steps[-1]: results.estimates}).items():
         table = estimates[whole].table[["measure", "estimate", "se"]]
         parts.append(table.assign(step=step, variance=estimates[whole].conventions["variance"]))
     first = parts[0].set_index("measure")["estimate"]
@@ -321,12 +323,6 @@ def shifts_of_areas(results: Results, designs: dict[str, SampleDesign]) -> pd.Da
     table["se ratio"] = after["se"] / before["se"]
     order = difference.abs().argsort(kind="stable")[::-1]
     return table.iloc[order].reset_index(drop=True)
-
-
-def _estimates_by_step(results: Results, designs: dict[str, SampleDesign]) -> dict[str, Any]:
-    steps = list(designs)
-    found = {step: estimate_areas(results.survey, designs[step]) for step in steps[:-1]}
-    return found | {steps[-1]: results.estimates}
 
 
 def errors_by_method(

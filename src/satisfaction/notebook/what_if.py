@@ -30,7 +30,6 @@ from satisfaction.comparison.recipes import (
     moved_areas,
     weight_figures,
 )
-from satisfaction.declarations.items import Index
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import (
     Survey,
@@ -476,7 +475,14 @@ class _Measures:
         if factor != 1:
             component = settings["component"]
             index = survey.questionnaire.indices[survey.ranked]
-            changes["weights"] = _times(index.weights, component, factor)
+            exact = {name: Fraction(str(weight)) for name, weight in index.weights.items()}
+            exact[component] *= Fraction(str(factor))
+            total = sum(exact.values())
+            changed = {}
+            for name, weight in exact.items():
+                share = weight / total
+                changed[name] = f"{share.numerator}/{share.denominator}"
+            changes["weights"] = changed
             label = _component_labels(survey.questionnaire)[component]
             words.append(_("{component}: weight × {factor}", component=label, factor=f"{factor:g}"))
         if not changes:
@@ -560,7 +566,15 @@ class _Persons:
                 counted = counted.recounted(name, scores, self._row_of_tally)
         for name, index in questionnaire.indices.items():
             if name in names and index != before.indices[name]:
-                scores = self._responding(self._scores_of_index(name, index))
+                valid, points = point_columns(index)
+                scores = self._responding(
+                    score_from_points(
+                        name,
+                        index,
+                        valid=self._rows[valid].to_numpy(np.int64),
+                        points=self._rows[points].to_numpy(np.int64),
+                    )
+                )
                 counted = counted.recounted(name, scores, self._row_of_tally)
         return counted
 
@@ -575,33 +589,12 @@ class _Persons:
             self._of_rates[known] = self._responding(scores)
         return self._of_rates[known]
 
-    def _scores_of_index(self, name: str, index: Index) -> PersonScores:
-        valid, points = point_columns(index)
-        return score_from_points(
-            name,
-            index,
-            valid=self._rows[valid].to_numpy(np.int64),
-            points=self._rows[points].to_numpy(np.int64),
-        )
-
     def _responding(self, scores: PersonScores) -> PersonScores:
         """Return what a measure is worth to those who responded; to the others it is not valid."""
         if RESPONDED not in self._rows:
             return scores
         responded = self._rows[RESPONDED].to_numpy(np.int64)
         return replace(scores, valid=scores.valid * responded, score=scores.score * responded)
-
-
-def _times(weights: Mapping[str, float | str], component: str, factor: float) -> dict[str, str]:
-    """Multiply one weight and divide all by their new sum, exactly."""
-    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
-    exact[component] *= Fraction(str(factor))
-    total = sum(exact.values())
-    changed = {}
-    for name, weight in exact.items():
-        share = weight / total
-        changed[name] = f"{share.numerator}/{share.denominator}"
-    return changed
 
 
 def _without_needless(survey: Survey) -> Survey:
@@ -655,7 +648,13 @@ class _Weightings:
         self._effective_n[name] = tried.effective_n
         if name not in self._missed:
             self._missed[name] = margins_missed(ranked.design, self._margins)
-        return self._outcome(name, ranked, _code_of(recipe, name))
+        lines = ["steps = ["]
+        for step in recipe:
+            lines.append(f"    {step.model_dump(mode='json', exclude_unset=True)!r},")
+        lines.append("]")
+        lines.append(f'trial = bench.try_weighting(steps, name="{name}", variance="linearized")')
+        lines.append("trial")
+        return self._outcome(name, ranked, "\n".join(lines))
 
     def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
         rows = [self._row(DECLARED, self.bench.results)]
@@ -745,17 +744,6 @@ def _recipe_name(upper: Any, without: Sequence[str]) -> str:
         parts.append(f"trim {upper:g} x mean")
     parts += [f"without {name}" for name in without]
     return ", ".join(parts) or DECLARED
-
-
-def _code_of(recipe: Sequence[Step], name: str) -> str:
-    """Write the cell that tries a recipe: what it gives is what the table shows."""
-    lines = ["steps = ["]
-    for step in recipe:
-        lines.append(f"    {step.model_dump(mode='json', exclude_unset=True)!r},")
-    lines.append("]")
-    lines.append(f'trial = bench.try_weighting(steps, name="{name}", variance="linearized")')
-    lines.append("trial")
-    return "\n".join(lines)
 
 
 def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict[str, object]:

@@ -487,7 +487,18 @@ class Workbench:
             )
         path = self.survey.folder / RECORD_FILE
         with locked(path):
-            self._refuse_changed()
+            now = read_survey(self.survey.sources[0])
+            changed = replace(self.survey, as_read=now).departures()
+            if changed:
+                raise WeightsError(
+                    "W524",
+                    _(
+                        "The wave's folder changed since it was opened: {changed}.",
+                        changed=comma_list(changed),
+                    ),
+                    where=str(self.survey.folder),
+                    hint=_("Open the wave again, and look at the trial again."),
+                )
             document, declared, _questionnaire = read_declared(self.survey.sources[0])
             before = step_lines(document)
             after = before.with_block(block_of(document, declared, trial.steps, before))
@@ -625,21 +636,6 @@ class Workbench:
                 hint=_("Look at it first: wave.try_weighting(steps, name=...)."),
             )
         return self._trials[name]
-
-    def _refuse_changed(self) -> None:
-        """Refuse to adopt beside files that are not those of the trials."""
-        now = read_survey(self.survey.sources[0])
-        changed = replace(self.survey, as_read=now).departures()
-        if changed:
-            raise WeightsError(
-                "W524",
-                _(
-                    "The wave's folder changed since it was opened: {changed}.",
-                    changed=comma_list(changed),
-                ),
-                where=str(self.survey.folder),
-                hint=_("Open the wave again, and look at the trial again."),
-            )
 
     def _refuse_other(self, lines: StepLines, steps: Iterable[Step]) -> None:
         """Refuse to write a survey.yaml that would not be read back as meant."""

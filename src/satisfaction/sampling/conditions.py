@@ -90,7 +90,21 @@ def _expression(table: Lazy, condition: str | Mapping[str, Any] | nw.Expr) -> nw
     for column, wanted in condition.items():
         _require(table, column)
         values = _values(wanted)
-        _refuse_absent(table, column, values)
+        held = _held(table, column).tolist()
+        absent = [value for value in values if value not in held]
+        if not values or absent:
+            raise DesignError(
+                "D522",
+                _(
+                    "No respondent has the value {values} in column '{column}'.",
+                    values=shortened(map(repr, absent)),
+                    column=column,
+                ),
+                where="where",
+                available=sorted(map(repr, held)),
+                got=str(absent[0]) if absent else "",
+                hint=_("Write the values as the column has them."),
+            )
         inside = inside * flag(nw.col(column).is_in(values))
     return inside == 1
 
@@ -146,25 +160,6 @@ def _require(table: Lazy, column: str) -> None:
 def _held(table: Lazy, column: str) -> pd.Series:
     """Return the different values that a column holds."""
     return fetch(table.select(nw.col(column)).unique())[column].dropna()
-
-
-def _refuse_absent(table: Lazy, column: str, values: list[Any]) -> None:
-    """Refuse values that no respondent has: a code misspelt, or text where the column holds numbers (D522)."""
-    held = _held(table, column).tolist()
-    absent = [value for value in values if value not in held]
-    if not values or absent:
-        raise DesignError(
-            "D522",
-            _(
-                "No respondent has the value {values} in column '{column}'.",
-                values=shortened(map(repr, absent)),
-                column=column,
-            ),
-            where="where",
-            available=sorted(map(repr, held)),
-            got=str(absent[0]) if absent else "",
-            hint=_("Write the values as the column has them."),
-        )
 
 
 def _truth_values(respondents: Any, condition: Any, *, eager: bool) -> Array:

@@ -413,9 +413,43 @@ def SurveyDesign(
     declared_apart = strata is not None or psu is not None or fpc is not None
     replicates = None
     if replicate_weights is not None and not declared_apart:
-        respondents, replicates = _with_replicates(
-            respondents, replicate_weights, scale=scale, rscales=rscales, mse=mse, df=df
+        rows = respondents
+        if not isinstance(rows, pd.DataFrame):
+            rows = fetch(scan(respondents))
+        if ROW in rows:
+            raise _reserved(ROW)
+        columns = isinstance(replicate_weights, list | tuple) and all(
+            isinstance(name, str) for name in replicate_weights
         )
+        if columns:
+            names = list(replicate_weights)
+            require_columns(
+                scan(rows), names, argument="replicate_weights", error=DesignError, code="D527"
+            )
+            weights = rows[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+            rows = rows.drop(columns=names)
+        else:
+            if isinstance(replicate_weights, pd.DataFrame) and rows is respondents:
+                in_their_order = replicate_weights.index.equals(rows.index)
+                if not in_their_order:
+                    raise _no_replicates(
+                        _("their rows are under another index than the respondents'")
+                    )
+            weights = np.asarray(replicate_weights, dtype=float)
+        if weights.ndim != 2 or len(weights) != len(rows) or weights.shape[1] < 2:
+            raise _no_replicates(
+                _("an array of {shape} for {rows} respondents", shape=weights.shape, rows=len(rows))
+            )
+        if not np.isfinite(weights).all():
+            raise _no_replicates(_("some are missing or no numbers"))
+        each = np.ones(weights.shape[1]) if rscales is None else np.asarray(rscales, dtype=float)
+        if each.shape != (weights.shape[1],) or not (np.isfinite(each) & (each >= 0)).all():
+            raise _no_replicates(_("rscales are not {n} numbers of 0 or more", n=weights.shape[1]))
+        if scale is None or not 0 < scale < np.inf:
+            raise _no_replicates(_("scale is {scale}", scale=scale))
+        design_df = rank_df(weights) if df is None else int(df)
+        replicates = GivenReplicates(weights, scale * each, bool(mse), design_df)
+        respondents = rows.assign(**{ROW: np.arange(len(rows))})
     elif replicate_weights is not None or scale is not None or rscales is not None:
         raise DesignError(
             "D526",
@@ -444,57 +478,6 @@ def SurveyDesign(
     )
     _check(design)
     return design
-
-
-def _with_replicates(
-    respondents: Any,
-    replicate_weights: Sequence[str] | Array | pd.DataFrame,
-    *,
-    scale: float | None,
-    rscales: Sequence[float] | None,
-    mse: bool,
-    df: int | None,
-) -> tuple[pd.DataFrame, GivenReplicates]:
-    """Return the respondents here, numbered in their order, and their replicate weights (D383, D527)."""
-    rows = respondents
-    if not isinstance(rows, pd.DataFrame):
-        rows = fetch(scan(respondents))
-    if ROW in rows:
-        raise _reserved(ROW)
-    columns = isinstance(replicate_weights, list | tuple) and all(
-        isinstance(name, str) for name in replicate_weights
-    )
-    if columns:
-        names = list(replicate_weights)
-        require_columns(
-            scan(rows), names, argument="replicate_weights", error=DesignError, code="D527"
-        )
-        weights = rows[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-        rows = rows.drop(columns=names)
-    else:
-        if isinstance(replicate_weights, pd.DataFrame) and isinstance(respondents, pd.DataFrame):
-            _refuse_other_index(replicate_weights, respondents)
-        weights = np.asarray(replicate_weights, dtype=float)
-    if weights.ndim != 2 or len(weights) != len(rows) or weights.shape[1] < 2:
-        raise _no_replicates(
-            _("an array of {shape} for {rows} respondents", shape=weights.shape, rows=len(rows))
-        )
-    if not np.isfinite(weights).all():
-        raise _no_replicates(_("some are missing or no numbers"))
-    each = np.ones(weights.shape[1]) if rscales is None else np.asarray(rscales, dtype=float)
-    if each.shape != (weights.shape[1],) or not (np.isfinite(each) & (each >= 0)).all():
-        raise _no_replicates(_("rscales are not {n} numbers of 0 or more", n=weights.shape[1]))
-    if scale is None or not 0 < scale < np.inf:
-        raise _no_replicates(_("scale is {scale}", scale=scale))
-    design_df = rank_df(weights) if df is None else int(df)
-    replicates = GivenReplicates(weights, scale * each, bool(mse), design_df)
-    return rows.assign(**{ROW: np.arange(len(rows))}), replicates
-
-
-def _refuse_other_index(replicate_weights: pd.DataFrame, respondents: pd.DataFrame) -> None:
-    """Refuse weights whose rows are under another index (D527): they would be taken in another order than is meant."""
-    if not replicate_weights.index.equals(respondents.index):
-        raise _no_replicates(_("their rows are under another index than the respondents'"))
 
 
 def _no_replicates(what: Text) -> DesignError:
@@ -541,7 +524,20 @@ def _check(design: SampleDesign) -> None:
         wanted.append(design.base_weight)
     require_columns(design.table, wanted, argument="SurveyDesign", error=DesignError, code="D101")
     _check_names(design)
-    _check_numbers(design)
+    schema = design.rows().collect_schema()
+    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
+        for name in names:
+            if not schema[name].is_numeric():
+                raise DesignError(
+                    code,
+                    _(
+                        "Column '{name}' is text ({schema}), not a number.",
+                        name=name,
+                        schema=schema[name],
+                    ),
+                    where=name,
+                    hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
+                )
     keys = [*design.strata, *design.stages]
     units = _counted_units(design, keys)
     if units.empty:
@@ -552,9 +548,33 @@ def _check(design: SampleDesign) -> None:
             hint=_("Look at how it was read and filtered."),
         )
     refuse_mixed(units, keys)
-    _check_weights(design, int(units["_bad"].sum()))
+    bad = int(units["_bad"].sum())
+    if bad:
+        name = design.weight_column
+        rows = offenders(design.respondents, BAD_WEIGHT.format(name=name))
+        raise DesignError(
+            "D102",
+            _("{bad} base weights are missing, zero or negative.", bad=bad),
+            where=f"{name} {rows}".strip(),
+            hint=_(
+                "Correct these weights. Do not remove the rows: their PSUs would leave the "
+                "design. Whoever is not to count gets a missing measure, or stands in a "
+                "domain of its own (`by`)."
+            ),
+        )
     for stage, name in enumerate(design.fpc):
-        _check_known(name, int(units[f"_unknown{stage}"].sum()))
+        unknown = int(units[f"_unknown{stage}"].sum())
+        if unknown:
+            raise DesignError(
+                "D105",
+                _(
+                    "The fpc column '{name}' is missing in {unknown}.",
+                    name=name,
+                    unknown=ngettext("{n:,} row", "{n:,} rows", unknown),
+                ),
+                where=name,
+                hint=_("Give every row of a stratum its number of units in the population."),
+            )
     if units[keys].isna().any(axis=None):
         missing = " or ".join(MISSING_KEY.format(name=name) for name in keys)
         raise DesignError(
@@ -588,22 +608,6 @@ def _counted_units(design: SampleDesign, keys: list[str]) -> pd.DataFrame:
     return fetch(rows.group_by(*keys).agg(*folds))
 
 
-def _check_weights(design: SampleDesign, bad: int) -> None:
-    if bad:
-        name = design.weight_column
-        rows = offenders(design.respondents, BAD_WEIGHT.format(name=name))
-        raise DesignError(
-            "D102",
-            _("{bad} base weights are missing, zero or negative.", bad=bad),
-            where=f"{name} {rows}".strip(),
-            hint=_(
-                "Correct these weights. Do not remove the rows: their PSUs would leave the "
-                "design. Whoever is not to count gets a missing measure, or stands in a "
-                "domain of its own (`by`)."
-            ),
-        )
-
-
 def _check_names(design: SampleDesign) -> None:
     """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
     columns = design.table.collect_schema().names()
@@ -632,38 +636,6 @@ def _reserved(name: str) -> DesignError:
         where="respondents",
         hint=_("Rename the column."),
     )
-
-
-def _check_numbers(design: SampleDesign) -> None:
-    """Refuse weights and population counts that are text."""
-    schema = design.rows().collect_schema()
-    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
-        for name in names:
-            if not schema[name].is_numeric():
-                raise DesignError(
-                    code,
-                    _(
-                        "Column '{name}' is text ({schema}), not a number.",
-                        name=name,
-                        schema=schema[name],
-                    ),
-                    where=name,
-                    hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
-                )
-
-
-def _check_known(name: str, unknown: int) -> None:
-    if unknown:
-        raise DesignError(
-            "D105",
-            _(
-                "The fpc column '{name}' is missing in {unknown}.",
-                name=name,
-                unknown=ngettext("{n:,} row", "{n:,} rows", unknown),
-            ),
-            where=name,
-            hint=_("Give every row of a stratum its number of units in the population."),
-        )
 
 
 def _check_collapse(design: SampleDesign, units: pd.DataFrame) -> None:
@@ -716,7 +688,16 @@ def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
     sizes = of_stage.groupby(parents).agg(n=(unit, "size"), **extremes)
     if stage < len(design.fpc):
         unmerged = of_stage.groupby(above).agg(n=(unit, "size"), **extremes) if above else sizes
-        _check_populations(unmerged, design.fpc[stage])
+        wrong = (unmerged["low"] != unmerged["high"]) | (unmerged["low"] < unmerged["n"])
+        if wrong.any():
+            raise DesignError(
+                "D105",
+                _("fpc varies within a stratum or is smaller than its sample."),
+                where=design.fpc[stage],
+                hint=_(
+                    "fpc is the number of units in the population of the stratum (or unit above)."
+                ),
+            )
     lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
     if not len(lonely):
         return
@@ -734,7 +715,28 @@ def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
             hint=_("Merge these strata with `collapse`."),
         )
     if design.lonely_psu == "fail":
-        raise _lonely_fault(sizes, lonely, unit, first=stage == 0)
+        near = _neighbour(sizes, lonely[0]) if stage == 0 else None
+        proposal = 'lonely_psu="adjust"'
+        if near is not None:
+            proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
+        fault = DesignError(
+            "D104",
+            _(
+                "{n} (or units above) with a single '{unit}': {lonely}.",
+                n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
+                unit=unit,
+                lonely=shortened(lonely),
+            ),
+            where="strata",
+            available=get_args(LonelyPsu)[1:],
+            hint=_(
+                "Merge with a similar stratum (for instance {proposal}), or declare a "
+                "lonely_psu policy.",
+                proposal=proposal,
+            ),
+        )
+        fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
+        raise fault
 
 
 def _parents(design: SampleDesign, sampled: pd.DataFrame, above: list[str], *, first: bool) -> Any:
@@ -748,43 +750,6 @@ def _parents(design: SampleDesign, sampled: pd.DataFrame, above: list[str], *, f
             merged.append(target[0] if len(target) == 1 else target)
         return pd.Series(merged, index=sampled.index)
     return above if len(above) > 1 else above[0]
-
-
-def _check_populations(strata: pd.DataFrame, column: str) -> None:
-    wrong = (strata["low"] != strata["high"]) | (strata["low"] < strata["n"])
-    if wrong.any():
-        raise DesignError(
-            "D105",
-            _("fpc varies within a stratum or is smaller than its sample."),
-            where=column,
-            hint=_("fpc is the number of units in the population of the stratum (or unit above)."),
-        )
-
-
-def _lonely_fault(sizes: pd.DataFrame, lonely: pd.Index, unit: str, *, first: bool) -> DesignError:
-    """Name the strata of one PSU, and propose a stratum for the first to join."""
-    near = _neighbour(sizes, lonely[0]) if first else None
-    proposal = 'lonely_psu="adjust"'
-    if near is not None:
-        proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
-    fault = DesignError(
-        "D104",
-        _(
-            "{n} (or units above) with a single '{unit}': {lonely}.",
-            n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
-            unit=unit,
-            lonely=shortened(lonely),
-        ),
-        where="strata",
-        available=get_args(LonelyPsu)[1:],
-        hint=_(
-            "Merge with a similar stratum (for instance {proposal}), or declare a "
-            "lonely_psu policy.",
-            proposal=proposal,
-        ),
-    )
-    fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
-    return fault
 
 
 def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:

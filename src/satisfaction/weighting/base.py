@@ -65,7 +65,29 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     elif step.column:
         weight = persons[step.column].astype(float)
     else:
-        weight = _from_frame(survey, step, persons)
+        assert survey.frame is not None
+        assert survey.declared.frame is not None
+        strata = survey.questionnaire.roles.strata
+        keys = persons[strata].astype(str).assign(_all=0)
+        check_frame_and_sample(
+            survey.frame,
+            keys[strata],
+            strata=strata,
+            frame_path=survey.folder / survey.declared.frame.file,
+            sample_path=survey.folder / "responses",
+        )
+        people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
+        by = [*strata, "_all"]
+        counts = people.groupby(by, as_index=False)["population"].sum()
+        population = keys.merge(counts, on=by, how="left")["population"]
+        # N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`
+        multiple = pd.Series(1.0, index=persons.index)
+        for name in step.multiply:
+            multiple = multiple * persons[name].fillna(1).astype(float)
+        for name in step.divide:
+            multiple = multiple / persons[name].fillna(1).astype(float)
+        within = multiple.groupby([keys[name] for name in by])
+        weight = population.to_numpy(float) * multiple / within.transform("sum")
     return SampledPersons(persons.assign(base_weight=weight), _record(survey, step, persons))
 
 
@@ -132,35 +154,6 @@ def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFr
     together[text] = together[text].where(together[text].notna(), None)
     together[RESPONDED] = [1] * len(respondents) + [0] * len(persons)
     return together
-
-
-def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Series:
-    """Return N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`.
-
-    Without either, that is N_h / n_h, n_h counting respondents and nonrespondents. Base weights add up to the frame.
-    """
-    assert survey.frame is not None
-    assert survey.declared.frame is not None
-    strata = survey.questionnaire.roles.strata
-    keys = persons[strata].astype(str).assign(_all=0)
-    check_frame_and_sample(
-        survey.frame,
-        keys[strata],
-        strata=strata,
-        frame_path=survey.folder / survey.declared.frame.file,
-        sample_path=survey.folder / "responses",
-    )
-    people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
-    by = [*strata, "_all"]
-    counts = people.groupby(by, as_index=False)["population"].sum()
-    population = keys.merge(counts, on=by, how="left")["population"]
-    multiple = pd.Series(1.0, index=persons.index)
-    for name in step.multiply:
-        multiple = multiple * persons[name].fillna(1).astype(float)
-    for name in step.divide:
-        multiple = multiple / persons[name].fillna(1).astype(float)
-    within = multiple.groupby([keys[name] for name in by])
-    return population.to_numpy(float) * multiple / within.transform("sum")
 
 
 def _of_each(

@@ -295,12 +295,18 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargi
         else:
             blocks.append(_values(cells, named(margin), size > 0))
             targets.append(np.array([float(levels)]))
-    names = tuple(_level_names(margins))
+    names: list[tuple[str, Any]] = []
+    for margin, levels in margins.items():
+        name = " x ".join(named(margin))
+        if isinstance(levels, Mapping):
+            names.extend((name, level) for level in levels)
+        else:
+            names.append((name, "total"))
     matrix = sp.csr_array(sp.hstack(blocks))
     _check_empty(matrix, names)
     sizes = [len(of_margin) for of_margin in targets]
     margin_of = np.repeat(np.arange(len(sizes)), sizes)
-    return LaidMargins(matrix, np.concatenate(targets), margin_of, names)
+    return LaidMargins(matrix, np.concatenate(targets), margin_of, tuple(names))
 
 
 def _indicators(
@@ -364,18 +370,7 @@ def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> S
     return sp.csr_array(values[:, None])
 
 
-def _level_names(margins: Margins) -> list[tuple[str, Any]]:
-    names: list[tuple[str, Any]] = []
-    for margin, levels in margins.items():
-        name = " x ".join(named(margin))
-        if isinstance(levels, Mapping):
-            names.extend((name, level) for level in levels)
-        else:
-            names.append((name, "total"))
-    return names
-
-
-def _check_empty(matrix: Sparse, level_names: tuple[tuple[str, Any], ...]) -> None:
+def _check_empty(matrix: Sparse, level_names: list[tuple[str, Any]]) -> None:
     empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
     if len(empty):
         names = []
@@ -481,7 +476,25 @@ def check_solution(
         worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
         where = f"margins: {laid.names[worst][0]}"
         if bounds is not None:
-            raise _infeasible(laid, size, bounds, worst)
+            margin, level = laid.names[worst]
+            inside = size > 0
+            feasible = feasible_bounds(
+                laid.matrix[inside], size[inside], laid.targets, bounds=bounds
+            )
+            listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
+            raise WeightsError(
+                "W110",
+                _(
+                    "No weights within bounds {bounds} meet the margins; worst: {margin} = "
+                    "{level}. Tightest feasible bounds: {listed}.",
+                    bounds=list(bounds),
+                    margin=margin,
+                    level=level,
+                    listed=listed,
+                ),
+                where="bounds",
+                hint=_("Widen the bounds, or merge this level."),
+            )
         margin, level = laid.names[worst]
         raise WeightsError(
             "W105",
@@ -508,26 +521,6 @@ def check_solution(
             available=("raking", "logit", "bounds"),
             hint=_("Use raking, give bounds, or merge levels."),
         )
-
-
-def _infeasible(laid: LaidMargins, size: Array, bounds: Bounds, worst: int) -> WeightsError:
-    margin, level = laid.names[worst]
-    inside = size > 0
-    feasible = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds=bounds)
-    listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
-    return WeightsError(
-        "W110",
-        _(
-            "No weights within bounds {bounds} meet the margins; worst: {margin} = "
-            "{level}. Tightest feasible bounds: {listed}.",
-            bounds=list(bounds),
-            margin=margin,
-            level=level,
-            listed=listed,
-        ),
-        where="bounds",
-        hint=_("Widen the bounds, or merge this level."),
-    )
 
 
 def _at_bounds(cells: Cells, factor: Array, bounds: Bounds | None) -> int:

@@ -244,7 +244,18 @@ def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
 
 
 def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
-    covariates, places = _design_matrix(cells.table, by)
+    parts = [sp.csr_array(np.ones((len(cells.table), 1)))]
+    places = ["nonresponse"]
+    for name in by:
+        if pd.api.types.is_float_dtype(cells.table[name]):
+            parts.append(sp.csr_array(cells.table[name].to_numpy(float)[:, None]))
+            places.append(name)
+        else:
+            grouped = cells.table.groupby(name)
+            places += [place(name, level) for level in grouped.groups]
+            parts.append(sp.csr_array(summing(grouped.ngroup().to_numpy()).T))
+    covariates = sp.csr_array(sp.hstack(parts))
+    places.append(f"propensities ({', '.join(by)})")
     answered_size = cells.size * answered
     targets = covariates.T @ answered_size
     solution = newton(covariates, cells.size, targets, distance=LOGISTIC, tolerance=TOLERANCE)
@@ -260,7 +271,7 @@ def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
     equation = SolvedEquation.of(
         covariates, cells.size, solution, distance=LOGISTIC, tolerance=TOLERANCE
     )
-    step = Propensity(equation, answered, places)
+    step = Propensity(equation, answered, tuple(places))
     _refuse_separation(cells, step, by)
     return step
 
@@ -301,21 +312,3 @@ def _separates(values: pd.Series, responded: Array) -> bool:
     above = answered.min() >= silent.max()
     below = answered.max() <= silent.min()
     return bool(above or below)
-
-
-def _design_matrix(table: pd.DataFrame, by: Sequence[str]) -> tuple[sp.csr_array, tuple[str, ...]]:
-    """Intercept, floating-point columns as they are, indicators of all levels of the others (their sums repeat: pinv).
-
-    With the names of the columns and of the model as a whole.
-    """
-    parts = [sp.csr_array(np.ones((len(table), 1)))]
-    places = ["nonresponse"]
-    for name in by:
-        if pd.api.types.is_float_dtype(table[name]):
-            parts.append(sp.csr_array(table[name].to_numpy(float)[:, None]))
-            places.append(name)
-        else:
-            grouped = table.groupby(name)
-            places += [place(name, level) for level in grouped.groups]
-            parts.append(sp.csr_array(summing(grouped.ngroup().to_numpy()).T))
-    return sp.csr_array(sp.hstack(parts)), (*places, f"propensities ({', '.join(by)})")

@@ -108,7 +108,19 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
         wanted.append(weight)
     wanted = list(dict.fromkeys(wanted))
     if before and weight in before.columns and len(wanted) == len(before.columns):
-        return _same_cells(before)
+        every_cell = np.arange(len(before.cells))
+        return Cells(
+            columns=before.columns,
+            table=before.cells,
+            count=before.count,
+            start=before.start,
+            entering=before.start * before.factor,
+            steps=before.steps,
+            index=every_cell,
+            people=before.count.astype(np.int64),
+            base=before.start,
+            cell=every_cell,
+        )
     keys = list(dict.fromkeys([*wanted, weight]))
     rows = ordered(fetch(totals(design.rows().select(*keys), keys)), keys)
     table = rows.iloc[:1][[]]
@@ -141,23 +153,6 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
         people=people,
         base=base,
         cell=cell,
-    )
-
-
-def _same_cells(weighting: Weighting) -> Cells:
-    """Return the cells of a recipe whose columns hold the base weight and all that a further step needs."""
-    every_cell = np.arange(len(weighting.cells))
-    return Cells(
-        columns=weighting.columns,
-        table=weighting.cells,
-        count=weighting.count,
-        start=weighting.start,
-        entering=weighting.start * weighting.factor,
-        steps=weighting.steps,
-        index=every_cell,
-        people=weighting.count.astype(np.int64),
-        base=weighting.start,
-        cell=every_cell,
     )
 
 
@@ -214,7 +209,17 @@ def extended(
         matrix = before.margins[cells.index]
         margin_of = before.margin_of
     log = before.log if before else ()
-    log = (*log, record | _described(cells, entering_factor, factor))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = (factor / entering_factor)[(entering_factor > 0) & (factor > 0)]
+    description: dict[str, Any] = {
+        "factor_low": float(change.min()),
+        "factor_high": float(change.max()),
+    }
+    for name, of_base in (("before", entering_factor), ("after", factor)):
+        of_people = cells.base * of_base[cells.cell]
+        held = of_people > 0
+        description[name] = weight_diagnostics(of_people[held], cells.people[held])
+    log = (*log, record | description)
     weighting = Weighting(
         columns=cells.columns,
         cells=cells.table,
@@ -228,21 +233,6 @@ def extended(
         log=log,
     )
     return design.weighted(weighting)
-
-
-def _described(cells: Cells, entering: Array, factor: Array) -> dict[str, Any]:
-    """Return what a step did to the weights: range of its factor, weights before and after."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        change = (factor / entering)[(entering > 0) & (factor > 0)]
-    description: dict[str, Any] = {
-        "factor_low": float(change.min()),
-        "factor_high": float(change.max()),
-    }
-    for name, of_base in (("before", entering), ("after", factor)):
-        weight = cells.base * of_base[cells.cell]
-        held = weight > 0
-        description[name] = weight_diagnostics(weight[held], cells.people[held])
-    return description
 
 
 def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:

@@ -208,7 +208,15 @@ class Trimming:
             ever |= outside
             if self.equal:
                 held = ever if self.strict else outside
-                weight = self._equally(count, cut, excess, weighted & ~held)
+                free = weighted & ~held
+                groups = summing(self.group)
+                excess_of_group = groups @ excess
+                takers = groups @ (count * free)
+                added = ratio_or(excess_of_group, takers, 0.0)
+                left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
+                added_to_all = ratio_or(left_over, takers.sum(axis=0), 0.0)
+                added_to_each = added[self.group] + added_to_all
+                weight = np.asarray(cut + free * added_to_each)
             else:
                 weight = self._in_proportion(np.where(weighted, count, 0.0), cut, excess, bounds)
         return np.where(weighted, np.clip(weight, bounds.low, bounds.high), weight)
@@ -254,17 +262,6 @@ class Trimming:
         group = renumbered(self.group[cells])
         unit_of = renumbered(self.unit_of[cells])
         return replace(self, group=group, unit_of=unit_of)
-
-    def _equally(self, count: Array, cut: Array, excess: Array, free: Array) -> Array:
-        """Add the same to the free weights of each group; without any, its excess goes to all free weights."""
-        groups = summing(self.group)
-        excess_of_group = groups @ excess
-        takers = groups @ (count * free)
-        added = ratio_or(excess_of_group, takers, 0.0)
-        left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
-        added_to_all = ratio_or(left_over, takers.sum(axis=0), 0.0)
-        added_to_each = added[self.group] + added_to_all
-        return np.asarray(cut + free * added_to_each)
 
     def _in_proportion(self, count: Array, cut: Array, excess: Array, bounds: Bounds) -> Array:
         """Scale the weights inside the bounds of each group; without any, those at the bound that the excess leads away from.

@@ -88,7 +88,28 @@ def sample_design(
             raise
         if survey.declared.selection != "probability":
             return declared("adjust")
-        raise _in_the_words_of_a_survey(fault, survey) from None
+        lines = "lonely_psu: adjust"
+        if fault.merge:
+            stratum, into = map(_as_yaml, fault.merge)
+            lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
+        raise DesignError(
+            "D104",
+            _(
+                "{fault} A stratum is a combination of {strata}, a primary sampling unit "
+                "(PSU) is a {psu}; with one unit in a stratum the sampling error cannot be "
+                "estimated.",
+                fault=fault,
+                strata=", ".join(roles.strata),
+                psu=roles.psu or roles.respondent,
+            ),
+            where=str(survey.folder / "survey.yaml"),
+            available=[f"lonely_psu: {policy}" for policy in fault.available],
+            hint=_(
+                "Merge with a similar stratum: write {lines} in survey.yaml; or write "
+                "lonely_psu: adjust.",
+                lines=lines,
+            ),
+        ) from None
 
 
 def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
@@ -107,35 +128,6 @@ def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ..
         coded = isinstance(survey.questionnaire.items[name], SingleItem)
         stratum.append(int(value) if coded else str(value))
     return tuple(stratum)
-
-
-def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError:
-    """Return D104 with what stratum and PSU are in this survey, and the lines of survey.yaml that mend it."""
-    roles = survey.questionnaire.roles
-    strata = ", ".join(roles.strata)
-    psu = roles.psu or roles.respondent
-    lines = "lonely_psu: adjust"
-    if fault.merge:
-        stratum, into = map(_as_yaml, fault.merge)
-        lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
-    return DesignError(
-        "D104",
-        _(
-            "{fault} A stratum is a combination of {strata}, a primary sampling unit "
-            "(PSU) is a {psu}; with one unit in a stratum the sampling error cannot be "
-            "estimated.",
-            fault=fault,
-            strata=strata,
-            psu=psu,
-        ),
-        where=str(survey.folder / "survey.yaml"),
-        available=[f"lonely_psu: {policy}" for policy in fault.available],
-        hint=_(
-            "Merge with a similar stratum: write {lines} in survey.yaml; or write "
-            "lonely_psu: adjust.",
-            lines=lines,
-        ),
-    )
 
 
 def _as_yaml(stratum: object) -> str:
