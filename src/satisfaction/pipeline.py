@@ -18,11 +18,10 @@ from satisfaction.declarations.survey import (
     with_tables_of_weights,
 )
 from satisfaction.declarations.wave import CalibrationStep
+from satisfaction.estimation.change import WaveBefore
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
-from satisfaction.estimation.index import add_area_indices
-from satisfaction.estimation.result import Estimates
-from satisfaction.estimation.wave_before import WaveBefore
+from satisfaction.estimation.result import Estimates, add_area_indices
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import (
     SurveyError,

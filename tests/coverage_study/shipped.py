@@ -15,7 +15,7 @@ from tests.shipped_waves.truth import true_values
 
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.estimates import estimate
-from satisfaction.estimation.index import add_area_indices
+from satisfaction.estimation.result import add_area_indices
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.weighting.base import base_weights

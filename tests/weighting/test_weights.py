@@ -15,8 +15,8 @@ from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.foundation.errors import WeightsError
 from satisfaction.weighting.base import base_weights
 from satisfaction.weighting.calibration import margin_targets, margins_table
-from satisfaction.weighting.final_weights import weight_diagnostics
 from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.recipe import weight_diagnostics
 from satisfaction.weighting.trimming import trim
 
 CLOSED_FORM = 1e-9  # same formula as R, other order of additions (found: 1e-13)

@@ -21,8 +21,7 @@ import scipy.sparse as sp
 from tqdm import tqdm
 
 from satisfaction.estimation.intervals import fixed, quotient, standard_errors
-from satisfaction.estimation.replay import Replay, Unsolved
-from satisfaction.estimation.sample import Contributions, Sample, lay_out
+from satisfaction.estimation.sample import Contributions, Replay, Sample, Unsolved, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
 from satisfaction.foundation.language import N_, _

@@ -352,9 +352,13 @@ def wald(
         cov = fixed(combined.cov, noise)
         respondents = tally(estimates.design, ())
         df_of_design = float(lay_out(estimates.design, respondents).df)
-        used = np.flatnonzero(_rows_used(estimates, compared))
+        with_coefficient: set[Any] = set()
+        for terms in compared.values():
+            with_coefficient |= {key for key, coefficient in terms.items() if coefficient}
+        keys = level_tuples(estimates.table, [*estimates.by, "measure"])
+        used = [i for i, key in enumerate(keys) if not with_coefficient.isdisjoint({key, i})]
         df_of_domains = summed_df(
-            used,
+            np.array(used),
             domain=estimates.domain,
             df=estimates.table["df"].to_numpy(float),
             members=estimates.contributions.members,
@@ -446,16 +450,3 @@ def _differences(estimates: Estimates) -> Contrasts:
     domains = level_tuples(rows, estimates.by)
     first, *others = [" ".join(map(str, domain)) for domain in domains]
     return {f"{other} - {first}": {i: 1.0, 0: -1.0} for i, other in enumerate(others, 1)}
-
-
-def _rows_used(estimates: Estimates, contrasts: Contrasts) -> Array:
-    """Return which rows have a coefficient: (Q,) bool."""
-    with_coefficient: set[Any] = set()
-    for terms in contrasts.values():
-        for key, coefficient in terms.items():
-            if coefficient:
-                with_coefficient.add(key)
-    used = []
-    for i, key in enumerate(level_tuples(estimates.table, [*estimates.by, "measure"])):
-        used.append(key in with_coefficient or i in with_coefficient)
-    return np.array(used)

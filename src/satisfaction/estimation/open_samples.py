@@ -16,18 +16,17 @@ from scipy.special import expit, ndtri
 
 from satisfaction.estimation.sample import numbered
 from satisfaction.estimation.selection_model import (
+    WEAK,
     ModelEstimates,
+    Moments,
     Propensities,
+    Propensity,
     Reference,
     ReferenceSample,
     SelectionMethod,
+    Sensitivity,
     model_estimates,
     propensities,
-)
-from satisfaction.estimation.sensitivity import (
-    WEAK,
-    Moments,
-    Sensitivity,
     sensitivity_of_mean,
     sensitivity_of_share,
 )
@@ -64,42 +63,31 @@ class OpenSample:
         Values (0-1 or points; 0 where not valid) and whether they are valid.
     x : (n, K)
         Covariates of full column rank, the constant first.
-    totals : (K,)
-        In the population.
+    reference : Reference
+        Their totals in the population, and the probability sample that these come from, where they do.
     fault : Text
         Why there can be no figures; empty where there is no reason.
     kept : (K,) int
         Places of the covariates among the constant and the indicators of all levels.
-    drawn : ReferenceSample or None
-        The probability sample that the totals come from, where they do.
     """
 
     value: Array
     valid: Array
     x: Array
-    totals: Array
+    reference: Reference
     fault: Text = NOTHING
     kept: Array = field(default_factory=lambda: np.zeros(0, dtype=int))
-    drawn: ReferenceSample | None = None
 
-    @property
-    def reference(self) -> Reference:
-        """Return what is known of the population."""
-        return Reference(self.totals, self.drawn)
+    def propensities(self, method: Propensity | None = None) -> Propensities | None:
+        """Return the chances of answering: that meet known totals, or the most likely ones beside a probability sample.
 
-    def propensities(self) -> Propensities | None:
-        """Return the chances of answering: that meet known totals, or the most likely ones beside a probability sample."""
-        if self.drawn is None:
-            return self.calibrated_propensities()
+        Sensitivity needs those that meet the totals ("calibrated").
+        """
         if self.fault:
             return None
-        return propensities(self.x, self.reference, method="likelihood")
-
-    def calibrated_propensities(self) -> Propensities | None:
-        """Return the chances of answering that meet the totals, which sensitivity needs."""
-        if self.fault:
-            return None
-        return propensities(self.x, self.reference, method="calibrated")
+        if method is None:
+            method = "calibrated" if self.reference.sample is None else "likelihood"
+        return propensities(self.x, self.reference, method=method)
 
     def enough(self, measure: int) -> bool:
         """Tell whether a measure has more valid answers than there are covariates."""
@@ -135,24 +123,19 @@ class OpenSample:
         if np.ptp(value) == 0:
             return _("all valid answers are the same")
         z = self.x[inside, 1:]
+        totals = self.reference.totals
         if not np.isin(value, (0, 1)).all():
-            return sensitivity_of_mean(value, z, self.totals[1:] / self.totals[0])
+            return sensitivity_of_mean(value, z, totals[1:] / totals[0])
         if fitted is None:
             return NO_SOLUTION
-        return sensitivity_of_share(value, z, self._others(fitted))
-
-    def _others(self, fitted: Propensities) -> Moments:
-        """Describe the covariates of those who did not answer.
-
-        Their means follow from the totals; how covariates go together there, which margins do not tell, from the respondents
-        weighted by 1 / chance - 1.
-        """
+        # of those who did not answer: their means follow from the totals; how covariates go together there, which margins
+        # do not tell, from the respondents weighted by 1 / chance - 1
         weight = 1 / fitted.chance - 1
-        z = self.x[:, 1:]
-        mean = weight @ z / weight.sum()
-        centred = z - mean
+        covariates = self.x[:, 1:]
+        mean = weight @ covariates / weight.sum()
+        centred = covariates - mean
         cov = (centred.T * weight) @ centred / weight.sum()
-        return Moments(float(self.totals[0]), mean, cov)
+        return sensitivity_of_share(value, z, Moments(float(totals[0]), mean, cov))
 
 
 def lay_out_open_sample(
@@ -200,7 +183,7 @@ def lay_out_open_sample(
     totals = np.array([size, *(level.residents for level in levels)])
     values = respondents[list(measures)].to_numpy(float, na_value=np.nan)
     valid = np.isfinite(values)
-    sample = OpenSample(np.where(valid, values, 0.0), valid, x, totals)
+    sample = OpenSample(np.where(valid, values, 0.0), valid, x, Reference(totals))
     for margin, of_margin in margins.items():
         assert isinstance(of_margin, Mapping)
         populated = [level for level, n in of_margin.items() if n > 0]
@@ -228,28 +211,15 @@ def lay_out_open_sample(
     kept = np.array([0, *others])
     if len(x) <= len(kept):
         return replace(sample, fault=TOO_FEW)
-    independent = _independent(x[:, kept])
-    if not _follows(x[:, kept], totals[kept], independent):
-        return replace(sample, fault=NO_SOLUTION)
-    kept = kept[independent]
-    return replace(sample, x=x[:, kept], totals=totals[kept], kept=kept)
-
-
-def lay_over_reference(
-    respondents: pd.DataFrame,
-    measures: Sequence[str],
-    reference: SampleDesign,
-    *,
-    by: Sequence[str],
-) -> OpenSample:
-    """Lay respondents over a probability sample that asked for the same columns `by`; see `drawn_people`.
-
-    Raises
-    ------
-    EstimatesError
-        E527, E529 as `lay_out_open_sample`; E531 a reference that is no probability sample.
-    """
-    return lay_over_people(respondents, measures, drawn_people(reference, by), by=by)
+    independent = kept[_independent(x[:, kept])]
+    left_out = np.setdiff1d(kept, independent)
+    if len(left_out):
+        # their totals must follow from the others as the columns do
+        slopes = np.linalg.lstsq(x[:, independent], x[:, left_out], rcond=None)[0]
+        if not np.allclose(totals[independent] @ slopes, totals[left_out], rtol=AGREE):
+            return replace(sample, fault=NO_SOLUTION)
+    kept = independent
+    return replace(sample, x=x[:, kept], reference=Reference(totals[kept]), kept=kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -333,7 +303,7 @@ def lay_over_people(
     levels = _levels_of(margins)
     x = _indicators(people.table, levels)[:, sample.kept]
     drawn = ReferenceSample(x, weight, people.clusters, people.lonely_psu)
-    return replace(sample, drawn=drawn, totals=drawn.totals)
+    return replace(sample, reference=Reference.of(drawn))
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,16 +359,6 @@ def _independent(x: Array) -> Array:
     diagonal = np.abs(np.diag(triangle))
     scale = np.sqrt((x**2).sum(axis=0))
     return np.flatnonzero(diagonal > 1e-9 * np.maximum(scale, 1.0))
-
-
-def _follows(x: Array, totals: Array, kept: Array) -> bool:
-    """Tell whether the totals of the columns left out follow from the others as the columns do."""
-    if len(kept) == x.shape[1]:
-        return True
-    left_out = np.setdiff1d(np.arange(x.shape[1]), kept)
-    slopes = np.linalg.lstsq(x[:, kept], x[:, left_out], rcond=None)[0]
-    following = totals[kept] @ slopes
-    return bool(np.allclose(following, totals[left_out], rtol=AGREE))
 
 
 def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> tuple[float, float]:
@@ -489,7 +449,8 @@ def selection_estimates(
         sample = lay_out_open_sample(respondents, names, margins)
     else:
         assert reference is not None
-        sample = lay_over_reference(respondents, names, reference, by=named(by))
+        people = drawn_people(reference, named(by))
+        sample = lay_over_people(respondents, names, people, by=named(by))
     rows = []
     for method, estimates in estimates_by_method(sample, methods).items():
         for position, name in enumerate(names):
@@ -594,16 +555,9 @@ def sensitivity_figures(
         figures |= dict.fromkeys(PHI_COLUMNS, np.nan)
         return figures | {"proxy_correlation": np.nan, "n": len(values), "note": result}
     figures |= dict(zip(PHI_COLUMNS, result.adjusted, strict=True))
-    figures["proxy_correlation"] = result.correlation
-    figures["n"] = len(values)
-    figures["note"] = proxy_note(result)
-    return figures
-
-
-def proxy_note(result: Sensitivity) -> Text:
-    """Say in words that a proxy has no bound, or is weak."""
+    note = NOTHING
     if not result.bounded:
-        return NO_BOUND
-    if result.correlation < WEAK:
-        return WEAK_PROXY
-    return NOTHING
+        note = NO_BOUND
+    elif result.correlation < WEAK:
+        note = WEAK_PROXY
+    return figures | {"proxy_correlation": result.correlation, "n": len(values), "note": note}

@@ -191,45 +191,46 @@ def assess_items(
     count = complete.astype(float)
     total = counted.sums()[:, k:]
     squares = counted.sums_of_squares()[:, k:]
-    alike = np.ones(len(count))
-    equal = weighted_variances(alike, count=count, total=total, squares=squares)
-    weighted = weighted_variances(sample.weight, count=count, total=total, squares=squares)
-    of_equal = _consistency(equal, k)
-    of_weighted = _consistency(weighted, k)
-    alpha_low, alpha_high = feldt_interval(of_equal.alpha, n=n, items=k, level=level)
-    df = float(used_df(complete, sample))
-    se = ci_low = ci_high = float("nan")
-    if np.isfinite(of_weighted.alpha):
-        of_items = weighted.variance[:k].sum()
-        of_sum = weighted.variance[k]
-        z_items = weighted.z[:, :k].sum(axis=1)
-        of_total = of_items / of_sum**2 * weighted.z[:, k]
-        slope = z_items / of_sum - of_total
-        z = sp.csr_array(np.asarray(-k / (k - 1) * slope)[:, None])
-        se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
-        ci_low, ci_high = log_interval(of_weighted.alpha, se, df=df, level=level)
-
     labels = [item.label or Text(item.name) for item in chosen]
     table = pd.DataFrame({"item": [item.name for item in chosen]})
     table["zh"] = [label.zh for label in labels]
     table["en"] = [label.en for label in labels]
-    table["mean"] = equal.mean[:k]
-    table["sd"] = np.sqrt(equal.variance[:k] * n / (n - 1))
-    table["item_total"] = of_equal.item_total
-    table["alpha_without"] = of_equal.alpha_without
-    table["weighted_mean"] = weighted.mean[:k]
-    table["weighted_sd"] = np.sqrt(weighted.variance[:k] * n / (n - 1))
-    table["weighted_item_total"] = of_weighted.item_total
-    table["weighted_alpha_without"] = of_weighted.alpha_without
+    alphas = []
+    for prefix, weight in (("", np.ones(len(count))), ("weighted_", sample.weight)):
+        of = weighted_variances(weight, count=count, total=total, squares=squares)
+        of_items = of.variance[:k]
+        of_sum = float(of.variance[k])
+        of_rest = of.variance[k + 1 :]
+        covariance = (of_sum - of_items - of_rest) / 2
+        spread = np.sqrt(of_items * of_rest)
+        alpha_without = []
+        for item, rest in enumerate(of_rest):
+            alpha_without.append(weighted_alpha(np.delete(of_items, item), float(rest)))
+        table[f"{prefix}mean"] = of.mean[:k]
+        table[f"{prefix}sd"] = np.sqrt(of_items * n / (n - 1))
+        table[f"{prefix}item_total"] = quotient(covariance, spread, where=spread > 0)
+        table[f"{prefix}alpha_without"] = alpha_without
+        alphas.append(weighted_alpha(of_items, of_sum))
+    alpha, of_population = alphas
+    alpha_low, alpha_high = feldt_interval(alpha, n=n, items=k, level=level)
+    df = float(used_df(complete, sample))
+    se = ci_low = ci_high = float("nan")
+    if np.isfinite(of_population):
+        # alpha of the population, linearized in the variances of the items and of their sum
+        z_items = of.z[:, :k].sum(axis=1)
+        of_total = of_items.sum() / of_sum**2 * of.z[:, k]
+        z = -k / (k - 1) * (z_items / of_sum - of_total)
+        se = float(np.sqrt(max(sample.covariance(sp.csr_array(z[:, None]))[0, 0], 0.0)))
+        ci_low, ci_high = log_interval(of_population, se, df=df, level=level)
     with_weight = counted.inside & (sample.weight > 0)
     respondents = int(counted.n[with_weight].sum())
     conventions = CONVENTIONS | {"level": level} | declared(design, {})
     return Reliability(
         index=name,
-        alpha=of_equal.alpha,
+        alpha=alpha,
         alpha_low=alpha_low,
         alpha_high=alpha_high,
-        weighted_alpha=of_weighted.alpha,
+        weighted_alpha=of_population,
         se=se,
         df=df,
         ci_low=ci_low,
@@ -315,29 +316,6 @@ def weighted_alpha(items: Array, total: float) -> float:
         return float("nan")
     share_of_items = items.sum() / total
     return float(k / (k - 1) * (1 - share_of_items))
-
-
-@dataclass(frozen=True, slots=True)
-class _Consistency:
-    """Alpha of K items, the correlation of each item with the sum of the others, and alpha without it, (K,)."""
-
-    alpha: float
-    item_total: Array
-    alpha_without: list[float]
-
-
-def _consistency(of: Variances, items: int) -> _Consistency:
-    """Describe items by the variances of each, of their sum, and of the sum without each; nan where one does not vary."""
-    of_items = of.variance[:items]
-    of_sum = float(of.variance[items])
-    of_rest = of.variance[items + 1 :]
-    covariance = (of_sum - of_items - of_rest) / 2
-    spread = np.sqrt(of_items * of_rest)
-    alpha_without = []
-    for item, rest in enumerate(of_rest):
-        alpha_without.append(weighted_alpha(np.delete(of_items, item), float(rest)))
-    item_total = quotient(covariance, spread, where=spread > 0)
-    return _Consistency(weighted_alpha(of_items, of_sum), item_total, alpha_without)
 
 
 def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[float, float]:
@@ -625,13 +603,8 @@ def intraclass_correlation(
     table["deviation"] = mean - centre
     table["rho_without"] = rho_without(n, total, squares, place=place)
     rho = analysis.rho
-    p = float(special.fdtrc(analysis.df_between, analysis.df_within, analysis.f))
-    variance_between = (analysis.between - analysis.within) / analysis.n0
     respondents = int(n.sum())
     mean_workload = float(n.mean())
-    workload_of_a_respondent = float(n @ n / respondents)
-    deff = design_effect(rho, mean_workload)
-    deff_workloads = design_effect(rho, workload_of_a_respondent)
     return IntraclassCorrelation(
         measure=chosen.name,
         by=by,
@@ -642,16 +615,16 @@ def intraclass_correlation(
         f=analysis.f,
         df_between=analysis.df_between,
         df_within=analysis.df_within,
-        p=p,
-        between=variance_between,
+        p=float(special.fdtrc(analysis.df_between, analysis.df_within, analysis.f)),
+        between=(analysis.between - analysis.within) / analysis.n0,
         error=analysis.within,
         n0=analysis.n0,
         groups=len(n),
         respondents=respondents,
         left_out=left_out,
         mean_workload=mean_workload,
-        deff=deff,
-        deff_workloads=deff_workloads,
+        deff=design_effect(rho, mean_workload),
+        deff_workloads=design_effect(rho, float(n @ n / respondents)),
         table=table,
         conventions=conventions,
     )

@@ -13,8 +13,7 @@ import scipy.sparse as sp
 
 from satisfaction.estimation.domains import LEFT_OUT, Options, fpc_dropped, make_replicates
 from satisfaction.estimation.hypothesis_tests import ROW_NUMBER, with_row_numbers
-from satisfaction.estimation.replay import Replay, Unsolved
-from satisfaction.estimation.sample import lay_out
+from satisfaction.estimation.sample import Replay, Unsolved, lay_out
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import new_folder, refuse_existing
@@ -24,7 +23,7 @@ from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, refuse_subpopulation
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import Array
-from satisfaction.weighting.final_weights import FINAL
+from satisfaction.weighting.recipe import FINAL
 
 Method = Literal["jkn", "brr", "fay", "rao-wu"]
 ROW_NAME = "row"

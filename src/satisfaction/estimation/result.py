@@ -1,9 +1,10 @@
-"""The record of estimates: a table, its full covariance, and what produced them."""
+"""The record of estimates: a table, its full covariance, and what produced them; indices of areas, which are combinations of its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from satisfaction.declarations.items import Index
+from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.intervals import (
     satterthwaite_of_blocks,
     standard_errors,
@@ -175,7 +178,6 @@ class Estimates:
         return replace(self, drawn=drawn, table=table, cov=cov, contributions=contributions)
 
     def _only(self, measure: str) -> Estimates:
-        """Take the rows of one measure."""
         at = np.flatnonzero(self.table["measure"] == measure)
         if not len(at):
             raise EstimatesError(
@@ -186,10 +188,7 @@ class Estimates:
                 got=measure,
                 hint=_("Use a measure that was estimated."),
             )
-        table = self.table.iloc[at].reset_index(drop=True)
-        cov = self.cov[np.ix_(at, at)]
-        contributions = self.contributions.of(at)
-        return Estimates(table, cov, contributions, self.by, self.conventions, self.design)
+        return replace(self, apart={}, drawn=None).of_rows(at)
 
     def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
         """Estimate linear combinations of the rows.
@@ -285,3 +284,79 @@ def result_table(keys: pd.DataFrame, figures: Mapping[str, Array]) -> pd.DataFra
     table = keys.assign(**figures, cv=cv, n_effective=effective)
     domains = [column for column in keys if column != "measure"]
     return table[[*domains, *COLUMNS]]
+
+
+POINTS = 100.0  # a rate of 1 is 100 points
+
+
+def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Estimates:
+    """Add the indices of level `area`: in every domain the weighted sum of its estimates.
+
+    Linear, so its covariance with everything else is exact: z_I = sum lambda_k z_k.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        Means of all measures that the indices name; rates as shares 0-1, the rest in points 0-100.
+
+    Returns
+    -------
+    Estimates
+        The rows given and, after each domain's own, one row an index (points 0-100). deff is not defined for them (nan).
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> of_items = sat.estimate(results.design, list(results.design.measures), by="county")
+    >>> both = sat.add_area_indices(of_items, results.survey.questionnaire)
+    >>> both.of("composite").table[["county", "measure", "estimate", "se"]].round(2)
+       county    measure  estimate    se
+    0  990101  composite     69.74  5.87
+    1  990102  composite     62.07  3.03
+    2  990201  composite     57.63  4.03
+    3  990202  composite     61.25  4.64
+    """
+    measures = list(estimates.table["measure"].unique())
+    names = []
+    coefficients = []
+    for name, index in questionnaire.indices.items():
+        if index.level == "area":
+            names.append(name)
+            coefficients.append(area_coefficients(index, measures, questionnaire))
+    if not names:
+        return estimates
+    domains = len(estimates.table) // len(measures)
+    block = sp.csr_array(np.stack(coefficients))
+    keys = pd.DataFrame(index=[0])
+    if estimates.by:
+        keys = estimates.table[[*estimates.by]].drop_duplicates()
+    repeated = keys.index.repeat(len(names))
+    keys = keys.loc[repeated].reset_index(drop=True)
+    keys["measure"] = names * domains
+    each_domain = sp.eye_array(domains)
+    matrix = sp.kron(each_domain, block, format="csr")
+    added = estimates.combined(matrix, keys, by=estimates.by)
+    with_measures = sp.vstack([sp.eye_array(len(measures)), block])
+    whole = sp.kron(each_domain, with_measures, format="csr")
+    cov = np.asarray(whole @ (whole @ estimates.cov).T).T
+    of_measures = np.repeat(np.arange(domains), len(measures))
+    of_indices = np.repeat(np.arange(domains), len(names))
+    order = np.argsort(np.concatenate([of_measures, of_indices]), kind="stable")
+    rows = pd.concat([estimates.table, added.table], ignore_index=True)
+    return replace(
+        estimates,
+        table=rows.iloc[order].reset_index(drop=True),
+        cov=cov,
+        contributions=estimates.contributions.combined(whole),
+    )
+
+
+def area_coefficients(index: Index, measures: list[str], questionnaire: Questionnaire) -> Array:
+    """Return the weight of every measure in an index, rates as points: (M,)."""
+    coefficients = np.zeros(len(measures))
+    for k, measure in enumerate(measures):
+        if measure in index.weights:
+            points = POINTS if measure in questionnaire.rates else 1.0
+            weight = Fraction(str(index.weights[measure]))
+            coefficients[k] = float(weight) * points
+    return coefficients

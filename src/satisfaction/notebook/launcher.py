@@ -86,7 +86,7 @@ def _wave(folder: Path) -> Wave:
         _document, declared, _path = read_declared(folder)
     except SatisfactionError as fault:
         return Wave(folder, fault.text, readable=False)
-    latest = _latest(folder)
+    latest = _record_of(folder / "out" / "latest") or {}
     checking = declared.fieldwork
     before = None
     if checking is not None and checking.earlier is not None:
@@ -126,27 +126,24 @@ def find_runs(folder: Path) -> list[Run]:
     """List what lies in a wave's `out/`, the newest first."""
     runs = []
     for path in sorted((folder / "out").glob("[0-9]*T*Z*"), reverse=True):
-        record: dict[str, Any] = {}
-        if (path / "run.json").is_file():
-            try:
-                record = read_json(path / "run.json")
-            except DamagedSetError:
-                continue
+        record = _record_of(path)
+        if record is None:
+            continue
         stamp = path.name.partition("Z")[0]
         at = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[9:11]}:{stamp[11:13]}"
         runs.append(Run(path, str(record.get("finished", at)), record.get("revision")))
     return runs
 
 
-def _latest(folder: Path) -> dict[str, Any]:
-    """Return what the latest run says of itself; nothing without one, or of one that is damaged."""
-    path = folder / "out" / "latest" / "run.json"
+def _record_of(run: Path) -> dict[str, Any] | None:
+    """Return what a run says of itself: nothing without a record, None of one that is damaged."""
+    path = run / "run.json"
     if not path.is_file():
         return {}
     try:
         return read_json(path)
     except DamagedSetError:
-        return {}
+        return None
 
 
 CHECK = _("check responses")

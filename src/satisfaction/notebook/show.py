@@ -246,9 +246,10 @@ def pick(table: pd.DataFrame, names: str) -> pd.DataFrame:
     return table[columns]
 
 
-def known(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
+def known(table: pd.DataFrame, columns: Iterable[Any]) -> list[Any]:
     """Return those of the columns in which anything stands: a sample without probability has no errors to head a column."""
-    return [name for name in columns if table[name].notna().any()]
+    is_known = table.notna() & (table.astype(object) != "")
+    return [name for name in columns if bool(is_known[name].any())]
 
 
 def spread(table: pd.DataFrame, names: str) -> pd.DataFrame:
@@ -340,7 +341,7 @@ def present(*shown: object, otherwise: Text | str = ABSENT) -> None:
             continue
         is_told = True
         if isinstance(one, pd.DataFrame):
-            display.display(one[_known(one)])
+            display.display(one[known(one, one.columns)])
         elif isinstance(one, Figure):
             display.display(display.SVG(svg(one)))
         elif isinstance(one, Text | str):
@@ -349,12 +350,6 @@ def present(*shown: object, otherwise: Text | str = ABSENT) -> None:
             display.display(one)
     if not is_told and str(otherwise):
         display.display(display.Markdown(str(otherwise)))
-
-
-def _known(table: pd.DataFrame) -> list[Any]:
-    """Return the columns in which anything stands: a sample without probability has no errors to head a column."""
-    is_known = table.notna() & (table.astype(object) != "")
-    return [name for name in table.columns if bool(is_known[name].any())]
 
 
 def in_project(path: str | Path) -> Path:

@@ -25,8 +25,8 @@ from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import tally
 from satisfaction.weighting.base import RESPONDED, sampled_persons
 from satisfaction.weighting.calibration import margins_table
-from satisfaction.weighting.final_weights import weight_diagnostics
-from satisfaction.weighting.wave_design import declared_targets, sample_design, weigh
+from satisfaction.weighting.recipe import weight_diagnostics
+from satisfaction.weighting.wave_design import margins_of_step, sample_design, weigh
 
 UNWEIGHTED = "unweighted"
 TRIMMING = ("lower", "upper", "within", "trimmed", "share_trimmed", "sum_lost", "whole")
@@ -193,21 +193,24 @@ def margins_by_calibration(results: Results, designs: dict[str, SampleDesign]) -
     for before, after, step in zip(names, names[1:], steps, strict=False):
         if not isinstance(step, CalibrationStep):
             continue
-        margins: dict[str | tuple[str, ...], dict[Any, float]] = {}
-        for name in step.margins or ():
-            margins[tuple(survey.declared.margins[name].by)] = declared_targets(survey, name)
+        margins = margins_of_step(survey, step)
         entering = margins_table(designs[before], margins)
         left = margins_table(designs[after], margins)
         part = entering[["level", "target"]].assign(step=after)
-        names_of = {
-            " x ".join(survey.declared.margins[name].by): name for name in step.margins or ()
-        }
+        names_of = {}
+        for name in step.margins or ():
+            names_of[" x ".join(survey.declared.margins[name].by)] = name
         part.insert(0, "margin", entering["margin"].replace(names_of))
-        by = {name: survey.declared.margins[name].by for name in step.margins or ()}
-        part["level"] = [
-            _level_words(survey, by.get(margin, []), level)
-            for margin, level in zip(part["margin"], part["level"], strict=True)
-        ]
+        levels_in_words = []
+        for columns, level in zip(entering["margin"], part["level"], strict=True):
+            words = words_of_codes(survey, columns.split(" x "))
+            codes = level if isinstance(level, tuple) else (level,)
+            known = [
+                of_column.get(code, str(code))
+                for of_column, code in zip(words.values(), codes, strict=True)
+            ]
+            levels_in_words.append(", ".join(known))
+        part["level"] = levels_in_words
         part["entering"] = entering["final"]
         part["after"] = left["final"]
         part["entering / target"] = entering["final_to_target"]
@@ -237,17 +240,6 @@ def entering_by_margin(survey: Survey, levels: pd.DataFrame) -> dict[str, pd.Ser
     for (step, margin), part in levels.groupby(["step", "margin"]):
         rows[f"{labels.get(margin, margin)} · {step_words(step)}"] = part["entering / target"]
     return rows
-
-
-def _level_words(survey: Survey, columns: Sequence[str], level: Any) -> str:
-    """Write a level of a margin: the words of its answers and areas."""
-    codes = level if isinstance(level, tuple) else (level,)
-    words = words_of_codes(survey, list(columns))
-    parts = []
-    for place, code in enumerate(codes):
-        known = words[columns[place]] if place < len(columns) else {}
-        parts.append(known.get(code, str(code)))
-    return ", ".join(parts)
 
 
 def weights_by_step(results: Results, designs: dict[str, SampleDesign]) -> pd.DataFrame:

@@ -335,16 +335,55 @@ def rules(bench: Workbench) -> WhatIf | None:
     return WhatIf(choices, moved.declared(), moved.answer)
 
 
-class _Rules:
-    """Ranking rules near the declared ones, on the same estimates."""
+class _Trials:
+    """What a setting gives, beside what is declared: a table of its own, then the areas on the list."""
+
+    declared_code = "bench.results"
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
-        self._areas = _Areas(bench.results)
+        declared = bench.results
+        with use(None):
+            self._before = ranking_table(
+                declared.survey, declared.estimates, declared.ranking, graded=False
+            )
+
+    def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
+        """Return the rows of the table that is shown first."""
+        raise NotImplementedError
 
     def declared(self) -> Outcome:
         """Return what stands before anything is moved."""
-        return self._outcome(DECLARED, self.bench.results, "bench.results.ranking.table")
+        return self.outcome(DECLARED, self.bench.results, self.declared_code)
+
+    def outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
+        """Return a trial as it is shown; each of its rows stands below the declared one."""
+        rows = self.rows(DECLARED, self.bench.results)
+        facts: tuple[Text, ...] = ()
+        if name != DECLARED:
+            of_trial = self.rows(name, result)
+            rows = [row for pair in zip(rows, of_trial, strict=True) for row in pair]
+            facts = (list_moves(result, self.bench.results).in_words(result.survey),)
+        table = pd.DataFrame(rows)
+        with use(None):
+            tables = (table[known(table, table.columns)], self._listed(result))
+        return Outcome(name, result.survey.marks, facts, tables, code)
+
+    def _listed(self, result: Results | Ranked) -> pd.DataFrame:
+        """Return the areas that are on the list, or leave it."""
+        areas = moved_areas(result, self._before, graded=False)
+        shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]
+        before = shown["rank"].astype(float) - shown["rank_shift"]
+        if before.mod(1).eq(0).all():
+            before = before.astype("Int64")
+        shown = shown.assign(rank_declared=before)
+        return shown[known(shown, AREA_COLUMNS)].reset_index(drop=True)
+
+
+class _Rules(_Trials):
+    """Ranking rules near the declared ones, on the same estimates."""
+
+    declared_code = "bench.results.ranking.table"
 
     def answer(self, settings: Settings) -> Outcome:
         """Return what a setting gives."""
@@ -367,22 +406,13 @@ class _Rules:
             ranking = rank_areas(survey, results.estimates)
         trial = Ranked(survey, results.design, results.estimates, ranking, results.combined, {})
         code = f"trial = bench.try_rules({arguments})\ntables_of(trial).ranking"
-        return self._outcome(comma_list(words), trial, code)
+        return self.outcome(comma_list(words), trial, code)
 
-    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
-        rows = [_list_row(DECLARED, self.bench.results)]
-        if name != DECLARED:
-            rows.append(_list_row(name, result))
-        table = pd.DataFrame(rows)
-        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
-
-
-def _list_row(name: Text | str, result: Results | Ranked) -> dict[str, object]:
-    """Return what the rules make of the list."""
-    summary = result.ranking.summary
-    row: dict[str, object] = {"recipe": name}
-    row["list_size"] = result.survey.rules.ranking.list_size
-    return row | {figure: summary[figure] for figure in LIST_FIGURES}
+    def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
+        """Return what the rules make of the list."""
+        row: dict[str, object] = {"recipe": name}
+        row["list_size"] = result.survey.rules.ranking.list_size
+        return [row | {figure: result.ranking.summary[figure] for figure in LIST_FIGURES}]
 
 
 def measures(bench: Workbench) -> WhatIf | None:
@@ -438,12 +468,11 @@ def _asks_who_does_not_know(questionnaire: Questionnaire) -> bool:
     return False
 
 
-class _Measures:
+class _Measures(_Trials):
     """Measures near the declared ones: the same answers and weights, counted anew."""
 
     def __init__(self, bench: Workbench) -> None:
-        self.bench = bench
-        self._areas = _Areas(bench.results)
+        super().__init__(bench)
         self._rates: dict[str, dict[str, Estimates]] = {}
 
     @cached_property
@@ -457,10 +486,6 @@ class _Measures:
         if _asks_who_does_not_know(survey.questionnaire):
             for rule in DONT_KNOW:
                 self._ranked(with_measures(survey, dont_know=rule, name="try_measures"))
-
-    def declared(self) -> Outcome:
-        """Return what stands before anything is moved."""
-        return self._outcome(DECLARED, self.bench.results, "bench.results")
 
     def answer(self, settings: Settings) -> Outcome:
         """Return what a setting gives."""
@@ -491,7 +516,7 @@ class _Measures:
         arguments = [f"    {name}={value!r}," for name, value in changes.items()]
         lines = ["trial = bench.try_measures(", *arguments, '    variance="linearized",', ")"]
         lines.append("indices_table(trial.survey, trial.estimates)")
-        return self._outcome(comma_list(words), self._ranked(survey), "\n".join(lines))
+        return self.outcome(comma_list(words), self._ranked(survey), "\n".join(lines))
 
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
@@ -524,15 +549,10 @@ class _Measures:
             self._rates[declared] = {name: whole.of(name) for name in counted.measures}
         return self._rates[declared]
 
-    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
-        rows = []
-        survey = result.survey
-        for measure in dict.fromkeys([*survey.questionnaire.rates, survey.ranked]):
-            rows.append(_whole_row(DECLARED, self.bench.results, measure))
-            if name != DECLARED:
-                rows.append(_whole_row(name, result, measure))
-        table = pd.DataFrame(rows)
-        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+    def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
+        """Return all rates and the ranked measure, of all areas together."""
+        measures = [*result.survey.questionnaire.rates, result.survey.ranked]
+        return [_whole_row(name, result, measure) for measure in dict.fromkeys(measures)]
 
 
 class _Persons:
@@ -614,25 +634,18 @@ def _margins(steps: Sequence[Step]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-class _Weightings:
+class _Weightings(_Trials):
     """Recipes near the declared one: each computed from the steps it shares with those before it, on one tally."""
 
     def __init__(self, bench: Workbench) -> None:
-        self.bench = bench
+        super().__init__(bench)
         self._designs: dict[str, SampleDesign] = {}
         self._counted: Tally | None = None
         full = bench.results.design.weighting
         self._columns = full.columns if full else ()
-        self._areas = _Areas(bench.results)
-        weights = weight_figures(bench.results)
-        self._effective_n = {DECLARED: weights["effective_n"]}
-        declared = bench.results
-        self._margins = calibrated_margins(declared.survey)
-        self._missed = {DECLARED: margins_missed(declared.design, self._margins)}
-
-    def declared(self) -> Outcome:
-        """Return what stands before anything is moved."""
-        return self._outcome(DECLARED, self.bench.results, "bench.results")
+        self._effective_n = {DECLARED: weight_figures(bench.results)["effective_n"]}
+        self._margins = calibrated_margins(bench.results.survey)
+        self._missed = {DECLARED: margins_missed(bench.results.design, self._margins)}
 
     def answer(self, settings: Settings) -> Outcome:
         """Return what a setting gives, and keep it as looked at."""
@@ -654,22 +667,15 @@ class _Weightings:
         lines.append("]")
         lines.append(f'trial = bench.try_weighting(steps, name="{name}", variance="linearized")')
         lines.append("trial")
-        return self._outcome(name, ranked, "\n".join(lines))
+        return self.outcome(name, ranked, "\n".join(lines))
 
-    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
-        rows = [self._row(DECLARED, self.bench.results)]
-        if name != DECLARED:
-            rows.append(self._row(name, result))
-        table = pd.DataFrame(rows)
-        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
-
-    def _row(self, name: Text | str, result: Results | Ranked) -> dict[str, object]:
+    def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
         """Return the ranked measure of all areas together, and what the weights are worth."""
         row = _whole_row(name, result, result.survey.ranked)
         if result.survey.declared.selection == "probability":
             row["effective_n"] = self._effective_n.get(str(name))
         row["margins_missed"] = self._missed[str(name)]
-        return row
+        return [row]
 
     def prepare(self) -> None:
         """Count the cells, and carry out the declared steps that most recipes begin with."""
@@ -755,38 +761,3 @@ def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict
     if result.survey.declared.selection == "probability":
         row["variance"] = whole.conventions["variance"]
     return row
-
-
-class _Areas:
-    """The areas on the list under a trial, beside the ranking as declared."""
-
-    def __init__(self, declared: Results) -> None:
-        self._declared = declared
-        with use(None):
-            self._before = ranking_table(
-                declared.survey, declared.estimates, declared.ranking, graded=False
-            )
-
-    def outcome(
-        self, name: Text | str, result: Results | Ranked, code: str, table: pd.DataFrame
-    ) -> Outcome:
-        """Return a trial as it is shown: a table of its own, then the areas."""
-        facts: tuple[Text, ...] = ()
-        if name != DECLARED:
-            facts = (list_moves(result, self._declared).in_words(result.survey),)
-        with use(None):
-            tables = (table, self._listed(result))
-        return Outcome(name, result.survey.marks, facts, tables, code)
-
-    def _listed(self, result: Results | Ranked) -> pd.DataFrame:
-        """Return the areas that are on the list, or leave it."""
-        areas = moved_areas(result, self._before, graded=False)
-        shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]
-        before = shown["rank"].astype(float) - shown["rank_shift"]
-        if before.mod(1).eq(0).all():
-            before = before.astype("Int64")
-        shown = shown.assign(rank_declared=before)
-        columns = known(shown, AREA_COLUMNS)
-        if not (shown["moved"] != "").any():
-            columns.remove("moved")
-        return shown[columns].reset_index(drop=True)

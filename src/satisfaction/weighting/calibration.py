@@ -141,7 +141,7 @@ def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
     require_columns(design.table, columns, argument="margins", error=WeightsError, code="W101")
     cells = cells_for(design, columns)
     laid = lay_margins(cells.table, cells.size, margins)
-    base = laid.matrix.T @ (cells.count * cells.start)
+    base = laid.matrix.T @ (cells.count * cells.recipe.start)
     final = laid.matrix.T @ cells.size
     table = pd.DataFrame(laid.names, columns=["margin", "level"]).assign(
         target=laid.targets, base=base, final=final

@@ -153,12 +153,12 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
         if isinstance(step, NonresponseStep):
             design = adjust_nonresponse(design, RESPONDED, by=step.by, method=step.method)
         elif isinstance(step, CalibrationStep):
-            margins: dict[str | tuple[str, ...], Mapping[Any, float]] = {}
-            for name in step.margins or ():
-                columns = tuple(survey.declared.margins[name].by)
-                margins[columns] = declared_targets(survey, name)
             design = calibrate(
-                design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance
+                design,
+                margins_of_step(survey, step),
+                method=step.method,
+                bounds=step.bounds,
+                tolerance=step.tolerance,
             )
         elif isinstance(step, TrimmingStep):
             design = trim(
@@ -171,6 +171,14 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
                 strict=step.strict,
             )
     return design
+
+
+def margins_of_step(
+    survey: Survey, step: CalibrationStep
+) -> dict[str | tuple[str, ...], Mapping[Any, float]]:
+    """Return the margins of a calibration, as `calibrate` takes them."""
+    columns = survey.declared.margins
+    return {tuple(columns[name].by): declared_targets(survey, name) for name in step.margins or ()}
 
 
 def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
