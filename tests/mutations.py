@@ -294,8 +294,8 @@ FAULTS = (
     ),
     Fault(
         "estimates: covariance of an index by area",
-        "half = whole @ estimates.cov",
-        "half = whole @ np.diag(np.diag(estimates.cov))",
+        "(whole @ estimates.cov)",
+        "(whole @ np.diag(np.diag(estimates.cov)))",
         "estimation/test_index.py whole/test_pipeline.py",
     ),
     Fault(

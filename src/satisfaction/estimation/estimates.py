@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -33,7 +34,6 @@ from satisfaction.estimation.domains import (
     design_effects,
     fpc_dropped,
     point,
-    ratio_measures,
     without_rounding,
 )
 from satisfaction.estimation.hypothesis_tests import levels, name_of, with_values
@@ -54,7 +54,7 @@ from satisfaction.foundation.tables import (
 )
 from satisfaction.sampling.conditions import SUBPOPULATION
 from satisfaction.sampling.design import ROW, SampleDesign, SurveyDesign, named
-from satisfaction.sampling.measures import Measure, flag
+from satisfaction.sampling.measures import Measure, Stage, flag
 from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
 from satisfaction.sampling.variance import Array, Members, sum_by_domain
 
@@ -245,7 +245,25 @@ def estimate(
     check_level(level)
     _check_whole("replicates", replicates, least=2)
     _check_whole("seed", seed, least=0)
-    variance = _variance_of(design, variance)
+    has_replicates = design.replicates is not None
+    if variance == "default":
+        several_steps = design.weighting is not None and design.weighting.several
+        variance = "jkn" if several_steps else "linearized"
+        if has_replicates:
+            variance = "replicates"
+    elif has_replicates != (variance == "replicates"):
+        raise EstimatesError(
+            "E523",
+            _(
+                'variance="{variance}" does not fit the design: replicates is for a design with replicate weights, and the only one for it.',
+                variance=variance,
+            ),
+            where="variance",
+            available=("default", "replicates")
+            if has_replicates
+            else ("default", "linearized", "jkn"),
+            hint=_("Leave `variance` out: the design decides."),
+        )
     options = Options(kind, variance, level, interval, df, replicates, seed)
     columns = named(by)
     several = kind == "quantile" and isinstance(argument, tuple)
@@ -268,7 +286,10 @@ def estimate(
     if kind != "quantile":
         tallied = chosen
         if kind == "ratio":
-            tallied = ratio_measures(chosen, resolve(design, argument))
+            denominator = resolve(design, argument)
+            above = [_where_both(measure, denominator) for measure in chosen]
+            below = [_where_both(denominator, measure) for measure in chosen]
+            tallied = above + below
         counted = counted or tally(design, tallied, by=columns)
         on = cut(design, counted, columns=columns, listed=domains)
         return _estimated(on, chosen, options)
@@ -343,29 +364,19 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     return Estimates(table, cov, held, on.columns, _conventions(on, options, held), on.design)
 
 
-def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
-    """Return the variance method, the design's default where none is asked for (E523)."""
-    has_replicates = design.replicates is not None
-    if variance == "default":
-        if has_replicates:
-            return "replicates"
-        several_steps = design.weighting is not None and design.weighting.several
-        return "jkn" if several_steps else "linearized"
-    if has_replicates != (variance == "replicates"):
-        fitting = ["default", "linearized", "jkn"]
-        if has_replicates:
-            fitting = ["default", "replicates"]
-        raise EstimatesError(
-            "E523",
-            _(
-                'variance="{variance}" does not fit the design: replicates is for a design with replicate weights, and the only one for it.',
-                variance=variance,
-            ),
-            where="variance",
-            available=fitting,
-            hint=_("Leave `variance` out: the design decides."),
-        )
-    return variance
+def _where_both(measure: Measure, other: Measure) -> Measure:
+    """Return a measure that is valid only where another is valid too."""
+    name = f"{measure.name} | {other.name}"
+    valid = nw.col(measure.valid_column)
+    both = valid * nw.col(other.valid_column)
+    score = nw.col(measure.score_column)
+    restricted = {f"_valid__{name}": both, f"_score__{name}": score * both}
+    stages: list[Stage] = []
+    none: Stage = {}
+    for stage, stage_of_other in zip_longest(measure.stages, other.stages, fillvalue=none):
+        stages.append(stage | stage_of_other)
+    own = (*measure.own, *other.own)
+    return replace(measure, name=name, stages=(*stages, restricted), own=own)
 
 
 def _parsed(statistic: Statistic) -> tuple[Kind, Any]:

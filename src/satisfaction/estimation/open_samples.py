@@ -33,7 +33,7 @@ from satisfaction.estimation.selection_model import (
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of, require_names, shortened
 from satisfaction.foundation.language import N_, NOTHING, Text, _
-from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.design import SampleDesign, level_tuple, level_tuples, named
 from satisfaction.sampling.variance import Array, Clusters, LonelyPsu
 from satisfaction.weighting.calibration import Margins, as_margins, margin_columns
 
@@ -187,7 +187,7 @@ def lay_out_open_sample(
     for margin, of_margin in margins.items():
         assert isinstance(of_margin, Mapping)
         populated = [level for level, n in of_margin.items() if n > 0]
-        known = {level if isinstance(level, tuple) else (level,) for level in populated}
+        known = set(map(level_tuple, populated))
         strange = sorted(
             {str(key) for key in level_tuples(respondents, named(margin)) if key not in known}
         )
@@ -333,9 +333,8 @@ def _levels_of(margins: Margins) -> list[_Level]:
         assert isinstance(of_margin, Mapping)
         populated = {level: float(n) for level, n in of_margin.items() if n > 0}
         for position, (level, residents) in enumerate(populated.items()):
-            key = level if isinstance(level, tuple) else (level,)
-            first = position == 0
-            levels.append(_Level(number, named(margin), key, residents, first))
+            key = level_tuple(level)
+            levels.append(_Level(number, named(margin), key, residents, position == 0))
     return levels
 
 

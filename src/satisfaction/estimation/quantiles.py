@@ -229,9 +229,9 @@ def interleaved(
     domains = len(tables[0])
     order = np.arange(domains * len(parts)).reshape(len(parts), domains).T.ravel()
     table = pd.concat(tables, ignore_index=True).iloc[order].reset_index(drop=True)
-    matrix = sp.csc_array(sp.hstack([sp.csr_array(part.matrix) for part in held]))[:, order]
-    inside = sp.csc_array(sp.hstack([part.members.inside for part in held]))[:, order]
-    members = Members(sp.csr_array(inside), held[0].members.stratum)
-    joined = replace(held[0], matrix=sp.csr_array(matrix), members=members)
+    matrix = sp.csr_array(sp.hstack([sp.csr_array(part.matrix) for part in held]))
+    inside = sp.csr_array(sp.hstack([part.members.inside for part in held]))
+    members = Members(inside, held[0].members.stratum)
+    joined = replace(held[0], matrix=matrix, members=members).of(order)
     cov = without_rounding(joined.covariance, table["estimate"].to_numpy(float))
     return Estimates(table, cov, joined, columns, conventions, design)

@@ -372,7 +372,21 @@ def regression(
     categorical = named(categorical)
     chosen = resolve(design, outcome)
     names = [name_of(covariate) for covariate in covariates]
-    _check_names(chosen.name, names, categorical)
+    wrong = [name for i, name in enumerate(names) if name in (chosen.name, *names[:i])]
+    wrong = wrong or [name for name in categorical if name not in names]
+    if wrong or not names:
+        raise EstimatesError(
+            "E161",
+            _(
+                "Covariates are at least one, all different, and not the outcome; "
+                "`categorical` lists covariates only: {wrong}.",
+                wrong=wrong,
+            ),
+            where="covariates",
+            available=names,
+            got=str(wrong[0]) if wrong else "",
+            hint=_("Correct the list of covariates."),
+        )
     held, columns = with_values(design, covariates, where="covariates")
     counted = tally(held, [chosen], by=columns)
     sample = lay_out(held, counted)
@@ -481,39 +495,16 @@ def regression_terms(
                 names.append(f"{name}={group}")
                 covariate.append(name)
         else:
-            x.append(_number(keys[column], used, name))
+            number = keys[column].to_numpy(float, na_value=np.nan)
+            number = np.where(used, number, 0.0)
+            if not np.isfinite(number).all():
+                raise EstimatesError(
+                    "E165",
+                    _("'{name}' has infinite values.", name=name),
+                    where=name,
+                    hint=_("Correct them, or make them missing."),
+                )
+            x.append(number)
             names.append(name)
             covariate.append(name)
     return Terms(np.stack(x, axis=1), names, covariate, baseline, used)
-
-
-def _number(values: pd.Series, used: Array, name: str) -> Array:
-    number = values.to_numpy(float, na_value=np.nan)
-    number = np.where(used, number, 0.0)
-    if not np.isfinite(number).all():
-        raise EstimatesError(
-            "E165",
-            _("'{name}' has infinite values.", name=name),
-            where=name,
-            hint=_("Correct them, or make them missing."),
-        )
-    return number
-
-
-def _check_names(outcome: str, names: Sequence[str], categorical: Sequence[str]) -> None:
-    """Refuse no covariates, repeated ones, the outcome among them, and unknown categories (E161)."""
-    wrong = [name for i, name in enumerate(names) if name in (outcome, *names[:i])]
-    wrong = wrong or [name for name in categorical if name not in names]
-    if wrong or not names:
-        raise EstimatesError(
-            "E161",
-            _(
-                "Covariates are at least one, all different, and not the outcome; "
-                "`categorical` lists covariates only: {wrong}.",
-                wrong=wrong,
-            ),
-            where="covariates",
-            available=names,
-            got=str(wrong[0]) if wrong else "",
-            hint=_("Correct the list of covariates."),
-        )

@@ -32,7 +32,7 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import Text, _
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage
-from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
+from satisfaction.sampling.tally import LIMB, resolve, tally
 from satisfaction.sampling.variance import Array
 
 ROUNDING = 1e-13  # of the mean square: a smaller variance is none
@@ -128,7 +128,30 @@ def reliability(
     >>> found.complete, found.respondents
     (87, 120)
     """
-    return assess_items(design, _items(design, questionnaire, index), name=index, level=level)
+    person = {}
+    for name, declared_index in questionnaire.indices.items():
+        if declared_index.level == "person":
+            person[name] = declared_index
+    if index not in person:
+        raise EstimatesError(
+            "E131",
+            _("There is no index '{index}' of level person.", index=index),
+            where="reliability",
+            available=person,
+            got=index,
+            hint=_("Choose an index of level person."),
+        )
+    for item in person[index].weights:
+        if item not in design.measures:
+            raise EstimatesError(
+                "E132",
+                _("Item '{item}' of '{index}' has no score of its own.", item=item, index=index),
+                where=f"indices.{index}.weights",
+                available=design.measures,
+                hint=_("List the item under `topics`."),
+            )
+    items = [design.measures[item] for item in person[index].weights]
+    return assess_items(design, items, name=index, level=level)
 
 
 def assess_items(
@@ -182,7 +205,17 @@ def assess_items(
     if len({item.name for item in chosen}) < max(2, k):
         raise _too_few(name)
     counted = tally(design, [*chosen, *complete_cases(chosen)])
-    _refuse_overflow(counted, k)
+    unit = float(counted.units[k])
+    most = k * unit**2 * counted.sums_of_squares()[:, :k].sum(axis=1).max()
+    limb = 1.0 if unit == 1 else float(LIMB) ** 2
+    if counted.exact and most / limb >= LARGEST:
+        raise EstimatesError(
+            "E134",
+            _("The items' whole numbers are too large: the squares of their sum would overflow."),
+            where="items",
+            available=counted.measures[:k],
+            hint=_("Use floating-point columns, or a larger unit."),
+        )
     sample = lay_out(design, counted)
     complete = counted.valid[:, k]
     n = int(complete.sum())
@@ -356,21 +389,6 @@ def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     return measures
 
 
-def _refuse_overflow(counted: Tally, items: int) -> None:
-    """Refuse sums of squares of the items' sum that 64 bits may not hold: at most K times those of the items."""
-    unit = float(counted.units[items])
-    most = items * unit**2 * counted.sums_of_squares()[:, :items].sum(axis=1).max()
-    limb = 1.0 if unit == 1 else float(LIMB) ** 2
-    if counted.exact and most / limb >= LARGEST:
-        raise EstimatesError(
-            "E134",
-            _("The items' whole numbers are too large: the squares of their sum would overflow."),
-            where="items",
-            available=counted.measures[:items],
-            hint=_("Use floating-point columns, or a larger unit."),
-        )
-
-
 def _too_few(name: str) -> EstimatesError:
     return EstimatesError(
         "E133",
@@ -378,33 +396,6 @@ def _too_few(name: str) -> EstimatesError:
         where="reliability",
         hint=_("Choose an index of more items."),
     )
-
-
-def _items(design: SampleDesign, questionnaire: Questionnaire, index: str) -> list[Measure]:
-    """Return the measures of an index's items (E131, E132)."""
-    person = {}
-    for name, declared_index in questionnaire.indices.items():
-        if declared_index.level == "person":
-            person[name] = declared_index
-    if index not in person:
-        raise EstimatesError(
-            "E131",
-            _("There is no index '{index}' of level person.", index=index),
-            where="reliability",
-            available=person,
-            got=index,
-            hint=_("Choose an index of level person."),
-        )
-    for item in person[index].weights:
-        if item not in design.measures:
-            raise EstimatesError(
-                "E132",
-                _("Item '{item}' of '{index}' has no score of its own.", item=item, index=index),
-                where=f"indices.{index}.weights",
-                available=design.measures,
-                hint=_("List the item under `topics`."),
-            )
-    return [design.measures[item] for item in person[index].weights]
 
 
 INTERVIEWER_CONVENTIONS = {
@@ -559,10 +550,23 @@ def intraclass_correlation(
     (0.7857, 3)
     """
     chosen = resolve(design, measure)
-    places = _places(design, named(within))
+    inside = named(within)
+    columns = list(inside)
+    stages = [stage for stage, column in enumerate(design.stages) if column in inside]
+    if stages and design.psu_codes != "unique":
+        columns = [*design.strata, *design.stages[: max(stages)], *inside]
+    places = tuple(dict.fromkeys(columns))
     check_level(level)
     counted = tally(design, [chosen], by=[*places, by])
-    groups, left_out = _groups(counted, list(places), by)
+    keys = list(dict.fromkeys([*places, by]))
+    rows = counted.keys[keys].copy()
+    rows["n"] = counted.valid[:, 0]
+    rows["total"] = counted.sums()[:, 0]
+    rows["squares"] = counted.sums_of_squares()[:, 0]
+    grouped = rows.dropna(subset=keys).groupby(keys, sort=True, observed=True)
+    groups = grouped[["n", "total", "squares"]].sum().reset_index()
+    groups = groups[groups["n"] > 0].reset_index(drop=True)
+    left_out = int(rows["n"].sum() - groups["n"].sum())
     n = groups["n"].to_numpy(float)
     total = groups["total"].to_numpy(float)
     squares = groups["squares"].to_numpy(float)
@@ -742,26 +746,3 @@ def _ratio_at(statistic: Callable[[float], float], quantile: float, *, least: fl
         return statistic(ratio) - quantile
 
     return float(brentq(above, start, end, xtol=1e-13, rtol=1e-13))
-
-
-def _places(design: SampleDesign, within: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the units above a PSU too where its codes are used again in other strata."""
-    columns = list(within)
-    stages = [stage for stage, column in enumerate(design.stages) if column in within]
-    if stages and design.psu_codes != "unique":
-        columns = [*design.strata, *design.stages[: max(stages)], *within]
-    return tuple(dict.fromkeys(columns))
-
-
-def _groups(counted: Tally, places: list[str], by: str) -> tuple[pd.DataFrame, int]:
-    """Add the tally up to groups: places, by, n, total, squares; and the values left out."""
-    keys = list(dict.fromkeys([*places, by]))
-    rows = counted.keys[keys].copy()
-    rows["n"] = counted.valid[:, 0]
-    rows["total"] = counted.sums()[:, 0]
-    rows["squares"] = counted.sums_of_squares()[:, 0]
-    grouped = rows.dropna(subset=keys).groupby(keys, sort=True, observed=True)
-    groups = grouped[["n", "total", "squares"]].sum().reset_index()
-    groups = groups[groups["n"] > 0].reset_index(drop=True)
-    left_out = rows["n"].sum() - groups["n"].sum()
-    return groups, int(left_out)

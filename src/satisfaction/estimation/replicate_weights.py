@@ -72,7 +72,7 @@ class ReplicateWeights:
         mse = "TRUE" if self.mse else "FALSE"
         return SCRIPT.format(
             about=ABOUT,
-            identifier=_quoted(self.identifier),
+            identifier=json.dumps(self.identifier, ensure_ascii=False),
             final=FINAL,
             scale=repr(float(self.scale)),
             mse=mse,
@@ -169,7 +169,33 @@ def replicate_weights(
             where="replicate_weights",
             hint=_("Use them as they came."),
         )
-    respondents = _respondents(design, identifier)
+    numbered = with_row_numbers(design)
+    keys = [*design.strata, *design.stages, *design.fpc, design.weight_column]
+    if design.weighting:
+        keys += design.weighting.columns
+    if identifier is not None:
+        require_columns(
+            design.table, [identifier], argument="identifier", error=EstimatesError, code="E101"
+        )
+        keys.append(identifier)
+    wanted = dict.fromkeys([*keys, ROW_NUMBER])
+    respondents = fetch(numbered.rows().select(*wanted)).sort_values(ROW_NUMBER, ignore_index=True)
+    if identifier is not None:
+        repeated = respondents[identifier].isna() | respondents[identifier].duplicated()
+        if repeated.any():
+            raise EstimatesError(
+                "E526",
+                _(
+                    "The identifier '{identifier}' is missing or repeated in {rows}.",
+                    identifier=identifier,
+                    rows=ngettext("{n:,} row", "{n:,} rows", int(repeated.sum())),
+                ),
+                where="identifier",
+                got=str(respondents.loc[repeated, identifier].iloc[0]),
+                hint=_(
+                    "Use a column without repeats, or leave `identifier` out: rows are then numbered."
+                ),
+            )
     n = len(respondents)
     nothing = np.zeros((n, 0), dtype=np.int64)
     everyone = Tally(
@@ -257,40 +283,3 @@ def replicate_weights(
         identifier=identifier or ROW_NAME,
         conventions=conventions,
     )
-
-
-def _respondents(design: SampleDesign, identifier: str | None) -> pd.DataFrame:
-    """Fetch the columns of the design, its recipe and the identifier, a row a respondent in the given order (E101, E526)."""
-    numbered = with_row_numbers(design)
-    keys = [*design.strata, *design.stages, *design.fpc, design.weight_column]
-    if design.weighting:
-        keys += design.weighting.columns
-    if identifier is not None:
-        require_columns(
-            design.table, [identifier], argument="identifier", error=EstimatesError, code="E101"
-        )
-        keys.append(identifier)
-    columns = dict.fromkeys([*keys, ROW_NUMBER])
-    rows = fetch(numbered.rows().select(*columns)).sort_values(ROW_NUMBER, ignore_index=True)
-    if identifier is not None:
-        repeated = rows[identifier].isna() | rows[identifier].duplicated()
-        if repeated.any():
-            raise EstimatesError(
-                "E526",
-                _(
-                    "The identifier '{identifier}' is missing or repeated in {rows}.",
-                    identifier=identifier,
-                    rows=ngettext("{n:,} row", "{n:,} rows", int(repeated.sum())),
-                ),
-                where="identifier",
-                got=str(rows.loc[repeated, identifier].iloc[0]),
-                hint=_(
-                    "Use a column without repeats, or leave `identifier` out: rows are then numbered."
-                ),
-            )
-    return rows
-
-
-def _quoted(text: str) -> str:
-    """Return a text as an R string."""
-    return json.dumps(text, ensure_ascii=False)

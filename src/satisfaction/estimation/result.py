@@ -164,7 +164,17 @@ class Estimates:
         if measure in self.apart:
             return self.apart[measure]
         if measure not in self._asked:
-            self._asked[measure] = self._only(measure)
+            at = np.flatnonzero(self.table["measure"] == measure)
+            if not len(at):
+                raise EstimatesError(
+                    "E111",
+                    _("There is no estimate of '{measure}'.", measure=measure),
+                    where="measure",
+                    available=[*self.table["measure"].unique(), *self.apart],
+                    got=measure,
+                    hint=_("Use a measure that was estimated."),
+                )
+            self._asked[measure] = replace(self, apart={}, drawn=None).of_rows(at)
         return self._asked[measure]
 
     def of_rows(self, rows: Array) -> Estimates:
@@ -176,19 +186,6 @@ class Estimates:
         cov = self.cov[np.ix_(rows, rows)]
         contributions = self.contributions.of(rows)
         return replace(self, drawn=drawn, table=table, cov=cov, contributions=contributions)
-
-    def _only(self, measure: str) -> Estimates:
-        at = np.flatnonzero(self.table["measure"] == measure)
-        if not len(at):
-            raise EstimatesError(
-                "E111",
-                _("There is no estimate of '{measure}'.", measure=measure),
-                where="measure",
-                available=[*self.table["measure"].unique(), *self.apart],
-                got=measure,
-                hint=_("Use a measure that was estimated."),
-            )
-        return replace(self, apart={}, drawn=None).of_rows(at)
 
     def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
         """Estimate linear combinations of the rows.
@@ -204,7 +201,24 @@ class Estimates:
             One row a combination (E388 where they are written otherwise, E112 for a row that is not there); df by Satterthwaite from the domains' own df, or from the PSUs minus strata of the union
             of domains that share PSUs.
         """
-        _check_combinations(combinations)
+        right = isinstance(combinations, Mapping) and len(combinations) > 0
+        for terms in combinations.values() if right else ():
+            right &= isinstance(terms, Mapping)
+            right = right and all(isinstance(coefficient, Real) for coefficient in terms.values())
+            right = right and bool(np.isfinite([*terms.values()]).all()) and any(terms.values())
+        if not right:
+            written = type(combinations).__name__
+            raise EstimatesError(
+                "E388",
+                _(
+                    "Combinations are {{name: {{row: coefficient}}}}, coefficients finite numbers and "
+                    "not all 0; not the {written} {combinations!r}.",
+                    written=written,
+                    combinations=combinations,
+                ),
+                where="contrast",
+                hint=_('Write {"gap": {("a", "y"): 1, ("b", "y"): -1}}, for instance.'),
+            )
         keys = level_tuples(self.table, [*self.by, "measure"])
         rows = {key: i for i, key in enumerate(keys)}
         matrix = np.zeros((len(combinations), len(self.table)))
@@ -251,28 +265,6 @@ class Estimates:
         contributions = self.contributions.combined(matrix)
         conventions = self.conventions | {"interval": "t", "df": "Satterthwaite"}
         return Estimates(table, cov, contributions, by, conventions, self.design)
-
-
-def _check_combinations(combinations: Any) -> None:
-    """Refuse combinations that are no {name: {row: coefficient}}, and coefficients that are no numbers, or all 0 (E388)."""
-    right = isinstance(combinations, Mapping) and len(combinations) > 0
-    for terms in combinations.values() if right else ():
-        right &= isinstance(terms, Mapping)
-        right = right and all(isinstance(coefficient, Real) for coefficient in terms.values())
-        right = right and bool(np.isfinite([*terms.values()]).all()) and any(terms.values())
-    if not right:
-        written = type(combinations).__name__
-        raise EstimatesError(
-            "E388",
-            _(
-                "Combinations are {{name: {{row: coefficient}}}}, coefficients finite numbers and "
-                "not all 0; not the {written} {combinations!r}.",
-                written=written,
-                combinations=combinations,
-            ),
-            where="contrast",
-            hint=_('Write {"gap": {("a", "y"): 1, ("b", "y"): -1}}, for instance.'),
-        )
 
 
 def result_table(keys: pd.DataFrame, figures: Mapping[str, Array]) -> pd.DataFrame:

@@ -436,7 +436,8 @@ def _stages(design: SampleDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, .
         fraction = np.zeros(int(parent.max()) + 1)
         if stage < len(design.fpc):
             population = keys[design.fpc[stage]].to_numpy(float)
-            units_in_all = _population(population[first], label[first], parent)
+            of_first = np.unique(label[first], return_index=True)[1]
+            units_in_all = np.bincount(parent[of_first], population[first][of_first])
             fraction = np.bincount(parent) / units_in_all
         if stage == 0:
             units = names
@@ -460,12 +461,6 @@ def _strata(design: SampleDesign, keys: pd.DataFrame) -> tuple[Array, Array]:
     merged = [place[design.collapse.get(level, level)] for level in levels]
     collapsed = np.unique(merged, return_inverse=True)[1]
     return collapsed[stratum], stratum
-
-
-def _population(of_unit: Array, stratum: Array, parent: Array) -> Array:
-    """Population of units of each parent: one count a stratum, added where strata are collapsed."""
-    first = np.unique(stratum, return_index=True)[1]
-    return np.bincount(parent[first], of_unit[first])
 
 
 def numbered(keys: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, pd.DataFrame]:

@@ -260,7 +260,18 @@ def fay_herriot(
     3    D    80.0       79.2      79.87
     4    E    90.0       87.8      89.64
     """
-    observed = _read_direct(direct)
+    if isinstance(direct, Estimates):
+        if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
+            raise _fault("E181", _("Direct estimates are of one measure by one column of areas."))
+        direct = direct.table.set_index(direct.by[0])
+    if not {"estimate", "se"} <= set(direct):
+        raise _fault("E181", _("Direct estimates have the columns estimate and se."), direct)
+    kept = [name for name in ("estimate", "se", "n") if name in direct]
+    known = direct[kept].copy()
+    known.index = known.index.astype(str)
+    if not known.index.is_unique:
+        raise _fault("E181", _("An area stands twice among the direct estimates."), known.index)
+    observed = known.where(known["se"] > 0)
     numeric = covariates.select_dtypes("number")
     values = numeric.to_numpy(float)
     if list(numeric) != list(covariates) or not np.isfinite(values).all():
@@ -341,22 +352,6 @@ def fay_herriot(
     summary["goodness_of_fit_p"] = float(special.chdtrc(len(direct_seen), goodness_of_fit))
     summary["at_zero"] = model.between == 0
     return SmallAreas(table, coefficients, MappingProxyType(summary))
-
-
-def _read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
-    """Read direct estimates as a table indexed by area (text): estimate, se, n. An se of 0 counts as missing."""
-    if isinstance(direct, Estimates):
-        if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
-            raise _fault("E181", _("Direct estimates are of one measure by one column of areas."))
-        direct = direct.table.set_index(direct.by[0])
-    if not {"estimate", "se"} <= set(direct):
-        raise _fault("E181", _("Direct estimates have the columns estimate and se."), direct)
-    columns = [name for name in ("estimate", "se", "n") if name in direct]
-    table = direct[columns].copy()
-    table.index = table.index.astype(str)
-    if not table.index.is_unique:
-        raise _fault("E181", _("An area stands twice among the direct estimates."), table.index)
-    return table.where(table["se"] > 0)
 
 
 def _fault(code: str, text: Text, available: Iterable[Any] = ()) -> EstimatesError:

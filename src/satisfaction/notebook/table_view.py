@@ -260,12 +260,36 @@ def view(
     labels : Labels
     """
     chosen = chosen_columns(table)
-    facts = _said_once(table, chosen)
+    facts = []
+    for name in SAID_ONCE:
+        if name not in chosen:
+            continue
+        held = table[chosen[name]].unique()
+        if len(held) != 1:
+            continue
+        del chosen[name]
+        value = held[0]
+        if not pd.isna(value) and value != "":
+            facts.append(str(mark_as_text(value)))
     facts += _one_measure(table, chosen, labels)
     if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
         del chosen["unit"]
     rows = table.head(MOST_ROWS)
-    groups = _groups(rows, kind, labels)
+    kinds = pd.Series(kind or "", index=range(len(rows)))
+    if kind is None and "kind" in rows:
+        kinds = rows["kind"].reset_index(drop=True)
+    elif kind is None and "unit" in rows and rows["unit"].isin(UNITS).all():
+        kinds = rows["unit"].map(dict(zip(UNITS, ("rate", "index"), strict=True)))
+    elif kind is None and "measure" in rows:
+        kinds = rows["measure"].map(labels.kinds)
+    is_rate = kinds.eq("rate").to_numpy(bool)
+    known = kinds.isin(["index", "score"]).to_numpy(bool)
+    parts = {"rate": is_rate, "index": known, "": ~is_rate & ~known}
+    groups = [
+        _Group(name, inside, _digits(rows[inside], name))
+        for name, inside in parts.items()
+        if inside.any()
+    ]
     areas = labels.areas
     if "name" in chosen:  # a code then needs no name behind it
         areas = {}
@@ -326,22 +350,6 @@ class _Group:
         return str(unit.of_change) if name in DIFFERENCES else unit.sign.replace("%", " %")
 
 
-def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
-    """Take the columns that are the same in every row out of those to show; return what they say."""
-    facts = []
-    for name in SAID_ONCE:
-        if name not in chosen:
-            continue
-        held = table[chosen[name]].unique()
-        if len(held) != 1:
-            continue
-        del chosen[name]
-        value = held[0]
-        if not pd.isna(value) and value != "":
-            facts.append(str(mark_as_text(value)))
-    return facts
-
-
 def _one_measure(table: pd.DataFrame, chosen: dict[Any, Any], labels: Labels) -> list[str]:
     """Take the measure out of the columns to show where all rows hold the same one; return what it is called."""
     if len(table) < 2 or "measure" not in chosen or "recipe" in chosen:
@@ -351,23 +359,6 @@ def _one_measure(table: pd.DataFrame, chosen: dict[Any, Any], labels: Labels) ->
         return []
     del chosen["measure"]
     return [str(labels.measures.get(held[0], held[0]))]
-
-
-def _groups(table: pd.DataFrame, kind: str | None, labels: Labels) -> list[_Group]:
-    """Part the rows by the kind of their measure."""
-    kinds = pd.Series(kind or "", index=range(len(table)))
-    if kind is None and "kind" in table:
-        kinds = table["kind"].reset_index(drop=True)
-    elif kind is None and "unit" in table and table["unit"].isin(UNITS).all():
-        kinds = table["unit"].map(dict(zip(UNITS, ("rate", "index"), strict=True)))
-    elif kind is None and "measure" in table:
-        kinds = table["measure"].map(labels.kinds)
-    is_rate = kinds.eq("rate").to_numpy(bool)
-    known = kinds.isin(["index", "score"]).to_numpy(bool)
-    parts = {"rate": is_rate, "index": known, "": ~is_rate & ~known}
-    return [
-        _Group(name, rows, _digits(table[rows], name)) for name, rows in parts.items() if rows.any()
-    ]
 
 
 def _digits(table: pd.DataFrame, kind: str) -> int | None:
@@ -398,7 +389,25 @@ def _column(
     words = str(title or name)
     below = "" if words == str(name) else str(name)
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        texts = _words(values, words_of, areas)
+        texts = []
+        for value in values:
+            text = ""
+            if isinstance(value, bool | np.bool_):
+                text = str(ANSWERS["yes" if value else "no"])
+            elif isinstance(value, float) and np.isfinite(value):
+                text = f"{value:.6g}"  # a fact beside others, not one of a column of figures
+            elif isinstance(value, Text):
+                text = str(value)
+            elif isinstance(value, str):
+                text = str(as_text(value))
+            elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
+                text = str(value)
+            parts = text.split(", ")
+            if all(part in words_of for part in parts):
+                text = str(comma_list([words_of[part] for part in parts]))
+            elif text in areas:
+                text = f"{areas[text]} {text}"
+            texts.append(text)
         return ReadColumn(words, below, texts, texts, number=False)
     numbers = _numbers(values)
     texts = _figures(name, values, numbers, groups)
@@ -413,32 +422,6 @@ def _numbers(values: pd.Series[Any]) -> np.ndarray:
 def _keys(numbers: np.ndarray) -> list[str]:
     """Return what rows are sorted by; nothing where there is no number."""
     return ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
-
-
-def _words(
-    values: pd.Series[Any], words_of: Mapping[str, Text], areas: Mapping[str, Text]
-) -> list[str]:
-    """Write words in the current language: of codes what they stand for, of areas the name before the code."""
-    texts = []
-    for value in values:
-        text = ""
-        if isinstance(value, bool | np.bool_):
-            text = str(ANSWERS["yes" if value else "no"])
-        elif isinstance(value, float) and np.isfinite(value):
-            text = f"{value:.6g}"  # a fact beside others, not one of a column of figures
-        elif isinstance(value, Text):
-            text = str(value)
-        elif isinstance(value, str):
-            text = str(as_text(value))
-        elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
-            text = str(value)
-        parts = text.split(", ")
-        if all(part in words_of for part in parts):
-            text = str(comma_list([words_of[part] for part in parts]))
-        elif text in areas:
-            text = f"{areas[text]} {text}"
-        texts.append(text)
-    return texts
 
 
 def _figures(
@@ -458,7 +441,9 @@ def _figures(
     of_measure = (is_measure or _in_unit_of_measure(name)) and not pd.api.types.is_integer_dtype(
         values
     )
-    if not of_measure and _whole(numbers):
+    finite = numbers[~np.isnan(numbers)]
+    whole = np.isfinite(finite).all() and (finite % 1 == 0).all()
+    if not of_measure and len(finite) and whole:  # counts that missing values made floating
         return [figures.ABSENT if np.isnan(number) else figures.count(number) for number in numbers]
     if not of_measure:
         digits = DECIMALS.get(plain, figures.digits_of_size(numbers))
@@ -476,12 +461,6 @@ def _figures(
             sign = "" if np.isnan(scaled[at]) else group.signs(plain)
             texts[at] = _fixed(scaled[at], digits) + sign
     return texts
-
-
-def _whole(numbers: np.ndarray) -> bool:
-    """Return whether all numbers are whole, and some are there: counts that missing values made floating."""
-    finite = numbers[~np.isnan(numbers)]
-    return bool(len(finite)) and bool(np.isfinite(finite).all()) and bool((finite % 1 == 0).all())
 
 
 def _fixed(number: float, digits: int) -> str:

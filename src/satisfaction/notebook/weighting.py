@@ -21,7 +21,7 @@ from satisfaction.foundation.language import Text
 from satisfaction.notebook.table_view import STEPS, margin_labels, step_words
 from satisfaction.pipeline import Results, estimate_areas, weighting_log
 from satisfaction.publication.labels import measure_labels
-from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.design import SampleDesign, level_tuple
 from satisfaction.sampling.tally import tally
 from satisfaction.weighting.base import RESPONDED, sampled_persons
 from satisfaction.weighting.calibration import margins_table
@@ -204,10 +204,9 @@ def margins_by_calibration(results: Results, designs: dict[str, SampleDesign]) -
         levels_in_words = []
         for columns, level in zip(entering["margin"], part["level"], strict=True):
             words = words_of_codes(survey, columns.split(" x "))
-            codes = level if isinstance(level, tuple) else (level,)
             known = [
                 of_column.get(code, str(code))
-                for of_column, code in zip(words.values(), codes, strict=True)
+                for of_column, code in zip(words.values(), level_tuple(level), strict=True)
             ]
             levels_in_words.append(", ".join(known))
         part["level"] = levels_in_words

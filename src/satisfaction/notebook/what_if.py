@@ -207,25 +207,22 @@ class WhatIf:
         if somebody_is_there():
             if prepare is not None:
                 prepare()
-            self._lay_out(choices)
+            import ipywidgets
 
-    def _lay_out(self, choices: Sequence[Choice]) -> None:
-        import ipywidgets
-
-        widgets: Any = ipywidgets  # not typed
-        for choice in choices:
-            control = choice.widget(widgets)
-            control.observe(lambda _change: self.follow(), names="value")
-            self.controls[choice.name] = control
-        self.shown = widgets.HTML(self._start.html(*self._notes))
-        self.button = widgets.Button(
-            description=str(_("code of this trial")),
-            layout={"width": "auto", "align_self": "flex-start"},
-        )
-        self.button.on_click(lambda _button: self.give_code())
-        self.code = widgets.HTML()
-        parts = [*self.controls.values(), self.shown, self.button, self.code]
-        self._box = widgets.VBox(parts)
+            widgets: Any = ipywidgets  # not typed
+            for choice in choices:
+                control = choice.widget(widgets)
+                control.observe(lambda _change: self.follow(), names="value")
+                self.controls[choice.name] = control
+            self.shown = widgets.HTML(self._start.html(*self._notes))
+            self.button = widgets.Button(
+                description=str(_("code of this trial")),
+                layout={"width": "auto", "align_self": "flex-start"},
+            )
+            self.button.on_click(lambda _button: self.give_code())
+            self.code = widgets.HTML()
+            parts = [*self.controls.values(), self.shown, self.button, self.code]
+            self._box = widgets.VBox(parts)
 
     def follow(self) -> None:
         """Show what the controls say now; a setting that cannot be is its message."""
@@ -366,18 +363,17 @@ class _Trials:
             facts = (list_moves(result, self.bench.results).in_words(result.survey),)
         table = pd.DataFrame(rows)
         with use(None):
-            tables = (table[known(table, table.columns)], self._listed(result))
+            areas = moved_areas(result, self._before, graded=False)
+            shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]
+            before = shown["rank"].astype(float) - shown["rank_shift"]
+            if before.mod(1).eq(0).all():
+                before = before.astype("Int64")
+            shown = shown.assign(rank_declared=before)
+            tables = (
+                table[known(table, table.columns)],
+                shown[known(shown, AREA_COLUMNS)].reset_index(drop=True),
+            )
         return Outcome(name, result.survey.marks, facts, tables, code)
-
-    def _listed(self, result: Results | Ranked) -> pd.DataFrame:
-        """Return the areas that are on the list, or leave it."""
-        areas = moved_areas(result, self._before, graded=False)
-        shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]
-        before = shown["rank"].astype(float) - shown["rank_shift"]
-        if before.mod(1).eq(0).all():
-            before = before.astype("Int64")
-        shown = shown.assign(rank_declared=before)
-        return shown[known(shown, AREA_COLUMNS)].reset_index(drop=True)
 
 
 class _Rules(_Trials):
@@ -582,7 +578,15 @@ class _Persons:
         counted = self._results.counted.of(names)
         for name, rate in questionnaire.rates.items():
             if name in names and rate != before.rates[name]:
-                scores = self._scores_of_rate(questionnaire, name)
+                known = f"{name} {questionnaire.rates[name]!r}"
+                if known not in self._of_rates:
+                    measure = compile_rate(questionnaire, name)
+                    of_persons = fetch(add_columns(scan(self._rows), [measure]))
+                    valid = of_persons[measure.valid_column].to_numpy(np.int64)
+                    score = of_persons[measure.score_column].to_numpy(np.int64)
+                    scores = PersonScores(valid, score, measure.unit)
+                    self._of_rates[known] = self._responding(scores)
+                scores = self._of_rates[known]
                 counted = counted.recounted(name, scores, self._row_of_tally)
         for name, index in questionnaire.indices.items():
             if name in names and index != before.indices[name]:
@@ -597,17 +601,6 @@ class _Persons:
                 )
                 counted = counted.recounted(name, scores, self._row_of_tally)
         return counted
-
-    def _scores_of_rate(self, questionnaire: Questionnaire, name: str) -> PersonScores:
-        known = f"{name} {questionnaire.rates[name]!r}"
-        if known not in self._of_rates:
-            measure = compile_rate(questionnaire, name)
-            of_persons = fetch(add_columns(scan(self._rows), [measure]))
-            valid = of_persons[measure.valid_column].to_numpy(np.int64)
-            score = of_persons[measure.score_column].to_numpy(np.int64)
-            scores = PersonScores(valid, score, measure.unit)
-            self._of_rates[known] = self._responding(scores)
-        return self._of_rates[known]
 
     def _responding(self, scores: PersonScores) -> PersonScores:
         """Return what a measure is worth to those who responded; to the others it is not valid."""
@@ -652,7 +645,13 @@ class _Weightings(_Trials):
         upper = settings["upper"]
         steps = self.bench.survey.declared.weighting
         without = [name for name in _margins(steps) if not settings[name]]
-        name = _recipe_name(upper, without)
+        parts = []  # as `usual_trials` names them, so that the same recipe has one name in the record
+        if upper == NO_TRIMMING:
+            parts.append(NO_TRIMMING)
+        elif upper != AS_DECLARED:
+            parts.append(f"trim {upper:g} x mean")
+        parts += [f"without {name}" for name in without]
+        name = ", ".join(parts) or DECLARED
         if name == DECLARED:
             return self.declared()
         recipe = _recipe(steps, upper, without)
@@ -683,17 +682,6 @@ class _Weightings(_Trials):
 
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
-        design = self._design(survey)
-        computed = _without_needless(survey)
-        chosen = _measures(computed, design)
-        design = _with_measures(design, chosen)
-        if self._counted is None:
-            self._counted = self.bench.results.counted.of(chosen)
-        ranked = rank_design(computed, design, self._counted, variance="linearized")
-        return replace(ranked, survey=survey)
-
-    def _design(self, survey: Survey) -> SampleDesign:
-        """Carry out the steps of a recipe that no recipe before it began with."""
         steps = survey.declared.weighting
         key = ""
         if key not in self._designs:
@@ -705,7 +693,13 @@ class _Weightings(_Trials):
             if key not in self._designs:
                 self._designs[key] = weigh(weighted_as(survey, [step]), design)
             design = self._designs[key]
-        return design
+        computed = _without_needless(survey)
+        chosen = _measures(computed, design)
+        design = _with_measures(design, chosen)
+        if self._counted is None:
+            self._counted = self.bench.results.counted.of(chosen)
+        ranked = rank_design(computed, design, self._counted, variance="linearized")
+        return replace(ranked, survey=survey)
 
 
 def _with_measures(design: SampleDesign, names: Sequence[str]) -> SampleDesign:
@@ -739,17 +733,6 @@ def _recipe(steps: Sequence[Step], upper: Any, without: Sequence[str]) -> list[S
     if upper == NO_TRIMMING:
         return untrimmed
     return trimmed_at(upper, untrimmed)
-
-
-def _recipe_name(upper: Any, without: Sequence[str]) -> str:
-    """Name a recipe as `usual_trials` does, so that the same one has one name in the record."""
-    parts = []
-    if upper == NO_TRIMMING:
-        parts.append(NO_TRIMMING)
-    elif upper != AS_DECLARED:
-        parts.append(f"trim {upper:g} x mean")
-    parts += [f"without {name}" for name in without]
-    return ", ".join(parts) or DECLARED
 
 
 def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict[str, object]:

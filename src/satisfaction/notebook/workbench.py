@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -472,7 +472,17 @@ class Workbench:
             W522 for a trial that was not looked at, W523 without reason, source or name, W524 where the folder changed since
             the wave was opened.
         """
-        trial = self._trial(trial)
+        name = trial if isinstance(trial, str) else trial.name
+        if name not in self._trials:
+            raise WeightsError(
+                "W522",
+                _("There is no trial named '{name}' in this session.", name=name),
+                where="trial",
+                available=self._trials,
+                got=name,
+                hint=_("Look at it first: wave.try_weighting(steps, name=...)."),
+            )
+        trial = self._trials[name]
         lacking = [
             key
             for key, text in {"reason": reason, "source": source, "by": by}.items()
@@ -502,7 +512,21 @@ class Workbench:
             document, declared, _questionnaire = read_declared(self.survey.sources[0])
             before = step_lines(document)
             after = before.with_block(block_of(document, declared, trial.steps, before))
-            self._refuse_other(after, trial.steps)
+            written = "".join(after.lines).lstrip("\ufeff")
+            document = parse_yaml(written, after.path, SurveyError)
+            read_back = validated(document, SurveyFile, SurveyError)
+            others = read_back.model_copy(update={"weighting": []})
+            unchanged = self.survey.declared.model_copy(update={"weighting": []})
+            as_meant = same_steps(read_back.weighting, list(trial.steps))
+            if others != unchanged or not as_meant:
+                raise WeightsError(
+                    "W526",
+                    _(
+                        "The steps cannot be put into this survey.yaml without changing other lines."
+                    ),
+                    where=str(after.path),
+                    hint=_("Write `weighting:` as a list, one step a line, and adopt again."),
+                )
             recipe = AdoptedRecipe(
                 name=trial.name,
                 reason=Text(reason),
@@ -623,35 +647,6 @@ class Workbench:
                     continue
                 with new_file(path) as new:
                     put_bytes(read_bytes(written), new)
-
-    def _trial(self, trial: WeightingTrial | str) -> WeightingTrial:
-        name = trial if isinstance(trial, str) else trial.name
-        if name not in self._trials:
-            raise WeightsError(
-                "W522",
-                _("There is no trial named '{name}' in this session.", name=name),
-                where="trial",
-                available=self._trials,
-                got=name,
-                hint=_("Look at it first: wave.try_weighting(steps, name=...)."),
-            )
-        return self._trials[name]
-
-    def _refuse_other(self, lines: StepLines, steps: Iterable[Step]) -> None:
-        """Refuse to write a survey.yaml that would not be read back as meant."""
-        text = "".join(lines.lines).lstrip("\ufeff")
-        document = parse_yaml(text, lines.path, SurveyError)
-        declared = validated(document, SurveyFile, SurveyError)
-        others = declared.model_copy(update={"weighting": []})
-        before = self.survey.declared.model_copy(update={"weighting": []})
-        as_meant = same_steps(declared.weighting, list(steps))
-        if others != before or not as_meant:
-            raise WeightsError(
-                "W526",
-                _("The steps cannot be put into this survey.yaml without changing other lines."),
-                where=str(lines.path),
-                hint=_("Write `weighting:` as a list, one step a line, and adopt again."),
-            )
 
 
 def open_wave(folder: str | Path) -> Workbench:

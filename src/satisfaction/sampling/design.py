@@ -408,7 +408,7 @@ def SurveyDesign(
         )
     merged_strata = {}
     for stratum, target in (collapse or {}).items():
-        merged_strata[_level(stratum)] = _level(target)
+        merged_strata[level_tuple(stratum)] = level_tuple(target)
     brought_along = getattr(respondents, "attrs", {}).get(CODES, {})
     declared_apart = strata is not None or psu is not None or fpc is not None
     replicates = None
@@ -502,8 +502,9 @@ def level_tuples(table: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Any,
     return list(table[list(columns)].itertuples(index=False, name=None))
 
 
-def _level(stratum: Any) -> tuple[Any, ...]:
-    return stratum if isinstance(stratum, tuple) else (stratum,)
+def level_tuple(level: Any) -> tuple[Any, ...]:
+    """Return a level, which is a tuple where several columns make it, as a tuple."""
+    return level if isinstance(level, tuple) else (level,)
 
 
 # ---- what a design must hold ----
@@ -523,7 +524,23 @@ def _check(design: SampleDesign) -> None:
     if design.base_weight:
         wanted.append(design.base_weight)
     require_columns(design.table, wanted, argument="SurveyDesign", error=DesignError, code="D101")
-    _check_names(design)
+    columns = design.table.collect_schema().names()
+    for name in (ROW, ONE, SUBPOPULATION):
+        numbered_here = name == ROW and design.replicates is not None
+        if name in columns and not numbered_here:
+            raise _reserved(name)
+    strata_and_units = [*design.strata, *design.psu]
+    twice = [name for i, name in enumerate(strata_and_units) if name in strata_and_units[:i]]
+    if twice:
+        raise DesignError(
+            "D384",
+            _(
+                "Column '{twice}' is both stratum and sampling unit, or listed twice.",
+                twice=twice[0],
+            ),
+            where="strata, psu",
+            hint=_("Give each its own column; leave out `strata` where there are none."),
+        )
     schema = design.rows().collect_schema()
     for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
         for name in names:
@@ -539,7 +556,22 @@ def _check(design: SampleDesign) -> None:
                     hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
                 )
     keys = [*design.strata, *design.stages]
-    units = _counted_units(design, keys)
+    weight = nw.col(design.weight_column)
+    unusable = weight.is_null() | ~(weight > 0) | (weight > 1e300)
+    flags = [flag(unusable).alias("_bad")]
+    folds = [nw.col("_bad").sum()]
+    for stage, name in enumerate(design.fpc):
+        population = nw.col(name)
+        number = population.cast(nw.Float64)
+        is_unknown = flag(number.is_null() | number.is_nan())
+        flags.append(is_unknown.alias(f"_unknown{stage}"))
+        flags.append(population.alias(f"_low{stage}"))
+        flags.append(population.alias(f"_high{stage}"))
+        folds.append(nw.col(f"_unknown{stage}").sum())
+        folds.append(nw.col(f"_low{stage}").min())
+        folds.append(nw.col(f"_high{stage}").max())
+    counted = design.rows().select(*keys, *flags)
+    units = fetch(counted.group_by(*keys).agg(*folds))
     if units.empty:
         raise DesignError(
             "D382",
@@ -586,47 +618,6 @@ def _check(design: SampleDesign) -> None:
     _check_collapse(design, units)
     for stage in range(len(design.stages)):
         _check_stage(design, units, stage)
-
-
-def _counted_units(design: SampleDesign, keys: list[str]) -> pd.DataFrame:
-    """Return one row a unit of the last stage: its unusable weights, its missing and extreme population counts."""
-    weight = nw.col(design.weight_column)
-    unusable = weight.is_null() | ~(weight > 0) | (weight > 1e300)
-    columns = [flag(unusable).alias("_bad")]
-    folds = [nw.col("_bad").sum()]
-    for stage, name in enumerate(design.fpc):
-        population = nw.col(name)
-        number = population.cast(nw.Float64)
-        unknown = flag(number.is_null() | number.is_nan())
-        columns.append(unknown.alias(f"_unknown{stage}"))
-        columns.append(population.alias(f"_low{stage}"))
-        columns.append(population.alias(f"_high{stage}"))
-        folds.append(nw.col(f"_unknown{stage}").sum())
-        folds.append(nw.col(f"_low{stage}").min())
-        folds.append(nw.col(f"_high{stage}").max())
-    rows = design.rows().select(*keys, *columns)
-    return fetch(rows.group_by(*keys).agg(*folds))
-
-
-def _check_names(design: SampleDesign) -> None:
-    """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
-    columns = design.table.collect_schema().names()
-    for name in (ROW, ONE, SUBPOPULATION):
-        numbered_here = name == ROW and design.replicates is not None
-        if name in columns and not numbered_here:
-            raise _reserved(name)
-    units = [*design.strata, *design.psu]
-    twice = [name for i, name in enumerate(units) if name in units[:i]]
-    if twice:
-        raise DesignError(
-            "D384",
-            _(
-                "Column '{twice}' is both stratum and sampling unit, or listed twice.",
-                twice=twice[0],
-            ),
-            where="strata, psu",
-            hint=_("Give each its own column; leave out `strata` where there are none."),
-        )
 
 
 def _reserved(name: str) -> DesignError:
@@ -755,10 +746,10 @@ def _parents(design: SampleDesign, sampled: pd.DataFrame, above: list[str], *, f
 def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:
     """Propose a stratum to merge with: one that shares the most leading keys, then the one nearest in order."""
     order = list(sizes.index)
-    keys = np.array(_level(lonely), dtype=object)
+    keys = np.array(level_tuple(lonely), dtype=object)
 
     def distance(stratum: Any) -> tuple[int, int]:
-        shared = int((keys == np.array(_level(stratum), dtype=object)).sum())
+        shared = int((keys == np.array(level_tuple(stratum), dtype=object)).sum())
         return -shared, abs(order.index(stratum) - order.index(lonely))
 
     others = [stratum for stratum in order if stratum != lonely]

@@ -30,7 +30,7 @@ from satisfaction.sampling.measures import (
     column_measure,
     flag,
 )
-from satisfaction.sampling.variance import Array
+from satisfaction.sampling.variance import Array, summing
 
 LIMB = 2**20
 NARROW = (nw.Int8, nw.UInt8, nw.Int16, nw.Boolean)  # squares of at most 2**30
@@ -127,21 +127,18 @@ class Tally:
         high = scores.score // LIMB
         low = scores.score % LIMB
         at = self.measures.index(measure)
+        of_persons = [scores.valid, scores.score, high * high, high * low, low * low]
+        whole_numbers = np.ones(len(row), dtype=np.int64)
+        sums = summing(row, len(self.n), whole_numbers) @ np.stack(of_persons, axis=1)
         valid = self.valid.copy()
         total = self.total.copy()
         squares = self.squares.copy()
         units = self.units.copy()
-        valid[:, at] = self._summed(scores.valid, row)
-        total[:, at] = self._summed(scores.score, row)
-        for k, product in enumerate((high * high, high * low, low * low)):
-            squares[:, at, k] = self._summed(product, row)
+        valid[:, at] = sums[:, 0]
+        total[:, at] = sums[:, 1]
+        squares[:, at] = sums[:, 2:]
         units[at] = scores.unit
         return replace(self, valid=valid, total=total, squares=squares, units=units)
-
-    def _summed(self, values: Array, row: Array) -> Array:
-        sums = np.zeros(len(self.n), dtype=np.int64)
-        np.add.at(sums, row, values)
-        return sums
 
     def digest(self) -> str:
         """Return the SHA-256 of keys and counts: equal on every engine."""

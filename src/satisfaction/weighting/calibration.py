@@ -16,14 +16,13 @@ from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.design import SampleDesign, level_tuple, level_tuples, named
 from satisfaction.sampling.variance import Array, Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
     Bounds,
     EquationStep,
     Method,
-    Solution,
     SolvedEquation,
     calibration_distance,
     feasible_bounds,
@@ -84,7 +83,33 @@ def calibrate(
     """
     one_of(method, Method, argument="method", error=WeightsError, code="W100")
     margins = as_margins(margins)
-    _check_options(margins, method, bounds)
+    if not margins:
+        raise WeightsError(
+            "W106",
+            _("No margins are given."),
+            where="calibrate",
+            hint=_("Give at least one margin."),
+        )
+    one_margin = len(margins) == 1
+    categorical = isinstance(next(iter(margins.values())), Mapping)
+    if method == "poststratify" and not (one_margin and categorical):
+        raise WeightsError(
+            "W107",
+            _("Post-stratification takes exactly one (possibly crossed) categorical margin."),
+            where="margins",
+            hint=_('Write {("county", "sex"): {...}}, or use raking.'),
+        )
+    if not _usable(bounds, method):
+        raise WeightsError(
+            "W115",
+            _(
+                "bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have "
+                "them, both finite).",
+                bounds=bounds,
+            ),
+            where="bounds",
+            hint=_("Write (0.3, 3), for instance."),
+        )
     columns = margin_columns(margins)
     require_columns(design.table, columns, argument="margins", error=WeightsError, code="W101")
     cells = cells_for(design, columns)
@@ -92,16 +117,62 @@ def calibrate(
     laid = lay_margins(cells.table, size, margins)
     distance = calibration_distance(method, bounds)
     solution = newton(laid.matrix, size, laid.targets, distance=distance, tolerance=tolerance)
-    check_solution(solution, laid, size, method=method, bounds=bounds, tolerance=tolerance)
+    if not solution.discrepancy <= tolerance:
+        scale = np.where(laid.targets, np.abs(laid.targets), 1.0)
+        worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
+        margin, level = laid.names[worst]
+        if bounds is not None:
+            inside = size > 0
+            feasible = feasible_bounds(
+                laid.matrix[inside], size[inside], laid.targets, bounds=bounds
+            )
+            listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
+            raise WeightsError(
+                "W110",
+                _(
+                    "No weights within bounds {bounds} meet the margins; worst: {margin} = "
+                    "{level}. Tightest feasible bounds: {listed}.",
+                    bounds=list(bounds),
+                    margin=margin,
+                    level=level,
+                    listed=listed,
+                ),
+                where="bounds",
+                hint=_("Widen the bounds, or merge this level."),
+            )
+        raise WeightsError(
+            "W105",
+            _(
+                "Calibration did not converge in {iterations} iterations; worst: {margin} = "
+                "{level}, off by {discrepancy:.3g}.",
+                iterations=solution.iterations,
+                margin=margin,
+                level=level,
+                discrepancy=solution.discrepancy,
+            ),
+            where=f"margins: {margin}",
+            hint=_("Check this level's population, or merge it with a neighbour."),
+        )
+    if solution.factor[size > 0].min() < 0:
+        raise WeightsError(
+            "W108",
+            _(
+                "Calibration ({method}) gives negative weights (smallest factor {min:.3g}).",
+                method=method,
+                min=solution.factor.min(),
+            ),
+            where="method",
+            available=("raking", "logit", "bounds"),
+            hint=_("Use raking, give bounds, or merge levels."),
+        )
     equation = SolvedEquation.of(
         laid.matrix, size, solution, distance=distance, tolerance=tolerance
     )
     places = tuple(place(margin, level, bounds) for margin, level in laid.names)
     step = Calibration(equation, laid.targets, places)
     levels_of = {}
-    for margin, levels in margins.items():
-        name = "+".join(named(margin))
-        levels_of[name] = len(levels) if isinstance(levels, Mapping) else 1
+    for names, levels in margins.items():
+        levels_of["+".join(named(names))] = len(levels) if isinstance(levels, Mapping) else 1
     record = {
         "step": "calibration",
         "method": method,
@@ -285,7 +356,27 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargi
         W102 unknown levels, W103 levels without respondents, W104 totals that disagree, W109 populations not above zero,
         W113 a numeric column with missing values, W114 a total of a column that is no number.
     """
-    _check_totals(margins)
+    populations: list[float] = []
+    totals = {}
+    for margin, levels in margins.items():
+        if isinstance(levels, Mapping):
+            populations.extend(levels.values())
+            totals[" x ".join(named(margin))] = float(sum(levels.values()))
+    if totals and max(totals.values()) > min(totals.values()) * (1 + 1e-6):
+        listed = [f"{name}: {total:,.0f}" for name, total in totals.items()]
+        raise WeightsError(
+            "W104",
+            _("The margins disagree on the population: {listed}.", listed=shortened(listed)),
+            where="margins",
+            hint=_("Use margins of one source and one universe."),
+        )
+    if any(not population > 0 for population in populations):
+        raise WeightsError(
+            "W109",
+            _("A margin holds a population that is not above zero."),
+            where="margins",
+            hint=_("Remove levels without population."),
+        )
     blocks = []
     targets = []
     for margin, levels in margins.items():
@@ -303,7 +394,22 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargi
         else:
             names.append((name, "total"))
     matrix = sp.csr_array(sp.hstack(blocks))
-    _check_empty(matrix, names)
+    empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
+    if len(empty):
+        lacking = []
+        for at in empty:
+            margin, level = names[at]
+            lacking.append(f"{margin} {' x '.join(map(str, level_tuple(level)))}")
+        first, _level = names[empty[0]]
+        raise WeightsError(
+            "W103",
+            _("Levels of a margin have no respondents: {names}.", names=shortened(lacking)),
+            where=f"margins: {first}",
+            hint=_(
+                "Merge them with a neighbouring level; take an area that was not surveyed out of "
+                "the margin."
+            ),
+        )
     sizes = [len(of_margin) for of_margin in targets]
     margin_of = np.repeat(np.arange(len(sizes)), sizes)
     return LaidMargins(matrix, np.concatenate(targets), margin_of, tuple(names))
@@ -313,10 +419,7 @@ def _indicators(
     cells: pd.DataFrame, columns: tuple[str, ...], levels: Levels, weighted: Array
 ) -> Sparse:
     """(C, levels) indicators of one margin; levels of the sample that it does not know are refused."""
-    position = {}
-    for i, level in enumerate(levels):
-        key = level if isinstance(level, tuple) else (level,)
-        position[key] = i
+    position = {level_tuple(level): i for i, level in enumerate(levels)}
     level_of = _LAST_LEVELS.of(
         cells, (columns, position), lambda: _levels_of(cells, columns, position)
     )
@@ -370,80 +473,6 @@ def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> S
     return sp.csr_array(values[:, None])
 
 
-def _check_empty(matrix: Sparse, level_names: list[tuple[str, Any]]) -> None:
-    empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
-    if len(empty):
-        names = []
-        for place in empty:
-            margin, level = level_names[place]
-            parts = level if isinstance(level, tuple) else (level,)
-            names.append(f"{margin} {' x '.join(map(str, parts))}")
-        first, _level = level_names[empty[0]]
-        raise WeightsError(
-            "W103",
-            _("Levels of a margin have no respondents: {names}.", names=shortened(names)),
-            where=f"margins: {first}",
-            hint=_(
-                "Merge them with a neighbouring level; take an area that was not surveyed out of "
-                "the margin."
-            ),
-        )
-
-
-def _check_totals(margins: Margins) -> None:
-    populations: list[float] = []
-    totals = {}
-    for margin, levels in margins.items():
-        if isinstance(levels, Mapping):
-            populations.extend(levels.values())
-            totals[" x ".join(named(margin))] = float(sum(levels.values()))
-    if totals and max(totals.values()) > min(totals.values()) * (1 + 1e-6):
-        listed = [f"{name}: {total:,.0f}" for name, total in totals.items()]
-        raise WeightsError(
-            "W104",
-            _("The margins disagree on the population: {listed}.", listed=shortened(listed)),
-            where="margins",
-            hint=_("Use margins of one source and one universe."),
-        )
-    if any(not population > 0 for population in populations):
-        raise WeightsError(
-            "W109",
-            _("A margin holds a population that is not above zero."),
-            where="margins",
-            hint=_("Remove levels without population."),
-        )
-
-
-def _check_options(margins: Margins, method: Method, bounds: Bounds | None) -> None:
-    if not margins:
-        raise WeightsError(
-            "W106",
-            _("No margins are given."),
-            where="calibrate",
-            hint=_("Give at least one margin."),
-        )
-    one_margin = len(margins) == 1
-    categorical = isinstance(next(iter(margins.values())), Mapping)
-    if method == "poststratify" and not (one_margin and categorical):
-        raise WeightsError(
-            "W107",
-            _("Post-stratification takes exactly one (possibly crossed) categorical margin."),
-            where="margins",
-            hint=_('Write {("county", "sex"): {...}}, or use raking.'),
-        )
-    if not _usable(bounds, method):
-        raise WeightsError(
-            "W115",
-            _(
-                "bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have "
-                "them, both finite).",
-                bounds=bounds,
-            ),
-            where="bounds",
-            hint=_("Write (0.3, 3), for instance."),
-        )
-
-
 def _usable(bounds: Any, method: Method) -> bool:
     if bounds is None:
         return method != "logit"
@@ -453,74 +482,6 @@ def _usable(bounds: Any, method: Method) -> bool:
         return False
     low, high = bounds
     return 0 <= low < 1 < high and (method != "logit" or bool(np.isfinite(high)))
-
-
-def check_solution(
-    solution: Solution,
-    laid: LaidMargins,
-    size: Array,
-    *,
-    method: Method,
-    bounds: Bounds | None,
-    tolerance: float,
-) -> None:
-    """Refuse weights that miss a margin or are negative.
-
-    Raises
-    ------
-    WeightsError
-        W105 no convergence, W108 negative weights, W110 bounds that no weights can keep.
-    """
-    if not solution.discrepancy <= tolerance:
-        scale = np.where(laid.targets, np.abs(laid.targets), 1.0)
-        worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
-        where = f"margins: {laid.names[worst][0]}"
-        if bounds is not None:
-            margin, level = laid.names[worst]
-            inside = size > 0
-            feasible = feasible_bounds(
-                laid.matrix[inside], size[inside], laid.targets, bounds=bounds
-            )
-            listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
-            raise WeightsError(
-                "W110",
-                _(
-                    "No weights within bounds {bounds} meet the margins; worst: {margin} = "
-                    "{level}. Tightest feasible bounds: {listed}.",
-                    bounds=list(bounds),
-                    margin=margin,
-                    level=level,
-                    listed=listed,
-                ),
-                where="bounds",
-                hint=_("Widen the bounds, or merge this level."),
-            )
-        margin, level = laid.names[worst]
-        raise WeightsError(
-            "W105",
-            _(
-                "Calibration did not converge in {iterations} iterations; worst: {margin} = "
-                "{level}, off by {discrepancy:.3g}.",
-                iterations=solution.iterations,
-                margin=margin,
-                level=level,
-                discrepancy=solution.discrepancy,
-            ),
-            where=where,
-            hint=_("Check this level's population, or merge it with a neighbour."),
-        )
-    if solution.factor[size > 0].min() < 0:
-        raise WeightsError(
-            "W108",
-            _(
-                "Calibration ({method}) gives negative weights (smallest factor {min:.3g}).",
-                method=method,
-                min=solution.factor.min(),
-            ),
-            where="method",
-            available=("raking", "logit", "bounds"),
-            hint=_("Use raking, give bounds, or merge levels."),
-        )
 
 
 def _at_bounds(cells: Cells, factor: Array, bounds: Bounds | None) -> int:

@@ -14,7 +14,7 @@ from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.variance import Array, Sparse, summing
 from satisfaction.weighting.recipe import (
     Cells,
@@ -76,10 +76,43 @@ def adjust_nonresponse(
         code="W101",
     )
     cells = cells_for(design, [responded, *by])
-    answered = _answered(cells, responded, by)
+    values = cells.table[responded]
+    if not values.isin([0, 1]).all():
+        raise WeightsError(
+            "W121",
+            _("Column '{responded}' must be 0 or 1.", responded=responded),
+            where=responded,
+            available=values.unique(),
+            hint=_("Correct the column."),
+        )
+    lacking = [name for name in by if cells.table[name].isna().any()]
+    if lacking:
+        raise WeightsError(
+            "W122",
+            _(
+                "Columns {lacking} are missing for some sampled persons and cannot adjust "
+                "for nonresponse.",
+                lacking=lacking,
+            ),
+            where="by",
+            available=by,
+            hint=_("Use only columns known for every sampled person."),
+        )
+    answered = np.asarray(values.to_numpy(float) == 1)
     step: Classes | Propensity
     if method == "classes":
-        step = _classes(cells, answered, by)
+        group = cells.groups(by)
+        silent = np.bincount(group, answered * cells.size) <= 0
+        if silent.any():
+            rows = cells.table.loc[silent[group], list(by)]
+            names = rows.drop_duplicates().to_numpy().tolist()
+            raise WeightsError(
+                "W120",
+                _("Weighting classes have no respondents: {names}.", names=shortened(names)),
+                where="by",
+                hint=_("Merge them with a similar class, or use one column less."),
+            )
+        step = Classes(group, answered, tuple(cells.names(group, by)))
     else:
         step = _propensity(cells, answered, by)
     weight = cells.after(step)
@@ -112,22 +145,20 @@ class Classes:
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, the class's ratio for respondents; (C, R)."""
-        size = count * weight
-        classes = summing(self.group)
-        sampled = classes @ size
-        responded = self.responded[:, None]
-        answered = classes @ (size * responded)
+        sampled, answered = self._sums(count * weight)
         ratio = ratio_or(sampled, answered, 0.0)[self.group]
         carried = np.where(answered > 0, sampled, 0.0).sum(axis=0)
         rest = ratio_or(sampled.sum(axis=0), carried, 1.0)
-        return weight * ratio * responded * rest
+        return weight * ratio * self.responded[:, None] * rest
+
+    def _sums(self, size: Array) -> tuple[Array, Array]:
+        """Return the weight of each class, and that of its respondents: (classes, R)."""
+        classes = summing(self.group)
+        return classes @ size, classes @ (size * self.responded[:, None])
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which class has no respondents, so that its weight went to those of all classes: (classes, R) bool."""
-        classes = summing(self.group)
-        size = count * before
-        sampled = classes @ size
-        answered = classes @ (size * self.responded[:, None])
+        sampled, answered = self._sums(count * before)
         return np.asarray((sampled > 0) & (answered <= 0))
 
     def kept(self, count: Array, before: Array, after: Array) -> Array:
@@ -196,51 +227,6 @@ class Propensity(EquationStep):
     def part(self, cells: Array) -> Propensity:
         """Return the step on all cells, in another order: none can be replayed without the others."""
         return self.on(cells)
-
-
-def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
-    """Return which cells are respondents."""
-    values = cells.table[responded]
-    if not values.isin([0, 1]).all():
-        raise WeightsError(
-            "W121",
-            _("Column '{responded}' must be 0 or 1.", responded=responded),
-            where=responded,
-            available=values.unique(),
-            hint=_("Correct the column."),
-        )
-    lacking = [name for name in by if cells.table[name].isna().any()]
-    if lacking:
-        raise WeightsError(
-            "W122",
-            _(
-                "Columns {lacking} are missing for some sampled persons and cannot adjust "
-                "for nonresponse.",
-                lacking=lacking,
-            ),
-            where="by",
-            available=by,
-            hint=_("Use only columns known for every sampled person."),
-        )
-    return np.asarray(values.to_numpy(float) == 1)
-
-
-def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
-    group = cells.groups(by)
-    silent = np.bincount(group, answered * cells.size) <= 0
-    if silent.any():
-        rows = cells.table.loc[silent[group], list(by)]
-        names = rows.drop_duplicates().to_numpy().tolist()
-        raise WeightsError(
-            "W120",
-            _("Weighting classes have no respondents: {names}.", names=shortened(names)),
-            where="by",
-            hint=_("Merge them with a similar class, or use one column less."),
-        )
-    first = np.unique(group, return_index=True)[1]
-    levels = level_tuples(cells.table.iloc[first], by)
-    places = [place(" x ".join(by), level) for level in levels]
-    return Classes(group, answered, tuple(places))
 
 
 def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:

@@ -25,6 +25,8 @@ from satisfaction.sampling.design import (
     SampleDesign,
     Weighting,
     WeightingStep,
+    level_tuple,
+    level_tuples,
     refuse_subpopulation,
 )
 from satisfaction.sampling.tally import totals
@@ -169,6 +171,12 @@ class Cells:
         grouped = self.table.groupby(list(columns), dropna=False)
         return np.asarray(grouped.ngroup())
 
+    def names(self, group: Array, columns: Sequence[str]) -> list[str]:
+        """Name groups of cells, which combinations of some columns are: (G,)."""
+        first = np.unique(group, return_index=True)[1]
+        levels = level_tuples(self.table.iloc[first], columns)
+        return [place(" x ".join(columns), level) for level in levels]
+
     def after(self, step: WeightingStep) -> Array:
         """Return the weights after a step: (C,)."""
         count = self.count[:, None]
@@ -288,15 +296,6 @@ def extended(
     return design.weighted(recipe)
 
 
-def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
-    """Return the columns of the last calibration, none without one."""
-    columns: tuple[str, ...] = ()
-    for record in design.weighting.log if design.weighting else ():
-        if record["step"] == "calibration":
-            columns = tuple(record["columns"])
-    return columns
-
-
 def renumbered(group: Array) -> Array:
     """Number groups 0..G-1 in the same order."""
     return np.unique(group, return_inverse=True)[1]
@@ -310,8 +309,7 @@ def ratio_or(numerator: Array, denominator: Array, otherwise: float) -> Array:
 
 def place(margin: str, level: Any, bounds: Bounds | None = None) -> str:
     """Name a level of a margin or class, and the bounds that weights keep there."""
-    values = level if isinstance(level, tuple) else (level,)
-    name = f"{margin} = {' x '.join(map(str, values))}"
+    name = f"{margin} = {' x '.join(map(str, level_tuple(level)))}"
     if bounds is None:
         return name
     low, high = bounds

@@ -12,15 +12,13 @@ import scipy.sparse as sp
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.variance import Array, Sparse, summing
 from satisfaction.weighting.recipe import (
     UNSOLVED,
     Cells,
-    calibrated_columns,
     cells_for,
     extended,
-    place,
     ratio_or,
     renumbered,
 )
@@ -89,7 +87,9 @@ def trim(
     one_of(spread, Spread, argument="spread", error=WeightsError, code="W100")
     groups = named(within)
     if within is None and spread == "cell":
-        groups = calibrated_columns(design)
+        for record in design.weighting.log if design.weighting else ():
+            if record["step"] == "calibration":
+                groups = tuple(record["columns"])
     require_columns(design.table, groups, argument="within", error=WeightsError, code="W101")
     cells = cells_for(design, groups, by_weight=True)
     bounding: tuple[str, ...] = ()
@@ -218,7 +218,21 @@ class Trimming:
                 added_to_each = added[self.group] + added_to_all
                 weight = np.asarray(cut + free * added_to_each)
             else:
-                weight = self._in_proportion(np.where(weighted, count, 0.0), cut, excess, bounds)
+                held_count = np.where(weighted, count, 0.0)
+                groups = summing(self.group)
+                excess_of_group = groups @ excess
+                inside = _movable(cut, bounds, 1.0) & _movable(cut, bounds, -1.0)
+                nobody = groups @ (held_count * inside) == 0
+                movable = _movable(cut, bounds, excess_of_group[self.group])
+                free = np.where(nobody[self.group], movable, inside)
+                takers = groups @ (held_count * cut * free)
+                growth = ratio_or(excess_of_group, takers, 0.0)
+                scaled = np.where(free, cut * (1 + growth[self.group]), cut)
+                left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
+                nobody = (held_count * inside).sum(axis=0) == 0
+                free = np.where(nobody, _movable(scaled, bounds, left_over), inside)
+                growth_of_all = ratio_or(left_over, (held_count * scaled * free).sum(axis=0), 0.0)
+                weight = np.where(free, scaled * (1 + growth_of_all), scaled)
         return np.where(weighted, np.clip(weight, bounds.low, bounds.high), weight)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
@@ -262,26 +276,6 @@ class Trimming:
         group = renumbered(self.group[cells])
         unit_of = renumbered(self.unit_of[cells])
         return replace(self, group=group, unit_of=unit_of)
-
-    def _in_proportion(self, count: Array, cut: Array, excess: Array, bounds: Bounds) -> Array:
-        """Scale the weights inside the bounds of each group; without any, those at the bound that the excess leads away from.
-
-        What is left over goes to those of all groups.
-        """
-        groups = summing(self.group)
-        excess_of_group = groups @ excess
-        inside = _movable(cut, bounds, 1.0) & _movable(cut, bounds, -1.0)
-        nobody = groups @ (count * inside) == 0
-        movable = _movable(cut, bounds, excess_of_group[self.group])
-        free = np.where(nobody[self.group], movable, inside)
-        takers = groups @ (count * cut * free)
-        growth = ratio_or(excess_of_group, takers, 0.0)
-        scaled = np.where(free, cut * (1 + growth[self.group]), cut)
-        left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
-        nobody = (count * inside).sum(axis=0) == 0
-        free = np.where(nobody, _movable(scaled, bounds, left_over), inside)
-        growth_of_all = ratio_or(left_over, (count * scaled * free).sum(axis=0), 0.0)
-        return np.where(free, scaled * (1 + growth_of_all), scaled)
 
 
 def _movable(weight: Array, bounds: Bounds, by: Array | float) -> Array:
@@ -354,14 +348,8 @@ def _wholly_trimmed(
     entered = np.bincount(step.group, cells.size)
     moved = np.abs(np.bincount(step.group, cells.count * weight) - entered)
     free = np.bincount(step.group, inside)
-    return _names(cells, step.group, (moved > KEPT * entered) & (free == 0), columns)
-
-
-def _names(cells: Cells, group: Array, chosen: Array, columns: Sequence[str]) -> list[str]:
-    """Name some groups of cells: `chosen` is (G,) bool."""
-    first = np.unique(group, return_index=True)[1]
-    levels = level_tuples(cells.table.iloc[first[chosen]], columns)
-    return [place(" x ".join(columns), level) for level in levels]
+    names = np.array(cells.names(step.group, columns))
+    return list(names[(moved > KEPT * entered) & (free == 0)].tolist())
 
 
 def _refuse_bounds(step: Trimming, bounds: Bounds, cells: Cells, columns: Sequence[str]) -> None:
@@ -376,12 +364,12 @@ def _refuse_bounds(step: Trimming, bounds: Bounds, cells: Cells, columns: Sequen
     if not columns:
         raise _no_bounds(bounds, cells)
     of_group = np.bincount(step.unit_of, missed) > 0
-    names = shortened(_names(cells, step.unit_of, of_group, columns))
+    names = np.array(cells.names(step.unit_of, columns))[of_group]
     raise WeightsError(
         "W131",
         _(
             "The bounds of these cells do not hold their mean weight, so the cells cannot keep their weight: {names}.",
-            names=names,
+            names=shortened(names),
         ),
         where="trim: within",
         hint=_("Widen the bounds, or use larger cells (within: [county], for instance)."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,13 @@ import pandas as pd
 from satisfaction.declarations.items import AreaItem, SingleItem
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
-from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
+from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, shortened_list
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.counted_answers import compile_measures
-from satisfaction.sampling.design import SampleDesign, SurveyDesign
-from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
-from satisfaction.sampling.variance import LonelyPsu
+from satisfaction.sampling.design import SampleDesign, SurveyDesign, level_tuple
+from satisfaction.sampling.measures import add_columns, only_where, stored
 from satisfaction.weighting.base import RESPONDED, replicates_of
 from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
@@ -49,45 +49,38 @@ def sample_design(
     measures = compile_measures(survey.questionnaire)
     if only is not None:
         measures = tuple(measure for measure in measures if measure.name in only)
-    table = _measured(scan(hold(persons, engine)), measures)
+    rows = scan(hold(persons, engine))
+    columns = rows.collect_schema().names()
+    rows = add_columns(rows, measures)
+    if RESPONDED in columns:
+        rows = only_where(rows, measures, RESPONDED)
+    table = materialize(rows)
+    replicates = None
     if survey.replicate_weights is not None:
         table = fetch(scan(table))
         replicates = replicates_of(survey, table)
-        if replicates is not None:
-            return SurveyDesign(
-                table,
-                base_weight="base_weight",
-                selection=survey.declared.selection,
-                measures=stored(measures),
-                codes=survey.questionnaire.coded_columns(),
-                **replicates,
-            )
-
+    declared = partial(
+        SurveyDesign,
+        table,
+        base_weight="base_weight" if survey.declared.base else None,
+        selection=survey.declared.selection,
+        measures=stored(measures),
+        codes=survey.questionnaire.coded_columns(),
+    )
+    if replicates is not None:
+        return declared(**replicates)
     collapse = {}
     for merge in survey.declared.collapse:
         collapse[_stratum(survey, merge.stratum)] = _stratum(survey, merge.into)
-
-    def declared(lonely_psu: LonelyPsu) -> SampleDesign:
-        """Make the design under one way of treating strata of a single PSU."""
-        return SurveyDesign(
-            table,
-            strata=roles.strata,
-            psu=roles.psu or roles.respondent,
-            base_weight="base_weight" if survey.declared.base else None,
-            collapse=collapse,
-            lonely_psu=lonely_psu,
-            selection=survey.declared.selection,
-            measures=stored(measures),
-            codes=survey.questionnaire.coded_columns(),
-        )
-
+    psu = roles.psu or roles.respondent
+    declared = partial(declared, strata=roles.strata, psu=psu, collapse=collapse)
     try:
-        return declared(survey.declared.lonely_psu)
+        return declared(lonely_psu=survey.declared.lonely_psu)
     except DesignError as fault:
         if fault.code != "D104":
             raise
         if survey.declared.selection != "probability":
-            return declared("adjust")
+            return declared(lonely_psu="adjust")
         lines = "lonely_psu: adjust"
         if fault.merge:
             stratum, into = map(_as_yaml, fault.merge)
@@ -100,7 +93,7 @@ def sample_design(
                 "estimated.",
                 fault=fault,
                 strata=", ".join(roles.strata),
-                psu=roles.psu or roles.respondent,
+                psu=psu,
             ),
             where=str(survey.folder / "survey.yaml"),
             available=[f"lonely_psu: {policy}" for policy in fault.available],
@@ -110,15 +103,6 @@ def sample_design(
                 lines=lines,
             ),
         ) from None
-
-
-def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
-    """Return the engine's table with the values of measures; nonrespondents have none."""
-    columns = rows.collect_schema().names()
-    rows = add_columns(rows, measures)
-    if RESPONDED in columns:
-        rows = only_where(rows, measures, RESPONDED)
-    return materialize(rows)
 
 
 def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -217,7 +201,7 @@ def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
         too_few = []
         for cell, respondents_there in respondents_of.items():
             if people_of.get(cell, np.inf) < respondents_there:
-                name = " × ".join(cell if isinstance(cell, tuple) else (cell,))
+                name = " × ".join(level_tuple(cell))
                 too_few.append(f"{name} ({people_of[cell]:g} < {respondents_there})")
         if too_few:
             note = _(
