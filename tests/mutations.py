@@ -173,8 +173,8 @@ FAULTS = (
     ),
     Fault(
         "weights: cells at a bound not counted",
-        "at_low = factor <= low * (1 + 1e-6)",
-        "at_low = factor < 0 * low",
+        "at_low = solution.factor <= low * (1 + 1e-6)",
+        "at_low = solution.factor < 0 * low",
         WEIGHTS,
     ),
     Fault(

@@ -325,30 +325,27 @@ class WaveBefore:
                 responses = load_responses(survey)
                 read |= {**survey.read, **responses.read}
                 estimates = self._estimate(survey, responses, self._questionnaire.ranked)
-                different = self._difference(estimates)
+                earlier = self.earlier
+                comparable = comparable_questionnaires(self._questionnaire)
+                if earlier.questionnaire not in comparable and not earlier.declared.accepted:
+                    different = _(
+                        "questionnaire {before}, now {now}, not declared comparable",
+                        before=earlier.questionnaire,
+                        now=self._questionnaire.reference,
+                    )
+                elif not _are_published(estimates, earlier):
+                    different = _(
+                        "the folder of {wave} no longer gives its file set {name}",
+                        wave=earlier.wave,
+                        name=earlier.folder.name,
+                    )
+                else:
+                    different = NOTHING
             except SatisfactionError as fault:
                 different = Text(f"{fault.code} {fault.zh}", f"{fault.code} {fault.en}")
         if different:
             estimates = {}
         return EarlierEstimates(estimates, different, read)
-
-    def _difference(self, estimates: ByLevel) -> Text:
-        """Say why the estimates cannot stand for what was published; nothing where they can."""
-        earlier = self.earlier
-        comparable = comparable_questionnaires(self._questionnaire)
-        if earlier.questionnaire not in comparable and not earlier.declared.accepted:
-            return _(
-                "questionnaire {before}, now {now}, not declared comparable",
-                before=earlier.questionnaire,
-                now=self._questionnaire.reference,
-            )
-        if not _are_published(estimates, earlier):
-            return _(
-                "the folder of {wave} no longer gives its file set {name}",
-                wave=earlier.wave,
-                name=earlier.folder.name,
-            )
-        return NOTHING
 
 
 def _are_published(estimates: ByLevel, earlier: EarlierSet) -> bool:

@@ -211,7 +211,11 @@ def lay_out_open_sample(
     kept = np.array([0, *others])
     if len(x) <= len(kept):
         return replace(sample, fault=TOO_FEW)
-    independent = kept[_independent(x[:, kept])]
+    # columns that do not follow from those before them
+    chosen = x[:, kept]
+    triangle = np.linalg.qr(chosen, mode="r")
+    scale = np.sqrt((chosen**2).sum(axis=0))
+    independent = kept[np.abs(np.diag(triangle)) > 1e-9 * np.maximum(scale, 1.0)]
     left_out = np.setdiff1d(kept, independent)
     if len(left_out):
         # their totals must follow from the others as the columns do
@@ -348,16 +352,6 @@ def _indicators(rows: pd.DataFrame, levels: Sequence[_Level]) -> Array:
         at = [place.get((margin, key), 0) for key in keys]
         x[np.arange(len(rows)), at] = 1.0  # of no level: the constant once more
     return x
-
-
-def _independent(x: Array) -> Array:
-    """Return which columns do not follow from those before them: (K',) int."""
-    if len(x) < x.shape[1]:
-        return np.arange(x.shape[1])
-    triangle = np.linalg.qr(x, mode="r")
-    diagonal = np.abs(np.diag(triangle))
-    scale = np.sqrt((x**2).sum(axis=0))
-    return np.flatnonzero(diagonal > 1e-9 * np.maximum(scale, 1.0))
 
 
 def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> tuple[float, float]:

@@ -11,7 +11,7 @@ exact for normal errors whatever the sizes, and those of Searle (1971) where siz
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add, mul
@@ -36,6 +36,7 @@ from satisfaction.sampling.tally import LIMB, resolve, tally
 from satisfaction.sampling.variance import Array
 
 ROUNDING = 1e-13  # of the mean square: a smaller variance is none
+NEAR = {"xtol": 1e-13, "rtol": 1e-13}
 LARGEST = 2.0**62  # half of what a 64-bit sum holds
 ALL_VALID = "_complete_flag"
 SUM = "_complete_sum"
@@ -720,10 +721,16 @@ def wald_limits(
         return between / (analysis.df_between * analysis.within)
 
     least = -1 / float(n.max())
+    start = least * (1 - 1e-9)
     limits = []
     for tail in ((1 + level) / 2, (1 - level) / 2):
         quantile = float(special.fdtri(analysis.df_between, analysis.df_within, tail))
-        ratio = _ratio_at(statistic, quantile, least=least)
+        ratio = least  # where the statistic is never as large
+        if statistic(start) > quantile:
+            end = 1.0
+            while statistic(end) > quantile:
+                end *= 4
+            ratio = float(brentq(lambda x, at=quantile: statistic(x) - at, start, end, **NEAR))
         limits.append(ratio / (1 + ratio))
     return limits[0], limits[1]
 
@@ -731,18 +738,3 @@ def wald_limits(
 def design_effect(rho: float, workload: float) -> float:
     """Factor by which interviewers inflate the variance of a mean: 1 + (workload - 1) rho (Kish 1962)."""
     return 1 + (workload - 1) * rho
-
-
-def _ratio_at(statistic: Callable[[float], float], quantile: float, *, least: float) -> float:
-    """Find the ratio of variances where a falling statistic meets a quantile; the least one where it is never that large."""
-    start = least * (1 - 1e-9)
-    if statistic(start) <= quantile:
-        return least
-    end = 1.0
-    while statistic(end) > quantile:
-        end *= 4
-
-    def above(ratio: float) -> float:
-        return statistic(ratio) - quantile
-
-    return float(brentq(above, start, end, xtol=1e-13, rtol=1e-13))

@@ -306,7 +306,11 @@ class Sample:
             return deviations_of_given(self.replicates, theta, full)
         coefficients = None
         if self.margins is not None:
-            coefficients = self._regressed(z, raked=raked)
+            if raked:
+                coefficients = swept_means(self.margins, z, n=self.n, margin_of=self.margin_of)
+            else:
+                moments = self.margins.T @ sp.diags_array(self.entering) @ z
+                coefficients = sp.csr_array(self._inverse_of_margins @ sp.csr_array(moments))
         parts = []
         for stage, clusters in enumerate(self.stages):
             totals = psu_totals(z, self.weight, clusters)
@@ -316,14 +320,6 @@ class Sample:
         if len(parts) == 1:
             return parts[0]
         return sp.csr_array(sp.vstack(parts))
-
-    def _regressed(self, z: Sparse, *, raked: bool) -> Sparse:
-        """Return the coefficients of z on the margins; see `deviations`: (L, Q)."""
-        assert self.margins is not None
-        if raked:
-            return swept_means(self.margins, z, n=self.n, margin_of=self.margin_of)
-        moments = self.margins.T @ sp.diags_array(self.entering) @ z
-        return sp.csr_array(self._inverse_of_margins @ sp.csr_array(moments))
 
     @cached_property
     def _inverse_of_margins(self) -> Sparse:
@@ -375,6 +371,25 @@ def _laid_out(design: SampleDesign, counted: Tally) -> Sample:
         if weighting.margins is not None:
             margins = sp.csr_array(weighting.margins)[cell]
             margin_of = weighting.margin_of
+    replicated: Array | None = None
+    if design.replicates is not None:  # a row is then a respondent
+        replicated = design.replicates.weights[keys[ROW].to_numpy()]
+        if weighting is not None:
+            unsolved = Unsolved()
+            into_cells = summing(cell, len(weighting.cells), 1 / weighting.start[cell])
+            change = Replay(weighting, unsolved).replay(into_cells @ replicated).factor
+            if unsolved.count:
+                raise EstimatesError(
+                    "E524",
+                    _(
+                        "{count} of the replicate weights have no solution of the weighting steps. Most often: {worst}.",
+                        count=unsolved.count,
+                        worst=unsolved.worst,
+                    ),
+                    where="calibrate",
+                    hint=_("Merge that level with a neighbour, or widen the bounds."),
+                )
+            replicated = replicated * change[cell]
     return Sample(
         stages,
         units,
@@ -387,40 +402,8 @@ def _laid_out(design: SampleDesign, counted: Tally) -> Sample:
         lonely=design.lonely_psu,
         inside=counted.inside,
         replicates=design.replicates,
-        replicate_weights=_replicate_weights(design, keys),
+        replicate_weights=replicated,
     )
-
-
-def _replicate_weights(design: SampleDesign, keys: pd.DataFrame) -> Array | None:
-    """Return the replicate weights of the rows, each a respondent, after the recipe was replayed in them: (T, R).
-
-    Raises
-    ------
-    EstimatesError
-        E524 for replicates that the recipe cannot solve.
-    """
-    if design.replicates is None:
-        return None
-    weights: Array = design.replicates.weights[keys[ROW].to_numpy()]
-    weighting = design.weighting
-    unsolved = Unsolved()
-    if weighting is None:
-        return weights
-    cell = design.cell_index(keys)
-    into_cells = summing(cell, len(weighting.cells), 1 / weighting.start[cell])
-    change = Replay(weighting, unsolved).replay(into_cells @ weights).factor
-    if unsolved.count:
-        raise EstimatesError(
-            "E524",
-            _(
-                "{count} of the replicate weights have no solution of the weighting steps. Most often: {worst}.",
-                count=unsolved.count,
-                worst=unsolved.worst,
-            ),
-            where="calibrate",
-            hint=_("Merge that level with a neighbour, or widen the bounds."),
-        )
-    return weights * change[cell]
 
 
 def _stages(design: SampleDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, ...], pd.DataFrame]:

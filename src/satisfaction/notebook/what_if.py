@@ -654,7 +654,20 @@ class _Weightings(_Trials):
         name = ", ".join(parts) or DECLARED
         if name == DECLARED:
             return self.declared()
-        recipe = _recipe(steps, upper, without)
+        recipe: list[Step] = []
+        for step in steps:
+            if isinstance(step, CalibrationStep):
+                names = step.margins or []
+                kept = [name for name in names if name not in without]
+                if not kept:
+                    continue
+                if len(kept) < len(names):
+                    step = step.model_copy(update={"margins": kept})
+            recipe.append(step)
+        if upper != AS_DECLARED:
+            recipe = [step for step in recipe if not isinstance(step, TrimmingStep)]
+            if upper != NO_TRIMMING:
+                recipe = trimmed_at(upper, recipe)
         ranked = self._ranked(with_weighting(self.bench.results.survey, recipe, name=name))
         tried = self.bench.keep_look(name, ranked)
         self._effective_n[name] = tried.effective_n
@@ -713,26 +726,6 @@ def _measures(survey: Survey, design: SampleDesign) -> list[str]:
     scores = {*ranked_scores(survey), survey.questionnaire.ranked}
     needed = survey.questionnaire.measures_of(scores)
     return [name for name in design.measures if name in needed]
-
-
-def _recipe(steps: Sequence[Step], upper: Any, without: Sequence[str]) -> list[Step]:
-    """Return the declared steps with other trimming, and without some margins."""
-    recipe: list[Step] = []
-    for step in steps:
-        if isinstance(step, CalibrationStep):
-            names = step.margins or []
-            kept = [name for name in names if name not in without]
-            if not kept:
-                continue
-            if len(kept) < len(names):
-                step = step.model_copy(update={"margins": kept})
-        recipe.append(step)
-    if upper == AS_DECLARED:
-        return recipe
-    untrimmed: list[Step] = [step for step in recipe if not isinstance(step, TrimmingStep)]
-    if upper == NO_TRIMMING:
-        return untrimmed
-    return trimmed_at(upper, untrimmed)
 
 
 def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict[str, object]:

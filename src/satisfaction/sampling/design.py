@@ -595,14 +595,14 @@ def _check(design: SampleDesign) -> None:
             ),
         )
     for stage, name in enumerate(design.fpc):
-        unknown = int(units[f"_unknown{stage}"].sum())
-        if unknown:
+        missing_rows = int(units[f"_unknown{stage}"].sum())
+        if missing_rows:
             raise DesignError(
                 "D105",
                 _(
                     "The fpc column '{name}' is missing in {unknown}.",
                     name=name,
-                    unknown=ngettext("{n:,} row", "{n:,} rows", unknown),
+                    unknown=ngettext("{n:,} row", "{n:,} rows", missing_rows),
                 ),
                 where=name,
                 hint=_("Give every row of a stratum its number of units in the population."),
@@ -615,9 +615,108 @@ def _check(design: SampleDesign) -> None:
             where=f"{shortened(keys)} {offenders(design.respondents, missing)}".strip(),
             hint=_("Fill in these columns."),
         )
-    _check_collapse(design, units)
-    for stage in range(len(design.stages)):
-        _check_stage(design, units, stage)
+    if design.collapse:
+        known = {*units[list(design.strata)].itertuples(index=False, name=None)}
+        mentioned = [level for pair in design.collapse.items() for level in pair]
+        unknown = [level for level in mentioned if level not in known]
+        chained = [target for target in design.collapse.values() if target in design.collapse]
+        wrong = [*unknown, *chained]
+        if wrong:
+            raise DesignError(
+                "D108",
+                _(
+                    "Strata in `collapse` do not exist or are merged twice: {wrong}.",
+                    wrong=shortened(wrong),
+                ),
+                where="collapse",
+                available=sorted(map(str, known)),
+                hint=_("Name strata of the sample; a target is not merged itself."),
+            )
+    for stage, unit in enumerate(design.stages):
+        above = [*design.strata, *design.stages[:stage]]
+        counted = units[[*above, unit]].assign(
+            low=units.get(f"_low{stage}", np.inf), high=units.get(f"_high{stage}", np.inf)
+        )
+        extremes = {"low": ("low", "min"), "high": ("high", "max")}
+        of_stage = counted.groupby([*above, unit], as_index=False).agg(**extremes)
+        twice = of_stage[unit].duplicated()
+        if design.psu_codes == "unique" and twice.any():
+            codes = shortened(of_stage.loc[twice, unit].unique())
+            raise DesignError(
+                "D106",
+                _(
+                    "Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
+                    unit=unit,
+                    codes=codes,
+                ),
+                where="psu",
+                available=("nested", "unique"),
+                hint=_(
+                    'Correct the codes; if they are numbered within strata, write psu_codes="nested".'
+                ),
+            )
+        if not above:
+            parents = pd.Series("all", index=of_stage.index)
+        elif stage == 0 and design.collapse:
+            merged = []
+            for level in of_stage[above].itertuples(index=False, name=None):
+                target = design.collapse.get(level, level)
+                merged.append(target[0] if len(target) == 1 else target)
+            parents = pd.Series(merged, index=of_stage.index)
+        else:
+            parents = above if len(above) > 1 else above[0]
+        sizes = of_stage.groupby(parents).agg(n=(unit, "size"), **extremes)
+        if stage < len(design.fpc):
+            unmerged = of_stage.groupby(above).agg(n=(unit, "size"), **extremes) if above else sizes
+            wrong = (unmerged["low"] != unmerged["high"]) | (unmerged["low"] < unmerged["n"])
+            if wrong.any():
+                raise DesignError(
+                    "D105",
+                    _("fpc varies within a stratum or is smaller than its sample."),
+                    where=design.fpc[stage],
+                    hint=_(
+                        "fpc is the number of units in the population of the stratum (or unit above)."
+                    ),
+                )
+        lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
+        if not len(lonely):
+            continue
+        has_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
+        if design.lonely_psu == "average" and not has_error.any():
+            raise DesignError(
+                "D380",
+                _(
+                    "No stratum (or unit above) has an error to average: each has a single "
+                    "'{unit}' or was taken whole.",
+                    unit=unit,
+                ),
+                where="lonely_psu",
+                available=("collapse", "adjust"),
+                hint=_("Merge these strata with `collapse`."),
+            )
+        if design.lonely_psu == "fail":
+            near = _neighbour(sizes, lonely[0]) if stage == 0 else None
+            proposal = 'lonely_psu="adjust"'
+            if near is not None:
+                proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
+            fault = DesignError(
+                "D104",
+                _(
+                    "{n} (or units above) with a single '{unit}': {lonely}.",
+                    n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
+                    unit=unit,
+                    lonely=shortened(lonely),
+                ),
+                where="strata",
+                available=get_args(LonelyPsu)[1:],
+                hint=_(
+                    "Merge with a similar stratum (for instance {proposal}), or declare a "
+                    "lonely_psu policy.",
+                    proposal=proposal,
+                ),
+            )
+            fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
+            raise fault
 
 
 def _reserved(name: str) -> DesignError:
@@ -627,120 +726,6 @@ def _reserved(name: str) -> DesignError:
         where="respondents",
         hint=_("Rename the column."),
     )
-
-
-def _check_collapse(design: SampleDesign, units: pd.DataFrame) -> None:
-    if not design.collapse:
-        return
-    known = {*units[list(design.strata)].itertuples(index=False, name=None)}
-    mentioned = [level for pair in design.collapse.items() for level in pair]
-    unknown = [level for level in mentioned if level not in known]
-    chained = [target for target in design.collapse.values() if target in design.collapse]
-    wrong = [*unknown, *chained]
-    if wrong:
-        raise DesignError(
-            "D108",
-            _(
-                "Strata in `collapse` do not exist or are merged twice: {wrong}.",
-                wrong=shortened(wrong),
-            ),
-            where="collapse",
-            available=sorted(map(str, known)),
-            hint=_("Name strata of the sample; a target is not merged itself."),
-        )
-
-
-def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
-    """Check one stage: codes, lonely units, population counts."""
-    above = [*design.strata, *design.stages[:stage]]
-    unit = design.stages[stage]
-    counted = units[[*above, unit]].assign(
-        low=units.get(f"_low{stage}", np.inf), high=units.get(f"_high{stage}", np.inf)
-    )
-    extremes = {"low": ("low", "min"), "high": ("high", "max")}
-    of_stage = counted.groupby([*above, unit], as_index=False).agg(**extremes)
-    twice = of_stage[unit].duplicated()
-    if design.psu_codes == "unique" and twice.any():
-        codes = shortened(of_stage.loc[twice, unit].unique())
-        raise DesignError(
-            "D106",
-            _(
-                "Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
-                unit=unit,
-                codes=codes,
-            ),
-            where="psu",
-            available=("nested", "unique"),
-            hint=_(
-                'Correct the codes; if they are numbered within strata, write psu_codes="nested".'
-            ),
-        )
-    parents = _parents(design, of_stage, above, first=stage == 0)
-    sizes = of_stage.groupby(parents).agg(n=(unit, "size"), **extremes)
-    if stage < len(design.fpc):
-        unmerged = of_stage.groupby(above).agg(n=(unit, "size"), **extremes) if above else sizes
-        wrong = (unmerged["low"] != unmerged["high"]) | (unmerged["low"] < unmerged["n"])
-        if wrong.any():
-            raise DesignError(
-                "D105",
-                _("fpc varies within a stratum or is smaller than its sample."),
-                where=design.fpc[stage],
-                hint=_(
-                    "fpc is the number of units in the population of the stratum (or unit above)."
-                ),
-            )
-    lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
-    if not len(lonely):
-        return
-    has_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
-    if design.lonely_psu == "average" and not has_error.any():
-        raise DesignError(
-            "D380",
-            _(
-                "No stratum (or unit above) has an error to average: each has a single "
-                "'{unit}' or was taken whole.",
-                unit=unit,
-            ),
-            where="lonely_psu",
-            available=("collapse", "adjust"),
-            hint=_("Merge these strata with `collapse`."),
-        )
-    if design.lonely_psu == "fail":
-        near = _neighbour(sizes, lonely[0]) if stage == 0 else None
-        proposal = 'lonely_psu="adjust"'
-        if near is not None:
-            proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
-        fault = DesignError(
-            "D104",
-            _(
-                "{n} (or units above) with a single '{unit}': {lonely}.",
-                n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
-                unit=unit,
-                lonely=shortened(lonely),
-            ),
-            where="strata",
-            available=get_args(LonelyPsu)[1:],
-            hint=_(
-                "Merge with a similar stratum (for instance {proposal}), or declare a "
-                "lonely_psu policy.",
-                proposal=proposal,
-            ),
-        )
-        fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
-        raise fault
-
-
-def _parents(design: SampleDesign, sampled: pd.DataFrame, above: list[str], *, first: bool) -> Any:
-    """Return what the units of a stage are grouped by: their stratum after collapsing, or the unit above."""
-    if not above:
-        return pd.Series("all", index=sampled.index)
-    if first and design.collapse:
-        merged = []
-        for level in sampled[above].itertuples(index=False, name=None):
-            target = design.collapse.get(level, level)
-            merged.append(target[0] if len(target) == 1 else target)
-        return pd.Series(merged, index=sampled.index)
-    return above if len(above) > 1 else above[0]
 
 
 def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:

@@ -10,7 +10,6 @@ import pandas as pd
 from satisfaction.collection.coding import with_parents
 from satisfaction.declarations.facts import check_frame_and_sample
 from satisfaction.declarations.survey import Survey
-from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.errors import WeightsError, shortened
 from satisfaction.foundation.language import _
 
@@ -51,12 +50,28 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
         W111, W112 from the sample table (source: inclusion), W527 respondents that the table of weights has not (source: table).
     """
     step = survey.declared.base
-    persons = _with_nonrespondents(survey, respondents)
+    roles = survey.questionnaire.roles
+    persons = respondents
+    if survey.nonrespondents is not None and survey.declared.nonrespondents is not None:
+        # in an order of their own content, so that the file's order does not matter
+        silent = survey.nonrespondents
+        silent = silent.sort_values(list(silent), kind="stable")
+        silent["_file"] = survey.declared.nonrespondents.file
+        silent["_sheet"] = ""
+        silent["_row"] = silent.index
+        silent = with_parents(silent, survey).reset_index(drop=True)
+        numbers = range(1, len(silent) + 1)
+        silent[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]
+        silent = silent.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
+        persons = pd.concat([respondents, silent], ignore_index=True)
+        text = [name for name in persons if persons[name].dtype == object]
+        persons[text] = persons[text].where(persons[text].notna(), None)
+        persons[RESPONDED] = [1] * len(respondents) + [0] * len(silent)
     if step is None:
         return SampledPersons(persons, None)
     if step.source == "inclusion":
         assert survey.sample is not None
-        psu = str(survey.questionnaire.roles.psu)
+        psu = str(roles.psu)
         return SampledPersons(base_weights(persons, survey.sample, psu), None)
     if step.source == "table":
         assert step.table is not None
@@ -67,7 +82,7 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     else:
         assert survey.frame is not None
         assert survey.declared.frame is not None
-        strata = survey.questionnaire.roles.strata
+        strata = roles.strata
         keys = persons[strata].astype(str).assign(_all=0)
         check_frame_and_sample(
             survey.frame,
@@ -88,7 +103,27 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
             multiple = multiple / persons[name].fillna(1).astype(float)
         within = multiple.groupby([keys[name] for name in by])
         weight = population.to_numpy(float) * multiple / within.transform("sum")
-    return SampledPersons(persons.assign(base_weight=weight), _record(survey, step, persons))
+    answered = len(persons)
+    if RESPONDED in persons:
+        answered = int(persons[RESPONDED].sum())
+    record: dict[str, Any] = {"step": "base", "method": step.source}
+    record["sampled"] = len(persons)
+    record["respondents"] = answered
+    if step.column:
+        record["column"] = step.column
+    elif step.table is not None and survey.weights is not None:
+        record |= {"file": step.table.file, "unused": len(survey.weights) - len(persons)}
+        if step.replicates is not None:
+            record["method"] = "table-replicates"
+            record["replicates"] = step.replicates.model_dump(
+                include={"file", "scale", "rscales", "mse", "df"}, exclude_none=True
+            )
+    else:
+        record["strata"] = len(persons[roles.strata].drop_duplicates()) if roles.strata else 1
+        record["multiply"] = list(step.multiply)
+        record["divide"] = list(step.divide)
+        record["missing"] = {name: int(persons[name].isna().sum()) for name in step.items}
+    return SampledPersons(persons.assign(base_weight=weight), record)
 
 
 def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> pd.DataFrame:
@@ -133,27 +168,6 @@ def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> p
     weight = pd.Series(1 / probability.prod(axis=1).to_numpy(), index=sample[psu])
     of_each = respondents[psu].map(weight)
     return respondents.assign(base_weight=of_each.astype(float))
-
-
-def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFrame:
-    """Append the nonrespondents, in an order of their own content, so that the file's order does not matter."""
-    if survey.nonrespondents is None or survey.declared.nonrespondents is None:
-        return respondents
-    roles = survey.questionnaire.roles
-    silent = survey.nonrespondents
-    silent = silent.sort_values(list(silent), kind="stable")
-    silent["_file"] = survey.declared.nonrespondents.file
-    silent["_sheet"] = ""
-    silent["_row"] = silent.index
-    persons = with_parents(silent, survey).reset_index(drop=True)
-    numbers = range(1, len(persons) + 1)
-    persons[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]
-    persons = persons.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
-    together = pd.concat([respondents, persons], ignore_index=True)
-    text = [name for name in together if together[name].dtype == object]
-    together[text] = together[text].where(together[text].notna(), None)
-    together[RESPONDED] = [1] * len(respondents) + [0] * len(persons)
-    return together
 
 
 def _of_each(
@@ -207,35 +221,4 @@ def replicates_of(survey: Survey, persons: pd.DataFrame) -> dict[str, Any] | Non
         "rscales": rscales,
         "mse": declared.mse,
         "df": declared.df,
-    }
-
-
-def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, Any]:
-    answered = len(persons)
-    if RESPONDED in persons:
-        answered = int(persons[RESPONDED].sum())
-    record: dict[str, Any] = {"step": "base", "method": step.source}
-    record["sampled"] = len(persons)
-    record["respondents"] = answered
-    if step.column:
-        return record | {"column": step.column}
-    if step.table is not None and survey.weights is not None:
-        unused = len(survey.weights) - len(persons)
-        record |= {"file": step.table.file, "unused": unused}
-        if step.replicates is not None:
-            record["method"] = "table-replicates"
-            record["replicates"] = step.replicates.model_dump(
-                include={"file", "scale", "rscales", "mse", "df"}, exclude_none=True
-            )
-        return record
-    taken_as_one = {name: int(persons[name].isna().sum()) for name in step.items}
-    columns = survey.questionnaire.roles.strata
-    strata = 1
-    if columns:
-        strata = len(persons[columns].drop_duplicates())
-    return record | {
-        "strata": strata,
-        "multiply": list(step.multiply),
-        "divide": list(step.divide),
-        "missing": taken_as_one,
     }

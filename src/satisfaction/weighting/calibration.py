@@ -18,7 +18,7 @@ from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, level_tuple, level_tuples, named
 from satisfaction.sampling.variance import Array, Sparse
-from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
+from satisfaction.weighting.recipe import UNSOLVED, cells_for, extended, place
 from satisfaction.weighting.solving import (
     Bounds,
     EquationStep,
@@ -173,6 +173,13 @@ def calibrate(
     levels_of = {}
     for names, levels in margins.items():
         levels_of["+".join(named(names))] = len(levels) if isinstance(levels, Mapping) else 1
+    at_bounds = 0
+    if bounds is not None:
+        low, high = bounds
+        at_low = solution.factor <= low * (1 + 1e-6)
+        at_high = solution.factor >= high * (1 - 1e-6)
+        near = (at_low | at_high) & (cells.size > 0)
+        at_bounds = int(near.sum())
     record = {
         "step": "calibration",
         "method": method,
@@ -182,7 +189,7 @@ def calibrate(
         "discrepancy": solution.discrepancy,
         "margins": levels_of,
         "columns": list(columns),
-        "at_bounds": _at_bounds(cells, solution.factor, bounds),
+        "at_bounds": at_bounds,
     }
     weight = cells.entering * solution.factor
     indicators = (laid.matrix, laid.margin_of)
@@ -482,14 +489,3 @@ def _usable(bounds: Any, method: Method) -> bool:
         return False
     low, high = bounds
     return 0 <= low < 1 < high and (method != "logit" or bool(np.isfinite(high)))
-
-
-def _at_bounds(cells: Cells, factor: Array, bounds: Bounds | None) -> int:
-    """Count the cells whose factor lies at a bound."""
-    if bounds is None:
-        return 0
-    low, high = bounds
-    at_low = factor <= low * (1 + 1e-6)
-    at_high = factor >= high * (1 - 1e-6)
-    near = (at_low | at_high) & (cells.size > 0)
-    return int(near.sum())

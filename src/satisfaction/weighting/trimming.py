@@ -107,7 +107,25 @@ def trim(
     bounds = step.bounds(cells.count[:, None], cells.entering[:, None])
     if lower is None and upper is None:
         raise _no_bounds(bounds, cells)
-    _refuse_bounds(step, bounds, cells, bounding)
+    if not 0 <= step.lower < step.upper:
+        raise _no_bounds(bounds, cells)
+    mean = _means(step.unit_of, cells.count[:, None], cells.entering[:, None])[step.unit_of]
+    missed = (mean < bounds.low * (1 - NEAR)) | (mean > bounds.high * (1 + NEAR))
+    missed = missed[:, 0] & (cells.size > 0)
+    if missed.any():
+        if not bounding:
+            raise _no_bounds(bounds, cells)
+        of_group = np.bincount(step.unit_of, missed) > 0
+        names = np.array(cells.names(step.unit_of, bounding))[of_group]
+        raise WeightsError(
+            "W131",
+            _(
+                "The bounds of these cells do not hold their mean weight, so the cells cannot keep their weight: {names}.",
+                names=shortened(names),
+            ),
+            where="trim: within",
+            hint=_("Widen the bounds, or use larger cells (within: [county], for instance)."),
+        )
     weight = cells.after(step)
     if not step.kept(cells.count[:, None], cells.entering[:, None], weight[:, None]).all():
         step = replace(step, spills=True)
@@ -129,11 +147,21 @@ def trim(
         "within": list(groups),
         "strict": strict,
     }
+    whole: list[str] = []
+    if groups:
+        at_low = weight <= bounds.low[:, 0] * (1 + NEAR)
+        at_high = weight >= bounds.high[:, 0] * (1 - NEAR)
+        inside = (cells.size > 0) & ~(at_low | at_high)
+        entered = np.bincount(step.group, cells.size)
+        moved = np.abs(np.bincount(step.group, cells.count * weight) - entered)
+        free = np.bincount(step.group, inside)
+        names = np.array(cells.names(step.group, groups))
+        whole = names[(moved > KEPT * entered) & (free == 0)].tolist()
     done = {
         "trimmed": float(cells.count[outside].sum()),
         "share_trimmed": float(share_trimmed),
         "sum_lost": float(left_its_cell.sum() / cells.size.sum()),
-        "whole": _wholly_trimmed(step, bounds, cells, weight=weight, columns=groups),
+        "whole": whole,
     }
     sum_change = float(cell_after.sum() / cell_before.sum() - 1)
     if abs(sum_change) > KEPT:
@@ -334,46 +362,6 @@ def _range(bound: Array) -> float | dict[str, float] | None:
     if low == high:
         return low
     return {"low": low, "high": high}
-
-
-def _wholly_trimmed(
-    step: Trimming, bounds: Bounds, cells: Cells, *, weight: Array, columns: Sequence[str]
-) -> list[str]:
-    """Name the cells whose weights all stand at a bound and that could not keep their sum."""
-    if not columns:
-        return []
-    at_low = weight <= bounds.low[:, 0] * (1 + NEAR)
-    at_high = weight >= bounds.high[:, 0] * (1 - NEAR)
-    inside = (cells.size > 0) & ~(at_low | at_high)
-    entered = np.bincount(step.group, cells.size)
-    moved = np.abs(np.bincount(step.group, cells.count * weight) - entered)
-    free = np.bincount(step.group, inside)
-    names = np.array(cells.names(step.group, columns))
-    return list(names[(moved > KEPT * entered) & (free == 0)].tolist())
-
-
-def _refuse_bounds(step: Trimming, bounds: Bounds, cells: Cells, columns: Sequence[str]) -> None:
-    """Refuse bounds that do not hold the mean weight, of all or of each cell that has bounds of its own."""
-    if not 0 <= step.lower < step.upper:
-        raise _no_bounds(bounds, cells)
-    mean = _means(step.unit_of, cells.count[:, None], cells.entering[:, None])[step.unit_of]
-    missed = (mean < bounds.low * (1 - NEAR)) | (mean > bounds.high * (1 + NEAR))
-    missed = missed[:, 0] & (cells.size > 0)
-    if not missed.any():
-        return
-    if not columns:
-        raise _no_bounds(bounds, cells)
-    of_group = np.bincount(step.unit_of, missed) > 0
-    names = np.array(cells.names(step.unit_of, columns))[of_group]
-    raise WeightsError(
-        "W131",
-        _(
-            "The bounds of these cells do not hold their mean weight, so the cells cannot keep their weight: {names}.",
-            names=shortened(names),
-        ),
-        where="trim: within",
-        hint=_("Widen the bounds, or use larger cells (within: [county], for instance)."),
-    )
 
 
 def _no_bounds(bounds: Bounds, cells: Cells) -> WeightsError:
