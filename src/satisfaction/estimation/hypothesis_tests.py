@@ -213,7 +213,11 @@ def with_values(
     if values:
         table = add_columns(design.table, list(values.values()))
         for column, measure in values.items():
-            table = table.with_columns(_value(measure).alias(column))
+            value = nw.col(measure.score_column)
+            if measure.unit != 1:
+                value = value / measure.unit
+            valid = nw.col(measure.valid_column) == 1
+            table = table.with_columns(nw.when(valid).then(value).alias(column))
         design = design.over(table.to_native())
     return design, columns
 
@@ -223,15 +227,6 @@ def with_row_numbers(design: SampleDesign) -> SampleDesign:
     rows = fetch(design.table)
     numbers = np.arange(len(rows))
     return design.over(rows.assign(**{ROW_NUMBER: numbers}))
-
-
-def _value(measure: Measure) -> nw.Expr:
-    """Return the value in the measure's own unit, null where not valid."""
-    value = nw.col(measure.score_column)
-    if measure.unit != 1:
-        value = value / measure.unit
-    valid = nw.col(measure.valid_column) == 1
-    return nw.when(valid).then(value)
 
 
 def levels(values: pd.Series, used: Array) -> tuple[list[Any], Array]:

@@ -205,7 +205,12 @@ def lay_out_open_sample(
             )
     absent = [level for level, column in zip(levels, x.T[1:], strict=True) if not column.any()]
     if absent:
-        return replace(sample, fault=absent[0].nobody)
+        nobody = _(
+            "nobody of {margin} = {level} answered",
+            margin=" x ".join(absent[0].columns),
+            level=shortened(absent[0].key),
+        )
+        return replace(sample, fault=nobody)
     # the first level of every margin is what the others leave
     others = [place for place, level in enumerate(levels, start=1) if not level.first]
     kept = np.array([0, *others])
@@ -319,15 +324,6 @@ class _Level:
     key: tuple[Any, ...]
     residents: float
     first: bool
-
-    @property
-    def nobody(self) -> Text:
-        """Say that nobody of it answered."""
-        return _(
-            "nobody of {margin} = {level} answered",
-            margin=" x ".join(self.columns),
-            level=shortened(self.key),
-        )
 
 
 def _levels_of(margins: Margins) -> list[_Level]:

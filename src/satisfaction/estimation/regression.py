@@ -9,7 +9,7 @@ Newton's method in the logistic case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -43,7 +43,7 @@ from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.replicates import deviations_of_given
-from satisfaction.sampling.tally import Tally, resolve, tally
+from satisfaction.sampling.tally import resolve, tally
 from satisfaction.sampling.variance import Array, crossed
 
 Family = Literal["linear", "logistic"]
@@ -292,27 +292,6 @@ class Regression:
         return HypothesisTest(pd.DataFrame([row]), terms, self.conventions | joint)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Terms:
-    """The columns of a regression on T tally rows.
-
-    Attributes
-    ----------
-    x : (T, K) float
-        0 in rows not used.
-    names, covariate : list of str (K,)
-    baseline : dict
-        Categorical covariate -> the level that has no column.
-    used : (T,) bool
-    """
-
-    x: Array
-    names: list[str]
-    covariate: list[str]
-    baseline: dict[str, Any]
-    used: Array
-
-
 def regression(
     design: SampleDesign,
     outcome: str | Measure,
@@ -390,11 +369,53 @@ def regression(
     held, columns = with_values(design, covariates, where="covariates")
     counted = tally(held, [chosen], by=columns)
     sample = lay_out(held, counted)
-    terms = regression_terms(counted, dict(zip(names, columns, strict=True)), categorical)
+    keys = counted.keys
+    used = (counted.valid[:, 0] > 0) & keys[columns].notna().all(axis=1).to_numpy()
+    if not used.any():
+        raise EstimatesError(
+            "E162",
+            _("No respondent has both the outcome and the covariates."),
+            where="covariates",
+            available=names,
+            hint=_("Look at what is missing in these columns."),
+        )
+    # the intercept, numbers as they are, and an indicator for every level but the first
+    x_columns = [used.astype(float)]
+    terms = [INTERCEPT]
+    covariate_of = [INTERCEPT]
+    baseline = {}
+    for name, column in zip(names, columns, strict=True):
+        groups, code = levels(keys[column], used)
+        if len(groups) < 2:
+            raise EstimatesError(
+                "E142",
+                _("Covariate '{name}' has a single level among the usable respondents.", name=name),
+                where="covariates",
+                available=groups,
+                hint=_("Leave it out."),
+            )
+        if name in categorical or not pd.api.types.is_numeric_dtype(keys[column]):
+            baseline[name] = groups[0]
+            for k, group in enumerate(groups[1:], 1):
+                x_columns.append((code == k).astype(float))
+                terms.append(f"{name}={group}")
+        else:
+            number = np.where(used, keys[column].to_numpy(float, na_value=np.nan), 0.0)
+            if not np.isfinite(number).all():
+                raise EstimatesError(
+                    "E165",
+                    _("'{name}' has infinite values.", name=name),
+                    where=name,
+                    hint=_("Correct them, or make them missing."),
+                )
+            x_columns.append(number)
+            terms.append(name)
+        covariate_of += [name] * (len(terms) - len(covariate_of))
+    x = np.stack(x_columns, axis=1)
     weight = sample.weight
-    valid = np.where(terms.used, counted.valid[:, 0], 0).astype(float)
-    total = np.where(terms.used, counted.sums()[:, 0], 0.0)
-    dependent = [terms.names[k] for k in dependent_columns(terms.x, weight * valid)]
+    valid = np.where(used, counted.valid[:, 0], 0).astype(float)
+    total = np.where(used, counted.sums()[:, 0], 0.0)
+    dependent = [terms[k] for k in dependent_columns(x, weight * valid)]
     if dependent:
         raise EstimatesError(
             "E145",
@@ -403,11 +424,11 @@ def regression(
                 dependent=comma_list(dependent),
             ),
             where="covariates",
-            available=terms.names,
+            available=terms,
             hint=_("Leave one of them out, or merge levels."),
         )
     if family == "logistic":
-        squares = np.where(terms.used, counted.sums_of_squares()[:, 0], 0.0)
+        squares = np.where(used, counted.sums_of_squares()[:, 0], 0.0)
         if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
             raise EstimatesError(
                 "E148",
@@ -422,9 +443,9 @@ def regression(
         if total.sum() in (0, valid.sum()):
             raise no_residual(chosen.name)
     solver = logistic if family == "logistic" else least_squares
-    fit = solver(terms.x, weight=weight, valid=valid, total=total)
+    fit = solver(x, weight=weight, valid=valid, total=total)
     if fit.growing >= 0:
-        growing = terms.names[fit.growing]
+        growing = terms[fit.growing]
         raise EstimatesError(
             "E146",
             _(
@@ -433,78 +454,35 @@ def regression(
                 growing=growing,
             ),
             where=growing,
-            available=terms.names,
+            available=terms,
             hint=_(
                 "Merge levels in which the outcome is always 0 or always 1, or leave the "
                 "covariate out."
             ),
         )
     _refuse_no_variation(fit, total, chosen.name)
-    cov = coefficient_covariance(sample, fit, solver, x=terms.x, valid=valid, total=total)
-    df = used_df(valid.astype(np.int64), sample) + 1 - len(terms.names)
+    cov = coefficient_covariance(sample, fit, solver, x=x, valid=valid, total=total)
+    df = used_df(valid.astype(np.int64), sample) + 1 - len(terms)
     se = standard_errors(cov)
-    keys = pd.DataFrame({"term": terms.names})
-    table = t_table(keys, fit.coefficient, se, df=df, name="estimate", null=0.0, level=level)
+    table = t_table(
+        pd.DataFrame({"term": terms}),
+        fit.coefficient,
+        se,
+        df=df,
+        name="estimate",
+        null=0.0,
+        level=level,
+    )
     conventions = {
         "outcome": chosen.name,
         "family": family,
         "test": _("two-sided t").both,
         "null": NULLS[family],
-        "baseline": terms.baseline,
+        "baseline": baseline,
         "df": f"{DF_USED} + 1 - coefficients",
         "missing": MISSING,
         "n": int(valid.sum()),
         "level": level,
     }
     conventions = declared(design, conventions, refitted=True)
-    return Regression(table, cov, tuple(terms.covariate), conventions, design)
-
-
-def regression_terms(
-    counted: Tally, columns: Mapping[str, str], categorical: Sequence[str]
-) -> Terms:
-    """Lay out the intercept, numbers as they are, and an indicator for every level but the first."""
-    keys = counted.keys
-    used = (counted.valid[:, 0] > 0) & keys[list(columns.values())].notna().all(axis=1).to_numpy()
-    if not used.any():
-        raise EstimatesError(
-            "E162",
-            _("No respondent has both the outcome and the covariates."),
-            where="covariates",
-            available=columns,
-            hint=_("Look at what is missing in these columns."),
-        )
-    x = [used.astype(float)]
-    names = [INTERCEPT]
-    covariate = [INTERCEPT]
-    baseline = {}
-    for name, column in columns.items():
-        groups, code = levels(keys[column], used)
-        if len(groups) < 2:
-            raise EstimatesError(
-                "E142",
-                _("Covariate '{name}' has a single level among the usable respondents.", name=name),
-                where="covariates",
-                available=groups,
-                hint=_("Leave it out."),
-            )
-        if name in categorical or not pd.api.types.is_numeric_dtype(keys[column]):
-            baseline[name] = groups[0]
-            for k, group in enumerate(groups[1:], 1):
-                x.append((code == k).astype(float))
-                names.append(f"{name}={group}")
-                covariate.append(name)
-        else:
-            number = keys[column].to_numpy(float, na_value=np.nan)
-            number = np.where(used, number, 0.0)
-            if not np.isfinite(number).all():
-                raise EstimatesError(
-                    "E165",
-                    _("'{name}' has infinite values.", name=name),
-                    where=name,
-                    hint=_("Correct them, or make them missing."),
-                )
-            x.append(number)
-            names.append(name)
-            covariate.append(name)
-    return Terms(np.stack(x, axis=1), names, covariate, baseline, used)
+    return Regression(table, cov, tuple(covariate_of), conventions, design)

@@ -608,8 +608,11 @@ def intraclass_correlation(
     table["deviation"] = mean - centre
     table["rho_without"] = rho_without(n, total, squares, place=place)
     rho = analysis.rho
+    p = float(special.fdtrc(analysis.df_between, analysis.df_within, analysis.f))
+    between = (analysis.between - analysis.within) / analysis.n0
     respondents = int(n.sum())
     mean_workload = float(n.mean())
+    workload_of_a_respondent = float(n @ n / respondents)
     return IntraclassCorrelation(
         measure=chosen.name,
         by=by,
@@ -620,8 +623,8 @@ def intraclass_correlation(
         f=analysis.f,
         df_between=analysis.df_between,
         df_within=analysis.df_within,
-        p=float(special.fdtrc(analysis.df_between, analysis.df_within, analysis.f)),
-        between=(analysis.between - analysis.within) / analysis.n0,
+        p=p,
+        between=between,
         error=analysis.within,
         n0=analysis.n0,
         groups=len(n),
@@ -629,7 +632,7 @@ def intraclass_correlation(
         left_out=left_out,
         mean_workload=mean_workload,
         deff=design_effect(rho, mean_workload),
-        deff_workloads=design_effect(rho, float(n @ n / respondents)),
+        deff_workloads=design_effect(rho, workload_of_a_respondent),
         table=table,
         conventions=conventions,
     )

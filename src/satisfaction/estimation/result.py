@@ -331,9 +331,9 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     with_measures = sp.vstack([sp.eye_array(len(measures)), block])
     whole = sp.kron(each_domain, with_measures, format="csr")
     cov = np.asarray(whole @ (whole @ estimates.cov).T).T
-    of_measures = np.repeat(np.arange(domains), len(measures))
-    of_indices = np.repeat(np.arange(domains), len(names))
-    order = np.argsort(np.concatenate([of_measures, of_indices]), kind="stable")
+    of_measures = np.arange(len(estimates.table)).reshape(domains, -1)
+    of_indices = of_measures.size + np.arange(len(keys)).reshape(domains, -1)
+    order = np.hstack([of_measures, of_indices]).ravel()
     rows = pd.concat([estimates.table, added.table], ignore_index=True)
     return replace(
         estimates,

@@ -194,30 +194,6 @@ def _solve(theta: Array, wanted: Array, equations: Any) -> Array | None:
     return theta if distance(achieved) < MET else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcomes:
-    """Values of M measures and which of them are valid, with a linear model of each.
-
-    A mean over valid answers is a ratio of two totals, values over flags; both are predicted.
-    """
-
-    value: Array
-    valid: Array
-    x: Array
-    inverse: Array
-
-    @classmethod
-    def of(cls, value: Array, valid: Array, x: Array) -> _Outcomes:
-        inverse = np.linalg.inv(x.T @ x)
-        return cls(np.where(valid, value, 0.0), valid.astype(float), x, inverse)
-
-    def coefficients(self, values: Array) -> Array:
-        return np.asarray(self.inverse @ (self.x.T @ values))
-
-    def predicted(self, values: Array, totals: Array) -> Array:
-        return totals @ self.coefficients(values)
-
-
 def model_estimates(
     value: Array,
     valid: Array,
@@ -244,15 +220,21 @@ def model_estimates(
     -----
     With propensities calibrated to the same covariates, doubly robust and inverse propensity are the same number.
     """
-    outcomes = _Outcomes.of(value, valid, x)
+    # a mean over valid answers is a ratio of two totals, values over flags; both are predicted
+    value = np.where(valid, value, 0.0)
+    valid = valid.astype(float)
+    inverse = np.linalg.inv(x.T @ x)
+
+    def slopes(values: Array) -> Array:
+        return np.asarray(inverse @ (x.T @ values))
+
     sample = reference.sample
     if method == "calibration":
-        top = outcomes.predicted(outcomes.value, reference.totals)
-        below = outcomes.predicted(outcomes.valid, reference.totals)
-        mean = top / below
-        z = (outcomes.value - mean * outcomes.valid) / below
-        beta = outcomes.coefficients(z)
-        pull = x @ (outcomes.inverse @ reference.totals)
+        below = reference.totals @ slopes(valid)
+        mean = reference.totals @ slopes(value) / below
+        z = (value - mean * valid) / below
+        beta = slopes(z)
+        pull = x @ (inverse @ reference.totals)
         parts = [(z - x @ beta) * pull[:, None]]
         if sample is not None:
             parts.append(sample.deviations(sample.x @ beta))
@@ -260,17 +242,17 @@ def model_estimates(
 
     assert fitted is not None
     weight = 1 / fitted.chance
-    top = weight @ outcomes.value
-    below = weight @ outcomes.valid
+    top = weight @ value
+    below = weight @ valid
     if method == "doubly_robust":
         missed = reference.totals - weight @ x
-        top = top + outcomes.predicted(outcomes.value, missed)
-        below = below + outcomes.predicted(outcomes.valid, missed)
+        top = top + missed @ slopes(value)
+        below = below + missed @ slopes(valid)
     mean = top / below
-    z = (outcomes.value - mean * outcomes.valid) / below
+    z = (value - mean * valid) / below
     if method == "inverse_propensity":
         return _with_covariance(mean, _weighting_parts(z, x, fitted, sample))
-    beta = outcomes.coefficients(z)
+    beta = slopes(z)
     parts = _weighting_parts(z - x @ beta, x, fitted, sample, predicted=beta)
     return _with_covariance(mean, parts)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -421,38 +420,28 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
     (True, True)
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table
-    plain = _with_plain_columns(_with_index(frame))
-    beside = _beside(plain)
-    html = _plain_html(plain, beside, kind)
-    return TableView(html, repr(in_one_language(frame, SHOWN | beside)))
+    beside = _beside(_with_plain_columns(_with_index(frame)))
+    return TableView(as_html(frame, kind), repr(in_one_language(frame, SHOWN | beside)))
 
 
-def as_html(table: pd.DataFrame) -> str:
+def as_html(table: pd.DataFrame, kind: str | None = None) -> str:
     """Return a table as `show` shows it in a page."""
     plain = _with_plain_columns(_with_index(table))
-    return _plain_html(plain, _beside(plain), kind=None)
+    titles = SHOWN | _beside(plain)
+    labels = _LABELS[-1]
 
+    def heading(name: Any) -> Text | None:
+        """Return the title of a column: of this table, of a published one, of an analysis, or an item of the survey."""
+        of_the_survey = labels.measures.get(name) or labels.items.get(name)
+        return title_of(name, titles) or TITLES.get(name) or of_the_survey
 
-def _plain_html(table: pd.DataFrame, beside: dict[str, Text], kind: str | None) -> str:
     with use(current() or "zh"):
-        heading = partial(_title_of, beside=beside)
-        return view(table, heading=heading, kind=kind, labels=_LABELS[-1])
+        return view(plain, heading=heading, kind=kind, labels=labels)
 
 
 def _beside(table: pd.DataFrame) -> dict[str, Text]:
     """Return the titles of columns that mean something of their own in a table like this."""
     return next((titles for name, titles in BESIDE.items() if name in table), {})
-
-
-def _title_of(name: Any, *, beside: dict[str, Text]) -> Text | None:
-    """Return the title of a column: of this table, of a published one, of an analysis, or an item of the survey."""
-    labels = _LABELS[-1]
-    return (
-        title_of(name, SHOWN | beside)
-        or TITLES.get(name)
-        or labels.measures.get(name)
-        or labels.items.get(name)
-    )
 
 
 _LABELS = [Labels()]

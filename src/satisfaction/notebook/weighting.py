@@ -159,13 +159,17 @@ def nonresponse_classes(results: Results, designs: dict[str, SampleDesign]) -> p
     return classes.sort_values("response_rate", kind="stable", ignore_index=True)
 
 
+def answer_words(survey: Survey, item: str) -> dict[int, str]:
+    """Return the answers of an item in words, by code."""
+    return {code: str(answer.text) for code, answer in survey.questionnaire.answers(item).items()}
+
+
 def words_of_codes(survey: Survey, columns: list[str]) -> dict[str, dict[Any, str]]:
     """Return the words of answers and areas by column and code, as `DataFrame.replace` takes them."""
     words: dict[str, dict[Any, str]] = {}
     for column in columns:
         if isinstance(survey.questionnaire.items.get(column), SingleItem):
-            answers = survey.questionnaire.answers(column)
-            words[column] = {code: str(answer.text) for code, answer in answers.items()}
+            words[column] = {**answer_words(survey, column)}
         else:
             words[column] = {code: str(label) for code, label in survey.area_names().items()}
     return words
@@ -371,13 +375,24 @@ def beside_textbook(design: SampleDesign, textbook: Mapping[str, Any]) -> pd.Dat
     return table
 
 
+def values_of(design: SampleDesign, measures: Sequence[str]) -> pd.DataFrame:
+    """Return the value of every measure (columns) of every person (rows), missing where it is not valid."""
+    chosen = [design.measures[name] for name in measures]
+    columns = [name for measure in chosen for name in (measure.valid_column, measure.score_column)]
+    rows = fetch(design.rows().select(*columns))
+    values = {}
+    for measure in chosen:
+        value = rows[measure.score_column] / measure.unit
+        values[measure.name] = value.where(rows[measure.valid_column] == 1)
+    return pd.DataFrame(values)
+
+
 def values_and_weights(design: SampleDesign, measure: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the valid values of a measure, one a person, and their final weights scaled to a mean of 1."""
-    held = design.measures[measure]
-    rows = fetch(design.rows().select(held.valid_column, held.score_column))
-    used = ((rows[held.valid_column] == 1) & (design.weights > 0)).to_numpy()
+    value = values_of(design, [measure])[measure].to_numpy()
+    used = ~np.isnan(value) & (design.weights > 0)
     weights = design.weights[used]
-    return rows[held.score_column].to_numpy()[used] / held.unit, weights / weights.mean()
+    return value[used], weights / weights.mean()
 
 
 def psu_shares(results: Results, measure: str) -> pd.DataFrame:
@@ -411,13 +426,11 @@ def influence(results: Results, measure: str) -> pd.DataFrame:
     Influence is final weight x |value - mean|; `share` is its part of all influence.
     """
     design = results.design
-    held = design.measures[measure]
     area = results.area
-    columns = ["_file", "_row", area, held.valid_column, held.score_column]
-    rows = fetch(design.rows().select(*columns))
+    rows = fetch(design.rows().select("_file", "_row", area))
     rows["weight"] = design.weights
-    rows["value"] = rows[held.score_column] / held.unit
-    rows = rows[(rows[held.valid_column] == 1) & (rows["weight"] > 0)]
+    rows["value"] = values_of(design, [measure])[measure]
+    rows = rows[rows["value"].notna() & (rows["weight"] > 0)]
     mean = (rows["weight"] * rows["value"]).sum() / rows["weight"].sum()
     size = rows["weight"] * (rows["value"] - mean).abs()
     share = size / size.sum()

@@ -244,17 +244,17 @@ def replicated_sums(
     for part in touched:
         replay = recipe.on_part(part.cells)
         height = max(len(part.cells) * laid.width, psus)
+        place = np.full(laid.into_cells.shape[0], -1)
+        place[part.cells] = np.arange(len(part.cells))
+        place_of_group = place[laid.cell_of_group]
+        groups = np.flatnonzero(place_of_group >= 0)
+        others = np.flatnonzero(place_of_group < 0)
+        to_domains = laid.by_domain(groups)
+        rest = laid.by_domain(others) @ unchanged[:, others].T
         for chosen in _chunks(part.chosen, height):
-            place = np.full(laid.into_cells.shape[0], -1)
-            place[part.cells] = np.arange(len(part.cells))
-            place_of_group = place[laid.cell_of_group]
-            groups = np.flatnonzero(place_of_group >= 0)
-            others = np.flatnonzero(place_of_group < 0)
             factors = replicates.factors(chosen)
             replayed = replay(laid.into_cells[part.cells] @ factors)
             change = replayed.factor[place_of_group[groups]]
-            to_domains = laid.by_domain(groups)
-            rest = laid.by_domain(others) @ unchanged[:, others].T
             sums = np.empty((laid.width, laid.domains, len(chosen)))
             for value in range(laid.width):
                 rows = groups + value * len(place_of_group)
