@@ -271,7 +271,11 @@ def view(
         value = held[0]
         if not pd.isna(value) and value != "":
             facts.append(str(mark_as_text(value)))
-    facts += _one_measure(table, chosen, labels)
+    if len(table) > 1 and len(chosen) > 2 and "measure" in chosen and "recipe" not in chosen:
+        held = table[chosen["measure"]].unique()
+        if len(held) == 1:
+            del chosen["measure"]
+            facts.append(str(labels.measures.get(held[0], held[0])))
     if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
         del chosen["unit"]
     rows = table.head(MOST_ROWS)
@@ -285,20 +289,27 @@ def view(
     is_rate = kinds.eq("rate").to_numpy(bool)
     known = kinds.isin(["index", "score"]).to_numpy(bool)
     parts = {"rate": is_rate, "index": known, "": ~is_rate & ~known}
-    groups = [
-        _Group(name, inside, _digits(rows[inside], name))
-        for name, inside in parts.items()
-        if inside.any()
-    ]
+    groups = []
+    for name, inside in parts.items():
+        if not inside.any():
+            continue
+        part = rows[inside]
+        digits = None
+        if "se" in part or {"ci_low", "ci_high"} <= set(part):
+            errors = part["se"] if "se" in part else (part["ci_high"] - part["ci_low"]) / 4
+            sizes = pd.to_numeric(errors, errors="coerce").to_numpy(float)
+            digits = figures.digits_of(sizes * figures.unit_of(name).scale)
+        groups.append(_Group(name, inside, digits))
     areas = labels.areas
     if "name" in chosen:  # a code then needs no name behind it
         areas = {}
+    pairs = {pair.low: pair for pair in PAIRS if {pair.low, pair.high} <= chosen.keys()}
+    upper_limits = {pair.high for pair in pairs.values()}
     columns = []
     for name, source in chosen.items():
-        pair = _pair_of(name, chosen)
-        if pair is not None and name == pair.low:
-            columns += _limits(rows, pair, groups)
-        elif pair is None:
+        if name in pairs:
+            columns += _limits(rows, pairs[name], groups)
+        elif name not in upper_limits:
             title = labels.levels.get(name) or heading(name)
             values = rows[source]
             if name in IN_WORDS:
@@ -311,13 +322,6 @@ def view(
             columns.append(_column(name, values, title, of_column, labels.words_of(name), areas))
     values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
     return fill("table_view.html", values | {"shown": len(rows)})
-
-
-def _pair_of(name: Any, chosen: Mapping[Any, Any]) -> Pair | None:
-    for pair in PAIRS:
-        if name in (pair.low, pair.high) and pair.low in chosen and pair.high in chosen:
-            return pair
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,28 +352,6 @@ class _Group:
         """Return what stands behind a figure of a column."""
         unit = figures.unit_of(self.kind)
         return str(unit.of_change) if name in DIFFERENCES else unit.sign.replace("%", " %")
-
-
-def _one_measure(table: pd.DataFrame, chosen: dict[Any, Any], labels: Labels) -> list[str]:
-    """Take the measure out of the columns to show where all rows hold the same one; return what it is called."""
-    if len(table) < 2 or "measure" not in chosen or "recipe" in chosen:
-        return []
-    held = table[chosen["measure"]].unique()
-    if len(held) != 1 or len(chosen) < 3:
-        return []
-    del chosen["measure"]
-    return [str(labels.measures.get(held[0], held[0]))]
-
-
-def _digits(table: pd.DataFrame, kind: str) -> int | None:
-    errors: pd.Series[float] | None = None
-    if "se" in table:
-        errors = pd.to_numeric(table["se"], errors="coerce")
-    elif {"ci_low", "ci_high"} <= set(table):
-        errors = (table["ci_high"] - table["ci_low"]) / 4
-    if errors is None:
-        return None
-    return figures.digits_of(errors.to_numpy(float) * figures.unit_of(kind).scale)
 
 
 def _in_unit_of_measure(name: Any) -> bool:
@@ -433,24 +415,23 @@ def _figures(
         return [figures.p_value(number) for number in numbers]
     if plain.startswith("probability"):
         return [figures.probability(number) for number in numbers]
-    is_measure = len(groups) == 1 and groups[0].of_column
+
+    def written(form: Callable[[float], str]) -> list[str]:
+        return [figures.ABSENT if np.isnan(number) else form(number) for number in numbers]
+
     if plain.startswith("share_") or plain.endswith("_share"):
-        return [
-            figures.ABSENT if np.isnan(number) else f"{100 * number:.1f} %" for number in numbers
-        ]
-    of_measure = (is_measure or _in_unit_of_measure(name)) and not pd.api.types.is_integer_dtype(
-        values
-    )
-    finite = numbers[~np.isnan(numbers)]
-    whole = np.isfinite(finite).all() and (finite % 1 == 0).all()
-    if not of_measure and len(finite) and whole:  # counts that missing values made floating
-        return [figures.ABSENT if np.isnan(number) else figures.count(number) for number in numbers]
-    if not of_measure:
+        return written(lambda share: f"{100 * share:.1f} %")
+    is_measure = len(groups) == 1 and groups[0].of_column
+    of_measure = is_measure or _in_unit_of_measure(name)
+    if not of_measure or pd.api.types.is_integer_dtype(values):
+        finite = numbers[~np.isnan(numbers)]
+        if len(finite) and np.isfinite(finite).all() and (finite % 1 == 0).all():
+            return written(figures.count)  # whole numbers that missing values made floating
         digits = DECIMALS.get(plain, figures.digits_of_size(numbers))
         # rounding may not leave less than a digit of a number that is not 0
         sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
         if plain not in DECIMALS and len(sizes) and sizes.min() * 10**digits < 1:
-            return [figures.ABSENT if np.isnan(number) else f"{number:.4g}" for number in numbers]
+            return written("{:.4g}".format)
         return [_fixed(number, digits) for number in numbers]
     texts = [""] * len(numbers)
     for group in groups:
@@ -491,15 +472,27 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadC
         scale = group.scale
         sign = group.signs(level)
         picked = np.flatnonzero(group.rows)
-        first, last = _ends(low[picked], high[picked])
+        finite = np.concatenate([low[picked], high[picked]])
+        finite = finite[np.isfinite(finite)]
+        first = finite.min(initial=np.inf)
+        last = finite.max(initial=-np.inf)
         if len(groups) > 1 and group.kind and level == pair.low:
             # percentages and points side by side: both from 0 to 100
             first = 0
             last = 100 / scale
+        elif not len(finite):
+            first = last = np.nan
         ends.append(f"{first * scale:.{digits}f} … {last * scale:.{digits}f}{sign}")
         for at in picked:
-            texts[at] = _between(low[at] * scale, high[at] * scale, digits, sign)
-            drawn[at] = _drawn(low[at], high[at], center[at], first, last)
+            if np.isnan(low[at]) or np.isnan(high[at]):
+                texts[at] = figures.ABSENT
+            elif np.isinf(low[at]) or np.isinf(high[at]):
+                texts[at] = str(_("unbounded"))
+            else:
+                dash = " – " if low[at] < 0 else "–"
+                limits = [_fixed(limit * scale, digits) for limit in (low[at], high[at])]
+                texts[at] = f"{dash.join(limits)}{sign}"
+                drawn[at] = _drawn(low[at], high[at], center[at], first, last)
     keys = _keys(low)
     columns = [ReadColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
     if len(low) > 1 and any(drawn):
@@ -508,28 +501,9 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadC
     return columns
 
 
-def _between(low: float, high: float, digits: int, sign: str) -> str:
-    if np.isnan(low) or np.isnan(high):
-        return figures.ABSENT
-    if np.isinf(low) or np.isinf(high):
-        return str(_("unbounded"))
-    if low < 0:
-        return f"{_fixed(low, digits)} – {_fixed(high, digits)}{sign}"
-    return f"{_fixed(low, digits)}–{_fixed(high, digits)}{sign}"
-
-
-def _ends(low: np.ndarray, high: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the common scale; of limits without a number, nothing to draw on."""
-    finite = np.concatenate([low, high])
-    finite = finite[np.isfinite(finite)]
-    if not len(finite):
-        return np.nan, np.nan
-    return float(finite.min()), float(finite.max())
-
-
 def _drawn(low: float, high: float, center: float, first: float, last: float) -> str:
     """Draw an interval on the common scale, with its point."""
-    if not np.isfinite([low, high, first, last]).all() or last <= first:
+    if not last > first:
         return ""
 
     def place(value: float) -> float:

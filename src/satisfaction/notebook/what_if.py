@@ -69,7 +69,7 @@ from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import PersonScores, add_columns
 from satisfaction.sampling.tally import Tally
 from satisfaction.weighting.base import RESPONDED
-from satisfaction.weighting.recipe import cells_alone
+from satisfaction.weighting.recipe import cells_for
 from satisfaction.weighting.wave_design import weigh
 
 AS_DECLARED = "as declared"
@@ -526,24 +526,21 @@ class _Measures(_Trials):
             computed, _with_measures(design, chosen), counted.of(chosen), variance="linearized"
         )
         if rates:
-            apart = dict(ranked.whole.apart) | self._whole_rates(survey, counted.of(rates))
+            counted_rates = counted.of(rates)
+            declared = repr(survey.questionnaire.rates)
+            if declared not in self._rates:
+                whole = estimate(
+                    self.bench.results.design,
+                    list(counted_rates.measures),
+                    level=survey.declared.level,
+                    counted=counted_rates,
+                    variance="linearized",
+                )
+                self._rates[declared] = {name: whole.of(name) for name in counted_rates.measures}
+            apart = dict(ranked.whole.apart) | self._rates[declared]
             beside = replace(ranked.whole, apart=apart)
             ranked = replace(ranked, estimates={**ranked.estimates, survey.whole(): beside})
         return replace(ranked, survey=survey)
-
-    def _whole_rates(self, survey: Survey, counted: Tally) -> dict[str, Estimates]:
-        """Return the rates of all areas together; index weights leave them as they are."""
-        declared = repr(survey.questionnaire.rates)
-        if declared not in self._rates:
-            whole = estimate(
-                self.bench.results.design,
-                list(counted.measures),
-                level=survey.declared.level,
-                counted=counted,
-                variance="linearized",
-            )
-            self._rates[declared] = {name: whole.of(name) for name in counted.measures}
-        return self._rates[declared]
 
     def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
         """Return all rates and the ranked measure, of all areas together."""
@@ -699,7 +696,8 @@ class _Weightings(_Trials):
         key = ""
         if key not in self._designs:
             unweighted = replace(self.bench.results.design, weighting=None)
-            self._designs[key] = cells_alone(unweighted, self._columns)
+            cells = cells_for(unweighted, self._columns, by_weight=True)
+            self._designs[key] = unweighted.over(cells.table).weighted(cells.recipe)
         design = self._designs[key]
         for step in steps:
             key += json.dumps(step.model_dump(mode="json"))

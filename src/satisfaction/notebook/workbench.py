@@ -542,7 +542,24 @@ class Workbench:
             )
             record = self.record
             adopted = [*record.adopted, recipe]
-            self._put_weights(trial)
+            survey = trial.results.survey
+            step = survey.declared.base
+            if not (step is None or step.table is None):
+                tables = {step.table.file: survey.weights}
+                if step.replicates is not None:
+                    tables[step.replicates.file] = survey.replicate_weights
+                    if step.replicates.rscales is not None:
+                        tables[step.replicates.rscales] = survey.rscales
+                with scratch_folder("satisfaction-weights") as scratch:
+                    for file, table in tables.items():
+                        assert table is not None
+                        fresh = scratch / file
+                        write_csv(table, fresh)
+                        target = self.survey.folder / file
+                        if target.is_file() and sha256(target) == sha256(fresh):
+                            continue
+                        with new_file(target) as new:
+                            put_bytes(read_bytes(fresh), new)
             self._write(record.model_copy(update={"adopted": adopted}), after)
         return recipe
 
@@ -625,28 +642,6 @@ class Workbench:
             raise
         self.survey = read_survey(self.survey.sources[0])
         self._results = None
-
-    def _put_weights(self, trial: WeightingTrial) -> None:
-        """Write the weights of a trial that were made elsewhere beside survey.yaml, never over another file."""
-        survey = trial.results.survey
-        step = survey.declared.base
-        if step is None or step.table is None:
-            return
-        tables = {step.table.file: survey.weights}
-        if step.replicates is not None:
-            tables[step.replicates.file] = survey.replicate_weights
-            if step.replicates.rscales is not None:
-                tables[step.replicates.rscales] = survey.rscales
-        with scratch_folder("satisfaction-weights") as scratch:
-            for file, table in tables.items():
-                assert table is not None
-                written = scratch / file
-                write_csv(table, written)
-                path = self.survey.folder / file
-                if path.is_file() and sha256(path) == sha256(written):
-                    continue
-                with new_file(path) as new:
-                    put_bytes(read_bytes(written), new)
 
 
 def open_wave(folder: str | Path) -> Workbench:

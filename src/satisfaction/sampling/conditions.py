@@ -78,7 +78,17 @@ def flagged(respondents: Any, table: Lazy, condition: Condition) -> Any:
                 got=type(condition).__name__,
                 hint=_('Write design.where(df["age"] >= 60), for instance.'),
             )
-        restricted = _beside(respondents, np.asarray(truth.eq(True)))
+        frame = nw.from_native(respondents, eager_only=True)
+        inside_here = np.asarray(truth.eq(True)).astype(np.int64)
+        if SUBPOPULATION in frame.columns:
+            inside_here = inside_here * frame[SUBPOPULATION].to_numpy()
+        if isinstance(respondents, pd.DataFrame):
+            restricted = respondents.assign(**{SUBPOPULATION: inside_here})
+        else:
+            series = nw.new_series(
+                SUBPOPULATION, inside_here.tolist(), backend=frame.implementation
+            )
+            restricted = frame.with_columns(series).to_native()
     members = nw.col(SUBPOPULATION).sum()
     counted = fetch(scan(restricted).select(members))[SUBPOPULATION]
     if not counted.fillna(0).sum():
@@ -189,15 +199,3 @@ def _require(table: Lazy, column: str) -> None:
 def _held(table: Lazy, column: str) -> pd.Series:
     """Return the different values that a column holds."""
     return fetch(table.select(nw.col(column)).unique())[column].dropna()
-
-
-def _beside(respondents: Any, inside: Array) -> Any:
-    """Lay truth values, and those of an earlier condition, beside a DataFrame."""
-    frame = nw.from_native(respondents, eager_only=True)
-    values = inside.astype(np.int64)
-    if SUBPOPULATION in frame.columns:
-        values = values * frame[SUBPOPULATION].to_numpy()
-    if isinstance(respondents, pd.DataFrame):
-        return respondents.assign(**{SUBPOPULATION: values})
-    series = nw.new_series(SUBPOPULATION, values.tolist(), backend=frame.implementation)
-    return frame.with_columns(series).to_native()

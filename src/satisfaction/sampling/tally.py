@@ -193,7 +193,22 @@ def tally(
     kinds = {name: schema[name] for measure in resolved for name in measure.own}
     floating = any(_is_floating(kind) for kind in kinds.values())
     wide = [name for name, kind in kinds.items() if kind in (nw.Int64, nw.UInt64)]
-    _refuse_overflow(rows, wide)
+    if wide:
+        extremes = []
+        for i, name in enumerate(wide):
+            extremes += [nw.col(name).min().alias(f"min{i}"), nw.col(name).max().alias(f"max{i}")]
+        largest = pd.to_numeric(fetch(rows.select(*extremes)).iloc[0]).abs().fillna(0)
+        for i, name in enumerate(wide):
+            if largest[[f"min{i}", f"max{i}"]].max() >= LARGEST:
+                raise EstimatesError(
+                    "E105",
+                    _(
+                        "Whole numbers in column '{name}' are too large: their squares would overflow.",
+                        name=name,
+                    ),
+                    where=name,
+                    hint=_("Use a floating-point column, or a larger unit."),
+                )
     if floating:
         whole = _count_floats(rows, keys, resolved)
     else:
@@ -322,27 +337,6 @@ def _refuse_codes(design: SampleDesign, column: str) -> None:
 
 def _is_floating(kind: nw.dtypes.DType) -> bool:
     return kind.is_float() or kind.is_decimal()
-
-
-def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
-    """Refuse whole numbers whose squares the limbs cannot hold."""
-    if not columns:
-        return
-    extremes = []
-    for i, name in enumerate(columns):
-        extremes += [nw.col(name).min().alias(f"min{i}"), nw.col(name).max().alias(f"max{i}")]
-    largest = pd.to_numeric(fetch(rows.select(*extremes)).iloc[0]).abs().fillna(0)
-    for i, name in enumerate(columns):
-        if largest[[f"min{i}", f"max{i}"]].max() >= LARGEST:
-            raise EstimatesError(
-                "E105",
-                _(
-                    "Whole numbers in column '{name}' are too large: their squares would overflow.",
-                    name=name,
-                ),
-                where=name,
-                hint=_("Use a floating-point column, or a larger unit."),
-            )
 
 
 def refuse_infinite(values: pd.Series, measure: Measure) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -392,21 +393,65 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargi
             where="margins",
             hint=_("Use margins of one source and one universe."),
         )
+    weighted = size > 0
     blocks = []
     targets = []
-    for margin, levels in margins.items():
-        if isinstance(levels, Mapping):
-            blocks.append(_indicators(cells, named(margin), levels, size > 0))
-            targets.append(np.fromiter(levels.values(), float))
-        else:
-            blocks.append(_values(cells, named(margin), size > 0))
-            targets.append(np.array([float(levels)]))
     names: list[tuple[str, Any]] = []
     for margin, levels in margins.items():
-        name = " x ".join(named(margin))
         if isinstance(levels, Mapping):
-            names.extend((name, level) for level in levels)
+            columns = named(margin)
+            position = {level_tuple(level): i for i, level in enumerate(levels)}
+            numbered = partial(_levels_of, cells, columns, position)
+            level_of = _LAST_LEVELS.of(cells, (columns, position), numbered)
+            strange = (level_of < 0) & weighted
+            if strange.any():
+                unknown = (
+                    cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
+                )
+                written = [" ".join(map(str, level)) for level in unknown]
+                declared = [" ".join(map(str, level)) for level in position]
+                hint = _("Complete the margin, or merge these levels.")
+                if set(written) <= set(declared):
+                    hint = _(
+                        "Write the levels as the column has them: numbers as numbers, text as text."
+                    )
+                raise WeightsError(
+                    "W102",
+                    _(
+                        "Levels of the sample are not in the margin: {unknown}.",
+                        unknown=shortened(written),
+                    ),
+                    where="margins: " + " x ".join(columns),
+                    available=declared,
+                    hint=hint,
+                )
+            inside = np.flatnonzero(weighted)
+            ones = np.ones(len(inside))
+            blocks.append(
+                sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
+            )
+            targets.append(np.fromiter(levels.values(), float))
+            names += [(" x ".join(columns), level) for level in levels]
         else:
+            (name,) = named(margin)
+            values = pd.to_numeric(cells[name], errors="coerce").to_numpy(float)
+            if not pd.api.types.is_numeric_dtype(cells[name]):
+                raise WeightsError(
+                    "W114",
+                    _("'{name}' is no number; it cannot be calibrated to a total.", name=name),
+                    where=f"margins: {name}",
+                    hint=_("Write a categorical margin as {level: population}."),
+                )
+            if not np.isfinite(values[weighted]).all():
+                raise WeightsError(
+                    "W113",
+                    _("The numeric column '{name}' has missing or infinite values.", name=name),
+                    where=f"margins: {name}",
+                    hint=_("Fill in or impute the column first."),
+                )
+            values = np.where(weighted, np.nan_to_num(values), 0.0)
+            blocks.append(sp.csr_array(values[:, None]))
+            targets.append(np.array([float(levels)]))
             names.append((name, "total"))
     matrix = sp.csr_array(sp.hstack(blocks))
     empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
@@ -430,62 +475,12 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargi
     return LaidMargins(matrix, np.concatenate(targets), margin_of, tuple(names))
 
 
-def _indicators(
-    cells: pd.DataFrame, columns: tuple[str, ...], levels: Levels, weighted: Array
-) -> Sparse:
-    """(C, levels) indicators of one margin; levels of the sample that it does not know are refused."""
-    position = {level_tuple(level): i for i, level in enumerate(levels)}
-    level_of = _LAST_LEVELS.of(
-        cells, (columns, position), lambda: _levels_of(cells, columns, position)
-    )
-    strange = (level_of < 0) & weighted
-    if strange.any():
-        unknown = cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
-        written = [" ".join(map(str, level)) for level in unknown]
-        declared = [" ".join(map(str, level)) for level in position]
-        hint = _("Complete the margin, or merge these levels.")
-        if set(written) <= set(declared):
-            hint = _("Write the levels as the column has them: numbers as numbers, text as text.")
-        raise WeightsError(
-            "W102",
-            _("Levels of the sample are not in the margin: {unknown}.", unknown=shortened(written)),
-            where="margins: " + " x ".join(columns),
-            available=declared,
-            hint=hint,
-        )
-    inside = np.flatnonzero(weighted)
-    ones = np.ones(len(inside))
-    return sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
-
-
 def _levels_of(cells: pd.DataFrame, columns: tuple[str, ...], position: Mapping[Any, int]) -> Array:
     """Return the number of every cell's level, -1 of a level that the margin does not know: (C,) int."""
     different = cells[list(columns)].drop_duplicates(ignore_index=True)
     of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
     of_different.append(-1)  # of a cell that matches none
     return np.asarray(np.array(of_different)[matched(cells, different, columns)])
-
-
-def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> Sparse:
-    """(C, 1) values of a numeric column."""
-    (name,) = columns
-    values = pd.to_numeric(cells[name], errors="coerce").to_numpy(float)
-    if not pd.api.types.is_numeric_dtype(cells[name]):
-        raise WeightsError(
-            "W114",
-            _("'{name}' is no number; it cannot be calibrated to a total.", name=name),
-            where=f"margins: {name}",
-            hint=_("Write a categorical margin as {level: population}."),
-        )
-    if not np.isfinite(values[weighted]).all():
-        raise WeightsError(
-            "W113",
-            _("The numeric column '{name}' has missing or infinite values.", name=name),
-            where=f"margins: {name}",
-            hint=_("Fill in or impute the column first."),
-        )
-    values = np.where(weighted, np.nan_to_num(values), 0.0)
-    return sp.csr_array(values[:, None])
 
 
 def _usable(bounds: Any, method: Method) -> bool:

@@ -258,35 +258,29 @@ def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
         covariates, cells.size, solution, distance=LOGISTIC, tolerance=TOLERANCE
     )
     step = Propensity(equation, answered, tuple(places))
-    _refuse_separation(cells, step, by)
-    return step
-
-
-def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> None:
-    """Refuse propensities that are 0 or 1, or whose inverses do not add up to about what was sampled."""
     equation = step.equation
     propensity = equation.distance.curve(equation.matrix @ equation.coefficients)[cells.size > 0]
     total = float((cells.count * cells.after(step)).sum())
     sampled = float(cells.size.sum())
     uncertain = propensity.min() >= CERTAIN and propensity.max() <= 1 - CERTAIN
-    if uncertain and abs(total / sampled - 1) <= FAR_FROM_SAMPLED:
-        return
-    separating = [name for name in by if _separates(cells.table[name], step.responded)]
-    guilty = separating or list(by)
-    raise WeightsError(
-        "W380",
-        _(
-            "The propensity model adjusts nothing: {guilty} tells respondents from "
-            "nonrespondents (almost) completely; the adjusted weights add up to "
-            "{total:,.6g}, the sample to {sampled:,.6g}.",
-            guilty=comma_list(guilty),
-            total=total,
-            sampled=sampled,
-        ),
-        where=f"by: {', '.join(guilty)}",
-        available=by,
-        hint=_("Leave it out, cut it into groups, or use classes."),
-    )
+    if not (uncertain and abs(total / sampled - 1) <= FAR_FROM_SAMPLED):
+        separating = [name for name in by if _separates(cells.table[name], step.responded)]
+        guilty = separating or list(by)
+        raise WeightsError(
+            "W380",
+            _(
+                "The propensity model adjusts nothing: {guilty} tells respondents from "
+                "nonrespondents (almost) completely; the adjusted weights add up to "
+                "{total:,.6g}, the sample to {sampled:,.6g}.",
+                guilty=comma_list(guilty),
+                total=total,
+                sampled=sampled,
+            ),
+            where=f"by: {', '.join(guilty)}",
+            available=by,
+            hint=_("Leave it out, cut it into groups, or use classes."),
+        )
+    return step
 
 
 def _separates(values: pd.Series, responded: Array) -> bool:

@@ -248,15 +248,6 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
     return Cells(recipe, people, base, cell)
 
 
-def cells_alone(design: SampleDesign, columns: Sequence[str]) -> SampleDesign:
-    """Return a design before any step whose table are the cells of some columns and base weight, in place of respondents.
-
-    For steps that need no other columns, and for estimates from a tally that was counted before: trials cost no pass then.
-    """
-    cells = cells_for(design, columns, by_weight=True)
-    return design.over(cells.table).weighted(cells.recipe)
-
-
 def extended(
     design: SampleDesign,
     cells: Cells,

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -19,7 +20,7 @@ from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign, level_tuple
-from satisfaction.sampling.measures import add_columns, only_where, stored
+from satisfaction.sampling.measures import add_columns, flag, stored
 from satisfaction.weighting.base import RESPONDED, replicates_of
 from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
@@ -53,7 +54,12 @@ def sample_design(
     columns = rows.collect_schema().names()
     rows = add_columns(rows, measures)
     if RESPONDED in columns:
-        rows = only_where(rows, measures, RESPONDED)
+        inside = flag(nw.col(RESPONDED) == 1)
+        inside_only = []
+        for measure in measures:
+            for name in (measure.valid_column, measure.score_column):
+                inside_only.append((nw.col(name) * inside).alias(name))
+        rows = rows.with_columns(*inside_only)
     table = materialize(rows)
     replicates = None
     if survey.replicate_weights is not None:
