@@ -137,8 +137,8 @@ FAULTS = (
     ),
     Fault(
         "weights: raking's slope",
-        "distance = Distance(np.exp, np.exp)",
-        "distance = Distance(np.exp, np.ones_like)",
+        "free = Distance(np.exp, np.exp)",
+        "free = Distance(np.exp, np.ones_like)",
         WEIGHTS,
     ),
     Fault(

@@ -29,7 +29,7 @@ from satisfaction.estimation.regression import (
     Fit,
     coefficient_covariance,
     least_squares,
-    least_squares_that_vary,
+    refuse_no_variation,
 )
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
@@ -128,7 +128,8 @@ def t_test(
     x = _group_indicators(code, len(groups))
     sample = lay_out(held, counted)
     counts = {"valid": valid * used, "total": total * used}
-    fit = least_squares_that_vary(x, weight=sample.weight, name=outcome.name, **counts)
+    fit = least_squares(x, weight=sample.weight, **counts)
+    refuse_no_variation(fit, counts["total"], outcome.name)
     cov = coefficient_covariance(sample, fit, least_squares, x=x, **counts)
     se = standard_errors(cov)[-1:]
     df = used_df(counts["valid"].astype(np.int64), sample) - (len(groups) - 1)
@@ -228,9 +229,9 @@ def rank_test(
         at = order[mass[order] > 0]
         score[at] = row_order_ranks(values[at], mass[at])
     x = _group_indicators(code, k + 1)
-    fit = least_squares_that_vary(
-        x, weight=sample.weight, valid=n, total=n * score, name=outcome.name
-    )
+    total = n * score
+    fit = least_squares(x, weight=sample.weight, valid=n, total=total)
+    refuse_no_variation(fit, total, outcome.name)
     beyond_first = fit.coefficient[1:]
     cov = sample.covariance(sp.csr_array(fit.influence[:, 1:]))
     if k == 1:

@@ -101,15 +101,6 @@ def least_squares(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit
     return Fit(coefficient, _influence(x, residual, r), residual)
 
 
-def least_squares_that_vary(
-    x: Array, *, weight: Array, valid: Array, total: Array, name: str
-) -> Fit:
-    """Fit `least_squares` to an outcome that varies (E144)."""
-    fit = least_squares(x, weight=weight, valid=valid, total=total)
-    _refuse_no_variation(fit, total, name)
-    return fit
-
-
 def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
     """Solve sum w x (y - 1 / (1 + exp(-x'b))) = 0 by Newton's method with halved steps; parameters as `least_squares`."""
     root = np.sqrt(weight * valid)
@@ -178,7 +169,7 @@ def dependent_columns(x: Array, size: Array) -> Array:
     return np.flatnonzero(left <= DEPENDENT)
 
 
-def _refuse_no_variation(fit: Fit, total: Array, name: str) -> None:
+def refuse_no_variation(fit: Fit, total: Array, name: str) -> None:
     """Refuse residuals that are rounding only: a constant outcome, or one the covariates determine (E144)."""
     largest = max(float(np.abs(total).max()), 1e-300)
     if np.abs(fit.residual).max() <= NO_RESIDUAL * largest:
@@ -460,7 +451,7 @@ def regression(
                 "covariate out."
             ),
         )
-    _refuse_no_variation(fit, total, chosen.name)
+    refuse_no_variation(fit, total, chosen.name)
     cov = coefficient_covariance(sample, fit, solver, x=x, valid=valid, total=total)
     df = used_df(valid.astype(np.int64), sample) + 1 - len(terms)
     se = standard_errors(cov)

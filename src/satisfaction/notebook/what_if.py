@@ -517,14 +517,11 @@ class _Measures(_Trials):
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
         """Count what is measured otherwise, and rank; of rates that no rank rests on, the whole is estimated alone."""
-        computed = _without_needless(survey)
-        design = self.bench.results.design
-        chosen = _measures(computed, design)
+        computed, design = _needed(survey, self.bench.results.design)
+        chosen = list(design.measures)
         rates = [name for name in survey.questionnaire.rates if name not in chosen]
         counted = self._persons.counted(survey.questionnaire, [*chosen, *rates])
-        ranked = rank_design(
-            computed, _with_measures(design, chosen), counted.of(chosen), variance="linearized"
-        )
+        ranked = rank_design(computed, design, counted.of(chosen), variance="linearized")
         if rates:
             counted_rates = counted.of(rates)
             declared = repr(survey.questionnaire.rates)
@@ -607,12 +604,15 @@ class _Persons:
         return replace(scores, valid=scores.valid * responded, score=scores.score * responded)
 
 
-def _without_needless(survey: Survey) -> Survey:
-    """Return the survey without what no rank rests on: what-if need compute neither the combined score nor indices of areas."""
-    needed = ranked_scores(survey)
-    if needed & survey.composed.keys():
-        return survey
-    return with_scores_alone(survey, {*needed, survey.questionnaire.ranked})
+def _needed(survey: Survey, design: SampleDesign) -> tuple[Survey, SampleDesign]:
+    """Return survey and design with what ranks rest on: what-if need compute neither a combined score nor indices beside it."""
+    scores = ranked_scores(survey)
+    if scores & survey.composed.keys():
+        return survey, design
+    scores = {*scores, survey.questionnaire.ranked}
+    needed = survey.questionnaire.measures_of(scores)
+    measures = {name: measure for name, measure in design.measures.items() if name in needed}
+    return with_scores_alone(survey, scores), replace(design, measures=measures)
 
 
 def _margins(steps: Sequence[Step]) -> list[str]:
@@ -704,26 +704,11 @@ class _Weightings(_Trials):
             if key not in self._designs:
                 self._designs[key] = weigh(weighted_as(survey, [step]), design)
             design = self._designs[key]
-        computed = _without_needless(survey)
-        chosen = _measures(computed, design)
-        design = _with_measures(design, chosen)
+        computed, design = _needed(survey, design)
         if self._counted is None:
-            self._counted = self.bench.results.counted.of(chosen)
+            self._counted = self.bench.results.counted.of(list(design.measures))
         ranked = rank_design(computed, design, self._counted, variance="linearized")
         return replace(ranked, survey=survey)
-
-
-def _with_measures(design: SampleDesign, names: Sequence[str]) -> SampleDesign:
-    return replace(design, measures={name: design.measures[name] for name in names})
-
-
-def _measures(survey: Survey, design: SampleDesign) -> list[str]:
-    """Return the measures that the ranking needs."""
-    if survey.combined is not None:
-        return list(design.measures)
-    scores = {*ranked_scores(survey), survey.questionnaire.ranked}
-    needed = survey.questionnaire.measures_of(scores)
-    return [name for name in design.measures if name in needed]
 
 
 def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict[str, object]:

@@ -402,13 +402,16 @@ def _count_integers(
         for k, product in enumerate((f"_hh{m}", f"_hl{m}", f"_ll{m}")):
             if product in summed:
                 squares[:, m, k] = table[product].to_numpy(np.int64)
-    units, names = _units_and_names(measures)
-    return Tally(table[keys], n, valid, total, squares, units, names, exact=True)
-
-
-def _units_and_names(measures: list[Measure]) -> tuple[Array, tuple[str, ...]]:
-    units = np.array([measure.unit for measure in measures], dtype=np.int64)
-    return units, tuple(measure.name for measure in measures)
+    return Tally(
+        table[keys],
+        n,
+        valid,
+        total,
+        squares,
+        units=np.array([measure.unit for measure in measures], dtype=np.int64),
+        measures=tuple(measure.name for measure in measures),
+        exact=True,
+    )
 
 
 def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
@@ -445,14 +448,13 @@ def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> Tally
 
     squares = np.zeros((size, len(measures), 3))
     squares[:, :, 2] = sums(scores, power=2)
-    units, names = _units_and_names(measures)
     return Tally(
         keys=table.loc[first, keys].reset_index(drop=True),
         n=np.bincount(group, minlength=size),
         valid=sums(valid).astype(np.int64),
         total=sums(scores),
         squares=squares,
-        units=units,
-        measures=names,
+        units=np.array([measure.unit for measure in measures], dtype=np.int64),
+        measures=tuple(measure.name for measure in measures),
         exact=False,
     )

@@ -88,12 +88,14 @@ def calibration_distance(method: Method, bounds: Bounds | None) -> Distance:
     if bounds is None:
         return free
 
+    low, high = bounds
+
     def slope_inside(u: Array) -> Array:
         factor = free.curve(u)
-        inside = (factor > bounds[0]) & (factor < bounds[1])
+        inside = (factor > low) & (factor < high)
         return np.where(inside, free.slope(u), 0.0)
 
-    return Distance(lambda u: np.clip(free.curve(u), *bounds), slope_inside)
+    return Distance(lambda u: np.clip(free.curve(u), low, high), slope_inside)
 
 
 def newton(
