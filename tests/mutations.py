@@ -309,7 +309,7 @@ FAULTS = (
     ),
     Fault(
         "estimates: deff of a total",
-        'scale = size**2 if kind == "total" else 1.0',
+        'scale = full.size**2 if options.kind == "total" else 1.0',
         "scale = 1.0",
         "estimation/test_estimates.py whole/test_reference.py",
     ),

@@ -42,7 +42,6 @@ from satisfaction.sampling.variance import (
     linearized_means,
     linearized_ratios,
     linearized_totals,
-    simple_variance,
     sum_by_domain,
     summing,
 )
@@ -123,31 +122,6 @@ def _from_sums(kind: Kind, sums: Array) -> Array:
         value = quotient(value, denominator, where=denominator != 0)
     by_replicate = value.transpose(2, 1, 0)
     return by_replicate.reshape(len(by_replicate), -1)
-
-
-def design_effects(
-    kind: Kind,
-    counted: Tally,
-    domain: Array,
-    weight: Array,
-    *,
-    se: Array,
-    size: Array,
-    n: Array,
-    replacement: bool,
-) -> Array:
-    """Variance over that of a simple random sample of the same size; nan where that is 0 or not defined. (D, M)."""
-    if kind in ("ratio", "quantile"):
-        return np.full(se.shape, np.nan)
-    of_each = weight[:, None]
-    sums = sum_by_domain(domain, of_each * counted.sums(), len(size))
-    squares = sum_by_domain(domain, of_each * counted.sums_of_squares(), len(size))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums / size
-        simple = simple_variance(mean, size, squares, n=n, population=size, replacement=replacement)
-        scale = size**2 if kind == "total" else 1.0
-        effect = se**2 / (simple * scale)
-        return np.where(simple > 0, effect, np.nan)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import zip_longest
 from numbers import Real
 from pathlib import Path
@@ -31,7 +30,6 @@ from satisfaction.estimation.domains import (
     Options,
     Variance,
     cut,
-    design_effects,
     fpc_dropped,
     point,
     without_rounding,
@@ -56,7 +54,7 @@ from satisfaction.sampling.conditions import SUBPOPULATION
 from satisfaction.sampling.design import ROW, SampleDesign, SurveyDesign, named
 from satisfaction.sampling.measures import Measure, Stage, flag
 from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
-from satisfaction.sampling.variance import Array, Members, sum_by_domain
+from satisfaction.sampling.variance import Array, Members, simple_variance, sum_by_domain
 
 LEVEL = "level"
 MOST_LEVELS = 200
@@ -336,24 +334,28 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
         chosen, options, value=full.value, se=se, df=df, n=n, overall_deff=overall_deff
     )
     known_se = np.where(np.isnan(full.value), np.nan, se)
-    effects = partial(
-        design_effects,
-        options.kind,
-        counted,
-        domain,
-        sample.weight,
-        se=se,
-        size=full.size,
-        n=n,
-    )
+    deff = {name: np.full(se.shape, np.nan) for name in ("deff", "deff_wr")}
+    if options.kind != "ratio":
+        # over the variance of a simple random sample of the same size; nan where that is 0
+        of_each = sample.weight[:, None]
+        sums = sum_by_domain(domain, of_each * counted.sums(), size)
+        squares = sum_by_domain(domain, of_each * counted.sums_of_squares(), size)
+        scale = full.size**2 if options.kind == "total" else 1.0
+        drawn_with_replacement = {"deff": on.design.base_weight is None, "deff_wr": True}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = sums / full.size
+            for name, replacement in drawn_with_replacement.items():
+                simple = simple_variance(
+                    mean, full.size, squares, n=n, population=full.size, replacement=replacement
+                )
+                deff[name] = np.where(simple > 0, se**2 / (simple * scale), np.nan)
     figures = {
         "estimate": full.value,
         "se": known_se,
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": effects(replacement=on.design.base_weight is None),
-        "deff_wr": effects(replacement=True),
+        **deff,
         "n": n,
         "note": _noted(note, on, options, held),
     }

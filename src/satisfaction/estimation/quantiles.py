@@ -200,15 +200,12 @@ def estimate_percentile(
     scale = -quotient(se, se_share, where=known, otherwise=0.0)
     scaled = replace(held, matrix=held.matrix @ sp.diags_array(scale))
     n = np.bincount(on.domain, valid, size).astype(int)
-    unknown = np.full(size, np.nan)
     figures = {
         "estimate": quantile,
         "se": se,
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": unknown,
-        "deff_wr": unknown,
         "n": n,
         "note": np.where((n > 0) & (se == 0), "one value", "").astype(object),
     }

@@ -249,15 +249,12 @@ class Estimates:
         bounds = pairwise(matrix.indptr)
         smallest_n = [n[matrix.indices[start:end]].min() for start, end in bounds]
         low, high = t_interval(estimate, se, df, level=self.level)
-        unknown = np.full(len(estimate), np.nan)
         figures = {
             "estimate": estimate,
             "se": se,
             "df": df,
             "ci_low": low,
             "ci_high": high,
-            "deff": unknown,
-            "deff_wr": unknown,
             "n": np.array(smallest_n),
             "note": np.full(len(estimate), self.contributions.remark, dtype=object),
         }
@@ -267,11 +264,15 @@ class Estimates:
         return Estimates(table, cov, contributions, by, conventions, self.design)
 
 
-def result_table(keys: pd.DataFrame, figures: Mapping[str, Array]) -> pd.DataFrame:
-    """Put the columns of a table of estimates in order; figures are (Q,) arrays, keys (Q, ...) domains and measure."""
+def result_table(keys: pd.DataFrame, figures: Mapping[str, Any]) -> pd.DataFrame:
+    """Put the columns of a table of estimates in order; figures are (Q,) arrays, keys (Q, ...) domains and measure.
+
+    Without design effects among the figures these are missing.
+    """
+    figures = dict.fromkeys(("deff", "deff_wr"), np.nan) | dict(figures)
     with np.errstate(divide="ignore", invalid="ignore"):
         cv = figures["se"] / np.abs(figures["estimate"])
-        deff = figures["deff_wr"]
+        deff = np.asarray(figures["deff_wr"])
         effective = np.where(deff > 0, figures["n"] / deff, np.nan)
     table = keys.assign(**figures, cv=cv, n_effective=effective)
     domains = [column for column in keys if column != "measure"]

@@ -101,12 +101,12 @@ class Unsolved:
         )
 
 
+@dataclass(frozen=True, slots=True)
 class Replay:
     """A recipe as a function of counts; it notes in `unsolved` what some step could not solve."""
 
-    def __init__(self, weighting: Weighting, unsolved: Unsolved) -> None:
-        self.weighting = weighting
-        self.unsolved = unsolved
+    weighting: Weighting
+    unsolved: Unsolved
 
     @property
     def factor(self) -> Array:

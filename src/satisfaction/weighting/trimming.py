@@ -105,9 +105,8 @@ def trim(
         strict=strict,
     )
     bounds = step.bounds(cells.count[:, None], cells.entering[:, None])
-    if lower is None and upper is None:
-        raise _no_bounds(bounds, cells)
-    if not 0 <= step.lower < step.upper:
+    without_bounds = lower is None and upper is None
+    if without_bounds or not 0 <= step.lower < step.upper:
         raise _no_bounds(bounds, cells)
     mean = _means(step.unit_of, cells.count[:, None], cells.entering[:, None])[step.unit_of]
     missed = (mean < bounds.low * (1 - NEAR)) | (mean > bounds.high * (1 + NEAR))
@@ -149,14 +148,12 @@ def trim(
     }
     whole: list[str] = []
     if groups:
-        at_low = weight <= bounds.low[:, 0] * (1 + NEAR)
-        at_high = weight >= bounds.high[:, 0] * (1 - NEAR)
-        inside = (cells.size > 0) & ~(at_low | at_high)
-        entered = np.bincount(step.group, cells.size)
-        moved = np.abs(np.bincount(step.group, cells.count * weight) - entered)
+        # cells whose weights all stand at a bound and that could not keep their sum
+        inside = (weight > low * (1 + NEAR)) & (weight < high * (1 - NEAR)) & (cells.size > 0)
         free = np.bincount(step.group, inside)
+        moved = np.abs(cell_after - cell_before) > KEPT * cell_before
         names = np.array(cells.names(step.group, groups))
-        whole = names[(moved > KEPT * entered) & (free == 0)].tolist()
+        whole = names[moved & (free == 0)].tolist()
     done = {
         "trimmed": float(cells.count[outside].sum()),
         "share_trimmed": float(share_trimmed),
@@ -225,6 +222,7 @@ class Trimming:
         bounds = self.bounds(count, weight)
         weighted = weight > 0
         ever = np.zeros(weight.shape, dtype=bool)
+        groups = summing(self.group)
         for _unused in range(MOST_ROUNDS):
             below = weight < bounds.low * (1 - NEAR)
             above = weight > bounds.high * (1 + NEAR)
@@ -232,13 +230,11 @@ class Trimming:
             if not outside.any():
                 break
             cut = np.where(weighted, np.clip(weight, bounds.low, bounds.high), weight)
-            excess = count * (weight - cut)
+            excess_of_group = groups @ (count * (weight - cut))
             ever |= outside
             if self.equal:
                 held = ever if self.strict else outside
                 free = weighted & ~held
-                groups = summing(self.group)
-                excess_of_group = groups @ excess
                 takers = groups @ (count * free)
                 added = ratio_or(excess_of_group, takers, 0.0)
                 left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
@@ -247,8 +243,6 @@ class Trimming:
                 weight = np.asarray(cut + free * added_to_each)
             else:
                 held_count = np.where(weighted, count, 0.0)
-                groups = summing(self.group)
-                excess_of_group = groups @ excess
                 inside = _movable(cut, bounds, 1.0) & _movable(cut, bounds, -1.0)
                 nobody = groups @ (held_count * inside) == 0
                 movable = _movable(cut, bounds, excess_of_group[self.group])
