@@ -155,8 +155,6 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     first = pairs["later"].to_numpy()
     second = pairs["earlier"].to_numpy()
     value = both.table["estimate"].to_numpy(float)
-    value_later = value[first]
-    value_earlier = value[second]
     identity = sp.eye_array(len(value), format="csr")
     matrix = sp.csr_array(identity[first] - identity[second])
     differences = both.combined(matrix, pairs.reset_index()[keys], by=later.by).table
@@ -164,8 +162,8 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     table = tested(
         differences[keys]
         .rename(columns=quantiles)
-        .assign(later=value_later, earlier=value_earlier),
-        difference=value_later - value_earlier,
+        .assign(later=value[first], earlier=value[second]),
+        difference=value[first] - value[second],
         se=differences["se"].to_numpy(float),
         df=differences["df"].to_numpy(float),
         usable=testable[first] & testable[second],
@@ -243,9 +241,9 @@ def _joined(parts: list[Contributions]) -> Contributions:
 
 def _check(waves: Mapping[str, Estimates]) -> None:
     """Refuse waves that cannot be related (E171, E172)."""
-    arguments = {}
-    for name, wave in waves.items():
-        arguments[name] = (wave.by, wave.level, wave.conventions["statistic"])
+    arguments = {
+        name: (wave.by, wave.level, wave.conventions["statistic"]) for name, wave in waves.items()
+    }
     if len(waves) < 2 or len(set(arguments.values())) != 1:
         raise EstimatesError(
             "E171",

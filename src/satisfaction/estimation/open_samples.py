@@ -161,10 +161,11 @@ def lay_out_open_sample(
         where="respondents",
         hint=hint,
     )
-    sizes = []
-    for of_margin in margins.values():
-        if isinstance(of_margin, Mapping):
-            sizes.append(float(sum(of_margin.values())))
+    sizes = [
+        float(sum(of_margin.values()))
+        for of_margin in margins.values()
+        if isinstance(of_margin, Mapping)
+    ]
     unlike = not sizes or max(sizes) - min(sizes) > AGREE * max(sizes)
     if unlike or len(sizes) < len(margins) or min(sizes) <= 0:
         raise EstimatesError(

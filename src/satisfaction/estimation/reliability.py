@@ -129,10 +129,11 @@ def reliability(
     >>> found.complete, found.respondents
     (87, 120)
     """
-    person = {}
-    for name, declared_index in questionnaire.indices.items():
-        if declared_index.level == "person":
-            person[name] = declared_index
+    person = {
+        name: declared_index
+        for name, declared_index in questionnaire.indices.items()
+        if declared_index.level == "person"
+    }
     if index not in person:
         raise EstimatesError(
             "E131",
@@ -237,9 +238,10 @@ def assess_items(
         of_rest = of.variance[k + 1 :]
         covariance = (of_sum - of_items - of_rest) / 2
         spread = np.sqrt(of_items * of_rest)
-        alpha_without = []
-        for item, rest in enumerate(of_rest):
-            alpha_without.append(weighted_alpha(np.delete(of_items, item), float(rest)))
+        alpha_without = [
+            weighted_alpha(np.delete(of_items, item), float(rest))
+            for item, rest in enumerate(of_rest)
+        ]
         table[f"{prefix}mean"] = of.mean[:k]
         table[f"{prefix}sd"] = np.sqrt(of_items * n / (n - 1))
         table[f"{prefix}item_total"] = quotient(covariance, spread, where=spread > 0)

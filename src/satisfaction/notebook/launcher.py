@@ -199,16 +199,13 @@ class Form:
         wide = {"width": "98%", "max_width": "60rem"}
         style = {"description_width": "8rem"}
         readable = [wave for wave in find_waves(root) if wave.readable]
-        folders = [wave.folder for wave in readable]
+        with use(language):
+            titled = [(f"{wave.folder.name} · {wave.title}", wave.folder) for wave in readable]
         self.overview = widgets.HTML()
-        self.wave = widgets.Dropdown(
-            options=self._options(folders, language), layout=wide, style=style
-        )
+        self.wave = widgets.Dropdown(options=titled, layout=wide, style=style)
         if readable:
             self.wave.value = max(readable, key=lambda wave: wave.finished).folder
-        self.earlier = widgets.Dropdown(
-            options=self._options(folders, language), layout=wide, style=style
-        )
+        self.earlier = widgets.Dropdown(options=titled, layout=wide, style=style)
         self.languages = widgets.ToggleButtons(
             options=[(_("zh").zh, "zh"), ("English", "en")], value=language
         )
@@ -255,11 +252,6 @@ class Form:
             if is_chosen and wave.before in folders:
                 self.earlier.value = wave.before
         self.refresh()
-
-    def _options(self, folders: list[Path], language: Language) -> list[tuple[str, Path]]:
-        with use(language):
-            titles = {wave.folder: str(wave.title) for wave in find_waves(self.root)}
-        return [(f"{folder.name} · {titles[folder]}", folder) for folder in folders]
 
     def refresh(self) -> None:
         """Write all words anew, in the language chosen, and list what has been made meanwhile."""

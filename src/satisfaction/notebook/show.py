@@ -279,9 +279,7 @@ def facts_by(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     if all(table.equals(first) for table in every.values()):
         return first
     convention, value = first.columns
-    columns = []
-    for name, table in every.items():
-        columns.append(table.set_index(convention)[value].rename(name))
+    columns = [table.set_index(convention)[value].rename(name) for name, table in every.items()]
     return pd.concat(columns, axis="columns").fillna("").reset_index()
 
 

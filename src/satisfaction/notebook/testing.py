@@ -61,10 +61,11 @@ def reliabilities(results: Results) -> dict[str, Reliability]:
     """Return Cronbach's alpha of every index that is a mean of persons' answers, by index."""
     questionnaire = results.survey.questionnaire
     level = results.survey.declared.level
-    found = {}
-    for name, index in questionnaire.indices.items():
-        if index.level == "person":
-            found[name] = reliability(results.design, questionnaire, name, level=level)
+    found = {
+        name: reliability(results.design, questionnaire, name, level=level)
+        for name, index in questionnaire.indices.items()
+        if index.level == "person"
+    }
     return found
 
 
@@ -248,9 +249,10 @@ def change_beside_independent(
     moved = change(later, earlier)
     table = moved.table.copy()
     keys = [name for name in (*later.by, "measure") if name in table]
-    errors = []
-    for side in (later, earlier):
-        errors.append(table[keys].merge(side.table[[*keys, "se"]], on=keys, how="left")["se"])
+    errors = [
+        table[keys].merge(side.table[[*keys, "se"]], on=keys, how="left")["se"]
+        for side in (later, earlier)
+    ]
     table["se ignoring"] = np.sqrt(errors[0] ** 2 + errors[1] ** 2).to_numpy()
     table["se ignoring / se"] = table["se ignoring"] / table["se"]
     return moved, table.sort_values("p", kind="stable", ignore_index=True)

@@ -201,9 +201,9 @@ def margins_by_calibration(results: Results, designs: dict[str, SampleDesign]) -
         entering = margins_table(designs[before], margins)
         left = margins_table(designs[after], margins)
         part = entering[["level", "target"]].assign(step=after)
-        names_of = {}
-        for name in step.margins or ():
-            names_of[" x ".join(survey.declared.margins[name].by)] = name
+        names_of = {
+            " x ".join(survey.declared.margins[name].by): name for name in step.margins or ()
+        }
         part.insert(0, "margin", entering["margin"].replace(names_of))
         levels_in_words = []
         for columns, level in zip(entering["margin"], part["level"], strict=True):
@@ -230,9 +230,10 @@ def margins_by_calibration(results: Results, designs: dict[str, SampleDesign]) -
 
 def margin_sources(survey: Survey) -> pd.DataFrame:
     """Return one row a declared margin: where its population comes from, and of which day."""
-    rows = []
-    for name, margin in survey.declared.margins.items():
-        rows.append({"margin": name, "source": margin.source, "date": str(margin.date)})
+    rows = [
+        {"margin": name, "source": margin.source, "date": str(margin.date)}
+        for name, margin in survey.declared.margins.items()
+    ]
     return pd.DataFrame(rows)
 
 

@@ -385,10 +385,9 @@ class _Rules(_Trials):
         """Return what a setting gives."""
         results = self.bench.results
         before = results.survey.rules.ranking
-        changed = {}
-        for name, value in settings.items():
-            if value != getattr(before, name):
-                changed[name] = value
+        changed = {
+            name: value for name, value in settings.items() if value != getattr(before, name)
+        }
         if not changed:
             return self.declared()
         words = []

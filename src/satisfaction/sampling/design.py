@@ -406,9 +406,9 @@ def SurveyDesign(
             where="collapse",
             hint=_("Write {stratum: the stratum it joins}."),
         )
-    merged_strata = {}
-    for stratum, target in (collapse or {}).items():
-        merged_strata[level_tuple(stratum)] = level_tuple(target)
+    merged_strata = {
+        level_tuple(stratum): level_tuple(target) for stratum, target in (collapse or {}).items()
+    }
     brought_along = getattr(respondents, "attrs", {}).get(CODES, {})
     declared_apart = strata is not None or psu is not None or fpc is not None
     replicates = None

@@ -75,9 +75,10 @@ def sample_design(
     )
     if replicates is not None:
         return declared(**replicates)
-    collapse = {}
-    for merge in survey.declared.collapse:
-        collapse[_stratum(survey, merge.stratum)] = _stratum(survey, merge.into)
+    collapse = {
+        _stratum(survey, merge.stratum): _stratum(survey, merge.into)
+        for merge in survey.declared.collapse
+    }
     psu = roles.psu or roles.respondent
     declared = partial(declared, strata=roles.strata, psu=psu, collapse=collapse)
     try:
