@@ -43,8 +43,7 @@ from satisfaction.ranking.suppression import withhold
 from satisfaction.ranking.table import with_names
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally, tally
-from satisfaction.weighting.base import sampled_persons
-from satisfaction.weighting.wave_design import sample_design, weigh
+from satisfaction.weighting.wave_design import sample_design, sampled_persons, weigh
 
 READING = _("reading and checking the responses")
 WEIGHING = _("sample design and weights")

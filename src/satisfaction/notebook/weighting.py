@@ -23,10 +23,15 @@ from satisfaction.pipeline import Results, estimate_areas, weighting_log
 from satisfaction.publication.labels import measure_labels
 from satisfaction.sampling.design import SampleDesign, level_tuple
 from satisfaction.sampling.tally import tally
-from satisfaction.weighting.base import RESPONDED, sampled_persons
 from satisfaction.weighting.calibration import margins_table
 from satisfaction.weighting.recipe import weight_diagnostics
-from satisfaction.weighting.wave_design import margins_of_step, sample_design, weigh
+from satisfaction.weighting.wave_design import (
+    RESPONDED,
+    margins_of_step,
+    sample_design,
+    sampled_persons,
+    weigh,
+)
 
 UNWEIGHTED = "unweighted"
 TRIMMING = ("lower", "upper", "within", "trimmed", "share_trimmed", "sum_lost", "whole")

@@ -68,9 +68,8 @@ from satisfaction.sampling.counted_answers import (
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import PersonScores, add_columns
 from satisfaction.sampling.tally import Tally
-from satisfaction.weighting.base import RESPONDED
 from satisfaction.weighting.recipe import cells_for
-from satisfaction.weighting.wave_design import weigh
+from satisfaction.weighting.wave_design import RESPONDED, weigh
 
 AS_DECLARED = "as declared"
 """The setting of a control that changes nothing."""
