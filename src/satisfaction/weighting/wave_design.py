@@ -211,37 +211,6 @@ def _of_each(
     return by_respondent.loc[numbers].set_index(persons.index)
 
 
-def replicates_of(survey: Survey, persons: pd.DataFrame) -> dict[str, Any] | None:
-    """Return the replicate weights that came with the final weights, as `SurveyDesign` takes them; None without any.
-
-    Parameters
-    ----------
-    survey : Survey
-    persons : DataFrame
-        The respondents in the order of the design.
-
-    Raises
-    ------
-    WeightsError
-        W527 respondents without replicate weights.
-    """
-    step = survey.declared.base
-    table = survey.replicate_weights
-    if step is None or step.replicates is None or table is None:
-        return None
-    declared = step.replicates
-    rscales = None
-    if survey.rscales is not None:
-        rscales = survey.rscales["rscale"].to_numpy()
-    return {
-        "replicate_weights": _of_each(survey, persons, table, file=declared.file).to_numpy(float),
-        "scale": declared.scale,
-        "rscales": rscales,
-        "mse": declared.mse,
-        "df": declared.df,
-    }
-
-
 _LAST_TARGETS = Kept(6)  # by table of a margin: recipes that are tried have margins in common
 
 
@@ -261,6 +230,8 @@ def sample_design(
     ------
     DesignError
         D104 for strata of one PSU in a probability sample, with what survey.yaml may say; else as `SurveyDesign`.
+    WeightsError
+        W527 respondents without replicate weights.
     """
     roles = survey.questionnaire.roles
     measures = compile_measures(survey.questionnaire)
@@ -277,10 +248,8 @@ def sample_design(
                 inside_only.append((nw.col(name) * inside).alias(name))
         rows = rows.with_columns(*inside_only)
     table = materialize(rows)
-    replicates = None
     if survey.replicate_weights is not None:
         table = fetch(scan(table))
-        replicates = replicates_of(survey, table)
     declared = partial(
         SurveyDesign,
         table,
@@ -289,8 +258,20 @@ def sample_design(
         measures=stored(measures),
         codes=survey.questionnaire.coded_columns(),
     )
-    if replicates is not None:
-        return declared(**replicates)
+    step = survey.declared.base
+    if survey.replicate_weights is not None and step is not None and step.replicates is not None:
+        of_base = step.replicates
+        weights = _of_each(survey, table, survey.replicate_weights, file=of_base.file)
+        rscales = None
+        if survey.rscales is not None:
+            rscales = survey.rscales["rscale"].to_numpy()
+        return declared(
+            replicate_weights=weights.to_numpy(float),
+            scale=of_base.scale,
+            rscales=rscales,
+            mse=of_base.mse,
+            df=of_base.df,
+        )
     collapse = {
         _stratum(survey, merge.stratum): _stratum(survey, merge.into)
         for merge in survey.declared.collapse
