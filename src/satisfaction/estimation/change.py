@@ -75,7 +75,32 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
     2   Q3      A      70.0
     3   Q3      B      55.0
     """
-    _check(waves)
+    arguments = {
+        name: (wave.by, wave.level, wave.conventions["statistic"]) for name, wave in waves.items()
+    }
+    if len(waves) < 2 or len(set(arguments.values())) != 1:
+        raise EstimatesError(
+            "E171",
+            _("At least two waves are needed, estimated by the same domains, statistic and level."),
+            where="waves",
+            available=[f"{name}: {by}" for name, (by, *_unused) in arguments.items()],
+            hint=_("Estimate every wave with the same arguments."),
+        )
+    for name, wave in waves.items():
+        variance = wave.conventions["variance"]
+        if variance in ("brr", "fay", "rao-wu", "replicates"):
+            raise EstimatesError(
+                "E172",
+                _(
+                    "The {variance} replicates of '{name}' belong to no single PSU; waves cannot "
+                    "be related.",
+                    variance=variance,
+                    name=name,
+                ),
+                where="waves",
+                available=("linearized", "rake", "jkn"),
+                hint=_('Use variance="jkn" or "linearized".'),
+            )
     refuse_reserved([name for wave in waves.values() for name in wave.by if name == WAVE])
     parts = list(waves.values())
     table = pd.concat([part.table for part in parts], ignore_index=True)
@@ -237,36 +262,6 @@ def _joined(parts: list[Contributions]) -> Contributions:
     _unused, stratum = connected_components(belongs @ belongs.T, directed=False)
     members = Members(sp.csr_array(sp.hstack(inside)), np.asarray(stratum))
     return Contributions(units[columns] if matched else units, sp.csr_array(joined), members)
-
-
-def _check(waves: Mapping[str, Estimates]) -> None:
-    """Refuse waves that cannot be related (E171, E172)."""
-    arguments = {
-        name: (wave.by, wave.level, wave.conventions["statistic"]) for name, wave in waves.items()
-    }
-    if len(waves) < 2 or len(set(arguments.values())) != 1:
-        raise EstimatesError(
-            "E171",
-            _("At least two waves are needed, estimated by the same domains, statistic and level."),
-            where="waves",
-            available=[f"{name}: {by}" for name, (by, *_unused) in arguments.items()],
-            hint=_("Estimate every wave with the same arguments."),
-        )
-    for name, wave in waves.items():
-        variance = wave.conventions["variance"]
-        if variance in ("brr", "fay", "rao-wu", "replicates"):
-            raise EstimatesError(
-                "E172",
-                _(
-                    "The {variance} replicates of '{name}' belong to no single PSU; waves cannot "
-                    "be related.",
-                    variance=variance,
-                    name=name,
-                ),
-                where="waves",
-                available=("linearized", "rake", "jkn"),
-                hint=_('Use variance="jkn" or "linearized".'),
-            )
 
 
 ByLevel: TypeAlias = dict[str, Estimates]

@@ -445,14 +445,9 @@ def selection_estimates(
     for method, estimates in estimates_by_method(sample, methods).items():
         for position, name in enumerate(names):
             figures = model_figures(sample, estimates, position, level=level)
-            rows.append({"measure": name, "model": method} | figures)
-    return _with_words(rows)
-
-
-def _with_words(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return a table whose notes are words in the reader's language."""
-    table = pd.DataFrame(rows)
-    return table.assign(note=[str(note) for note in table["note"]])
+            note = str(figures["note"])
+            rows.append({"measure": name, "model": method} | figures | {"note": note})
+    return pd.DataFrame(rows)
 
 
 def estimates_by_method(
@@ -530,8 +525,8 @@ def sensitivity(
     rows = []
     for position, name in enumerate(names):
         figures = sensitivity_figures(sample, sample.sensitivity(position, fitted), position)
-        rows.append({"measure": name} | figures)
-    return _with_words(rows)
+        rows.append({"measure": name} | figures | {"note": str(figures["note"])})
+    return pd.DataFrame(rows)
 
 
 def sensitivity_figures(
