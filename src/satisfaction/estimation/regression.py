@@ -114,7 +114,13 @@ def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
         if np.abs(np.diag(r)).min() <= DEPENDENT:
             break  # fitted shares of 0 and 1 only: nothing is left to weight by
         step = linalg.cho_solve((r, False), u.T @ (weight * residual))
-        coefficient = _descend(u, coefficient, step, weight, valid, total)
+        # halved as often as the deviance would rise by more than rounding
+        before = _deviance(u @ coefficient, weight, valid, total)
+        for halving in range(MOST_HALVINGS):
+            nearer = coefficient + step * 0.5**halving
+            if _deviance(u @ nearer, weight, valid, total) <= before + 1e-9 * abs(before):
+                break
+        coefficient = nearer
         growth = np.abs(linalg.solve_triangular(basis, step)) * np.abs(x).max(axis=0)
         growing = int(np.argmax(growth))
         if np.abs(u @ step).max() <= CONVERGED:
@@ -202,17 +208,6 @@ def _deviance(predictor: Array, weight: Array, valid: Array, total: Array) -> fl
     log_likelihood = total * predictor - valid * np.logaddexp(0, predictor)
     weighted = weight * log_likelihood
     return float(-2 * weighted.sum())
-
-
-def _descend(x: Array, start: Array, step: Array, *parts: Array) -> Array:
-    """Take the step, halved as often as the deviance would rise by more than rounding."""
-    deviance = _deviance(x @ start, *parts)
-    most = deviance + 1e-9 * abs(deviance)
-    for halving in range(MOST_HALVINGS):
-        new = start + step * 0.5**halving
-        if _deviance(x @ new, *parts) <= most:
-            break
-    return new
 
 
 @dataclass(frozen=True, slots=True)
