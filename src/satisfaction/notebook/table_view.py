@@ -351,7 +351,7 @@ class _Group:
     def signs(self, name: str) -> str:
         """Return what stands behind a figure of a column."""
         unit = figures.unit_of(self.kind)
-        return str(unit.of_change) if name in DIFFERENCES else unit.sign.replace("%", " %")
+        return str(unit.of_change) if name in DIFFERENCES else unit.sign
 
 
 def _in_unit_of_measure(name: Any) -> bool:
@@ -420,7 +420,7 @@ def _figures(
         return [figures.ABSENT if np.isnan(number) else form(number) for number in numbers]
 
     if plain.startswith("share_") or plain.endswith("_share"):
-        return written(lambda share: f"{100 * share:.1f} %")
+        return [figures.percent(number) for number in numbers]
     is_measure = len(groups) == 1 and groups[0].of_column
     of_measure = is_measure or _in_unit_of_measure(name)
     if not of_measure or pd.api.types.is_integer_dtype(values):

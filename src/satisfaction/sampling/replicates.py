@@ -46,11 +46,6 @@ class GivenReplicates:
         respondents, replicates = self.weights.shape
         return f"GivenReplicates({replicates} of {respondents:,} respondents, df {self.df})"
 
-    @property
-    def centre(self) -> str:
-        """Return what the deviations are taken from, in words."""
-        return "full-sample estimate (mse)" if self.mse else "mean of the replicates"
-
 
 def rank_df(weights: Array) -> int:
     """Return the rank of replicate weights (n, R) minus 1: their degrees of freedom, as R's `degf`."""
