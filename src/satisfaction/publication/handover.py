@@ -42,7 +42,7 @@ from satisfaction.publication.labels import answer_with_code, mark, mark_as_text
 from satisfaction.sampling.design import ONE, SampleDesign, named, refuse_subpopulation
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import resolve
-from satisfaction.weighting.base import RESPONDED
+from satisfaction.weighting.wave_design import RESPONDED
 
 WHOLE = "(all)"  # of the file's levels and codes; no R name, hence no column's
 EPSILON = 1e-10
