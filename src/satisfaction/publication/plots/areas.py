@@ -80,7 +80,10 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
         )
         titles.append(wrapped(str(of_whole), room))
     head = 0.17 * max(map(lines, titles)) + 0.1
-    heading = _heading_of_rates(rates, wholes.iloc[0])
+    name = label_of(wholes.iloc[0], "name")
+    title = _("Rates by area; dashed: {name}", name=name)
+    if has_intervals(rates):
+        title = _("Rates by area with confidence intervals; dashed: {name}", name=name)
     body = Body(
         row_height(names, 0.21) * len(areas) + 0.1,
         left=left,
@@ -89,15 +92,15 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
         gap=head + 0.35,
         head=head,
     )
-    figure, grid = new_canvas(heading, body)
+    figure, grid = new_canvas(Heading(title, mark_of(rates)), body)
     panels = zip(grid.flat, measures, titles, wholes["estimate"], strict=False)
-    for axes, measure, title, estimate in panels:
+    for axes, measure, head_of_panel, estimate in panels:
         of_measure = rates[(rates["measure"] == measure) & (rates["level"] == below)]
         rows = of_measure.set_index("code").reindex(areas["code"]).reset_index()
         draw_intervals(axes, rows, scale=100)
         axes.scatter(rows["estimate"] * 100, rows.index, s=18, color=ACCENT, zorder=3)
         axes.axvline(estimate * 100, color=ALERT, linestyle="--", linewidth=0.9)
-        axes.set_title(title, loc="left", fontsize=8.5)
+        axes.set_title(head_of_panel, loc="left", fontsize=8.5)
         labels = [""] * len(rows)
         if axes in grid[:, 0]:
             labels = names
@@ -107,14 +110,6 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
     for axes in grid.flat[len(measures) :]:
         axes.set_axis_off()
     return figure
-
-
-def _heading_of_rates(rates: pd.DataFrame, whole: pd.Series) -> Heading:
-    name = label_of(whole, "name")
-    title = _("Rates by area; dashed: {name}", name=name)
-    if has_intervals(rates):
-        title = _("Rates by area with confidence intervals; dashed: {name}", name=name)
-    return Heading(title, mark_of(rates))
 
 
 @themed
@@ -133,12 +128,10 @@ def topics(indices: pd.DataFrame) -> Figure:
     measures = [str(label_of(row, "measure")) for row in rows.to_dict("records")]
     names = [wrapped(measure, NAME_COLUMNS + 10) for measure in measures]
     heading = Heading(_("Topics: strongest to weakest"), mark_of(indices))
-    figure, grid = row_canvas(heading, names, 0.27, right=0.45)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(heading, names, 0.27, right=0.45)
     draw_intervals(axes, rows)
     axes.scatter(rows["estimate"], rows.index, s=24, color=ACCENT, zorder=3)
     write_right(axes, [f"{value:.1f}" for value in rows["estimate"]])
-    label_rows(axes, names)
     whole = label_of(rows.iloc[0], "name")
     axes.set_xlabel(str(_("{area}: mean score (points 0-100)", area=whole)))
     return figure

@@ -155,8 +155,8 @@ def svg(figure: Figure) -> str:
 class Heading:
     """What stands above a picture: its title, how to read it, and what must be said of the sample."""
 
-    title: Text
-    mark: Text
+    title: Text | str
+    mark: Text | None
     note: Text = NOTHING
 
 
@@ -195,7 +195,7 @@ def new_canvas(
     """Write title, note, mark and legend in the current language, and lay the axes, (rows, columns), out below."""
     title = wrapped(str(heading.title), 80)
     note = wrapped(str(heading.note), 105)
-    mark = wrapped(str(heading.mark), 92)
+    mark = wrapped(str(heading.mark or NOTHING), 92)
     at_note = 0.1 + 0.26 * lines(title)
     at_mark = at_note + _room(note, 0.12)
     at_legend = at_mark - 0.05 + _room(mark, 0.12)
@@ -235,14 +235,26 @@ def row_canvas(
     names: Sequence[str],
     least: float,
     *,
+    beside: Sequence[str] = (),
     right: float = 0.15,
     columns: tuple[float, ...] = (1,),
     legend: Sequence[Artist] = (),
-) -> tuple[Figure, Grid]:
-    """Lay axes out for one row a name, each at least so many inches high; `right`: the inches beside the rows."""
-    height = row_height(names, least) * len(names) + 0.1
+) -> tuple[Figure, list[Axes]]:
+    """Lay axes out for one row a name, each at least so many inches high, with the names on the left.
+
+    On the right stand the texts `beside` the rows, or `right` inches stay free.
+    """
+    if beside:
+        right = breadth(beside)
+    height = row_height([*names, *beside], least) * len(names) + 0.1
     body = Body(height, left=breadth(names), right=right, columns=columns)
-    return new_canvas(heading, body, legend=legend)
+    figure, grid = new_canvas(heading, body, legend=legend)
+    first, *others = grid[0]
+    label_rows(first, names)
+    for axes in others:
+        label_rows(axes, [""] * len(names))
+    write_right(grid[0, -1], beside, size=7.5)
+    return figure, [first, *others]
 
 
 def _room(text: str, below: float) -> float:
@@ -252,7 +264,7 @@ def _room(text: str, below: float) -> float:
     return 0.19 * lines(text) + below
 
 
-def label_rows(axes: Axes, names: list[str], *, size: float = SMALL) -> None:
+def label_rows(axes: Axes, names: Sequence[str], *, size: float = SMALL) -> None:
     """Put one row a name beside the vertical axis, the first on top; empty names leave the rows without."""
     axes.set_yticks([])
     beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
@@ -340,13 +352,11 @@ def bars(
     """Draw one bar a name with its number, and a line to compare with."""
     written = [str(name) for name in names]
     legend = [legend_line(f"{line_label}: {line:,.0f}", **CUT)]
-    figure, grid = row_canvas(heading, written, 0.42, right=0.8, legend=legend)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(heading, written, 0.42, right=0.8, legend=legend)
     axes.barh(range(len(values)), values, height=0.6, color=ACCENT, edgecolor=INK, linewidth=0.5)
     for row, value in enumerate(values):
         axes.annotate(f"{value:,.0f}", (value, row), va="center", fontsize=8.5, **BESIDE_BAR)
     axes.axvline(line, **CUT)
-    label_rows(axes, written)
     axes.set_xlabel(str(unit))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     return figure

@@ -37,6 +37,7 @@ from satisfaction.publication.plots.canvas import (
     name,
     names_of,
     new_canvas,
+    row_canvas,
     row_height,
     stacked,
     themed,
@@ -76,18 +77,13 @@ def target_board(targets: pd.DataFrame) -> Figure:
         met=int((rows["verdict"] == "met").sum()),
         open=int((rows["verdict"] == "not decidable").sum()),
     )
-    body = Body(
-        row_height([*names, *verdicts], 0.28) * len(rows) + 0.1,
-        left=breadth(names),
-        right=breadth(verdicts) + BESIDE + 0.1,
-    )
     legend = dots(used(VERDICT, rows["verdict"]))
-    figure, grid = new_canvas(Heading(title, mark_of(rows)), body, legend=legend)
-    axes = grid[0, 0]
+    right = breadth(verdicts) + BESIDE + 0.1
+    heading = Heading(title, mark_of(rows))
+    figure, [axes] = row_canvas(heading, names, 0.28, right=right, legend=legend)
     looks = [VERDICT[verdict] for verdict in rows["verdict"]]
     draw_probabilities(axes, rows["probability"], looks)
     draw_verdicts(axes, looks, verdicts)
-    label_rows(axes, names)
     of_model = _(
         "probability of being met under one model (empirical Bayes, this wave alone), not a proof"
     )
