@@ -6,7 +6,7 @@ import gettext
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from satisfaction.foundation.language import (
     readers_language,
     use,
 )
+
+if TYPE_CHECKING:
+    from satisfaction.pipeline import Results
 
 FOLDER = click.Path(path_type=Path)
 FOLDER_ARGUMENT = click.argument("folder", type=FOLDER)
@@ -69,14 +72,34 @@ class Option(click.Option):
         return super().get_help_record(ctx)
 
 
-def in_language_of_the_moment(asks_for_help: click.Option | None) -> click.Option | None:
-    """Put the help of `--help` into the reader's language: click keeps the words of its first use."""
-    if asks_for_help is not None:
-        asks_for_help.help = _("Show this message and exit.").in_language(reader())
-    return asks_for_help
+class InLanguageOfTheMoment(click.Command):
+    """A command, or a group of them, whose help is read in the language of the moment."""
+
+    context_class = Context
+    words: Text
+    codes: Mapping[str, Text]
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return `--help`, in the reader's language: click keeps the words of its first use."""
+        asks_for_help = super().get_help_option(ctx)
+        if asks_for_help is not None:
+            asks_for_help.help = _("Show this message and exit.").in_language(reader())
+        return asks_for_help
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what it does."""
+        self.help = self.words.in_language(reader())
+        super().format_help_text(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes."""
+        if self.codes:
+            codes = [(code, text.in_language(reader())) for code, text in self.codes.items()]
+            with formatter.section(_("Exit codes").in_language(reader())):
+                formatter.write_dl(codes)
 
 
-class Command(click.Command):
+class Command(InLanguageOfTheMoment):
     """A command whose help is read in the language of the moment; every one has `--lang`.
 
     Attributes
@@ -86,12 +109,6 @@ class Command(click.Command):
     codes : mapping of str to Text
         Its own exit codes.
     """
-
-    context_class = Context
-
-    def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Return `--help`, with its own help in the language of the moment."""
-        return in_language_of_the_moment(super().get_help_option(ctx))
 
     def __init__(
         self, *args: Any, words: Text, codes: Mapping[str, Text] | None = None, **kwargs: Any
@@ -104,15 +121,6 @@ class Command(click.Command):
     def get_short_help_str(self, limit: int = 0) -> str:
         """Return what it does, whole."""
         return self.words.in_language(reader()).split("\n", 1)[0]
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what it does."""
-        self.help = self.words.in_language(reader())
-        super().format_help_text(ctx, formatter)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write its exit codes."""
-        write_codes(formatter, self.codes)
 
 
 def command(
@@ -139,22 +147,21 @@ def language_option() -> click.Option:
     )
 
 
-def version_option() -> click.Option:
-    """Return `--version`; click's own is put into words before the language is known."""
-    return Option(
-        ["--version"],
-        is_flag=True,
-        expose_value=False,
-        is_eager=True,
-        callback=_tell_version,
-        words=_("Show the version and exit."),
-    )
-
-
 def _tell_version(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value and not ctx.resilient_parsing:
         tell(_("satisfaction, version {version}", version=__version__))
         ctx.exit()
+
+
+# click's own is put into words before the language is known
+VERSION = Option(
+    ["--version"],
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_tell_version,
+    words=_("Show the version and exit."),
+)
 
 
 def _choose(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -187,6 +194,11 @@ def tell(text: object = "", *, to_stderr: bool = False) -> None:
         click.echo(str(text), err=to_stderr)
 
 
+def names_in(text: str) -> list[str]:
+    """Return names that stand with commas between, Chinese ones too."""
+    return [name.strip() for name in text.replace("，", ",").split(",") if name.strip()]
+
+
 def misused(text: Text) -> click.UsageError:
     """Return the fault of a command that was not written as it should."""
     return click.UsageError(text.in_language(reader()))
@@ -202,13 +214,6 @@ def language_asked(arguments: Sequence[str]) -> str:
     return ""
 
 
-def write_codes(formatter: click.HelpFormatter, codes: Mapping[str, Text]) -> None:
-    """Write exit codes below the help."""
-    if codes:
-        with formatter.section(_("Exit codes").in_language(reader())):
-            formatter.write_dl([(code, text.in_language(reader())) for code, text in codes.items()])
-
-
 ENGINE = option(
     "--engine",
     type=click.Choice(["auto", "duckdb", "pandas", "polars", "pyspark"]),
@@ -216,3 +221,11 @@ ENGINE = option(
     show_default=True,
     words=_("what counts the answers; the figures are the same"),
 )
+
+
+def run_folder(folder: Path, engine: str) -> Results:
+    """Run the survey in a folder."""
+    from satisfaction.declarations.survey import read_survey
+    from satisfaction.pipeline import run
+
+    return run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
