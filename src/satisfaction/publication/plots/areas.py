@@ -6,7 +6,6 @@ Areas as tiles, and topics by importance and performance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from satisfaction.foundation.figures import ABSENT
 from satisfaction.foundation.language import _
-from satisfaction.publication.labels import label_of, published_levels
+from satisfaction.publication.labels import label_of, published_levels, topics_of_the_whole
 from satisfaction.publication.plots.canvas import (
     ACCENT,
     ALERT,
@@ -35,6 +34,7 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     breadth,
     columns_in,
     dots,
@@ -121,10 +121,7 @@ def topics(indices: pd.DataFrame) -> Figure:
     indices : DataFrame
         As `published.indices_table` returns it, with at least one measure of kind "score".
     """
-    scores = indices[
-        (indices["level"] == published_levels(indices)[-1]) & (indices["kind"] == "score")
-    ]
-    rows = scores.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
+    rows = topics_of_the_whole(indices)
     measures = [str(label_of(row, "measure")) for row in rows.to_dict("records")]
     names = [wrapped(measure, NAME_COLUMNS + 10) for measure in measures]
     heading = Heading(_("Topics: strongest to weakest"), mark_of(indices))
@@ -227,7 +224,7 @@ def _draw_tile(
     size = 6.6
     if name.isascii():
         size = 5.3
-    centred: dict[str, Any] = {"ha": "center", "va": "center", "linespacing": 1.15}
+    centred: Style = {"ha": "center", "va": "center", "linespacing": 1.15}
     axes.text(x + 0.475, y + 0.46, f"{name}\n{written}", fontsize=size, color=ink, **centred)
 
 
@@ -290,7 +287,7 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
     # either side of 0 has room for its advice
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -high / 3), max(high, -low / 3))
-    corner: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "fontsize": 8.5}
+    corner: Style = {"transform": axes.transAxes, "va": "top", "fontsize": 8.5}
     axes.text(0.01, 0.985, str(_("improve first")), ha="left", color=FAINT, **corner)
     axes.text(0.99, 0.985, str(_("keep")), ha="right", color=FAINT, **corner)
     return figure

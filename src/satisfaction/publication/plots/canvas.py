@@ -32,6 +32,8 @@ from satisfaction.publication import labels
 
 Arguments = ParamSpec("Arguments")
 Grid: TypeAlias = np.ndarray[Any, Any]
+Style: TypeAlias = dict[str, Any]
+"""Settings as matplotlib takes them."""
 WIDTH = 7.4  # inches; everything else is given in inches too, so that text never collides whatever the number of rows
 BOTTOM = 0.58
 SMALL = 8.5  # points
@@ -49,12 +51,12 @@ NEUTRAL = "#8a949e"  # neither: not on the list
 ACCENT = "#1f4e79"  # amounts, estimates and their intervals, good or bad
 ALERT = "#9c1c1c"  # lines that decide: cuts, limits; and the mark of what is no survey
 
-LIMIT: dict[str, Any] = {"color": ALERT, "linewidth": 0.9, "linestyle": (0, (5, 2))}
-CUT: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
+LIMIT: Style = {"color": ALERT, "linewidth": 0.9, "linestyle": (0, (5, 2))}
+CUT: Style = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
 
 # seaborn's "whitegrid" at the size of a paper (sns.axes_style | sns.plotting_context), written out and held to it by a test:
 # importing seaborn would add half a second to every run
-SEABORN: dict[str, Any] = {
+SEABORN: Style = {
     "axes.axisbelow": True,
     "axes.facecolor": "white",
     "axes.grid": True,
@@ -85,7 +87,7 @@ SEABORN: dict[str, Any] = {
 }
 
 
-THEME: dict[str, Any] = SEABORN | {
+THEME: Style = SEABORN | {
     "axes.unicode_minus": False,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -103,7 +105,7 @@ THEME: dict[str, Any] = SEABORN | {
 }
 
 
-def theme() -> dict[str, Any]:
+def theme() -> Style:
     """Return the settings all figures are drawn with: seaborn's theme with a Chinese font.
 
     For other plots of a notebook: `seaborn.set_theme(rc=theme())`.
@@ -267,7 +269,7 @@ def _room(text: str, below: float) -> float:
 def label_rows(axes: Axes, names: Sequence[str], *, size: float = SMALL) -> None:
     """Put one row a name beside the vertical axis, the first on top; empty names leave the rows without."""
     axes.set_yticks([])
-    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+    beside: Style = {"transform": axes.get_yaxis_transform(), "va": "center"}
     for row, name in enumerate(names if any(names) else []):
         # plain text: ticks cost three times as long to draw
         axes.text(-0.02, row, name, ha="right", fontsize=size, **beside)
@@ -408,7 +410,7 @@ NOT_RANKED = labels.STATUS["not ranked"]
 MARGINAL_SET = _("marginal set")
 SIMULTANEOUS_SET = _("simultaneous set")
 RANK_WITH_SET = _("rank [marginal set]")
-LEGEND: dict[str, Any] = {
+LEGEND: Style = {
     "loc": "upper left",
     "frameon": False,
     "fontsize": 8.5,
@@ -416,10 +418,10 @@ LEGEND: dict[str, Any] = {
     "columnspacing": 1.4,
     "handletextpad": 0.5,
 }
-INTERVAL_LINE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
-BESIDE_BAR: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points"}
-MARKER: dict[str, Any] = {"linestyle": "", "markeredgecolor": INK, "markersize": 5}
-POINT: dict[str, Any] = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
+INTERVAL_LINE: Style = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
+BESIDE_BAR: Style = {"xytext": (3, 0), "textcoords": "offset points"}
+MARKER: Style = {"linestyle": "", "markeredgecolor": INK, "markersize": 5}
+POINT: Style = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
 
 
 def status_looks(ranking: pd.DataFrame) -> dict[str, Look]:

@@ -37,6 +37,7 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     bar,
     breadth,
     cut_line,
@@ -73,8 +74,8 @@ from satisfaction.sampling.design import NO_ERROR
 
 NEAR = 20
 HATCHES = ("", "///", "..", "xx", "--")
-MARGINAL: dict[str, Any] = {"color": "#4d5863", "linewidth": 3}
-SIMULTANEOUS: dict[str, Any] = {"color": "#8a949e", "linewidth": 0.9}
+MARGINAL: Style = {"color": "#4d5863", "linewidth": 3}
+SIMULTANEOUS: Style = {"color": "#8a949e", "linewidth": 0.9}
 LIGHT = "#e3e7eb"
 
 
@@ -141,7 +142,7 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     start = np.zeros(len(rows))
     for row, look in zip(shown, looks, strict=True):
         widths = by_area[row["component"]].reindex(rows["code"]).to_numpy(float)
-        style: dict[str, Any] = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
+        style: Style = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
         axes.barh(rows.index, widths, left=start, height=0.75, linewidth=0.3, **style)
         start = start + widths
     draw_cuts(axes, rows)
@@ -216,7 +217,7 @@ def sets_on_a_line(
     axes.spines["bottom"].set_visible(False)
     axes.set_xlim(0.5, units + 0.5)
     axes.set_xticks([])
-    below: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "fontsize": 7.5}
+    below: Style = {"transform": axes.transAxes, "va": "top", "fontsize": 7.5}
     axes.text(0, -0.03, str(_("rank 1")), ha="left", **below)
     axes.text(1, -0.03, str(_("shaded: {list}", list=shaded)), ha="right", **below)
     return figure
@@ -275,7 +276,7 @@ def draw_probabilities(axes: Axes, values: pd.Series, looks: list[Look]) -> None
         if not np.isnan(value):
             length = value * 100
         if length:
-            style: dict[str, Any] = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
+            style: Style = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
             axes.barh(row, length, height=0.68, linewidth=0.5, **style)
         chance = probability(value)
         axes.annotate(chance, (length, row), va="center", fontsize=8, bbox=box, **BESIDE_BAR)
@@ -298,7 +299,7 @@ RUNS = {
 
 
 @themed
-def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int = NEAR) -> Figure:
+def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     """Draw how often the areas that are listed most are on the list, by what varies.
 
     Parameters
@@ -308,13 +309,11 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
         sampling error), mark.
     summary : mapping
         bottom (length of the list), side ("last", "first").
-    count : int
-        How many areas.
     """
     ranked = shares.dropna(subset="rank")
     often = ranked[[f"{kind}_list" for kind in RUNS]].max(axis=1)
     most = ranked.assign(often=often).sort_values(["often", "rank"], ascending=False, kind="stable")
-    rows = most.head(count).reset_index(drop=True)
+    rows = most.head(NEAR).reset_index(drop=True)
     names = [f"{title}  {rank:g}" for title, rank in zip(names_of(rows), rows["rank"], strict=True)]
     known = {kind: look for kind, look in RUNS.items() if rows[f"{kind}_list"].notna().any()}
     places = _("the last {n}", n=summary["bottom"])
@@ -401,7 +400,7 @@ def _draw_decided(axes: Axes, decided: Ints) -> None:
             PolyCollection(cells, facecolor=colour, edgecolor=colour, linewidth=0.2)
         )
     diagonal = [_cell(place, place, place) for place in range(len(decided))]
-    white: dict[str, Any] = {"facecolor": "white", "edgecolor": INK, "linewidth": 0.4}
+    white: Style = {"facecolor": "white", "edgecolor": INK, "linewidth": 0.4}
     axes.add_collection(PolyCollection(diagonal, zorder=2, **white))
 
 
@@ -565,13 +564,6 @@ SHOWN = 30
 """Areas of a picture: those nearest the cut."""
 
 
-def nearest_to_the_cut(odds: pd.DataFrame, most: int = SHOWN) -> pd.DataFrame:
-    """Return the areas that the smallest odds move, in rank order; those that nothing moves come last."""
-    distance = np.log(odds["odds_alone"]).abs()
-    nearest = distance.sort_values(kind="stable").index[:most]
-    return odds.loc[sorted(nearest)].reset_index(drop=True)
-
-
 @themed
 def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
     """Draw for each area the odds of answering at which it leaves or enters the list: alone, and all alike.
@@ -582,7 +574,10 @@ def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
         code, name_zh, name_en, listed, odds_alone, odds_alike (missing: none from 1/10 to 10), mark; in rank order. At least
         one row; of many areas those nearest the cut are drawn.
     """
-    rows = nearest_to_the_cut(odds)
+    # those that nothing moves come last
+    distance = np.log(odds["odds_alone"]).abs()
+    nearest = distance.sort_values(kind="stable").index[:SHOWN]
+    rows = odds.loc[sorted(nearest)].reset_index(drop=True)
     names = []
     for name, listed in zip(names_of(rows), rows["listed"], strict=True):
         names.append(str(_("{name} (on the list)", name=name)) if listed == "yes" else name)

@@ -28,6 +28,7 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     bar,
     dots,
     draw_intervals,
@@ -42,11 +43,11 @@ from satisfaction.publication.plots.canvas import (
     wrapped,
 )
 
-SMALL_POINT: dict[str, Any] = {"color": ACCENT, "s": 9, "alpha": 0.55, "linewidth": 0, "zorder": 3}
+SMALL_POINT: Style = {"color": ACCENT, "s": 9, "alpha": 0.55, "linewidth": 0, "zorder": 3}
 SPREAD = 0.6  # of a row's height, for points that would lie on one another
 GOLDEN = 0.618034
-MIDDLE: dict[str, Any] = {"color": ACCENT, "linewidth": 7, "alpha": 0.55, "capstyle": "butt"}
-ENDS: dict[str, Any] = {"color": ACCENT, "s": 14, "marker": "|", "linewidth": 1}
+MIDDLE: Style = {"color": ACCENT, "linewidth": 7, "alpha": 0.55, "capstyle": "butt"}
+ENDS: Style = {"color": ACCENT, "s": 14, "marker": "|", "linewidth": 1}
 SHOWS = {
     True: Look(_("a difference shows"), BAD, "s"),
     False: Look(_("no difference shows"), NEUTRAL, "o"),

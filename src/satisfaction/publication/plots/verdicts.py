@@ -24,6 +24,7 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     breadth,
     columns_in,
     dots,
@@ -52,7 +53,7 @@ BELOW = {
     "possible": STATUS["possible"],
     "excluded": STATUS["excluded"]._replace(label=_("excluded below")),
 }
-LINE: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": "--"}
+LINE: Style = {"color": ALERT, "linewidth": 1.1, "linestyle": "--"}
 BESIDE = 0.6  # inches between bars and verdicts, for the number of a full bar
 
 
@@ -116,7 +117,7 @@ def draw_verdicts(axes: Axes, looks: Sequence[Look], verdicts: Sequence[str]) ->
     width = axes.get_position().width * WIDTH
     at_marker = 1 + BESIDE / width
     at_text = 1 + (BESIDE + 0.12) / width
-    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform()}
+    beside: Style = {"transform": axes.get_yaxis_transform()}
     for row, (look, verdict) in enumerate(zip(looks, verdicts, strict=True)):
         style = POINT | beside | {"clip_on": False}
         axes.scatter(at_marker, row, marker=look.marker, color=look.colour, **style)

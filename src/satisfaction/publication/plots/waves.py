@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from satisfaction.foundation.figures import signed, text_columns
 from satisfaction.foundation.language import Text, _, ngettext
@@ -28,6 +25,7 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     dots,
     draw_intervals,
     draw_points,
@@ -57,7 +55,7 @@ CHANGED = {
     "no": Look(_("not beyond sampling error"), OPEN, "o"),
     "down": Look(_("down, beyond sampling error (BH)"), BAD, "v"),
 }
-SHRUNK: dict[str, Any] = {
+SHRUNK: Style = {
     "marker": "d",
     "color": "#ffffff",
     "s": 20,
@@ -65,14 +63,14 @@ SHRUNK: dict[str, Any] = {
     "linewidth": 0.9,
     "zorder": 4,
 }
-NO_SET: dict[str, Any] = {
+NO_SET: Style = {
     "s": 30,
     "facecolor": "none",
     "edgecolor": INK,
     "linewidth": 0.9,
     "zorder": 3,
 }
-HOLLOW: dict[str, Any] = {
+HOLLOW: Style = {
     "marker": "o",
     "markerfacecolor": "none",
     "markeredgecolor": INK,
@@ -112,7 +110,13 @@ def rank_paths(paths: pd.DataFrame) -> Figure:
             "Rank paths: {n} units ({left_out} more not drawn)", n=len(chosen), left_out=left_out
         )
     note = _("Above each panel: rank [marginal set] in {wave}", wave=waves[-1])
-    legend = path_legend(paths[paths["code"].isin(chosen)])
+    drawn = paths[paths["code"].isin(chosen)]
+    legend = dots(used(ON_LIST, drawn["listed"], always=0))
+    has_set = drawn["marginal_low"].notna()
+    if has_set.any():
+        legend.append(legend_line(MARGINAL_SET, **MARGINAL))
+    if (drawn["rank"].notna() & ~has_set).any():
+        legend.append(legend_line(_("hollow: a rank published without a set"), **HOLLOW))
     figure, grid = new_canvas(Heading(title, mark_of(paths), note), body, legend=legend)
     lowest = int(np.nanmax(paths[["rank", "marginal_high"]].to_numpy(float)))
     panels = zip(grid.flat, path_of.values(), titles, strict=False)
@@ -189,17 +193,6 @@ def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: 
     axes.set_yticks(ticks, ranks, fontsize=8)
     axes.tick_params(length=0)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
-    """Explain the marks of the panels; waves without sets are named where there are any."""
-    handles = dots(used(ON_LIST, drawn["listed"], always=0))
-    has_set = drawn["marginal_low"].notna()
-    if has_set.any():
-        handles.append(legend_line(MARGINAL_SET, **MARGINAL))
-    if (drawn["rank"].notna() & ~has_set).any():
-        handles.append(legend_line(_("hollow: a rank published without a set"), **HOLLOW))
-    return handles
 
 
 @themed
