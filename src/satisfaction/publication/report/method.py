@@ -154,7 +154,7 @@ def filters_of_method(results: Results) -> dict[str, Callable[..., Any]]:
 def _lines(value: Any) -> list[Line]:
     if not isinstance(value, Mapping) or not value:
         return [value_in_words(value)]
-    lines = []
+    lines: list[Line] = []
     for name, part in value.items():
         title = Text(str(name))
         if name in KEYS:
