@@ -253,7 +253,6 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
     languages = standing.survey.declared.languages
     shared = _shared(standing)
     shared["index"] = page_name("index.html", language, languages)
-    names = standing.survey.area_names()
     progress = standing.progress.set_index("code")
     lines = {line["code"]: line for line in _index_lines(standing, language)}
     rows_of = dict(list(standing.rows.groupby(standing.fields.codes(standing.rows, "county"))))
@@ -264,16 +263,15 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
         tables = county_page(rows, found, code, fields=standing.fields, mark="")
         days = tables.get("days", pd.DataFrame())
         page = page_of(code)
-        flags = tables["flags"].groupby(["check", "level"], sort=False)
+        by_check = tables["flags"].groupby(["check", "level"], sort=False)
+        flags = [units.to_dict("records") for _check, units in by_check]
         values = {
             "across": across(page, language, languages),
-            "code": code,
-            "name": names[code],
             "line": lines[code],
             "psus": _psus(progress.loc[code]),
             "found": _cells_in_words(found.to_dict("records"), standing.survey),
             "interviewers": _interviewers(found[found["level"] == "interviewer"]),
-            "flags": [units.to_dict("records") for _check, units in flags],
+            "flags": flags,
             "days": days.to_dict("records"),
         }
         with use(language):
