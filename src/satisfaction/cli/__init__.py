@@ -28,7 +28,7 @@ from satisfaction.cli.options import (
     SURROUNDINGS,
     USER_FAULT,
     VERSION,
-    InLanguageOfTheMoment,
+    InReadersLanguage,
     language_asked,
     language_option,
     reader,
@@ -144,7 +144,7 @@ def surroundings_fault(fault: BaseException) -> SatisfactionError | None:
     kind = _kind(found)
     if kind is None:
         return None
-    where = f"{found.filename or ''} ({found.strerror})".strip()
+    where = f"{found.filename or ''} ({errno.errorcode.get(found.errno or 0, '')})".strip()
     return SatisfactionError("Z420", kind.text, where=where, hint=kind.hint)
 
 
@@ -172,14 +172,24 @@ def _system_error(fault: BaseException | None) -> OSError | None:
 SECTIONS = {
     _("Before the field"): (init, plan, draw, next_sample, new, form, schema, simulate),
     _("What comes back"): (check, corrections, fieldwork),
-    _("Figures and ranks"): (run, report, change, rolling, combined, assessment, stability, trial),
-    _("Checking and handing on"): (lab, verify, compare),
+    _("Figures and ranks"): (
+        lab,
+        run,
+        report,
+        change,
+        rolling,
+        combined,
+        assessment,
+        stability,
+        trial,
+    ),
+    _("Checking and handing on"): (verify, compare),
 }
 """The commands in the order of a wave."""
 
 
-class Program(InLanguageOfTheMoment, click.Group):
-    """The program: its commands in sections, its help in the language of the moment."""
+class Program(InReadersLanguage, click.Group):
+    """The program: its commands in sections."""
 
     words = _("Resident satisfaction surveys: from responses to indices, errors and ranks.")
     codes = EXIT_CODES
@@ -227,7 +237,7 @@ def _outcome() -> tuple[int, object]:
     from satisfaction.foundation.files import flush_output
 
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="satisfaction", standalone_mode=False)
         flush_output()
     except DamagedSetError as fault:
         return DAMAGED_SET, fault

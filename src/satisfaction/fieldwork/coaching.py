@@ -181,7 +181,7 @@ def back_check(
     -------
     DataFrame
         COLUMNS. Levels: item (figure Cohen's kappa, flagged when below that of
-        LIMITS by more than its error, one-sided 95 %), interviewer (figure: share of
+        LIMITS by more than its error, one-sided 95%), interviewer (figure: share of
         answers that differ, flagged when higher than the others' of the county), and, under the check back_check_lost,
         respondent for back-checks whose number no accepted interview has.
 

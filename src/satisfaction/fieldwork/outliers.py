@@ -468,7 +468,7 @@ def interviewer_effects(
     Returns
     -------
     DataFrame
-        COLUMNS, check interviewer_effect, one row an item: figure is rho, the reference that of the other items. Flagged by the adjusted test of 0 and the lower limit (95 %) beyond `tolerated_rho`. An item without enough interviewers or answers keeps its row, nan.
+        COLUMNS, check interviewer_effect, one row an item: figure is rho, the reference that of the other items. Flagged by the adjusted test of 0 and the lower limit (95%) beyond `tolerated_rho`. An item without enough interviewers or answers keeps its row, nan.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from scipy import special
 
 from satisfaction.declarations.combined import COMBINED
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.figures import probability
+from satisfaction.foundation.figures import confidence, probability
 from satisfaction.foundation.language import Text, _
 from satisfaction.publication.labels import label_of, published_levels
 from satisfaction.publication.plots.canvas import (
@@ -533,8 +533,8 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     unit = rows.iloc[chosen]
     title = _("Difference of every unit from {name}", name=label_of(unit, "name"))
     note = _(
-        "{level:.0%} intervals: {pairs} ({method}); on the right: rank [marginal set]",
-        level=unit["level"],
+        "{level} intervals: {pairs} ({method}); on the right: rank [marginal set]",
+        level=confidence(unit["level"]),
         pairs=_HOLDS[unit["interval"]],
         method=unit["method"],
     )

@@ -112,7 +112,7 @@ def weights_plot(
     mark : Text, optional
     """
     written = [wrapped(name, NAME_COLUMNS) for name in names]
-    note = _("Thick: the middle half; line: 1 % to 99 %; ticks: smallest and largest; dot: median.")
+    note = _("Thick: the middle half; line: 1% to 99%; ticks: smallest and largest; dot: median.")
     title = _("Weights after each step, and what the step did to them")
     heading = Heading(title, mark, note)
     figure, [relative, factors] = row_canvas(heading, written, 0.42, columns=(1, 1))
