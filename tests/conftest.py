@@ -266,12 +266,12 @@ def published_template(small_template, tmp_path_factory) -> Path:
 @pytest.fixture
 def afresh_in_this_process(monkeypatch):
     """`publish` computes the declared run anew without a process of its own, for tests that look at what it publishes."""
-    from satisfaction.publication import publish
+    from satisfaction.publication import verify
 
     def run_here(survey: Path, folder: Path) -> None:
-        publish.write_declared(str(survey.resolve()), str(folder))
+        verify.write_declared(str(survey.resolve()), str(folder))
 
-    monkeypatch.setattr(publish, "_run_afresh", run_here)
+    monkeypatch.setattr(verify, "_run_afresh", run_here)
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from satisfaction import read_survey, run
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.file_sets import mark_handed_over
 from satisfaction.pipeline import Results
-from satisfaction.publication.combined import combined_files
 from satisfaction.publication.file_set import export_dated
+from satisfaction.publication.tables import combined_files
 from satisfaction.publication.verify import verify
 
 LIST = 10
