@@ -249,7 +249,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
     by_area = account.counts_by(raw, log, _without_personal(areas))
     summary = account.summary_table(raw, log, rows.reading.deliveries, columns=columns)
-    rejected = account.reasons(log[log["action"] == "reject_row"])
+    rejected = account.reasons_by_row(log[log["action"] == "reject_row"])
     to_correct = account.correctable_table(faults)
     passed = [(unread.file, *unread.why) for unread in rows.reading.unread]
     not_read = pd.DataFrame(passed, columns=["file", "zh", "en"])
