@@ -31,6 +31,7 @@ from threadpoolctl import ThreadpoolController
 
 from satisfaction.foundation.errors import EngineError, InputFileError, one_of, shortened
 from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.readers_words import what_is_wrong
 
 MEMORY = "SATISFACTION_MEMORY"  # how much memory DuckDB may use, as "512MB"
 SPILL = "SATISFACTION_SPILL"  # the folder it spills to
@@ -129,10 +130,7 @@ def unreadable(fault: Exception, *, where: object) -> EngineError:
     """Say that a file cannot be read."""
     return EngineError(
         "G104",
-        _(
-            "A Parquet or csv file cannot be read: {splitlines}",
-            splitlines=str(fault).splitlines()[0],
-        ),
+        _("A Parquet or csv file cannot be read: {fault}.", fault=what_is_wrong(fault)),
         where=where,
         hint=_("Check the path; make the file again if it is damaged."),
     )
@@ -196,7 +194,7 @@ def parquet_file(path: Path) -> Iterator[ParquetFile]:
     except duckdb.Error as fault:
         raise InputFileError(
             "F114",
-            _("Not a valid Parquet file ({splitlines}).", splitlines=str(fault).splitlines()[0]),
+            _("Not a valid Parquet file: {fault}.", fault=what_is_wrong(fault)),
             where=path,
             hint=_("Export it again, or save it as csv."),
         ) from None

@@ -31,6 +31,7 @@ from satisfaction.foundation.errors import (
     one_of,
 )
 from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.readers_words import what_is_wrong
 
 DEVICE = re.compile(
     "con|prn|aux|nul|com[0-9]|lpt[0-9]"
@@ -243,7 +244,7 @@ def read_bytes(path: Path) -> bytes:
             ) from None
         raise InputFileError(
             "F102",
-            _("The file cannot be read: {strerror}.", strerror=fault.strerror),
+            _("The file cannot be read: {fault}.", fault=what_is_wrong(fault.strerror)),
             where=path,
             hint=_("Close the program that holds it; check permissions."),
         ) from None
@@ -504,14 +505,10 @@ def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
     try:
         content = json.loads(decode(path))
         return {name: content[name] for name in wanted} | dict(content.items())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DamagedSetError(
             "F422",
-            _(
-                "{name} of the file set is damaged and cannot be read ({name2}).",
-                name=path.name,
-                name2=type(fault).__name__,
-            ),
+            _("{name} of the file set is damaged and cannot be read.", name=path.name),
             where=path,
             hint=_(
                 "`satisfaction verify` names the files that were changed; restore them, or "

@@ -17,6 +17,7 @@ from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import read_bytes
 from satisfaction.foundation.grids import cell_text
 from satisfaction.foundation.language import _
+from satisfaction.foundation.readers_words import what_is_wrong
 
 SUFFIXES = (".sav", ".zsav")
 MISREAD = re.compile(
@@ -93,7 +94,7 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
         return read
     raise InputFileError(
         "F113",
-        _("Not a valid SPSS file ({fault}).", fault=fault),
+        _("Not a valid SPSS file: {fault}.", fault=what_is_wrong(fault)),
         where=path,
         hint=_("Open it in SPSS and save it again, or save it as csv."),
     )
