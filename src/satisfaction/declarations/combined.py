@@ -505,7 +505,7 @@ class CombinedInputs:
         """Return what the combined score and its components are called, by name."""
         labels = {COMBINED: self.declared.title.text}
         for name, component in self.declared.components.items():
-            labels[name] = Text(component.zh, component.en)
+            labels[name] = component.text
         return labels
 
     def file_of(self, component: str) -> Path:

@@ -440,9 +440,12 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
             hint=_("Rename it to end in .xlsx (.xls for the old format)."),
         )
     encoding = encoding_of(content, where=where)
-    delimiter = "\t"
-    if not tabs:
-        delimiter = _delimiter(content[:HEAD].decode(encoding, errors="replace"))
+    delimiter = "\t" if tabs else ","
+    for line in content[:HEAD].decode(encoding, errors="replace").splitlines():
+        bare = re.sub('"[^"]*"', "", line)
+        if not tabs and any(mark in bare for mark in ",\t;"):
+            delimiter = max(",\t;", key=bare.count)
+            break
     # refuses the file as a whole
     ends_a_line = decode_bytes(content, where=where).endswith(("\n", "\r"))
     lines = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
@@ -485,15 +488,6 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
             ),
         )
     return grid
-
-
-def _delimiter(text: str) -> str:
-    """Return the delimiter that stands most often in the first line that has one, outside quotation marks."""
-    for line in text.splitlines():
-        bare = re.sub('"[^"]*"', "", line)
-        if any(mark in bare for mark in ",\t;"):
-            return max(",\t;", key=bare.count)
-    return ","
 
 
 def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Grid]:
