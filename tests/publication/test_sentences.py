@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satisfaction.foundation.figures import difference, in_english, numeral
+from satisfaction.foundation.figures import difference, number_in_words
 from satisfaction.foundation.figures import p_value_in_words as p_value
 from satisfaction.foundation.figures import probability_in_words as probability
 from satisfaction.foundation.language import Text
@@ -502,8 +502,8 @@ def test_a_unit_without_a_name_goes_by_its_code(five):
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (numeral(1), "一"), (numeral(2), "两"), (numeral(10), "十"), (numeral(12), "十二"), (numeral(20), "二十"), (numeral(92), "九十二"), (numeral(120), " 120 "),
-        (in_english(1), "one"), (in_english(12), "twelve"), (in_english(13), "13"),
+        (number_in_words(1).zh, "一"), (number_in_words(2).zh, "两"), (number_in_words(10).zh, "十"), (number_in_words(12).zh, "十二"), (number_in_words(20).zh, "二十"), (number_in_words(92).zh, "九十二"), (number_in_words(120).zh, " 120 "),
+        (number_in_words(1).en, "one"), (number_in_words(12).en, "twelve"), (number_in_words(13).en, "13"),
         (probability(0.0004), Text("低于 0.1%", "below 0.1%")), (probability(1.0), Text("高于 99.9%", "above 99.9%")), (probability(0.591), Text("为 59.1%", "59.1%")),
         (p_value(0.0001), Text("小于 0.001", "below 0.001")), (p_value(0.918), Text("为 0.918", "0.918")),
         (p_value(0.005), Text("为 0.005", "0.005")), (p_value(0.001), Text("为 0.001", "0.001")), (probability(0.005), Text("为 0.5%", "0.5%")),

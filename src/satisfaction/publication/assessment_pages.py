@@ -313,7 +313,7 @@ def workbook_sheets(
 
 def _shown(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table under headings of the current language, with names of areas and words for codes."""
-    shown = table.copy()
+    shown = table.drop(columns={"node", "item"} & set(table)) if "zh" in table else table.copy()
     for column, words in WORDS.items():
         if column in shown:
             shown[column] = shown[column].map(words)

@@ -17,8 +17,7 @@ from satisfaction.foundation.figures import (
     amount,
     confidence,
     difference,
-    in_english,
-    numeral,
+    number_in_words,
     p_value_in_words,
     percent,
     places,
@@ -313,7 +312,7 @@ def _end(size: int, side: str) -> End:
         return End(side, size, _("the first one"), pgettext("is", "first"))
     if size == 1:
         return End(side, size, _("the last one"), pgettext("is", "last"))
-    number = Text(numeral(size), in_english(size))
+    number = number_in_words(size)
     if side == "first":
         end = _("the first {number}", number=number)
     else:
