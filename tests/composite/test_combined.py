@@ -16,8 +16,9 @@ from conftest import COUNTIES, joined, side_by_side
 from satisfaction import run
 from satisfaction.comparison.combined import combine, combined_lines
 from satisfaction.composite.tree_tables import lost_entries, most_lost
-from satisfaction.declarations.combined import read_combined
+from satisfaction.declarations.combined import CombinedFile
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.yaml import read_yaml, validated
 from satisfaction.pipeline import rank_areas
 from satisfaction.ranking.borrowed_errors import floored
 
@@ -270,6 +271,13 @@ def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
     assert len(adds) == len(record["combined"]["components"])
     scores = table.iloc[:, 2].astype(float).tolist()
     assert table[adds].astype(float).sum(axis=1).tolist() == pytest.approx(scores)
+    codes = set(pd.read_csv(written / "combined_documents_lost.csv")["branch"].dropna())
+    lost = pd.read_excel(
+        written / "combined_scores.xlsx", sheet_name="失分 1", dtype=str, engine="calamine"
+    )
+    branches = set(lost.filter(like="branch").iloc[:, 0].dropna())
+    assert len(branches) == len(codes) > 0
+    assert not branches & codes  # codes stay in the csv; a reader has words
 
 
 def test_the_command_publishes_what_a_run_does_byte_by_byte(small, folder, call):
@@ -371,7 +379,8 @@ def test_too_few_areas_for_a_list(results, folder):
 def test_the_shipped_example_is_declared():
     from conftest import ROOT
 
-    declared = read_combined(ROOT / "surveys" / "guizhou-2026q3" / "combined.yaml")
+    path = ROOT / "surveys" / "guizhou-2026q3" / "combined.yaml"
+    declared = validated(read_yaml(path, RankingError), CombinedFile, RankingError)
     assert "模拟" in declared.title.zh
     assert sum(one.weight for one in declared.components.values()) == pytest.approx(1)
 

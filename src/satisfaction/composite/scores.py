@@ -28,7 +28,7 @@ from satisfaction.estimation.intervals import satterthwaite, standard_errors, t_
 from satisfaction.estimation.result import Estimates, result_table
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import shortened
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.language import N_, Text, _, comma_list
 from satisfaction.ranking.borrowed_errors import LENT
 from satisfaction.ranking.drawn import SPENT, JointDraws
 from satisfaction.ranking.units import UNDECLARED
@@ -578,7 +578,7 @@ def _as_estimates(
         tail = (1 - ranked.level) / 2
         low, high = np.quantile(drawn.scores, [tail, 1 - tail], axis=0)
         told |= {"interval": f"quantiles of {drawn.number} joint draws, seed {drawn.seed}"}
-        told |= {"df": "none", "variance": "of the draws"}
+        told |= {"df": "none", "variance": N_("of the draws")}
     unknown = np.full(len(score), np.nan)
     figures = {
         "estimate": score,

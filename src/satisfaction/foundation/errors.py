@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, get_args
 
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, current, rendered
@@ -84,14 +83,14 @@ class SatisfactionError(ValueError):
         return "\n".join(lines)
 
 
-ROWS = re.compile(r"\brow (\d+(?:, \d+)*(?:, \.\.\. \(\+\d+\))?)")
-"""How a place names rows: one, or the first of several."""
+ROWS = re.compile(r"\b(?:row|line) (\d+(?:, \d+)*(?:, \.\.\. \(\+\d+\))?)")
+"""How a place names rows of a table or lines of a file: one, or the first of several."""
 
 
 def _place_in_words(where: str) -> str:
     """Write the rows of a place in the current language; in English, as they stand, where none was set."""
     language = current()
-    if language is None:
+    if language != "zh":
         return where
     return ROWS.sub(lambda rows: _("row {number}", number=rows[1]).in_language(language), where)
 
@@ -167,18 +166,24 @@ def together(faults: Sequence[SatisfactionError], *, where: str) -> Satisfaction
 
 def listed(faults: Sequence[SatisfactionError], *, folder: str = "") -> Text:
     """Write faults as a numbered list: where, what, and what to do next; places are shown below the folder."""
-    return rendered(partial(_numbered, faults, folder))
+
+    def numbered() -> str:
+        """Write the list in the current language."""
+        lines = []
+        for number, fault in enumerate(faults, start=1):
+            place = fault.where.removeprefix(folder).lstrip("/\\")
+            lines.append(f"  {number}. [{fault.code}] {place}".rstrip())
+            lines.append(f"     {fault.text}")
+            if fault.hint.zh:
+                lines.append(f"     {_('Next: {hint}', hint=fault.hint)}")
+        return "\n".join(lines)
+
+    return rendered(numbered)
 
 
-def _numbered(faults: Sequence[SatisfactionError], folder: str) -> str:
-    lines = []
-    for number, fault in enumerate(faults, start=1):
-        place = fault.where.removeprefix(folder).lstrip("/\\")
-        lines.append(f"  {number}. [{fault.code}] {place}".rstrip())
-        lines.append(f"     {fault.text}")
-        if fault.hint.zh:
-            lines.append(f"     {_('Next: {hint}', hint=fault.hint)}")
-    return "\n".join(lines)
+def place_of(*parts: object) -> str:
+    """Name a place by its parts, without those that are empty: file, sheet, row."""
+    return " ".join(filter(None, map(str, parts)))
 
 
 def indented(text: Text) -> list[str]:

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from tqdm import tqdm
 
 from satisfaction.foundation.errors import ExportError
+from satisfaction.foundation.figures import percent
 from satisfaction.foundation.language import (
     Language,
     Text,
@@ -100,7 +101,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["css_text"] = css_text
+    environment.filters |= {"css_text": css_text, "percent": percent}
     environment.globals |= {
         "_": _,
         "ngettext": ngettext,
@@ -139,12 +140,11 @@ def card(
     tables (`TABLE_WRITERS`), they are written so, and whole.
     """
     shown: dict[Text | str, Markup] = {}
-    writer = TABLE_WRITERS[-1] if TABLE_WRITERS else None
     for name, table in (tables or {}).items():
         if not len(table):
             continue
-        if writer is not None:
-            shown[name] = Markup(writer(table))
+        if TABLE_WRITERS:
+            shown[name] = Markup(TABLE_WRITERS[-1](table))
             continue
         more = len(table) - MOST_ROWS
         heading: Text | str = name

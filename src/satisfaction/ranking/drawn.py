@@ -6,8 +6,8 @@ is estimated: it is drawn, jointly with everything else it consists of. Which se
 - Not t or max-t with the draws' own spread: an area whose rate came out above the mark by chance has a
   spread that is too small by as much, and a distribution that is no shifted copy of the true one.
 - Not the share of draws in which one unit is not above the other (Efron's percentile): where two things
-  must both hold, each near its edge, the share is a product of two chances and falls below 5 % in up to
-  20 % of samples.
+  must both hold, each near its edge, the share is a product of two chances and falls below 5% in up to
+  20% of samples.
 - What holds is two steps (Berger and Boos 1994). A small part of the error, `spent`, rules out marks:
   outside joint limits of all rates of all areas, from the same draws, a mark counts as reached or as
   missed. Whatever is not ruled out may be true. The rest goes to max-t of the drawn errors with the

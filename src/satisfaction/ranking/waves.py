@@ -21,7 +21,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.ranking.drawn import compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
 from satisfaction.ranking.units import (
@@ -29,6 +29,7 @@ from satisfaction.ranking.units import (
     check_units,
     is_covariance,
     numbers,
+    refuse_other_index,
     shaped,
     unit_names,
     units_from_arrays,
@@ -36,7 +37,7 @@ from satisfaction.ranking.units import (
 )
 from satisfaction.sampling.variance import Members
 
-OF_DRAWS = "unknown: no standard error carries drawn scores from wave to wave"
+OF_DRAWS = N_("unknown: no standard error carries drawn scores from wave to wave")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,6 +154,7 @@ def waves_from_arrays(
     selection: str,
 ) -> Waves:
     """Read two arrays of scores; for the arguments see `ranking.change.rank_change`."""
+    refuse_other_index(later, {"earlier": earlier, "ranked": ranked}, name="later")
     scores = numbers(later, "later")
     p = len(np.atleast_1d(scores))
     if (se is None) == (cov is None):
