@@ -258,7 +258,7 @@ def small_in_both(small_template, tmp_path_factory):
     """The notebooks on the small wave in one kernel: results, and the executed notebooks by what they are.
 
     `zh`, `en`: in both languages. `again`: as shipped, in the kernel that still holds what the run in Chinese left.
-    `level`: the tests of a wave whose level of confidence is 80 %, in English.
+    `level`: the tests of a wave whose level of confidence is 80%, in English.
     """
     root = tmp_path_factory.mktemp("small_in_both")
     # of its own: notebook 02 notes the trials it looks at
