@@ -197,7 +197,7 @@ def test_a_sheet_of_respondents_with_a_misspelt_identifier_is_not_passed_over(sm
     rows = small.rows()
     small.csv.unlink()
     write_xlsx(
-        {"甲": rows[:50], "乙": rows[50:].rename(columns={"id": "ID"})},
+        {"甲": rows[:50], "乙": rows[50:].rename(columns={"id": "idd"})},
         small.csv.with_suffix(".xlsx"),
     )
     small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")

@@ -39,6 +39,32 @@ def deliver(small, name, rows):
     (small.csv.parent / name).write_text(rows.to_csv(index=False), encoding="utf-8")
 
 
+# ---- what programs put around names and digits ----
+
+
+def _headed(rows, names):
+    """Return the table with other names of columns."""
+    return rows.set_axis(names, axis=1)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda rows: rows.map('="{}"'.format),
+        lambda rows: rows.map("'{}".format),
+        lambda rows: _headed(rows, rows.columns.str.upper()),
+        lambda rows: _headed(rows, "\ufeff" + rows.columns + "\u200b"),
+        lambda rows: _headed(rows, "一、基本情况/" + rows.columns),
+    ],
+    ids=["formulas", "apostrophes", "capitals", "signs nobody sees", "sections above names"],
+)
+def test_answers_are_the_same_however_a_program_writes_names_and_digits(small, written):
+    before = load_responses(small.read()).accepted
+    rows = small.rows().astype(str)
+    small.csv.write_text(written(rows).to_csv(index=False), encoding="utf-8")
+    pd.testing.assert_frame_equal(load_responses(small.read()).accepted, before)
+
+
 # ---- every file read or named ----
 
 

@@ -142,7 +142,7 @@ def _grounds(
         if item.number:
             numbers[name] = {fold(item.number)}
         if isinstance(item, MultipleItem):
-            selected |= labels[name]
+            selected |= labels[name] | {fold(name)}
     folded = cache(fold)
 
     def last_part(column: ExportColumn) -> Iterator[str]:
@@ -155,6 +155,8 @@ def _grounds(
     yield "alias", aliases, lambda column: [folded(column.title), folded(column.name)]
     yield "label", labels, lambda column: [folded(column.title), folded(column.key)]
     yield "label", labels, lambda column: list(last_part(column))
+    folded_names = {name: {fold(name)} for name in names}
+    yield "name", folded_names, lambda column: [folded(column.title), *last_part(column)]
     yield "number", numbers, lambda column: [folded(column.number)]
     roles = questionnaire.roles
     recorded: list[tuple[str | None, Role]] = [

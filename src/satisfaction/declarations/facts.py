@@ -371,13 +371,23 @@ def read_frame(
         S131 a column that is not there, S133 no count, S134 a row that stands twice, S185-S187 from `with_area_codes`.
     """
     table = read_answers(path, (*strata, "population"), areas=areas, column=area)
-    numbers = pd.to_numeric(table["population"], errors="coerce")
-    valid = np.isfinite(numbers) & (numbers >= 0)
-    _refuse(path, ~valid, "S133", _("`{count}` is no count", count="population"))
+    _counts(path, table, "population")
     apart = [name for name in table if name != "population"]
     if strata:
         _refuse(path, table[apart].duplicated(), "S134", _("A level stands twice"))
     return table.reset_index(drop=True)
+
+
+def _counts(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
+    """Read a column of counts (S133)."""
+    counts = pd.to_numeric(table[column], errors="coerce").astype(float)
+    wrong = ~(np.isfinite(counts) & (counts >= 0))
+    first = "".join(table[column][wrong].head(1))
+    no_count = _(
+        "`{count}` is no count written in digits alone: '{first}'", count=column, first=first
+    )
+    _refuse(path, wrong, "S133", no_count)
+    return counts
 
 
 def check_frame_and_sample(
@@ -455,9 +465,7 @@ def read_counts(
     if len(of_areas) != 1:
         named = None
     table = read_answers(path, (*by, count), areas=named, column="".join(of_areas[:1]))
-    numbers = pd.to_numeric(table[count], errors="coerce")
-    valid = np.isfinite(numbers) & (numbers >= 0)
-    _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
+    numbers = _counts(path, table, count)
     _refuse(path, table[by].duplicated(), "S134", _("A level stands twice"))
     for name in by:
         known = _known_codes(name, questionnaire, areas)
@@ -468,7 +476,7 @@ def read_counts(
         else:
             problem = _("A code of '{name}' is not in the table of areas", name=name)
         _refuse(path, ~table[name].isin(known), "S135", problem, known)
-    return table[by].assign(**{count: numbers.astype(float)}).reset_index(drop=True)
+    return table[by].assign(**{count: numbers}).reset_index(drop=True)
 
 
 def _known_codes(

@@ -742,6 +742,10 @@ def _block(
     return kept, of_kept
 
 
+# how a csv file tells Excel to leave digits alone: ="520102", or '520102
+KEPT_AS_TEXT = re.compile(r"=\"(?P<formula>[^\"]*)\"|'(?P<rest>(?:\w[^']*)?)")
+
+
 class _Memory(dict[object, str]):
     """Every different cell with its text, made once."""
 
@@ -750,7 +754,10 @@ class _Memory(dict[object, str]):
         self.dates: set[str] = set()
 
     def __missing__(self, cell: object) -> str:
-        text = self[cell] = cell_text(cell)
+        text = cell_text(cell)
+        if kept := KEPT_AS_TEXT.fullmatch(text):
+            text = kept["formula"] or kept["rest"] or ""
+        self[cell] = text
         if text is cell:
             if text[:1].isdigit() and LONG.fullmatch(text):
                 self.long_numbers.add(text)

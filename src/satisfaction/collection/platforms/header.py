@@ -13,6 +13,9 @@ from satisfaction.foundation.grids import Grid
 TOTALS = re.compile(r"(?:合计|总计|小计|total|grand total|subtotal)[:：]?", re.IGNORECASE)
 NUMBER = re.compile(r"[\d\s.,:/%+-]+")
 MOST_TITLES = 3
+UNSEEN = re.compile(
+    "[\u200b-\u200d\u2060\ufeff\u202a-\u202e]"
+)  # no width; come with what is pasted
 
 
 def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
@@ -23,10 +26,10 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
         notes.append(Note("F316", value=grid.sheet))
     if grid.hidden_rows:
         notes.append(Note("F318", value=str(grid.hidden_rows)))
-    names = [name.strip() for name in grid.record(top)]
+    names = _names(grid, top)
     first = top + 1
     if _two_rows(grid, top):
-        names = _joined(names, [name.strip() for name in grid.record(first)])
+        names = _joined(names, _names(grid, first))
         notes.append(Note("F204", row=int(grid.numbers[first])))
         first += 1
     header = grid.numbers[top:first].tolist()
@@ -66,6 +69,11 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
         dates=grid.dates,
     )
     return table, notes
+
+
+def _names(grid: Grid, position: int) -> list[str]:
+    """Return the cells of a record as names of columns, without signs that nobody sees."""
+    return [UNSEEN.sub("", name).strip() for name in grid.record(position)]
 
 
 def _titles_above(grid: Grid) -> tuple[int, list[Note]]:
