@@ -49,7 +49,7 @@ from .notebook.show import show as show
 from .pipeline import run as run
 from .pipeline import Results as Results
 from .publication.file_set import export as export
-from .publication.publish import publish as publish
+from .publication.verify import publish as publish
 from .publication.reading_sets import read_indices as read_indices
 from .publication.reading_sets import FileSet as FileSet
 from .publication.handover import hand_over_results as hand_over_results

@@ -387,7 +387,8 @@ def begin(survey: Survey, *, language: Language = "zh") -> None:
     # no headings: the notebook's outline is that of its prose
     shown.display(shown.Markdown(f"**{survey.declared.title}**"))
     if survey.marks:
-        shown.display(shown.Markdown(f"> **【{survey.marks}】**"))
+        mark = _("[{mark}]", mark=survey.marks)
+        shown.display(shown.Markdown(f"> **{mark}**"))
 
 
 def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> TableView:

@@ -57,8 +57,8 @@ from satisfaction.pipeline import (
     rank_design,
     ranked_scores,
 )
-from satisfaction.publication.adoption import list_moves
 from satisfaction.publication.labels import measure_labels, recipe_words
+from satisfaction.publication.manifest import list_moves
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.sampling.counted_answers import (
     compile_rate,

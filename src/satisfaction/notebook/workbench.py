@@ -65,10 +65,10 @@ from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
 from satisfaction.notebook.table_view import margin_labels
 from satisfaction.pipeline import Ranked, Results, ranked_further, reweighted, run
-from satisfaction.publication.adoption import ListMoves, list_moves
 from satisfaction.publication.labels import mark
-from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
-from satisfaction.publication.publish import publish
+from satisfaction.publication.manifest import ListMoves, list_moves
+from satisfaction.publication.plots.strips import rank_sets_plot, recipes_plot
+from satisfaction.publication.verify import publish
 
 TRIALS_FILE = "weighting_trials.yaml"
 MOST_DRAWN = 24  # areas of a picture
