@@ -224,7 +224,7 @@ def test_above_the_ranked_level_the_areas_are_covariates(small, drawn):
     study = results.selection_study.reference
     people = _people(results.survey, results.design).table
     sample = lay_over_people(people, ["topic_index"], study.people, by=["county", *BY])
-    assert sample.totals[0] == pytest.approx(study.people.weight.sum())
+    assert sample.reference.totals[0] == pytest.approx(study.people.weight.sum())
     fitted = sample.estimates("calibration", None)
     ours = at_whole.set_index("model").loc["calibration", "estimate_model"]
     assert ours == pytest.approx(float(fitted.mean[0]), rel=1e-12)
