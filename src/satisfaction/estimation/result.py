@@ -186,10 +186,7 @@ class Estimates:
                 got=measure,
                 hint=_("Use a measure that was estimated."),
             )
-        table = self.table.iloc[at].reset_index(drop=True)
-        cov = self.cov[np.ix_(at, at)]
-        contributions = self.contributions.of(at)
-        return Estimates(table, cov, contributions, self.by, self.conventions, self.design)
+        return replace(self.of_rows(at), apart={})
 
     def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
         """Estimate linear combinations of the rows.
