@@ -126,13 +126,13 @@ def drawn_together(
                 if part.name in trees:
                     joint = _tree_above(wave.survey, trees[part.name], part, level)
                 else:
-                    noise = of_wave[level].get(part.name)
-                    if noise is None:
+                    error = of_wave[level].get(part.name)
+                    if error is None:
                         normal = rng.standard_normal((drawing.draws, len(part.score)))
                         if len(waves) > 1:
                             normal = _with_lasting(normal, wave, part, level, kept=lasting, rng=rng)
-                        noise = normal * np.nan_to_num(part.se)
-                    joint = JointDraws.around(part.score, noise, spent=spent, seed=drawing.seed)
+                        error = normal * np.nan_to_num(part.se)
+                    joint = JointDraws.around(part.score, error, spent=spent, seed=drawing.seed)
                 of_level.append(replace(part, drawn=joint))
             with_theirs[level] = tuple(of_level)
         drawn.append(with_theirs)
@@ -190,7 +190,8 @@ def _with_lasting(
         fresh = rng.standard_normal(len(normal))
         stays.append(kept.setdefault((part.name, code), fresh))
     share = part.declared.lasting.share
-    return np.sqrt(share) * np.column_stack(stays) + np.sqrt(1 - share) * normal
+    together: Array = np.sqrt(share) * np.column_stack(stays) + np.sqrt(1 - share) * normal
+    return together
 
 
 def _tree_above(survey: Survey, tree: JointDraws, part: ComponentScores, level: str) -> JointDraws:

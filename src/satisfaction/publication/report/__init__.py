@@ -148,6 +148,8 @@ def _others(results: Results, language: Language, languages: Sequence[Language])
     others = []
     for name, other in results.further.items():
         summary = other.ranking.summary
+        if not other.ranking.ranks_any:
+            continue
         others.append(
             {
                 "label": score_labels(other.survey)[other.survey.ranked][1],
