@@ -92,7 +92,7 @@ class Package:
             self.chinese = gettext.GNUTranslations(file)
         self.entries: dict[str, Entry] = {}
         for identifier, rule in RULES.items():
-            self._of_log(identifier, rule.text)
+            self._of_log(identifier, rule.text(rule.action))
         for identifier, text in {**NOTES, **OF_FORMS}.items():
             self._of_log(identifier, Text(*text))
         surroundings = Entry()

@@ -270,7 +270,7 @@ def test_a_rule_names_row_column_and_value(small, rule):
     found = load(small)
     event = found.log[found.log["rule"] == rule].iloc[0]
     action = RULES[rule].action
-    zh, en = RULES[rule].text
+    zh, en = RULES[rule].text(action)
     assert event.tolist()[:-1] == [
         "responses/all.csv",
         "",

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from satisfaction import cli, export, run
-from satisfaction.collection.account import _proposed
+from satisfaction.collection.account import log_events
 from satisfaction.collection.corrections import CORRECTIONS, write_rejected
 from satisfaction.collection.identifiers import is_personal_title
 from satisfaction.collection.responses import (
@@ -482,5 +482,8 @@ def test_options_may_be_parted_as_people_type(small, typed):
 
 
 def test_no_suggestion_says_the_opposite():
-    assert _proposed("很满", ["很不满意", "一般"]) == ""
-    assert _proposed("很不满", ["很不满意", "一般"]) == "很不满意"
+    raw = pd.DataFrame({"_file": "a.csv", "_sheet": "", "_row": [2, 3], "_id": ["1", "2"]})
+    values = pd.Series(["很满", "很不满"])
+    near = ["很不满意", "一般"]
+    log = log_events(raw, values != "", "overall", values=values, rule="R202", near=near)
+    assert list(log["suggestion"]) == ["", "很不满意"]

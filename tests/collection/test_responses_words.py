@@ -207,19 +207,20 @@ def test_a_usual_wording_that_is_a_label_of_the_scale_keeps_its_meaning(small):
 
 def test_no_usual_wording_stands_for_two_answers_of_a_vocabulary():
     usual = usual_wordings()
-    for group in usual.vocabularies:
-        for words in group.lists:
+    for group in usual["vocabularies"]:
+        for words in group["lists"]:
+            assert len(words) == 5
             meant = {
-                word: one.answer
-                for one in usual.answers
-                for word in one.words
-                if one.answer in words and word not in words
+                word: one["answer"]
+                for one in usual["answers"]
+                for word in one["words"]
+                if one["answer"] in words and word not in words
             }
             count = sum(
                 word not in words
-                for one in usual.answers
-                if one.answer in words
-                for word in one.words
+                for one in usual["answers"]
+                if one["answer"] in words
+                for word in one["words"]
             )
             assert len(meant) == count
 

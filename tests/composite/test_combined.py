@@ -16,8 +16,9 @@ from conftest import COUNTIES, joined, side_by_side
 from satisfaction import run
 from satisfaction.comparison.combined import combine, combined_lines
 from satisfaction.composite.tree_tables import lost_entries, most_lost
-from satisfaction.declarations.combined import read_combined
+from satisfaction.declarations.combined import CombinedFile
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.yaml import read_yaml, validated
 from satisfaction.pipeline import rank_areas
 from satisfaction.ranking.borrowed_errors import floored
 
@@ -371,7 +372,8 @@ def test_too_few_areas_for_a_list(results, folder):
 def test_the_shipped_example_is_declared():
     from conftest import ROOT
 
-    declared = read_combined(ROOT / "surveys" / "guizhou-2026q3" / "combined.yaml")
+    path = ROOT / "surveys" / "guizhou-2026q3" / "combined.yaml"
+    declared = validated(read_yaml(path, RankingError), CombinedFile, RankingError)
     assert "模拟" in declared.title.zh
     assert sum(one.weight for one in declared.components.values()) == pytest.approx(1)
 

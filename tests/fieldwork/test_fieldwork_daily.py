@@ -125,11 +125,11 @@ def test_the_workbook_is_written_and_read_back(book, tmp_path):
     write_xlsx(book[1], tmp_path / "day.xlsx")
     tables = {table.sheet: table for table in read_tables(tmp_path / "day.xlsx")}
     assert list(tables) == list(book[1])
-    assert len(tables["counties"].rows) == 4
+    assert len(tables["counties"].cells) == 4
     assert not any(
         cell.lower() in ("nan", "none", "<na>")
         for table in tables.values()
-        for row in table.rows
+        for row in table.cells.to_numpy()
         for cell in row
     )
 
@@ -219,7 +219,7 @@ def field():
     """A real export of a household survey: 1,206 rows, 4 days (World Bank, iehfc)."""
     table = read_tables(IEHFC)[0]
     frame = table.frame()
-    return frame.mask(frame == "").assign(_file=IEHFC.name, _row=table.numbers)
+    return frame.mask(frame == "").assign(_file=IEHFC.name, _row=list(table.cells.index))
 
 
 def test_a_real_export_shows_its_duplicates_days_and_interviewers(field):

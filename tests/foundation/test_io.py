@@ -102,9 +102,9 @@ def test_bytes_of_no_encoding_are_refused(tmp_path):
 def test_codes_keep_their_zeros_and_rows_their_numbers(tmp_path):
     (tmp_path / "t.csv").write_text('code ,b\n\n007," 1 "\n,\n008,2,9\n009\n', encoding="utf-8")
     (table,) = read_tables(tmp_path / "t.csv")
-    assert table.header == ("code", "b")
-    assert table.rows == [["007", " 1 "], ["008", "2"], ["009", ""]]
-    assert table.numbers == [3, 5, 6]
+    assert list(table.cells) == ["code", "b"]
+    assert table.cells.to_numpy().tolist() == [["007", " 1 "], ["008", "2"], ["009", ""]]
+    assert list(table.cells.index) == [3, 5, 6]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -113,7 +113,7 @@ def test_the_delimiter_is_the_one_of_the_header(tmp_path, delimiter):
     text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     (table,) = read_tables(tmp_path / "t.csv")
-    assert [list(table.header), *table.rows] == rows
+    assert [list(table.cells), *table.cells.to_numpy().tolist()] == rows
 
 
 def test_blocks_of_records_are_joined_without_a_seam(tmp_path, monkeypatch):
@@ -128,8 +128,9 @@ def test_blocks_of_records_are_joined_without_a_seam(tmp_path, monkeypatch):
         "\n".join(",".join(record) for record in records), encoding="utf-8"
     )
     (table,) = read_tables(tmp_path / "t.csv")
-    assert table.rows == [[*record, ""][:2] for record in records[1:] if record]
-    assert table.numbers == [n for n, record in enumerate(records, start=1) if record][1:]
+    filled = [[*record, ""][:2] for record in records[1:] if record]
+    assert table.cells.to_numpy().tolist() == filled
+    assert list(table.cells.index) == [n for n, record in enumerate(records, start=1) if record][1:]
 
 
 def test_equal_texts_are_one_object_and_true_is_not_one(tmp_path):
@@ -139,8 +140,9 @@ def test_equal_texts_are_one_object_and_true_is_not_one(tmp_path):
         for r, row in enumerate([["a", "b"], ["满意", 1], ["满意", True], ["不满意", 1.0]]):
             sheet.write_row(r, 0, row)
     (table,) = read_tables(path)
-    assert table.rows == [["满意", "1"], ["满意", "TRUE"], ["不满意", "1"]]
-    assert table.columns[0][0] is table.columns[0][1]
+    assert table.cells.to_numpy().tolist() == [["满意", "1"], ["满意", "TRUE"], ["不满意", "1"]]
+    answers = table.cells.iloc[:, 0].tolist()
+    assert answers[0] is answers[1]
 
 
 def test_parquet_is_read_as_text(tmp_path):
@@ -176,7 +178,10 @@ def test_chinese_names_in_a_zip_file_of_windows_are_read(tmp_path):
 
 def test_a_line_break_inside_a_cell_does_not_shift_the_row_numbers(tmp_path):
     (tmp_path / "t.csv").write_text('a,b\n1,"x\ny"\n2,z\n', encoding="utf-8")
-    assert read_tables(tmp_path / "t.csv")[0].numbers == [2, 3]  # rows as Excel shows them
+    assert list(read_tables(tmp_path / "t.csv")[0].cells.index) == [
+        2,
+        3,
+    ]  # rows as Excel shows them
 
 
 def test_a_file_in_the_place_of_a_folder_is_no_matter_of_permissions(tmp_path):
@@ -265,7 +270,10 @@ def test_a_workbook_keeps_text_numbers_and_dates(tmp_path):
     write_xlsx({"data": TABLE, "note": TABLE[:1]}, tmp_path / "t.xlsx")
     first, second = read_tables(tmp_path / "t.xlsx")
     assert (first.sheet, second.sheet) == ("data", "note")
-    assert first.rows == [["0520102", "3", "0.1", "2026-04-06", '县, "一"'], ["1", "4", "", "", ""]]
+    assert first.cells.to_numpy().tolist() == [
+        ["0520102", "3", "0.1", "2026-04-06", '县, "一"'],
+        ["1", "4", "", "", ""],
+    ]
 
 
 def test_a_path_with_a_quotation_mark_is_written(tmp_path):

@@ -10,6 +10,7 @@ from scipy import stats
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
+from satisfaction.ranking.change import rank_change
 from satisfaction.ranking.rank import Ranking, rank
 
 COLUMNS = [
@@ -322,6 +323,33 @@ def test_refusals_have_stable_codes(code, arguments):
         rank(**({"estimate": SCORES, "se": SE, "bottom": 2} | arguments))
     assert caught.value.code == code
     assert any("\u4e00" <= letter <= "\u9fff" for letter in caught.value.zh)
+
+
+@pytest.mark.parametrize("argument", ["se", "df", "ranked"])
+def test_rows_under_another_index_are_not_taken_by_their_order(argument):
+    scores = pd.Series([90.0, 80, 60], index=["A", "B", "C"])
+    arguments = {
+        "se": pd.Series([1.0, 2, 3], index=scores.index),
+        "df": pd.Series([20.0, 30, 40], index=scores.index),
+        "ranked": pd.Series([True, True, True], index=scores.index),
+    }
+    rank(scores, **arguments, bottom=1)
+    arguments[argument] = arguments[argument].iloc[::-1]
+    with pytest.raises(RankingError) as refused:
+        rank(scores, **arguments, bottom=1)
+    assert refused.value.code == "K128"
+    assert refused.value.where == argument
+
+
+def test_an_earlier_wave_under_another_index_is_not_taken_by_its_order():
+    later = pd.Series([90.0, 80, 60], index=["A", "B", "C"])
+    earlier = pd.Series([60.0, 80, 91], index=["C", "B", "A"])
+    se = np.ones((2, 3))
+    with pytest.raises(RankingError) as refused:
+        rank_change(later, earlier, se=se, places=1, comparable=True)
+    assert refused.value.code == "K128"
+    aligned = rank_change(later, earlier[later.index], se=se, places=1, comparable=True)
+    assert aligned.table["change"].tolist() == [-1.0, 0.0, 0.0]
 
 
 def test_refusals_name_the_culprits_and_the_options():

@@ -72,6 +72,16 @@ def test_weights_stand_in_the_given_row_order():
     np.testing.assert_array_equal(design().weights, ROWS["w"])
 
 
+def test_an_index_named_after_a_column_changes_nothing():
+    rows = pd.DataFrame({"county": list("AABB"), "psu": [1, 2, 3, 4], "score": [1.0, 2, 3, 5]})
+    named = rows.set_index(["county", "psu"], drop=False)
+    tables = []
+    for respondents in (rows, named):
+        design = SurveyDesign(respondents, strata="county", psu="psu")
+        tables.append(estimate(design, ["score"], by="county").table)
+    pd.testing.assert_frame_equal(*tables)
+
+
 def test_without_base_weight_every_weight_is_one():
     np.testing.assert_array_equal(design(base_weight=None).weights, np.ones(6))
 

@@ -425,8 +425,8 @@ def _is_utf8(data):
 
 def test_a_workbook_ends_with_a_total_row():
     (table,) = read_tables(Q3 / "responses/zunyi.xlsx")
-    assert table.rows[-1][0] == "合计"
-    assert table.rows[0][1].startswith("2026-07-")
+    assert table.cells.iloc[-1, 0] == "合计"
+    assert table.cells.iloc[0, 1].startswith("2026-07-")
 
 
 def test_waves_stay_small():

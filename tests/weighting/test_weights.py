@@ -233,6 +233,7 @@ SEX, AGE = {1: 40.0, 2: 60.0}, {"y": 50.0, "o": 50.0}
             ),
         ),
         ("W109", lambda: calibrate(design(), {"sex": {1: 100.0, 2: 0.0}})),
+        ("W109", lambda: calibrate(design(), {"sex": {1: 100.0, 2: "many"}})),
     ],
 )
 def test_refused_with_code_and_both_languages(code, call):

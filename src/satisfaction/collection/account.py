@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from satisfaction.declarations.delivered import Unread
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, closest, shortened
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext, pgettext
@@ -28,10 +27,9 @@ class Usual(NamedTuple):
     fault: Text
     done: Text = NOTHING
 
-    @property
-    def text(self) -> Text:
-        """What it says where it does what it usually does."""
-        if not self.done:
+    def text(self, action: str) -> Text:
+        """Return what it says; without what it usually does where its action is another one."""
+        if not self.done or action != self.action:
             return self.fault
         return _("{fault}; {done}", fault=self.fault, done=self.done)
 
@@ -106,7 +104,10 @@ class Step:
 
 
 class TableNote(NamedTuple):
-    """Something said of a table, or of a row of it that no rule decided; `row` is 0 for the table."""
+    """Something said of a table, or of a row of it that no rule decided; `row` is 0 for the table.
+
+    Without a text of its own it is what the rule says.
+    """
 
     file: str
     sheet: str
@@ -114,13 +115,7 @@ class TableNote(NamedTuple):
     column: str
     value: str
     rule: str
-    text: Text
-
-
-def rule_words(rule: str, action: str) -> Text:
-    """Return what a rule says; without what it usually does where its action is another one."""
-    usual = RULES[rule]
-    return usual.text if action == usual.action else usual.fault
+    text: Text = NOTHING
 
 
 def log_events(
@@ -150,7 +145,7 @@ def log_events(
         What could have been meant; the nearest is proposed.
     """
     action = action or RULES[rule].action
-    text = text or rule_words(rule, action)
+    text = text or RULES[rule].text(action)
     origin = raw.loc[concerned, ["_file", "_sheet", "_row", "_id"]]
     if isinstance(values, str):
         values = pd.Series(values, index=raw.index)
@@ -159,7 +154,9 @@ def log_events(
     suggestions: dict[str, str] = {}
     if near:
         for value in list(texts)[:MOST_SUGGESTIONS]:
-            suggestions[value] = _proposed(texts[value], near)
+            nearest = closest(texts[value], near) or ""
+            if not is_opposite(texts[value], nearest):
+                suggestions[value] = nearest
     entries = origin.set_axis(["file", "sheet", "row", "id"], axis=1)
     entries["id"] = entries["id"].map(shown)
     return entries.assign(
@@ -173,12 +170,6 @@ def log_events(
     )
 
 
-def _proposed(value: str, near: Iterable[str]) -> str:
-    """Return the nearest text, never one that says the opposite."""
-    nearest = closest(value, near) or ""
-    return "" if is_opposite(value, nearest) else nearest
-
-
 def is_opposite(value: str, answer: str) -> bool:
     """Tell whether of two texts one denies and the other does not."""
     return NEGATION.isdisjoint(value) != NEGATION.isdisjoint(answer)
@@ -187,8 +178,9 @@ def is_opposite(value: str, answer: str) -> bool:
 def log_notes(notes: Iterable[TableNote]) -> pd.DataFrame:
     """Build the entries of notes; one about a row is a warning. The index is no row of the raw table."""
     table = pd.DataFrame(list(notes), columns=list(TableNote._fields))
-    table["zh"] = [text.zh for text in table["text"]]
-    table["en"] = [text.en for text in table["text"]]
+    texts = [note.text or RULES[note.rule].fault for note in table.itertuples()]
+    table["zh"] = [text.zh for text in texts]
+    table["en"] = [text.en for text in texts]
     table["action"] = ["warn" if row else "note" for row in table["row"]]
     table["column"] = table["column"].map(masked)
     table["value"] = table["value"].map(shown)
@@ -223,13 +215,12 @@ class ReadTables:
         texts = words[concerned].astype(object)
         table_of_text = self.number[concerned]
         counts = texts.groupby([table_of_text, texts], sort=False).size()
-        text = RULES[rule].text
         notes = []
         for (table, word), count in counts.items():
             meaning = f" → {meanings[word]}" if meanings[word] else ""
             value = f"{masked(word)}{meaning} × {count}"
             file, sheet = self.places[table]
-            notes.append(TableNote(file, sheet, 0, column, value, rule, text))
+            notes.append(TableNote(file, sheet, 0, column, value, rule))
         return log_notes(notes)
 
 
@@ -273,11 +264,6 @@ def refuse_nothing_accepted(raw: pd.DataFrame, log: pd.DataFrame) -> None:
     )
 
 
-def rejected_table(log: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a rejected row with all its reasons."""
-    return _reasons(log[log["action"] == "reject_row"])
-
-
 def correctable(log: pd.DataFrame) -> pd.DataFrame:
     """Return the entries about answers that a team can correct."""
     of_answers = log[~log["rule"].isin(ASIDE)]
@@ -289,17 +275,29 @@ def correctable_table(faults: pd.DataFrame) -> pd.DataFrame:
     row_of_fault = [faults[name] for name in ROW]
     rejected = (faults["action"] == "reject_row").groupby(row_of_fault).any()
     state = rejected.map({True: str(REJECTED), False: str(BLANKED)}).astype("str")
-    return _reasons(faults).join(state.rename("state"), on=list(ROW))
+    return reasons(faults).join(state.rename("state"), on=list(ROW))
 
 
-def _reasons(faults: pd.DataFrame) -> pd.DataFrame:
-    """Put everything that is wrong with a row into one, each reason with the item it concerns."""
+def reasons(faults: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a row that entries of the log concern: all that is wrong, each reason with the item it concerns.
+
+    Of an item it is said what could have been meant, or where the other row stands.
+    """
     if faults.empty:
         return faults[[*ROW, "id"]].assign(rules="", zh="", en="").reset_index(drop=True)
-    reasons = faults.drop_duplicates([*ROW, "column", "rule"])
-    texts = [_reason(reason) for reason in reasons.itertuples()]
-    reasons = reasons.assign(zh=[text.zh for text in texts], en=[text.en for text in texts])
-    by_row = reasons.groupby(list(ROW), sort=False)
+    different = faults.drop_duplicates([*ROW, "column", "rule"])
+    texts = []
+    for entry in different.itertuples():
+        text = Text(entry.zh, entry.en)
+        if entry.suggestion and entry.rule == "R203":
+            text = _("{fault} (see {place})", fault=text, place=entry.suggestion)
+        elif entry.suggestion:
+            text = _("{fault} (did you mean {answer}?)", fault=text, answer=entry.suggestion)
+        if entry.column:
+            text = _("{item}: {fault}", item=entry.column, fault=text)
+        texts.append(text)
+    different = different.assign(zh=[text.zh for text in texts], en=[text.en for text in texts])
+    by_row = different.groupby(list(ROW), sort=False)
     table = by_row.agg(
         id=("id", "first"),
         rules=("rule", lambda rules: "; ".join(rules.unique())),
@@ -307,24 +305,6 @@ def _reasons(faults: pd.DataFrame) -> pd.DataFrame:
         en=("en", "; ".join),
     )
     return table.reset_index()
-
-
-def _reason(entry: Any) -> Text:
-    """Say what is wrong with an item, and what could have been meant or where the other row stands."""
-    text = Text(entry.zh, entry.en)
-    if entry.suggestion and entry.rule == "R203":
-        text = _("{fault} (see {place})", fault=text, place=entry.suggestion)
-    elif entry.suggestion:
-        text = _("{fault} (did you mean {answer}?)", fault=text, answer=entry.suggestion)
-    if entry.column:
-        text = _("{item}: {fault}", item=entry.column, fault=text)
-    return text
-
-
-def unread_table(unread: list[Unread]) -> pd.DataFrame:
-    """Return one row a file that is not read: file, zh, en."""
-    rows = [(passed.file, passed.why.zh, passed.why.en) for passed in unread]
-    return pd.DataFrame(rows, columns=["file", "zh", "en"])
 
 
 def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
@@ -364,19 +344,14 @@ def summary_table(
     for delivery in deliveries:
         key = (delivery.file, delivery.export.sheet)
         read, refused = map(int, counts.loc[key])
-        row = {"file": delivery.file, "sheet": delivery.export.sheet, "rows": read}
-        row |= {"accepted": read - refused, "rejected": refused}
-        row["blanked"] = int(blanked.get(key, 0))
-        row["ignored_columns"] = ignored_titles.get(key, "")
-        row["sha256"] = delivery.digest[:DIGEST]
-        row |= {"platform": delivery.export.platform, "team": delivery.team}
-        row |= {"submitted_first": "", "submitted_last": "", "note": ""}
+        first = last = ""
         if key in submitted.index:
-            first, last = submitted.loc[key]
-            row |= {"submitted_first": str(first)[:10], "submitted_last": str(last)[:10]}
+            first, last = submitted.loc[key].str[:10]
         earlier = first_with.setdefault(delivery.digest, delivery.file)
-        if delivery.again:
-            row["note"] = _("identical to {earlier}", earlier=earlier).both
+        note = _("identical to {earlier}", earlier=earlier).both if delivery.again else ""
+        row = [*key, read, read - refused, refused, int(blanked.get(key, 0))]
+        row += [ignored_titles.get(key, ""), delivery.digest[:DIGEST]]
+        row += [delivery.export.platform, delivery.team, first, last, note]
         rows.append(row)
     return pd.DataFrame(rows, columns=list(SUMMARY))
 

@@ -11,7 +11,7 @@ import datetime
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,6 @@ from satisfaction.collection.platforms.export import SKIPPED, in_china
 from satisfaction.collection.wordings import (
     Answers,
     distinct_texts,
-    integer_column,
     map_texts,
     map_to_codes,
     splits,
@@ -68,12 +67,15 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     empty_words = set()
     for word in survey.rules.responses.empty:
         empty_words.add(unicodedata.normalize("NFKC", word).casefold())
+    roles = questionnaire.roles
+    placing = {roles.respondent, roles.psu, roles.interviewer, *roles.strata, *roles.calibration}
     columns: dict[str, pd.Series] = {}
     entries = []
     for name, item in questionnaire.items.items():
         codes, different = distinct_texts(raw[name])
         is_coded = isinstance(item, SingleItem | MultipleItem)
-        is_open = _is_open(name, questionnaire)
+        # text that identifies nobody and places nobody in the sample
+        is_open = isinstance(item, TextItem) and not item.unique and name not in placing
         stripped = []
         plain_texts = []
         answers = []
@@ -106,14 +108,6 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
             words = _spread(plain_texts, codes, raw.index)
             entries.append(tables.log_words(name, words, emptied, rule="R303"))
     return Step(pd.DataFrame(columns, index=raw.index), tuple(entries))
-
-
-def _is_open(name: str, questionnaire: Questionnaire) -> bool:
-    """Tell whether an item is an open question: text that identifies nobody and places nobody in the sample."""
-    item = questionnaire.items[name]
-    roles = questionnaire.roles
-    placing = {roles.respondent, roles.psu, roles.interviewer, *roles.strata, *roles.calibration}
-    return isinstance(item, TextItem) and not item.unique and name not in placing
 
 
 def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -> pd.Series:
@@ -229,8 +223,7 @@ def crosswalk(
     return Step(text.assign(**columns), tuple(entries))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class CodedAnswers:
+class CodedAnswers(NamedTuple):
     """Coded answers.
 
     Attributes
@@ -254,8 +247,13 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:
     for name, item in questionnaire.items.items():
         values = text[name]
         if isinstance(item, NumberItem):
-            is_weight = base is not None and name == base.column
-            columns[name] = _numbers(item, values, weight=is_weight)
+            weight = base is not None and name == base.column
+            numbers = pd.to_numeric(values.astype(object), errors="coerce").astype(float)
+            numbers = numbers.where(item.allows(numbers, weight=weight))
+            if item.step == 1 and not weight:
+                columns[name] = numbers.round().astype("Int64")
+            else:
+                columns[name] = numbers.astype("Float64")
         elif isinstance(item, DateItem):
             dates = pd.to_datetime(map_texts(values, _iso_date), format="%Y-%m-%d", errors="coerce")
             columns[name] = (
@@ -269,15 +267,6 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:
         else:
             columns[name] = map_texts(values, lambda value: value or None)
     return CodedAnswers(pd.DataFrame(columns, index=text.index), labelled)
-
-
-def _numbers(item: NumberItem, values: pd.Series, *, weight: bool) -> pd.Series:
-    """Return numbers, null where they are none or the item does not allow them."""
-    numbers = pd.to_numeric(values.astype(object), errors="coerce").astype(float)
-    numbers = numbers.where(item.allows(numbers, weight=weight))
-    if item.step == 1 and not weight:
-        return numbers.round().astype("Int64")
-    return numbers.astype("Float64")
 
 
 def _iso_date(value: str) -> str:
@@ -303,13 +292,12 @@ def _code_item(
     answers = Answers(questionnaire, name)
     if isinstance(item, MultipleItem):
         return _code_options(name, item, values, answers)
-    places, different = distinct_texts(values)
-    codes = [answers.code(value) if value else None for value in different]
+    codes = {value: answers.code(value) for value in values.unique() if value}
     labels = []
-    for value, code in zip(different, codes, strict=True):
+    for value, code in codes.items():
         if code is not None and value not in answers.codes:
             labels.append(value)
-    return {name: integer_column(codes, places, values.index)}, labels
+    return {name: map_to_codes(values, codes.get)}, labels
 
 
 def _code_options(
@@ -343,10 +331,6 @@ def _code_options(
 def _options(value: str, item: MultipleItem, answers: Answers) -> list[str]:
     """Split a select-all answer, by what people type where its own separator does not make answers of all parts."""
     separated, typed = splits(value, item)
-    if not _all_known(separated, answers) and _all_known(typed, answers):
+    if None in map(answers.code, separated) and None not in map(answers.code, typed):
         return typed
     return separated
-
-
-def _all_known(parts: list[str], answers: Answers) -> bool:
-    return all(answers.code(part) is not None for part in parts)

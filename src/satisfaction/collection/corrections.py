@@ -18,6 +18,7 @@ from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
 from satisfaction.foundation.errors import (
     ResponsesError,
     SatisfactionError,
+    place_of,
     require_names,
     shortened,
 )
@@ -96,43 +97,37 @@ def write_rejected(
     ExportError
         X420 where something lies at `path`.
     """
-    with use(current() or readers_language()):
-        data, as_read, marked = _rejected_sheets(responses, questionnaire)
-        if mark:
-            data["mark"] = mark
-        headings = {name: str(title) for name, title in TITLES.items()}
-        shown = data.rename(columns=headings)
-        with new_file(path) as scratch:
-            write_marked(scratch, {str(DATA): shown, AS_READ: as_read}, marked=marked)
-
-
-def _rejected_sheets(
-    responses: Responses, questionnaire: Questionnaire
-) -> tuple[pd.DataFrame, pd.DataFrame, set[tuple[int, int]]]:
-    """Return both sheets, and the places (row, column) of faulty cells in the first, from 0, without the header."""
     rejected = responses.to_correct.reset_index(drop=True)
     keys = rejected[list(KEYS)].assign(row=rejected["row"].astype(str))
     items = responses.as_read.reset_index(drop=True)[list(questionnaire.items)]
     rejected_keys = _keys(responses.rejected.astype({"row": str}))
-    states = []
-    for key in _keys(keys):
-        state = _("answers blanked")
-        if key in rejected_keys:
-            state = pgettext("of a row", "rejected")
-        states.append(str(state))
-    about = pd.DataFrame({"state": states}, index=keys.index)
-    about["problem"] = list(map(str, map(Text, rejected["zh"], rejected["en"])))
-    about["reason"] = ""
-    data = pd.concat([keys, about, items], axis=1)
-    places = {key: row for row, key in enumerate(_keys(keys))}
-    columns = {name: column for column, name in enumerate(data)}
-    marked = set()
-    for event in responses.log.itertuples():
-        key = (event.file, event.sheet, str(event.row))
-        is_fault = event.action in ("reject_row", "blank_item", "warn")
-        if is_fault and key in places and event.column in columns:
-            marked.add((places[key], columns[event.column]))
-    return data, pd.concat([keys, items], axis=1), marked
+    with use(current() or readers_language()):
+        states = []
+        for key in _keys(keys):
+            state = _("answers blanked")
+            if key in rejected_keys:
+                state = pgettext("of a row", "rejected")
+            states.append(str(state))
+        about = pd.DataFrame({"state": states}, index=keys.index)
+        about["problem"] = list(map(str, map(Text, rejected["zh"], rejected["en"])))
+        about["reason"] = ""
+        data = pd.concat([keys, about, items], axis=1)
+        # the places of faulty cells, from 0, without the header
+        places = {key: row for row, key in enumerate(_keys(keys))}
+        columns = {name: column for column, name in enumerate(data)}
+        marked = set()
+        for event in responses.log.itertuples():
+            key = (event.file, event.sheet, str(event.row))
+            is_fault = event.action in ("reject_row", "blank_item", "warn")
+            if is_fault and key in places and event.column in columns:
+                marked.add((places[key], columns[event.column]))
+        if mark:
+            data["mark"] = mark
+        headings = {name: str(title) for name, title in TITLES.items()}
+        sheets = {str(DATA): data.rename(columns=headings)}
+        sheets[AS_READ] = pd.concat([keys, items], axis=1)
+        with new_file(path) as scratch:
+            write_marked(scratch, sheets, marked=marked)
 
 
 def _keys(table: pd.DataFrame) -> list[Key]:
@@ -165,9 +160,9 @@ def read_log(path: Path) -> pd.DataFrame:
     """
     table = unguarded(read_table(path))
     not_there = N_("The corrections log lacks column '{name}'.")
-    place = f"{path} row 1"
+    header = f"{path} row 1"
     require_names(
-        CORRECTIONS, table, ResponsesError, code="R107", text=not_there, where=place, hint=LOG_HINT
+        CORRECTIONS, table, ResponsesError, code="R107", text=not_there, where=header, hint=LOG_HINT
     )
     return table[list(CORRECTIONS)]
 
@@ -190,18 +185,18 @@ def _replay_rows(
     places = _places(raw, set(_keys(corrections)))
     entries = []
     for number, line in enumerate(corrections.itertuples(index=False), start=first):
-        place = f"{where} row {number}"
+        of_line = f"{where} row {number}"
         key = (line.file, line.sheet, line.row)
         at = places.get(key)
         if at is None or line.column not in questionnaire.items:
-            raise _no_such_row(place, *key, line.column, hint=LOG_HINT)
+            raise _no_such_row(of_line, *key, line.column, hint=LOG_HINT)
         ids = (ids_as_read[at], raw.loc[at, "_id"])  # an earlier line may have corrected it
         if not any(_is_respondent(line.id, known, questionnaire) for known in ids):
-            at = _moved_to(raw, line, now=raw.loc[at, "_id"], where=place)
+            at = _moved_to(raw, line, now=raw.loc[at, "_id"], where=of_line)
         present = raw.loc[at, line.column]
         if masked(present) != masked(line.old):  # what counts as personal may have grown since
-            raise _old_differs(place, line.column, line.old, present, hint=LOG_HINT)
-        _refuse_personal(place, line.column, line.new)
+            raise _old_differs(of_line, line.column, line.old, present, hint=LOG_HINT)
+        _refuse_personal(of_line, line.column, line.new)
         concerned = pd.Series(raw.index == at, index=raw.index)
         change = f"{shown(present)} → {shown(line.new)}"
         entries.append(log_events(raw, concerned, line.column, values=change, rule="R216"))
@@ -267,7 +262,7 @@ def add_corrections(
     ----------
     survey : Survey
     corrected : Path
-        The workbook that `rejected_sheets` made, with corrected cells in sheet `data`.
+        The workbook that `write_rejected` wrote, with corrected cells in sheet `data`.
     raw : DataFrame
         The rows as read, earlier corrections carried out.
     by : str
@@ -367,11 +362,11 @@ def set_aside(
     except SatisfactionError as fault:
         log = pd.DataFrame(columns=list(CORRECTIONS), dtype=object)
         faults = [fault]
-    for place in range(len(log)):
-        row = log.iloc[[place]]
+    for line in range(len(log)):
+        row = log.iloc[[line]]
         try:
             replayed = _replay_rows(
-                raw, row, where=str(path), questionnaire=survey.questionnaire, first=place + 2
+                raw, row, where=str(path), questionnaire=survey.questionnaire, first=line + 2
             )
         except ResponsesError as fault:
             faults.append(fault)
@@ -390,10 +385,12 @@ def set_aside(
 
 def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.DataFrame, Cells]:
     """Return sheet `data` and the cells of sheet `as_read` by row."""
+    names: dict[str, str] = {}
+    for name, title in TITLES.items():
+        names |= {title.zh: name, title.en: name}
     sheets = {}
     for table in read_tables(path):
-        named = table.frame().set_axis(table.numbers).rename(columns=_names_of_titles())
-        sheets[table.sheet] = named
+        sheets[table.sheet] = table.cells.rename(columns=names)
     names_of_data = (DATA.zh, DATA.en, DATA_UNTIL_0_7)
     present = [name for name in names_of_data if name in sheets]
     data_name = next(iter(present), str(DATA))
@@ -422,14 +419,6 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
     for key, row in zip(_keys(as_read), as_read.to_dict("records"), strict=True):
         before[key] = {name: row[name] for name in items}
     return sheets[data_name], before
-
-
-def _names_of_titles() -> dict[str, str]:
-    """Return the names of columns by their headings in any language."""
-    names: dict[str, str] = {}
-    for name, title in TITLES.items():
-        names |= {title.zh: name, title.en: name}
-    return names
 
 
 class _Change(NamedTuple):
@@ -461,42 +450,30 @@ def _changed_cells(
             change = _Change(key, name, old, new, row.get("reason", ""))
             earlier = changes.setdefault(cell, change)
             if earlier.new.strip() != new.strip():
-                rows = (first[cell], number)
-                raise _two_corrections(f"{where} {DATA}", earlier, change, rows)
+                interview = place_of(row["file"], row["sheet"], f"row {row['row']}")
+                raise ResponsesError(
+                    "R420",
+                    _(
+                        "Rows {rows} and {rows2} of the workbook are one interview ({interview}); "
+                        "'{column}' is '{one}' in one, '{other}' in the other.",
+                        rows=first[cell],
+                        rows2=number,
+                        interview=shown(interview),
+                        column=name,
+                        one=shown(earlier.new),
+                        other=shown(new),
+                    ),
+                    where=f"{where} {DATA}",
+                    hint=_("Find out which is right and keep one of the rows."),
+                )
             first.setdefault(cell, number)
     return list(changes.values())
-
-
-def _two_corrections(
-    where: str, earlier: _Change, later: _Change, rows: tuple[int, int]
-) -> ResponsesError:
-    file, sheet, row = earlier.key
-    interview = shown(" ".join(filter(None, [file, sheet, f"row {row}"])))
-    column = earlier.column
-    one = shown(earlier.new)
-    other = shown(later.new)
-    return ResponsesError(
-        "R420",
-        _(
-            "Rows {rows} and {rows2} of the workbook are one interview ({interview}); "
-            "'{column}' is '{one}' in one, '{other}' in the other.",
-            rows=rows[0],
-            rows2=rows[1],
-            interview=interview,
-            column=column,
-            one=one,
-            other=other,
-        ),
-        where=where,
-        hint=_("Find out which is right and keep one of the rows."),
-    )
 
 
 def _no_such_row(
     where: str, file: str, sheet: str, row: str, column: str, *, hint: Text = ROW_HINT
 ) -> ResponsesError:
-    parts = (file, sheet, f"row {row}", column)
-    at = " ".join(filter(None, parts))
+    at = place_of(file, sheet, f"row {row}", column)
     return ResponsesError(
         "R108",
         _("There is no {shown} among the responses.", shown=shown(at)),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from satisfaction.collection.account import RULES, TableNote, log_notes
+from satisfaction.collection.account import TableNote, log_notes
 from satisfaction.collection.matching import (
     AnswerSource,
     gather,
@@ -109,16 +109,21 @@ def read_deliveries(survey: Survey) -> Reading:
     a file.
     """
     questionnaire = survey.questionnaire
-    unread = [_looked_into(passed, survey) for passed in survey.unread]
+    unread = []
+    for passed in survey.unread:
+        path = survey.folder / passed.file
+        if passed.stops and path.suffix.lower() in WORKBOOKS:
+            with suppress(SatisfactionError):
+                if _is_template(read_exports(path)):
+                    passed = Unread(passed.file, NOT_FILLED_IN, stops=False)
+        unread.append(passed)
     problems = _not_there(survey, unread)
     not_read = [passed.file for passed in unread if passed.stops]
     deliveries: list[Delivery] = []
     others: list[tuple[str, Export]] = []
     empty: list[tuple[str, Export, bool]] = []
     digests: set[str] = set()
-    needless = []
-    if survey.declared.numbering == "row":
-        needless.append(questionnaire.roles.respondent)
+    needless = [questionnaire.roles.respondent] if survey.declared.numbering == "row" else []
     declared = {}
     for declaration in reversed(survey.declared.files):
         for path in matching(survey.folder, declaration.pattern):
@@ -165,8 +170,16 @@ def read_deliveries(survey: Survey) -> Reading:
     for file, export, is_template in empty:
         if is_template and deliveries:
             unread.append(Unread(file, NOT_FILLED_IN, stops=False))
-        else:
-            problems.append(_no_rows(export, not_read))
+            continue
+        hint = _("Export the file again, or take it away.")
+        if not_read:
+            hint = _(
+                "{beside} beside it is not read: list it under `files`. Export the file again, or "
+                "take it away.",
+                beside=shortened(not_read),
+            )
+        text = _("The file has a header but no rows.")
+        problems.append(ResponsesError("R103", text, where=header_place(export), hint=hint))
     return Reading(deliveries, others, unread, problems)
 
 
@@ -184,7 +197,7 @@ def _with_whole_numbers(
         filled = texts[texts != ""]
         if len(filled) and filled.str.fullmatch(WITH_ZEROS).all():
             rows = rows.assign(**{key: texts.map(without_zeros)})
-            notes.append(Note(0, key, f"× {len(filled)}", "F317"))
+            notes.append(Note("F317", column=key, value=f"× {len(filled)}"))
     return replace(export, rows=rows, notes=tuple(notes))
 
 
@@ -196,16 +209,6 @@ def _is_template(exports: list[Export]) -> bool:
 
 def _is_sheet_of_template(export: Export) -> bool:
     return is_template_sheet(export.sheet, [column.title for column in export.columns])
-
-
-def _looked_into(passed: Unread, survey: Survey) -> Unread:
-    """Let a file that is not read pass where it is a template that nobody has filled in."""
-    path = survey.folder / passed.file
-    if passed.stops and path.suffix.lower() in WORKBOOKS:
-        with suppress(SatisfactionError):
-            if _is_template(read_exports(path)):
-                return Unread(passed.file, NOT_FILLED_IN, stops=False)
-    return passed
 
 
 def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
@@ -264,22 +267,6 @@ def _may_hold(
             ),
         )
     ]
-
-
-def _no_rows(export: Export, beside: list[str]) -> ResponsesError:
-    hint = _("Export the file again, or take it away.")
-    if beside:
-        hint = _(
-            "{beside} beside it is not read: list it under `files`. Export the file again, or take "
-            "it away.",
-            beside=shortened(beside),
-        )
-    return ResponsesError(
-        "R103",
-        _("The file has a header but no rows."),
-        where=header_place(export),
-        hint=hint,
-    )
 
 
 def _refuse_nested(export: Export, sources: dict[str, AnswerSource]) -> None:
@@ -394,7 +381,7 @@ def log_reading(reading: Reading) -> pd.DataFrame:
     """Log what the reader noted of tables and of answers that were matched, and the files that are not read."""
     notes = []
     for file, export in reading.others:
-        notes.append(_of_table("R213", file, export.sheet))
+        notes.append(TableNote(file, export.sheet, 0, "", "", "R213"))
     for delivery in reading.deliveries:
         file = delivery.file
         sheet = delivery.export.sheet
@@ -403,7 +390,7 @@ def log_reading(reading: Reading) -> pd.DataFrame:
             used |= source.keys
             if source.how == "split":
                 titles = [column.title for column, _code in source.options]
-                notes.append(_of_table("R304", file, sheet, column=name, value="; ".join(titles)))
+                notes.append(TableNote(file, sheet, 0, name, "; ".join(titles), "R304"))
         odd_times = Counter[str]()
         for note in delivery.export.notes:
             if note.rule == "F208" and note.column not in used:
@@ -413,15 +400,8 @@ def log_reading(reading: Reading) -> pd.DataFrame:
                 of_note = (note.row, note.column, note.value, note.rule, note.text)
                 notes.append(TableNote(file, sheet, *of_note))
         for column, times in odd_times.items():
-            odd = (0, column, f"× {times}", "F208", NOTES["F208"])
-            notes.append(TableNote(file, sheet, *odd))
+            odd = f"× {times}"
+            notes.append(TableNote(file, sheet, 0, column, odd, "F208", NOTES["F208"]))
     for passed in reading.unread:
-        notes.append(_of_table("R324", passed.file, value=passed.why.zh))
+        notes.append(TableNote(passed.file, "", 0, "", passed.why.zh, "R324"))
     return log_notes(notes)
-
-
-def _of_table(
-    rule: str, file: str, sheet: str = "", *, column: str = "", value: str = ""
-) -> TableNote:
-    """Return what a rule says of a table as a whole."""
-    return TableNote(file, sheet, 0, column, value, rule, RULES[rule].text)

@@ -18,7 +18,7 @@ from satisfaction.collection.account import EXCHANGED, TableNote
 from satisfaction.declarations.items import SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.errors import ResponsesError, place_of
 from satisfaction.foundation.language import Text, _, ngettext
 
 Floats = npt.NDArray[np.float64]
@@ -86,7 +86,7 @@ def refuse_directions(notes: Sequence[TableNote], survey: Survey) -> None:
     raise ResponsesError(
         "R327",
         text,
-        where=" ".join(filter(None, (first.file, first.sheet, first.value))),
+        where=place_of(first.file, first.sheet, first.value),
         hint=_(
             "Compare the codes in the file with the questionnaire; have it exported again with labels in "
             "place of numbers, or with the questionnaire's codes. If the answers are right, write "

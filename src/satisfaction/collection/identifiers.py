@@ -37,11 +37,6 @@ FEW = 3  # numbers two areas may share by a slip of the pen
 SOME = 0.1  # of a table's numbers
 
 
-def place_of(raw: pd.DataFrame) -> pd.Series:
-    """Return file, sheet and row of every row as one text."""
-    return _table_of(raw) + " row " + raw["_row"].astype(str)
-
-
 def _table_of(raw: pd.DataFrame) -> pd.Series:
     return raw["_file"].str.cat(raw["_sheet"], sep=" ").str.strip()
 
@@ -70,7 +65,8 @@ def number_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> pd.Da
 def twins(values: pd.Series, raw: pd.DataFrame) -> pd.Series:
     """Return for every row the place of the first row with the same value."""
     first = values.reset_index().groupby(values.name, sort=False)["index"].first()
-    return values.map(first).map(place_of(raw.loc[first]))
+    rows = raw.loc[first]
+    return values.map(first).map(_table_of(rows) + " row " + rows["_row"].astype(str))
 
 
 def refuse_repeated_files(
@@ -90,8 +86,48 @@ def refuse_repeated_files(
         return
     faults: list[SatisfactionError] = []
     for table, numbers in _others_of_one_number(coded, raw, text, survey).items():
-        faults.append(_one_number(str(table), numbers, survey))
-    faults += _tables_alike(coded, raw, text, survey)
+        fault = ResponsesError(
+            "R326",
+            _(
+                "{n:,} rows of this file have a number that another row has too, but other answers: "
+                "they look like other people ({numbers}).",
+                n=len(numbers),
+                numbers=shortened(numbers.unique().tolist()),
+            ),
+            where=survey.folder / table,
+            hint=_(
+                "Export the numbers anew as text if Excel has cut them (2.02607E+11); if every area "
+                "counts from 1, write `numbering: area` in survey.yaml; if numbers mean nothing, "
+                "`numbering: row`."
+            ),
+        )
+        faults.append(fault)
+    pairs = _pairs(coded, raw, text, survey)
+    shared = pairs["shared"]
+    apart = pairs["apart"] > shared / 2
+    nearly_all = shared >= NEARLY_ALL * pairs["size"]
+    again = pairs[~apart & nearly_all & (pairs["differ"] > 0)]
+    for _row, pair in again.iterrows():
+        faults.append(_repeats(pair, survey))
+    alike = pairs[apart & (shared >= FEW) & (shared >= SOME * pairs["size"])]
+    if len(alike):
+        tables = dict.fromkeys([*alike["table_x"], *alike["table_y"]])
+        in_all = int(alike["shared"].sum())
+        fault = ResponsesError(
+            "R323",
+            _(
+                "Respondents of different areas have the same numbers ({shared}), as if each "
+                "counted from 1: {tables}.",
+                shared=ngettext("{n:,} pair", "{n:,} pairs", in_all),
+                tables=shortened(tables),
+            ),
+            where=survey.folder,
+            hint=_(
+                "Write `numbering: area` in survey.yaml (numbers are unique within an area), "
+                "or correct the numbers."
+            ),
+        )
+        faults.append(fault)
     if faults:
         raise together(faults, where=str(survey.folder))
 
@@ -116,25 +152,6 @@ def _others_of_one_number(
         for table, found in others.groupby("table", sort=False)
         if len(found) >= max(FEW, SOME * sizes[table])
     }
-
-
-def _tables_alike(
-    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
-) -> list[SatisfactionError]:
-    if _table_of(raw).nunique() < 2:
-        return []
-    pairs = _pairs(coded, raw, text, survey)
-    shared = pairs["shared"]
-    apart = pairs["apart"] > shared / 2
-    alike = pairs[apart & (shared >= FEW) & (shared >= SOME * pairs["size"])]
-    nearly_all = shared >= NEARLY_ALL * pairs["size"]
-    again = pairs[~apart & nearly_all & (pairs["differ"] > 0)]
-    faults: list[SatisfactionError] = []
-    for _row, pair in again.iterrows():
-        faults.append(_repeats(pair, survey))
-    if len(alike):
-        faults.append(_numbered_alike(alike, survey))
-    return faults
 
 
 def _pairs(
@@ -204,43 +221,6 @@ def _repeats(pair: pd.Series, survey: Survey) -> ResponsesError:
         ),
         where=survey.folder / pair["table_y"],
         hint=hint,
-    )
-
-
-def _numbered_alike(pairs: pd.DataFrame, survey: Survey) -> ResponsesError:
-    tables = list(dict.fromkeys([*pairs["table_x"], *pairs["table_y"]]))
-    shared = int(pairs["shared"].sum())
-    return ResponsesError(
-        "R323",
-        _(
-            "Respondents of different areas have the same numbers ({shared}), as if each "
-            "counted from 1: {tables}.",
-            shared=ngettext("{n:,} pair", "{n:,} pairs", shared),
-            tables=shortened(tables),
-        ),
-        where=survey.folder,
-        hint=_(
-            "Write `numbering: area` in survey.yaml (numbers are unique within an area), "
-            "or correct the numbers."
-        ),
-    )
-
-
-def _one_number(table: str, numbers: pd.Series, survey: Survey) -> ResponsesError:
-    return ResponsesError(
-        "R326",
-        _(
-            "{n:,} rows of this file have a number that another row has too, but other answers: "
-            "they look like other people ({numbers}).",
-            n=len(numbers),
-            numbers=shortened(numbers.unique().tolist()),
-        ),
-        where=survey.folder / table,
-        hint=_(
-            "Export the numbers anew as text if Excel has cut them (2.02607E+11); if every area "
-            "counts from 1, write `numbering: area` in survey.yaml; if numbers mean nothing, "
-            "`numbering: row`."
-        ),
     )
 
 

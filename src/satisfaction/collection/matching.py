@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import chain
@@ -18,7 +18,7 @@ from satisfaction.collection.wordings import Answers, labels_of, without_zeros
 from satisfaction.declarations.area_names import fold
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.foundation.errors import ResponsesError, closest, shortened_list
+from satisfaction.foundation.errors import ResponsesError, closest, place_of, shortened_list
 from satisfaction.foundation.language import Text, _, comma_list, ngettext
 
 COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
@@ -36,6 +36,9 @@ APART = _("Name the column as the item, or tell them apart by `number` or `alias
 ITEMS = _("items")
 OF_COLUMNS = _("columns")
 SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all answer
+
+
+Calls = dict[str, set[str]]  # by item what its column may be called
 
 
 @dataclass(slots=True)
@@ -89,15 +92,21 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Ans
     taken: set[str] = set()
     unfolded = _options_in_titles(export, questionnaire)
     all_columns = [unfolded.get(column.key, column) for column in export.columns]
-    for how, fits in _grounds(questionnaire):
-        free = [column for column in all_columns if column.key not in taken]
+    for how, calls, texts in _grounds(questionnaire):
+        free = [(column, texts(column)) for column in all_columns if column.key not in taken]
         pairs = []
-        for name, item in questionnaire.items.items():
+        for name in questionnaire.items:
             if name not in sources:
-                fitting = [column for column in free if fits(name, item, column)]
-                pairs += [(name, column) for column in fitting]
+                called = calls.get(name, set())
+                pairs += [(name, column) for column, own in free if not called.isdisjoint(own)]
         for name, columns in _by_item(export, pairs, questionnaire).items():
-            sources[name] = _source(questionnaire, name, columns, how)
+            whole = [column for column in columns if not column.option]
+            if whole or not isinstance(questionnaire.items[name], MultipleItem):
+                sources[name] = AnswerSource([*whole, *columns][0], how=how)
+                continue
+            answers = Answers(questionnaire, name)
+            of_options = [(column, answers.code(column.option)) for column in columns]
+            sources[name] = AnswerSource(options=of_options, how=how)
         taken.update(column.key for _name, column in pairs)
     options: dict[str, list[ExportColumn]] = {}
     for column in unfolded.values():
@@ -119,50 +128,44 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Ans
 
 def _grounds(
     questionnaire: Questionnaire,
-) -> Iterator[tuple[str, Callable[[str, Item, ExportColumn], bool]]]:
-    """Yield the grounds on which a column is an item's, the surest first."""
-    aliases: dict[str, set[str]] = {}
-    labels: dict[str, set[str]] = {}
+) -> Iterator[tuple[str, Calls, Callable[[ExportColumn], Iterable[str]]]]:
+    """Yield the grounds on which a column is an item's, the surest first: how, what items are called, what a column says."""
+    names: Calls = {}
+    aliases: Calls = {}
+    labels: Calls = {}
+    numbers: Calls = {}
     selected: set[str] = set()
     for name, item in questionnaire.items.items():
+        names[name] = {name}
         aliases[name] = set(map(fold, item.aliases))
         labels[name] = set(_labels(item)) - {""}
+        if item.number:
+            numbers[name] = {fold(item.number)}
         if isinstance(item, MultipleItem):
             selected |= labels[name]
     folded = cache(fold)
 
-    def by_name(name: str, _item: Item, column: ExportColumn) -> bool:
-        """Tell by the item's own name."""
-        return name in (column.name, column.title, column.key)
-
-    def by_alias(name: str, _item: Item, column: ExportColumn) -> bool:
-        """Tell by one of the item's declared aliases."""
-        return not aliases[name].isdisjoint(map(folded, (column.title, column.name)))
-
-    def by_label(name: str, _item: Item, column: ExportColumn) -> bool:
-        """Tell by the item's title, in either language."""
-        return not labels[name].isdisjoint(map(folded, (column.title, column.key)))
-
-    def by_last_part(name: str, _item: Item, column: ExportColumn) -> bool:
-        """Tell by the last part of a path; behind a select-all question it would be an option."""
+    def last_part(column: ExportColumn) -> Iterator[str]:
+        """Yield the last part of a path; behind a select-all question it would be an option."""
         before, _slash, last = column.title.rpartition("/")
-        if not before or folded(before) in selected:
-            return False
-        return folded(last) in labels[name]
+        if before and folded(before) not in selected:
+            yield folded(last)
 
-    def by_number(_name: str, item: Item, column: ExportColumn) -> bool:
-        """Tell by the number before the question."""
-        if not item.number:
-            return False
-        return folded(column.number) == folded(item.number)
-
-    yield "name", by_name
-    yield "alias", by_alias
-    yield "label", by_label
-    yield "label", by_last_part
-    yield "number", by_number
-    for of_role, role in _roles(questionnaire):
-        yield "role", partial(_is_recorded, of_role, role)
+    yield "name", names, lambda column: [column.name, column.title, column.key]
+    yield "alias", aliases, lambda column: [folded(column.title), folded(column.name)]
+    yield "label", labels, lambda column: [folded(column.title), folded(column.key)]
+    yield "label", labels, lambda column: list(last_part(column))
+    yield "number", numbers, lambda column: [folded(column.number)]
+    roles = questionnaire.roles
+    recorded: list[tuple[str | None, Role]] = [
+        (roles.respondent, "uuid"),
+        (roles.respondent, "id"),
+        (roles.interviewer, "interviewer"),
+        (roles.interview_date, "started"),
+        (roles.interview_date, "submitted"),
+    ]
+    for of_role, role in recorded:
+        yield "role", {of_role or "": {role}}, lambda column: [column.role]
 
 
 def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str, ExportColumn]:
@@ -265,22 +268,6 @@ def how_options_are_named(name: str, item: Item) -> Text:
     )
 
 
-def _is_recorded(of_role: str, role: Role, name: str, item: Item, column: ExportColumn) -> bool:
-    return name == of_role and column.role == role
-
-
-def _roles(questionnaire: Questionnaire) -> Iterator[tuple[str, Role]]:
-    """Yield items of a role with what a platform records of its own, the better first."""
-    roles = questionnaire.roles
-    yield roles.respondent, "uuid"
-    yield roles.respondent, "id"
-    if roles.interviewer:
-        yield roles.interviewer, "interviewer"
-    if roles.interview_date:
-        yield roles.interview_date, "started"
-        yield roles.interview_date, "submitted"
-
-
 def _by_item(
     export: Export, pairs: list[tuple[str, ExportColumn]], questionnaire: Questionnaire
 ) -> dict[str, list[ExportColumn]]:
@@ -332,18 +319,7 @@ def _ambiguous(
 
 def header_place(export: Export) -> str:
     """Return file, sheet and header row for a message."""
-    return " ".join(filter(None, (str(export.path), export.sheet, "row 1")))
-
-
-def _source(
-    questionnaire: Questionnaire, name: str, columns: list[ExportColumn], how: str
-) -> AnswerSource:
-    whole = next((column for column in columns if not column.option), None)
-    if whole or not isinstance(questionnaire.items[name], MultipleItem):
-        return AnswerSource(whole or columns[0], how=how)
-    answers = Answers(questionnaire, name)
-    options = [(column, answers.code(column.option)) for column in columns]
-    return AnswerSource(options=options, how=how)
+    return place_of(export.path, export.sheet, "row 1")
 
 
 def missing_items(
@@ -362,9 +338,24 @@ def missing_items(
     """
     items = questionnaire.items
     absent = [name for name in items if name not in sources and name not in needless]
-    few = 2 * len(sources) < len(items)
-    if few and len(absent) > 1:
-        return [_no_responses(export, absent, questionnaire)]
+    if 2 * len(sources) < len(items) and len(absent) > 1:
+        listed = [_("{name} ({item})", name=name, item=items[name].text) for name in absent]
+        no_responses = ResponsesError(
+            "R101",
+            ngettext(
+                "{n} column of the questionnaire not found: {items}.",
+                "{n} columns of the questionnaire not found: {items}.",
+                len(absent),
+                items=shortened_list(listed),
+            ),
+            where=header_place(export),
+            available=[shown(column.key) for column in export.columns],
+            hint=_(
+                "Give the columns their names; a file without responses is taken away or "
+                "named under `ignore` in survey.yaml."
+            ),
+        )
+        return [no_responses]
     faults: list[ResponsesError] = []
     taken = set().union(*(source.keys for source in sources.values()))
     free = [column for column in export.columns if column.key not in taken]
@@ -413,29 +404,6 @@ def missing_items(
     return faults
 
 
-def _no_responses(
-    export: Export, absent: list[str], questionnaire: Questionnaire
-) -> ResponsesError:
-    items = [
-        _("{name} ({item})", name=name, item=questionnaire.items[name].text) for name in absent
-    ]
-    return ResponsesError(
-        "R101",
-        ngettext(
-            "{n} column of the questionnaire not found: {items}.",
-            "{n} columns of the questionnaire not found: {items}.",
-            len(absent),
-            items=shortened_list(items),
-        ),
-        where=header_place(export),
-        available=[shown(column.key) for column in export.columns],
-        hint=_(
-            "Give the columns their names; a file without responses is taken away or "
-            "named under `ignore` in survey.yaml."
-        ),
-    )
-
-
 def gather(
     export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire
 ) -> pd.DataFrame:
@@ -447,17 +415,14 @@ def gather(
         if source.column is not None:
             texts = export.rows[source.column.key].to_numpy(dtype=object)
             if separator and export.platform in SPACED:
-                texts = mapped(texts, partial(_parted_by, separator))
+                words = {text: separator.join(text.split()) for text in set(texts)}
+                texts = mapped(texts, words)
         elif source.options:
             texts = _joined_options(export, source, separator)
         else:
             texts = np.full(len(export.rows), "", dtype=object)
         columns[name] = texts
     return pd.DataFrame(columns, index=range(len(export.rows)), dtype=object)
-
-
-def _parted_by(separator: str, text: str) -> str:
-    return separator.join(text.split())
 
 
 def _joined_options(export: Export, source: AnswerSource, separator: str) -> np.ndarray:

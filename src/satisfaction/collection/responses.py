@@ -243,9 +243,10 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
     by_area = account.counts_by(raw, log, _without_personal(areas))
     summary = account.summary_table(raw, log, rows.reading.deliveries, columns=columns)
-    rejected = account.rejected_table(log)
+    rejected = account.reasons(log[log["action"] == "reject_row"])
     to_correct = account.correctable_table(faults)
-    not_read = account.unread_table(rows.reading.unread)
+    passed = [(unread.file, *unread.why) for unread in rows.reading.unread]
+    not_read = pd.DataFrame(passed, columns=["file", "zh", "en"])
     return Responses(
         accepted=accepted,
         rejected=rejected,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import narwhals as nw
 import pandas as pd
 
-from satisfaction.collection.account import RULES, Step, log_events, rule_words, shown
+from satisfaction.collection.account import RULES, Step, log_events, shown
 from satisfaction.collection.identifiers import twins
 from satisfaction.collection.wordings import Answers
 from satisfaction.declarations.facts import current_areas, names_of_areas
@@ -123,7 +123,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
     ) -> None:
         """Add a rule with the action that rules.yaml gives it, and the words that say so."""
         action = actions.get(id_, RULES[id_].action)
-        text = rule_words(id_, action)
+        text = RULES[id_].text(action)
         if constraint is not None:
             text = _(
                 "{fault}: {constraint} ({check})",

@@ -15,7 +15,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -35,11 +35,11 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import WORDINGS_FILE, Survey
-from satisfaction.foundation.errors import ResponsesError, require_names, shortened_list
+from satisfaction.foundation.errors import ResponsesError, place_of, require_names, shortened_list
 from satisfaction.foundation.language import N_, Text, _, ngettext
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_filled_in
-from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Label, read_yaml
 
 INTEGER = re.compile(r"[+-]?\d+")
 WITH_ZEROS = re.compile(
@@ -186,12 +186,9 @@ def answers_by_item(questionnaire: Questionnaire) -> dict[str, Answers]:
 def splits(value: str, item: MultipleItem) -> tuple[list[str], list[str]]:
     """Return the parts of a select-all answer by its own separator, and by what people type."""
     separators = f"{re.escape(item.separator)}┋|"
-    return _parts(value, separators), _parts(value, separators + TYPED)
-
-
-def _parts(value: str, separators: str) -> list[str]:
-    parts = re.split(f"[{separators}]", value)
-    return list(filter(None, map(str.strip, parts)))
+    separated = map(str.strip, re.split(f"[{separators}]", value))
+    typed = map(str.strip, re.split(f"[{separators}{TYPED}]", value))
+    return list(filter(None, separated)), list(filter(None, typed))
 
 
 def distinct_texts(values: pd.Series) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.object_]]:
@@ -214,43 +211,14 @@ def map_texts(values: pd.Series, change: Callable[[str], object]) -> pd.Series:
 def map_to_codes(values: pd.Series, look_up: Callable[[str], int | None]) -> pd.Series:
     """Return an Int64 column with each different text looked up once; None becomes null."""
     place, different = distinct_texts(values)
-    return integer_column([look_up(value) for value in different], place, values.index)
+    codes = pd.array([look_up(value) for value in different], dtype="Int64")
+    return pd.Series(codes.take(place), index=values.index)
 
 
-def integer_column(
-    codes: Sequence[int | None], place: npt.NDArray[np.integer], index: pd.Index
-) -> pd.Series:
-    """Return an Int64 column that holds `codes[place]`; None becomes null."""
-    absent = np.array([code is None for code in codes], dtype=bool)
-    numbers = np.array([code or 0 for code in codes], dtype=np.int64)
-    integers = pd.arrays.IntegerArray(numbers[place], absent[place])
-    return pd.Series(integers, index=index)
-
-
-class _UsualAnswer(Record):
-    """Wordings of an answer; `beside`: only on scales that have one of these answers too."""
-
-    answer: str
-    words: list[str]
-    beside: list[str] = []
-
-
-class _Vocabulary(Record):
-    """Lists of five words from one end to the other that say the same in the same place."""
-
-    subject: str
-    lists: list[tuple[str, str, str, str, str]]
-
-
-class _Usual(Record):
-    answers: list[_UsualAnswer]
-    vocabularies: list[_Vocabulary]
-
-
-@lru_cache(maxsize=1)
-def usual_wordings() -> _Usual:
-    """Return the usual wordings that the package ships."""
-    return validated(read_yaml(USUAL, ResponsesError), _Usual, ResponsesError)
+@cache
+def usual_wordings() -> Any:
+    """Return the usual wordings that the package ships: of answers, and vocabularies of scales."""
+    return read_yaml(USUAL, ResponsesError).data
 
 
 def read_wordings(survey: Survey) -> dict[str, Codes]:
@@ -383,7 +351,10 @@ def exchange_wordings(text: pd.DataFrame, tables: ReadTables, survey: Survey) ->
             new_texts[value] = value
             if words:
                 new_texts[value] = getattr(item, "separator", "").join(parts)
-                named = [_named(answers[name], codes[word]) for word in words]
+                named = []
+                for word in words:
+                    code = codes[word]
+                    named.append(answers[name].named(int(code)) if code else _("empty").both)
                 meanings[value] = ", ".join(named)
         if not meanings:
             continue
@@ -426,23 +397,17 @@ def _known_words(
 def usual_codes(answers: Answers) -> Codes:
     """Return the usual wordings that have one meaning on an item, and are not answers of it themselves."""
     meanings: dict[str, set[int]] = {}
-    for usual in usual_wordings().answers:
-        code = answers.labels.get(fold(usual.answer))
-        beside = set(map(fold, usual.beside))
+    for usual in usual_wordings()["answers"]:
+        code = answers.labels.get(fold(usual["answer"]))
+        beside = set(map(fold, usual.get("beside", ())))  # on scales with one of these answers too
         fits = not beside or not beside.isdisjoint(answers.labels)
         if code is None or not fits:
             continue
-        for word in map(fold, usual.words):
+        for word in map(fold, usual["words"]):
             if word not in answers.spelt:
                 meanings.setdefault(word, set()).add(code)
     codes = with_one_meaning(meanings)
     return {word: str(code) for word, code in codes.items()}
-
-
-def _named(answers: Answers, code: str) -> str:
-    if not code:
-        return _("empty").both
-    return answers.named(int(code))
 
 
 def _whole_vocabularies(
@@ -480,8 +445,8 @@ def _whole_vocabularies(
 
 def _vocabularies(scale: tuple[str, ...], answers: Answers) -> Iterator[Codes]:
     """Yield the vocabularies that may be used in place of a scale's own, with the code of each word."""
-    for group in usual_wordings().vocabularies:
-        lists = [tuple(map(fold, words)) for words in group.lists]
+    for group in usual_wordings()["vocabularies"]:
+        lists = [tuple(map(fold, words)) for words in group["lists"]]
         declared = next((words for words in lists if {*words} == {*scale}), None)
         if declared is None or len(scale) != len(declared):
             continue
@@ -613,7 +578,17 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
     place = ["file", "sheet", "item"]
     first = stopping.iloc[0]
     of_first = (stopping[place] == first[place]).all(axis=1)
-    words = [_counted(line) for line in stopping[of_first].itertuples()]
+    words = []
+    for line in stopping[of_first].itertuples():
+        word = _("'{word}' × {count}", word=line.word, count=line.count)
+        if line.near:
+            word = _(
+                "'{word}' × {count} (nearest: {near})",
+                word=line.word,
+                count=line.count,
+                near=line.near,
+            )
+        words.append(word)
     others = len(stopping[place].drop_duplicates()) - 1
     name = first["item"]
     item = survey.questionnaire.items[name]
@@ -638,18 +613,10 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
     raise ResponsesError(
         "R300",
         text,
-        where=f"{first['file']} {first['sheet']}".strip(),
+        where=place_of(first["file"], first["sheet"]),
         available=available,
         hint=_advice(survey, name, first["word"]),
     )
-
-
-def _counted(line: Any) -> Text:
-    """Show a word with its count and what is near."""
-    if not line.near:
-        return _("'{word}' × {count}", word=line.word, count=line.count)
-    word = line.word
-    return _("'{word}' × {count} (nearest: {near})", word=word, count=line.count, near=line.near)
 
 
 def _advice(survey: Survey, name: str, word: str) -> Text:

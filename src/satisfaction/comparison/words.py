@@ -9,7 +9,7 @@ import pandas as pd
 
 from satisfaction.comparison.changes import WaveChange, WaveRolling, rests_on_survey
 from satisfaction.comparison.trial import Trial
-from satisfaction.declarations.facts import last_codes
+from satisfaction.declarations.facts import codes_of_today
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.conventions import in_words
 from satisfaction.foundation.figures import (
@@ -47,7 +47,7 @@ NO_PROOF = _("A sign is no proof: listen to recordings and call back first.")
 
 def other_areas(found: WaveChange) -> list[Text]:
     """Warn where the waves did not ask in the same areas: the whole is then another whole."""
-    today = last_codes(found.later.survey.areas)
+    today = codes_of_today(found.later.survey.areas, merged=True)
     asked = []
     for wave in (found.earlier, found.later):
         table = wave.estimates[wave.area].of(found.measure).table

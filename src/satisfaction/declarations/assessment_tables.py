@@ -123,7 +123,14 @@ def checked_sheet(
             is_absent,
             _("the assessment does not say who takes over the points (`not_applicable`)"),
         )
-    _refuse_both(table, path, is_precondition | is_absent, is_entry)
+    keys = ["code", "item"]
+    is_stated = is_precondition | is_absent
+    twice = table[is_stated].duplicated(keys, keep=False).reindex(table.index, fill_value=False)
+    lacks_points = pd.MultiIndex.from_frame(table.loc[is_stated, keys])
+    both = pd.MultiIndex.from_frame(table[keys]).isin(lacks_points) & is_entry
+    _refuse_misplaced(
+        table, path, twice | both, _("it is stated twice, or loses points where it does not apply")
+    )
     points = pd.to_numeric(table["points"], errors="coerce")
     wrong = is_entry & ~(np.isfinite(points) & (points >= 0))
     needed = _("`points` is a number >= 0: the points lost.")
@@ -242,49 +249,28 @@ def _refuse_unknown(
 ) -> None:
     for column, allowed in known.items():
         unknown = ~table[column].isin(list(allowed))
-        if unknown.any():
-            first = str(table.loc[unknown, column].iloc[0])
-            text = _("`{column}` {first!r} does not exist.", column=column, first=first)
-            refuse_rows(
-                unknown,
-                RankingError,
-                error,
-                text=text,
-                where=path,
-                available=list(allowed),
-                got=first,
-            )
+        first = _first(table.loc[unknown, column])
+        text = _("`{column}` {first!r} does not exist.", column=column, first=first)
+        refuse_rows(
+            unknown, RankingError, error, text=text, where=path, available=allowed, got=first
+        )
+
+
+def _first(values: pd.Series) -> str:
+    return str(next(iter(values), ""))
 
 
 def _refuse_misplaced(table: pd.DataFrame, path: Path, wrong: pd.Series, why: Text) -> None:
-    if wrong.any():
-        item = str(table.loc[wrong, "item"].iloc[0])
-        text = _("The row does not fit its item '{item}': {why}.", item=item, why=why)
-        refuse_rows(wrong, RankingError, "K376", text=text, where=path, got=item)
-
-
-def _refuse_both(table: pd.DataFrame, path: Path, stated: pd.Series, entries: pd.Series) -> None:
-    """Refuse an item that is stated twice, or that loses points where it does not apply."""
-    keys = ["code", "item"]
-    of_stated = table[stated].duplicated(keys, keep=False)
-    twice = of_stated.reindex(table.index, fill_value=False)
-    by_key = pd.MultiIndex.from_frame(table[keys])
-    absent = pd.MultiIndex.from_frame(table.loc[stated, keys])
-    both = pd.Series(by_key.isin(absent), index=table.index) & entries
-    _refuse_misplaced(
-        table,
-        path,
-        twice | both,
-        _("it is stated twice, or loses points where it does not apply"),
-    )
+    item = _first(table.loc[wrong, "item"])
+    text = _("The row does not fit its item '{item}': {why}.", item=item, why=why)
+    refuse_rows(wrong, RankingError, "K376", text=text, where=path, got=item)
 
 
 def _dates(values: pd.Series, path: Path, column: str) -> pd.Series:
     """Return dates as YYYY-MM-DD, "" where there is none."""
     dates = pd.to_datetime(values.where(values != ""), format="ISO8601", errors="coerce")
     wrong = dates.isna() & (values != "")
-    if wrong.any():
-        first = str(values[wrong].iloc[0])
-        text = _("`{column}` {first!r} is no date (YYYY-MM-DD).", column=column, first=first)
-        refuse_rows(wrong, RankingError, "K375", text=text, where=path, got=first)
+    first = _first(values[wrong])
+    text = _("`{column}` {first!r} is no date (YYYY-MM-DD).", column=column, first=first)
+    refuse_rows(wrong, RankingError, "K375", text=text, where=path, got=first)
     return dates.dt.strftime("%Y-%m-%d").fillna("")

@@ -82,7 +82,22 @@ def check_declarations(
                 hint=_("Write '{area}' first.", area=roles.area),
             )
     _check_items(document, declared, questionnaire)
-    _check_selection_model(document, declared, roles.area)
+    model = declared.selection_model
+    if model is not None and model.reference is None:
+        usable = area_margins(declared, roles.area)
+        unusable = next((name for name in model.margins or () if name not in usable), "")
+        if unusable or not usable:
+            raise SurveyError(
+                "S522",
+                _(
+                    "The model of who answers needs margins by '{area}' and at least one item.",
+                    area=roles.area,
+                ),
+                where=document.place(("selection_model",)),
+                available=_margins_dividing(declared, roles.area),
+                got=unusable,
+                hint=_("Declare such a margin: by: [{area}, sex], for instance.", area=roles.area),
+            )
     merged = [pair.stratum for pair in declared.collapse]
     for position, pair in enumerate(declared.collapse):
         values = (len(pair.stratum), len(pair.into))
@@ -134,34 +149,6 @@ def _margins_dividing(declared: SurveyFile, area: str) -> list[str]:
     return [name for name, margin in margins if area in margin.by and len(margin.by) > 1]
 
 
-def _check_selection_model(document: Document, declared: SurveyFile, area: str) -> None:
-    """Refuse a model of who answers without margins of every area.
-
-    Raises
-    ------
-    SurveyError
-        S522.
-    """
-    model = declared.selection_model
-    if model is None or model.reference is not None:
-        return
-    usable = area_margins(declared, area)
-    unusable = next((name for name in model.margins or () if name not in usable), "")
-    if usable and not unusable:
-        return
-    raise SurveyError(
-        "S522",
-        _(
-            "The model of who answers needs margins by '{area}' and at least one item.",
-            area=area,
-        ),
-        where=document.place(("selection_model",)),
-        available=_margins_dividing(declared, area),
-        got=unusable,
-        hint=_("Declare such a margin: by: [{area}, sex], for instance.", area=area),
-    )
-
-
 def check_reference(survey: Survey, reference: Survey, document: Document) -> None:
     """Refuse a reference of the model of who answers that cannot stand for the residents of this survey's areas.
 
@@ -200,10 +187,27 @@ def check_reference(survey: Survey, reference: Survey, document: Document) -> No
             got=model.reference,
             hint=_("Declare `weighting` there: its respondents must stand for all residents."),
         )
+    ours = survey.questionnaire
+    theirs = reference.questionnaire
+    asked = _single_items(ours)
+    common = [name for name, answers in _single_items(theirs).items() if asked.get(name) == answers]
     for position, item in enumerate(model.by or ()):
-        _check_common_item(
-            survey, reference, item, document.place(("selection_model", "by", position))
-        )
+        if item not in common:
+            raise SurveyError(
+                "S531",
+                _(
+                    "'{item}' is no single item that {questionnaire} and {other} ask with the same answers.",
+                    item=item,
+                    questionnaire=ours.reference,
+                    other=theirs.reference,
+                ),
+                where=document.place(("selection_model", "by", position)),
+                available=common,
+                got=item,
+                hint=_(
+                    "Name an item that both waves ask alike: same name, codes and wording of answers."
+                ),
+            )
     level = survey.ranked_level
     if level not in reference.area_levels():
         raise SurveyError(
@@ -217,29 +221,6 @@ def check_reference(survey: Survey, reference: Survey, document: Document) -> No
             available=reference.area_levels(),
             hint=_("Name a wave of the same areas, or use margins."),
         )
-
-
-def _check_common_item(survey: Survey, reference: Survey, item: str, where: str) -> None:
-    """Refuse an item that is not a single item with the same answers in both questionnaires."""
-    ours = survey.questionnaire
-    theirs = reference.questionnaire
-    asked = _single_items(ours)
-    common = [name for name, answers in _single_items(theirs).items() if asked.get(name) == answers]
-    if item in common:
-        return
-    raise SurveyError(
-        "S531",
-        _(
-            "'{item}' is no single item that {questionnaire} and {other} ask with the same answers.",
-            item=item,
-            questionnaire=ours.reference,
-            other=theirs.reference,
-        ),
-        where=where,
-        available=common,
-        got=item,
-        hint=_("Name an item that both waves ask alike: same name, codes and wording of answers."),
-    )
 
 
 def _single_items(questionnaire: Questionnaire) -> dict[str, dict[int, Text]]:
@@ -264,9 +245,22 @@ def with_default_margins(
     weighting = []
     for position, step in enumerate(declared.weighting):
         if isinstance(step, CalibrationStep) and step.margins is None:
-            at: Location = ("weighting", position)
             names = default_margins(declared, questionnaire)
-            _require_every_item(document, at, declared, questionnaire=questionnaire, names=names)
+            held = set().union(*(declared.margins[name].by for name in names))
+            lacking = [item for item in questionnaire.roles.calibration if item not in held]
+            if lacking or not names:
+                raise SurveyError(
+                    "S520",
+                    _(
+                        "The calibration step names no margins, and items of the questionnaire's roles.calibration have none: {items}.",
+                        items=", ".join(lacking) or "-",
+                    ),
+                    where=document.place(("weighting", position)),
+                    available=declared.margins,
+                    hint=_(
+                        "Declare margins of these items (within areas, if you like), or name `margins` in the step."
+                    ),
+                )
             step = step.model_copy(update={"margins": names})
         weighting.append(step)
     return declared.model_copy(update={"weighting": weighting})
@@ -287,34 +281,6 @@ def default_margins(declared: SurveyFile, questionnaire: Questionnaire) -> list[
             usable[name] = by
     sets = usable.values()
     return [name for name, by in usable.items() if not any(by < other for other in sets)]
-
-
-def _require_every_item(
-    document: Document,
-    at: Location,
-    declared: SurveyFile,
-    *,
-    questionnaire: Questionnaire,
-    names: list[str],
-) -> None:
-    """Refuse default margins that leave an item of `roles.calibration` out, or of a questionnaire without any (S520)."""
-    held = set().union(*(declared.margins[name].by for name in names))
-    lacking = [item for item in questionnaire.roles.calibration if item not in held]
-    if names and not lacking:
-        return
-    items = ", ".join(lacking) or "-"
-    raise SurveyError(
-        "S520",
-        _(
-            "The calibration step names no margins, and items of the questionnaire's roles.calibration have none: {items}.",
-            items=items,
-        ),
-        where=document.place(at),
-        available=declared.margins,
-        hint=_(
-            "Declare margins of these items (within areas, if you like), or name `margins` in the step."
-        ),
-    )
 
 
 def _check_cells(
@@ -390,28 +356,6 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
 PERCENT_DIGITS = 2  # decimal places of a share that are whole percents
 
 
-def _check_rounding(survey: Survey, document: Document) -> None:
-    """Refuse a rate that is rounded to tens of percents: as a share 0-1 it has two decimal places more than points."""
-    digits = survey.rules.ranking.round_before_ranking
-    if digits == "off" or digits >= PERCENT_DIGITS:
-        return
-    if survey.ranked in survey.questionnaire.rates:
-        raise SurveyError(
-            "S188",
-            _(
-                "'{name}' is a rate, ranked as a share 0-1: {digits} decimal places leave tens of "
-                "percents.",
-                name=survey.ranked,
-                digits=digits,
-            ),
-            where=document.place(("ranking", "round_before_ranking")),
-            hint=_(
-                "Give the ranking of the rate its own `round_before_ranking`: 2 for whole percents, "
-                "3 for tenths, or off."
-            ),
-        )
-
-
 def check_rules(survey: Survey, document: Document) -> None:
     """Refuse rules that this survey cannot serve.
 
@@ -435,12 +379,28 @@ def check_rules(survey: Survey, document: Document) -> None:
                 available=("side: last",),
                 hint=_("Remove `on_list`, or list the last ones."),
             )
-    _check_rounding(survey, document)
+    digits = survey.rules.ranking.round_before_ranking
+    tens_of_percents = digits != "off" and digits < PERCENT_DIGITS
+    if tens_of_percents and survey.ranked in survey.questionnaire.rates:
+        raise SurveyError(
+            "S188",
+            _(
+                "'{name}' is a rate, ranked as a share 0-1: {digits} decimal places leave tens of "
+                "percents.",
+                name=survey.ranked,
+                digits=digits,
+            ),
+            where=document.place(("ranking", "round_before_ranking")),
+            hint=_(
+                "Give the ranking of the rate its own `round_before_ranking`: 2 for whole percents, "
+                "3 for tenths, or off."
+            ),
+        )
     _check_steps(survey, document)
     _check_history(survey, document)
     ranked = survey.ranked_areas()
-    below_whole = survey.area_levels()[-1]
-    larger = list(map(str, survey.domain_values(below_whole)))
+    levels = survey.area_levels()
+    larger = list(map(str, survey.domain_values(levels[-1])))
     for code, targets in survey.rules.targets.items():
         peers = ranked
         if code not in ranked and code in larger:
@@ -468,9 +428,22 @@ def check_rules(survey: Survey, document: Document) -> None:
                         where=document.place((*at, kind)),
                         hint=_("Lower `{kind}`.", kind=kind),
                     )
-            if target.first_in is not None:
-                where = document.place((*at, "first_in"))
-                _check_first_in(survey, where, target.first_in, code)
+            # the whole, or the level right above the ranked one where the area lies in such an area
+            level_above = survey.levels().get(survey.parents().get(code, ""))
+            within = [*(level for level in levels[1:2] if level == level_above), survey.whole()]
+            if target.first_in is not None and target.first_in not in within:
+                raise SurveyError(
+                    "S172",
+                    _(
+                        "'{code}' is not ranked within a '{first_in}'.",
+                        code=code,
+                        first_in=target.first_in,
+                    ),
+                    where=document.place((*at, "first_in")),
+                    available=within,
+                    got=target.first_in,
+                    hint=_("Name the level it lies in."),
+                )
             if target.rise is not None:
                 _check_rise(survey, document, (*at, "rise"), target=target, code=code)
 
@@ -513,24 +486,6 @@ def check_names(further: Sequence[RankedBy], document: Document) -> None:
             _("More than one ranking is declared as the main one."),
             where=document.place(("rankings",)),
             hint=_("Write `main: true` once."),
-        )
-
-
-def _check_first_in(survey: Survey, where: str, first_in: str, code: str) -> None:
-    """Refuse what is neither the whole nor the level right above the ranked one, and an area that lies in none such."""
-    parent = survey.parents().get(code, "")
-    level_above = survey.levels().get(parent)
-    possible = [survey.whole()]
-    if level_above is not None and level_above in survey.area_levels()[1:2]:
-        possible.insert(0, level_above)
-    if first_in not in possible:
-        raise SurveyError(
-            "S172",
-            _("'{code}' is not ranked within a '{first_in}'.", code=code, first_in=first_in),
-            where=where,
-            available=possible,
-            got=first_in,
-            hint=_("Name the level it lies in."),
         )
 
 

@@ -268,17 +268,13 @@ class AssessmentItem(Label):
     )
 
     @model_validator(mode="after")
-    def _branch_or_leaf(self) -> AssessmentItem:
+    def _scored_in_one_way(self) -> AssessmentItem:
         if (self.items is None) == (self.points is None):
             raise fault(
                 "K304",
                 _("An item has either items below it or points."),
                 hint=_("Give points to items at the lowest level."),
             )
-        return self
-
-    @model_validator(mode="after")
-    def _scored_in_one_way(self) -> AssessmentItem:
         ways = [self.measure is not None, self.sites]
         scored_otherwise = any(ways) or self.bonus or self.points_class is not None
         branch_scored = self.items and scored_otherwise
@@ -503,17 +499,6 @@ class CombinedInputs:
         return self.path.parent / str(declared.file or declared.lost)
 
 
-def read_combined(path: Path) -> CombinedFile:
-    """Read combined.yaml alone.
-
-    Raises
-    ------
-    RankingError
-        K301-K307 for what it says, with file and line.
-    """
-    return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
-
-
 def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> CombinedInputs:
     """Read combined.yaml and the files that it names and that are there.
 
@@ -529,7 +514,7 @@ def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> Co
         K301-K307 and K371-K374 for what combined.yaml or an assessment's file says, K381 where items are scored at points of
         inspection and no table of them is named.
     """
-    declared = read_combined(path)
+    declared = validated(read_yaml(path, RankingError), CombinedFile, RankingError)
     assessments = {}
     tables = {}
     sites = {}
@@ -544,7 +529,20 @@ def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> Co
             awaited[name] = missing[0]
             continue
         if component.assessment is not None:
-            assessments[name] = _read_assessment(path.parent / component.assessment, component)
+            system = path.parent / component.assessment
+            tree = validated(read_yaml(system, RankingError), Assessment, RankingError)
+            if tree.at_sites and component.sites is None:
+                raise RankingError(
+                    "K381",
+                    _(
+                        "Item '{item}' is scored at points of inspection, and combined.yaml names "
+                        "no table of them.",
+                        item=tree.at_sites[0],
+                    ),
+                    where=system,
+                    hint=_("Add `sites` to the component."),
+                )
+            assessments[name] = tree
         if component.sites is not None:
             sites[name] = read_area_table(path.parent / component.sites, areas, SITE_WANTED)
         if component.measure is None:
@@ -560,20 +558,3 @@ def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> Co
         MappingProxyType(awaited),
         tuple(sources),
     )
-
-
-def _read_assessment(path: Path, component: Component) -> Assessment:
-    tree = validated(read_yaml(path, RankingError), Assessment, RankingError)
-    sites = tree.at_sites
-    if sites and component.sites is None:
-        raise RankingError(
-            "K381",
-            _(
-                "Item '{item}' is scored at points of inspection, and combined.yaml names no "
-                "table of them.",
-                item=sites[0],
-            ),
-            where=path,
-            hint=_("Add `sites` to the component."),
-        )
-    return tree

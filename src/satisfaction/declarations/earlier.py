@@ -13,7 +13,7 @@ from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.facts import (
     check_order,
     names_of_areas,
-    read_fact_table,
+    read_facts,
     read_history,
     read_larger,
     under_codes_of_today,
@@ -156,7 +156,7 @@ class EarlierSet:
 
 
 def _measure_of(ranking: Path) -> str:
-    return str(read_fact_table(ranking, ("measure",))["measure"].iloc[0])
+    return str(read_facts(ranking, ("measure",))["measure"].iloc[0])
 
 
 def read_earlier(folder: Path, declared: SurveyFile, *, where: str) -> tuple[EarlierSet, ...]:
@@ -229,6 +229,9 @@ def _read_set(
     published, date = _published_set(place, earlier, where=where)
     with unrecorded():
         refuse_changed_set(published)
+        way = str(read_json(published / "run.json").get("survey_folder", ""))
+    made_from = (place, published.resolve() / way)
+    surveys = [folder for folder in made_from if (folder / "survey.yaml").is_file()]
     manifest = read_manifest(published)
     problem = None
     if manifest.get("trial"):
@@ -254,18 +257,8 @@ def _read_set(
         handed_over=date,
         manifest=manifest,
         sources=tuple(sources),
-        survey_folder=_survey_folder(place, published),
+        survey_folder=next(iter(surveys), None),
     )
-
-
-def _survey_folder(place: Path, published: Path) -> Path | None:
-    """Return the folder of the survey that a file set was made from, where it is there."""
-    with unrecorded():
-        way = str(read_json(published / "run.json").get("survey_folder", ""))
-    for folder in (place, published.resolve() / way):
-        if (folder / "survey.yaml").is_file():
-            return folder
-    return None
 
 
 def _published_set(place: Path, earlier: EarlierWave, *, where: str) -> tuple[Path, str]:

@@ -25,10 +25,10 @@ from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import Kept, read_filled_in
 
 
-def read_fact_table(
+def read_facts(
     path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
 ) -> pd.DataFrame:
-    """Read a table as text, from the sheet of a workbook that has the columns wanted.
+    """Read a table as text, from the sheet of a workbook that has the columns wanted; its index holds the rows of the file.
 
     Parameters
     ----------
@@ -43,14 +43,6 @@ def read_fact_table(
     SurveyError
         S131 a wanted column that is not there, S185-S187 from `with_area_codes`.
     """
-    table = _read(path, wanted, areas=areas, column=column)
-    return table.reset_index(drop=True)
-
-
-def _read(
-    path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
-) -> pd.DataFrame:
-    """Read a table as `read_fact_table` does, its index the rows of the file."""
     surely = wanted
     if areas is not None:
         surely = [name for name in wanted if name != column]
@@ -72,29 +64,17 @@ def _read(
     return table
 
 
-def read_answer_table(
-    path: Path,
-    wanted: Collection[str],
-    *,
-    areas: pd.DataFrame | None = None,
-    column: str = "code",
+def read_answers(
+    path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
 ) -> pd.DataFrame:
-    """Read a table whose cells are compared with answers, as text with full-width signs written as plain ones, as theirs are.
+    """Read a table whose cells are compared with answers: with full-width signs written as plain ones, as theirs are.
 
     Raises
     ------
     SurveyError
-        As `read_fact_table`.
+        As `read_facts`.
     """
-    table = read_answer_rows(path, wanted, areas=areas, column=column)
-    return table.reset_index(drop=True)
-
-
-def read_answer_rows(
-    path: Path, wanted: Collection[str], *, areas: pd.DataFrame | None = None, column: str = "code"
-) -> pd.DataFrame:
-    """Read a table as `read_answer_table` does; its index holds the rows of the file."""
-    table = _read(path, wanted, areas=areas, column=column)
+    table = read_facts(path, wanted, areas=areas, column=column)
     return table.map(partial(unicodedata.normalize, "NFKC"))
 
 
@@ -106,7 +86,7 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
     """
-    table = read_answer_rows(path, (respondent, "weight"))[[respondent, "weight"]]
+    table = read_answers(path, (respondent, "weight"))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
     positive = np.isfinite(weight) & (weight > 0)
     _refuse(path, ~positive, "S523", _("Weights must be positive"))
@@ -127,7 +107,7 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     SurveyError
         S131 a column that is not there, S524 a respondent who stands twice, S534 a weight that is no number.
     """
-    table = read_answer_rows(path, (respondent,))
+    table = read_answers(path, (respondent,))
     twice = table[respondent].duplicated(keep=False)
     _refuse(path, twice, "S524", _("A respondent has one weight"))
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
@@ -145,7 +125,7 @@ def read_rscales(path: Path) -> pd.DataFrame:
     SurveyError
         S131 without that column, S534 a scale that is no number of 0 or more.
     """
-    scales = pd.to_numeric(_read(path, ("rscale",))["rscale"], errors="coerce")
+    scales = pd.to_numeric(read_facts(path, ("rscale",))["rscale"], errors="coerce")
     usable = np.isfinite(scales) & (scales >= 0)
     _refuse(path, ~usable, "S534", _("Scales must be numbers"))
     return scales.astype(float).to_frame().reset_index(drop=True)
@@ -187,7 +167,7 @@ def read_areas(path: Path, area: str) -> pd.DataFrame:
     SurveyError
         S131 columns that are not there, S344 one date of validity without the other.
     """
-    table = read_fact_table(path, AREA_COLUMNS)
+    table = read_facts(path, AREA_COLUMNS).reset_index(drop=True)
     dated = VALIDITY & set(table)
     if len(dated) == 1:
         (present,) = dated
@@ -220,27 +200,18 @@ def current_areas(areas: pd.DataFrame, level: str | None = None) -> pd.DataFrame
     return current if level is None else current[current["level"] == level]
 
 
-def codes_of_today(areas: pd.DataFrame | None) -> dict[str, str]:
-    """Return by former code the code an area has today: that of its successor, which nobody else has become too."""
+def codes_of_today(areas: pd.DataFrame | None, *, merged: bool = False) -> dict[str, str]:
+    """Return by former code the code an area has today: that of its successor, which nobody else has become too.
+
+    `merged`: also that of an area which several have become, in which a former one lies today. Every former area is followed
+    from successor to successor, as far as an area of today.
+    """
     if areas is None or "successor" not in areas:
         return {}
-    former = areas[areas["successor"] != ""]
-    former = former[~former["code"].isin(current_areas(areas)["code"])]
-    alone = former[~former["successor"].duplicated(keep=False)]
-    return _at_the_end(areas, alone)
-
-
-def last_codes(areas: pd.DataFrame | None) -> dict[str, str]:
-    """Return by former code that of the area it is, or lies in, today: merged areas too."""
-    if areas is None or "successor" not in areas:
-        return {}
-    former = areas[areas["successor"] != ""]
-    return _at_the_end(areas, former[~former["code"].isin(current_areas(areas)["code"])])
-
-
-def _at_the_end(areas: pd.DataFrame, former: pd.DataFrame) -> dict[str, str]:
-    """Follow every former area from successor to successor, as far as an area of today."""
     today = set(current_areas(areas)["code"])
+    former = areas[(areas["successor"] != "") & ~areas["code"].isin(today)]
+    if not merged:
+        former = former[~former["successor"].duplicated(keep=False)]
     next_code = dict(zip(former["code"], former["successor"], strict=True))
     codes = {}
     for code in next_code:
@@ -399,7 +370,7 @@ def read_frame(
     SurveyError
         S131 a column that is not there, S133 no count, S134 a row that stands twice, S185-S187 from `with_area_codes`.
     """
-    table = read_answer_rows(path, (*strata, "population"), areas=areas, column=area)
+    table = read_answers(path, (*strata, "population"), areas=areas, column=area)
     numbers = pd.to_numeric(table["population"], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count="population"))
@@ -481,10 +452,9 @@ def read_counts(
         S131 a column that is not there, S133 no count, S134 a cell that stands twice, S135 a level nobody knows.
     """
     of_areas = [name for name in by if isinstance(questionnaire.items[name], AreaItem)]
-    if len(of_areas) == 1:
-        table = read_answer_rows(path, (*by, count), areas=named, column=of_areas[0])
-    else:
-        table = read_answer_rows(path, (*by, count))
+    if len(of_areas) != 1:
+        named = None
+    table = read_answers(path, (*by, count), areas=named, column="".join(of_areas[:1]))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -562,7 +532,7 @@ def read_nonrespondents(
     roles = questionnaire.roles
     base = declared.base
     wanted = nonrespondent_columns(declared, questionnaire)
-    text = read_answer_rows(path, wanted)[wanted]
+    text = read_answers(path, wanted)[wanted]
     columns = {}
     for name in wanted:
         item = questionnaire.items[name]
@@ -617,7 +587,7 @@ def read_outcomes(path: Path) -> dict[str, str]:
     InputFileError, SurveyError
         For a file or column that is not there; S191 a code stands twice, S192 an unknown disposition.
     """
-    table = _read(path, ("code", "disposition"))
+    table = read_facts(path, ("code", "disposition"))
     twice = table["code"].duplicated()
     _refuse(path, twice, "S191", _("An outcome code stands twice"))
     unknown = ~table["disposition"].isin(list(DISPOSITIONS))
@@ -658,7 +628,7 @@ def read_cases(
     SurveyError
         S131 a column that is not there, S193 an area or S194 an outcome code that is not known.
     """
-    table = _read(path, (area, "outcome"), areas=named, column=area)[[area, "outcome"]]
+    table = read_facts(path, (area, "outcome"), areas=named, column=area)[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     problem = _("The area is not in the table of areas")
     _refuse(path, nowhere, "S193", problem, areas)
@@ -698,7 +668,7 @@ def read_history(path: Path, *, wave: str, areas: pd.DataFrame | None = None) ->
         not in their order.
     """
     columns = ("wave", "code", "rank", "listed")
-    return _history(path, _read(path, columns, areas=areas), wave)
+    return _history(path, read_facts(path, columns, areas=areas), wave)
 
 
 def read_larger(path: Path, *, without: set[str]) -> pd.DataFrame:
@@ -711,7 +681,7 @@ def read_larger(path: Path, *, without: set[str]) -> pd.DataFrame:
     without : set of str
         Codes of the areas that are ranked among all.
     """
-    text = _read(path, ("wave", "code", "rank"))
+    text = read_facts(path, ("wave", "code", "rank"))
     larger = text[~text["code"].isin(without)].assign(listed="no")
     return _history(path, larger, "")
 

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import narwhals as nw
 import pandas as pd
@@ -15,7 +15,16 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Code, Label, Name, Record, Statement, Words, fault
+from satisfaction.foundation.yaml import (
+    Code,
+    Label,
+    Name,
+    Record,
+    Statement,
+    Words,
+    fault,
+    short_form,
+)
 
 # what binary arithmetic changes a quotient by, relative to it
 ROUNDING = 8 * sys.float_info.epsilon
@@ -401,12 +410,4 @@ class ComparableVersion(Record):
         return "; ".join(str(part) for part in (self.version, self.note, self.source) if part)
 
 
-def _written_short(value: Any) -> Any:
-    """Read 'name@version' alone as the version declared comparable in every measure."""
-    return {"version": value} if isinstance(value, str) else value
-
-
-Comparable = Annotated[
-    ComparableVersion,
-    BeforeValidator(_written_short, json_schema_input_type=str | ComparableVersion),
-]
+Comparable = Annotated[ComparableVersion, short_form("version", ComparableVersion)]

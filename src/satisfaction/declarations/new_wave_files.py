@@ -327,10 +327,9 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
         written.add(name)
         table = plan.tables.get(name)
         if table is not None:
-            columns = _columns_of(table, columns)
-            rows = None
-            if name not in OF_ONE_SAMPLE:
-                rows = table.to_numpy().tolist()
+            known = {column.name: column for column in (*columns, UNITS_IN_ALL)}
+            columns = [known.get(title, TemplateColumn(title, Text(title))) for title in table]
+            rows = None if name in OF_ONE_SAMPLE else table.to_numpy().tolist()
         notes = [note, NOT_COUNTED]
         write_template(folder / f"{name}.xlsx", columns, notes=notes, rows=rows or [])
 
@@ -372,10 +371,3 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
             write_cells(f"margin_{name}", [roles.area, item], POPULATION, note=note)
     for name in plan.tables.keys() - written:
         write(name, [], _("Columns as in the earlier wave."))
-
-
-def _columns_of(table: pd.DataFrame, columns: list[TemplateColumn]) -> list[TemplateColumn]:
-    """Return the columns that a table at hand has, those explained that are known."""
-    known = {column.name: column for column in (*columns, UNITS_IN_ALL)}
-    headers = [str(header) for header in table]
-    return [known.get(header, TemplateColumn(header, Text(header))) for header in headers]

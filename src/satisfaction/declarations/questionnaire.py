@@ -281,7 +281,7 @@ class Questionnaire(Record):
 
     @model_validator(mode="after")
     def _codes_complete(self) -> Questionnaire:
-        """Refuse answers that a rate or an index needs and the scale leaves open."""
+        """Refuse answers that a rate or an index needs and the scale leaves open, and conditions of codes that are none."""
         for name, rate in self.rates.items():
             credited = []  # select-all items that earn credit by their own rule
             for item in rate.items:
@@ -299,6 +299,11 @@ class Questionnaire(Record):
                 )
             for item in counted:
                 self._check_counts(name, item, rate)
+        for name, asked in self.items.items():
+            for item, codes in asked.asked_if.items():
+                self._check_condition(item, codes, ("items", name, "asked_if", item))
+        for item, codes in self.eligibility.items():
+            self._check_condition(item, codes, ("eligibility", item))
         for item in self.topics:
             self._check_scores(item, ("topics",))
         for name, index in self.indices.items():
@@ -351,15 +356,6 @@ class Questionnaire(Record):
         scores = {code: answer.score for code, answer in answers.items()}
         _refuse_open("Q133", "score", item, values=scores, at=at)
 
-    @model_validator(mode="after")
-    def _conditions_possible(self) -> Questionnaire:
-        for name, asked in self.items.items():
-            for item, codes in asked.asked_if.items():
-                self._check_condition(item, codes, ("items", name, "asked_if", item))
-        for item, codes in self.eligibility.items():
-            self._check_condition(item, codes, ("eligibility", item))
-        return self
-
     def _check_condition(self, item: str, codes: list[int], at: Location) -> None:
         known = [*self.answers(item), *self.special(item)]
         unknown = shortened(code for code in codes if code not in known)
@@ -378,6 +374,7 @@ class Questionnaire(Record):
 
     @model_validator(mode="after")
     def _names_apart(self) -> Questionnaire:
+        """Refuse a name that two things have, and a version that stands twice."""
         owners = dict.fromkeys(RESERVED, "the package")
         names = []
         for item in self.items:
@@ -394,10 +391,6 @@ class Questionnaire(Record):
                     hint=_("Choose another name."),
                 )
             owners[name] = group
-        return self
-
-    @model_validator(mode="after")
-    def _versions_apart(self) -> Questionnaire:
         named = {self.reference}
         for i, other in enumerate(self.comparable_with):
             if other.version in named:

@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.declarations.items import AtLeastOne
 from satisfaction.declarations.wave import AreaCode, Level, Reference, Wave
-from satisfaction.foundation.language import N_, NOTHING, Text, _
+from satisfaction.foundation.language import N_, NOTHING, _
 from satisfaction.foundation.personal import NO_ANSWER
-from satisfaction.foundation.yaml import Name, Record, Statement, fault
+from satisfaction.foundation.yaml import Label, Name, Record, Statement, fault
 
 Side = Literal["last", "first"]
 DIGITS = range(7)
@@ -95,7 +95,7 @@ class ResponseRules(Record):
     actions: dict[str, Literal["reject_row", "blank_item", "warn"]] = {}
 
 
-class Threshold(Record):
+class Threshold(Label):
     """A consequence of an area's measure lying below a value: shares 0-1 for rates, points 0-100 for the rest.
 
     It acts on the list only where `on_list` says so: `listed`, an area below the value is listed whatever its rank; `spared`,
@@ -104,8 +104,6 @@ class Threshold(Record):
 
     measure: Name
     below: float
-    zh: str
-    en: str
     source: Statement
     on_list: Literal["listed", "spared"] | None = Field(
         default=None,
@@ -114,11 +112,6 @@ class Threshold(Record):
             "rank) or spared (at or above it, whatever the rank)"
         ),
     )
-
-    @property
-    def text(self) -> Text:
-        """Its words."""
-        return Text(self.zh, self.en)
 
 
 class Target(Record):
@@ -190,7 +183,7 @@ class LowMeasure(Record):
 TRIGGERS = ("listed_in_a_row", "listed_in_a_year", "fall", "rank_from", "low")
 
 
-class EscalationStep(Record):
+class EscalationStep(Label):
     """A step of the ladder and the one thing that triggers it.
 
     `listed_in_a_row`, `listed_in_a_year`: so many waves on the list, this one included. `fall`: so many places behind the
@@ -202,8 +195,6 @@ class EscalationStep(Record):
     fall: AtLeastOne | None = None
     rank_from: Annotated[int, Field(ge=2)] | None = None
     low: LowMeasure | None = None
-    zh: str
-    en: str
 
     @model_validator(mode="after")
     def _one_trigger(self) -> EscalationStep:
@@ -229,24 +220,12 @@ class EscalationStep(Record):
         waves = max(self.listed_in_a_row or 1, self.listed_in_a_year or 1)
         return waves > 1 or self.fall is not None
 
-    @property
-    def text(self) -> Text:
-        """Its words."""
-        return Text(self.zh, self.en)
 
-
-class Release(Record):
+class Release(Label):
     """When an area that was listed is released (摘牌): off the list for so many waves, this one included, and well enough placed."""
 
     off_list: AtLeastOne = 1
     rank_at_most: AtLeastOne | None = None
-    zh: str
-    en: str
-
-    @property
-    def text(self) -> Text:
-        """Its words."""
-        return Text(self.zh, self.en)
 
 
 class Escalation(Record):
@@ -286,15 +265,13 @@ class Escalation(Record):
         return self
 
 
-def _listed(value: Any) -> Any:
-    """Read the short form of a single target."""
-    return [value] if isinstance(value, dict) else value
-
-
 Targets = Annotated[
     list[Target],
     Field(min_length=1),
-    BeforeValidator(_listed, json_schema_input_type=Target | list[Target]),
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, dict) else value,
+        json_schema_input_type=Target | list[Target],
+    ),
 ]
 
 

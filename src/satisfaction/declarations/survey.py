@@ -29,8 +29,7 @@ from satisfaction.declarations.facts import (
     check_areas,
     check_frame_and_sample,
     codes_of_today,
-    read_answer_rows,
-    read_answer_table,
+    read_answers,
     read_areas,
     read_cases,
     read_counts,
@@ -380,15 +379,19 @@ class Survey:
                 yield name
         for name in sorted(_different(self.margins, original.margins)):
             yield f"margins: {name}"
-        if self._further_rules() != original._further_rules():
+        used_rules, written_rules = (
+            [(ranked.name, ranked.score, ranked.rules) for ranked in survey.further]
+            for survey in (self, original)
+        )
+        if used_rules != written_rules:
             yield f"{declared.rules}: rankings"
-        if not _same_combined(self.combined, original.combined):
-            yield COMBINED_FILE
+        for part in ("declared", "assessments", "tables", "sites"):
+            used = getattr(self.combined, part, None)
+            if not _same(used, getattr(original.combined, part, None)):
+                yield COMBINED_FILE
+                break
         if self.files != original.files:
             yield "responses"
-
-    def _further_rules(self) -> list[tuple[str, str, Rules]]:
-        return [(ranked.name, ranked.score, ranked.rules) for ranked in self.further]
 
     def whole(self) -> str:
         """Return the name of the level of all areas together: the table's top level, else 'all'."""
@@ -633,6 +636,8 @@ def _same(used: object, written: object) -> bool:
         return True
     if isinstance(used, pd.DataFrame) and isinstance(written, pd.DataFrame):
         return bool(used.equals(written))
+    if isinstance(used, Mapping) and isinstance(written, Mapping):
+        return not _different(used, written)
     return type(used) is type(written) and bool(used == written)
 
 
@@ -640,15 +645,6 @@ def _different(used: Mapping[str, object], written: Mapping[str, object]) -> set
     """Return the names under which two sets of tables do not hold the same."""
     names = used.keys() | written.keys()
     return {name for name in names if not _same(used.get(name), written.get(name))}
-
-
-def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) -> bool:
-    if used is None or written is None or used is written:
-        return used is written
-    if used.declared != written.declared or used.assessments != written.assessments:
-        return False
-    tables_differ = _different(used.tables, written.tables)
-    return not tables_differ and not _different(used.sites, written.sites)
 
 
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
@@ -727,12 +723,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         frame = read_frame(folder / declared.frame.file, roles.strata, areas=areas, area=roles.area)
     if declared.sample is not None:
         chances = ("psu_probability", "person_probability", "planned")
-        sample = read_answer_table(
-            folder / declared.sample.file,
-            (str(roles.psu), *roles.strata, *chances),
-            areas=areas,
-            column=roles.area,
-        )
+        wanted = (str(roles.psu), *roles.strata, *chances)
+        path_of_sample = folder / declared.sample.file
+        sample = read_answers(path_of_sample, wanted, areas=areas, column=roles.area)
+        sample = sample.reset_index(drop=True)
     margins = {}
     for name, margin in declared.margins.items():
         margins[name] = read_counts(
@@ -862,7 +856,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         columns = [roles.respondent, *backcheck.items]
-        reinterviews = read_answer_rows(folder / backcheck.file, columns)[columns]
+        reinterviews = read_answers(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
 
@@ -956,8 +950,25 @@ def what_is_tested(survey: Survey) -> Text:
     declared = survey.declared
     if declared.selection != "probability":
         return NOTHING
-    parts = _tested_parts(survey)
-    if declared.tested == NO_TESTS or not parts:
+    tested = declared.tested
+    parts = []
+    if tested.pairs and survey.several_areas:
+        parts.append(_("all pairs of areas"))
+    if tested.against_rest and survey.several_areas:
+        parts.append(_("every area against all others together"))
+    if tested.change and survey.earlier:
+        before = survey.earlier[-1]
+        part = _("change since {wave}", wave=before.wave)
+        if before.survey_folder is None:
+            part = _("no change since {wave}: its respondents are not there", wave=before.wave)
+        parts.append(part)
+    if tested.groups is None or tested.groups:
+        parts.append(_("groups of respondents"))
+        if tested.regression:
+            parts.append(_("regression on the groups"))
+    if tested.reliability:
+        parts.append(_("reliability of the indices, interviewers"))
+    if tested == NO_TESTS or not parts:
         return _("tests: none")
     what = semicolon_list(parts)
     if declared.tests is not None:
@@ -983,25 +994,3 @@ def population_note(survey: Survey) -> Text:
         wave=reference.declared.wave,
         items=comma_list(items),
     )
-
-
-def _tested_parts(survey: Survey) -> list[Text]:
-    tested = survey.declared.tested
-    parts = []
-    if tested.pairs and survey.several_areas:
-        parts.append(_("all pairs of areas"))
-    if tested.against_rest and survey.several_areas:
-        parts.append(_("every area against all others together"))
-    if tested.change and survey.earlier:
-        before = survey.earlier[-1]
-        part = _("change since {wave}", wave=before.wave)
-        if before.survey_folder is None:
-            part = _("no change since {wave}: its respondents are not there", wave=before.wave)
-        parts.append(part)
-    if tested.groups is None or tested.groups:
-        parts.append(_("groups of respondents"))
-        if tested.regression:
-            parts.append(_("regression on the groups"))
-    if tested.reliability:
-        parts.append(_("reliability of the indices, interviewers"))
-    return parts

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from satisfaction.declarations.items import AtLeastOne, Names
 from satisfaction.foundation.language import LANGUAGES, N_, Language, Text, _
-from satisfaction.foundation.yaml import Code, Location, Name, Record, Statement, Words, fault
+from satisfaction.foundation.yaml import (
+    Code,
+    Location,
+    Name,
+    Record,
+    Statement,
+    Words,
+    fault,
+    short_form,
+)
 
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
@@ -106,11 +115,6 @@ NO_TESTS = Testing(
 NO_TESTS_WORD = "none"
 
 
-def _no_tests(value: Any) -> Any:
-    """Read the word that switches all tests off."""
-    return NO_TESTS if value is False or value == NO_TESTS_WORD else value
-
-
 class Collapse(Record):
     """A stratum that joins another one for the variance; values in the order of the questionnaire's strata."""
 
@@ -128,11 +132,6 @@ class EarlierWave(Record):
     survey: str
     revision: AtLeastOne | None = None
     accepted: Statement | None = None
-
-
-def _named_wave(value: Any) -> Any:
-    """Read the short form of an earlier wave."""
-    return {"survey": value} if isinstance(value, str) else value
 
 
 class Fielded(Record):
@@ -161,14 +160,9 @@ class FilesEntry(Record):
     team: str = ""
 
 
-def _spelt_out(value: Any) -> Any:
-    """Read a pattern that stands alone as an entry."""
-    return {"pattern": value} if isinstance(value, str) else value
-
-
 DEFAULT_FILES = "responses/**/*"
 Numbering = Literal["survey", "area", "file", "row"]
-Files = Annotated[FilesEntry, BeforeValidator(_spelt_out, json_schema_input_type=str | FilesEntry)]
+Files = Annotated[FilesEntry, short_form("pattern", FilesEntry)]
 
 
 class Simulated(Record):
@@ -492,12 +486,7 @@ class SurveyFile(Record):
             "the wave before"
         ),
     )
-    earlier: list[
-        Annotated[
-            EarlierWave,
-            BeforeValidator(_named_wave, json_schema_input_type=str | EarlierWave),
-        ]
-    ] = Field(
+    earlier: list[Annotated[EarlierWave, short_form("survey", EarlierWave)]] = Field(
         default=[],
         description=N_(
             "waves before this one, oldest first: ranks and lists are read from the file set "
@@ -536,7 +525,10 @@ class SurveyFile(Record):
     tests: (
         Annotated[
             Testing,
-            BeforeValidator(_no_tests, json_schema_input_type=Testing | Literal[False, "none"]),
+            BeforeValidator(
+                lambda value: NO_TESTS if value is False or value == NO_TESTS_WORD else value,
+                json_schema_input_type=Testing | Literal[False, "none"],
+            ),
         ]
         | None
     ) = Field(

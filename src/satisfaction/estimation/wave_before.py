@@ -12,7 +12,7 @@ import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.declarations.earlier import EarlierSet, comparable_questionnaires
-from satisfaction.declarations.facts import read_fact_table
+from satisfaction.declarations.facts import read_facts
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.result import Estimates
@@ -103,7 +103,7 @@ class WaveBefore:
 def _are_published(estimates: ByLevel, earlier: EarlierSet) -> bool:
     """Tell whether estimates and errors of all areas are those of a file set."""
     columns = ("level", "code", "measure", "estimate", "se")
-    table = read_fact_table(earlier.folder / "indices.csv", columns)
+    table = read_facts(earlier.folder / "indices.csv", columns)
     published = table.set_index(["level", "code", "measure"])[["estimate", "se"]]
     for level, of_level in estimates.items():
         if not of_level.by:

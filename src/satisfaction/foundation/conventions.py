@@ -168,23 +168,14 @@ KEYS = {
 }
 
 VALUES = {
-    "mean": pgettext("value of a convention", "mean"),
-    "linearized": pgettext("value of a convention", "linearized"),
-    "t; logit for rates": pgettext("value of a convention", "t; logit for rates"),
     "domain: PSUs - strata": pgettext(
         "value of a convention", "primary sampling units of the domain less its strata"
     ),
     "probability": pgettext("value of a convention", "probability sample"),
     "quota": pgettext("value of a convention", "quota sample"),
     "open_link": pgettext("value of a convention", "open link"),
-    "none": pgettext("value of a convention", "none"),
-    "none: not a probability sample": pgettext(
-        "value of a convention", "none: not a probability sample"
-    ),
-    "raking": pgettext("value of a convention", "raking"),
     "linear": pgettext("value of a convention", "linear calibration"),
     "poststratify": pgettext("value of a convention", "post-stratification"),
-    "calibration": pgettext("value of a convention", "calibration"),
     "fail": pgettext("value of a convention", "a run stops"),
     "adjust": pgettext("value of a convention", "centred at the overall mean"),
     "average": pgettext("value of a convention", "average of the others"),
@@ -196,7 +187,6 @@ VALUES = {
     "joint-ci": pgettext("value of a convention", "joint confidence intervals"),
     "base": pgettext("value of a convention", "base weight"),
     "nonresponse": pgettext("value of a convention", "nonresponse adjustment"),
-    "trimming": pgettext("value of a convention", "trimming"),
     "classes": pgettext("value of a convention", "weighting classes"),
     "propensity": pgettext("value of a convention", "response propensity model"),
     "logit": pgettext("value of a convention", "bounded logit calibration"),
@@ -213,8 +203,6 @@ VALUES = {
     "trimming (equal)": pgettext(
         "value of a convention", "trimming, the excess shared equally by the other weights"
     ),
-    "last": pgettext("value of a convention", "last"),
-    "first": pgettext("value of a convention", "first"),
     "one": pgettext("value of a convention", "every unit by itself"),
     "bh": pgettext("value of a convention", "Benjamini-Hochberg"),
     "modified": pgettext("value of a convention", "ties share the last of their ranks"),
@@ -239,114 +227,103 @@ VALUES = {
     "brr": pgettext("value of a convention", "balanced half-samples (BRR)"),
     "fay": pgettext("value of a convention", "Fay's half-samples"),
     "rao-wu": pgettext("value of a convention", "Rao-Wu bootstrap"),
-    "mean of the replicates": pgettext("value of a convention", "mean of the replicates"),
-    "se known: normal distribution": pgettext(
-        "value of a convention", "se known: normal distribution"
-    ),
-    "competition ranks (1 2 2 4)": pgettext("value of a convention", "competition ranks (1 2 2 4)"),
-    "modified competition ranks (1 3 3 4)": pgettext(
-        "value of a convention", "modified competition ranks (1 3 3 4)"
-    ),
-    "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores": pgettext(
-        "value of a convention",
-        "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores",
-    ),
-    "fractional ranks (1 2.5 2.5 4)": pgettext(
-        "value of a convention", "fractional ranks (1 2.5 2.5 4)"
-    ),
-    "Simes form": pgettext("value of a convention", "Simes form"),
-    "Bonferroni form": pgettext("value of a convention", "Bonferroni form"),
-    "Simes or (dependent units) Bonferroni form": pgettext(
-        "value of a convention", "Simes or (dependent units) Bonferroni form"
-    ),
-    "Dunnett form (the comparisons with the largest se stand for those that may be false)": pgettext(
-        "value of a convention",
-        "Dunnett form (the comparisons with the largest se stand for those that may be false)",
-    ),
-    "Holm: family-wise error over the units of the table, p_in and p_out each for itself": pgettext(
-        "value of a convention",
-        "Holm: family-wise error over the units of the table, p_in and p_out each for itself",
-    ),
-    "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself": pgettext(
-        "value of a convention",
-        "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself",
-    ),
-    "against simple random sampling without replacement": pgettext(
-        "value of a convention", "against simple random sampling without replacement"
-    ),
-    "against simple random sampling with replacement": pgettext(
-        "value of a convention", "against simple random sampling with replacement"
-    ),
-    "median": pgettext("value of a convention", "median"),
     "inclusion": pgettext("value of a convention", "inverse of the inclusion probability"),
     "t": pgettext("value of a convention", "t interval"),
-    "REML": pgettext("value of a convention", "REML"),
     "design: PSUs - strata": pgettext(
         "value of a convention", "primary sampling units of the design less its strata"
     ),
     "smallest": pgettext("value of a convention", "the smallest one"),
-    "declared scores, each counting alike in alpha whatever its weight in the index": pgettext(
+}
+OWN_WORDS = (
+    pgettext("value of a convention", "mean"),
+    pgettext("value of a convention", "linearized"),
+    pgettext("value of a convention", "t; logit for rates"),
+    pgettext("value of a convention", "none"),
+    pgettext("value of a convention", "none: not a probability sample"),
+    pgettext("value of a convention", "raking"),
+    pgettext("value of a convention", "calibration"),
+    pgettext("value of a convention", "trimming"),
+    pgettext("value of a convention", "last"),
+    pgettext("value of a convention", "first"),
+    pgettext("value of a convention", "mean of the replicates"),
+    pgettext("value of a convention", "se known: normal distribution"),
+    pgettext("value of a convention", "competition ranks (1 2 2 4)"),
+    pgettext("value of a convention", "modified competition ranks (1 3 3 4)"),
+    pgettext(
+        "value of a convention",
+        "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores",
+    ),
+    pgettext("value of a convention", "fractional ranks (1 2.5 2.5 4)"),
+    pgettext("value of a convention", "Simes form"),
+    pgettext("value of a convention", "Bonferroni form"),
+    pgettext("value of a convention", "Simes or (dependent units) Bonferroni form"),
+    pgettext(
+        "value of a convention",
+        "Dunnett form (the comparisons with the largest se stand for those that may be false)",
+    ),
+    pgettext(
+        "value of a convention",
+        "Holm: family-wise error over the units of the table, p_in and p_out each for itself",
+    ),
+    pgettext(
+        "value of a convention",
+        "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself",
+    ),
+    pgettext("value of a convention", "against simple random sampling without replacement"),
+    pgettext("value of a convention", "against simple random sampling with replacement"),
+    pgettext("value of a convention", "median"),
+    pgettext("value of a convention", "REML"),
+    pgettext(
         "value of a convention",
         "declared scores, each counting alike in alpha whatever its weight in the index",
     ),
-    "complete cases: valid answers to all items; the others stay in the design": pgettext(
+    pgettext(
         "value of a convention",
         "complete cases: valid answers to all items; the others stay in the design",
     ),
-    "ci: t on log(1 - alpha), linearized under the whole sample design; alpha_low, alpha_high: Feldt (1965), as if a simple random sample with normal scores": pgettext(
+    pgettext(
         "value of a convention",
         "ci: t on log(1 - alpha), linearized under the whole sample design; alpha_low, alpha_high: Feldt (1965), as if a simple random sample with normal scores",
     ),
-    "PSUs with complete cases - their strata": pgettext(
-        "value of a convention", "PSUs with complete cases - their strata"
-    ),
-    "Wald (1940): exact for normal errors and groups of any size; an approximation for rates": pgettext(
+    pgettext("value of a convention", "PSUs with complete cases - their strata"),
+    pgettext(
         "value of a convention",
         "Wald (1940): exact for normal errors and groups of any size; an approximation for rates",
     ),
-    "not used: this describes the fieldwork, not the population": pgettext(
-        "value of a convention", "not used: this describes the fieldwork, not the population"
-    ),
-    "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union": pgettext(
+    pgettext("value of a convention", "not used: this describes the fieldwork, not the population"),
+    pgettext(
         "value of a convention",
         "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
     ),
-    "areas whose se is 0 or whose df is below 1": pgettext(
-        "value of a convention", "areas whose se is 0 or whose df is below 1"
-    ),
-    "max-t, step-down, Gaussian copula; p at least 1 / (draws + 1)": pgettext(
+    pgettext("value of a convention", "areas whose se is 0 or whose df is below 1"),
+    pgettext(
         "value of a convention", "max-t, step-down, Gaussian copula; p at least 1 / (draws + 1)"
     ),
-    "p within 2 Monte-Carlo standard errors of 1 - level": pgettext(
-        "value of a convention", "p within 2 Monte-Carlo standard errors of 1 - level"
-    ),
-    "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union": pgettext(
+    pgettext("value of a convention", "p within 2 Monte-Carlo standard errors of 1 - level"),
+    pgettext(
         "value of a convention",
         "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union",
     ),
-    "rows whose se is 0 or whose df is below 1": pgettext(
-        "value of a convention", "rows whose se is 0 or whose df is below 1"
-    ),
-    "PSUs - strata, over those with a respondent used": pgettext(
-        "value of a convention", "PSUs - strata, over those with a respondent used"
-    ),
-    "respondents without both variables are not counted; their PSUs stay in the design": pgettext(
+    pgettext("value of a convention", "rows whose se is 0 or whose df is below 1"),
+    pgettext("value of a convention", "PSUs - strata, over those with a respondent used"),
+    pgettext(
         "value of a convention",
         "respondents without both variables are not counted; their PSUs stay in the design",
     ),
-    "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design": pgettext(
+    pgettext(
         "value of a convention",
         "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design",
     ),
-    "midpoint: F(y-) + mass(y) / 2": pgettext(
-        "value of a convention", "midpoint: F(y-) + mass(y) / 2"
-    ),
-    "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place": pgettext(
+    pgettext("value of a convention", "midpoint: F(y-) + mass(y) / 2"),
+    pgettext(
         "value of a convention",
         "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
     ),
-    "logit interval": pgettext("value of a convention", "logit interval"),
-}
+    pgettext("value of a convention", "logit interval"),
+)
+"""Values that say what they are."""
+
+VALUES |= {words.en: words for words in OWN_WORDS}
 
 TEMPLATES = (
     _("se estimated: t with Satterthwaite df of each pair (units: {low} to {high})"),

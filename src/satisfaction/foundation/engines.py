@@ -60,12 +60,15 @@ def open_files(path: Path) -> Any:
         G104 no such file, or one that cannot be read; G107 a folder that is not finished; G108 files whose columns differ.
     """
     files = _files(path)
-    kind = files[0].suffix.lower()
-    names = [str(file) for file in files]
-    if kind == ".csv":
-        return _opened("select * from read_csv(?, all_varchar = false)", names, where=path)
-    _check_schemas(names)
-    return _opened("select * from read_parquet(?)", names, where=path)
+    names = list(map(str, files))
+    query = "select * from read_csv(?, all_varchar = false)"
+    if files[0].suffix.lower() != ".csv":
+        query = "select * from read_parquet(?)"
+        _check_schemas(names)
+    try:
+        return connection().from_query(query, params=[names])
+    except duckdb.Error as fault:
+        raise unreadable(fault, where=path) from None
 
 
 def _files(path: Path) -> list[Path]:
@@ -96,13 +99,6 @@ def _files(path: Path) -> list[Path]:
         available=sorted(kinds) or SUFFIXES,
         hint=_("Check the path."),
     )
-
-
-def _opened(query: str, names: list[str], *, where: Path) -> Any:
-    try:
-        return connection().from_query(query, params=[names])
-    except duckdb.Error as fault:
-        raise unreadable(fault, where=where) from None
 
 
 def _check_schemas(names: list[str]) -> None:
@@ -153,22 +149,13 @@ def offenders(respondents: Any, condition: str) -> str:
         f"select filename, file_row_number from read_parquet(?, filename = true, file_row_number = true) where {condition} "
         "order by 1, 2 limit 3"
     )
-    rows = connection().execute(query, [files]).fetchall()
-    places = [f"{name} row {row + 1} (row group {_row_group(name, row)})" for name, row in rows]
+    sizes = "select max(row_group_num_rows) from parquet_metadata(?) group by row_group_id order by row_group_id"
+    places = []
+    for name, row in connection().execute(query, [files]).fetchall():
+        of_groups = connection().execute(sizes, [name]).fetchnumpy()
+        group = np.searchsorted(np.cumsum(next(iter(of_groups.values()))), row, side="right")
+        places.append(f"{name} row {row + 1} (row group {group})")
     return "; ".join(places)
-
-
-def _row_group(name: str, row: int) -> int:
-    query = (
-        "select row_group_id, max(row_group_num_rows) from parquet_metadata(?) "
-        "group by 1 order by 1"
-    )
-    sizes = connection().execute(query, [name]).fetchall()
-    for group, size in sizes:
-        if row < size:
-            return int(group)
-        row -= size
-    return len(sizes)
 
 
 BLOCK = 2_000  # records read at a time
@@ -353,6 +340,9 @@ def scan(table: Any) -> Lazy:
             where="respondents",
             hint=_("Rename or drop one of them."),
         )
+    if isinstance(table, pd.DataFrame):
+        # pandas refuses to sort by a column that its index is named after too
+        table = table.rename_axis(index=[None] * table.index.nlevels)
     is_large = isinstance(table, pd.DataFrame) and len(table) >= LARGE
     if is_large and all(map(_is_plain, table.dtypes)):
         repeated = [name for name in table if _repeats(table[name])]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, get_args
 
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, current, rendered
@@ -167,18 +166,24 @@ def together(faults: Sequence[SatisfactionError], *, where: str) -> Satisfaction
 
 def listed(faults: Sequence[SatisfactionError], *, folder: str = "") -> Text:
     """Write faults as a numbered list: where, what, and what to do next; places are shown below the folder."""
-    return rendered(partial(_numbered, faults, folder))
+
+    def numbered() -> str:
+        """Write the list in the current language."""
+        lines = []
+        for number, fault in enumerate(faults, start=1):
+            place = fault.where.removeprefix(folder).lstrip("/\\")
+            lines.append(f"  {number}. [{fault.code}] {place}".rstrip())
+            lines.append(f"     {fault.text}")
+            if fault.hint.zh:
+                lines.append(f"     {_('Next: {hint}', hint=fault.hint)}")
+        return "\n".join(lines)
+
+    return rendered(numbered)
 
 
-def _numbered(faults: Sequence[SatisfactionError], folder: str) -> str:
-    lines = []
-    for number, fault in enumerate(faults, start=1):
-        place = fault.where.removeprefix(folder).lstrip("/\\")
-        lines.append(f"  {number}. [{fault.code}] {place}".rstrip())
-        lines.append(f"     {fault.text}")
-        if fault.hint.zh:
-            lines.append(f"     {_('Next: {hint}', hint=fault.hint)}")
-    return "\n".join(lines)
+def place_of(*parts: object) -> str:
+    """Name a place by its parts, without those that are empty: file, sheet, row."""
+    return " ".join(filter(None, map(str, parts)))
 
 
 def indented(text: Text) -> list[str]:

@@ -100,8 +100,31 @@ def locked(path: Path, *, patience: float = PATIENCE) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     scratch = unfinished(path.parent, ".lock")
     scratch.write_text(f"{_host()} {os.getpid()}", encoding="ascii")
+    waited_since = time.monotonic()
     try:
-        _wait_for(path, lock, scratch, patience=patience)
+        while True:  # as soon as nobody else holds it, the finished file becomes the lock
+            try:
+                name_finished(scratch, lock)
+                break
+            except FileExistsError:
+                held = _owner(lock)
+            host, _unused, pid = held.partition(" ")
+            if pid.isdigit() and _is_dead(host, int(pid)):
+                _take_over(lock, held)
+                continue
+            if time.monotonic() - waited_since > patience:
+                raise ExportError(
+                    "X421",
+                    _(
+                        "Another program is changing this file ({value}); nothing was written.",
+                        value=held or "?",
+                    ),
+                    where=path,
+                    hint=_(
+                        "Run again when it has ended; if it is gone, delete {name}.", name=lock.name
+                    ),
+                )
+            time.sleep(0.1)
         yield
         lock.unlink(missing_ok=True)
     except BaseException:
@@ -109,33 +132,6 @@ def locked(path: Path, *, patience: float = PATIENCE) -> Iterator[None]:
             lock.unlink(missing_ok=True)
         remove(scratch)
         raise
-
-
-def _wait_for(path: Path, lock: Path, scratch: Path, *, patience: float) -> None:
-    """Make the finished file `scratch` the lock of a path as soon as nobody else holds it."""
-    waited_since = time.monotonic()
-    while True:
-        try:
-            return name_finished(scratch, lock)
-        except FileExistsError:
-            held = _owner(lock)
-        host, _unused, pid = held.partition(" ")
-        if pid.isdigit() and _is_dead(host, int(pid)):
-            _take_over(lock, held)
-        elif time.monotonic() - waited_since > patience:
-            raise ExportError(
-                "X421",
-                _(
-                    "Another program is changing this file ({value}); nothing was written.",
-                    value=held or "?",
-                ),
-                where=path,
-                hint=_(
-                    "Run again when it has ended; if it is gone, delete {name}.", name=lock.name
-                ),
-            )
-        else:
-            time.sleep(0.1)
 
 
 def _owner(lock: Path) -> str:
@@ -222,10 +218,29 @@ def read_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, ValueError):  # a name may hold NUL
-        raise _no_file(path) from None
+        folder = path.parent
+        names: list[str] = []
+        text = _("There is no folder {folder}.", folder=folder)
+        if folder.is_dir():
+            names = sorted(beside.name for beside in folder.iterdir())
+            text = _("There is no file {name} in this folder.", name=path.name)
+        raise InputFileError(
+            "F101",
+            text,
+            where=path,
+            available=names,
+            got=path.name,
+            hint=_backslash(path.name) or _("Check the path, or put the file there."),
+        ) from None
     except OSError as fault:
         if path.is_dir():
-            raise _folder_for_file(path) from None
+            raise InputFileError(
+                "F102",
+                _("This is a folder, and a file is needed."),
+                where=path,
+                available=sorted(beside.name for beside in path.iterdir() if beside.is_file()),
+                hint=_("Give the path of the file itself."),
+            ) from None
         raise InputFileError(
             "F102",
             _("The file cannot be read: {strerror}.", strerror=fault.strerror),
@@ -238,34 +253,6 @@ def read_bytes(path: Path) -> bytes:
         if read.setdefault(name, digest) != digest:
             raise _changed_meanwhile(name)
     return content
-
-
-def _no_file(path: Path) -> InputFileError:
-    folder = path.parent
-    names: list[str] = []
-    text = _("There is no folder {folder}.", folder=folder)
-    if folder.is_dir():
-        names = sorted(beside.name for beside in folder.iterdir())
-        text = _("There is no file {name} in this folder.", name=path.name)
-    return InputFileError(
-        "F101",
-        text,
-        where=path,
-        available=names,
-        got=path.name,
-        hint=_backslash(path.name) or _("Check the path, or put the file there."),
-    )
-
-
-def _folder_for_file(path: Path) -> InputFileError:
-    """F102 for a folder that stands where a file is wanted."""
-    return InputFileError(
-        "F102",
-        _("This is a folder, and a file is needed."),
-        where=path,
-        available=sorted(beside.name for beside in path.iterdir() if beside.is_file()),
-        hint=_("Give the path of the file itself."),
-    )
 
 
 def _backslash(name: str) -> Text | None:

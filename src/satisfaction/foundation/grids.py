@@ -29,7 +29,7 @@ import numpy.typing as npt
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
-from satisfaction.foundation.errors import InputFileError, shortened_list
+from satisfaction.foundation.errors import InputFileError, place_of, shortened_list
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
 from satisfaction.foundation.language import _, ngettext
 
@@ -161,7 +161,7 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
     raise InputFileError(
         "F441",
         size,
-        where=f"{where} {corner}".rstrip(),
+        where=place_of(where, corner),
         hint=_(
             "Delete the cells far from the data, or the row that is too long, or copy "
             "the data to a new sheet and save it."
@@ -175,8 +175,24 @@ def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str)
     columns: set[bytes] = set()
     rows: set[int] = set()
     for piece in _pieces(archive, info):
-        _refuse_formulas_without_values(piece, where=where)
-        marks.errors.extend(_errors(piece))
+        if without := FORMULA_WITHOUT_VALUE.findall(piece):  # Excel shows a figure there
+            cell = re.search(rb"\br=.(\w+)", without[0])
+            raise InputFileError(
+                "F443",
+                ngettext(
+                    "{n} cell holds a formula without its result.",
+                    "{n} cells hold formulas without their results.",
+                    len(without),
+                ),
+                where=place_of(where, cell[1].decode("ascii", "replace") if cell else ""),
+                hint=_("Open the workbook in Excel or WPS, let it calculate, and save it."),
+            )
+        if b"#" in piece:  # every error begins with it; the reader of workbooks gives none of them
+            for attributes, text in ERROR.findall(piece):
+                if place := PLACE.search(attributes):
+                    column = _column_number(place[1]) - 1
+                    shows = text.decode("utf-8", "replace")
+                    marks.errors.append(ErrorCell(int(place[2]), column, shows))
         marks.hidden_rows.update(map(int, HIDDEN_ROW.findall(piece)))
         places = REFERENCE.findall(piece)
         cells += len(places)
@@ -197,38 +213,6 @@ def _column_number(letters: bytes) -> int:
     for letter in letters:
         number = 26 * number + letter - ord("A") + 1
     return number
-
-
-def _errors(piece: bytes) -> list[ErrorCell]:
-    """Return the cells that show an error, which the reader of workbooks gives as empty ones."""
-    errors: list[ErrorCell] = []
-    if b"#" not in piece:  # every error begins with it
-        return errors
-    for attributes, text in ERROR.findall(piece):
-        place = PLACE.search(attributes)
-        if place:
-            column = _column_number(place[1])
-            errors.append(ErrorCell(int(place[2]), column - 1, text.decode("utf-8", "replace")))
-    return errors
-
-
-def _refuse_formulas_without_values(piece: bytes, *, where: str) -> None:
-    """Refuse what would be read as empty although Excel shows a figure there."""
-    without = FORMULA_WITHOUT_VALUE.findall(piece)
-    if not without:
-        return
-    place = re.search(rb"\br=.(\w+)", without[0])
-    cell = place[1].decode("ascii", "replace") if place else ""
-    raise InputFileError(
-        "F443",
-        ngettext(
-            "{n} cell holds a formula without its result.",
-            "{n} cells hold formulas without their results.",
-            len(without),
-        ),
-        where=f"{where} {cell}".rstrip(),
-        hint=_("Open the workbook in Excel or WPS, let it calculate, and save it."),
-    )
 
 
 def refuse_unplaced_errors(content: bytes, *, where: str) -> None:
@@ -425,7 +409,11 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
             hint=_("Save it as csv or xlsx."),
         )
     if kind == ".parquet":
-        return [_parquet(path)], []
+        most_cells = len(read_bytes(path)) * ANSWERS_A_BYTE
+        with parquet_file(path) as file:
+            check_spread(file.n_rows, len(file.types), most_cells, where=str(path))
+            nested = tuple(name for name, kind in file.types.items() if NESTED.search(kind))
+            return [replace(_grid(path, "", _parquet_records(file)), nested=nested)], []
     grids = _grids(path, kind, read_bytes(path))
     if not grids:
         raise _empty(path)
@@ -433,7 +421,7 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
 
 
 def _grids(path: Path, kind: str, content: bytes, *, member: str = "") -> list[Grid]:
-    where = f"{path} {member}".rstrip()
+    where = place_of(path, member)
     if kind in DELIMITED:
         grids = [_delimited(path, member, content, where=where, tabs=kind == ".tsv")]
     else:
@@ -454,12 +442,20 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
     delimiter = "\t"
     if not tabs:
         delimiter = _delimiter(content[:HEAD].decode(encoding, errors="replace"))
-    decode_bytes(content, where=where)  # refuses the file as a whole
+    # refuses the file as a whole
+    ends_a_line = decode_bytes(content, where=where).endswith(("\n", "\r"))
     lines = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     widths: deque[int] = deque(maxlen=2)
+
+    def noting_widths() -> Iterator[list[str]]:
+        """Pass the records on and note how many cells the last ones have."""
+        for record in reader:
+            widths.append(len(record))
+            yield record
+
     try:
-        grid = _grid(path, sheet, _noting_widths(reader, widths))
+        grid = _grid(path, sheet, noting_widths())
     except csv.Error as fault:
         raise InputFileError(
             "F109",
@@ -468,41 +464,26 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
                 line_num=reader.line_num,
                 fault=fault,
             ),
-            where=f"{path} {sheet} line {reader.line_num}".replace("  ", " "),
+            where=place_of(where, f"line {reader.line_num}"),
             hint=_("Correct the quotation marks there, or save the file as xlsx."),
         ) from None
-    if not _ends_a_line(content, encoding):
-        _refuse_cut_off(widths, where=f"{where} line {reader.line_num}")
+    # a file that ends within a record was not copied or written whole, and nobody knows what is lost
+    within_a_row = len(widths) == 2 and 1 < widths[-1] < widths[0]
+    if within_a_row and not ends_a_line:
+        raise InputFileError(
+            "F120",
+            _(
+                "The file ends in the middle of a row, with {last} cells where the row before has "
+                "{before}: it seems to be cut off.",
+                last=widths[-1],
+                before=widths[0],
+            ),
+            where=f"{where} line {reader.line_num}",
+            hint=_(
+                "Fetch the file again; if nothing is missing, complete the last row and its end."
+            ),
+        )
     return grid
-
-
-def _noting_widths(records: Iterable[list[str]], widths: deque[int]) -> Iterator[list[str]]:
-    """Pass records on and note how many cells each has."""
-    for record in records:
-        widths.append(len(record))
-        yield record
-
-
-def _ends_a_line(content: bytes, encoding: str) -> bool:
-    end = content[-4:].decode(encoding, errors="replace")
-    return end.endswith(("\n", "\r"))
-
-
-def _refuse_cut_off(widths: Sequence[int], *, where: str) -> None:
-    """Refuse a file that ends within a record: it was not copied or written whole, and nobody knows what is lost."""
-    if len(widths) < 2 or not 1 < widths[-1] < widths[0]:
-        return
-    raise InputFileError(
-        "F120",
-        _(
-            "The file ends in the middle of a row, with {last} cells where the row before has "
-            "{before}: it seems to be cut off.",
-            last=widths[-1],
-            before=widths[0],
-        ),
-        where=where,
-        hint=_("Fetch the file again; if nothing is missing, complete the last row and its end."),
-    )
 
 
 def _delimiter(text: str) -> str:
@@ -545,7 +526,10 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
             if marks and name in marks:
                 hidden_rows = marks[name].hidden_rows.intersection(grid.numbers.tolist())
                 for error in marks[name].errors:
-                    _show_error(grid, error, before)
+                    shown_in = np.flatnonzero(grid.numbers == error.row)
+                    column = error.column - before
+                    if len(shown_in) and 0 <= column < len(grid.columns):
+                        grid.columns[column][shown_in[0]] = error.text
             grids.append(replace(grid, hidden=hidden, hidden_rows=len(hidden_rows)))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
@@ -559,14 +543,6 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
             hint=_("Open it in Excel or WPS and save it as xlsx."),
         ) from None
     return grids
-
-
-def _show_error(grid: Grid, error: ErrorCell, before: int) -> None:
-    """Write into its cell, in place, what an error shows."""
-    rows = np.flatnonzero(grid.numbers == error.row)
-    column = error.column - before
-    if len(rows) and 0 <= column < len(grid.columns):
-        grid.columns[column][rows[0]] = error.text
 
 
 def _sheets(content: bytes) -> Iterator[Sheet]:
@@ -697,15 +673,6 @@ def _member_name(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-def _parquet(path: Path) -> Grid:
-    most_cells = len(read_bytes(path)) * ANSWERS_A_BYTE
-    with parquet_file(path) as file:
-        check_spread(file.n_rows, len(file.types), most_cells, where=str(path))
-        nested = [name for name, kind in file.types.items() if NESTED.search(kind)]
-        grid = _grid(path, "", _parquet_records(file))
-        return replace(grid, nested=tuple(nested))
-
-
 def _parquet_records(file: ParquetFile) -> Iterator[Sequence[object]]:
     """Yield names and rows; no cell of a nested column, a moment (stored in universal time) as the clock in China shows it."""
     yield list(file.types)
@@ -733,7 +700,7 @@ def _grid(
     remaining = iter(records)
     read = 0
     filled = 0
-    where = f"{path} {sheet}".rstrip()
+    where = place_of(path, sheet)
     while block := list(islice(remaining, BLOCK)):
         width = max(map(len, block))
         filled += sum(map(len, block))

@@ -139,12 +139,11 @@ def card(
     tables (`TABLE_WRITERS`), they are written so, and whole.
     """
     shown: dict[Text | str, Markup] = {}
-    writer = TABLE_WRITERS[-1] if TABLE_WRITERS else None
     for name, table in (tables or {}).items():
         if not len(table):
             continue
-        if writer is not None:
-            shown[name] = Markup(writer(table))
+        if TABLE_WRITERS:
+            shown[name] = Markup(TABLE_WRITERS[-1](table))
             continue
         more = len(table) - MOST_ROWS
         heading: Text | str = name

@@ -12,53 +12,46 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from weakref import ReferenceType, ref
 
 import pandas as pd
 import xlsxwriter
 
-from satisfaction.foundation.errors import InputFileError, SatisfactionError, shortened
+from satisfaction.foundation.errors import InputFileError, SatisfactionError, place_of, shortened
 from satisfaction.foundation.files import in_order, sha256
-from satisfaction.foundation.grids import Grid, Texts, read_grids
+from satisfaction.foundation.grids import Grid, read_grids
 from satisfaction.foundation.language import Text, _
 
 
-@dataclass(frozen=True, slots=True)
-class RawTable:
+class RawTable(NamedTuple):
     """One sheet or csv file as text.
 
     Attributes
     ----------
-    path, sheet : Path, str
-        Where it came from; sheet is empty for a csv file.
-    header : tuple of str
-        Column names, stripped.
-    columns : list of ndarray of str
-        One array a column of the header; cells beyond it are dropped.
-    numbers : list of int
-        The record's row in the file, the header being row 1.
+    sheet : str
+        Empty for a csv file.
+    cells : DataFrame
+        A column a name of the header, stripped, cells beyond it dropped; its index holds the rows in the file, the header
+        being row 1.
+    hidden : bool
+        Whether the workbook hides the sheet.
     """
 
-    path: Path
     sheet: str
-    header: tuple[str, ...]
-    columns: list[Texts]
-    numbers: list[int]
-
-    @property
-    def rows(self) -> list[list[str]]:
-        """Return the records, each as long as the header."""
-        return [list(record) for record in zip(*self.columns, strict=True)]
+    cells: pd.DataFrame
+    hidden: bool
 
     def frame(self) -> pd.DataFrame:
-        """Return the table as a DataFrame of text."""
-        frame = pd.DataFrame(dict(enumerate(self.columns)), dtype=object)
-        frame.columns = pd.Index(self.header, dtype=object)
-        return frame
+        """Return the cells, the rows counted from 0."""
+        return self.cells.reset_index(drop=True)
+
+    def records(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the rows by column name, each with its number in the file."""
+        for number, *cells in self.cells.itertuples(name=None):
+            yield number, dict(zip(self.cells, cells, strict=True))
 
 
 def read_tables(path: Path) -> list[RawTable]:
@@ -116,7 +109,7 @@ def read_filled_in(path: Path, wanted: Collection[str] = ()) -> pd.DataFrame:
         Columns that are needed: where the first sheet has not all of them and one other sheet alone has, that one is read.
     """
     table = _one_table(path, wanted)
-    return table.frame().map(str.strip).set_axis(table.numbers)
+    return table.cells.map(str.strip)
 
 
 def refuse_rows(
@@ -143,14 +136,12 @@ def refuse_rows(
 
 
 def _one_table(path: Path, wanted: Collection[str] = ()) -> RawTable:
-    grids, _not_tables = read_grids(path)
-    tables = [_table(grid) for grid in grids]
-    fitting = [place for place, table in enumerate(tables) if {*wanted} <= {*table.header}]
-    chosen = 0
-    if 0 not in fitting and len(fitting) == 1:
-        chosen = fitting[0]
-    table = tables[chosen]
-    if grids[chosen].hidden:
+    tables = read_tables(path)
+    table = tables[0]
+    fitting = [other for other in tables if {*wanted} <= {*other.cells}]
+    if len(fitting) == 1 and not {*wanted} <= {*table.cells}:
+        table = fitting[0]
+    if table.hidden:
         raise InputFileError(
             "F445",
             _("The workbook hides the sheet '{sheet}' that would be read.", sheet=table.sheet),
@@ -158,8 +149,8 @@ def _one_table(path: Path, wanted: Collection[str] = ()) -> RawTable:
             available=[other.sheet for other in tables],
             hint=_("Show the sheet if its rows are meant, or take it away."),
         )
-    for place, other in enumerate(tables):
-        if place != chosen and other.header == table.header and other.numbers:
+    for other in tables:
+        if other is not table and list(other.cells) == list(table.cells) and len(other.cells):
             raise InputFileError(
                 "F444",
                 _(
@@ -176,21 +167,20 @@ def _one_table(path: Path, wanted: Collection[str] = ()) -> RawTable:
 
 def _table(grid: Grid) -> RawTable:
     """Split header from rows."""
-    names = [name.strip() for name in grid.record(0)]
+    names = list(map(str.strip, grid.record(0)))
     while names and not names[-1]:
         names.pop()
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise InputFileError(
             "F108",
             _("The column name '{twice}' stands more than once.", twice=twice[0]),
-            where=" ".join(filter(None, (str(grid.path), grid.sheet, "row 1"))),
+            where=place_of(grid.path, grid.sheet, "row 1"),
             hint=_("Rename or remove the extra column."),
         )
-    header = tuple(names)
-    named = grid.columns[: len(header)]
-    columns = [column[1:] for column in named]
-    numbers = grid.numbers[1:].tolist()
-    return RawTable(grid.path, grid.sheet, header, columns, numbers)
+    columns = enumerate(grid.columns[: len(names)])
+    cells = pd.DataFrame(dict(columns), index=grid.numbers, dtype=object).iloc[1:]
+    cells.columns = pd.Index(names, dtype=object)
+    return RawTable(grid.sheet, cells, grid.hidden)
 
 
 CHECKSUMS = "SHA256SUMS"
@@ -244,20 +234,12 @@ def guarded(table: pd.DataFrame) -> pd.DataFrame:
 
     Text that begins with apostrophes before such a sign gets one more, so that `unguarded` gives back every text.
     """
-
-    def with_apostrophe(text: str) -> str:
-        return f"'{text}" if FORMULA.match(text) else text
-
-    return _with_texts(table, with_apostrophe)
+    return _with_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
 
 
 def unguarded(table: pd.DataFrame) -> pd.DataFrame:
     """Take the apostrophes away again that `guarded` put there."""
-
-    def bare(text: str) -> str:
-        return text.removeprefix("'") if FORMULA.match(text) else text
-
-    return _with_texts(table, bare)
+    return _with_texts(table, lambda text: text.removeprefix("'") if FORMULA.match(text) else text)
 
 
 def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:

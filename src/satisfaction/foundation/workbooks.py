@@ -321,7 +321,17 @@ def write_template(
         for row, record in enumerate(rows, start=1):
             for place, (value, column) in enumerate(zip(record, columns, strict=True)):
                 _write(data, row, place, value, column)
-        _write_example(example, columns, bold, wrapped)
+        titles = {
+            COLUMN: 20,
+            _("meaning"): 44,
+            _("example, not counted"): 34,
+            pgettext("in a cell", "allowed"): 50,
+        }
+        _write_head(example, titles, bold)
+        for row, column in enumerate(columns, start=1):
+            shown = (column.name, column.text, column.example, column.allowed)
+            for place, words in enumerate(shown):
+                example.write_string(row, place, str(words), wrapped)
         explained.set_column(0, 0, 100)
         explained.fit_to_pages(1, 0)
         for row, note in enumerate(notes):
@@ -343,25 +353,20 @@ def _write_column(
     if column.kind in FORMATS:
         number_format = workbook.add_format({"num_format": FORMATS[column.kind]})
     sheet.set_column(place, place, WIDTHS[column.kind], number_format)
-    rule = _rule(column, source)
+    rule: dict[str, Any] = {"validate": "any"}
+    if source:
+        rule = {"validate": "list", "source": source}
+    elif column.kind == "number":
+        rule = {"validate": "integer", "criteria": "between"}
+        rule |= {"minimum": column.low, "maximum": column.high}
+    elif column.kind == "date":
+        rule = {"validate": "date", "criteria": ">=", "value": CREATED.replace(year=2000)}
     rule["input_title"] = column.name[:LONGEST_TITLE]
     rule["input_message"] = column.prompt
     rule["error_title"] = str(_("not allowed"))
     refused = _("Fill in as sheets {codes} and {example} say.", codes=CODES, example=EXAMPLE)
     rule["error_message"] = str(refused)
     sheet.data_validation(1, place, LAST_ROW, place, rule)
-
-
-def _rule(column: TemplateColumn, source: str | None) -> dict[str, Any]:
-    """Return what the cells of a column may hold: codes from a `source` in the list of codes, numbers, dates, anything."""
-    if source:
-        return {"validate": "list", "source": source}
-    if column.kind == "number":
-        between = {"criteria": "between", "minimum": column.low, "maximum": column.high}
-        return {"validate": "integer", **between}
-    if column.kind == "date":
-        return {"validate": "date", "criteria": ">=", "value": CREATED.replace(year=2000)}
-    return {"validate": "any"}
 
 
 def _write_head(sheet: Any, titles: Mapping[Text, int], bold: Any) -> None:
@@ -398,17 +403,3 @@ def _write(sheet: Any, row: int, place: int, value: str, column: TemplateColumn)
         sheet.write_number(row, place, int(value))
     elif value:
         sheet.write_string(row, place, value)
-
-
-def _write_example(sheet: Any, columns: Sequence[TemplateColumn], bold: Any, wrapped: Any) -> None:
-    titles = {
-        COLUMN: 20,
-        _("meaning"): 44,
-        _("example, not counted"): 34,
-        pgettext("in a cell", "allowed"): 50,
-    }
-    _write_head(sheet, titles, bold)
-    for row, column in enumerate(columns, start=1):
-        cells = (column.name, column.text, column.example, column.allowed)
-        for place, words in enumerate(cells):
-            sheet.write_string(row, place, str(words), wrapped)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import functools
 import io
+import operator
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -65,23 +66,17 @@ class Record(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _known_keys_only(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise PydanticCustomError(
-                        "unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)}
-                    )
-        return _in_both_languages(data) if {*LANGUAGES} <= cls.model_fields.keys() else data
-
-
-def _in_both_languages(data: Any) -> Any:
-    """Let a text of one language stand for the other one, which is not given."""
-    if not isinstance(data, dict):
-        return data
-    written = [language for language in LANGUAGES if language in data]
-    if len(written) != 1:
-        return data
-    return dict.fromkeys(LANGUAGES, data[written[0]]) | data
+        if not isinstance(data, dict):
+            return data
+        for key in data:
+            if key not in cls.model_fields:
+                raise PydanticCustomError(
+                    "unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)}
+                )
+        written = [language for language in LANGUAGES if language in data]
+        if len(written) != 1 or not {*LANGUAGES} <= cls.model_fields.keys():
+            return data
+        return dict.fromkeys(LANGUAGES, data[written[0]]) | data
 
 
 class Label(Record):
@@ -101,13 +96,10 @@ class Label(Record):
 
 def _declared_words(_text: type[Text], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
     """Read words as `Label` does, faults and JSON Schema included, and hold them as a `Text`."""
-    read = core_schema.no_info_after_validator_function(_text_of, handler.generate_schema(Label))
+    label = handler.generate_schema(Label)
+    read = core_schema.no_info_after_validator_function(operator.attrgetter("text"), label)
     written = core_schema.plain_serializer_function_ser_schema(_as_declared)
     return core_schema.no_info_before_validator_function(_as_declared, read, serialization=written)
-
-
-def _text_of(label: Label) -> Text:
-    return label.text
 
 
 def _as_declared(words: Any) -> Any:
@@ -117,9 +109,12 @@ def _as_declared(words: Any) -> Any:
     return words
 
 
-def _once(statement: Any) -> Any:
-    """Let a plain text stand for both languages."""
-    return {"zh": statement} if isinstance(statement, str) else statement
+def short_form(key: str, record: type[Record]) -> BeforeValidator:
+    """Let a plain text stand for a record with this key alone."""
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value,
+        json_schema_input_type=str | record,
+    )
 
 
 def _as_stated(statement: Text | str) -> str | dict[str, str]:
@@ -133,7 +128,7 @@ def _as_stated(statement: Text | str) -> str | dict[str, str]:
 Words = Annotated[Text, GetPydanticSchema(_declared_words)]
 Statement = Annotated[
     Words,
-    BeforeValidator(_once, json_schema_input_type=str | Label),
+    short_form("zh", Label),  # for both languages
     PlainSerializer(_as_stated),
 ]
 """Words of a person who declares something, a source for instance: in two languages, or a plain text in one."""
@@ -204,9 +199,12 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
     except (
         Exception
     ) as fault:  # ruamel raises several unrelated types for tags and nesting that it cannot follow
+        problem = getattr(fault, "problem", None) or getattr(fault, "reason", None) or str(fault)
+        if isinstance(fault, RecursionError):
+            problem = _("nested too deeply")
         raise error(
             "Y101",
-            _("Not valid YAML: {problem}", problem=_problem(fault)),
+            _("Not valid YAML: {problem}", problem=problem),
             where=f"{path}:{_fault_line(fault, text)}",
             hint=_("Check indentation, colons, quotes and dates."),
         ) from None
@@ -221,7 +219,7 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
     except _Unusable as fault:
         raise error(
             "Y440",
-            _("{fault}.", fault=fault.text),
+            _("{fault}.", fault=fault.args[0]),
             where=path,
             hint=_("Correct the file."),
         ) from None
@@ -235,15 +233,6 @@ def _parsed(text: str) -> Any:
 
 class _Unusable(Exception):
     """Valid YAML that no declaration needs and no machine may hold."""
-
-    def __init__(self, text: Text) -> None:
-        self.text = text
-
-
-def _problem(fault: Exception) -> object:
-    if isinstance(fault, RecursionError):
-        return _("nested too deeply")
-    return str(getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault)
 
 
 def _fault_line(fault: Exception, text: str) -> int:
@@ -386,9 +375,17 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
     if kind == "declared":
         at = context.pop("at")
         return context | {"where": document.place((*location, *at))}
+    if kind in WANTED_WITH:
+        wanted = _(WANTED_WITH[kind], **context)
+    else:
+        wanted = WANTED.get(kind.partition("_")[0], _("it is not allowed here"))
+    value = detail["input"]
+    text = _("Invalid value {value!r} at '{key}': {wanted}.", value=value, key=key, wanted=wanted)
+    if isinstance(value, dict | list):
+        text = _("Invalid value at '{key}': {wanted}.", key=key, wanted=wanted)
     return {
         "code": "Y203",
-        "text": _invalid(key, detail["input"], _wanted(kind, context)),
+        "text": text,
         "where": document.place(location),
         "hint": _("Correct the value."),
     }
@@ -422,19 +419,6 @@ WANTED_WITH = {
     "finite_number": N_("it must be a finite number"),
 }
 """The same with details, by the name of the fault."""
-
-
-def _invalid(key: str, value: Any, wanted: Text) -> Text:
-    if isinstance(value, dict | list):
-        return _("Invalid value at '{key}': {wanted}.", key=key, wanted=wanted)
-    return _("Invalid value {value!r} at '{key}': {wanted}.", value=value, key=key, wanted=wanted)
-
-
-def _wanted(kind: str, context: dict[str, Any]) -> Text:
-    """Say what a value must be, from pydantic's name of the fault and its details."""
-    if kind in WANTED_WITH:
-        return _(WANTED_WITH[kind], **context)
-    return WANTED.get(kind.partition("_")[0], _("it is not allowed here"))
 
 
 def fault(

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from satisfaction.declarations.facts import (
     current_areas,
     nonrespondent_columns,
-    read_answer_table,
+    read_answers,
     read_areas,
     read_counts,
     read_frame,
@@ -240,7 +240,7 @@ def _sample(wave: Rehearsed, path: Path) -> pd.DataFrame:
         )
         table = sample_table(drawn.wave(1), size="adults", persons=PER_COMMUNITY)
         _write(table.drop(columns="role"), path)
-    return read_answer_table(path, (psu, *roles.strata))
+    return read_answers(path, (psu, *roles.strata)).reset_index(drop=True)
 
 
 def _allocation(

@@ -537,7 +537,8 @@ def rank(
     Raises
     ------
     RankingError
-        K101-K112 for what is ranked, K113-K119, K122-K125 and K127 for options.
+        K101-K112 for what is ranked, K113-K119, K122-K125 and K127 for options; K128
+        for pandas arguments under different indexes.
 
     Notes
     -----

@@ -4,11 +4,12 @@ be ranked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
 from satisfaction.estimation.result import Estimates
@@ -99,6 +100,8 @@ def units_from_arrays(
     selection: str,
 ) -> Units:
     """Read units from arrays; see `satisfaction.rank` for their meaning."""
+    others = {"se": se, "cov": cov, "df": df, "ranked": ranked}
+    refuse_other_index(estimate, others, name="estimate")
     scores = numbers(estimate, "estimate")
     if scores.ndim != 1:
         raise RankingError(
@@ -134,6 +137,33 @@ def units_from_arrays(
     if taking_part.shape != (p,) or taking_part.dtype != bool:
         raise _misshapen("ranked", taking_part.shape, (p,), kind="boolean")
     return Units(labels, scores, covariance, freedom, taking_part, selection)
+
+
+def refuse_other_index(first: object, arguments: Mapping[str, object], *, name: str) -> None:
+    """Refuse (K128) pandas arguments whose rows stand under another index than the first one's, or in another order."""
+    if not isinstance(first, pd.Series):
+        return
+    for argument, values in arguments.items():
+        if not isinstance(values, pd.Series | pd.DataFrame):
+            continue
+        if values.index.equals(first.index):
+            continue
+        raise RankingError(
+            "K128",
+            _(
+                "The rows of {argument} stand under another index than those of {first}, or in "
+                "another order.",
+                argument=argument,
+                first=name,
+            ),
+            where=argument,
+            hint=_(
+                "Write {argument}.reindex({first}.index); or, where the rows are in one order, "
+                "{argument}.to_numpy().",
+                argument=argument,
+                first=name,
+            ),
+        )
 
 
 def numbered_names(names: Iterable[object] | None, p: int) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from satisfaction.ranking.units import (
     check_units,
     is_covariance,
     numbers,
+    refuse_other_index,
     shaped,
     unit_names,
     units_from_arrays,
@@ -154,6 +155,7 @@ def waves_from_arrays(
     selection: str,
 ) -> Waves:
     """Read two arrays of scores; for the arguments see `ranking.change.rank_change`."""
+    refuse_other_index(later, {"earlier": earlier, "ranked": ranked}, name="later")
     scores = numbers(later, "later")
     p = len(np.atleast_1d(scores))
     if (se is None) == (cov is None):

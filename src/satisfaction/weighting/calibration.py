@@ -396,26 +396,34 @@ def _check_empty(matrix: Sparse, level_names: tuple[tuple[str, Any], ...]) -> No
 
 
 def _check_totals(margins: Margins) -> None:
-    populations: list[float] = []
+    wrong = []
     totals = {}
     for margin, levels in margins.items():
-        if isinstance(levels, Mapping):
-            populations.extend(levels.values())
-            totals[" x ".join(named(margin))] = float(sum(levels.values()))
-    if totals and max(totals.values()) > min(totals.values()) * (1 + 1e-6):
-        listed = [f"{name}: {total:,.0f}" for name, total in totals.items()]
+        if not isinstance(levels, Mapping):
+            continue
+        name = " x ".join(named(margin))
+        for level, population in levels.items():
+            if not isinstance(population, Real) or not 0 < population < np.inf:
+                wrong.append(f"{name} = {level}: {population}")
+        totals[name] = levels.values()
+    if wrong:
+        raise WeightsError(
+            "W109",
+            _(
+                "A margin holds a population that is not a number above zero: {wrong}.",
+                wrong=shortened(wrong),
+            ),
+            where="margins",
+            hint=_("Remove levels without population."),
+        )
+    populations = {name: float(sum(of_margin)) for name, of_margin in totals.items()}
+    if populations and max(populations.values()) > min(populations.values()) * (1 + 1e-6):
+        listed = [f"{name}: {total:,.0f}" for name, total in populations.items()]
         raise WeightsError(
             "W104",
             _("The margins disagree on the population: {listed}.", listed=shortened(listed)),
             where="margins",
             hint=_("Use margins of one source and one universe."),
-        )
-    if any(not population > 0 for population in populations):
-        raise WeightsError(
-            "W109",
-            _("A margin holds a population that is not above zero."),
-            where="margins",
-            hint=_("Remove levels without population."),
         )
 
 

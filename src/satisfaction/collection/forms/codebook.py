@@ -6,14 +6,14 @@ The questionnaire on paper: A4, in one language, boxes to tick, skips said where
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import pandas as pd
 
 from satisfaction.declarations.items import (
     Index,
+    Item,
     Knowledge,
     Missing,
     MultipleItem,
@@ -242,7 +242,8 @@ def _item_row(questionnaire: Questionnaire, name: str) -> dict[str, object]:
     item = questionnaire.items[name]
     roles = []
     for role, word in ROLES.items():
-        if name in _named(getattr(questionnaire.roles, role)):
+        declared = getattr(questionnaire.roles, role)
+        if name == declared or (isinstance(declared, list) and name in declared):
             roles.append(str(word))
     used = [key for key, rate in questionnaire.rates.items() if name in rate.items]
     used += [key for key, index in questionnaire.indices.items() if name in index.weights]
@@ -318,18 +319,11 @@ def _index_row(
     }
 
 
-def _named(role: str | list[str] | None) -> list[str]:
-    if isinstance(role, list):
-        return role
-    return [role] if role else []
-
-
 SMALLEST_GRID = 3  # fewer questions of one scale in a row are asked one by one
 WIDEST_GRID = 9  # more codes do not fit across the page
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(NamedTuple):
     """One box: its code, its label, and whether it is read out."""
 
     code: int
@@ -337,21 +331,14 @@ class _Choice:
     special: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(NamedTuple):
     """One question as printed: its number, and the questions and codes it depends on."""
 
     number: int
-    name: str
-    kind: str
-    wording: Text
-    required: bool
-    low: int | None
-    high: int | None
-    choices: tuple[_Choice, ...]
-    only_if: tuple[tuple[str, str], ...]
-    stops: tuple[str, ...]
-    scale: str | None
+    item: Item
+    choices: list[_Choice]
+    only_if: list[tuple[str, str]]
+    stops: list[str]
 
 
 def printable_html(questionnaire: Questionnaire, language: Language = "zh") -> str:
@@ -360,28 +347,22 @@ def printable_html(questionnaire: Questionnaire, language: Language = "zh") -> s
     Identifiers, date, interviewer, area and PSU stand in a head that the interviewer fills in; there is no field for a
     name, address or telephone number. Three or more questions in a row on one scale form a grid.
     """
-    named = _head(questionnaire)
-    asked = [name for name in questionnaire.items if name not in named]
+    roles = questionnaire.roles
+    filled_in = {roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer}
+    # a single item is asked, even where it is a role
+    filled_in -= {*questionnaire.items_of(SingleItem, MultipleItem)}
+    asked = [name for name in questionnaire.items if name not in filled_in]
     numbers = {name: number for number, name in enumerate(asked, start=1)}
     questions = [_question(questionnaire, name, numbers) for name in asked]
-    fields = [(name, item) for name, item in questionnaire.items.items() if name in named]
+    fields = [(name, item) for name, item in questionnaire.items.items() if name in filled_in]
     blocks = list(_blocks(questions))
     values = {"questionnaire": questionnaire, "head": fields, "blocks": blocks}
     with use(language):
         return fill("form.html", values)
 
 
-def _head(questionnaire: Questionnaire) -> set[str]:
-    """Return the items the interviewer fills in before asking; a single item is asked, even where it is a role."""
-    roles = questionnaire.roles
-    named = {roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer}
-    chosen = set(questionnaire.items_of(SingleItem, MultipleItem))
-    return {name for name in named if name and name not in chosen}
-
-
 def _question(questionnaire: Questionnaire, name: str, numbers: dict[str, int]) -> _Question:
     item = questionnaire.items[name]
-    asked = item.wording or item
     if isinstance(item, SingleItem):
         options: Mapping[int, Label] = questionnaire.answers(name)
     else:
@@ -392,28 +373,11 @@ def _question(questionnaire: Questionnaire, name: str, numbers: dict[str, int]) 
         choices.append(_Choice(code, answer.text, isinstance(answer, Special)))
     only_if = []
     for other, codes in item.asked_if.items():
-        only_if.append((_number(numbers, other), " / ".join(map(str, codes))))
+        called = f"Q{numbers[other]}" if other in numbers else other
+        only_if.append((called, " / ".join(map(str, codes))))
     eligible = questionnaire.eligibility.get(name, coded)
     stops = [str(code) for code in coded if code not in eligible]
-    return _Question(
-        number=numbers[name],
-        name=name,
-        kind=item.type,
-        wording=asked.text,
-        required=item.required,
-        low=getattr(item, "low", None),
-        high=getattr(item, "high", None),
-        choices=tuple(choices),
-        only_if=tuple(only_if),
-        stops=tuple(stops),
-        scale=getattr(item, "scale", None),
-    )
-
-
-def _number(numbers: dict[str, int], name: str) -> str:
-    if name not in numbers:
-        return name
-    return f"Q{numbers[name]}"
+    return _Question(numbers[name], item, choices, only_if, stops)
 
 
 def _blocks(questions: list[_Question]) -> Iterable[tuple[str, list[_Question]]]:
@@ -424,7 +388,7 @@ def _blocks(questions: list[_Question]) -> Iterable[tuple[str, list[_Question]]]
         conditional = question.only_if or question.stops
         if conditional or len(question.choices) > WIDEST_GRID:
             return question.number
-        return question.scale or question.number
+        return getattr(question.item, "scale", None) or question.number
 
     for _shared, run in groupby(questions, key=together):
         alike = list(run)

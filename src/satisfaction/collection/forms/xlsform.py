@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,9 @@ from satisfaction.declarations.items import (
     TURNED,
     AreaItem,
     Constraint,
-    DateItem,
     Item,
     MultipleItem,
     NumberItem,
-    SingleItem,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
@@ -42,6 +40,14 @@ CORE = (
 CHOICE = ("list_name", "name", *(f"label::{name}" for name in LANGUAGES.values()))
 CODED = ("answers", "options", "special")
 SHOWN = {"zh", "en", "wording", "type", "required", "asked_if", "low", "high", "scale", *CODED}
+KINDS = {
+    "select_one": "single",
+    "select_multiple": "multiple",
+    "integer": "number",
+    "date": "date",
+    "text": "text",
+}
+ASKED_AS = {item: kind for kind, item in KINDS.items()} | {"area": "text"}
 Compared = tuple[str, Constraint]  # the clause of an expression, and what it says
 TIMES = ("start", "end")  # filled in by the collecting tool: how long an interview took
 LONGEST_CELL = 32_767  # Excel's limit; a longer text would be dropped without a word
@@ -81,23 +87,22 @@ def xlsform_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     compared = comparisons(questionnaire)
     for name, item in questionnaire.items.items():
         survey.append(_question(name, item, lists, data["items"][name], compared.get(name, [])))
-    choices: list[dict[str, Any]] = []
-    for name, scale in data.get("scales", {}).items():
-        choices += _choices(name, scale)
-    for name, chosen in lists.items():
-        choices += _choices(chosen, data["items"][name])
+    coded = data.get("scales", {}) | {lists[name]: data["items"][name] for name in lists}
+    choices = []
+    for name, declared in coded.items():
+        for part in CODED:
+            for code, choice in declared.get(part, {}).items():
+                row = {"list_name": name, "name": str(code)}
+                label = Text(choice["zh"], choice["en"])
+                choices.append(row | _in_columns("label", label))
     settings = {
         "form_title": questionnaire.title.zh,
         "form_id": data.pop("questionnaire"),
         "version": data.pop("version"),
         "default_language": LANGUAGES["zh"],
     }
-    rest = {key: value for key, value in data.items() if key not in ("scales", "items")}
-    for part in ("scales", "items"):
-        kept = {name: _unseen(coded) for name, coded in data.get(part, {}).items()}
-        rest[part] = {name: facts for name, facts in kept.items() if facts}
     beside = []
-    for path, value in leaves(rest):
+    for path, value in leaves(_beside_the_form(data)):
         beside.append({"path": path, "value": json.dumps(value, ensure_ascii=False)})
     return {
         "survey": _table(survey, CORE),
@@ -138,10 +143,8 @@ def _cell(value: Any) -> str | int:
     """Write a value so that a cell's text tells its type: whole numbers and plain words as they are, the rest as JSON."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        plain = value == value.strip()
-        if plain and not _is_json(value):
-            return value
+    if isinstance(value, str) and value and value == value.strip() and _value(value) is value:
+        return value
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -182,7 +185,9 @@ def _question(
     compared: list[Compared],
 ) -> dict[str, Any]:
     asked = item.wording or item
-    row: dict[str, Any] = {"type": _type(name, item, lists), "name": name}
+    kind = ASKED_AS.get(item.type, item.type)
+    chosen = getattr(item, "scale", None) or lists.get(name, "")
+    row: dict[str, Any] = {"type": f"{kind} {chosen}".rstrip(), "name": name}
     row |= _in_columns("label", asked.text)
     row["required"] = "yes" if item.required else None
     row["relevant"] = condition(item.asked_if) or None
@@ -204,63 +209,42 @@ def _in_columns(base: str, text: Text) -> dict[str, str]:
     return dict(zip(columns, text, strict=True))
 
 
-def _type(name: str, item: Item, lists: Mapping[str, str]) -> str:
-    if isinstance(item, SingleItem):
-        return f"select_one {item.scale or lists[name]}"
-    if isinstance(item, MultipleItem):
-        return f"select_multiple {lists[name]}"
-    if isinstance(item, NumberItem):
-        return "integer"
-    if isinstance(item, DateItem):
-        return "date"
-    return "text"
-
-
 def _constraint(item: Item, compared: list[Compared]) -> dict[str, str]:
     """Return what the collecting tool refuses while the interviewer is still there, with the message it shows."""
-    refused = list(_refused_alone(item))
-    refused += [(clause, constraint.text) for clause, constraint in compared]
-    if not refused:
-        return {}
-    clauses = [clause for clause, _message in refused]
-    _clause, message = refused[0]
-    for _clause, further in refused[1:]:
-        message = _("{refusal} {further}", refusal=message, further=further)
-    return {"constraint": " and ".join(clauses)} | _in_columns("constraint_message", message)
-
-
-def _refused_alone(item: Item) -> Iterable[tuple[str, Text]]:
-    """Yield what an item alone must fulfil: the expression and the message."""
+    refused: dict[str, Text] = {}
     if isinstance(item, NumberItem):
         expression = f". >= {item.low} and . <= {item.high}"
         message = _("Enter a whole number from {low} to {high}.", low=item.low, high=item.high)
-        yield expression, message
+        refused[expression] = message
     elif isinstance(item, AreaItem):
         expression = "regex(., '^[0-9A-Za-z]{1,12}$')"
-        yield expression, _("Enter the area code: digits and letters only.")
+        refused[expression] = _("Enter the area code: digits and letters only.")
     elif isinstance(item, MultipleItem) and item.special:
         alone = " or ".join(f"selected(., '{code}')" for code in item.special)
         expression = f"count-selected(.) = 1 or not({alone})"
-        yield expression, _("Don't know, refused and the like stand alone.")
+        refused[expression] = _("Don't know, refused and the like stand alone.")
+    for clause, constraint in compared:
+        refused[clause] = constraint.text
+    if not refused:
+        return {}
+    message, *others = refused.values()
+    for further in others:
+        message = _("{refusal} {further}", refusal=message, further=further)
+    return {"constraint": " and ".join(refused)} | _in_columns("constraint_message", message)
 
 
-def _choices(name: str, coded: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    for part in CODED:
-        for code, choice in coded.get(part, {}).items():
-            label = Text(choice["zh"], choice["en"])
-            row = {"list_name": name, "name": str(code)}
-            yield row | _in_columns("label", label)
-
-
-def _unseen(coded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the choices of a scale or item hold beside their labels: scores, what counts, why a code is special."""
-    kept: dict[str, Any] = {}
-    for part in CODED:
-        for code, choice in coded.get(part, {}).items():
-            facts = {key: value for key, value in choice.items() if key not in LANGUAGES}
-            if facts:
-                kept.setdefault(part, {})[code] = facts
-    return kept
+def _beside_the_form(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a form does not say; of a choice all but its labels: scores, what counts, why a code is special."""
+    rest = {key: value for key, value in data.items() if key not in ("scales", "items")}
+    for kind in ("scales", "items"):
+        rest[kind] = {}
+        for name, coded in data.get(kind, {}).items():
+            for part in CODED:
+                for code, choice in coded.get(part, {}).items():
+                    facts = {key: value for key, value in choice.items() if key not in LANGUAGES}
+                    if facts:
+                        rest[kind].setdefault(name, {}).setdefault(part, {})[code] = facts
+    return rest
 
 
 def _table(rows: list[dict[str, Any]], first: tuple[str, ...]) -> pd.DataFrame:
@@ -273,21 +257,6 @@ def _table(rows: list[dict[str, Any]], first: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(records, columns=list(columns), dtype=object)
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return text == ""
-    return True
-
-
-KINDS = {
-    "select_one": "single",
-    "select_multiple": "multiple",
-    "integer": "number",
-    "date": "date",
-    "text": "text",
-}
 NOT_ASKED = {
     "start", "end", "today", "deviceid", "phonenumber", "username", "email", "audit", "note", "calculate", "hidden",
     "begin_group", "end_group", "begin group", "end group",
@@ -298,6 +267,7 @@ CHOSEN = re.compile(
 )
 FIXED = ("sat::type", "sat::scale", "sat::short_zh", "sat::short_en")
 Row = Mapping[str, str]
+Rows = list[tuple[str, Row]]  # with their places
 Places = dict[tuple[str, ...], str]  # where a part of the questionnaire stands: "survey row 7"
 Choices = dict[str, tuple[str, dict[str, Any]]]  # by code: its place and its labels
 
@@ -342,24 +312,38 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         raise _refusal("Q202", problem, str(path), available=sheets)
     places: Places = {}
     data: dict[str, Any] = {}
-    for place, row in _rows(_sheet(sheets, "sat_items", ("path", "value"), path)):
+    for place, row in _sheet(sheets, "sat_items", ("path", "value"), path):
         _root, *parts = row["path"].strip().split("/")
         pointer = tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
-        _put(data, pointer, _json(row["value"], f"{path} {place}"))
+        try:
+            value = json.loads(row["value"])
+        except ValueError:
+            problem = _("'{text}' is not valid JSON.", text=row["value"])
+            raise _refusal("Q204", problem, f"{path} {place}") from None
+        around = data
+        for key in pointer[:-1]:
+            around = around.setdefault(key, {})
+        if pointer:
+            around[pointer[-1]] = value
         places[pointer] = place
     settings: Row = {}
     if "settings" in sheets:
-        settings = dict(next(_rows(sheets["settings"]), ("", {}))[1])
+        settings = dict(next(sheets["settings"].records(), (0, {}))[1])
     if settings.get("form_id"):
         data["questionnaire"] = settings["form_id"]
     if settings.get("version"):
         data["version"] = settings["version"]
     choices = _lists_of_choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
-    survey = _sheet(sheets, "survey", ("type", "name"), path)
-    kept_items = data.get("items", {})
-    data["items"], of_items = _items(survey, choices, kept_items, places, path)
-    kept = data.get("scales", {})
-    data["scales"] = _scales(choices, kept, places, without=of_items)
+    rows = _sheet(sheets, "survey", ("type", "name"), path)
+    data["items"], of_items = _items(rows, choices, data.get("items", {}), places, path)
+    kept = data.pop("scales", {})
+    data["scales"] = {}
+    for name, listed in choices.items():
+        if name not in of_items:
+            scale = _coded(
+                listed, kept.get(name, {}), "answers", at=("scales", name), places=places
+            )
+            data["scales"][name] = scale
     return validated(_Form(path, places, data), Questionnaire, QuestionnaireError)
 
 
@@ -368,20 +352,8 @@ def sheets_of(path: Path) -> dict[str, RawTable]:
     return {table.sheet.strip().lower(): table for table in read_tables(path)}
 
 
-def _scales(
-    choices: Mapping[str, Choices], kept: Mapping[str, Any], places: Places, *, without: set[str]
-) -> dict[str, Any]:
-    """Return the scales, which are the lists of choices that are no item's own; their places are added."""
-    scales = {}
-    for name, listed in choices.items():
-        if name not in without:
-            scales[name] = _coded(listed, kept.get(name, {}), "answers")
-            places |= _choice_places(("scales", name), scales[name], listed)
-    return scales
-
-
 def _items(
-    table: RawTable,
+    rows: Rows,
     choices: Mapping[str, Choices],
     kept: Mapping[str, Any],
     places: Places,
@@ -390,7 +362,7 @@ def _items(
     """Return the items of the survey sheet, and the lists of choices that are an item's own; their places are added."""
     items: dict[str, Any] = {}
     of_items = set()
-    for place, row in _rows(table):
+    for place, row in rows:
         where = f"{path} {place}"
         name = row["name"].strip()
         kind, chosen = _kind(row)
@@ -405,17 +377,9 @@ def _items(
             of_items.add(chosen)
             listed = choices.get(chosen, {})
             main = "options" if item["type"] == "multiple" else "answers"
-            item |= _coded(listed, kept.get(name, {}), main)
-            places |= _choice_places(("items", name), item, listed)
+            at = ("items", name)
+            item |= _coded(listed, kept.get(name, {}), main, at=at, places=places)
     return items, of_items
-
-
-def _choice_places(at: tuple[str, ...], coded: Mapping[str, Any], choices: Choices) -> Places:
-    places = {}
-    for part in CODED:
-        for code in coded.get(part, ()):
-            places[*at, part, code] = choices[code][0]
-    return places
 
 
 def _kind(row: Row) -> tuple[str, str]:
@@ -466,10 +430,10 @@ def _label(row: Row) -> dict[str, str]:
     return {language: row.get(f"label::{name}", "") for language, name in LANGUAGES.items()}
 
 
-def _lists_of_choices(table: RawTable, path: Path) -> dict[str, Choices]:
+def _lists_of_choices(rows: Rows, path: Path) -> dict[str, Choices]:
     """Return the labels of every list's codes, with their places."""
     lists: dict[str, Choices] = {}
-    for place, row in _rows(table):
+    for place, row in rows:
         name = row["list_name"].strip()
         code = row["name"].strip()
         if code in lists.setdefault(name, {}):
@@ -483,13 +447,24 @@ def _lists_of_choices(table: RawTable, path: Path) -> dict[str, Choices]:
     return lists
 
 
-def _coded(choices: Choices, kept: Mapping[str, Any], main: str) -> dict[str, Any]:
-    """Part a list into answers (or options) and the codes `sat_items` calls special, each with what is kept there."""
+def _coded(
+    choices: Choices,
+    kept: Mapping[str, Any],
+    main: str,
+    *,
+    at: tuple[str, ...],
+    places: Places,
+) -> dict[str, Any]:
+    """Part a list into answers (or options) and the codes `sat_items` calls special, each with what is kept there.
+
+    Their places are added.
+    """
     coded: dict[str, Any] = {main: {}}
-    for code, (_place, label) in choices.items():
+    for code, (place, label) in choices.items():
         part = "special" if code in kept.get("special", {}) else main
         facts = kept.get(part, {}).get(code, {})
         coded.setdefault(part, {})[code] = label | facts
+        places[*at, part, code] = place
     return coded
 
 
@@ -516,44 +491,18 @@ def _asked_if(condition: str, where: str) -> dict[str, list[int]]:
     return rule
 
 
-def _sheet(
-    sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], path: Path
-) -> RawTable:
+def _sheet(sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], path: Path) -> Rows:
+    """Return the rows of a sheet, by column name, with their places."""
     if name not in sheets:
         problem = _("There is no sheet '{name}'.", name=name)
         raise _refusal("Q202", problem, str(path), available=sheets)
-    header = sheets[name].header
+    table = sheets[name]
+    header = list(table.cells)
     for column in columns:
         if column not in header:
             problem = _("Sheet '{name}' has no column '{column}'.", name=name, column=column)
             raise _refusal("Q202", problem, f"{path} {name} row 1", available=header)
-    return sheets[name]
-
-
-def _rows(table: RawTable) -> Iterator[tuple[str, Row]]:
-    """Yield the rows of a sheet, by column name, with their place."""
-    for number, row in numbered_rows(table):
-        yield f"{table.sheet} row {number}", row
-
-
-def numbered_rows(table: RawTable) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a table by column name, each with its number in the sheet."""
-    for number, record in zip(table.numbers, table.rows, strict=True):
-        yield number, dict(zip(table.header, record, strict=True))
-
-
-def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
-    for key in keys[:-1]:
-        data = data.setdefault(key, {})
-    if keys:
-        data[keys[-1]] = value
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise _refusal("Q204", _("'{text}' is not valid JSON.", text=text), where) from None
+    return [(f"{table.sheet} row {number}", row) for number, row in table.records()]
 
 
 def _value(text: str) -> Any:

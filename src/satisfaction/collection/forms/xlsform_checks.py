@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from satisfaction.collection.forms.xlsform import LANGUAGES, NOT_ASKED, numbered_rows, sheets_of
+from satisfaction.collection.forms.xlsform import LANGUAGES, NOT_ASKED, sheets_of
 from satisfaction.foundation.errors import closest
 from satisfaction.foundation.language import _
 
@@ -86,7 +86,7 @@ class _Sheet:
     """One sheet as rows of column name -> text, and the languages its labels are written in."""
 
     name: str
-    header: tuple[str, ...]
+    header: list[str]
     rows: list[tuple[int, dict[str, str]]]
 
     def texts(self, column: str) -> set[str]:
@@ -112,7 +112,7 @@ def check_xlsform(path: str | Path) -> pd.DataFrame:
     """
     sheets = {}
     for name, table in sheets_of(Path(path)).items():
-        sheets[name] = _Sheet(name, table.header, list(numbered_rows(table)))
+        sheets[name] = _Sheet(name, list(table.cells), list(table.records()))
     missing = list(_missing(sheets))
     faults = missing.copy()
     for name in HEADERS:

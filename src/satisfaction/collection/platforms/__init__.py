@@ -5,6 +5,7 @@ A shape is known by its column names, tried in the order of `PLATFORMS`; the cal
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -22,10 +23,8 @@ from satisfaction.collection.platforms.export import (
     Fields,
     Note,
     Role,
-    Shape,
     damaged,
     neutral_times,
-    note,
 )
 from satisfaction.collection.platforms.header import find_header
 from satisfaction.foundation.errors import InputFileError, one_of
@@ -77,38 +76,47 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
     one_of(platform, ("auto", *PLATFORMS), argument="platform", error=InputFileError, code="F115")
     is_sav = path.suffix.lower() in sav.SUFFIXES
     if platform != "auto" and is_sav != (platform == "sav"):
-        raise _misfit(path, platform)
+        raise InputFileError(
+            "F116",
+            _(
+                "A {suffix} file is not read as '{platform}'.",
+                suffix=path.suffix,
+                platform=platform,
+            ),
+            where=path,
+            available=("sav",) if is_sav else tuple(SHAPES),
+            hint=_("Change `platform`, or remove it to have it recognised."),
+        )
     if is_sav:
         return [_export("sav", *sav.read_sav(path))]
     grids, passed = read_grids(path)
     found = [find_header(grid) for grid in grids]
-    shapes = [_shape(table, platform) for table, _notes in found]
-    of_respondents: list[tuple[ExportTable, list[Note], Shape]] = []
+    possible = list(SHAPES.values())
+    if platform != "auto":
+        possible = [SHAPES[platform]]
+    shapes = []
+    for table, _notes in found:
+        recognised = (shape for shape in possible if shape.recognises(table))
+        shapes.append(next(recognised, possible[0]))
+    exports: list[Export] = []
     for (table, notes), shape in zip(found, shapes, strict=True):
-        if _holds_no_respondents(table, shapes):
+        # a repeat group or an audit, in a file that holds a table of the platform that writes them
+        if any(of_file.repeats(table.titles) for of_file in shapes):
             passed.append(table.sheet)
         else:
-            of_respondents.append((table, notes, shape))
-    if not of_respondents:
-        raise _only_repeats(path, passed)
-    exports: list[Export] = []
-    aside = [note("F210", value=name) for name in passed]
-    for table, notes, shape in of_respondents:
-        fields, more = shape.unfold(table)
-        exports.append(_export(shape.name, table, fields, [*aside, *notes, *more]))
-        aside = []
+            fields, more = shape.unfold(table)
+            exports.append(_export(shape.name, table, fields, [*notes, *more]))
+    if not exports:
+        raise InputFileError(
+            "F117",
+            _("The file holds only repeat groups or audits, no table of respondents."),
+            where=path,
+            available=passed,
+            hint=_("Export the main table, one row a respondent."),
+        )
+    aside = [Note("F210", value=name) for name in passed]
+    exports[0] = replace(exports[0], notes=(*aside, *exports[0].notes))
     return exports
-
-
-def _shape(table: ExportTable, platform: str) -> Shape:
-    if platform != "auto":
-        return SHAPES[platform]
-    return next(shape for shape in SHAPES.values() if shape.recognises(table))
-
-
-def _holds_no_respondents(table: ExportTable, shapes: list[Shape]) -> bool:
-    """Tell a repeat group or an audit, in a file that holds a table of the platform that writes them."""
-    return any(shape.repeats(table.titles) for shape in shapes)
 
 
 def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]) -> Export:
@@ -127,27 +135,4 @@ def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]
         rows=rows,
         numbers=table.numbers,
         notes=tuple(notes),
-    )
-
-
-def _misfit(path: Path, platform: str) -> InputFileError:
-    available = tuple(SHAPES)
-    if path.suffix.lower() in sav.SUFFIXES:
-        available = ("sav",)
-    return InputFileError(
-        "F116",
-        _("A {suffix} file is not read as '{platform}'.", suffix=path.suffix, platform=platform),
-        where=path,
-        available=available,
-        hint=_("Change `platform`, or remove it to have it recognised."),
-    )
-
-
-def _only_repeats(path: Path, passed: list[str]) -> InputFileError:
-    return InputFileError(
-        "F117",
-        _("The file holds only repeat groups or audits, no table of respondents."),
-        where=path,
-        available=passed,
-        hint=_("Export the main table, one row a respondent."),
     )

@@ -71,10 +71,6 @@ PART = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\[([^\]]+)\]")
 CHOSEN = {"", "Y", "N"}
 
 
-def _is_limesurvey(table: ExportTable) -> bool:
-    return {"submitdate", "lastpage", "startlanguage"} <= set(table.titles)
-
-
 def _of_limesurvey(table: ExportTable) -> tuple[Fields, list[Note]]:
     held: dict[str, set[str]] = {}
     for title, cells in zip(table.titles, table.columns, strict=True):
@@ -95,7 +91,11 @@ def _limesurvey_column(key: str, title: str, *, options: set[str]) -> ExportColu
     return ExportColumn(key, title, name=title if named else "", role=OF_LIMESURVEY.get(title, ""))
 
 
-LIMESURVEY = Shape("limesurvey", _is_limesurvey, _of_limesurvey)
+LIMESURVEY = Shape(
+    "limesurvey",
+    lambda table: {"submitdate", "lastpage", "startlanguage"} <= {*table.titles},
+    _of_limesurvey,
+)
 
 
 # ---- Tencent
@@ -148,12 +148,9 @@ def _is_telephone(table: ExportTable) -> bool:
     return bool(titles & OUTCOMES) and bool(titles & set(CALL))
 
 
-def _of_telephone(table: ExportTable) -> tuple[Fields, list[Note]]:
-    fields: Fields = []
-    for key, title, cells in zip(table.keys, table.titles, table.columns, strict=True):
-        role: Role = "outcome" if title.lower() in OUTCOMES else CALL.get(title.lower(), "")
-        fields.append((column(key, title, role=role), cells))
-    return fields, []
+def _telephone_column(key: str, title: str) -> ExportColumn:
+    role: Role = "outcome" if title.lower() in OUTCOMES else CALL.get(title.lower(), "")
+    return column(key, title, role=role)
 
 
-CATI = Shape("cati", _is_telephone, _of_telephone)
+CATI = Shape("cati", _is_telephone, lambda table: (by_titles(table, _telephone_column), []))

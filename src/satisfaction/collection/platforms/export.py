@@ -70,18 +70,18 @@ class Note:
 
     Attributes
     ----------
+    rule : str
+        Identifier, see `NOTES`.
     row : int
         The row in the file, 0 for the whole table.
     column, value : str
         The column's key (a group's path for F211) and what stood there; personal data is not masked here.
-    rule : str
-        Identifier, see `NOTES`.
     """
 
-    row: int
-    column: str
-    value: str
     rule: str
+    row: int = 0
+    column: str = ""
+    value: str = ""
 
     @property
     def text(self) -> Text:
@@ -204,11 +204,6 @@ def by_titles(table: ExportTable, column: Callable[[str, str], ExportColumn]) ->
     return list(zip(columns, table.columns, strict=True))
 
 
-def note(rule: str, *, row: int = 0, column: str = "", value: str = "") -> Note:
-    """Build a note; it is about the whole table unless a row is named."""
-    return Note(row, column, value, rule)
-
-
 TIME = re.compile(
     r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?"
     r"(?:(?:[ T]*(?P<before>上午|下午) *|[ T]+)(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)? *(?P<behind>[AaPp][Mm])?)?"
@@ -325,14 +320,13 @@ def damaged(fields: Fields, table: ExportTable) -> list[Note]:
         notes += _noted("F206", different & table.long_numbers, column, values, table)
         if not column.role and (dates := different & table.dates):
             answers = [value for value in values.tolist() if value.strip()]
-            days = dates | set(filter(_is_day, different))
+            days = dates.copy()
+            for value in different:
+                if iso_time(value) is not None or DIGITS_OF_A_DAY.fullmatch(value.strip()):
+                    days.add(value)
             if 2 * sum(value in days for value in answers) < len(answers):
                 notes += _noted("F207", dates, column, values, table)
     return notes
-
-
-def _is_day(value: str) -> bool:
-    return iso_time(value) is not None or DIGITS_OF_A_DAY.fullmatch(value.strip()) is not None
 
 
 def _noted(
@@ -343,5 +337,5 @@ def _noted(
         return []
     pairs = zip(table.numbers.tolist(), cells.tolist(), strict=True)
     return [
-        note(rule, row=row, column=column.key, value=cell) for row, cell in pairs if cell in values
+        Note(rule, row=row, column=column.key, value=cell) for row, cell in pairs if cell in values
     ]

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from satisfaction.collection.platforms.export import ExportTable, Note, note
+from satisfaction.collection.platforms.export import ExportTable, Note
 from satisfaction.foundation.grids import Grid
 
 TOTALS = re.compile(r"(?:合计|总计|小计|total|grand total|subtotal)[:：]?", re.IGNORECASE)
@@ -18,16 +18,16 @@ MOST_TITLES = 3
 def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
     """Split a grid into column names and rows; what is left out or renamed is noted."""
     top, notes = _titles_above(grid)
-    notes += [note("F215", column=name) for name in grid.nested]
+    notes += [Note("F215", column=name) for name in grid.nested]
     if grid.hidden:
-        notes.append(note("F316", value=grid.sheet))
+        notes.append(Note("F316", value=grid.sheet))
     if grid.hidden_rows:
-        notes.append(note("F318", value=str(grid.hidden_rows)))
+        notes.append(Note("F318", value=str(grid.hidden_rows)))
     names = [name.strip() for name in grid.record(top)]
     first = top + 1
     if _two_rows(grid, top):
         names = _joined(names, [name.strip() for name in grid.record(first)])
-        notes.append(note("F204", row=int(grid.numbers[first])))
+        notes.append(Note("F204", row=int(grid.numbers[first])))
         first += 1
     header = grid.numbers[top:first].tolist()
     under_title = [right + 1 for row, _left, _last, right in grid.merged if row in header]
@@ -67,7 +67,7 @@ def _titles_above(grid: Grid) -> tuple[int, list[Note]]:
         is_line = 2 * len(title) <= below[1] and _two_rows(grid, top + 1)  # "unit: ..., date: ..."
         if (len(title) > 1 and not is_line) or widest < 3:
             break
-        notes.append(note("F203", row=int(grid.numbers[top]), value=title[0]))
+        notes.append(Note("F203", row=int(grid.numbers[top]), value=title[0]))
     return len(notes), notes
 
 
@@ -128,7 +128,7 @@ def _last_row(grid: Grid, first: int, notes: list[Note]) -> int:
         if not TOTALS.fullmatch(re.sub(r"\s", "", cell)):
             break
         last -= 1
-        notes.append(note("F202", row=int(grid.numbers[last]), value=cell))
+        notes.append(Note("F202", row=int(grid.numbers[last]), value=cell))
     return last
 
 
@@ -146,7 +146,7 @@ def _fill_merged(
             filled += len(empty)
     if not filled:
         return []
-    return [note("F315", column=key, value=f"× {filled}")]
+    return [Note("F315", column=key, value=f"× {filled}")]
 
 
 def _surplus(grid: Grid, columns: list[np.ndarray], rows: slice) -> list[Note]:
@@ -156,7 +156,7 @@ def _surplus(grid: Grid, columns: list[np.ndarray], rows: slice) -> list[Note]:
         for number, cell in zip(grid.numbers[rows].tolist(), column, strict=True):
             if cell.strip():
                 found.setdefault(number, cell)
-    return [note("F201", row=row, value=value) for row, value in sorted(found.items())]
+    return [Note("F201", row=row, value=value) for row, value in sorted(found.items())]
 
 
 def _unique_keys(names: list[tuple[int, str]], notes: list[Note]) -> tuple[str, ...]:
@@ -175,6 +175,6 @@ def _unique_keys(names: list[tuple[int, str]], notes: list[Note]) -> tuple[str, 
             key += "#"
         taken.add(key)
         if key != name:
-            notes.append(note("F205" if name else "F212", column=key, value=name))
+            notes.append(Note("F205" if name else "F212", column=key, value=name))
         keys.append(key)
     return tuple(keys)

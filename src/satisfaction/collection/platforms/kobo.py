@@ -7,7 +7,6 @@ Kobo (formpack): `group/name`, `group/name/option`; `_uuid`, `_submission_time`,
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from satisfaction.collection.platforms.export import (
     NAME,
@@ -17,7 +16,6 @@ from satisfaction.collection.platforms.export import (
     Note,
     Role,
     Shape,
-    note,
 )
 
 CODE = re.compile(r"-?\d+")
@@ -69,27 +67,22 @@ def _parents(table: ExportTable, roles: dict[str, Role]) -> tuple[dict[str, str]
             held = set().union(*(table.columns[i].tolist() for i in below.values()))
             if len(below) < 2 or held - CHOICES or not held - {""}:
                 continue
-            notes.append(note("F211", column=path, value="; ".join(last_parts)))
+            notes.append(Note("F211", column=path, value="; ".join(last_parts)))
         parents |= dict.fromkeys(below, path)
     return parents, notes
 
 
-def _is_kobo(table: ExportTable) -> bool:
-    return "_submission_time" in table.titles and bool({"_uuid", "_id"} & set(table.titles))
-
-
-def _is_odk(table: ExportTable) -> bool:
-    marks = {"SubmissionDate", "meta-instanceID", "instanceID"}
-    return "KEY" in table.titles and not marks.isdisjoint(table.titles)
-
-
-def _kobo_repeats(titles: Sequence[str]) -> bool:
-    return "_parent_index" in titles
-
-
-def _odk_repeats(titles: Sequence[str]) -> bool:
-    return "PARENT_KEY" in titles or set(titles) >= AUDIT
-
-
-KOBO_SHAPE = Shape("kobo", _is_kobo, lambda table: _unfold(table, KOBO, "/"), _kobo_repeats)
-ODK_SHAPE = Shape("odk", _is_odk, lambda table: _unfold(table, ODK, "-"), _odk_repeats)
+KOBO_MARKS = {"_uuid", "_id"}
+ODK_MARKS = {"SubmissionDate", "meta-instanceID", "instanceID"}
+KOBO_SHAPE = Shape(
+    "kobo",
+    lambda table: "_submission_time" in table.titles and not KOBO_MARKS.isdisjoint(table.titles),
+    lambda table: _unfold(table, KOBO, "/"),
+    lambda titles: "_parent_index" in titles,
+)
+ODK_SHAPE = Shape(
+    "odk",
+    lambda table: "KEY" in table.titles and not ODK_MARKS.isdisjoint(table.titles),
+    lambda table: _unfold(table, ODK, "-"),
+    lambda titles: "PARENT_KEY" in titles or set(titles) >= AUDIT,
+)

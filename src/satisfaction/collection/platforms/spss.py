@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyreadstat
 
-from satisfaction.collection.platforms.export import ExportColumn, ExportTable, Fields, Note, note
+from satisfaction.collection.platforms.export import ExportColumn, ExportTable, Fields, Note
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import read_bytes
-from satisfaction.foundation.grids import Texts, cell_text
+from satisfaction.foundation.grids import cell_text
 from satisfaction.foundation.language import _
 
 SUFFIXES = (".sav", ".zsav")
@@ -38,15 +38,16 @@ def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
         declared = meta.variable_value_labels.get(name, {})
         labels = {cell_text(code): str(answer) for code, answer in declared.items()}
         column = ExportColumn(name, label or name, name=name, labels=labels)
-        fields.append((column, _texts(cells[name])))
-    texts = [values for _column, values in fields]
-    cases = len(texts[0]) if texts else 0
+        texts = ["" if _absent(value) else cell_text(value) for value in cells[name]]
+        fields.append((column, np.array(texts, dtype=object)))
+    columns = [values for _column, values in fields]
+    cases = len(columns[0]) if columns else 0
     table = ExportTable(
         path=path,
         sheet="",
         keys=tuple(meta.column_names),
         titles=tuple(column.title for column, _values in fields),
-        columns=texts,
+        columns=columns,
         numbers=np.arange(1, cases + 1, dtype=np.int64),
         long_numbers=frozenset(),
         dates=frozenset(),
@@ -67,7 +68,11 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
             fault = fault or str(refused)
             continue
         read = read or found
-        if not _misread(found[1]):
+        meta = found[1]
+        words = [*meta.column_names, *meta.column_labels]
+        for labels in meta.variable_value_labels.values():
+            words += labels.values()
+        if not any(MISREAD.search(str(word)) for word in words):
             return found
     if read:
         return read
@@ -77,20 +82,6 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
         where=path,
         hint=_("Open it in SPSS and save it again, or save it as csv."),
     )
-
-
-def _misread(meta: Any) -> bool:
-    words = [*meta.column_names, *meta.column_labels]
-    for labels in meta.variable_value_labels.values():
-        words += labels.values()
-    return any(MISREAD.search(str(word)) for word in words)
-
-
-def _texts(cells: Iterable[object]) -> Texts:
-    values = list(cells)
-    result = np.empty(len(values), dtype=object)
-    result[:] = ["" if _absent(value) else cell_text(value) for value in values]
-    return result
 
 
 def _absent(value: object) -> bool:
@@ -115,5 +106,5 @@ def _missing(
             if low != high:
                 shown = f"{cell_text(low)}..{cell_text(high)}"
             if count:
-                notes.append(note("F209", column=name, value=f"{shown} × {count}"))
+                notes.append(Note("F209", column=name, value=f"{shown} × {count}"))
     return notes

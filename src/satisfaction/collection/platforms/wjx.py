@@ -23,7 +23,6 @@ from satisfaction.collection.platforms.export import (
     Role,
     Shape,
     mapped,
-    note,
 )
 from satisfaction.foundation.grids import Texts
 
@@ -110,7 +109,7 @@ def _marker_notes(key: str, values: Texts, markers: Mapping[str, str]) -> list[N
     cells = values.tolist()
     for marker in sorted(set(cells) & set(markers)):
         rule = "F213" if markers[marker] == SKIPPED else "F214"
-        notes.append(note(rule, column=key, value=f"{marker} × {cells.count(marker)}"))
+        notes.append(Note(rule, column=key, value=f"{marker} × {cells.count(marker)}"))
     return notes
 
 
