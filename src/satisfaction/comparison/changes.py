@@ -29,7 +29,7 @@ from satisfaction.comparison.sides import (
     with_shared_psus,
 )
 from satisfaction.declarations.combined import COMBINED
-from satisfaction.declarations.facts import last_codes
+from satisfaction.declarations.facts import codes_of_today
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.change import change as score_change
 from satisfaction.estimation.intervals import t_interval
@@ -326,7 +326,7 @@ def shared_psus(earlier: Results, later: Results) -> dict[str, int]:
     keys = list(dict.fromkeys([later.area, *roles.strata, roles.psu]))
     before = earlier.responses.accepted[keys].drop_duplicates()
     after = later.responses.accepted[keys].drop_duplicates()
-    before = psus_of_today(before, after, last_codes(later.survey.areas))
+    before = psus_of_today(before, after, codes_of_today(later.survey.areas, merged=True))
     counted = before.merge(after, on=keys)[later.area].astype(str).value_counts()
     return {str(code): int(number) for code, number in counted.items()}
 

@@ -19,7 +19,7 @@ from satisfaction.composite.scores import FIELD as RELATIVE
 from satisfaction.composite.scores import CombinedScores, drawn_waves, scale_slope
 from satisfaction.declarations.combined import COMBINED, CombinedInputs
 from satisfaction.declarations.earlier import named_with_successors
-from satisfaction.declarations.facts import codes_of_today, last_codes, period_of
+from satisfaction.declarations.facts import codes_of_today, period_of
 from satisfaction.declarations.survey import RankedBy, Survey, read_survey
 from satisfaction.estimation.change import common_units
 from satisfaction.estimation.result import Estimates
@@ -411,7 +411,7 @@ def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> Shar
 
 def with_shared_psus(waves: Sequence[Estimates], last: Survey) -> list[Estimates]:
     """Return the estimates of waves in which PSUs of recoded and merged areas are recognised; see `psus_of_today`."""
-    codes = last_codes(last.areas)
+    codes = codes_of_today(last.areas, merged=True)
     *earlier, newest = waves
     known = newest.contributions.units
     found = [newest]
