@@ -11,6 +11,7 @@ import pytest
 from conftest import SmallSurvey, run_program, small_rows
 from satisfaction import read_survey, run
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.publication.labels import levels_to_compare
 from satisfaction.publication.reading_sets import read_indices
 from satisfaction.ranking.rank import NOTHING_TO_COMPARE
 
@@ -278,3 +279,13 @@ def test_thresholds_and_their_figures_stay_where_nothing_is_ranked(lone, call, t
     call("report", lone, "--out", tmp_path / "pages")
     assert "警示" in words_of(tmp_path / "pages" / "report.html")
     assert "警示" in words_of(tmp_path / "pages" / "zh" / f"{ONE}.html")
+
+
+def test_an_area_that_holds_all_others_is_no_level_of_its_own():
+    """Of three counties of one prefecture its total is that of all: the report held both, and a picture of the one."""
+    rows = [("county", code) for code in "abc"] + [("prefecture", "p"), ("prefecture", "empty")]
+    indices = pd.DataFrame([*rows, ("province", "w")], columns=["level", "code"])
+    indices["estimate"] = indices["code"].map(lambda code: None if code == "empty" else 0.5)
+    assert levels_to_compare(indices) == ["county", "province"]
+    both = indices.assign(estimate=0.5)
+    assert levels_to_compare(both) == ["county", "prefecture", "province"]

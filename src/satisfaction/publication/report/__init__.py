@@ -73,8 +73,6 @@ def render(
     whole = rows.of_the_whole(indices)
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     area_tables = rows.areas(survey, indices)
-    if not ranks_any:  # the totals of one area are its figures again
-        area_tables = area_tables[-1:]
     languages = survey.declared.languages
     file = "report.html"
     if name:
