@@ -22,10 +22,10 @@ from satisfaction.comparison.sides import (
     joint_mark,
     psus_of_today,
     read_in_order,
+    redrawn,
     refuse_incomparable,
     relation_lines,
     shared_ranking,
-    together,
     with_shared_psus,
 )
 from satisfaction.declarations.combined import COMBINED
@@ -494,7 +494,7 @@ def _mean_of(shared: SharedRanking, score: str) -> Estimates:
         each = [replace(one, drawn=None) for one in each]  # nothing is known of the mean's error
         drawn = False
     elif drawn:
-        each = together(shared, score)
+        each = redrawn(shared, score)
     names = [wave.survey.name for wave in shared.waves]
     return rolling(dict(zip(names, each, strict=True)), drawn_together=drawn)
 

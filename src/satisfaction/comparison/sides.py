@@ -735,7 +735,7 @@ def estimates_of(
     return replace(found, contributions=contributions)
 
 
-def together(shared: SharedRanking, score: str) -> list[Estimates]:
+def redrawn(shared: SharedRanking, score: str) -> list[Estimates]:
     """Return a composed score of every wave, drawn together with those of the others; the areas as `SharedRanking.estimates`."""
     drawn = zip(shared.waves, drawn_waves(scored_waves(shared)), strict=True)
     estimates = []
