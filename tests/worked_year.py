@@ -58,7 +58,7 @@ rankings:
   - score: combined
     main: true
     thresholds:
-      - {measure: satisfaction, below: 0.25, on_list: listed, zh: 满意率低于 25%, en: satisfied below 25 %, source: 模拟 simulated}
+      - {measure: satisfaction, below: 0.25, on_list: listed, zh: 满意率低于 25%, en: satisfied below 25%, source: 模拟 simulated}
     targets:
       "STAR_PREFECTURE": GOAL
     escalation:

@@ -271,6 +271,13 @@ def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
     assert len(adds) == len(record["combined"]["components"])
     scores = table.iloc[:, 2].astype(float).tolist()
     assert table[adds].astype(float).sum(axis=1).tolist() == pytest.approx(scores)
+    codes = set(pd.read_csv(written / "combined_documents_lost.csv")["branch"].dropna())
+    lost = pd.read_excel(
+        written / "combined_scores.xlsx", sheet_name="失分 1", dtype=str, engine="calamine"
+    )
+    branches = set(lost.filter(like="branch").iloc[:, 0].dropna())
+    assert len(branches) == len(codes) > 0
+    assert not branches & codes  # codes stay in the csv; a reader has words
 
 
 def test_the_command_publishes_what_a_run_does_byte_by_byte(small, folder, call):

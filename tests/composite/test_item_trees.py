@@ -971,6 +971,11 @@ def test_the_command_writes_the_set_and_says_what_was_assessed(small, call):
         "system.xlsx",
         "index.html",
     } <= {path.name for path in folder.iterdir()}
+    codes = set(pd.read_csv(folder / "system_ledger.csv")["item"])
+    ledger = pd.read_excel(folder / "system.xlsx", sheet_name="整改台账", engine="calamine")
+    items = set(ledger["题目 (item)"])
+    assert len(items) == len(codes) > 0
+    assert not items & codes  # codes stay in the csv; a reader has words
 
 
 # ---- verified

@@ -401,7 +401,7 @@ def test_response_rates_are_those_of_the_cases(small):
     rates = of.found[of.found["check"] == "response_rate"].set_index("county")["figure"]
     assert rates.to_dict() == pytest.approx(dict.fromkeys(COUNTIES[:3], 2 / 3) | {"990202": 2 / 7})
     assert of.outcomes.rates.set_index("rate").loc["RR1", "value"] == pytest.approx(80 / 160)
-    assert "28.6 %" in checks_index_page(of, "zh")
+    assert "28.6%" in checks_index_page(of, "zh")
     assert small.folder / "cases.csv" in small.read().sources
     workbook = write_fieldwork(of) / "fieldwork-2026-04-14.xlsx"
     assert {"结果", "率"} <= {table.sheet for table in read_tables(workbook)}
@@ -588,5 +588,5 @@ def test_what_is_declared_for_the_fieldwork_is_checked(small, block, code):
 
 def test_the_share_of_a_back_check_that_differs_is_named_so_and_written_in_per_cent():
     assert CHECKS["back_check"].name == ("回访不一致率", "back-check disagreement")
-    assert written("back_check", 1 / 6, "interviewer") == "16.7 %"
+    assert written("back_check", 1 / 6, "interviewer") == "16.7%"
     assert written("back_check", 0.45, "item") == "kappa 0.45"

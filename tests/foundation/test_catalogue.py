@@ -55,6 +55,13 @@ def test_places_are_the_same_in_both_languages(written):
         assert only_english <= OF_ENGLISH_GRAMMAR, english
 
 
+def test_a_percent_sign_stands_at_its_figure_in_both_languages(written):
+    """ "95%" and "{share}%", as the writers of foundation/figures do it."""
+    for message in written:
+        for text in (message.id, message.string):
+            assert not re.search(r"[0-9}]\s+%", str(text)), text
+
+
 OF_ENGLISH_GRAMMAR = {"are", "is"}
 
 HALF_WIDTH = re.compile(

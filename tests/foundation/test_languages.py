@@ -33,6 +33,8 @@ from satisfaction.publication.verify import IDENTICAL, OTHER_VERSION, verify
 CLOCKED = ("run.json", "SHA256SUMS")
 CHINESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 ENGLISH = re.compile(r"[A-Za-z]{2,}(?:['’-][A-Za-z]+)*(?:[ ,;:]+[A-Za-z]{2,}(?:['’-][A-Za-z]+)*)+")
+SPACED = re.compile(r"[0-9}]\s+%")
+"""A percentage of another writer: there is one, and it writes "62.8%" in both languages."""
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 SPOKEN = ("alt", "aria-label", "title", "placeholder")
 DECLARED = ("NA, N/A, NaN, NULL, -, —, ——, /, 无",)
@@ -130,6 +132,16 @@ def test_no_page_says_anything_in_the_other_language(shelves):
     assert [(str(path), words) for path, words in found if words] == []
 
 
+def test_every_percentage_of_pages_and_sentences_is_written_by_one_rule(shelves):
+    said = []
+    for shelf in shelves:
+        for path in sorted([*shelf.rglob("*.html"), *shelf.rglob("*sentences*.csv")]):
+            text = path.read_text(encoding="utf-8")
+            said += Spoken(text).pieces if path.suffix == ".html" else text.splitlines()
+    assert len([piece for piece in said if re.search("[0-9]%", piece)]) > 500
+    assert [piece for piece in said if SPACED.search(piece)] == []
+
+
 def foreign(text, language):
     """Lines of a text that are in the other language, but for declared words and identifiers."""
     other = CHINESE if language == "en" else ENGLISH
@@ -189,6 +201,7 @@ def test_a_workbook_for_people_says_codes_in_words(wave, call):
     found = []
     for path in books:
         for sheet, cell in cells_for_people(path):
+            assert not SPACED.search(cell), (path.name, sheet, cell)
             if cell in CODES | items or re.fullmatch("interviewer .*|plan_.*|psus_now", cell):
                 found.append((path.name, sheet, cell))
     assert found == []
@@ -209,6 +222,7 @@ def test_the_console_says_nothing_in_the_other_language(wave, call, language, co
     _code, out, err = call(command, wave.folder, language=language)
     assert out.strip()
     assert foreign(out + err, language) == []
+    assert not SPACED.search(out + err)
 
 
 HELD = re.compile(r"--?[a-z-]+|[A-Z_@=]{2,}|\[[^]]*\]|satisfaction [a-z-]+(?: surveys.*)?")
@@ -232,6 +246,7 @@ def test_the_help_of_every_command_is_in_one_language(call):
     for arguments in (["--help"], ["--version"], *([name, "--help"] for name in commands)):
         _code, chinese, _err = call(*arguments, language="zh")
         assert CHINESE.search(chinese)
+        assert not re.search("TEXT|INTEGER|FLOAT|RANGE|OPTIONS|COMMAND|ARGS", chinese), chinese
         assert not re.search("[\u4e00-\u9fff]:", chinese), chinese
         for line in chinese.splitlines():
             assert not ENGLISH.search(HELD.sub("", line)), line

@@ -221,7 +221,7 @@ def test_the_form_tells_its_steps_and_lists_what_was_made(project, widgets):
     assert told == ["正在运行……", *(step.zh for step in STEPS), "写结果文件"]
     assert form.bar.value == form.bar.max
     assert "<td>知晓率</td>" in answer  # labels and units, no names of the code
-    assert " %</td>" in answer
+    assert "%</td>" in answer
     assert "名单" in answer
     listed = form.runs.outputs[0]["data"]["text/html"]
     assert "第 1 版" in listed

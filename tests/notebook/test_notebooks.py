@@ -323,6 +323,7 @@ def test_numbers_and_files_are_the_same_in_both_languages(small_in_both):
             beside = [*tables_shown(other), printed(other)]
             assert figures == figures_in(beside), one.id
             assert numbers_in_words(shown) == numbers_in_words(beside), one.id
+            assert not re.search(r"[0-9]\s+%", str(shown + beside)), one.id
             compared += len(figures)
     assert compared > 1000
     written = {path.name: path.read_bytes() for path in exported(in_chinese)}
@@ -463,7 +464,7 @@ def test_pictures_are_those_of_the_house(notebook):
 
 
 HEADING_CELL = re.compile(r"<th[^>]*>(.*?)(?:<small>.*?</small>)?</th>", re.DOTALL)
-IN_BOTH = {"", "p", "z", "n", "1 %", "25 %", "75 %", "99 %"}
+IN_BOTH = {"", "p", "z", "n", "1%", "25%", "75%", "99%"}
 
 
 @pytest.mark.slow
@@ -498,7 +499,7 @@ def test_the_df_shown_is_that_of_the_errors_where_strata_are_merged(small):
 
 
 def test_notebook_03_tests_at_the_level_that_the_wave_declares(small, tmp_path):
-    """Half of its functions took 95 % whatever survey.yaml said, and set their limits beside others."""
+    """Half of its functions took 95% whatever survey.yaml said, and set their limits beside others."""
     small.edit(small.folder / "survey.yaml", "level: 0.95", "level: 0.8")
     notebook = NotebookRun(ENGLISH / "03_tests.ipynb", small.folder.resolve(), tmp_path, "en")
     execute_in_one_kernel([notebook], pictures_of_pages=False)

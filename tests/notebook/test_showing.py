@@ -138,10 +138,10 @@ def test_figures_have_their_unit_and_the_digits_of_their_error():
         page = show(FIGURES).html
     rate, score, absent = table_rows(page)
     assert rate == [
-        "awareness", "rate", "61.2 %", "1.2 pp", "58.8–63.6 %", "", "1,502", "< 0.001", "> 99.9 %",
+        "awareness", "rate", "61.2%", "1.2 pp", "58.8–63.6%", "", "1,502", "< 0.001", "> 99.9%",
     ]  # fmt: skip
     assert score == [
-        "streets", "score", "71.3", "1.2", "unbounded", "", "12", "0.045", "47.7 %",
+        "streets", "score", "71.3", "1.2", "unbounded", "", "12", "0.045", "47.7%",
     ]  # fmt: skip
     assert absent == ["streets", "score", "—", "—", "—", "", "0", "> 0.999", "—"]
     assert "simulated data, not a real survey" in page
@@ -152,7 +152,7 @@ def test_figures_have_their_unit_and_the_digits_of_their_error():
 def test_a_precise_figure_shows_more_digits():
     with use("en"):
         precise = show(FIGURES.assign(se=[0.00123, 0.123, None])).html
-    assert [row[2] for row in table_rows(precise)] == ["61.23 %", "71.26", "—"]
+    assert [row[2] for row in table_rows(precise)] == ["61.23%", "71.26", "—"]
 
 
 def test_no_small_figure_vanishes_beside_a_large_one():
@@ -165,7 +165,7 @@ def test_no_small_figure_vanishes_beside_a_large_one():
 def test_the_kind_of_all_rows_can_be_said():
     table = pd.DataFrame({"estimate": [0.5], "se": [0.02]})
     with use("en"):
-        assert table_rows(show(table, kind="rate").html) == [["50.0 %", "2.0 pp"]]
+        assert table_rows(show(table, kind="rate").html) == [["50.0%", "2.0 pp"]]
         assert table_rows(show(table).html) == [["0.500", "0.020"]]
 
 
@@ -207,8 +207,8 @@ def test_codes_of_a_survey_are_shown_in_words(small, monkeypatch):
     pages.TABLE_WRITERS.clear()
     (row,) = table_rows(page)
     assert row[0].endswith(" 990101")
-    assert row[1:] == ["知晓率", "50.00 %", "不能确定"]
-    assert "50.00 %" in card
+    assert row[1:] == ["知晓率", "50.00%", "不能确定"]
+    assert "50.00%" in card
 
 
 @pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"estimate": []}), pd.DataFrame({"a": [None]}), pd.DataFrame({"ci_low": [1.0], "ci_high": [None]})])  # fmt: skip
@@ -341,7 +341,7 @@ def test_a_column_of_a_measure_has_its_unit_and_one_called_like_it_has_not(small
     with use("en"):
         wide = show(pd.DataFrame({"awareness": [0.6789], "streets": [64.71]})).html
         alike = show(pd.DataFrame({"measure": ["Awareness"], "ci_low": [0.01], "ci_high": [0.02]})).html  # fmt: skip
-    assert table_rows(wide) == [["67.9 %", "64.7"]]
+    assert table_rows(wide) == [["67.9%", "64.7"]]
     assert "%" not in "".join(table_rows(alike)[0])
 
 

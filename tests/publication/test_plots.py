@@ -237,6 +237,7 @@ MARK = {"zh": "模拟数据，不是真实调查结果", "en": "simulated data, 
 def test_every_figure_shows_one_language_and_carries_the_mark(name, language, tables, field):
     with use(language):
         shown = " ".join(texts(draw(name, tables, field(12)))).replace("\n", " ")
+    assert not re.search(r"[0-9]\s+%", shown)
     if language == "zh":
         assert re.search("[一-鿿]{4}", shown)
         assert set(re.findall("[A-Za-z]{4,}", shown)) <= METHODS

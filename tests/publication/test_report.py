@@ -318,7 +318,7 @@ def test_areas_carry_estimate_interval_and_n_and_close_with_the_whole(made, page
         & (indices["measure"] == "awareness")
     ].iloc[0]
     low, high = f"{row['ci_low']:.1%}"[:-1], f"{row['ci_high']:.1%}"[:-1]
-    assert counties[1][1] == f"{row['estimate']:.1%}"[:-1] + f" %{low}–{high} %n {row['n']}"
+    assert counties[1][1] == f"{row['estimate']:.1%}"[:-1] + f"%{low}–{high}%n {row['n']}"
     assert "990000" in below[-1][0]
     assert "990000" in counties[-1][0]
 
@@ -403,9 +403,9 @@ def test_a_questionnaire_without_topics_or_rates_is_reported(small):
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (figures.estimate_text(0.7734, "rate"), "77.3 %"), (figures.estimate_text(68.686, "index"), "68.7"), (figures.estimate_text(68.686, "index", 2), "68.69"),
-        (figures.estimate_text(float("nan"), "rate"), "—"), (figures.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (figures.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
-        (figures.interval(float("nan"), 1, "index"), "—"), (figures.probability(0.0), "< 0.1 %"), (figures.probability(1.0), "> 99.9 %"),
+        (figures.estimate_text(0.7734, "rate"), "77.3%"), (figures.estimate_text(68.686, "index"), "68.7"), (figures.estimate_text(68.686, "index", 2), "68.69"),
+        (figures.estimate_text(float("nan"), "rate"), "—"), (figures.interval(0.7, 0.8, "rate"), "70.0–80.0%"), (figures.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
+        (figures.interval(float("nan"), 1, "index"), "—"), (figures.probability(0.0), "< 0.1%"), (figures.probability(1.0), "> 99.9%"),
         (figures.p_value(0.0001), "< 0.001"), (figures.p_value(1.0), "> 0.999"), (figures.p_value(0.04), "0.040"), (figures.rank_set(pd.NA, pd.NA), "—"), (figures.rank_set(1, 12), "1–12"),
         (value_in_words(None), ("无", "none")), (value_in_words(True), ("是", "yes")), (value_in_words(()), ("无", "none")), (value_in_words(1.41387062), "1.41387"),
         (value_in_words("linearized"), ("线性化", "linearized")), (figures.count(22034), "22,034"),
@@ -425,7 +425,7 @@ def test_a_note_of_both_languages_is_known_again_and_never_split():
 def test_the_real_survey_is_reported():
     page = Page(report(read_survey(ROOT / "surveys" / "san-diego-2015"))[3])
     said = page.said()
-    for figure in ("86.6 %", "75.7 %", "64.2 %", "77.9 %", "76.0 %", "69.9 %", "42.7 %", "61.7 %"):
+    for figure in ("86.6%", "75.7%", "64.2%", "77.9%", "76.0%", "69.9%", "42.7%", "61.7%"):
         assert figure in said
     assert "市议会选区" in said
     assert "Council district" not in said

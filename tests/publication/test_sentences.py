@@ -513,7 +513,7 @@ def test_words_and_numbers(written, expected):
 
 @pytest.mark.parametrize(("apart", "warned"), [(0, True), (3, False)])
 def test_grades_that_order_next_to_nothing_say_so(apart, warned):
-    """One of 112 units in a grade of its own, 1.8 % of the pairs; or seven of them, 11.8 %."""
+    """One of 112 units in a grade of its own, 1.8% of the pairs; or seven of them, 11.8%."""
     table, summary = published(rank(np.arange(14.0), se=np.ones(14), bottom=3))
     many = pd.concat([table] * 8, ignore_index=True)
     many["code"] = [str(number) for number in range(len(many))]

@@ -248,7 +248,9 @@ def write_deliveries(
             elif team.shape == "xlsx":
                 write_xlsx({"responses": _cells(mine, questionnaire, dates=False)}, scratch)
             else:
-                write_csv(mine, scratch, encoding=team.shape)
+                write_csv(mine, scratch)
+                text = scratch.read_bytes().decode("utf-8-sig")
+                scratch.write_bytes(text.encode(team.shape))
         written[team.file] = len(mine)
     return written
 

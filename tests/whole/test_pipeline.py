@@ -263,7 +263,7 @@ def test_phone_counts_respondents_only(phone):
 
 
 def test_phone_intervals_hold_the_truth_about_as_often_as_they_say(phone):
-    """One draw: the measures of a county go together, so this is no sharp figure; 60 draws gave 95.7 %."""
+    """One draw: the measures of a county go together, so this is no sharp figure; 60 draws gave 95.7%."""
     truth = pd.read_csv(PHONE / "truth.csv", dtype={"county": str}).set_index(
         ["county", "measure"]
     )["value"]

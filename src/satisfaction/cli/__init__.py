@@ -27,8 +27,7 @@ from satisfaction.cli.options import (
     READER_GONE,
     SURROUNDINGS,
     USER_FAULT,
-    Context,
-    in_language_of_the_moment,
+    InReadersLanguage,
     language_asked,
     language_option,
     reader,
@@ -146,7 +145,7 @@ def surroundings_fault(fault: BaseException) -> SatisfactionError | None:
     kind = _kind(found)
     if kind is None:
         return None
-    where = f"{found.filename or ''} ({found.strerror})".strip()
+    where = f"{found.filename or ''} ({errno.errorcode.get(found.errno or 0, '')})".strip()
     return SatisfactionError("Z420", kind.text, where=where, hint=kind.hint)
 
 
@@ -174,20 +173,24 @@ def _system_error(fault: BaseException | None) -> OSError | None:
 SECTIONS = {
     _("Before the field"): (init, plan, draw, next_sample, new, form, schema, simulate),
     _("What comes back"): (check, corrections, fieldwork),
-    _("Figures and ranks"): (run, report, change, rolling, combined, assessment, stability, trial),
-    _("Checking and handing on"): (lab, verify, compare),
+    _("Figures and ranks"): (
+        lab,
+        run,
+        report,
+        change,
+        rolling,
+        combined,
+        assessment,
+        stability,
+        trial,
+    ),
+    _("Checking and handing on"): (verify, compare),
 }
 """The commands in the order of a wave."""
 
 
-class Program(click.Group):
-    """The program: its commands in sections, its help in the language of the moment."""
-
-    context_class = Context
-
-    def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Return `--help`, with its own help in the language of the moment."""
-        return in_language_of_the_moment(super().get_help_option(ctx))
+class Program(InReadersLanguage, click.Group):
+    """The program: its commands in sections."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the program is for."""
@@ -245,7 +248,7 @@ def _outcome() -> tuple[int, object]:
     from satisfaction.foundation.files import flush_output
 
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="satisfaction", standalone_mode=False)
         flush_output()
     except DamagedSetError as fault:
         return DAMAGED_SET, fault

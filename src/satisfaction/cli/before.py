@@ -74,6 +74,7 @@ def form(
     type=click.Choice(["questionnaire", "survey", "rules"]),
     default="questionnaire",
     show_default=True,
+    words=_("which file the schema is of"),
 )
 def schema(kind: str) -> None:
     """Print the JSON Schema of a YAML file, for editors."""
@@ -157,6 +158,7 @@ def _tell_faults(faults: pd.DataFrame) -> None:
     type=click.Choice(["systematic", "brewer", "sampford"]),
     default="systematic",
     show_default=True,
+    words=_("how units are drawn in proportion to size"),
 )
 @option("--waves", type=int, default=1, show_default=True, words=_("waves drawn together"))
 @option(
@@ -241,7 +243,13 @@ def next_sample(panel: Path, wave: int, out: Path) -> None:
 @option("--reliability", type=float, words=_("reliability, 0-1"))
 @option("--establish", type=float, words=_("share of the truly last ones to be established, 0-1"))
 @option("--within", multiple=True, metavar="MEASURE@LEVEL=HALF_WIDTH", words=_("repeatable: half widths kept together, such as awareness@province=0.01"))  # fmt: skip
-@option("--power", type=float, default=0.8, show_default=True)
+@option(
+    "--power",
+    type=float,
+    default=0.8,
+    show_default=True,
+    words=_("probability with which a difference or change is found"),
+)
 @option(
     "--overlap", type=float, default=0.25, show_default=True, words=_("share of PSUs in both waves")
 )

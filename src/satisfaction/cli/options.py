@@ -13,10 +13,10 @@ import click
 from satisfaction import __version__
 from satisfaction.foundation.language import (
     LOCALE,
-    NOTHING,
     Language,
     Text,
     _,
+    pgettext,
     readers_language,
     use,
 )
@@ -56,12 +56,35 @@ class Context(click.Context):
     formatter_class = Formatter
 
 
+METAVARS: Mapping[str, Text] = {
+    "TEXT": pgettext("what an option takes", "TEXT"),
+    "INTEGER": pgettext("what an option takes", "INTEGER"),
+    "INTEGER RANGE": pgettext("what an option takes", "INTEGER"),
+    "FLOAT": pgettext("what an option takes", "NUMBER"),
+    "PATH": pgettext("what an option takes", "PATH"),
+    "[%Y-%m-%d]": pgettext("what an option takes", "YYYY-MM-DD"),
+    "MEASURE@LEVEL=HALF_WIDTH": pgettext("what an option takes", "MEASURE@LEVEL=HALF_WIDTH"),
+    "[OPTIONS]": pgettext("what a command takes", "[OPTIONS]"),
+    "COMMAND [ARGS]...": pgettext("what a command takes", "COMMAND [ARGS]..."),
+}
+"""What click calls the values of options and parts of a command, in the reader's language."""
+
+
+def metavar(name: str) -> str:
+    """Return what click calls a value, in the language of the moment."""
+    return METAVARS[name].in_language(reader()) if name in METAVARS else name
+
+
 class Option(click.Option):
     """An option whose help is read in the language of the moment."""
 
-    def __init__(self, *args: Any, words: Text = NOTHING, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, words: Text, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.words = words
+
+    def make_metavar(self, ctx: click.Context) -> str:
+        """Return what the option takes."""
+        return metavar(super().make_metavar(ctx))
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the option and its help."""
@@ -69,15 +92,25 @@ class Option(click.Option):
         return super().get_help_record(ctx)
 
 
-def in_language_of_the_moment(asks_for_help: click.Option | None) -> click.Option | None:
-    """Put the help of `--help` into the reader's language: click keeps the words of its first use."""
-    if asks_for_help is not None:
-        asks_for_help.help = _("Show this message and exit.").in_language(reader())
-    return asks_for_help
+class InReadersLanguage(click.Command):
+    """A command or the program, whose help is read in the language of the moment."""
+
+    context_class = Context
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Return `--help`, with its own help: click keeps the words of its first use."""
+        asks_for_help = super().get_help_option(ctx)
+        if asks_for_help is not None:
+            asks_for_help.help = _("Show this message and exit.").in_language(reader())
+        return asks_for_help
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what the command takes, as the usage line has it."""
+        return [metavar(piece) for piece in super().collect_usage_pieces(ctx)]
 
 
-class Command(click.Command):
-    """A command whose help is read in the language of the moment; every one has `--lang`.
+class Command(InReadersLanguage):
+    """A command of the program; every one has `--lang`.
 
     Attributes
     ----------
@@ -86,12 +119,6 @@ class Command(click.Command):
     codes : mapping of str to Text
         Its own exit codes.
     """
-
-    context_class = Context
-
-    def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Return `--help`, with its own help in the language of the moment."""
-        return in_language_of_the_moment(super().get_help_option(ctx))
 
     def __init__(
         self, *args: Any, words: Text, codes: Mapping[str, Text] | None = None, **kwargs: Any
@@ -122,7 +149,7 @@ def command(
     return click.command(name, cls=Command, words=words, codes=codes)
 
 
-def option(*names: str, words: Text = NOTHING, **rest: Any) -> Callable[[Any], Any]:
+def option(*names: str, words: Text, **rest: Any) -> Callable[[Any], Any]:
     """Give a command an option."""
     return click.option(*names, cls=Option, words=words, **rest)
 

@@ -273,7 +273,7 @@ def _said_already(other: Results, results: Results) -> bool:
 
 def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
-    from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
+    from satisfaction.foundation.figures import confidence, probability, rank_set_in_words, unit_of
     from satisfaction.publication.labels import STATUS, area_labels, score_labels
     from satisfaction.publication.ranking_table import (
         ladder_table,
@@ -294,7 +294,8 @@ def _tell_ranking(results: Results) -> None:
         return
     tell(list_title(summary))
     if summary.proven:
-        tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
+        level = confidence(summary.level)
+        tell(_("rank set: for one named unit, at {level} confidence", level=level))
     for unit in sorted(summary.filed, key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
         certainty = NOTHING
@@ -385,7 +386,7 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
 @command(_("Score assessments by points: every level, department, class, ledger; and draw."))
 @FOLDER_ARGUMENT
 @option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
-@option("--seed", type=int, default=1, show_default=True)
+@option("--seed", type=int, default=1, show_default=True, words=_("random seed"))
 @ENGINE
 def assessment(folder: Path, *, declared: Path | None, seed: int, engine: str) -> None:
     """Score assessments by points: every level, department, class, ledger; and draw."""
@@ -418,7 +419,7 @@ def assessment(folder: Path, *, declared: Path | None, seed: int, engine: str) -
     show_default=True,
     words=_("share by which weights vary"),
 )
-@option("--seed", type=int, default=1, show_default=True)
+@option("--seed", type=int, default=1, show_default=True, words=_("random seed"))
 @ENGINE
 def stability(
     folder: Path, *, measure: str | None, weight_noise: float, seed: int, engine: str

@@ -32,7 +32,6 @@ from satisfaction.declarations.area_names import area_names, fold
 from satisfaction.declarations.items import (
     AreaItem,
     DateItem,
-    Item,
     MultipleItem,
     NumberItem,
     SingleItem,
@@ -259,10 +258,18 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:
             columns[name] = (
                 dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)
             )
-        elif isinstance(item, SingleItem | MultipleItem):
-            of_item, labels = _code_item(name, item, values, questionnaire)
+        elif isinstance(item, MultipleItem):
+            answers = Answers(questionnaire, name)
+            of_item, labels = _code_options(name, item, values, answers)
             columns |= of_item
             if labels:
+                labelled[name] = values.isin(labels)
+        elif isinstance(item, SingleItem):
+            answers = Answers(questionnaire, name)
+            codes = {value: answers.code(value) for value in values.unique() if value}
+            columns[name] = map_to_codes(values, codes.get)
+            known = [value for value, code in codes.items() if code is not None]
+            if labels := [value for value in known if value not in answers.codes]:
                 labelled[name] = values.isin(labels)
         else:
             columns[name] = map_texts(values, lambda value: value or None)
@@ -285,25 +292,13 @@ def _iso_date(value: str) -> str:
     return f"{year}-{month:0>2}-{day:0>2}"
 
 
-def _code_item(
-    name: str, item: Item, values: pd.Series, questionnaire: Questionnaire
-) -> tuple[dict[str, pd.Series], list[str]]:
-    """Return the coded column of an item (and one for each option of a select-all item), and which texts were labels."""
-    answers = Answers(questionnaire, name)
-    if isinstance(item, MultipleItem):
-        return _code_options(name, item, values, answers)
-    codes = {value: answers.code(value) for value in values.unique() if value}
-    labels = []
-    for value, code in codes.items():
-        if code is not None and value not in answers.codes:
-            labels.append(value)
-    return {name: map_to_codes(values, codes.get)}, labels
-
-
 def _code_options(
     name: str, item: MultipleItem, values: pd.Series, answers: Answers
 ) -> tuple[dict[str, pd.Series], list[str]]:
-    """Split a select-all answer; one undeclared part, or a special code beside options, makes the answer invalid."""
+    """Return the column of a select-all item and one for each option, and which texts hold labels.
+
+    One undeclared part, or a special code beside options, makes the answer invalid.
+    """
     special: dict[str, int | None] = {}
     chosen: dict[str, set[int | None]] = {}
     labels = []

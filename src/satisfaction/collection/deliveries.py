@@ -18,7 +18,6 @@ from satisfaction.collection.matching import (
     gather,
     header_place,
     match_columns,
-    matched_table,
     missing_items,
 )
 from satisfaction.collection.platforms import read_exports
@@ -353,18 +352,6 @@ def former_answers(
             if (texts != "").any():
                 former.setdefault(name, []).append((old, texts))
     return former
-
-
-def columns_table(
-    deliveries: list[Delivery], others: list[tuple[str, Export]], questionnaire: Questionnaire
-) -> pd.DataFrame:
-    """Return what every column was matched to, and the columns of tables that were not read."""
-    tables = [(delivery.file, delivery.export, delivery.sources) for delivery in deliveries]
-    tables += [(file, export, {}) for file, export in others]
-    matched = []
-    for file, export, sources in tables:
-        matched.append(matched_table(export, sources, questionnaire, file=file))
-    return pd.concat(matched, ignore_index=True)
 
 
 def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:

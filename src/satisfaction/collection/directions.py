@@ -163,28 +163,21 @@ def _against_the_others(
             continue
         exchanged &= groups.apart(own, others, known) >= FEWEST_APART
         for group in np.flatnonzero(exchanged).tolist():
-            yield groups.note(
-                group, item, _runs_against(questionnaire, item, inside[group], outside[group])
+            text = _(
+                "answers to '{title}' go down where the other answers go up (correlation {here:.2f}, "
+                "elsewhere {elsewhere:.2f}), as if the ends of its scale or of the others were exchanged",
+                title=questionnaire.items[item],
+                here=inside[group],
+                elsewhere=outside[group],
             )
-
-
-def _runs_against(questionnaire: Questionnaire, item: str, here: float, elsewhere: float) -> Text:
-    """Say that an item runs against the others; `elsewhere` is NaN where there is nobody else."""
-    title = questionnaire.items[item]
-    if np.isnan(elsewhere):
-        return _(
-            "answers to '{title}' go down where the other answers go up (correlation {here:.2f}), "
-            "as if the ends of its scale were exchanged",
-            title=title,
-            here=here,
-        )
-    return _(
-        "answers to '{title}' go down where the other answers go up (correlation {here:.2f}, "
-        "elsewhere {elsewhere:.2f}), as if the ends of its scale or of the others were exchanged",
-        title=title,
-        here=here,
-        elsewhere=elsewhere,
-    )
+            if np.isnan(outside[group]):  # there is nobody else
+                text = _(
+                    "answers to '{title}' go down where the other answers go up (correlation {here:.2f}), "
+                    "as if the ends of its scale were exchanged",
+                    title=questionnaire.items[item],
+                    here=inside[group],
+                )
+            yield groups.note(group, item, text)
 
 
 def _correlation(sums: Floats) -> Floats:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, takewhile
 
 import numpy as np
 import pandas as pd
@@ -283,23 +283,15 @@ def _by_item(
         item = questionnaire.items[name]
         whole = [column for column in columns if not column.option]
         if whole and isinstance(item, MultipleItem):
-            whole += _unnamed_behind(export, whole[-1])
+            # columns without a name that hold anything: options below a title that covers them
+            behind = export.columns[export.columns.index(whole[-1]) + 1 :]
+            unnamed = takewhile(lambda column: not column.title, behind)
+            whole += [column for column in unnamed if export.rows[column.key].str.strip().any()]
         if len(whole) > 1:
             keys = [shown(column.key) for column in whole]
             hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
             raise _ambiguous(export, f"'{name}'", keys, kind=OF_COLUMNS, hint=hint)
     return items
-
-
-def _unnamed_behind(export: Export, column: ExportColumn) -> list[ExportColumn]:
-    """Return the columns without a name that follow a column and hold anything: options below a title that covers them."""
-    unnamed = []
-    for behind in export.columns[export.columns.index(column) + 1 :]:
-        if behind.title:
-            break
-        if export.rows[behind.key].str.strip().any():
-            unnamed.append(behind)
-    return unnamed
 
 
 def _ambiguous(
@@ -457,27 +449,34 @@ def _option_text(cell: str, *, option: str, label: str) -> str:
     return f"{label}={cell}"
 
 
-def matched_table(
-    export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire, *, file: str
+def columns_table(
+    tables: Iterable[tuple[str, Export, dict[str, AnswerSource]]], questionnaire: Questionnaire
 ) -> pd.DataFrame:
-    """Return one row a column of the export: the item it was matched to and how, or what is near and that it is not kept."""
-    items: dict[str, tuple[str, str]] = {}
-    for name, source in sources.items():
-        for column, how in source.columns():
-            items[column.key] = (name, how)
-    free = [name for name in questionnaire.items if name not in sources]
+    """Return one row a column of some tables: the item it was matched to and how, or what is near and that it is not kept.
+
+    Parameters
+    ----------
+    tables : iterable of (str, Export, dict of str to AnswerSource)
+        File, table and where the answers stand; without any, the table was not read.
+    """
     rows = []
-    for column in export.columns:
-        item, how = items.get(column.key, ("", ""))
-        near = ""
-        note = ""
-        if not item and column.role:
-            how = "role"
-            note = _("recorded by the platform").both
-        elif not item:
-            near = closest(column.name or column.title, free) or ""
-            note = _("not kept").both
-        if not item and is_personal_title(column.title):
-            note = _("personal data; not kept").both
-        rows.append((file, export.sheet, shown(column.key), item, how, near, note))
+    for file, export, sources in tables:
+        items: dict[str, tuple[str, str]] = {}
+        for name, source in sources.items():
+            for column, how in source.columns():
+                items[column.key] = (name, how)
+        free = [name for name in questionnaire.items if name not in sources]
+        for column in export.columns:
+            item, how = items.get(column.key, ("", ""))
+            near = ""
+            note = ""
+            if not item and column.role:
+                how = "role"
+                note = _("recorded by the platform").both
+            elif not item:
+                near = closest(column.name or column.title, free) or ""
+                note = _("not kept").both
+            if not item and is_personal_title(column.title):
+                note = _("personal data; not kept").both
+            rows.append((file, export.sheet, shown(column.key), item, how, near, note))
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -26,7 +26,6 @@ from satisfaction.collection.coding import (
 from satisfaction.collection.corrections import Corrected, add_corrections, replay, set_aside
 from satisfaction.collection.deliveries import (
     Reading,
-    columns_table,
     former_answers,
     log_reading,
     read_deliveries,
@@ -40,6 +39,7 @@ from satisfaction.collection.identifiers import (
     number_rows,
     refuse_repeated_files,
 )
+from satisfaction.collection.matching import columns_table
 from satisfaction.collection.rules import apply_rules, compile_rules, refuse_unknown_area
 from satisfaction.collection.wordings import (
     USUAL,
@@ -227,7 +227,14 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
 
     answers = ruled.table
     del coded  # else what the rules blanked stands in memory twice
-    accepted, rejected_answers = _split(answers, raw, log, survey)
+    # the accepted rows and the rejected ones, but for those set aside as a whole, with origin and paradata
+    refused = account.rejected_rows(log)
+    rows_beside = answers.join(_beside(raw, questionnaire))
+    interviews = refused[raw.loc[refused, "_aside"] == ""]
+    accepted = with_parents(rows_beside.drop(index=refused), survey).reset_index(drop=True)
+    accepted.attrs[CODES] = questionnaire.coded_columns()
+    rejected_answers = with_parents(rows_beside.loc[interviews], survey).reset_index(drop=True)
+    del rows_beside  # they too
     exchanged = directions(accepted, survey)
     refuse(lambda: refuse_directions(exchanged, survey))
     log = account.ordered_log([log, account.log_notes(exchanged)])
@@ -263,18 +270,6 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         unknown=unknown,
         rejected_answers=rejected_answers,
     )
-
-
-def _split(
-    answers: pd.DataFrame, raw: pd.DataFrame, log: pd.DataFrame, survey: Survey
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the accepted rows and the rejected ones, but for those set aside as a whole, with origin and paradata."""
-    rejected = account.rejected_rows(log)
-    rows = answers.join(_beside(raw, survey.questionnaire))
-    interviews = rejected[raw.loc[rejected, "_aside"] == ""]
-    accepted = with_parents(rows.drop(index=rejected), survey).reset_index(drop=True)
-    accepted.attrs[CODES] = survey.questionnaire.coded_columns()
-    return accepted, with_parents(rows.loc[interviews], survey).reset_index(drop=True)
 
 
 def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> Corrected:
@@ -342,7 +337,9 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
     for rule in account.ASIDE:
         aside = raw["_aside"] == rule
         entries.append(log_events(raw, aside, "", values="", rule=rule))
-    columns = columns_table(deliveries, reading.others, questionnaire)
+    tables = [(delivery.file, delivery.export, delivery.sources) for delivery in deliveries]
+    tables += [(file, export, {}) for file, export in reading.others]
+    columns = columns_table(tables, questionnaire)
     return _Rows(raw, tuple(entries), reading, columns, dict(read))
 
 

@@ -28,7 +28,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.errors import ResponsesError, place_of
 from satisfaction.foundation.language import Text, _, ngettext
 
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -109,7 +109,20 @@ def compile_rules(survey: Survey) -> list[Rule]:
     questionnaire = survey.questionnaire
     responses = survey.rules.responses
     actions = {"R202": responses.outside_scale} | dict(responses.actions)
-    _check_actions(survey)
+    for id_, declared in responses.actions.items():
+        if declared in ALLOWED.get(id_, ()):
+            continue
+        problem = _("There is no rule '{rule}' whose action can be set.", rule=id_)
+        if id_ in ALLOWED:
+            problem = _("Rule {rule} cannot be {action}.", rule=id_, action=declared)
+        raise ResponsesError(
+            "R105",
+            problem,
+            where=f"{survey.folder / survey.declared.rules}: responses.actions",
+            available=ALLOWED.get(id_, ALLOWED),
+            got=declared if id_ in ALLOWED else id_,
+            hint=_("Use one of those listed, or remove the line."),
+        )
     rules: list[Rule] = []
 
     def add(
@@ -154,16 +167,21 @@ def compile_rules(survey: Survey) -> list[Rule]:
         if item.required:
             add("R201", name, _unanswered(questionnaire, name))
         if isinstance(item, AreaItem) and survey.areas is not None:
-            current = valid_areas(survey, name)
-            name_of = survey.area_names()
-            names = [name_of[code].zh for code in current]
-            add("R208", name, _outside(name, current), [*current, *names])
+            areas = names_of_areas(current_areas(survey.areas, name))
+            names = [area.zh for area in areas.values()]
+            add("R208", name, _outside(name, list(areas)), [*areas, *names])
     for name, codes in questionnaire.eligibility.items():
         add("R204", name, _outside(name, codes))
     for id_, name, broken in _against_survey(survey):
         add(id_, name, broken)
     for constraint in questionnaire.constraints.values():
-        add("R221", constraint.left, _contradicts(constraint), constraint=constraint)
+        left = nw.col(constraint.left)
+        right = nw.lit(constraint.right)
+        if isinstance(constraint.right, str):
+            right = nw.col(constraint.right)
+        answered = ~left.is_null() & ~right.is_null()  # unanswered items contradict nothing
+        holds = COMPARED[constraint.operator](left, right)
+        add("R221", constraint.left, answered & ~holds, constraint=constraint)
     add("R209", ANY_ROW, nw.col(SURPLUS))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
@@ -181,12 +199,6 @@ def _unanswered(questionnaire: Questionnaire, name: str) -> nw.Expr:
 def _outside(name: str, allowed: list[str] | list[int]) -> nw.Expr:
     answer = nw.col(name)
     return ~answer.is_null() & ~answer.is_in(allowed)
-
-
-def valid_areas(survey: Survey, level: str) -> list[str]:
-    """Return the codes of a level that are valid now."""
-    assert survey.areas is not None
-    return list(current_areas(survey.areas, level)["code"])
 
 
 def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:
@@ -210,38 +222,6 @@ def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:
             pairs = sampled + "\t" + survey.sample[name].astype(str)
             elsewhere = ~stratum.is_null() & ~pair.is_in(list(pairs))
             yield "R207", name, is_sampled & elsewhere
-
-
-def _contradicts(constraint: Constraint) -> nw.Expr:
-    """Return whether a comparison between two answers does not hold; unanswered items contradict nothing."""
-    left = nw.col(constraint.left)
-    other = constraint.right
-    right = nw.lit(other) if isinstance(other, int) else nw.col(other)
-    answered = ~left.is_null() & ~right.is_null()
-    holds: nw.Expr = COMPARED[constraint.operator](left, right)
-    return answered & ~holds
-
-
-def _check_actions(survey: Survey) -> None:
-    for id_, action in survey.rules.responses.actions.items():
-        if action in ALLOWED.get(id_, ()):
-            continue
-        if id_ in ALLOWED:
-            text = _("Rule {rule} cannot be {action}.", rule=id_, action=action)
-            available = ALLOWED[id_]
-            got = str(action)
-        else:
-            text = _("There is no rule '{rule}' whose action can be set.", rule=id_)
-            available = tuple(ALLOWED)
-            got = id_
-        raise ResponsesError(
-            "R105",
-            text,
-            where=f"{survey.folder / survey.declared.rules}: responses.actions",
-            available=available,
-            got=got,
-            hint=_("Use one of those listed, or remove the line."),
-        )
 
 
 def apply_rules(
@@ -322,38 +302,32 @@ def refuse_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) 
         if not isinstance(item, AreaItem):
             continue
         codes = coded.loc[raw["_aside"] == "", name].dropna()
-        unknown = codes[~codes.isin(valid_areas(survey, name))]
-        if len(unknown):
-            raise _unknown_area(survey, name, unknown.iloc[0], raw.loc[unknown.index])
-
-
-def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) -> ResponsesError:
-    assert survey.areas is not None
-    code = shown(value)
-    first = wrong.iloc[0]
-    place = [first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"]
-    names = names_of_areas(current_areas(survey.areas, name))
-    hint = _(
-        "Correct the code; or write responses: {unknown_area} in rules.yaml to reject these rows.",
-        unknown_area="{unknown_area: reject_row}",
-    )
-    if "successor" in survey.areas:
-        successors = survey.areas.set_index("code")["successor"]
-        if successor := successors.get(code, ""):
-            hint = _(
-                "'{code}' is now '{successor}'. {hint}", code=code, successor=successor, hint=hint
-            )
-    rows = ngettext("{n:,} row", "{n:,} rows", len(wrong))
-    return ResponsesError(
-        "R102",
-        _(
+        names = names_of_areas(current_areas(survey.areas, name))
+        unknown = codes[~codes.isin(list(names))]
+        if unknown.empty:
+            continue
+        code = shown(unknown.iloc[0])
+        first = raw.loc[unknown.index[0]]
+        hint = _(
+            "Correct the code; or write responses: {unknown_area} in rules.yaml to reject these rows.",
+            unknown_area="{unknown_area: reject_row}",
+        )
+        if "successor" in survey.areas:
+            successors = survey.areas.set_index("code")["successor"]
+            if successor := successors.get(code, ""):
+                hint = _(
+                    "'{code}' is now '{successor}'. {hint}",
+                    code=code,
+                    successor=successor,
+                    hint=hint,
+                )
+        row = first["_row"]
+        place = place_of(first["_file"], first["_sheet"], f"row {row}", f"column {name}")
+        text = _(
             "Row {row}: area code '{code}' is not in the table of areas ({n} in all).",
-            row=first["_row"],
+            row=row,
             code=code,
-            n=rows,
-        ),
-        where=" ".join(filter(None, place)),
-        available=[_("{code} {name}", code=code, name=name) for code, name in names.items()],
-        got=code,
-        hint=hint,
-    )
+            n=ngettext("{n:,} row", "{n:,} rows", len(unknown)),
+        )
+        known = [_("{code} {name}", code=code, name=area) for code, area in names.items()]
+        raise ResponsesError("R102", text, where=place, available=known, got=code, hint=hint)

@@ -484,59 +484,47 @@ def unknown_answers(
         file, sheet, item, title, word, count, answers (of the item in the table that are not empty), near (answers that
         could be meant), stops (whether a run stops on the item in this table).
     """
+    questionnaire = survey.questionnaire
+    limits = survey.rules.responses.unknown_answers
     parts = []
-    for name, item in survey.questionnaire.items.items():
+    for name, item in questionnaire.items.items():
         if isinstance(item, TextItem | AreaItem):
             continue
-        columns = survey.questionnaire.columns(name)
+        columns = questionnaire.columns(name)
         is_null = coded[[columns[0], columns[-1]]].isna().all(axis=1)
-        unknown = is_null.to_numpy() & tables.looked_at
-        if not unknown.any():
+        without_code = is_null.to_numpy() & tables.looked_at
+        if not without_code.any():
             continue
         answered = (text[name] != "").to_numpy() & tables.looked_at
-        values = text[name][unknown & answered].astype(object)
+        values = text[name][without_code & answered].astype(object)
         if isinstance(item, NumberItem):
             values = values[pd.to_numeric(values, errors="coerce").isna()]
-        if len(values):
-            answers = np.bincount(tables.number[answered], minlength=len(tables.places))
-            parts.append(_count_words(name, values, answers, tables=tables, survey=survey))
+        if values.empty:
+            continue
+        words = _words(values, item, questionnaire, name)
+        words["_table"] = tables.number[words.index]
+        counts = words.groupby(["_table", "word"]).size().rename("count").reset_index()
+        table = counts["_table"].to_numpy()
+        answers = np.bincount(tables.number[answered], minlength=len(tables.places))
+        unknown = np.bincount(tables.number[values.index], minlength=len(tables.places))
+        most = counts["count"].groupby(table).transform("max")
+        too_many = (unknown > limits.count) & (unknown > limits.share * answers)
+        near = {}
+        for word in counts["word"].unique():
+            near[word] = " / ".join(near_answers(questionnaire, name, word))
+        counts["file"] = [tables.places[number][0] for number in table]
+        counts["sheet"] = [tables.places[number][1] for number in table]
+        counts["item"] = name
+        counts["title"] = pd.Series([item.text] * len(counts), dtype=object)
+        counts["answers"] = answers[table]
+        counts["near"] = counts["word"].map(near)
+        counts["stops"] = (most >= limits.repeated) | too_many[table]
+        parts.append(counts)
     if not parts:
         return pd.DataFrame(columns=list(UNKNOWN_COLUMNS))
     counts = pd.concat(parts)
     counts = counts.sort_values(["_table", "count"], ascending=[True, False], kind="stable")
     return counts[list(UNKNOWN_COLUMNS)].reset_index(drop=True)
-
-
-def _count_words(
-    name: str,
-    values: pd.Series,
-    answers: npt.NDArray[np.integer],
-    *,
-    tables: ReadTables,
-    survey: Survey,
-) -> pd.DataFrame:
-    """Count the words of unknown answers of an item in every table; `answers` is how many answers each table has."""
-    limits = survey.rules.responses.unknown_answers
-    item = survey.questionnaire.items[name]
-    words = _words(values, item, survey.questionnaire, name)
-    words["_table"] = tables.number[words.index]
-    counts = words.groupby(["_table", "word"]).size().rename("count").reset_index()
-    table = counts["_table"].to_numpy()
-    unknown = np.bincount(tables.number[values.index], minlength=len(answers))
-    most = counts["count"].groupby(table).transform("max")
-    too_many = (unknown > limits.count) & (unknown > limits.share * answers)
-    near = {}
-    for word in counts["word"].unique():
-        near[word] = " / ".join(near_answers(survey.questionnaire, name, word))
-    places = [tables.places[number] for number in table]
-    counts["file"] = [file for file, _sheet in places]
-    counts["sheet"] = [sheet for _file, sheet in places]
-    counts["item"] = name
-    counts["title"] = pd.Series([item.text] * len(counts), dtype=object)
-    counts["answers"] = answers[table]
-    counts["near"] = counts["word"].map(near)
-    counts["stops"] = (most >= limits.repeated) | too_many[table]
-    return counts
 
 
 def _words(values: pd.Series, item: Item, questionnaire: Questionnaire, name: str) -> pd.DataFrame:

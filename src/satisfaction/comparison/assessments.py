@@ -39,7 +39,7 @@ from satisfaction.foundation.files import (
     refuse_changed,
     sha256,
 )
-from satisfaction.foundation.language import Text, _, comma_list, ngettext, use
+from satisfaction.foundation.language import N_, Text, _, comma_list, ngettext, use
 from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import (
     write_checksums,
@@ -342,8 +342,8 @@ def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
             "number": found.draws,
             "seed": found.seed,
             "measures": measures,
-            "sites": "t with the sampling error of the sites",
-            "files": "normal with the se of the file; exact without one",
+            "sites": N_("t with the sampling error of the sites"),
+            "files": N_("normal with the se of the file; exact without one"),
         }
     return record | made_from([found.results])
 

@@ -12,12 +12,12 @@ import pandas as pd
 from satisfaction.comparison.sides import refuse_awaited
 from satisfaction.comparison.wave_files import Command, write_set
 from satisfaction.comparison.wave_sheets import scores_sheet
-from satisfaction.composite.scores import combined_scores
+from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.combined import COMBINED, read_combined_inputs
 from satisfaction.declarations.survey import RankedBy, Survey
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.files import path_below, recorded
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.foundation.workbooks import ShownSheet
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
@@ -98,7 +98,17 @@ def export_combined(found: Results, folder: Path | None = None) -> Path:
         command=Command("combined", {"declared": path_below(found.survey.folder, inputs.path)}),
         folder=folder,
         shown=partial(_scores_shown, tables, found.area),
+        words={"branch": _branches(found.combined)},
     )
+
+
+def _branches(combined: CombinedScores) -> dict[str, Text]:
+    """Return what the branches of all assessments are called, by their code in the tables of lost points."""
+    words = {"": NOTHING, "veto": _("veto")}
+    for part in combined.ranked.parts:
+        if part.assessed is not None:
+            words |= part.assessed.tree.branches()
+    return words
 
 
 def _scores_shown(tables: Mapping[str, pd.DataFrame], level: str) -> dict[str, ShownSheet]:

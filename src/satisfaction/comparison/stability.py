@@ -411,7 +411,7 @@ KINDS = {
     "sampling": _("sampling error only"),
     "both": _("choices and sampling error"),
 }
-NO_LIMITS = _("ranks at 5 and 95 % are spread over the choices listed, no confidence limits")
+NO_LIMITS = _("ranks at 5 and 95% are spread over the choices listed, no confidence limits")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -422,7 +422,7 @@ class Stability:
     ----------
     table : DataFrame
         One row an area: area, rank (as declared), and for "choices" (no sampling error), "sampling" (choices as declared) and
-        "both" (missing where there are no sampling errors): `<kind>_low`, `<kind>_high` (5 and 95 %), `<kind>_mean`,
+        "both" (missing where there are no sampling errors): `<kind>_low`, `<kind>_high` (5 and 95%), `<kind>_mean`,
         `<kind>_list` (share of runs in the list, 0-1). Missing for an area that lacks a component: it is left out of all runs.
     sources : DataFrame
         One row a factor: factor, values, first_shift, total_shift (Sobol indices of the mean absolute change of ranks),

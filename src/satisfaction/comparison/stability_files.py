@@ -264,7 +264,7 @@ def lines_of_stability(one: StudiedRanking) -> list[Text]:
     sometimes = (inside > 0.05) & (inside < 0.95)
     lines.append(
         _(
-            "in the list in 95 % of the runs or more: {areas}; now in, now out: {sometimes}",
+            "in the list in 95% of the runs or more: {areas}; now in, now out: {sometimes}",
             areas=always or _("none"),
             sometimes=int(sometimes.sum()),
         )

@@ -33,8 +33,8 @@ from satisfaction.publication.manifest import manifest, plain
 from satisfaction.publication.reading_sets import FileSet
 
 SPREAD = {
-    "low": _("rank, 5 % of the runs"),
-    "high": _("rank, 95 % of the runs"),
+    "low": _("rank, 5% of the runs"),
+    "high": _("rank, 95% of the runs"),
     "mean": _("mean rank"),
     "list": _("share of the runs on the list"),
 }
@@ -267,6 +267,7 @@ def write_set(
     further: Callable[[Path], object] | None = None,
     folder: Path | None = None,
     shown: Callable[[], Mapping[str, ShownSheet]] | None = None,
+    words: Mapping[str, Mapping[str, Text]] | None = None,
 ) -> Path:
     """Write tables (the first names the set), what is said about them, pages, `further` files, and what they were made from.
 
@@ -288,6 +289,7 @@ def write_set(
         pages=pages,
         further=further,
         shown=shown,
+        words=words,
         stamp={
             "finished": finished.isoformat(timespec="seconds"),
             "command": command.name,
@@ -310,6 +312,7 @@ def write_folder(
     pages: Mapping[str, str] | None = None,
     further: Callable[[Path], object] | None = None,
     shown: Callable[[], Mapping[str, ShownSheet]] | None = None,
+    words: Mapping[str, Mapping[str, Text]] | None = None,
 ) -> Path:
     """Write a set in one step: its tables as csv and in a workbook a language, the record as json, pages, run.json with the `stamp`.
 
@@ -324,7 +327,7 @@ def write_folder(
             with use(language):
                 for_people = shown() if shown is not None else {}
                 wide = {title: tables[title] for title in tables if title not in for_people}
-                sheets = _sheets(wide, lines)
+                sheets = _sheets(wide, lines, words or {})
             sheets["data"] = tables[name]
             workbook = page_name(f"{name}.xlsx", language, languages)
             write_explaining(scratch / workbook, sheets, list(for_people.values()))
@@ -340,12 +343,19 @@ def write_folder(
     return made.target
 
 
-def _sheets(tables: Mapping[str, pd.DataFrame], lines: Sequence[Text]) -> dict[str, pd.DataFrame]:
-    """Return tables and what is said of them for people, in the current language."""
+def _sheets(
+    tables: Mapping[str, pd.DataFrame],
+    lines: Sequence[Text],
+    words: Mapping[str, Mapping[str, Text]],
+) -> dict[str, pd.DataFrame]:
+    """Return tables and what is said of them for people, in the current language; `words` of codes by column."""
     sheets = {}
     titles = column_titles()
     for number, (title, table) in enumerate(tables.items(), start=1):
-        sheets[_sheet_name(title, number)] = in_one_language(table, titles)
+        in_words = table.copy()
+        for column in words.keys() & set(table):
+            in_words[column] = table[column].map(words[column])
+        sheets[_sheet_name(title, number)] = in_one_language(in_words, titles)
     sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): list(map(str, lines))})
     return sheets
 

@@ -14,8 +14,10 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.conventions import in_words
 from satisfaction.foundation.figures import (
     Unit,
+    confidence,
     p_value,
     probability,
+    range_of_models,
     rank_set_in_words,
     rank_text,
     unit_of,
@@ -167,12 +169,7 @@ def _chance(found: WaveChange, row: Any) -> Text:
     ends = under.loc[code, ["probability_rise_low", "probability_rise_high"]].tolist()
     if falls:
         ends = [1 - end for end in reversed(ends)]
-    return _(
-        "{chance} (it depends on the model: between {low:.2f} and {high:.2f} under other assumptions)",
-        chance=stated,
-        low=ends[0],
-        high=ends[1],
-    )
+    return range_of_models(stated, *ends)
 
 
 def _places_gained(rise: int) -> Text:
@@ -286,16 +283,16 @@ def beyond_error(found: WaveChange, figure: Unit) -> list[Text]:
     if not found.table["p"].notna().any():
         return []
     changed = found.table[found.table["significant"].isin(["yes", "possible"])]
-    counts = {"n": len(changed), "p": summary["p"], "level": 1 - summary["level"]}
+    counts = {"n": len(changed), "p": summary["p"], "level": confidence(1 - summary["level"])}
     title = _(
         "units whose score changed relative to the field beyond sampling error: {n} of {p} "
-        "(Benjamini-Hochberg, {level:.0%})",
+        "(Benjamini-Hochberg, {level})",
         **counts,
     )
     if found.taken_as_exact:
         title = _(
             "units whose score changed relative to the field beyond the errors that are declared: "
-            "{n} of {p} (Benjamini-Hochberg, {level:.0%}); none is established",
+            "{n} of {p} (Benjamini-Hochberg, {level}); none is established",
             **counts,
         )
     lines = [title]

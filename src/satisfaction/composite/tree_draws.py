@@ -218,7 +218,7 @@ def drawn_table(
     -------
     DataFrame
         One row an area: code, score, score_mean (over the draws: points that a mark decides count by the probability of
-        passing), score_sd, score_low, score_high (2.5 and 97.5 % of the draws), rank (of `score`), rank_low, rank_high (2.5 and 97.5 %
+        passing), score_sd, score_low, score_high (2.5 and 97.5% of the draws), rank (of `score`), rank_low, rank_high (2.5 and 97.5%
         of the ranks drawn: how far sampling moves the rank, no confidence set), probability_list (share of the draws in which the
         area is among the last `bottom`; at a tied cut, the places left are shared). Areas that are excluded or lack a component
         have no rank and no probability.

@@ -134,7 +134,15 @@ def with_area_codes(
     of_code = {
         str(code): str(name) for code, name in zip(areas["code"], areas["name"], strict=True)
     }
-    meanings = _LAST_MEANINGS.of(areas, None, lambda: _meanings(areas, of_code))
+
+    def spellings() -> dict[str, set[str]]:
+        """Return the codes that a folded name may mean, of areas and of former ones."""
+        meanings = area_spellings(areas)
+        for code, name in of_code.items():
+            meanings.setdefault(fold(name), {code})
+        return meanings
+
+    meanings = _LAST_MEANINGS.of(areas, None, spellings)
     nothing = pd.Series("", index=table.index)
     codes = []
     cells = zip(table.index, table.get(column, nothing), table.get(NAME, nothing), strict=True)
@@ -157,14 +165,6 @@ def with_area_codes(
             raise _fault("S187", text, (), where)
         codes.append(code)
     return table.assign(**{column: pd.Series(codes, index=table.index, dtype=object)})
-
-
-def _meanings(areas: pd.DataFrame, of_code: dict[str, str]) -> dict[str, set[str]]:
-    """Return the codes that a folded name may mean, of areas and of former ones."""
-    meanings = area_spellings(areas)
-    for code, name in of_code.items():
-        meanings.setdefault(fold(name), {code})
-    return meanings
 
 
 def _only_meaning(

@@ -448,10 +448,10 @@ def check_rules(survey: Survey, document: Document) -> None:
                 _check_rise(survey, document, (*at, "rise"), target=target, code=code)
 
 
-def check_scores(survey: Survey, document: Document, score: str, *, tie_break: str | None) -> None:
+def check_scores(survey: Survey, document: Document, by: RankedBy) -> None:
     """Refuse to rank by, or to break ties by, what is no score of the wave; S390."""
     known = [*survey.questionnaire.measures, *survey.composed]
-    for key, name in (("score", score), ("tie_break", tie_break)):
+    for key, name in (("score", by.score), ("tie_break", by.rules.ranking.tie_break)):
         if name is not None and name not in known:
             raise SurveyError(
                 "S390",

@@ -322,6 +322,14 @@ class AssessmentItem(Label):
         for name, item in (self.items or {}).items():
             yield from item.leaves((*path, name))
 
+    def branches(self, path: str, label: Text) -> dict[str, Text]:
+        """Return the words of this item, which is at a path of names, and of those below it."""
+        words = {path: label}
+        for name, item in (self.items or {}).items():
+            within = _("{branch} / {item}", branch=label, item=item.text)
+            words |= item.branches(f"{path} / {name}", within)
+        return words
+
 
 class Veto(Label):
     """An item of the negative list: one occurrence decides.
@@ -404,6 +412,13 @@ class Assessment(Record):
             for path, leaf in item.leaves((name,)):
                 leaves[path[-1]] = (path, leaf)
         return leaves
+
+    def branches(self) -> dict[str, Text]:
+        """Return the words of the branches, by the names that lead to each with " / " between, as tables have them."""
+        words: dict[str, Text] = {}
+        for name, item in self.items.items():
+            words |= item.branches(name, item.text)
+        return words
 
     @property
     def at_sites(self) -> list[str]:
@@ -490,7 +505,7 @@ class CombinedInputs:
         """Return what the combined score and its components are called, by name."""
         labels = {COMBINED: self.declared.title.text}
         for name, component in self.declared.components.items():
-            labels[name] = Text(component.zh, component.en)
+            labels[name] = component.text
         return labels
 
     def file_of(self, component: str) -> Path:

@@ -329,21 +329,21 @@ def check_areas(areas: pd.DataFrame, ranked: str, path: Path) -> None:
     lost = [above for above in current["parent"] if above and above not in parents]
     if lost:
         refuse(_("parents that do not exist: {lost}", lost=shortened(lost)))
-    circular = [code for code in parents if not _reaches_top(code, parents)]
+    circular = []
+    for code in parents:
+        passed = {""}
+        above = code
+        while above not in passed:
+            passed.add(above)
+            above = parents[above]
+        if above:
+            circular.append(code)
     if circular:
         refuse(_("parents in a circle: {circular}", circular=shortened(circular)))
     if ranked not in levels:
         refuse(_("there is no level '{ranked}'", ranked=ranked))
     if len(parents) < len(current):
         refuse(_("a current code stands twice"))
-
-
-def _reaches_top(code: str, parents: dict[str, str]) -> bool:
-    passed: set[str] = set()
-    while code and code not in passed:
-        passed.add(code)
-        code = parents[code]
-    return not code
 
 
 def areas_within(codes: Iterable[str], parents: dict[str, str]) -> dict[str, int]:

@@ -819,7 +819,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         for ranked in rankings:
             place = rules_document.below(ranked.at)
             check_rules(survey.ranked_by(ranked), place)
-            check_scores(survey, place, ranked.score, tie_break=ranked.rules.ranking.tie_break)
+            check_scores(survey, place, ranked)
         check_names(rankings, rules_document)
     except SatisfactionError as fault:
         if ranking:

@@ -80,14 +80,12 @@ class WeightingRecord(Record):
     @property
     def in_force(self) -> AdoptedRecipe | None:
         """Return the adoption that holds; None where every one was undone."""
-        standing = [recipe for recipe in self.adopted if not recipe.withdrawn]
-        return standing[-1] if standing else None
+        return next((recipe for recipe in reversed(self.adopted) if not recipe.withdrawn), None)
 
     @property
     def declared_first(self) -> list[Step]:
         """Return the steps that were declared before any adoption that holds."""
-        standing = [recipe for recipe in self.adopted if not recipe.withdrawn]
-        return standing[0].before
+        return next(recipe.before for recipe in self.adopted if not recipe.withdrawn)
 
     def with_trials(self, trials: Sequence[TriedRecipe]) -> WeightingRecord:
         """Add trials that are not in the record yet."""
@@ -264,7 +262,10 @@ def block_of(document: Document, declared: SurveyFile, steps: Sequence[Step], at
         if alike:
             free.remove(alike[0])
             lines += filter(_is_comment, earlier[alike[0]])
-        lines += [f"{indent}{line}" for line in _as_lines(step)]
+        # an entry of a list, in one line unless it is long
+        content = step.model_dump(mode="json", exclude_unset=True)
+        entry = yaml_text({"weighting": [content]}).partition("\n")[2]
+        lines += textwrap.indent(textwrap.dedent(entry), indent).splitlines()
     return "".join(line.rstrip("\r\n") + newline for line in lines)
 
 
@@ -284,10 +285,3 @@ def _lines_by_step(document: Document, at: StepLines) -> list[list[str]]:
 
 def _is_comment(line: str) -> bool:
     return line.lstrip().startswith("#")
-
-
-def _as_lines(step: Step) -> list[str]:
-    """Write a step as an entry of a list, in one line unless it is long."""
-    content = step.model_dump(mode="json", exclude_unset=True)
-    entry = yaml_text({"weighting": [content]}).partition("\n")[2]
-    return textwrap.dedent(entry).splitlines()

@@ -19,7 +19,7 @@ from satisfaction.estimation.pairs import Comparisons, tested
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import N_, _
 from satisfaction.sampling.design import ROW
 from satisfaction.sampling.tally import refuse_reserved
 from satisfaction.sampling.variance import Members, summing
@@ -170,8 +170,10 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     conventions = {
         "null": NULL,
         "test": _("two-sided t; each wave's own design, covariance over shared PSUs").both,
-        "df": "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union",
-        "not_tested": "rows whose se is 0 or whose df is below 1",
+        "df": N_(
+            "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union"
+        ),
+        "not_tested": N_("rows whose se is 0 or whose df is below 1"),
         "left_out": len(later.table) + len(earlier.table) - 2 * len(pairs),
     }
     for name in ("level", "selection", "calibration", "variance", "psus", "shared_psus"):

@@ -28,7 +28,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import fixed, quotient, standard_errors
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import N_, _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.replicates import GivenReplicates, deviations_of_given
 from satisfaction.sampling.tally import refuse_reserved, tally
@@ -54,7 +54,7 @@ LOOKED_UP = {
     ).both,
 }
 WALD: dict[str, WaldStatistic] = {"wald": "F", "adjusted_wald": "adjusted_F"}
-MISSING = "respondents without both variables are not counted; their PSUs stay in the design"
+MISSING = N_("respondents without both variables are not counted; their PSUs stay in the design")
 # of the variance under simple random sampling: rounding, the cells are calibrated
 NEGLIGIBLE = 1e-9
 AT_MEAN = 1e-5  # of the saddlepoint, where its formula is 0 / 0

@@ -43,7 +43,7 @@ from satisfaction.estimation.shares import LEVEL, by_level, categories
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import changed_since, new_folder, read_json, refuse_existing
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import N_, _
 from satisfaction.foundation.tables import (
     read_table,
     write_checksums,
@@ -61,7 +61,7 @@ Statistic: TypeAlias = (
 )
 OF_LEVELS: dict[str, Kind] = {"shares": "proportion", "counts": "total"}
 DEFAULT_INTERVALS = {
-    "mean": "t; logit for rates",
+    "mean": N_("t; logit for rates"),
     "proportion": "logit",
     "total": "t",
     "ratio": "t",
@@ -127,7 +127,7 @@ def estimate(
         another kind than the column, E385 a column `by` without a value, E386 one of a reserved name, E387 no measure, E521
         shares of a select-all item, E522 of a variable without levels or with too many, E523 a variance that the design
         does not have, E524 replicate weights that the recipe cannot solve, E150 and E151 replicates that the design does not
-        allow, E382 a bootstrap of which more than 5 % has no solution.
+        allow, E382 a bootstrap of which more than 5% has no solution.
 
     Notes
     -----
@@ -348,11 +348,12 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
     interval: str = options.interval
     if interval == "default":
         interval = DEFAULT_INTERVALS[options.kind]
-    drawn = "with" if design.base_weight is None else "without"
-    deff = f"against simple random sampling {drawn} replacement"
-    df_rule = "PSUs - strata"
+    deff = N_("against simple random sampling without replacement")
+    if design.base_weight is None:
+        deff = N_("against simple random sampling with replacement")
+    df_rule = N_("PSUs - strata")
     if design.replicates is not None:
-        df_rule = "rank of the replicate weights - 1"
+        df_rule = N_("rank of the replicate weights - 1")
     calibration = design.weighting.name if design.weighting else "none"
     fpc = " + ".join(design.fpc) or "none"
     if fpc_dropped(design, on.sample, used):
@@ -378,7 +379,7 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
         conventions["centre"] = design.replicates.centre
         conventions["replicates"] = design.replicates.weights.shape[1]
     if used == "jkn":
-        conventions["centre"] = "mean of the replicates"
+        conventions["centre"] = N_("mean of the replicates")
     elif used == "fay":
         conventions["fay"] = FAY
     elif used == "rao-wu":

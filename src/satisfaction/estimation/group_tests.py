@@ -32,7 +32,7 @@ from satisfaction.estimation.regression import (
 )
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import N_, _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import refuse_infinite, refuse_reserved, resolve, tally
@@ -41,7 +41,7 @@ from satisfaction.sampling.variance import Array
 Ties = Literal["midpoint", "row_order"]
 OF_A_GROUP = ("mean", "mean_rank", "n")
 TIES = {
-    "midpoint": "midpoint: F(y-) + mass(y) / 2",
+    "midpoint": N_("midpoint: F(y-) + mass(y) / 2"),
     "row_order": "row_order: unweighted mean of the running weights of tied rows (R survey); depends on the order of rows",
 }
 

@@ -26,7 +26,7 @@ from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, level_tuples
@@ -41,7 +41,7 @@ ERROR = (
     "se", "se_random", "df", "ddf", "wald", "pearson", "statistic", "t", "p", "p_holm", "p_bh", "p_maxt", "maxt_error", "maxt_fragile",
     "ci_low", "ci_high", "correlation", "cv", "deff", "deff_wr", "n_effective", "delta", "eigenvalue",
 )  # fmt: skip
-DF_USED = "PSUs - strata, over those with a respondent used"
+DF_USED = N_("PSUs - strata, over those with a respondent used")
 ROW_NUMBER = "_row"
 
 
@@ -282,9 +282,9 @@ def require_groups(
 
 NULL = _("0 all linear combinations are 0 in the population").both
 LOOKED_UP = {
-    "F": "W / k in F(k, df)",
-    "adjusted_F": "W (df - k + 1) / (k df) in F(k, df - k + 1)",
-    "chisq": "W in chi-square(k), df taken as infinite",
+    "F": N_("W / k in F(k, df)"),
+    "adjusted_F": N_("W (df - k + 1) / (k df) in F(k, df - k + 1)"),
+    "chisq": N_("W in chi-square(k), df taken as infinite"),
 }
 RANK = 1e-10  # of the largest eigenvalue of the correlation matrix
 ROUNDING = 1e-13  # of the largest variance
@@ -362,7 +362,7 @@ def wald(
         df = min(df_of_design, df_of_domains)
         row = wald_row(value, cov, df, statistic=statistic, where="contrasts")
     test = f"Wald: {LOOKED_UP[statistic]}"
-    df_rule = "design: PSUs - strata, at most the sum over the domains compared"
+    df_rule = N_("design: PSUs - strata, at most the sum over the domains compared")
     of_test = {"test": test, "null": NULL, "df": df_rule, "level": estimates.level}
     conventions = declared(estimates.design, of_test)
     conventions["variance"] = estimates.conventions["variance"]

@@ -21,7 +21,7 @@ from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.regression import regression
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import N_, _
 from satisfaction.sampling.design import SampleDesign
 
 STEP = 25.0  # points of a topic that importance is stated for: one answer of a scale of five
@@ -113,7 +113,7 @@ def importance(
     summary = {
         "overall": overall,
         "unit": f"percentage points of {overall} for {STEP:g} points of the topic",
-        "method": "weighted linear regression on all topics, se by the sample design",
+        "method": N_("weighted linear regression on all topics, se by the sample design"),
         "n": fit.conventions["n"],
         "level": fit.conventions["level"],
     }
@@ -127,7 +127,7 @@ def unknown_importance(topics: Sequence[str], why: EstimatesError) -> Importance
     for name in ("importance", "se", "ci_low", "ci_high", "p"):
         table[name] = missing
     table["high"] = False
-    summary = {"method": "not estimated", "reason": f"{why.code} {why.text}"}
+    summary = {"method": N_("not estimated"), "reason": f"{why.code} {why.text}"}
     return Importance(table, MappingProxyType(summary))
 
 
@@ -189,9 +189,9 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
         quadrants.append(quadrant if np.isfinite(row.importance) else "")
     table["quadrant"] = quadrants
     summary = {
-        "compared": "topic of the area minus topic of the whole, of which the area is a part",
+        "compared": N_("topic of the area minus topic of the whole, of which the area is a part"),
         "level": areas.level,
-        "multiplicity": "Holm over the topics of an area, for one area named beforehand",
+        "multiplicity": N_("Holm over the topics of an area, for one area named beforehand"),
         "selection": areas.conventions["selection"],
         "importance": dict(matters.summary),
     }

@@ -572,7 +572,7 @@ def sensitivity(
     Notes
     -----
     Means: SMUB (Little, West, Boonstra and Hu 2020); 0/1 values: MUBP (Andridge and others 2019). Where the margins do not
-    predict the answer (F test, 5 %) phi = 1 has no bound and stays empty. Sex and age alone are weak proxies.
+    predict the answer (F test, 5%) phi = 1 has no bound and stays empty. Sex and age alone are weak proxies.
 
     Examples
     --------

@@ -25,7 +25,7 @@ from satisfaction.estimation.multiplicity import (
 )
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import N_, _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
@@ -45,8 +45,8 @@ NULLS = {
 
 CONVENTIONS = {
     "test": _("two-sided t; covariance of the whole sample design").both,
-    "df": "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
-    "not_tested": "areas whose se is 0 or whose df is below 1",
+    "df": N_("Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union"),
+    "not_tested": N_("areas whose se is 0 or whose df is below 1"),
 }
 
 

@@ -39,7 +39,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import check_level, quotient, standard_errors
 from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _, comma_list
+from satisfaction.foundation.language import N_, _, comma_list
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.replicates import deviations_of_given
@@ -53,7 +53,9 @@ NULLS = {
     "logistic": _("coefficient (log odds ratio) is 0 in the population's logistic regression").both,
     "joint": _("0 all these coefficients are 0 in the population").both,
 }
-MISSING = "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design"
+MISSING = N_(
+    "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design"
+)
 DEPENDENT = 1e-10  # of a column's length: what is left of it after regression on the columns before
 NO_RESIDUAL = 1e-11  # of the largest sum of outcomes: rounding
 MOST_ITERATIONS = 30

@@ -29,7 +29,7 @@ from satisfaction.estimation.hypothesis_tests import declared, used_df
 from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
@@ -42,11 +42,15 @@ SUM = "_complete_sum"
 CONVENTIONS = {
     "null": _("none: estimated, not tested").both,
     "method": _("Cronbach (1951); corrected item-total correlations").both,
-    "items": "declared scores, each counting alike in alpha whatever its weight in the index",
-    "cases": "complete cases: valid answers to all items; the others stay in the design",
-    "weights": "final weights for weighted_alpha, se, ci and the columns weighted_*; not used for alpha, mean, sd, item_total, alpha_without: these describe the respondents, not the population",
-    "interval": "ci: t on log(1 - alpha), linearized under the whole sample design; alpha_low, alpha_high: Feldt (1965), as if a simple random sample with normal scores",
-    "df_rule": "PSUs with complete cases - their strata",
+    "items": N_("declared scores, each counting alike in alpha whatever its weight in the index"),
+    "cases": N_("complete cases: valid answers to all items; the others stay in the design"),
+    "weights": N_(
+        "final weights for weighted_alpha, se, ci and the columns weighted_*; not used for alpha, mean, sd, item_total, alpha_without: these describe the respondents, not the population"
+    ),
+    "interval": N_(
+        "ci: t on log(1 - alpha), linearized under the whole sample design; alpha_low, alpha_high: Feldt (1965), as if a simple random sample with normal scores"
+    ),
+    "df_rule": N_("PSUs with complete cases - their strata"),
 }
 
 
@@ -439,9 +443,13 @@ INTERVIEWER_CONVENTIONS = {
         "no variance between groups: answers to one interviewer are no more alike than others"
     ).both,
     "method": _("one-way random effects, ANOVA estimator; F test on df_between and df_within").both,
-    "interval": "Wald (1940): exact for normal errors and groups of any size; an approximation for rates",
-    "weights": "not used: this describes the fieldwork, not the population",
-    "design_effect": "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
+    "interval": N_(
+        "Wald (1940): exact for normal errors and groups of any size; an approximation for rates"
+    ),
+    "weights": N_("not used: this describes the fieldwork, not the population"),
+    "design_effect": N_(
+        "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place"
+    ),
 }
 NOT_ASSIGNED = _(
     "differences between places count as interviewers' unless respondents were "

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.figures import percent
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import Weighting, WeightingStep
 from satisfaction.sampling.replicates import Replayed
@@ -53,7 +54,7 @@ class Unsolved:
     def remark(self, done: str, *, variance: str) -> str:
         """Say how many failed, where, and what was done, in both languages; `done` is in the catalogue."""
         total = len(self.failed)
-        share = f"{self.count / total:.1%}"
+        share = percent(self.count / total)
         facts = {"count": self.count, "total": total, "share": share, "worst": self.worst}
         return _(done, **facts, variance=variance).both
 
@@ -66,11 +67,11 @@ class Unsolved:
         raise EstimatesError(
             "E382",
             _(
-                "{count} of {total} replicates ({share:.1%}) have no weights that do what "
+                "{count} of {total} replicates ({share}) have no weights that do what "
                 "the steps declare; their se would mean nothing. Most often: {worst}.",
                 count=self.count,
                 total=total,
-                share=share,
+                share=percent(share),
                 worst=self.worst,
             ),
             where="variance",

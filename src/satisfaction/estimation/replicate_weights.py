@@ -18,7 +18,7 @@ from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import new_folder, refuse_existing
-from satisfaction.foundation.language import _, ngettext
+from satisfaction.foundation.language import N_, _, ngettext
 from satisfaction.foundation.tables import write_checksums, write_rfc4180, write_text
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, refuse_subpopulation
@@ -202,7 +202,7 @@ def replicate_weights(
         "variance": method,
         "replicates": len(scale),
         "seed": seed if method == "rao-wu" else None,
-        "fpc": "not credited" if fpc_dropped(design, sample, method) else "credited",
+        "fpc": N_("not credited") if fpc_dropped(design, sample, method) else "credited",
         "weighting": design.weighting.name if design.weighting else "none",
         "note": note,
     }

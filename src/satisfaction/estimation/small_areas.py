@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.sampling.variance import Array
 
 Likelihood = Literal["reml", "ml"]
@@ -331,7 +331,7 @@ def fay_herriot(
         "synthetic": int((~seen).sum()),
         "between": model.between,
         "explained": float(explained),
-        "method": "Fay-Herriot, REML; mean squared error of Prasad-Rao / Datta-Lahiri",
+        "method": N_("Fay-Herriot, REML; mean squared error of Prasad-Rao / Datta-Lahiri"),
         "level": level,
         "said": SAID,
     }

@@ -42,7 +42,7 @@ def back_check(
     -------
     DataFrame
         COLUMNS and agreement (share of equal answers, 0-1). Levels: item (figure Cohen's kappa, flagged when below that of
-        LIMITS by more than its error, one-sided 95 %), interviewer (figure: share of
+        LIMITS by more than its error, one-sided 95%), interviewer (figure: share of
         answers that differ, flagged when higher than the others' of the county), and, under the check back_check_lost,
         respondent for back-checks whose number no accepted interview has.
 

@@ -24,6 +24,7 @@ from satisfaction.fieldwork.findings import (
 )
 from satisfaction.fieldwork.progress import E_FORMULA, Dispositions, by_day
 from satisfaction.fieldwork.standing import Standing
+from satisfaction.foundation.figures import ABSENT, percent
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Language, Text, _, pgettext, semicolon_list, use
 from satisfaction.foundation.pages import across, fill, page_name
@@ -55,7 +56,6 @@ NOTES = {
 UNITS = {"interviewers": "interviewer", "cells": "cell", "interviews": "respondent"}
 # levels that have a table of their own; units of the others are listed where flagged
 TABULATED = ("county", "interviewer", "cell")
-ABSENT = "–"
 SHEETS = {
     "notes": pgettext("name of a sheet", "notes"),
     "checks": pgettext("name of a sheet", "checks"),
@@ -485,7 +485,7 @@ def _with_share(part: int, whole: int, share: str) -> Text:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else ABSENT
+    return percent(part / whole) if whole else ABSENT
 
 
 def write_fieldwork(standing: Standing) -> Path:

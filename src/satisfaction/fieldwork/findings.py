@@ -14,6 +14,7 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import ResponsesError, require_names
+from satisfaction.foundation.figures import ABSENT, percent
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.sampling.variance import Array
 
@@ -389,15 +390,15 @@ def written(check: str, value: float, level: str = "") -> str:
     """Write a figure of a check: shares in per cent, the others as they are; a dash where there is none.
 
     >>> written("back_check", 1 / 6, "interviewer"), written("back_check", 0.45, "item")
-    ('16.7 %', 'kappa 0.45')
+    ('16.7%', 'kappa 0.45')
     """
     if pd.isna(value):
-        return "–"
+        return ABSENT
     if (check, level) == ("back_check", "item"):
         return f"kappa {value:.3g}"
     unit = CHECKS[check].unit
     if unit == "share":
-        return f"{100 * value:.1f} %"
+        return percent(value)
     if unit in ("seconds", "count"):
         return f"{value:,.0f}"
     return f"{value:.3g}"

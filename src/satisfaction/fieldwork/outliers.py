@@ -473,7 +473,7 @@ def interviewer_effects(
     -------
     DataFrame
         COLUMNS, check interviewer_effect, one row an item: figure is rho, the reference that of the other items; then
-        ci_low, ci_high, deff, interviewers. Flagged by the adjusted test of 0 and the lower limit (95 %) beyond `tolerated_rho`. An item without enough interviewers or answers keeps its row, nan.
+        ci_low, ci_high, deff, interviewers. Flagged by the adjusted test of 0 and the lower limit (95%) beyond `tolerated_rho`. An item without enough interviewers or answers keeps its row, nan.
 
     Raises
     ------

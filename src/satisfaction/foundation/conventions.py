@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.language import (
+    N_,
     Text,
     _,
     as_text,
@@ -164,17 +165,29 @@ KEYS = {
     "whole": pgettext("convention", "cells whose weights all lie at a bound"),
     "prior": pgettext("convention", "prior of the true values"),
     "wrongly_ordered": pgettext("convention", "share of wrong orders that the grades promise"),
+    "family": pgettext("convention", "kind of regression"),
+    "value": pgettext("convention", "value under the null hypothesis"),
+    "answers": pgettext("convention", "answers ranked"),
+    "named": pgettext("convention", "times one was named"),
+    "correction": pgettext("convention", "adjustment for many tests"),
+    "direction": pgettext("convention", "direction of the tests"),
+    "assumes": pgettext("convention", "what is assumed"),
+    "waves": pgettext("convention", "waves"),
+    "weighting": pgettext("convention", "weighting"),
     "tie_break": pgettext("convention", "score by which ties are broken"),
 }
 
 VALUES = {
+    "proportion": pgettext("value of a convention", "share"),
+    "Satterthwaite": pgettext("value of a convention", "Satterthwaite's approximation"),
+    "single-step": pgettext("value of a convention", "single step"),
+    "replicates": pgettext("value of a convention", "replicate weights"),
     "domain: PSUs - strata": pgettext(
         "value of a convention", "primary sampling units of the domain less its strata"
     ),
     "probability": pgettext("value of a convention", "probability sample"),
     "quota": pgettext("value of a convention", "quota sample"),
     "open_link": pgettext("value of a convention", "open link"),
-    "linear": pgettext("value of a convention", "linear calibration"),
     "poststratify": pgettext("value of a convention", "post-stratification"),
     "fail": pgettext("value of a convention", "a run stops"),
     "adjust": pgettext("value of a convention", "centred at the overall mean"),
@@ -236,105 +249,63 @@ VALUES = {
 }
 OWN_WORDS = (
     pgettext("value of a convention", "mean"),
+    pgettext("value of a convention", "total"),
+    pgettext("value of a convention", "ratio"),
+    pgettext("value of a convention", "quantile"),
+    pgettext("value of a convention", "single step"),
+    pgettext("value of a convention", "two-sided, single step"),
+    pgettext("value of a convention", "step-down"),
+    pgettext("value of a convention", "logistic"),
+    pgettext("value of a convention", "two-sided"),
+    pgettext("value of a convention", "credited"),
     pgettext("value of a convention", "linearized"),
-    pgettext("value of a convention", "t; logit for rates"),
     pgettext("value of a convention", "none"),
-    pgettext("value of a convention", "none: not a probability sample"),
     pgettext("value of a convention", "raking"),
+    pgettext("value of a convention", "linear"),
     pgettext("value of a convention", "calibration"),
     pgettext("value of a convention", "trimming"),
     pgettext("value of a convention", "last"),
     pgettext("value of a convention", "first"),
-    pgettext("value of a convention", "mean of the replicates"),
-    pgettext("value of a convention", "se known: normal distribution"),
-    pgettext("value of a convention", "competition ranks (1 2 2 4)"),
-    pgettext("value of a convention", "modified competition ranks (1 3 3 4)"),
-    pgettext(
-        "value of a convention",
-        "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores",
-    ),
-    pgettext("value of a convention", "fractional ranks (1 2.5 2.5 4)"),
-    pgettext("value of a convention", "Simes form"),
-    pgettext("value of a convention", "Bonferroni form"),
-    pgettext("value of a convention", "Simes or (dependent units) Bonferroni form"),
-    pgettext(
-        "value of a convention",
-        "Dunnett form (the comparisons with the largest se stand for those that may be false)",
-    ),
-    pgettext(
-        "value of a convention",
-        "Holm: family-wise error over the units of the table, p_in and p_out each for itself",
-    ),
-    pgettext(
-        "value of a convention",
-        "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself",
-    ),
-    pgettext("value of a convention", "against simple random sampling without replacement"),
-    pgettext("value of a convention", "against simple random sampling with replacement"),
     pgettext("value of a convention", "median"),
     pgettext("value of a convention", "REML"),
-    pgettext(
-        "value of a convention",
-        "declared scores, each counting alike in alpha whatever its weight in the index",
-    ),
-    pgettext(
-        "value of a convention",
-        "complete cases: valid answers to all items; the others stay in the design",
-    ),
-    pgettext(
-        "value of a convention",
-        "ci: t on log(1 - alpha), linearized under the whole sample design; alpha_low, alpha_high: Feldt (1965), as if a simple random sample with normal scores",
-    ),
-    pgettext("value of a convention", "PSUs with complete cases - their strata"),
-    pgettext(
-        "value of a convention",
-        "Wald (1940): exact for normal errors and groups of any size; an approximation for rates",
-    ),
-    pgettext("value of a convention", "not used: this describes the fieldwork, not the population"),
-    pgettext(
-        "value of a convention",
-        "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
-    ),
-    pgettext("value of a convention", "areas whose se is 0 or whose df is below 1"),
-    pgettext(
-        "value of a convention", "max-t, step-down, Gaussian copula; p at least 1 / (draws + 1)"
-    ),
-    pgettext("value of a convention", "p within 2 Monte-Carlo standard errors of 1 - level"),
-    pgettext(
-        "value of a convention",
-        "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union",
-    ),
-    pgettext("value of a convention", "rows whose se is 0 or whose df is below 1"),
-    pgettext("value of a convention", "PSUs - strata, over those with a respondent used"),
-    pgettext(
-        "value of a convention",
-        "respondents without both variables are not counted; their PSUs stay in the design",
-    ),
-    pgettext(
-        "value of a convention",
-        "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design",
-    ),
-    pgettext("value of a convention", "midpoint: F(y-) + mass(y) / 2"),
-    pgettext(
-        "value of a convention",
-        "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
-    ),
-    pgettext("value of a convention", "logit interval"),
 )
-"""Values that say what they are."""
+"""Values that say what they are; `VALUES` holds them, too. Longer ones stand where they are written, as `N_("...")`."""
 
 VALUES |= {words.en: words for words in OWN_WORDS}
 
-TEMPLATES = (
-    _("se estimated: t with Satterthwaite df of each pair (units: {low} to {high})"),
-    _("scores closer than 1e-9 are ties; {ranks}; never rounded, ties at the cut never broken"),
-    _("normal empirical Bayes, {between} tau2, se as if known, exact by quadrature"),
-    _("partial conjunction, {form}, one unit, one side"),
-    _("partial conjunction, {form}, monotone; one unit, one side"),
-    _("PSUs - strata, over those with a respondent used - {parameters}"),
-    _("PSUs - strata, over those with a respondent used + 1 - coefficients"),
-    _("{measure}: the same in {questionnaires}"),
-    _("{measure}: {allowed}; differs in {places}"),
+WITH_PARTS = (
+    N_("se estimated: t with Satterthwaite df of each pair (units: {low} to {high})"),
+    N_("scores closer than 1e-9 are ties; {ranks}; never rounded, ties at the cut never broken"),
+    N_(
+        "empirical Bayes of effective counts, variances moderated by their df; "
+        "true rates {shape}; by quadrature"
+    ),
+    N_(
+        "shares of {number} joint draws around the estimates, no model between units; "
+        "reliability by the draws' spread"
+    ),
+    N_("{model}; one model, without a range"),
+    N_("normal empirical Bayes, {between} tau2, se as if known, exact by quadrature"),
+    N_("partial conjunction, {form}, one unit, one side"),
+    N_("partial conjunction, {form}, monotone; one unit, one side"),
+    N_("PSUs - strata, over those with a respondent used - {parameters}"),
+    N_("PSUs - strata, over those with a respondent used + 1 - coefficients"),
+    N_("max-t, {form}, Gaussian copula; p at least 1 / (draws + 1)"),
+    N_(
+        "max-t, single step, over {number} joint draws (seed {seed}); points of marks that are not "
+        "ruled out at their least and most"
+    ),
+    N_("max-t, {form}; {errors}"),
+    N_("p within {number} Monte-Carlo standard errors of 1 - level"),
+    N_("quantiles of {number} joint draws, seed {seed}"),
+    N_("{fpc} (not credited by these replicates)"),
+    N_("percentage points of {overall} for {step} points of the topic"),
+    N_("{model}; ignore the covariance between units"),
+    N_("Wald: {statistic}"),
+    N_("domain: {rule}"),
+    N_("design: {rule}"),
+    N_("{measure}: the same in {questionnaires}"),
+    N_("{measure}: {allowed}; differs in {places}"),
 )
 """Values that hold figures or other values."""
 
@@ -389,13 +360,17 @@ def value_in_words(value: Any) -> Line:
 
 
 def in_words(value: str) -> Line:
-    """Return what a value of a convention means, where it is a known one."""
+    """Return what a value of a convention means: a code, a sentence of the catalogue, or one with parts of such."""
     if value in VALUES:
         return VALUES[value]
-    for template in TEMPLATES:
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template.en))
+    if " " in value:
+        sentence = _(value)
+        if sentence.zh != sentence.en:
+            return sentence
+    for template in WITH_PARTS:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
         match = re.fullmatch(pattern, value)
         if match:
             parts = {name: in_words(part) for name, part in match.groupdict().items()}
-            return _(template.en, **parts)
+            return _(template, **parts)
     return as_text(value)

@@ -31,6 +31,7 @@ from threadpoolctl import ThreadpoolController
 
 from satisfaction.foundation.errors import EngineError, InputFileError, one_of, shortened
 from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.readers_words import what_is_wrong
 
 MEMORY = "SATISFACTION_MEMORY"  # how much memory DuckDB may use, as "512MB"
 SPILL = "SATISFACTION_SPILL"  # the folder it spills to
@@ -129,10 +130,7 @@ def unreadable(fault: Exception, *, where: object) -> EngineError:
     """Say that a file cannot be read."""
     return EngineError(
         "G104",
-        _(
-            "A Parquet or csv file cannot be read: {splitlines}",
-            splitlines=str(fault).splitlines()[0],
-        ),
+        _("A Parquet or csv file cannot be read: {fault}.", fault=what_is_wrong(fault)),
         where=where,
         hint=_("Check the path; make the file again if it is damaged."),
     )
@@ -196,7 +194,7 @@ def parquet_file(path: Path) -> Iterator[ParquetFile]:
     except duckdb.Error as fault:
         raise InputFileError(
             "F114",
-            _("Not a valid Parquet file ({splitlines}).", splitlines=str(fault).splitlines()[0]),
+            _("Not a valid Parquet file: {fault}.", fault=what_is_wrong(fault)),
             where=path,
             hint=_("Export it again, or save it as csv."),
         ) from None
@@ -344,8 +342,10 @@ def scan(table: Any) -> Lazy:
         # pandas refuses to sort by a column that its index is named after too
         table = table.rename_axis(index=[None] * table.index.nlevels)
     is_large = isinstance(table, pd.DataFrame) and len(table) >= LARGE
-    if is_large and all(map(_is_plain, table.dtypes)):
-        repeated = [name for name in table if _repeats(table[name])]
+    # a column of mixed objects is left to pandas: DuckDB reads numbers, truth values and text in place
+    if is_large and not {kind.kind for kind in table.dtypes if not _is_text(kind)} - set("biuf"):
+        texts = [name for name in table if _is_text(table[name].dtype)]
+        repeated = [name for name in texts if table[name].head(FIRST).nunique() < FEW]
         coded = table.astype(dict.fromkeys(repeated, "category"))
         table = duckdb.from_df(coded, connection=connection())
     try:
@@ -526,7 +526,17 @@ def write_joined(
     """
     native = lazy.to_native()
     if lazy.implementation.is_pyspark():
-        _write_spark(native, lookup, on=on, weight=weight, into=into, folder=str(folder))
+        from pyspark.sql import functions
+
+        names = {name: f"_on_{place}" for place, name in enumerate(on)}
+        renamed = lookup[[*on, "factor"]].rename(columns=names)
+        small = functions.broadcast(to_spark(renamed))
+        same = functions.lit(True)
+        for name, other in names.items():
+            same = same & native[name].eqNullSafe(small[other])
+        joined = native.join(small, on=same, how="left")
+        weighted = functions.col(weight) * functions.col("factor")
+        joined.select(*native.columns, weighted.alias(into)).write.parquet(str(folder))
         return
     if not lazy.implementation.is_duckdb():
         native = connection().from_df(fetch(lazy))
@@ -536,23 +546,6 @@ def write_joined(
         f"from given r left join lookup on {_same(on)}"
     )
     native.query("given", query).write_parquet(str(Path(folder) / "part-0.parquet"))
-
-
-def _write_spark(
-    native: Any, lookup: pd.DataFrame, *, on: Sequence[str], weight: str, into: str, folder: str
-) -> None:
-    from pyspark.sql import functions
-
-    names = {name: f"_on_{place}" for place, name in enumerate(on)}
-    renamed = lookup[[*on, "factor"]].rename(columns=names)
-    small = functions.broadcast(to_spark(renamed))
-    same = functions.lit(True)
-    for name, other in names.items():
-        same = same & native[name].eqNullSafe(small[other])
-    joined = native.join(small, on=same, how="left")
-    weighted = functions.col(weight) * functions.col("factor")
-    written = joined.select(*native.columns, weighted.alias(into))
-    written.write.parquet(folder)
 
 
 def counter(lazy: Lazy) -> Any:
@@ -655,22 +648,14 @@ def matched(
     return np.where(unknown | (of_table[nearest] != of_rows), -1, nearest)
 
 
-def _is_plain(kind: Any) -> bool:
-    """Numbers, truth values and text, which DuckDB reads in place; a column of mixed objects is left to pandas."""
-    return isinstance(kind, pd.StringDtype) or kind.kind in "biuf"
-
-
-def _repeats(values: pd.Series) -> bool:
-    """Tell a column of texts that holds few different ones."""
-    if not isinstance(values.dtype, pd.StringDtype):
-        return False
-    return int(values.head(FIRST).nunique()) < FEW
+def _is_text(kind: object) -> bool:
+    return isinstance(kind, pd.StringDtype)
 
 
 def _spelt(table: pd.DataFrame) -> pd.DataFrame:
     """Write numbered texts as texts again."""
     texts = []
     for name, column in table.select_dtypes("category").items():
-        if isinstance(column.cat.categories.dtype, pd.StringDtype):
+        if _is_text(column.cat.categories.dtype):
             texts.append(name)
     return table.astype(dict.fromkeys(texts, "str"))

@@ -83,14 +83,14 @@ class SatisfactionError(ValueError):
         return "\n".join(lines)
 
 
-ROWS = re.compile(r"\brow (\d+(?:, \d+)*(?:, \.\.\. \(\+\d+\))?)")
-"""How a place names rows: one, or the first of several."""
+ROWS = re.compile(r"\b(?:row|line) (\d+(?:, \d+)*(?:, \.\.\. \(\+\d+\))?)")
+"""How a place names rows of a table or lines of a file: one, or the first of several."""
 
 
 def _place_in_words(where: str) -> str:
     """Write the rows of a place in the current language; in English, as they stand, where none was set."""
     language = current()
-    if language is None:
+    if language != "zh":
         return where
     return ROWS.sub(lambda rows: _("row {number}", number=rows[1]).in_language(language), where)
 

@@ -84,17 +84,24 @@ def count(value: Any) -> str:
     return f"{int(value):,}"
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """Write a share 0-1 as it stands in a sentence: "77.3%"."""
+def percent(share: Any, digits: int = 1) -> str:
+    """Write a share 0-1 everywhere: "77.3%"; a dash where there is none."""
+    if pd.isna(share):
+        return ABSENT
     return f"{100 * share:.{digits}f}%"
 
 
+def confidence(level: float) -> str:
+    """Write a level of confidence or a rate of errors 0-1 with the digits it has: "95%", "97.5%"."""
+    return f"{100 * level:g}%"
+
+
 def estimate_text(value: Any, kind: str, digits: int = 1) -> str:
-    """Write an estimate as it stands in a table: a share 0-1 ("rate") as "77.3 %", anything else in points."""
+    """Write an estimate: a share 0-1 ("rate") as "77.3%", anything else in points."""
+    if kind == "rate":
+        return percent(value)
     if pd.isna(value):
         return ABSENT
-    if kind == "rate":
-        return f"{value:.1%}".replace("%", " %")
     return f"{value:.{digits}f}"
 
 
@@ -104,7 +111,7 @@ def interval(low: Any, high: Any, kind: str) -> str:
         return ABSENT
     if np.isinf(low) or np.isinf(high):
         return str(_("unbounded"))
-    lowest = estimate_text(low, kind).removesuffix(" %")
+    lowest = estimate_text(low, kind).removesuffix("%")
     return f"{lowest}–{estimate_text(high, kind)}"
 
 
@@ -155,9 +162,9 @@ def probability(value: Any) -> str:
     """Write a probability; nothing is ever written as certain.
 
     >>> probability(0.4768), probability(0.99999), probability(0.0)
-    ('47.7 %', '> 99.9 %', '< 0.1 %')
+    ('47.7%', '> 99.9%', '< 0.1%')
     """
-    return _bounded(value, scale=100, digits=1, sign=" %")
+    return _bounded(value, scale=100, digits=1, sign="%")
 
 
 def _bounded(value: Any, *, scale: int = 1, digits: int = 3, sign: str = "") -> str:
@@ -178,6 +185,16 @@ def probability_in_words(value: float) -> Text:
     if value > 1 - SMALL:
         return _("above 99.9%")
     return pgettext("it is", "{value}", value=percent(value))
+
+
+def range_of_models(chance: Text, low: float, high: float) -> Text:
+    """Write a probability with its range under other assumptions, where that is wide."""
+    return _(
+        "{chance} (it depends on the model: between {low} and {high} under other assumptions)",
+        chance=chance,
+        low=percent(low),
+        high=percent(high),
+    )
 
 
 def p_value(value: Any) -> str:

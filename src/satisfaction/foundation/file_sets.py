@@ -124,7 +124,13 @@ def mark_handed_over(folder: Path) -> HandedOver:
     ExportError
         X430 for a set that lies in no survey's out/.
     """
-    folder = _dated(folder)
+    folder = folder.resolve()
+    if folder.name == "latest":  # a link, or a copy: the dated folder that it stands for
+        sums = sha256(folder / SUMS)
+        copied = [
+            path for path in sorted(folder.parent.glob(f"*Z*/{SUMS}")) if sha256(path) == sums
+        ]
+        folder = next((path.parent for path in copied), folder)
     shelf = folder.parent
     if shelf.name != "out" or not (shelf.parent / "survey.yaml").is_file():
         raise ExportError(
@@ -177,18 +183,6 @@ def _notes(shelf: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     return list(read_json(path, ["handed_over"])["handed_over"])
-
-
-def _dated(folder: Path) -> Path:
-    """Return the dated folder of a set, where it was named by `latest`, be that a link or a copy."""
-    folder = folder.resolve()
-    if folder.name != "latest":
-        return folder
-    sums = sha256(folder / SUMS)
-    for path in sorted(folder.parent.glob("*Z*/" + SUMS)):
-        if sha256(path) == sums:
-            return path.parent
-    return folder
 
 
 def sets_of(shelf: Path, revision: int | None = None) -> list[Path]:

@@ -31,6 +31,7 @@ from satisfaction.foundation.errors import (
     one_of,
 )
 from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.readers_words import what_is_wrong
 
 DEVICE = re.compile(
     "con|prn|aux|nul|com[0-9]|lpt[0-9]"
@@ -243,7 +244,7 @@ def read_bytes(path: Path) -> bytes:
             ) from None
         raise InputFileError(
             "F102",
-            _("The file cannot be read: {strerror}.", strerror=fault.strerror),
+            _("The file cannot be read: {fault}.", fault=what_is_wrong(fault.strerror)),
             where=path,
             hint=_("Close the program that holds it; check permissions."),
         ) from None
@@ -370,17 +371,11 @@ def encoding_of(content: bytes, *, where: object) -> Literal["utf-16", "utf-8-si
     try:
         content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        _refuse_damaged(content, fault.start, where=where)
-        return "gb18030"
-    return "utf-8-sig"
-
-
-def _refuse_damaged(content: bytes, start: int, *, where: object) -> None:
-    """Refuse content that is UTF-8 with some bytes damaged.
-
-    Chinese text in GB18030 holds next to no valid three-byte sequence of UTF-8: under 3 for every 100 bytes that are
-    invalid (measured on this project's Chinese texts); UTF-8 with a damaged place holds more of them than faults.
-    """
+        start = fault.start
+    else:
+        return "utf-8-sig"
+    # Chinese text in GB18030 holds next to no valid three-byte sequence of UTF-8: under 3 for every 100 bytes that are
+    # invalid (measured on this project's Chinese texts); UTF-8 with a damaged place holds more of them than faults
     marked = content.startswith(BOM)
     if marked:
         start += len(BOM)  # the decoder counts from behind the mark
@@ -400,6 +395,7 @@ def _refuse_damaged(content: bytes, start: int, *, where: object) -> None:
             where=f"{where} line {line}",
             hint=_("Export the file again; do not join files of different encodings."),
         )
+    return "gb18030"
 
 
 def sha256(path: Path) -> str:
@@ -509,14 +505,10 @@ def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
     try:
         content = json.loads(decode(path))
         return {name: content[name] for name in wanted} | dict(content.items())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DamagedSetError(
             "F422",
-            _(
-                "{name} of the file set is damaged and cannot be read ({name2}).",
-                name=path.name,
-                name2=type(fault).__name__,
-            ),
+            _("{name} of the file set is damaged and cannot be read.", name=path.name),
             where=path,
             hint=_(
                 "`satisfaction verify` names the files that were changed; restore them, or "

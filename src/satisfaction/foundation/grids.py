@@ -32,6 +32,7 @@ from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
 from satisfaction.foundation.errors import InputFileError, place_of, shortened_list
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
 from satisfaction.foundation.language import _, ngettext
+from satisfaction.foundation.readers_words import what_is_wrong
 
 MOST_MEMBERS = 10_000  # of an archive: pictures of a wave's interviews may lie beside its tables
 MOST_UNPACKED = 500 << 20  # bytes: some five million interviews as csv, a million as xlsx
@@ -439,9 +440,12 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
             hint=_("Rename it to end in .xlsx (.xls for the old format)."),
         )
     encoding = encoding_of(content, where=where)
-    delimiter = "\t"
-    if not tabs:
-        delimiter = _delimiter(content[:HEAD].decode(encoding, errors="replace"))
+    delimiter = "\t" if tabs else ","
+    for line in content[:HEAD].decode(encoding, errors="replace").splitlines():
+        bare = re.sub('"[^"]*"', "", line)
+        if not tabs and any(mark in bare for mark in ",\t;"):
+            delimiter = max(",\t;", key=bare.count)
+            break
     # refuses the file as a whole
     ends_a_line = decode_bytes(content, where=where).endswith(("\n", "\r"))
     lines = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
@@ -460,9 +464,9 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
         raise InputFileError(
             "F109",
             _(
-                "Quotation marks do not match near line {line_num} ({fault}).",
+                "Quotation marks do not match near line {line_num}: {fault}.",
                 line_num=reader.line_num,
-                fault=fault,
+                fault=what_is_wrong(fault),
             ),
             where=place_of(where, f"line {reader.line_num}"),
             hint=_("Correct the quotation marks there, or save the file as xlsx."),
@@ -484,15 +488,6 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
             ),
         )
     return grid
-
-
-def _delimiter(text: str) -> str:
-    """Return the delimiter that stands most often in the first line that has one, outside quotation marks."""
-    for line in text.splitlines():
-        bare = re.sub('"[^"]*"', "", line)
-        if any(mark in bare for mark in ",\t;"):
-            return max(",\t;", key=bare.count)
-    return ","
 
 
 def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Grid]:
@@ -538,7 +533,7 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
     ) as fault:  # calamine raises several unrelated types for damaged workbooks, panics among them
         raise InputFileError(
             "F107",
-            _("The workbook is damaged or not an Excel file ({fault}).", fault=fault),
+            _("The workbook is damaged or not an Excel file: {fault}.", fault=what_is_wrong(fault)),
             where=where,
             hint=_("Open it in Excel or WPS and save it as xlsx."),
         ) from None
@@ -638,7 +633,7 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
     ) as fault:  # zipfile raises several unrelated types for damaged or encrypted files
         raise InputFileError(
             "F112",
-            _("The zip file is damaged or has a password ({fault}).", fault=fault),
+            _("The zip file cannot be read: {fault}.", fault=what_is_wrong(fault)),
             where=path,
             hint=_("Unpack it and use the csv or xlsx files."),
         ) from None

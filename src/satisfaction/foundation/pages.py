@@ -23,6 +23,7 @@ from markupsafe import Markup
 from tqdm import tqdm
 
 from satisfaction.foundation.errors import ExportError
+from satisfaction.foundation.figures import percent
 from satisfaction.foundation.language import (
     Language,
     Text,
@@ -100,7 +101,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["css_text"] = css_text
+    environment.filters |= {"css_text": css_text, "percent": percent}
     environment.globals |= {
         "_": _,
         "ngettext": ngettext,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
 
 import pandas as pd
@@ -22,7 +22,7 @@ import xlsxwriter
 
 from satisfaction.foundation.errors import InputFileError, SatisfactionError, place_of, shortened
 from satisfaction.foundation.files import in_order, sha256
-from satisfaction.foundation.grids import Grid, read_grids
+from satisfaction.foundation.grids import read_grids
 from satisfaction.foundation.language import Text, _
 
 
@@ -63,7 +63,23 @@ def read_tables(path: Path) -> list[RawTable]:
         What `io.grids.read_grids` raises; F108 for a column name that stands twice.
     """
     grids, _not_tables = read_grids(path)
-    return [_table(grid) for grid in grids]
+    tables = []
+    for grid in grids:
+        names = list(map(str.strip, grid.record(0)))
+        while names and not names[-1]:
+            names.pop()
+        if twice := sorted({name for name in names if name and names.count(name) > 1}):
+            raise InputFileError(
+                "F108",
+                _("The column name '{twice}' stands more than once.", twice=twice[0]),
+                where=place_of(grid.path, grid.sheet, "row 1"),
+                hint=_("Rename or remove the extra column."),
+            )
+        columns = enumerate(grid.columns[: len(names)])
+        cells = pd.DataFrame(dict(columns), index=grid.numbers, dtype=object).iloc[1:]
+        cells.columns = pd.Index(names, dtype=object)
+        tables.append(RawTable(grid.sheet, cells, grid.hidden))
+    return tables
 
 
 class Kept:
@@ -165,26 +181,7 @@ def _one_table(path: Path, wanted: Collection[str] = ()) -> RawTable:
     return table
 
 
-def _table(grid: Grid) -> RawTable:
-    """Split header from rows."""
-    names = list(map(str.strip, grid.record(0)))
-    while names and not names[-1]:
-        names.pop()
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
-        raise InputFileError(
-            "F108",
-            _("The column name '{twice}' stands more than once.", twice=twice[0]),
-            where=place_of(grid.path, grid.sheet, "row 1"),
-            hint=_("Rename or remove the extra column."),
-        )
-    columns = enumerate(grid.columns[: len(names)])
-    cells = pd.DataFrame(dict(columns), index=grid.numbers, dtype=object).iloc[1:]
-    cells.columns = pd.Index(names, dtype=object)
-    return RawTable(grid.sheet, cells, grid.hidden)
-
-
 CHECKSUMS = "SHA256SUMS"
-Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
 A4 = 9  # Excel counts its kinds of paper; by default a workbook prints on American letter
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
 IN_MEMORY = {
@@ -195,8 +192,10 @@ FORMULA = re.compile(
 )  # what a spreadsheet may read as a formula; no number
 
 
-def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-sig") -> None:
-    """Write a table as csv with plain line feeds; missing values become empty cells.
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as csv with plain line feeds and the byte order mark that Excel needs to show Chinese.
+
+    Missing values become empty cells.
 
     A text cell that a spreadsheet would take for a formula has an apostrophe in front (`guarded`); numbers have none.
 
@@ -206,12 +205,12 @@ def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-si
         Columns in writing order; the index is left out.
     path : Path
         Its folder is made where it is not there.
-    encoding : {"utf-8-sig", "utf-8", "gb18030"}
-        The default carries the byte order mark Excel needs to show Chinese.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = _ended(_csv_text(guarded(table)), "\n")
-    path.write_bytes(text.encode(encoding))
+    pieces = _csv_text(guarded(table)).split('"')
+    for outside in range(0, len(pieces), 2):  # what stands between quotation marks stays
+        pieces[outside] = pieces[outside].replace("\r\n", "\n")
+    path.write_bytes('"'.join(pieces).encode("utf-8-sig"))
 
 
 def _csv_text(table: pd.DataFrame, **how: Any) -> str:
@@ -219,14 +218,6 @@ def _csv_text(table: pd.DataFrame, **how: Any) -> str:
     return str(
         table.to_csv(index=False, lineterminator="\r\n", **how)
     )  # pandas quotes "\r" only where lines end with it
-
-
-def _ended(text: str, end: str) -> str:
-    """Exchange the ends of the records; what stands between quotation marks stays."""
-    pieces = text.split('"')
-    for outside in range(0, len(pieces), 2):
-        pieces[outside] = pieces[outside].replace("\r\n", end)
-    return '"'.join(pieces)
 
 
 def guarded(table: pd.DataFrame) -> pd.DataFrame:

@@ -314,9 +314,26 @@ def write_template(
         codes = workbook.add_worksheet(str(CODES))
         explained = workbook.add_worksheet(str(NOTES))
         sources = _write_codes(codes, columns, bold)
+        refused = _("Fill in as sheets {codes} and {example} say.", codes=CODES, example=EXAMPLE)
         for place, column in enumerate(columns):
-            source = sources.get(column.name)
-            _write_column(workbook, data, place, column, bold=bold, source=source)
+            data.write_string(0, place, column.name, bold)
+            number_format = None
+            if column.kind in FORMATS:
+                number_format = workbook.add_format({"num_format": FORMATS[column.kind]})
+            data.set_column(place, place, WIDTHS[column.kind], number_format)
+            rule: dict[str, Any] = {"validate": "any"}
+            if column.name in sources:
+                rule = {"validate": "list", "source": sources[column.name]}
+            elif column.kind == "number":
+                rule = {"validate": "integer", "criteria": "between"}
+                rule |= {"minimum": column.low, "maximum": column.high}
+            elif column.kind == "date":
+                rule = {"validate": "date", "criteria": ">=", "value": CREATED.replace(year=2000)}
+            rule["input_title"] = column.name[:LONGEST_TITLE]
+            rule["input_message"] = column.prompt
+            rule["error_title"] = str(_("not allowed"))
+            rule["error_message"] = str(refused)
+            data.data_validation(1, place, LAST_ROW, place, rule)
         data.freeze_panes(1, 0)
         for row, record in enumerate(rows, start=1):
             for place, (value, column) in enumerate(zip(record, columns, strict=True)):
@@ -336,37 +353,6 @@ def write_template(
         explained.fit_to_pages(1, 0)
         for row, note in enumerate(notes):
             explained.write_string(row, 0, str(note), wrapped)
-
-
-def _write_column(
-    workbook: xlsxwriter.Workbook,
-    sheet: Any,
-    place: int,
-    column: TemplateColumn,
-    *,
-    bold: Any,
-    source: str | None,
-) -> None:
-    """Write a header and, below it, the format and the rule of the cells."""
-    sheet.write_string(0, place, column.name, bold)
-    number_format = None
-    if column.kind in FORMATS:
-        number_format = workbook.add_format({"num_format": FORMATS[column.kind]})
-    sheet.set_column(place, place, WIDTHS[column.kind], number_format)
-    rule: dict[str, Any] = {"validate": "any"}
-    if source:
-        rule = {"validate": "list", "source": source}
-    elif column.kind == "number":
-        rule = {"validate": "integer", "criteria": "between"}
-        rule |= {"minimum": column.low, "maximum": column.high}
-    elif column.kind == "date":
-        rule = {"validate": "date", "criteria": ">=", "value": CREATED.replace(year=2000)}
-    rule["input_title"] = column.name[:LONGEST_TITLE]
-    rule["input_message"] = column.prompt
-    rule["error_title"] = str(_("not allowed"))
-    refused = _("Fill in as sheets {codes} and {example} say.", codes=CODES, example=EXAMPLE)
-    rule["error_message"] = str(refused)
-    sheet.data_validation(1, place, LAST_ROW, place, rule)
 
 
 def _write_head(sheet: Any, titles: Mapping[Text, int], bold: Any) -> None:

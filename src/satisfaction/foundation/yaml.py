@@ -40,7 +40,8 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from satisfaction.foundation.errors import SatisfactionError, closest, shortened
 from satisfaction.foundation.files import decode, read_bytes
-from satisfaction.foundation.language import LANGUAGES, N_, NOTHING, Text, _
+from satisfaction.foundation.language import LANGUAGES, N_, NOTHING, Text, _, comma_list
+from satisfaction.foundation.readers_words import what_is_wrong
 
 STATE_THE_SOURCE = _("state the source")
 FILL_IN = _("please fill in")
@@ -199,12 +200,12 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
     except (
         Exception
     ) as fault:  # ruamel raises several unrelated types for tags and nesting that it cannot follow
-        problem = getattr(fault, "problem", None) or getattr(fault, "reason", None) or str(fault)
+        problem = getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault
         if isinstance(fault, RecursionError):
-            problem = _("nested too deeply")
+            problem = "maximum depth"
         raise error(
             "Y101",
-            _("Not valid YAML: {problem}", problem=problem),
+            _("Not valid YAML: {problem}.", problem=what_is_wrong(problem)),
             where=f"{path}:{_fault_line(fault, text)}",
             hint=_("Check indentation, colons, quotes and dates."),
         ) from None
@@ -213,6 +214,9 @@ def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Documen
             "Y103",
             _("The file is empty or not a mapping of keys."),
             where=f"{path}:1",
+            hint=_(
+                "Write a key, a colon with a space behind it, and its value; a full-width one is none."
+            ),
         )
     try:
         return Document(path, node, _plain(node, count()))
@@ -375,6 +379,8 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
     if kind == "declared":
         at = context.pop("at")
         return context | {"where": document.place((*location, *at))}
+    if kind == "literal_error":  # pydantic lists them by "or"
+        context = {"expected": comma_list(re.split(", | or ", context["expected"]))}
     if kind in WANTED_WITH:
         wanted = _(WANTED_WITH[kind], **context)
     else:

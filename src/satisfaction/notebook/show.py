@@ -59,11 +59,11 @@ TITLES = {
     # facts beside one another
     "largest": _("the largest"),
     "q0": _("smallest"),
-    "q1": Text("1 %"),
-    "q25": Text("25 %"),
+    "q1": Text("1%"),
+    "q25": Text("25%"),
     "q50": _("median"),
-    "q75": Text("75 %"),
-    "q99": Text("99 %"),
+    "q75": Text("75%"),
+    "q99": Text("99%"),
     "q100": _("largest"),
     "names": _("names"),
     # fieldwork
@@ -179,7 +179,7 @@ TITLES = {
 }
 """Titles of columns that stand in tables of analyses alone: tests, change between waves, plans."""
 BESIDE: dict[str, dict[str, Text]] = {
-    "q50": {"q1": Text("1 %")},
+    "q50": {"q1": Text("1%")},
     "promised": {"gap": _("loss beyond the best grading, at most")},
     "per_place": {"places": _("places"), "level": _("kind of place")},
     "asked": {"asked": _("asked")},
@@ -422,7 +422,7 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
     --------
     >>> table = pd.DataFrame({"estimate": [0.61234], "se": [0.0123], "p": [1e-9]})
     >>> shown = sat.show(table, kind="rate")
-    >>> "61.2 %" in shown.html, "&lt; 0.001" in shown.html
+    >>> "61.2%" in shown.html, "&lt; 0.001" in shown.html
     (True, True)
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table

@@ -323,7 +323,7 @@ class _Group:
     def signs(self, name: str) -> str:
         """Return what stands behind a figure of a column."""
         unit = figures.unit_of(self.kind)
-        return str(unit.of_change) if name in DIFFERENCES else unit.sign.replace("%", " %")
+        return str(unit.of_change) if name in DIFFERENCES else unit.sign
 
 
 def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
@@ -452,9 +452,7 @@ def _figures(
         return [figures.probability(number) for number in numbers]
     is_measure = len(groups) == 1 and groups[0].of_column
     if plain.startswith("share_") or plain.endswith("_share"):
-        return [
-            figures.ABSENT if np.isnan(number) else f"{100 * number:.1f} %" for number in numbers
-        ]
+        return [figures.percent(number) for number in numbers]
     of_measure = (is_measure or _in_unit_of_measure(name)) and not pd.api.types.is_integer_dtype(
         values
     )

@@ -213,7 +213,9 @@ def draw_sample(
         "seed": seed,
         "waves": waves,
         "overlap": overlap,
-        "probability": "take x size / sum of sizes in the stratum; units above 1 are taken for certain",
+        "probability": N_(
+            "take x size / sum of sizes in the stratum; units above 1 are taken for certain"
+        ),
     }
     return Draw(
         table.sort_values(["wave", *strata, "order", psu], ignore_index=True)[columns],

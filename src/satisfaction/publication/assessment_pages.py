@@ -300,9 +300,8 @@ def workbook_sheets(
         leaves = assessed.tree.leaves()
         items = [leaves[name][1] for name in tables["ledger"]["item"]]
         tables["ledger"] = tables["ledger"].assign(
+            item=[item.text for item in items],
             department=[item.department or "" for item in items],
-            zh=[item.text.zh for item in items],
-            en=[item.text.in_language("en") for item in items],
         )
     sheets = {}
     for title, words in titles.items():

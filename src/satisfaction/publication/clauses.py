@@ -15,12 +15,15 @@ import pandas as pd
 from satisfaction.foundation.figures import (
     Kind,
     amount,
+    confidence,
     difference,
     in_english,
     numeral,
     p_value_in_words,
+    percent,
     places,
     probability_in_words,
+    range_of_models,
 )
 from satisfaction.foundation.language import (
     NOTHING,
@@ -264,7 +267,7 @@ def ground_of(
         measure=measure,
         rows=rows,
         p=len(ranked),
-        level=f"{100 * level:g}%",
+        level=confidence(level),
         alpha=1 - level,
         end=_end(int(summary["bottom"]), str(ranking["side"].iloc[0])),
         proven=summary["selection"] == "probability",
@@ -361,7 +364,7 @@ def _grade(ground: Ground, row: Row) -> Text:
         return _("Under the model no grades can be told: all units are in one.")
     said = _(
         "It is in grade {grade:g} of {grades} (1 is the best); under the model, of the pairs of units in different grades "
-        "at most {wrong:g} % are expected to be in the wrong order.",
+        "at most {wrong:g}% are expected to be in the wrong order.",
         grade=row["grade"],
         grades=ground.grades,
         wrong=100 * ground.wrongly_ordered,
@@ -371,7 +374,7 @@ def _grade(ground: Ground, row: Row) -> Text:
     few = _(
         "Only {share} of the pairs are in different grades; where so few are, up to a tenth of them was in the wrong order in "
         "simulations.",
-        share=f"{ground.in_order:.1%}",
+        share=percent(ground.in_order),
     )
     return join_sentences([said, few])
 
@@ -512,12 +515,7 @@ def _chance(row: Row) -> Text:
     chance = probability_in_words(row["probability_bottom"])
     if row.get("model_dependent") != "yes":
         return chance
-    return _(
-        "{chance} (it depends on the model: between {low:.2f} and {high:.2f} under other assumptions)",
-        chance=chance,
-        low=row["probability_low"],
-        high=row["probability_high"],
-    )
+    return range_of_models(chance, row["probability_low"], row["probability_high"])
 
 
 def _verdict(ground: Ground, row: Row) -> Text:

@@ -19,7 +19,7 @@ from scipy import special
 
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import N_, _
 from satisfaction.ranking.pairs import Bools, Floats, Ints, integer_rank
 from satisfaction.ranking.units import numbered_names
 
@@ -141,9 +141,11 @@ def rank_counts(
         "level": level,
         "correction": correction,
         "direction": direction,
-        "method": "exact binomial test of every ordered pair, given that one of the two was named",
-        "null": "row is not named more often than column",
-        "assumes": "respondents selected independently, one answer each",
+        "method": N_(
+            "exact binomial test of every ordered pair, given that one of the two was named"
+        ),
+        "null": N_("row is not named more often than column"),
+        "assumes": N_("respondents selected independently, one answer each"),
     }
     return CountRanking(table, MappingProxyType(summary))
 

@@ -20,7 +20,7 @@ from satisfaction.estimation.intervals import satterthwaite, satterthwaite_of_bl
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.ranking.drawn import marginal_drawn_sets, simultaneous_drawn_sets
 from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
 from satisfaction.ranking.probability import (
@@ -60,8 +60,8 @@ CERTAINTY = (
 RISE_RANGE = ("probability_rise_low", "probability_rise_high", "model_dependent")
 """Columns beside `probability_rise`."""
 GUARANTEED = CERTAINTY[:4]
-UNTESTED = "none: scores are drawn"
-UNPROVEN = "none: not both samples are probability samples"
+UNTESTED = N_("none: scores are drawn")
+UNPROVEN = N_("none: not both samples are probability samples")
 OF_RATES = _(
     "Probabilities of rises of rates hold on average only: two waves hardly tell how far true rates "
     "changed. Where they changed little, rises are less likely than stated, where much, likelier."
@@ -683,7 +683,7 @@ def _with_bounds(summary: ChangeSummary, table: pd.DataFrame) -> ChangeSummary:
     )
 
 
-DRAWN_BOUNDS = (
+DRAWN_BOUNDS = N_(
     "max-t over the draws of each wave, half of the error a wave, points of marks that are not ruled out at their least and "
     "most: rise_low, rise_high for one unit named beforehand, both together at the level; all_low, all_high for all units at "
     "once; ci_low, ci_high of relative_change for one unit; any relation of the waves"

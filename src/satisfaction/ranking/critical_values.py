@@ -34,6 +34,7 @@ from scipy import special
 from scipy.interpolate import BarycentricInterpolator, CubicSpline
 
 from satisfaction.estimation.multiplicity import drawn_errors, normal_scores, symmetric_root
+from satisfaction.foundation.language import N_
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, spread_of
 
 WIDEST = 16.0  # the range of 10,000 standard normals exceeds 16 with probability below 1e-20
@@ -360,8 +361,8 @@ ROWS = 12_500_000  # numbers kept at a time for units' own critical values: 100 
 UNSEEN = -1e300  # in place of a draw that is not looked at
 KEPT = 4.0  # times alpha: share of the draws, the largest, that a further step looks at
 
-CHI_SQUARES = "normal errors over variances drawn from chi-squares with the units' df"
-COPULA = "normal errors against the pairs' p-values (Gaussian copula)"
+CHI_SQUARES = N_("normal errors over variances drawn from chi-squares with the units' df")
+COPULA = N_("normal errors against the pairs' p-values (Gaussian copula)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,7 +430,7 @@ def compared(pairs: Pairs, alpha: float) -> Compared:
         )
     no_precision = np.zeros((p, p))
     precision = np.divide(1.0, spread, out=no_precision, where=testable)
-    errors = "normal errors" if known.all() else COPULA
+    errors = N_("normal errors") if known.all() else COPULA
     statistic = normal_scores(pairs.t, pairs.pair_df)
     scale = np.ones((p, p))
     return Compared(statistic, precision, scale, draws_variances=False, errors=errors)

@@ -6,8 +6,8 @@ is estimated: it is drawn, jointly with everything else it consists of. Which se
 - Not t or max-t with the draws' own spread: an area whose rate came out above the mark by chance has a
   spread that is too small by as much, and a distribution that is no shifted copy of the true one.
 - Not the share of draws in which one unit is not above the other (Efron's percentile): where two things
-  must both hold, each near its edge, the share is a product of two chances and falls below 5 % in up to
-  20 % of samples.
+  must both hold, each near its edge, the share is a product of two chances and falls below 5% in up to
+  20% of samples.
 - What holds is two steps (Berger and Boos 1994). A small part of the error, `spent`, rules out marks:
   outside joint limits of all rates of all areas, from the same draws, a mark counts as reached or as
   missed. Whatever is not ruled out may be true. The rest goes to max-t of the drawn errors with the
@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import rankdata
 
+from satisfaction.foundation.language import N_
 from satisfaction.ranking.critical_values import FRAGILE, upper_quantile
 from satisfaction.ranking.membership import Membership
 from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints, Pairs, compare_units
@@ -97,7 +98,7 @@ class JointDraws:
     def conventions(self) -> dict[str, str]:
         """Say what errors and limits of the scores are."""
         interval = f"quantiles of {self.number} joint draws, seed {self.seed}"
-        return {"interval": interval, "df": "none", "variance": "of the draws"}
+        return {"interval": interval, "df": "none", "variance": N_("of the draws")}
 
     def limits(self, level: float) -> Floats:
         """Return the quantiles that hold this share of the scores, (2, p)."""

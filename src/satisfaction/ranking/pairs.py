@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from satisfaction.estimation.intervals import satterthwaite
+from satisfaction.foundation.language import N_
 
 if TYPE_CHECKING:
     from satisfaction.ranking.drawn import DrawnPairs
@@ -32,10 +33,12 @@ NEGLIGIBLE = 1e-5
 SHARES = {"competition": 0.0, "modified": 1.0, "fractional": 0.5}
 """Share of the places that tied units occupy together which is counted before each of them."""
 RULES = {
-    "competition": "competition ranks (1 2 2 4)",
-    "modified": "modified competition ranks (1 3 3 4)",
-    "dense": "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores",
-    "fractional": "fractional ranks (1 2.5 2.5 4)",
+    "competition": N_("competition ranks (1 2 2 4)"),
+    "modified": N_("modified competition ranks (1 3 3 4)"),
+    "dense": N_(
+        "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores"
+    ),
+    "fractional": N_("fractional ranks (1 2.5 2.5 4)"),
 }
 
 

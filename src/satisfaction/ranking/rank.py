@@ -22,7 +22,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.conventions import conventions_table
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rates, rise_bounds
 from satisfaction.ranking.critical_values import DRAWS, SEED
@@ -92,8 +92,12 @@ Base: TypeAlias = Literal["published", "estimated"]
 AskedPrior: TypeAlias = Literal["auto", "identity", "logit", "arcsine", "nonparametric"]
 Known: TypeAlias = Posterior | RatePosterior | DrawnModel
 BASES = {
-    "published": "the earlier published rank is a number; only the new rank is uncertain; the error counts over both waves",
-    "estimated": "both ranks are uncertain; half of the error a wave, any relation of the waves",
+    "published": N_(
+        "the earlier published rank is a number; only the new rank is uncertain; the error counts over both waves"
+    ),
+    "estimated": N_(
+        "both ranks are uncertain; half of the error a wave, any relation of the waves"
+    ),
 }
 
 
@@ -832,8 +836,10 @@ def _rise_target(
         "comparable": require_comparable(comparable),
         "draws": probability.DRAWS,
         "seed": probability.SEED,
-        "ties": "competition ranks (1 2 2 4) in both waves, whatever rule the tables use",
-        "membership": "partial conjunction, Simes or (dependent units) Bonferroni form, monotone; one unit, one side",
+        "ties": N_("competition ranks (1 2 2 4) in both waves, whatever rule the tables use"),
+        "membership": N_(
+            "partial conjunction, Simes or (dependent units) Bonferroni form, monotone; one unit, one side"
+        ),
     }
     if isinstance(since, Ranking):
         waves = _waves_of(later, since)
@@ -848,7 +854,7 @@ def _rise_target(
         return *_since_ranking(later, waves, places, base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
-        model = "as of the ranking: the later wave alone, the goal a number"
+        model = N_("as of the ranking: the later wave alone, the goal a number")
         if not later.options.compares_priors:
             model += ONE_MODEL
         declared["probabilities"] = model

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import special
 
+from satisfaction.foundation.language import N_
 from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints
 from satisfaction.ranking.probability import (
     DRAWS,
@@ -42,12 +43,12 @@ from satisfaction.ranking.probability import (
 from satisfaction.ranking.rates import AcrossPriors, compared_rises, effective_counts, moderated
 from satisfaction.ranking.waves import Waves, two_by_two
 
-SCORE_WAVES = (
+SCORE_WAVES = N_(
     "all, a half, a quarter or an eighth of the units change by a normal law, the others keep their "
     "order; which, and how far, averaged over its restricted likelihood, flat on both standard "
     "deviations; sampling variances moderated by their df"
 )
-RATE_WAVES = (
+RATE_WAVES = N_(
     "bivariate normal on the arcsine and on the logit scale of moderated effective counts, half of "
     "the draws each; covariance between units averaged over its restricted likelihood, flat on both "
     "standard deviations and the angle of the correlation"

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 from satisfaction.estimation.multiplicity import holm, normal_scores
+from satisfaction.foundation.language import N_
 from satisfaction.ranking.critical_values import (
     DRAWS,
     FRAGILE,
@@ -33,7 +34,9 @@ Marginal: TypeAlias = Literal["simes", "holm", "maxt"]
 Simultaneous: TypeAlias = Literal["tukey", "holm", "joint-ci", "maxt"]
 
 
-MARGINAL_EXACT = "max-t, two-sided, single step; independent units: by integration, estimated variances as chi-squares"
+MARGINAL_EXACT = N_(
+    "max-t, two-sided, single step; independent units: by integration, estimated variances as chi-squares"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +144,8 @@ def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
     estimated.
 
     Exact for equal se, conservative otherwise (Hayter 1984; Dunnett 1980). Games and Howell's
-    quantile at each pair's own df would be narrower, but covers 92 to 94 % of such tables where 95
-    % is asked for (tests/coverage_study).
+    quantile at each pair's own df would be narrower, but covers 92 to 94% of such tables where
+    95% is asked for (tests/coverage_study).
     """
     critical = tukey_critical(pairs, alpha)
     return sets_from(pairs.t > critical, critical=extremes(others(critical)))

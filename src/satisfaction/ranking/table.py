@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import RankingError, one_of, shortened_list
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
 from satisfaction.ranking.drawn import (
     marginal_drawn_sets,
@@ -38,13 +38,19 @@ from satisfaction.ranking.units import UNDECLARED, Units
 from satisfaction.sampling.design import NO_ERROR
 
 FORMS = {
-    "simes": "Simes form",
-    "bonferroni": "Bonferroni form",
-    "dunnett": "Dunnett form (the comparisons with the largest se stand for those that may be false)",
+    "simes": N_("Simes form"),
+    "bonferroni": N_("Bonferroni form"),
+    "dunnett": N_(
+        "Dunnett form (the comparisons with the largest se stand for those that may be false)"
+    ),
 }
 FAMILIES = {
-    "holm": "Holm: family-wise error over the units of the table, p_in and p_out each for itself",
-    "bh": "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself",
+    "holm": N_(
+        "Holm: family-wise error over the units of the table, p_in and p_out each for itself"
+    ),
+    "bh": N_(
+        "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself"
+    ),
 }
 TIES = "scores closer than 1e-9 are ties; {}; never rounded, ties at the cut never broken"
 BY_POINT = _(
@@ -59,10 +65,10 @@ PROBABILITIES = "normal empirical Bayes, {} tau2, se as if known, exact by quadr
 OF_RATES = "empirical Bayes of effective counts, variances moderated by their df; true rates {}; by quadrature"
 OF_DRAWS = "shares of {} joint draws around the estimates, no model between units; reliability by the draws' spread"
 SHAPES = {
-    "identity": "normal (ML)",
-    "logit": "normal on the logit scale (ML)",
-    "arcsine": "normal on the arcsine scale (ML)",
-    "nonparametric": "of any distribution (nonparametric ML)",
+    "identity": N_("normal (ML)"),
+    "logit": N_("normal on the logit scale (ML)"),
+    "arcsine": N_("normal on the arcsine scale (ML)"),
+    "nonparametric": N_("of any distribution (nonparametric ML)"),
 }
 SETS = ("marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high")
 CERTAINTY = ("p_in", "p_out", "probability_bottom", "expected_rank", "reliability")
@@ -610,9 +616,9 @@ def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
 def df_convention(pairs: Pairs) -> str:
     """Say how the se entered the tests."""
     if pairs.drawn is not None:
-        return "by the draws: t with the df of every area, sites' t, files' normal errors"
+        return N_("by the draws: t with the df of every area, sites' t, files' normal errors")
     if np.all(np.isinf(pairs.df)):
-        return "se known: normal distribution"
+        return N_("se known: normal distribution")
     least = pairs.df.min()
     most = pairs.df.max()
     return f"se estimated: t with Satterthwaite df of each pair (units: {least:g} to {most:g})"

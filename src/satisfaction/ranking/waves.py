@@ -22,7 +22,7 @@ from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.intervals import standard_errors
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import N_, Text, _
 from satisfaction.ranking.drawn import JointDraws, compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
 from satisfaction.ranking.units import (
@@ -38,7 +38,7 @@ from satisfaction.ranking.units import (
 )
 from satisfaction.sampling.variance import Members
 
-OF_DRAWS = "unknown: no standard error carries drawn scores from wave to wave"
+OF_DRAWS = N_("unknown: no standard error carries drawn scores from wave to wave")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from satisfaction.foundation.engines import (
     scan,
 )
 from satisfaction.foundation.errors import DesignError, one_of, shortened
-from satisfaction.foundation.language import Text, _, ngettext
+from satisfaction.foundation.language import N_, Text, _, ngettext
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import (
     SUBPOPULATION,
@@ -40,7 +40,7 @@ from satisfaction.sampling.variance import Array, LonelyPsu
 Nesting = Literal["nested", "unique"]
 ROW = "_respondent"
 ONE = "_one"
-NO_ERROR = "none: not a probability sample"
+NO_ERROR = N_("none: not a probability sample")
 # for the engine that reads Parquet: rows to be named
 MISSING_KEY = '"{name}" is null or "{name}"::varchar = \'nan\''
 BAD_WEIGHT = '"{name}" is null or not ("{name}" > 0) or isnan("{name}"::double)'

@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import hadamard, qr
 
+from satisfaction.foundation.language import N_
 from satisfaction.sampling.variance import DENSE_ABOVE, Array, Clusters, Sparse, summing
 
 LARGEST_CHUNK = 500_000  # numbers held at once
@@ -49,7 +50,7 @@ class GivenReplicates:
     @property
     def centre(self) -> str:
         """Return what the deviations are taken from, in words."""
-        return "full-sample estimate (mse)" if self.mse else "mean of the replicates"
+        return N_("full-sample estimate (mse)") if self.mse else N_("mean of the replicates")
 
 
 def rank_df(weights: Array) -> int:

@@ -76,7 +76,7 @@ def trim(
     w n / (n - 1). Mean jackknife se over the true one under heavy trimming, 1,200-1,500 simulated samples: here 0.997 with
     fixed bounds; the textbook's 1.53, 1.48 and 1.27. A median or mean is taken anew in every replicate: 1.016 with one
     median, 1.025 with one a stratum (500 samples of 24 PSUs, upper 1.5, +/- 0.03); held fixed it is 0.995, and a single se
-    differs by -5 to +22 % (1 % in the median).
+    differs by -5 to +22% (1% in the median).
 
     Examples
     --------

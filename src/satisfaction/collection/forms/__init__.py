@@ -7,7 +7,6 @@ from pathlib import Path
 from satisfaction.collection.forms.codebook import (
     codebook_html,
     codebook_sheets,
-    codebook_tables,
     printable_html,
 )
 from satisfaction.collection.forms.xlsform import (
@@ -25,14 +24,9 @@ from satisfaction.foundation.yaml import yaml_text
 
 __all__ = [
     "check_xlsform",
-    "codebook_html",
-    "codebook_sheets",
-    "codebook_tables",
-    "printable_html",
     "questionnaire_yaml",
     "read_xlsform",
     "write_forms",
-    "write_xlsform",
     "write_yaml",
 ]
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, get_args
 import pandas as pd
 
 from satisfaction.declarations.items import (
-    Index,
     Item,
     Knowledge,
     Missing,
@@ -113,10 +112,34 @@ def codebook_tables(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     """
     rates = []
     for name, rate in questionnaire.rates.items():
-        rates += [_rate_row(questionnaire, name, rate, item) for item in rate.items]
+        for item in rate.items:
+            row = {
+                "rate": name,
+                "label": str(rate),
+                "item": item,
+                "counts": counting(questionnaire, rate, item),
+                "min_valid_items": rate.min_valid_items,
+                "source": str(rate.source) if rate.source else None,
+            }
+            rates.append(row | denominators(questionnaire, rate, item))
     indices = []
     for name, index in questionnaire.indices.items():
-        indices += [_index_row(questionnaire, name, index, part) for part in index.weights]
+        for part, weight in index.weights.items():
+            scores = None
+            if part in questionnaire.items:
+                answers = questionnaire.answers(part)
+                scores = "; ".join(f"{code} = {answer.score}" for code, answer in answers.items())
+            row = {
+                "index": name,
+                "label": str(index),
+                "level": str(LEVELS[index.level]),
+                "part": part,
+                "weight": str(weight),
+                "part_scores": scores,
+                "min_valid_items": index.min_valid_items,
+                "source": str(index.source),
+            }
+            indices.append(row)
     items = []
     codes: list[dict[str, object]] = []
     for name in questionnaire.items:
@@ -286,37 +309,6 @@ def _code_rows(questionnaire: Questionnaire, name: str) -> Iterator[dict[str, ob
 
 def _code_row(item: str, code: int, label: object, kind: Text) -> dict[str, object]:
     return {"item": item, "code": code, "label": str(label), "kind": str(kind)}
-
-
-def _rate_row(questionnaire: Questionnaire, name: str, rate: Rate, item: str) -> dict[str, object]:
-    row: dict[str, object] = {
-        "rate": name,
-        "label": str(rate),
-        "item": item,
-        "counts": counting(questionnaire, rate, item),
-        "min_valid_items": rate.min_valid_items,
-        "source": str(rate.source) if rate.source else None,
-    }
-    return row | denominators(questionnaire, rate, item)
-
-
-def _index_row(
-    questionnaire: Questionnaire, name: str, index: Index, part: str
-) -> dict[str, object]:
-    scores = None
-    if part in questionnaire.items:
-        answers = questionnaire.answers(part)
-        scores = "; ".join(f"{code} = {answer.score}" for code, answer in answers.items())
-    return {
-        "index": name,
-        "label": str(index),
-        "level": str(LEVELS[index.level]),
-        "part": part,
-        "weight": str(index.weights[part]),
-        "part_scores": scores,
-        "min_valid_items": index.min_valid_items,
-        "source": str(index.source),
-    }
 
 
 SMALLEST_GRID = 3  # fewer questions of one scale in a row are asked one by one

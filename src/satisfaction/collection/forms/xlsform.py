@@ -318,8 +318,10 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         try:
             value = json.loads(row["value"])
         except ValueError:
-            problem = _("'{text}' is not valid JSON.", text=row["value"])
-            raise _refusal("Q204", problem, f"{path} {place}") from None
+            where = f"{path} {place}"
+            raise _refusal(
+                "Q204", _("'{text}' is not valid JSON.", text=row["value"]), where
+            ) from None
         around = data
         for key in pointer[:-1]:
             around = around.setdefault(key, {})
@@ -333,7 +335,15 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         data["questionnaire"] = settings["form_id"]
     if settings.get("version"):
         data["version"] = settings["version"]
-    choices = _lists_of_choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
+    choices: dict[str, Choices] = {}
+    for place, row in _sheet(sheets, "choices", ("list_name", "name"), path):
+        code = row["name"].strip()
+        listed = choices.setdefault(row["list_name"].strip(), {})
+        if code in listed:
+            where = f"{path} {place}"
+            raise _refusal("Q205", _("The code '{code}' stands twice.", code=code), where)
+        listed[code] = (place, _label(row))
+    choices.pop("", None)
     rows = _sheet(sheets, "survey", ("type", "name"), path)
     data["items"], of_items = _items(rows, choices, data.get("items", {}), places, path)
     kept = data.pop("scales", {})
@@ -428,23 +438,6 @@ def _item(row: Row, where: str) -> dict[str, Any]:
 def _label(row: Row) -> dict[str, str]:
     """Return a row's label in both languages."""
     return {language: row.get(f"label::{name}", "") for language, name in LANGUAGES.items()}
-
-
-def _lists_of_choices(rows: Rows, path: Path) -> dict[str, Choices]:
-    """Return the labels of every list's codes, with their places."""
-    lists: dict[str, Choices] = {}
-    for place, row in rows:
-        name = row["list_name"].strip()
-        code = row["name"].strip()
-        if code in lists.setdefault(name, {}):
-            raise _refusal(
-                "Q205",
-                _("The code '{code}' stands twice.", code=code),
-                f"{path} {place}",
-            )
-        lists[name][code] = (place, _label(row))
-    lists.pop("", None)
-    return lists
 
 
 def _coded(

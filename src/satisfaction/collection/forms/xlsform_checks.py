@@ -7,8 +7,7 @@ left to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import pandas as pd
 from satisfaction.collection.forms.xlsform import LANGUAGES, NOT_ASKED, sheets_of
 from satisfaction.foundation.errors import closest
 from satisfaction.foundation.language import _
+from satisfaction.foundation.tables import RawTable
 
 COLUMNS = ("sheet", "row", "column", "value", "rule", "zh", "en", "suggestion")
 RULES = {
@@ -81,21 +81,6 @@ class Fault(NamedTuple):
     suggestion: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    """One sheet as rows of column name -> text, and the languages its labels are written in."""
-
-    name: str
-    header: list[str]
-    rows: list[tuple[int, dict[str, str]]]
-
-    def texts(self, column: str) -> set[str]:
-        return {cells[column].strip() for _row, cells in self.rows}
-
-    def languages(self, column: str) -> list[str]:
-        return [name for name in self.header if name.partition("::")[0] == column]
-
-
 def check_xlsform(path: str | Path) -> pd.DataFrame:
     """List the faults of an XLSForm workbook.
 
@@ -110,23 +95,23 @@ def check_xlsform(path: str | Path) -> pd.DataFrame:
     InputFileError
         For a file that cannot be read or has two columns of one name.
     """
-    sheets = {}
-    for name, table in sheets_of(Path(path)).items():
-        sheets[name] = _Sheet(name, list(table.cells), list(table.records()))
-    missing = list(_missing(sheets))
-    faults = missing.copy()
+    sheets = sheets_of(Path(path))
+    faults = []
+    for name, needed in NEEDED.items():
+        if name not in sheets:
+            faults.append(Fault(name, 0, "", "", "Q210", name))
+            continue
+        lacking = [column for column in needed if column not in sheets[name].cells]
+        faults += [Fault(name, 1, "", "", "Q210", column) for column in lacking]
+    complete = not faults
     for name in HEADERS:
         if name in sheets:
             faults += _headers(sheets[name], name)
-    if not missing:
-        survey = sheets["survey"]
-        choices = sheets["choices"]
-        faults += _types(survey)
-        faults += _names(survey)
-        faults += _choice_names(choices)
-        faults += _expressions(survey)
-        faults += _labels(survey)
-        faults += _labels(choices)
+    if complete:
+        faults += _questions(sheets["survey"])
+        faults += _choice_names(sheets["choices"])
+        for name in NEEDED:
+            faults += _labels(sheets[name], name)
     order = list(HEADERS)
     faults.sort(key=lambda fault: (order.index(fault.sheet), fault.row))
     table = pd.DataFrame(faults, columns=list(Fault._fields))
@@ -135,18 +120,8 @@ def check_xlsform(path: str | Path) -> pd.DataFrame:
     return table[list(COLUMNS)]
 
 
-def _missing(sheets: Mapping[str, _Sheet]) -> Iterator[Fault]:
-    for name, needed in NEEDED.items():
-        if name not in sheets:
-            yield Fault(name, 0, "", "", "Q210", name)
-            continue
-        for column in needed:
-            if column not in sheets[name].header:
-                yield Fault(name, 1, "", "", "Q210", column)
-
-
-def _headers(sheet: _Sheet, kind: str) -> Iterator[Fault]:
-    for header in sheet.header:
+def _headers(sheet: RawTable, kind: str) -> Iterator[Fault]:
+    for header in sheet.cells:
         bare, *rest = re.split(r"::?", header, maxsplit=1)
         known = bare in HEADERS[kind]
         if rest:
@@ -163,39 +138,40 @@ def _headers(sheet: _Sheet, kind: str) -> Iterator[Fault]:
             suggestion = f"{near}::{LANGUAGES['zh']}"
         elif near:
             suggestion = "::".join([near, *rest])
-        yield Fault(sheet.name, 1, header, header, "Q211", suggestion)
+        yield Fault(kind, 1, header, header, "Q211", suggestion)
 
 
-def _types(survey: _Sheet) -> Iterator[Fault]:
-    for row, cells in survey.rows:
-        text = cells["type"]
-        if not text.strip():
-            if cells["name"].strip():
-                yield Fault("survey", row, "type", text, "Q212", "text")
-            elif any(map(str.strip, cells.values())):
-                yield Fault("survey", row, "type", text, "Q212")
-        elif WIDE.search(text):
-            yield Fault("survey", row, "type", text, "Q224", _plain(text))
+def _questions(survey: RawTable) -> Iterator[Fault]:
+    """Check types, names of questions and groups, and expressions for their form."""
+    for row, cells in survey.records():
+        written = cells["type"]
+        kind = written.strip()
+        name = cells["name"]
+        if not kind and name.strip():
+            yield Fault("survey", row, "type", written, "Q212", "text")
+        elif not kind and any(map(str.strip, cells.values())):
+            yield Fault("survey", row, "type", written, "Q212")
+        elif kind and WIDE.search(written):
+            yield Fault("survey", row, "type", written, "Q224", _plain(written))
+        if kind and not kind.startswith("end") and not NAME.fullmatch(name.strip()):
+            rule = "Q224" if NAME.fullmatch(_plain(name)) else "Q214"
+            yield Fault("survey", row, "name", name, rule, _name(name, row))
+        for column in EXPRESSIONS:
+            text = cells.get(column, "")
+            outside = QUOTED.sub("", text)
+            if not _balanced(outside):
+                lacks_one = outside.count("(") == outside.count(")") + 1
+                closed = f"{text})" if lacks_one else ""
+                yield Fault("survey", row, column, text, "Q222", closed)
+            if WIDE.search(outside):
+                yield Fault("survey", row, column, text, "Q224", _plain(text))
 
 
-def _names(survey: _Sheet) -> Iterator[Fault]:
-    """Check the names of questions and groups for their form."""
-    for row, cells in survey.rows:
-        kind = cells["type"].strip()
-        if not kind or kind.startswith("end"):
-            continue
-        written = cells["name"]
-        name = written.strip()
-        if not NAME.fullmatch(name):
-            rule = "Q224" if NAME.fullmatch(_plain(written)) else "Q214"
-            yield Fault("survey", row, "name", written, rule, _name(written, row))
-
-
-def _choice_names(choices: _Sheet) -> Iterator[Fault]:
-    named = choices.texts("name")
+def _choice_names(choices: RawTable) -> Iterator[Fault]:
+    named = choices.cells["name"].str.strip()
     codes = {int(code) for code in named if re.fullmatch(r"-?[0-9]{1,6}", code)}
     free = str(min(set(range(1, len(codes) + 2)) - codes))
-    for row, cells in choices.rows:
+    for row, cells in choices.records():
         name = cells["name"].strip()
         if not cells["list_name"].strip():
             yield Fault("choices", row, "list_name", "", "Q226")
@@ -209,36 +185,23 @@ def _choice_names(choices: _Sheet) -> Iterator[Fault]:
             yield Fault("choices", row, "name", name, "Q220", free)
 
 
-def _expressions(survey: _Sheet) -> Iterator[Fault]:
-    for row, cells in survey.rows:
-        for column in EXPRESSIONS:
-            text = cells.get(column, "")
-            outside = QUOTED.sub("", text)
-            if not _balanced(outside):
-                lacks_one = outside.count("(") == outside.count(")") + 1
-                closed = f"{text})" if lacks_one else ""
-                yield Fault("survey", row, column, text, "Q222", closed)
-            if WIDE.search(outside):
-                yield Fault("survey", row, column, text, "Q224", _plain(text))
-
-
-def _labels(sheet: _Sheet) -> Iterator[Fault]:
+def _labels(sheet: RawTable, name: str) -> Iterator[Fault]:
     """Check that what a respondent reads stands there, in every language the sheet is written in."""
-    labels = sheet.languages("label")
-    for row, cells in sheet.rows:
+    columns_of: dict[str, list[str]] = {}
+    for header in sheet.cells:
+        columns_of.setdefault(header.partition("::")[0], []).append(header)
+    for row, cells in sheet.records():
         kind = cells.get("type", "choice").split(" ")[0].strip()
         is_group = kind.startswith(("begin", "end"))
         is_asked = kind and kind not in NOT_ASKED and not is_group
         empty = {column for column, text in cells.items() if not text.strip()}
-        if is_asked and empty.issuperset(labels):
-            yield Fault(sheet.name, row, "label", "", "Q216")
+        if is_asked and empty.issuperset(columns_of.get("label", ())):
+            yield Fault(name, row, "label", "", "Q216")
         for base in TRANSLATED:
-            columns = sheet.languages(base)
-            if empty.issuperset(columns):
-                continue
-            for column in columns:
-                if column in empty:
-                    yield Fault(sheet.name, row, column, "", "Q217")
+            columns = columns_of.get(base, [])
+            if not empty.issuperset(columns):
+                lacking = [column for column in columns if column in empty]
+                yield from (Fault(name, row, column, "", "Q217") for column in lacking)
 
 
 def _balanced(text: str) -> bool:

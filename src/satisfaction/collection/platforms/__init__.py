@@ -10,43 +10,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from satisfaction.collection.platforms import by_name, wjx
-from satisfaction.collection.platforms import kobo as xlsform
-from satisfaction.collection.platforms import spss as sav
+from satisfaction.collection.platforms import by_name, kobo, spss, wjx
 from satisfaction.collection.platforms.export import (
-    EMPTY,
-    NOTES,
-    SKIPPED,
     Export,
-    ExportColumn,
     ExportTable,
     Fields,
     Note,
-    Role,
-    damaged,
-    neutral_times,
+    neutral,
 )
 from satisfaction.collection.platforms.header import find_header
 from satisfaction.foundation.errors import InputFileError, one_of
 from satisfaction.foundation.grids import read_grids
 from satisfaction.foundation.language import _
 
-__all__ = [
-    "EMPTY",
-    "NOTES",
-    "PLATFORMS",
-    "SKIPPED",
-    "Export",
-    "ExportColumn",
-    "Note",
-    "Role",
-    "read_exports",
-]
-
 SHAPES = {
     shape.name: shape
     for shape in (
-        wjx.CODED, wjx.TEXT, by_name.TENCENT, xlsform.KOBO_SHAPE, xlsform.ODK_SHAPE, by_name.LIMESURVEY, by_name.CATI, by_name.PLAIN,
+        wjx.CODED, wjx.TEXT, by_name.TENCENT, kobo.KOBO_SHAPE, kobo.ODK_SHAPE, by_name.LIMESURVEY, by_name.CATI, by_name.PLAIN,
     )
 }  # fmt: skip
 PLATFORMS = (*SHAPES, "sav")
@@ -74,7 +54,7 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
         that such a file cannot have; F117 where every table is a repeat group or audit.
     """
     one_of(platform, ("auto", *PLATFORMS), argument="platform", error=InputFileError, code="F115")
-    is_sav = path.suffix.lower() in sav.SUFFIXES
+    is_sav = path.suffix.lower() in spss.SUFFIXES
     if platform != "auto" and is_sav != (platform == "sav"):
         raise InputFileError(
             "F116",
@@ -88,7 +68,7 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
             hint=_("Change `platform`, or remove it to have it recognised."),
         )
     if is_sav:
-        return [_export("sav", *sav.read_sav(path))]
+        return [_export("sav", *spss.read_sav(path))]
     grids, passed = read_grids(path)
     found = [find_header(grid) for grid in grids]
     possible = list(SHAPES.values())
@@ -121,8 +101,7 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
 
 def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]) -> Export:
     """Close the fields into an export: times in neutral form, damage noted."""
-    fields, odd = neutral_times(fields, table)
-    notes = [*notes, *odd, *damaged(fields, table)]
+    fields, more = neutral(fields, table)
     cells = {place: values for place, (_column, values) in enumerate(fields)}
     rows = pd.DataFrame(cells, index=range(len(table.numbers)), dtype=object)
     columns = tuple(column for column, _values in fields)
@@ -134,5 +113,5 @@ def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]
         columns=columns,
         rows=rows,
         numbers=table.numbers,
-        notes=tuple(notes),
+        notes=(*notes, *more),
     )

@@ -280,7 +280,7 @@ def seconds(value: str) -> str | None:
     return str(hours * 3600 + minutes * 60 + rest)
 
 
-_NEUTRAL: dict[Role, Callable[[str], str | None]] = {
+NEUTRAL: dict[Role, Callable[[str], str | None]] = {
     "submitted": iso_time,
     "started": iso_time,
     "ended": iso_time,
@@ -288,34 +288,28 @@ _NEUTRAL: dict[Role, Callable[[str], str | None]] = {
 }
 
 
-def neutral_times(fields: Fields, table: ExportTable) -> tuple[Fields, list[Note]]:
-    """Rewrite the times and durations that the platform recorded."""
+def neutral(fields: Fields, table: ExportTable) -> tuple[Fields, list[Note]]:
+    """Rewrite the times and durations that the platform recorded; note what a workbook has damaged.
+
+    Those are numbers whose last digits Excel has changed, and answers that it has turned into dates. Dates are suspect where
+    dates, in whatever spelling, are the smaller part of a question's answers.
+    """
     result: Fields = []
+    odd_times: list[Note] = []
     notes: list[Note] = []
     for column, values in fields:
-        change = _NEUTRAL.get(column.role)
-        if change:
-            neutral: dict[str, str] = {}
+        if change := NEUTRAL.get(column.role):
+            texts: dict[str, str] = {}
             odd: set[str] = set()
             for value in set(values.tolist()):
                 new = change(value)
                 if new is not None:
-                    neutral[value] = new
+                    texts[value] = new
                 elif value.strip():
                     odd.add(value)
-            notes += _noted("F208", odd, column, values, table)
-            values = mapped(values, neutral)
+            odd_times += _noted("F208", odd, column, values, table)
+            values = mapped(values, texts)
         result.append((column, values))
-    return result, notes
-
-
-def damaged(fields: Fields, table: ExportTable) -> list[Note]:
-    """Note numbers whose last digits Excel has changed, and answers that it has turned into dates.
-
-    Dates are suspect where dates, in whatever spelling, are the smaller part of a question's answers.
-    """
-    notes: list[Note] = []
-    for column, values in fields:
         different = set(values.tolist())
         notes += _noted("F206", different & table.long_numbers, column, values, table)
         if not column.role and (dates := different & table.dates):
@@ -326,7 +320,7 @@ def damaged(fields: Fields, table: ExportTable) -> list[Note]:
                     days.add(value)
             if 2 * sum(value in days for value in answers) < len(answers):
                 notes += _noted("F207", dates, column, values, table)
-    return notes
+    return result, [*odd_times, *notes]
 
 
 def _noted(

@@ -33,10 +33,21 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
     under_title = [right + 1 for row, _left, _last, right in grid.merged if row in header]
     while len(names) > max(under_title, default=0) and not names[-1]:
         names.pop()
-    last = _last_row(grid, first, notes)
+    last = len(grid.numbers)
+    while last > first:  # before trailing totals
+        cell = next(cell for cell in grid.record(last - 1) if cell.strip())
+        if not TOTALS.fullmatch(re.sub(r"\s", "", cell)):
+            break
+        last -= 1
+        notes.append(Note("F202", row=int(grid.numbers[last]), value=cell))
     numbers = grid.numbers[first:last]
     columns = [column[first:last] for column in grid.columns]
-    notes += _surplus(grid, columns[len(names) :], slice(first, last))
+    surplus: dict[int, str] = {}  # the first cell behind the last name, by row
+    for column in columns[len(names) :]:
+        for number, cell in zip(numbers.tolist(), column, strict=True):
+            if cell.strip():
+                surplus.setdefault(number, cell)
+    notes += [Note("F201", row=row, value=value) for row, value in sorted(surplus.items())]
     kept = []
     for place, name in enumerate(names):
         if name or any(map(str.strip, columns[place])):
@@ -120,18 +131,6 @@ def _joined(upper: list[str], lower: list[str]) -> list[str]:
     return names
 
 
-def _last_row(grid: Grid, first: int, notes: list[Note]) -> int:
-    """Return where the rows end, before trailing totals."""
-    last = len(grid.numbers)
-    while last > first:
-        cell = next(cell for cell in grid.record(last - 1) if cell.strip())
-        if not TOTALS.fullmatch(re.sub(r"\s", "", cell)):
-            break
-        last -= 1
-        notes.append(Note("F202", row=int(grid.numbers[last]), value=cell))
-    return last
-
-
 def _fill_merged(
     grid: Grid, place: int, column: np.ndarray, *, numbers: np.ndarray, key: str
 ) -> list[Note]:
@@ -147,16 +146,6 @@ def _fill_merged(
     if not filled:
         return []
     return [Note("F315", column=key, value=f"× {filled}")]
-
-
-def _surplus(grid: Grid, columns: list[np.ndarray], rows: slice) -> list[Note]:
-    """Note every row with cells behind the last name, once."""
-    found: dict[int, str] = {}
-    for column in columns:
-        for number, cell in zip(grid.numbers[rows].tolist(), column, strict=True):
-            if cell.strip():
-                found.setdefault(number, cell)
-    return [Note("F201", row=row, value=value) for row, value in sorted(found.items())]
 
 
 def _unique_keys(names: list[tuple[int, str]], notes: list[Note]) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyreadstat
 
 from satisfaction.collection.platforms.export import ExportColumn, ExportTable, Fields, Note
@@ -16,6 +17,7 @@ from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import read_bytes
 from satisfaction.foundation.grids import cell_text
 from satisfaction.foundation.language import _
+from satisfaction.foundation.readers_words import what_is_wrong
 
 SUFFIXES = (".sav", ".zsav")
 MISREAD = re.compile(
@@ -38,7 +40,7 @@ def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
         declared = meta.variable_value_labels.get(name, {})
         labels = {cell_text(code): str(answer) for code, answer in declared.items()}
         column = ExportColumn(name, label or name, name=name, labels=labels)
-        texts = ["" if _absent(value) else cell_text(value) for value in cells[name]]
+        texts = ["" if pd.isna(value) else cell_text(value) for value in cells[name]]
         fields.append((column, np.array(texts, dtype=object)))
     columns = [values for _column, values in fields]
     cases = len(columns[0]) if columns else 0
@@ -52,7 +54,23 @@ def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
         long_numbers=frozenset(),
         dates=frozenset(),
     )
-    return table, fields, _missing(cells, meta.missing_ranges)
+    # the answers that the file declares missing, counted once for each variable and range
+    notes = []
+    for name, declared in meta.missing_ranges.items():
+        present = [value for value in cells[name] if not pd.isna(value)]
+        answers = [value for value in present if isinstance(value, str)]
+        numbers = [value for value in present if not isinstance(value, str | datetime.date)]
+        for limits in declared:
+            low = limits["lo"]
+            high = limits["hi"]
+            comparable = answers if isinstance(low, str) else numbers
+            count = sum(low <= value <= high for value in comparable)
+            shown = cell_text(low)
+            if low != high:
+                shown = f"{cell_text(low)}..{cell_text(high)}"
+            if count:
+                notes.append(Note("F209", column=name, value=f"{shown} × {count}"))
+    return table, fields, notes
 
 
 def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
@@ -78,33 +96,7 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
         return read
     raise InputFileError(
         "F113",
-        _("Not a valid SPSS file ({fault}).", fault=fault),
+        _("Not a valid SPSS file: {fault}.", fault=what_is_wrong(fault)),
         where=path,
         hint=_("Open it in SPSS and save it again, or save it as csv."),
     )
-
-
-def _absent(value: object) -> bool:
-    return value is None or value != value  # not-a-number is SPSS's system-missing value
-
-
-def _missing(
-    cells: Mapping[str, Iterable[Any]], ranges: Mapping[str, list[dict[str, Any]]]
-) -> list[Note]:
-    """Count the answers that the file declares missing, once for each variable and range."""
-    notes = []
-    for name, declared in ranges.items():
-        present = [value for value in cells[name] if not _absent(value)]
-        texts = [value for value in present if isinstance(value, str)]
-        numbers = [value for value in present if not isinstance(value, str | datetime.date)]
-        for limits in declared:
-            low = limits["lo"]
-            high = limits["hi"]
-            comparable = texts if isinstance(low, str) else numbers
-            count = sum(low <= value <= high for value in comparable)
-            shown = cell_text(low)
-            if low != high:
-                shown = f"{cell_text(low)}..{cell_text(high)}"
-            if count:
-                notes.append(Note("F209", column=name, value=f"{shown} × {count}"))
-    return notes

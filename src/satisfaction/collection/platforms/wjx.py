@@ -24,7 +24,6 @@ from satisfaction.collection.platforms.export import (
     Shape,
     mapped,
 )
-from satisfaction.foundation.grids import Texts
 
 RECORDED: dict[str, Role] = {
     "序号": "id", "提交答卷时间": "submitted", "所用时间": "duration", "来源": "source", "来源详情": "", "来自IP": "ip", "总分": "",
@@ -71,7 +70,10 @@ def _unfold(table: ExportTable, markers: Mapping[str, str]) -> tuple[Fields, lis
             fields.append((column, cells))
             continue
         values = mapped(cells, lambda value: FREE.sub("", value))
-        notes += _marker_notes(key, values, markers)
+        held = values.tolist()
+        for marker in sorted(markers.keys() & set(held)):
+            rule = "F213" if markers[marker] == SKIPPED else "F214"
+            notes.append(Note(rule, column=key, value=f"{marker} × {held.count(marker)}"))
         fields.append((column, mapped(values, markers)))
         if values is not cells:
             texts = mapped(cells, lambda value: "┋".join(filter(None, FREE.findall(value))))
@@ -101,16 +103,6 @@ def _options(table: ExportTable) -> set[str]:
             values.update(FREE.sub("", value) for value in set(cells.tolist()))
     marks = {"0", "1", EMPTY, *CODES}
     return {number for number, values in held.items() if "0" in values and values <= marks}
-
-
-def _marker_notes(key: str, values: Texts, markers: Mapping[str, str]) -> list[Note]:
-    """Count what is read as skipped or empty, once for each marker and column."""
-    notes = []
-    cells = values.tolist()
-    for marker in sorted(set(cells) & set(markers)):
-        rule = "F213" if markers[marker] == SKIPPED else "F214"
-        notes.append(Note(rule, column=key, value=f"{marker} × {cells.count(marker)}"))
-    return notes
 
 
 CODED = Shape(

@@ -15,7 +15,7 @@ from scipy import special
 
 from satisfaction.declarations.combined import COMBINED
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.figures import probability
+from satisfaction.foundation.figures import confidence, probability
 from satisfaction.foundation.language import Text, _
 from satisfaction.publication.labels import label_of, mark_as_text, published_levels
 from satisfaction.publication.plots.canvas import (
@@ -574,8 +574,8 @@ def _heading_of_differences(chosen: pd.Series) -> Heading:
     """Say whom the units are compared with, and what the intervals hold for."""
     title = _("Difference of every unit from {name}", name=label_of(chosen, "name"))
     note = _(
-        "{level:.0%} intervals: {pairs} ({method}); on the right: rank [marginal set]",
-        level=chosen["level"],
+        "{level} intervals: {pairs} ({method}); on the right: rank [marginal set]",
+        level=confidence(chosen["level"]),
         pairs=_HOLDS[chosen["interval"]],
         method=chosen["method"],
     )

@@ -106,7 +106,7 @@ def weights_plot(
     mark : Text, optional
     """
     written = [wrapped(name, NAME_COLUMNS) for name in names]
-    note = _("Thick: the middle half; line: 1 % to 99 %; ticks: smallest and largest; dot: median.")
+    note = _("Thick: the middle half; line: 1% to 99%; ticks: smallest and largest; dot: median.")
     title = _("Weights after each step, and what the step did to them")
     body = Body(row_height(written, 0.42) * len(written) + 0.1, breadth(written), columns=(1, 1))
     figure, grid = new_canvas(Heading(title, mark or NOTHING, note), body)
