@@ -27,7 +27,7 @@ from satisfaction.estimation.intervals import satterthwaite, standard_errors, t_
 from satisfaction.estimation.result import Estimates, result_table
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import shortened
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.language import N_, Text, _, comma_list
 from satisfaction.ranking.borrowed_errors import LENT
 from satisfaction.ranking.drawn import JointDraws
 from satisfaction.ranking.units import UNDECLARED
@@ -523,7 +523,8 @@ def _as_estimates(
     told = ranked.conventions | {"interval": "t", "df": "Satterthwaite", "deff": "none"}
     if drawn is not None:
         low, high = drawn.limits(ranked.level)
-        told |= drawn.conventions
+        told |= {"interval": f"quantiles of {drawn.number} joint draws, seed {drawn.seed}"}
+        told |= {"df": "none", "variance": N_("of the draws")}
     unknown = np.full(len(score), np.nan)
     figures = {
         "estimate": score,

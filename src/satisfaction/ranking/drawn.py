@@ -27,7 +27,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import rankdata
 
-from satisfaction.foundation.language import N_
 from satisfaction.ranking.critical_values import FRAGILE, upper_quantile
 from satisfaction.ranking.membership import Membership
 from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints, Pairs, compare_units
@@ -93,12 +92,6 @@ class JointDraws:
         units = len(self.low)
         cov = np.cov(self.scores, rowvar=False).reshape(units, units)
         return np.asarray(np.nan_to_num(cov))
-
-    @property
-    def conventions(self) -> dict[str, str]:
-        """Say what errors and limits of the scores are."""
-        interval = f"quantiles of {self.number} joint draws, seed {self.seed}"
-        return {"interval": interval, "df": "none", "variance": N_("of the draws")}
 
     def limits(self, level: float) -> Floats:
         """Return the quantiles that hold this share of the scores, (2, p)."""
