@@ -33,6 +33,9 @@ os.environ["SATISFACTION_LANG"] = (
     "zh"  # whoever reads what the tests write, unless a test says otherwise
 )
 
+# jsonschema would compile a grammar of IRIs at its import, which costs more than all else of it; no schema here asks for one
+sys.modules.setdefault("rfc3987_syntax", None)
+
 # a process of tests holds hundreds of thousands of objects that stay: looking through them all the time is 5 % of its work
 gc.set_threshold(20_000, 20, 20)
 
@@ -184,6 +187,8 @@ def run_program(patch: pytest.MonkeyPatch, *arguments, language="en") -> int:
 
     patch.setenv("SATISFACTION_LANG", language)
     patch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+    # `python -m pytest` would be taken for `python -m satisfaction`
+    patch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
     try:
         cli.main()
     except SystemExit as stop:
@@ -266,12 +271,12 @@ def published_template(small_template, tmp_path_factory) -> Path:
 @pytest.fixture
 def afresh_in_this_process(monkeypatch):
     """`publish` computes the declared run anew without a process of its own, for tests that look at what it publishes."""
-    from satisfaction.publication import publish
+    from satisfaction.publication import verify
 
     def run_here(survey: Path, folder: Path) -> None:
-        publish.write_declared(str(survey.resolve()), str(folder))
+        verify.write_declared(str(survey.resolve()), str(folder))
 
-    monkeypatch.setattr(publish, "_run_afresh", run_here)
+    monkeypatch.setattr(verify, "_run_afresh", run_here)
 
 
 @pytest.fixture

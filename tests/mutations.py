@@ -137,8 +137,8 @@ FAULTS = (
     ),
     Fault(
         "weights: raking's slope",
-        "distance = Distance(np.exp, np.exp)",
-        "distance = Distance(np.exp, np.ones_like)",
+        "free = Distance(np.exp, np.exp)",
+        "free = Distance(np.exp, np.ones_like)",
         WEIGHTS,
     ),
     Fault(
@@ -173,8 +173,8 @@ FAULTS = (
     ),
     Fault(
         "weights: cells at a bound not counted",
-        "at_low = factor <= low * (1 + 1e-6)",
-        "at_low = factor < 0 * low",
+        "at_low = solution.factor <= low * (1 + 1e-6)",
+        "at_low = solution.factor < 0 * low",
         WEIGHTS,
     ),
     Fault(
@@ -294,8 +294,8 @@ FAULTS = (
     ),
     Fault(
         "estimates: covariance of an index by area",
-        "half = whole @ estimates.cov",
-        "half = whole @ np.diag(np.diag(estimates.cov))",
+        "(whole @ estimates.cov)",
+        "(whole @ np.diag(np.diag(estimates.cov)))",
         "estimation/test_index.py whole/test_pipeline.py",
     ),
     Fault(
@@ -309,7 +309,7 @@ FAULTS = (
     ),
     Fault(
         "estimates: deff of a total",
-        'scale = size**2 if kind == "total" else 1.0',
+        'scale = full.size**2 if options.kind == "total" else 1.0',
         "scale = 1.0",
         "estimation/test_estimates.py whole/test_reference.py",
     ),

@@ -50,13 +50,17 @@ EMPTY = "%reset -f"
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """A notebook on a survey; `folder` receives the notebook, and what it exports unless it is as shipped."""
+    """A notebook on a survey; `folder` receives the notebook, and what it exports unless it is as shipped.
+
+    The kernel is emptied after it, unless the next run is to find what this one left.
+    """
 
     notebook: Path
     survey: Path
     folder: Path
     language: str = "zh"
     exports: bool = True
+    emptied: bool = True
 
     def cells(self) -> list[NotebookNode]:
         from papermill.iorw import load_notebook_node
@@ -70,13 +74,10 @@ class NotebookRun:
         return parameterize_notebook(load_notebook_node(str(self.notebook)), parameters).cells
 
 
-def execute_in_one_kernel(
-    runs: Sequence[NotebookRun], *, pictures_of_pages: bool = True, emptied: bool = True
-) -> None:
+def execute_in_one_kernel(runs: Sequence[NotebookRun], *, pictures_of_pages: bool = True) -> None:
     """Execute the runs one after the other; an error stops nothing and stands in the outputs.
 
-    Pages that notebooks write may go without pictures; what cells show is drawn either way. Between two runs the kernel is
-    emptied, unless a run is to find what the one before left.
+    Pages that notebooks write may go without pictures; what cells show is drawn either way.
     """
     from jupyter_core.utils import ensure_event_loop
     from nbclient import NotebookClient
@@ -91,7 +92,7 @@ def execute_in_one_kernel(
         start = len(together.cells)
         together.cells += one.cells()
         places.append(slice(start, len(together.cells)))
-        if emptied:
+        if one.emptied:
             together.cells.append(nbformat.v4.new_code_cell(EMPTY))
     for number, cell in enumerate(together.cells):
         cell.metadata["id_of_its_own"] = cell.id

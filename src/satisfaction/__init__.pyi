@@ -13,8 +13,8 @@ from .weighting.calibration import margin_targets as margin_targets
 from .weighting.calibration import calibrate as calibrate
 from .weighting.calibration import margins_table as margins_table
 from .weighting.trimming import trim as trim
-from .weighting.final_weights import weight_diagnostics as weight_diagnostics
-from .weighting.final_weights import write_weights as write_weights
+from .weighting.recipe import weight_diagnostics as weight_diagnostics
+from .weighting.recipe import write_weights as write_weights
 from .estimation.replicate_weights import replicate_weights as replicate_weights
 from .estimation.estimates import estimate as estimate
 from .estimation.result import Estimates as Estimates
@@ -38,7 +38,7 @@ from .estimation.reliability import reliability as reliability
 from .estimation.reliability import assess_items as assess_items
 from .estimation.reliability import cronbach_alpha as cronbach_alpha
 from .estimation.reliability import intraclass_correlation as intraclass_correlation
-from .estimation.index import add_area_indices as add_area_indices
+from .estimation.result import add_area_indices as add_area_indices
 from .ranking.rank import rank as rank
 from .ranking.rank import Ranking as Ranking
 from .ranking.change import rank_change as rank_change
@@ -49,7 +49,7 @@ from .notebook.show import show as show
 from .pipeline import run as run
 from .pipeline import Results as Results
 from .publication.file_set import export as export
-from .publication.publish import publish as publish
+from .publication.verify import publish as publish
 from .publication.reading_sets import read_indices as read_indices
 from .publication.reading_sets import FileSet as FileSet
 from .publication.handover import hand_over_results as hand_over_results

@@ -18,11 +18,10 @@ from satisfaction.declarations.survey import (
     with_tables_of_weights,
 )
 from satisfaction.declarations.wave import CalibrationStep
+from satisfaction.estimation.change import WaveBefore
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
-from satisfaction.estimation.index import add_area_indices
-from satisfaction.estimation.result import Estimates
-from satisfaction.estimation.wave_before import WaveBefore
+from satisfaction.estimation.result import Estimates, add_area_indices
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import (
     SurveyError,
@@ -44,8 +43,7 @@ from satisfaction.ranking.suppression import withhold
 from satisfaction.ranking.table import with_names
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally, tally
-from satisfaction.weighting.base import sampled_persons
-from satisfaction.weighting.wave_design import sample_design, weigh
+from satisfaction.weighting.wave_design import sample_design, sampled_persons, weigh
 
 READING = _("reading and checking the responses")
 WEIGHING = _("sample design and weights")

@@ -15,11 +15,10 @@ from tests.shipped_waves.truth import true_values
 
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.estimates import estimate
-from satisfaction.estimation.index import add_area_indices
+from satisfaction.estimation.result import add_area_indices
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SurveyDesign
-from satisfaction.weighting.base import base_weights
-from satisfaction.weighting.wave_design import weigh
+from satisfaction.weighting.wave_design import base_weights, weigh
 
 from .scoring import scored
 

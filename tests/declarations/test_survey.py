@@ -206,6 +206,15 @@ def test_a_table_of_areas_whose_lowest_level_is_none_is_refused(small):
         small.read().area_levels()
 
 
+def test_a_larger_area_that_stands_twice_is_refused_where_names_are_read(small):
+    path = small.folder / "areas.csv"
+    areas = read_table(path)
+    larger = areas[areas["level"] == "prefecture"].head(1)
+    write_csv(pd.concat([areas, larger]), path)
+    with pytest.raises(SurveyError, match=r"S146[\s\S]*stands twice"):
+        small.read()
+
+
 def test_a_table_of_areas_without_a_top_is_refused(small):
     small.edit(
         "areas.csv",

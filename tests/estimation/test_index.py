@@ -8,7 +8,7 @@ import pytest
 
 from satisfaction import estimate
 from satisfaction.collection.responses import load_responses
-from satisfaction.estimation.index import add_area_indices
+from satisfaction.estimation.result import add_area_indices
 from satisfaction.pipeline import base_design
 from satisfaction.weighting.wave_design import weigh
 

@@ -10,13 +10,11 @@ import statsmodels.api as sm
 import satisfaction as sat
 from golden_values import GOLDEN, golden
 from satisfaction.estimation.selection_model import (
+    Moments,
     Reference,
     ReferenceSample,
     model_estimates,
     propensities,
-)
-from satisfaction.estimation.sensitivity import (
-    Moments,
     sensitivity_of_mean,
     sensitivity_of_share,
 )

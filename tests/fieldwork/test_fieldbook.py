@@ -21,7 +21,6 @@ from satisfaction.fieldwork.daily import (
     SHEETS,
     checks_index_page,
     county_pages,
-    file_name,
     summary_lines,
     write_fieldwork,
 )
@@ -29,6 +28,7 @@ from satisfaction.fieldwork.findings import CHECKS, LEVELS, written
 from satisfaction.fieldwork.standing import elapsed, stand
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.foundation.language import Text, use
+from satisfaction.foundation.pages import page_of
 from satisfaction.foundation.tables import read_tables
 
 COUNTIES = ["990101", "990102", "990201", "990202"]
@@ -459,7 +459,7 @@ def test_a_faulty_declaration_is_refused_with_its_place(small, code):
 
 @given(st.text())
 def test_a_page_never_leaves_its_folder(code):
-    assert re.fullmatch(r"[0-9A-Za-z_-]*\.html", file_name(code))
+    assert re.fullmatch(r"[0-9A-Za-z_-]*\.html", page_of(code))
 
 
 def test_the_command_line_says_what_is_flagged_and_where_the_files_lie(call, flagged):

@@ -239,7 +239,6 @@ def test_a_real_export_shows_its_duplicates_days_and_interviewers(field):
     assert work["n"].sum() == 1206
     assert work["unit"].str.split(" ").str[0].nunique() == 62
     devices = shared_values(field, fields=FIELD, field="device")
-    assert devices[["n", "interviewers"]].iloc[0].ge(1).all()
     assert (len(devices), devices["n"].sum()) == (4, 1206)
 
 

@@ -27,7 +27,7 @@ from satisfaction.foundation.engines import LARGE, fetch, hold, scan
 from satisfaction.foundation.errors import EngineError, WeightsError
 from satisfaction.pipeline import base_design, estimate_areas, run
 from satisfaction.sampling.tally import tally
-from satisfaction.weighting.final_weights import FINAL, finished_weights, write_weights
+from satisfaction.weighting.recipe import FINAL, finished_weights, write_weights
 from satisfaction.weighting.wave_design import weigh
 from system_packages import NEEDS_JAVA
 
@@ -379,7 +379,7 @@ def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_succeeds(large, tm
         tmp_path / "set", pd.concat([large] * 300, ignore_index=True), parts=2, groups=100_000
     )
     program = (
-        "import sys; from satisfaction import SurveyDesign; from satisfaction.weighting.final_weights import write_weights; "
+        "import sys; from satisfaction import SurveyDesign; from satisfaction.weighting.recipe import write_weights; "
         "design = SurveyDesign(sys.argv[1], strata='stratum', psu='psu', base_weight='w'); print('ready', flush=True); "
         "write_weights(design, sys.argv[2])"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import zipfile
 
 import numpy as np
@@ -30,6 +31,7 @@ from satisfaction.foundation.tables import (
     write_text,
     write_xlsx,
 )
+from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.foundation.yaml import read_yaml
 
 TABLE = pd.DataFrame(
@@ -334,3 +336,22 @@ def test_rows_that_go_on_under_the_same_names_in_another_sheet_are_not_left_out(
     write_xlsx({"一": rows[:1], "二": rows[1:]}, path)
     with pytest.raises(InputFileError, match="same columns as '一'"):
         read_table(path)
+
+
+def test_a_sheet_that_explains_shows_shares_in_percent_and_no_twelve_digits(tmp_path):
+    table = pd.DataFrame(
+        {
+            "占比 (share)": [1 / 3, 0.5],
+            "points (points)": [13.0, 4.5],
+            "se": [1 / 7, np.nan],
+            "flagged, share (%)": [33.3, 50.0],
+        }
+    )
+    path = tmp_path / "explained.xlsx"
+    write_explaining(path, {"notes": table})
+    sheet = zipfile.ZipFile(path).read("xl/worksheets/sheet1.xml").decode()
+    styles = zipfile.ZipFile(path).read("xl/styles.xml").decode()
+    formats = dict(re.findall(r'numFmtId="(\d+)" formatCode="([^"]+)"', styles))
+    used = re.findall(r'<xf numFmtId="(\d+)"', styles.partition("<cellXfs")[2])
+    shown = [used[int(style)] for style in re.findall(r'<c r="[A-D]2" s="(\d+)"', sheet)]
+    assert [formats.get(number, number) for number in shown] == ["0.0%", "0", "0.000", "0"]

@@ -490,7 +490,7 @@ def test_a_statistician_moves_a_slider_adopts_and_publishes(desk, kernel, story,
     moved = what_if_of(desk)
     drag_to_the_end(desk, moved)
     moved.get_by_text("Trial: weights cut at 1.5 times the mean").wait_for()
-    assert "【trial" in moved.inner_text()
+    assert "[trial" in moved.inner_text()
     moved.get_by_role("button", name="code of this trial").click()
     code = moved.locator("pre").inner_text()
     assert 'name="trim 1.5 x mean"' in code
@@ -505,7 +505,7 @@ def test_a_statistician_moves_a_slider_adopts_and_publishes(desk, kernel, story,
     publishing = f'survey = "{story.as_posix()}"\nout = "publish"'
     for name, parameters in {"04_indices.ipynb": "", "05_ranking.ipynb": publishing}.items():
         run_in_english(desk, kernel, story, name, parameters)
-        assert_a_trial_is_shown(desk, what_if_of(desk), "【trial")
+        assert_a_trial_is_shown(desk, what_if_of(desk), "[trial")
     folder = story / "out" / "latest"
     assert_tells_how_it_was_chosen(folder, declared)
     code, output, _errors = call("verify", folder)

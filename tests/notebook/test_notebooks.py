@@ -12,7 +12,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from conftest import table_rows
+from conftest import SmallSurvey, table_rows
 from cut_waves import cut_wave
 from one_kernel import NotebookRun, execute_in_one_kernel
 from satisfaction import open_wave, read_survey
@@ -255,19 +255,31 @@ def in_one_kernel(waves, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small_in_both(small_template, tmp_path_factory):
-    """The notebooks of both languages on the small wave: results, and the notebooks by language."""
+    """The notebooks on the small wave in one kernel: results, and the executed notebooks by what they are.
+
+    `zh`, `en`: in both languages. `again`: as shipped, in the kernel that still holds what the run in Chinese left.
+    `level`: the tests of a wave whose level of confidence is 80%, in English.
+    """
     root = tmp_path_factory.mktemp("small_in_both")
     # of its own: notebook 02 notes the trials it looks at
     shutil.copytree(small_template, root / "small")
     unchanged = read_survey(root / "small" / "surveys" / "wave")
     runs = []
-    for language, shelf in {"zh": SHELF, "en": ENGLISH}.items():
-        (root / language).mkdir()
-        for name in (path.name for path in WORKING):
-            survey = unchanged.folder.resolve()
-            runs.append(NotebookRun(shelf / name, survey, root / language, language))
+    survey = unchanged.folder.resolve()
+    executed = {name: root / name for name in ("zh", "again", "en", "level")}
+    for folder in executed.values():
+        folder.mkdir()
+    for path in WORKING:
+        runs.append(NotebookRun(path, survey, executed["zh"], emptied=False))
+        runs.append(NotebookRun(path, survey, executed["again"], exports=False))
+    for path in WORKING:
+        runs.append(NotebookRun(ENGLISH / path.name, survey, executed["en"], "en"))
+    low = SmallSurvey(shutil.copytree(small_template, root / "low"))
+    low.edit("survey.yaml", "level: 0.95", "level: 0.8")
+    tests = ENGLISH / "03_tests.ipynb"
+    runs.append(NotebookRun(tests, low.folder.resolve(), executed["level"], "en"))
     execute_in_one_kernel(runs)
-    return run(unchanged), {"zh": root / "zh", "en": root / "en"}
+    return run(unchanged), executed
 
 
 def cells_of(folder: Path, name: str) -> list:
@@ -377,13 +389,10 @@ def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(small_in_both, la
 
 
 @pytest.mark.slow
-def test_run_all_succeeds_a_second_time(small, tmp_path):
+def test_run_all_succeeds_a_second_time(small_in_both):
     """As shipped, in the kernel that still holds what the first time left."""
-    runs = []
-    for path in WORKING:
-        runs += [NotebookRun(path, small.folder.resolve(), tmp_path, exports=False)] * 2
-    execute_in_one_kernel(runs, pictures_of_pages=False, emptied=False)
-    assert_quiet_and_marked(tmp_path, "", {})
+    _results, executed = small_in_both
+    assert_quiet_and_marked(executed["again"], "", {})
 
 
 @pytest.mark.slow
@@ -498,12 +507,12 @@ def test_the_df_shown_is_that_of_the_errors_where_strata_are_merged(small):
     assert facts["df"] == facts["psus"] - facts["strata"] == 24 - 7
 
 
-def test_notebook_03_tests_at_the_level_that_the_wave_declares(small, tmp_path):
+@pytest.mark.slow
+def test_notebook_03_tests_at_the_level_that_the_wave_declares(small_in_both, small):
     """Half of its functions took 95% whatever survey.yaml said, and set their limits beside others."""
     small.edit(small.folder / "survey.yaml", "level: 0.95", "level: 0.8")
-    notebook = NotebookRun(ENGLISH / "03_tests.ipynb", small.folder.resolve(), tmp_path, "en")
-    execute_in_one_kernel([notebook], pictures_of_pages=False)
-    cells = cells_of(tmp_path, "03_tests.ipynb")
+    _results, executed = small_in_both
+    cells = cells_of(executed["level"], "03_tests.ipynb")
     shown = [row for cell in cells for table in tables_shown(cell) for row in table]
     levels = [row[1] for row in shown if row and row[0] == "confidence level (level)"]
     assert levels

@@ -89,6 +89,7 @@ def test_3_edited_results(small, results):
     assert found.unrecorded == ("estimates",)
 
 
+@pytest.mark.usefixtures("tables_alone")
 @pytest.mark.parametrize("part", ["design", "all_rankings", "responses", "estimates"])
 def test_3_a_part_put_in_by_hand(small, results, part):
     """Any part that `run` did not compute itself, be it equal to the last digit."""
@@ -208,6 +209,7 @@ def test_8_a_stale_kernel_publishes_nothing(small, results, file):
     assert not [folder for folder in (small.folder / "out").glob("*") if folder.is_dir()]
 
 
+@pytest.mark.usefixtures("tables_alone")
 def test_9_another_out_is_no_run_of_the_wave(small, results):
     folder = export(results, small.root / "elsewhere")
     assert sat.verify(folder).code == 0

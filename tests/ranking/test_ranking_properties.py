@@ -10,6 +10,7 @@ from scipy import optimize, stats
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
+from satisfaction.ranking import table as of_ranks
 from satisfaction.ranking.critical_values import range_p_value, range_quantiles
 from satisfaction.ranking.pairs import compare_units
 from satisfaction.ranking.rank import rank
@@ -18,7 +19,16 @@ from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, count_false
 EXACT = ["rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "status"]
 CLOSE = ["p_in", "p_out", "probability_bottom", "expected_rank", "reliability"]
 METHODS = [(m, s) for m in MARGINAL for s in SIMULTANEOUS]
-DRAWS = 50_000  # the least that `rank` draws; what is tested here holds on any draws
+LEAST = 50_000  # draws of `rank`: max-t critical values as exact as it allows
+DRAWS = 2_000  # for what holds on any draws, be they ever so few
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_draws():
+    """`rank` takes fewer draws than it would publish with: drawing is most of the time of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(of_ranks, "FEWEST", DRAWS)
+        yield
 
 
 @st.composite
@@ -53,7 +63,7 @@ def test_marginal_sets_lie_inside_simultaneous_sets(province, methods):
     # stays below Holm's best case over p(p-1) pairs, Tukey's and the joint intervals' for p >= 4 and df >= 10.
     assume(methods == ("holm", "holm") or methods[0] == "simes")
     score, se, df = province
-    how = {"bottom": 2, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
+    how = {"bottom": 2, "marginal": methods[0], "simultaneous": methods[1], "draws": LEAST}
     table = rank(score, se, df=df, **how).table
     assert (table["simultaneous_low"] <= table["marginal_low"]).all()
     assert (table["marginal_high"] <= table["simultaneous_high"]).all()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import pickle
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.shipped_waves import folder as folder_of_a_wave
 from tests.shipped_waves import truth_by_arrays
 from tests.shipped_waves.answers import simulate_population
 from tests.shipped_waves.delivery import BAD_ANSWERS, BAD_ROWS, TEAMS
@@ -60,17 +63,40 @@ def facts():
     )
 
 
-@pytest.fixture(scope="session")
-def population(facts):
-    return simulate_population(facts, seed=PROVINCE_SEED, wave="2026Q3")
+@pytest.fixture(scope="module", autouse=True)
+def province():
+    """People and truth of a wave, simulated once from the same facts: a wave that is made anew has the same."""
+    people, truths = {}, {}
+
+    def people_of(facts, *, seed, wave):
+        key = pickle.dumps(facts), seed, wave
+        if key not in people:
+            people[key] = simulate_population(facts, seed=seed, wave=wave)
+        return people[key]
+
+    def truth_of(population, questionnaire):
+        key = id(population), questionnaire.reference
+        if key not in truths:
+            truths[key] = true_values(population, questionnaire)
+        return truths[key].copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder_of_a_wave, "simulate_population", people_of)
+        patch.setattr(folder_of_a_wave, "true_values", truth_of)
+        yield SimpleNamespace(people_of=people_of, truth_of=truth_of)
 
 
-@pytest.fixture(scope="session")
-def truth(population, questionnaire):
-    return true_values(population, questionnaire).set_index(["county", "measure"])["value"]
+@pytest.fixture(scope="module")
+def population(facts, province):
+    return province.people_of(facts, seed=PROVINCE_SEED, wave="2026Q3")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def truth(population, questionnaire, province):
+    return province.truth_of(population, questionnaire).set_index(["county", "measure"])["value"]
+
+
+@pytest.fixture(scope="module")
 def drawn(population, questionnaire):
     return draw_wave(population, questionnaire, fielded=FIELDED, seed=7)
 
@@ -153,11 +179,11 @@ def test_counties_differ_as_in_a_real_survey(truth):
     assert 55 < index.min() < index.max() < 85
 
 
-def test_waves_share_people_and_move_a_little(population, facts, questionnaire, truth):
-    earlier = simulate_population(facts, seed=PROVINCE_SEED, wave="2026Q2")
+def test_waves_share_people_and_move_a_little(province, population, facts, questionnaire, truth):
+    earlier = province.people_of(facts, seed=PROVINCE_SEED, wave="2026Q2")
     assert (earlier.residents.people == population.residents.people).all()
     before = (
-        true_values(earlier, questionnaire)
+        province.truth_of(earlier, questionnaire)
         .query("measure == 'satisfaction_index'")
         .set_index("county")["value"]
     )
@@ -467,7 +493,8 @@ def test_regenerating_a_wave_gives_identical_files(tmp_path, folder):
         assert same(target / name) == same(folder / name), name
 
 
-def test_another_seed_gives_another_sample_of_the_same_truth(tmp_path):
+def test_another_seed_gives_another_sample_of_the_same_truth(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_of_a_wave, "write_deliveries", lambda *_rows: None)
     target = copied(tmp_path, Q3)
     simulate_survey(target, seed=1)
     assert (target / "truth.csv").read_bytes() == (Q3 / "truth.csv").read_bytes()

@@ -12,7 +12,7 @@ from tests.shipped_waves.residents import PERSONS
 
 from satisfaction.declarations.items import MultipleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.estimation.index import area_coefficients
+from satisfaction.estimation.result import area_coefficients
 from satisfaction.foundation.engines import fetch, scan
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.measures import Measure, add_columns, aliased

@@ -19,8 +19,7 @@ from satisfaction.foundation.errors import SatisfactionError, SurveyError, Weigh
 from satisfaction.foundation.yaml import read_yaml
 from satisfaction.pipeline import absent_steps, base_design, run, weighting_log
 from satisfaction.weighting import calibration, nonresponse, trimming
-from satisfaction.weighting.base import sampled_persons
-from satisfaction.weighting.wave_design import population_notes, weigh
+from satisfaction.weighting.wave_design import population_notes, sampled_persons, weigh
 
 BASE = "  - {step: base}\n"
 RAKING = "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n"

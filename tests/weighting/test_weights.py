@@ -13,11 +13,11 @@ from statsmodels.api import GLM, families
 
 from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.foundation.errors import WeightsError
-from satisfaction.weighting.base import base_weights
 from satisfaction.weighting.calibration import margin_targets, margins_table
-from satisfaction.weighting.final_weights import weight_diagnostics
 from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.recipe import weight_diagnostics
 from satisfaction.weighting.trimming import trim
+from satisfaction.weighting.wave_design import base_weights
 
 CLOSED_FORM = 1e-9  # same formula as R, other order of additions (found: 1e-13)
 WEIGHTS = 1e-9  # R iterates raking to epsilon 1e-10, this package to 1e-10 (found: 1e-14)

@@ -27,13 +27,12 @@ from satisfaction.cli.options import (
     READER_GONE,
     SURROUNDINGS,
     USER_FAULT,
+    VERSION,
     InReadersLanguage,
     language_asked,
     language_option,
     reader,
     speak,
-    version_option,
-    write_codes,
 )
 from satisfaction.cli.responses import check, corrections, fieldwork
 from satisfaction.cli.running import (
@@ -192,14 +191,8 @@ SECTIONS = {
 class Program(InReadersLanguage, click.Group):
     """The program: its commands in sections."""
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the program is for."""
-        self.help = str(
-            _(
-                "Resident satisfaction surveys: from responses to indices, errors and ranks."
-            ).in_language(reader())
-        )
-        super().format_help_text(ctx, formatter)
+    words = _("Resident satisfaction surveys: from responses to indices, errors and ranks.")
+    codes = EXIT_CODES
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, each with what it does."""
@@ -209,17 +202,13 @@ class Program(InReadersLanguage, click.Group):
                     [(str(command.name), command.get_short_help_str()) for command in commands]
                 )
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the exit codes."""
-        write_codes(formatter, EXIT_CODES)
-
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Resident satisfaction surveys."""
 
 
-cli.params += [version_option(), language_option()]
+cli.params += [VERSION, language_option()]
 for _commands in SECTIONS.values():
     for _command in _commands:
         cli.add_command(_command)

@@ -15,8 +15,10 @@ from satisfaction.cli.options import (
     USER_FAULT,
     command,
     misused,
+    names_in,
     option,
     reader,
+    run_folder,
     tell,
 )
 from satisfaction.foundation.language import Text, _, ngettext, use
@@ -107,10 +109,14 @@ def new(
     """Write a new survey folder: declarations, and workbooks to fill in."""
     from satisfaction.declarations.new_wave import new_wave
 
-    only = [name.strip() for name in counties.replace("，", ",").split(",") if name.strip()]
     with use(reader()):
         written = new_wave(
-            folder, questionnaire=questionnaire, areas=areas, like=like, only=only, tell=tell
+            folder,
+            questionnaire=questionnaire,
+            areas=areas,
+            like=like,
+            only=names_in(counties),
+            tell=tell,
         )
     tell(_("written: {path}", path=written))
     tell(_("1. Fill in {path}", path=written / "responses" / "responses.xlsx"))
@@ -181,7 +187,7 @@ def draw(
 
     if (take is None) == (take_from is None):
         raise misused(_("give one of --take and --take-from"))
-    columns = [name.strip() for name in strata.replace("，", ",").split(",") if name.strip()]
+    columns = names_in(strata)
     with recorded() as read:
         table = read_filled_in(frame)
     check_frame_table(table, psu=psu, strata=columns, size=size)
@@ -259,13 +265,11 @@ def plan(
     reliability: float | None, establish: float | None, within: tuple[str, ...], power: float, overlap: float, engine: str,
 ) -> None:  # fmt: skip
     """Plan size and allocation of the next wave from the wave in FOLDER."""
-    from satisfaction.declarations.survey import read_survey
-    from satisfaction.pipeline import run
     from satisfaction.planning.allocation import read_limit
     from satisfaction.planning.plan import Wishes, make_plan
     from satisfaction.planning.planning_files import write_plan
 
-    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    results = run_folder(folder, engine)
     limits = tuple(read_limit(text, results) for text in within)
     wishes = Wishes(
         interval, difference, change, reliability, establish, power, overlap, limits=limits

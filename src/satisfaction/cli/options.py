@@ -6,7 +6,7 @@ import gettext
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from satisfaction.foundation.language import (
     readers_language,
     use,
 )
+
+if TYPE_CHECKING:
+    from satisfaction.pipeline import Results
 
 FOLDER = click.Path(path_type=Path)
 FOLDER_ARGUMENT = click.argument("folder", type=FOLDER)
@@ -96,6 +99,8 @@ class InReadersLanguage(click.Command):
     """A command or the program, whose help is read in the language of the moment."""
 
     context_class = Context
+    words: Text
+    codes: Mapping[str, Text]
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return `--help`, with its own help: click keeps the words of its first use."""
@@ -107,6 +112,18 @@ class InReadersLanguage(click.Command):
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return what the command takes, as the usage line has it."""
         return [metavar(piece) for piece in super().collect_usage_pieces(ctx)]
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what it does."""
+        self.help = self.words.in_language(reader())
+        super().format_help_text(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes."""
+        if self.codes:
+            codes = [(code, text.in_language(reader())) for code, text in self.codes.items()]
+            with formatter.section(_("Exit codes").in_language(reader())):
+                formatter.write_dl(codes)
 
 
 class Command(InReadersLanguage):
@@ -131,15 +148,6 @@ class Command(InReadersLanguage):
     def get_short_help_str(self, limit: int = 0) -> str:
         """Return what it does, whole."""
         return self.words.in_language(reader()).split("\n", 1)[0]
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what it does."""
-        self.help = self.words.in_language(reader())
-        super().format_help_text(ctx, formatter)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write its exit codes."""
-        write_codes(formatter, self.codes)
 
 
 def command(
@@ -166,22 +174,21 @@ def language_option() -> click.Option:
     )
 
 
-def version_option() -> click.Option:
-    """Return `--version`; click's own is put into words before the language is known."""
-    return Option(
-        ["--version"],
-        is_flag=True,
-        expose_value=False,
-        is_eager=True,
-        callback=_tell_version,
-        words=_("Show the version and exit."),
-    )
-
-
 def _tell_version(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value and not ctx.resilient_parsing:
         tell(_("satisfaction, version {version}", version=__version__))
         ctx.exit()
+
+
+# click's own is put into words before the language is known
+VERSION = Option(
+    ["--version"],
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_tell_version,
+    words=_("Show the version and exit."),
+)
 
 
 def _choose(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -214,6 +221,11 @@ def tell(text: object = "", *, to_stderr: bool = False) -> None:
         click.echo(str(text), err=to_stderr)
 
 
+def names_in(text: str) -> list[str]:
+    """Return names that stand with commas between, Chinese ones too."""
+    return [name.strip() for name in text.replace("，", ",").split(",") if name.strip()]
+
+
 def misused(text: Text) -> click.UsageError:
     """Return the fault of a command that was not written as it should."""
     return click.UsageError(text.in_language(reader()))
@@ -229,13 +241,6 @@ def language_asked(arguments: Sequence[str]) -> str:
     return ""
 
 
-def write_codes(formatter: click.HelpFormatter, codes: Mapping[str, Text]) -> None:
-    """Write exit codes below the help."""
-    if codes:
-        with formatter.section(_("Exit codes").in_language(reader())):
-            formatter.write_dl([(code, text.in_language(reader())) for code, text in codes.items()])
-
-
 ENGINE = option(
     "--engine",
     type=click.Choice(["auto", "duckdb", "pandas", "polars", "pyspark"]),
@@ -243,3 +248,11 @@ ENGINE = option(
     show_default=True,
     words=_("what counts the answers; the figures are the same"),
 )
+
+
+def run_folder(folder: Path, engine: str) -> Results:
+    """Run the survey in a folder."""
+    from satisfaction.declarations.survey import read_survey
+    from satisfaction.pipeline import run
+
+    return run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it

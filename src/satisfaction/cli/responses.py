@@ -208,13 +208,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     list of SatisfactionError
         On what a run would stop.
     """
-    from satisfaction.collection.account import (
-        account_line,
-        coverage_lines,
-        note_lines,
-        unanswered_areas,
-        unread_lines,
-    )
+    from satisfaction.collection.account import account_line
     from satisfaction.collection.responses import load_responses
     from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.declarations.survey import population_note, what_is_tested
@@ -240,18 +234,31 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
             to_stderr=True,
         )
         tell("  " + "\n  ".join(places), to_stderr=True)
-    for line in (
-        *unread_lines(responses.not_read),
-        *note_lines(responses.log),
-        *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
-        *earlier_notes(survey),
-        *filter(None, [population_note(survey)]),
-        *filter(None, [what_is_tested(survey)]),
-    ):
-        tell(line)
+    tell_delivered(survey, responses)
+    for line in (*earlier_notes(survey), population_note(survey), what_is_tested(survey)):
+        if line:
+            tell(line)
     tell(account_line(counts))
     tell()
     return problems
+
+
+def tell_delivered(survey: Survey, responses: Responses) -> None:
+    """Say what was not read, what is noted of the files, and which areas are without answers."""
+    from satisfaction.collection.account import (
+        coverage_lines,
+        note_lines,
+        unanswered_areas,
+        unread_lines,
+    )
+
+    absent = unanswered_areas(survey, responses.by_area)
+    for line in (
+        *unread_lines(responses.not_read),
+        *note_lines(responses.log),
+        *coverage_lines(survey, absent),
+    ):
+        tell(line)
 
 
 def _on_console(table: pd.DataFrame) -> str:

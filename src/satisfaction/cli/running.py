@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import ENGINE, FOLDER, FOLDER_ARGUMENT, command, option, reader, tell
+from satisfaction.cli.options import (
+    ENGINE,
+    FOLDER,
+    FOLDER_ARGUMENT,
+    command,
+    option,
+    reader,
+    run_folder,
+    tell,
+)
+from satisfaction.cli.responses import tell_delivered
 from satisfaction.foundation.errors import SatisfactionError
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 
@@ -173,19 +183,13 @@ def _tell(lines: Iterable[object], written: Path) -> None:
 
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
-    from satisfaction.collection.account import (
-        account_line,
-        coverage_lines,
-        note_lines,
-        unanswered_areas,
-        unread_lines,
-    )
+    from satisfaction.collection.account import account_line
     from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.declarations.survey import what_is_tested
     from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import replicates_note, trimming_notes
-    from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import area_labels, score_labels, whole_code
+    from satisfaction.publication.manifest import adoption_notes
     from satisfaction.publication.report.method import ABSENT_STEPS
     from satisfaction.weighting.wave_design import lonely_note, population_notes
 
@@ -195,14 +199,7 @@ def _summary(results: Results) -> None:
     labels = survey.questionnaire.rates | survey.questionnaire.indices
     names = area_labels(survey)
     _tell_title(survey)
-    absent = unanswered_areas(survey, results.responses.by_area)
-    delivered = (
-        *unread_lines(results.responses.not_read),
-        *note_lines(results.responses.log),
-        *coverage_lines(survey, absent),
-    )
-    for line in delivered:
-        tell(line)
+    tell_delivered(survey, results.responses)
     tell(account_line(counts))
     if note := lonely_note(survey, results.design):
         tell(note)
@@ -369,11 +366,9 @@ def _tell_selection(results: Results) -> None:
 def combined(folder: Path, declared: Path | None, engine: str) -> None:
     """The ranking by the combined score alone, in a set of its own."""
     from satisfaction.comparison.combined import combine, export_combined
-    from satisfaction.declarations.survey import read_survey
-    from satisfaction.pipeline import run
-    from satisfaction.publication.combined import formula_lines
+    from satisfaction.publication.tables import formula_lines
 
-    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    results = run_folder(folder, engine)
     found = combine(results, declared or folder / "combined.yaml")
     written = export_combined(found)
     _tell_title(found.survey)
@@ -395,10 +390,8 @@ def assessment(folder: Path, *, declared: Path | None, seed: int, engine: str) -
         assessments_of,
         export_assessments,
     )
-    from satisfaction.declarations.survey import read_survey
-    from satisfaction.pipeline import run
 
-    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    results = run_folder(folder, engine)
     found = assessments_of(results, declared or folder / "combined.yaml", seed=seed)
     written = export_assessments(found)
     _tell(assessment_lines(found), written)
@@ -430,11 +423,9 @@ def stability(
         stability_lines,
         study_stability,
     )
-    from satisfaction.declarations.survey import read_survey
-    from satisfaction.pipeline import run
     from satisfaction.ranking.rank import require_ranks
 
-    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    results = run_folder(folder, engine)
     require_ranks(results.ranking, where=str(folder))
     options = {"measure": measure, "weight_noise": weight_noise, "seed": seed}
     studied = study_stability(results, measure=measure, weight_noise=weight_noise, seed=seed)
@@ -449,11 +440,9 @@ def stability(
 @ENGINE
 def report(folder: Path, *, pdf: bool, out: Path | None, engine: str) -> None:
     """The report and one page an area, in the survey's languages."""
-    from satisfaction.declarations.survey import read_survey
-    from satisfaction.pipeline import run
     from satisfaction.publication.report import write_report
 
-    results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
+    results = run_folder(folder, engine)
     written = write_report(results, pdf=pdf, folder=out)
     tell(_("pages: {path}", path=written / "index.html"))
 

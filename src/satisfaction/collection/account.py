@@ -275,10 +275,10 @@ def correctable_table(faults: pd.DataFrame) -> pd.DataFrame:
     row_of_fault = [faults[name] for name in ROW]
     rejected = (faults["action"] == "reject_row").groupby(row_of_fault).any()
     state = rejected.map({True: str(REJECTED), False: str(BLANKED)}).astype("str")
-    return reasons(faults).join(state.rename("state"), on=list(ROW))
+    return reasons_by_row(faults).join(state.rename("state"), on=list(ROW))
 
 
-def reasons(faults: pd.DataFrame) -> pd.DataFrame:
+def reasons_by_row(faults: pd.DataFrame) -> pd.DataFrame:
     """Return one row a row that entries of the log concern: all that is wrong, each reason with the item it concerns.
 
     Of an item it is said what could have been meant, or where the other row stands.

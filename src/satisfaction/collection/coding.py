@@ -143,9 +143,7 @@ def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> St
         return Step(text)
     columns: dict[str, pd.Series] = {}
     entries = []
-    for name, item in survey.questionnaire.items.items():
-        if not isinstance(item, AreaItem):
-            continue
+    for name in survey.questionnaire.items_of(AreaItem):
         by_name = area_names(survey.areas, name)
         answers = text[name]
         codes = {}
@@ -162,19 +160,15 @@ def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> St
 
 def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
     """Add a column for each higher level of the area to rows that hold the area's code."""
-    if survey.areas is None:
-        return coded
-    areas = survey.areas.set_index("code")
-    parent = areas["parent"].to_dict()
-    level = areas["level"].to_dict()
+    level = survey.levels()
     columns: dict[str, pd.Series] = {}
-    codes = coded[survey.questionnaire.roles.area].map(parent)
+    codes = coded[survey.questionnaire.roles.area].map(survey.parents())
     while codes.notna().any():
         name = level.get(codes.dropna().iloc[0])
         if not name:
             break
         columns[name] = codes
-        codes = codes.map(parent)
+        codes = codes.map(survey.parents())
     return coded.assign(**columns)
 
 

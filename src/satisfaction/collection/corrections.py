@@ -36,7 +36,6 @@ KEYS = ("file", "sheet", "row")
 CORRECTIONS = (*KEYS, "id", "column", "old", "new", "by", "date", "reason")
 DATA = pgettext("name of a sheet", "data")
 AS_READ = "as_read"  # hidden, for this program
-DATA_UNTIL_0_7 = "data"
 TITLES = {
     "file": _("file"),
     "sheet": _("sheet"),
@@ -391,9 +390,7 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
     sheets = {}
     for table in read_tables(path):
         sheets[table.sheet] = table.cells.rename(columns=names)
-    names_of_data = (DATA.zh, DATA.en, DATA_UNTIL_0_7)
-    present = [name for name in names_of_data if name in sheets]
-    data_name = next(iter(present), str(DATA))
+    data_name = next((name for name in DATA if name in sheets), str(DATA))
     needed = (data_name, AS_READ)
     lacking = [sheet for sheet in needed if sheet not in sheets]
     for sheet in needed:

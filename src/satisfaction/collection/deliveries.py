@@ -354,16 +354,6 @@ def former_answers(
     return former
 
 
-def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
-    """Return the titles of the columns that each item was read from."""
-    titles: dict[str, set[str]] = {}
-    for delivery in deliveries:
-        for name, source in delivery.sources.items():
-            of_item = titles.setdefault(name, set())
-            of_item.update(column.title for column, _how in source.columns())
-    return titles
-
-
 def log_reading(reading: Reading) -> pd.DataFrame:
     """Log what the reader noted of tables and of answers that were matched, and the files that are not read."""
     notes = []

@@ -30,7 +30,6 @@ from satisfaction.collection.deliveries import (
     log_reading,
     read_deliveries,
     respondents,
-    titles_by_item,
 )
 from satisfaction.collection.directions import directions, refuse_directions
 from satisfaction.collection.identifiers import (
@@ -250,7 +249,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
     by_area = account.counts_by(raw, log, _without_personal(areas))
     summary = account.summary_table(raw, log, rows.reading.deliveries, columns=columns)
-    rejected = account.reasons(log[log["action"] == "reject_row"])
+    rejected = account.reasons_by_row(log[log["action"] == "reject_row"])
     to_correct = account.correctable_table(faults)
     passed = [(unread.file, *unread.why) for unread in rows.reading.unread]
     not_read = pd.DataFrame(passed, columns=["file", "zh", "en"])
@@ -325,8 +324,14 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
         deliveries = reading.deliveries
         if reading.problems and (every_file or not deliveries):
             raise together(reading.problems, where=str(survey.folder))
-        delivered = respondents(deliveries, questionnaire)
-        hidden = hide_personal(delivered, questionnaire, titles=titles_by_item(deliveries))
+        tables = [(delivery.file, delivery.export, delivery.sources) for delivery in deliveries]
+        tables += [(file, export, {}) for file, export in reading.others]
+        titles: dict[str, set[str]] = {}
+        for _file, _export, sources in tables:
+            for name, source in sources.items():
+                of_item = titles.setdefault(name, set())
+                of_item.update(column.title for column, _how in source.columns())
+        hidden = hide_personal(respondents(deliveries, questionnaire), questionnaire, titles=titles)
         entries = [log_reading(reading), *hidden.entries]
         raw = hidden.table
         if corrected:
@@ -337,8 +342,6 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
     for rule in account.ASIDE:
         aside = raw["_aside"] == rule
         entries.append(log_events(raw, aside, "", values="", rule=rule))
-    tables = [(delivery.file, delivery.export, delivery.sources) for delivery in deliveries]
-    tables += [(file, export, {}) for file, export in reading.others]
     columns = columns_table(tables, questionnaire)
     return _Rows(raw, tuple(entries), reading, columns, dict(read))
 

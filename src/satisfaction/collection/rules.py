@@ -298,9 +298,7 @@ def refuse_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) 
     """
     if survey.areas is None or survey.rules.responses.unknown_area == "reject_row":
         return
-    for name, item in survey.questionnaire.items.items():
-        if not isinstance(item, AreaItem):
-            continue
+    for name in survey.questionnaire.items_of(AreaItem):
         codes = coded.loc[raw["_aside"] == "", name].dropna()
         names = names_of_areas(current_areas(survey.areas, name))
         unknown = codes[~codes.isin(list(names))]

@@ -99,7 +99,7 @@ class Answers:
     def __init__(self, questionnaire: Questionnaire, name: str) -> None:
         item = questionnaire.items[name]
         self.multiple = isinstance(item, MultipleItem)
-        options: Mapping[int, Label] = getattr(item, "options", {}) or questionnaire.answers(name)
+        options = questionnaire.choices(name)
         special = questionnaire.special(name)
         self.options = frozenset(options)
         self.special = frozenset(special)

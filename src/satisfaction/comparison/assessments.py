@@ -46,8 +46,8 @@ from satisfaction.foundation.tables import (
     write_csv,
     write_json,
     write_text,
-    write_xlsx,
 )
+from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results
 from satisfaction.publication.assessment_pages import (
@@ -265,7 +265,7 @@ def export_assessments(found: Assessments, folder: Path | None = None) -> Path:
                 with use(language):
                     sheets = workbook_sheets(survey, one, lines)
                 name = page_name(f"{one.name}.xlsx", language, languages)
-                write_xlsx(sheets, scratch / name)
+                write_explaining(scratch / name, sheets)
             page = overview_page(
                 survey,
                 found.trees,

@@ -21,9 +21,8 @@ from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.foundation.workbooks import ShownSheet
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
-from satisfaction.publication.combined import combined_files, formula_lines, results_by
 from satisfaction.publication.file_set import write_rankings
-from satisfaction.publication.tables import tables_of
+from satisfaction.publication.tables import combined_files, formula_lines, results_by, tables_of
 from satisfaction.ranking.rank import require_ranks
 
 
@@ -68,7 +67,7 @@ def _ranked_by_combined(results: Results) -> Survey:
 def combined_lines(found: Results) -> list[Text]:
     """Say how the score is put together, the list, and what it is worth."""
     statement = tables_of(found, every_measure=False).statement
-    return [*formula_lines(found), statement.text, *found.ranking.summary["notes"]]
+    return [*formula_lines(found), statement, *found.ranking.summary["notes"]]
 
 
 def export_combined(found: Results, folder: Path | None = None) -> Path:

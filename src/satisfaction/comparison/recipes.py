@@ -16,8 +16,7 @@ from satisfaction.pipeline import Ranked, Results
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.weighting.calibration import Margins, lay_margins, margin_columns
-from satisfaction.weighting.final_weights import weight_diagnostics
-from satisfaction.weighting.recipe import cells_for
+from satisfaction.weighting.recipe import cells_for, weight_diagnostics
 from satisfaction.weighting.wave_design import declared_targets
 
 DECLARED = "declared"

@@ -28,8 +28,8 @@ from satisfaction.declarations.combined import COMBINED, Aggregation
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.pipeline import Results
-from satisfaction.publication.combined import results_by
 from satisfaction.publication.labels import labelled, mark, score_labels, twelve_digits
+from satisfaction.publication.tables import results_by
 from satisfaction.ranking.borrowed_errors import LENT
 
 FACTOR = {

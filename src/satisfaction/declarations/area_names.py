@@ -61,7 +61,8 @@ def area_names(areas: pd.DataFrame, level: str) -> dict[str, str]:
 
 def area_spellings(areas: pd.DataFrame, level: str | None = None) -> dict[str, set[str]]:
     """Return the codes that a folded name may mean, of areas of a level or of all, as `area_names` reads names."""
-    current = areas[areas["valid_to"] == ""].set_index("code")
+    # a code that stands twice is refused later
+    current = areas[areas["valid_to"] == ""].drop_duplicates("code").set_index("code")
     of_level = current
     if level is not None:
         of_level = current[current["level"] == level]

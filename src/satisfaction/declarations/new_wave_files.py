@@ -254,12 +254,7 @@ class NewWaveSource:
         if isinstance(declared, AreaItem) and "areas" in self.tables:
             current = current_areas(self.tables["areas"], item)
             return dict(names_of_areas(current))
-        meanings: dict[int, Any] = {}
-        if isinstance(declared, SingleItem):
-            meanings |= self.questionnaire.answers(item)
-        elif isinstance(declared, MultipleItem):
-            meanings |= declared.options
-        meanings |= self.questionnaire.special(item)
+        meanings = {**self.questionnaire.choices(item), **self.questionnaire.special(item)}
         return {str(code): meaning for code, meaning in meanings.items()}
 
     def column(self, name: str) -> TemplateColumn:

@@ -38,6 +38,7 @@ from satisfaction.foundation.pages import card
 from satisfaction.foundation.shipped import questionnaires_in
 from satisfaction.foundation.yaml import (
     Code,
+    Label,
     Location,
     Name,
     Record,
@@ -180,6 +181,15 @@ class Questionnaire(Record):
         assert isinstance(declared, SingleItem)
         return self.scales[declared.scale].answers if declared.scale else declared.answers
 
+    def choices(self, item: str) -> Mapping[int, Label]:
+        """Return the answers of a single item, or the options of a select-all item, by code; of other items none."""
+        declared = self.items[item]
+        return (
+            self.answers(item)
+            if isinstance(declared, SingleItem)
+            else getattr(declared, "options", {})
+        )
+
     def special(self, item: str) -> dict[int, Special]:
         """Return the special codes of a single or multiple item."""
         declared = self.items[item]
@@ -314,12 +324,9 @@ class Questionnaire(Record):
 
     def _check_counts(self, rate: str, item: str, declared: Rate) -> None:
         """Refuse a rate of an item of which it is not clear which answers or options count."""
-        counts: dict[int, bool | None]
         asked = self.items[item]
-        if isinstance(asked, MultipleItem):
-            counts = dict.fromkeys(asked.options)
-        else:
-            counts = {code: answer.counts for code, answer in self.answers(item).items()}
+        choices = self.choices(item)
+        counts = {code: getattr(choice, "counts", None) for code, choice in choices.items()}
         if declared.counts is not None:
             unknown = [code for code in declared.counts if code not in counts]
             if unknown:

@@ -222,7 +222,7 @@ class EscalationStep(Label):
 
 
 class Release(Label):
-    """When an area that was listed is released (摘牌): off the list for so many waves, this one included, and well enough placed."""
+    """When an area that was listed is released: off the list for so many waves, this one included, and well enough placed."""
 
     off_list: AtLeastOne = 1
     rank_at_most: AtLeastOne | None = None

@@ -6,20 +6,27 @@ contributions of shared PSUs are cross-multiplied. A wave's own se do not change
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from satisfaction.collection.responses import Responses, load_responses
+from satisfaction.declarations.earlier import EarlierSet, comparable_questionnaires
+from satisfaction.declarations.facts import read_facts
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.pairs import Comparisons, tested
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Contributions
-from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import N_, _
+from satisfaction.foundation.errors import EstimatesError, SatisfactionError
+from satisfaction.foundation.files import recorded
+from satisfaction.foundation.language import N_, NOTHING, Text, _, use
 from satisfaction.sampling.design import ROW
 from satisfaction.sampling.tally import refuse_reserved
 from satisfaction.sampling.variance import Members, summing
@@ -68,7 +75,32 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
     2   Q3      A      70.0
     3   Q3      B      55.0
     """
-    _check(waves)
+    arguments = {
+        name: (wave.by, wave.level, wave.conventions["statistic"]) for name, wave in waves.items()
+    }
+    if len(waves) < 2 or len(set(arguments.values())) != 1:
+        raise EstimatesError(
+            "E171",
+            _("At least two waves are needed, estimated by the same domains, statistic and level."),
+            where="waves",
+            available=[f"{name}: {by}" for name, (by, *_unused) in arguments.items()],
+            hint=_("Estimate every wave with the same arguments."),
+        )
+    for name, wave in waves.items():
+        variance = wave.conventions["variance"]
+        if variance in ("brr", "fay", "rao-wu", "replicates"):
+            raise EstimatesError(
+                "E172",
+                _(
+                    "The {variance} replicates of '{name}' belong to no single PSU; waves cannot "
+                    "be related.",
+                    variance=variance,
+                    name=name,
+                ),
+                where="waves",
+                available=("linearized", "rake", "jkn"),
+                hint=_('Use variance="jkn" or "linearized".'),
+            )
     refuse_reserved([name for wave in waves.values() for name in wave.by if name == WAVE])
     parts = list(waves.values())
     table = pd.concat([part.table for part in parts], ignore_index=True)
@@ -148,8 +180,6 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     first = pairs["later"].to_numpy()
     second = pairs["earlier"].to_numpy()
     value = both.table["estimate"].to_numpy(float)
-    value_later = value[first]
-    value_earlier = value[second]
     identity = sp.eye_array(len(value), format="csr")
     matrix = sp.csr_array(identity[first] - identity[second])
     differences = both.combined(matrix, pairs.reset_index()[keys], by=later.by).table
@@ -157,8 +187,8 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     table = tested(
         differences[keys]
         .rename(columns=quantiles)
-        .assign(later=value_later, earlier=value_earlier),
-        difference=value_later - value_earlier,
+        .assign(later=value[first], earlier=value[second]),
+        difference=value[first] - value[second],
         se=differences["se"].to_numpy(float),
         df=differences["df"].to_numpy(float),
         usable=testable[first] & testable[second],
@@ -191,22 +221,6 @@ def _shared_units(units: list[pd.DataFrame]) -> int:
     return len(common)
 
 
-def _refuse_other_types(units: list[pd.DataFrame]) -> None:
-    """Refuse sampling units that are numbers in one wave and text in the other: none would be found again."""
-    for column in units[0]:
-        kinds = {pd.api.types.is_numeric_dtype(one[column]) for one in units}
-        if len(kinds) > 1:
-            raise EstimatesError(
-                "E174",
-                _(
-                    "Column '{column}' holds numbers in one wave and text in another.",
-                    column=column,
-                ),
-                where="change",
-                hint=_("Give it one type in both waves, so that shared PSUs are found."),
-            )
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CommonUnits:
     """The sampling units of several waves.
@@ -235,7 +249,18 @@ def common_units(parts: Sequence[Contributions]) -> CommonUnits:
     columns = list(parts[0].units)
     matched = ROW not in columns and all(list(part.units) == columns for part in parts)
     if matched:
-        _refuse_other_types([part.units for part in parts])
+        for column in columns:
+            kinds = {pd.api.types.is_numeric_dtype(part.units[column]) for part in parts}
+            if len(kinds) > 1:
+                raise EstimatesError(
+                    "E174",
+                    _(
+                        "Column '{column}' holds numbers in one wave and text in another.",
+                        column=column,
+                    ),
+                    where="change",
+                    hint=_("Give it one type in both waves, so that shared PSUs are found."),
+                )
     named = []
     for wave, part in enumerate(parts):
         named.append(part.units if matched else part.units.assign(_wave=wave))
@@ -270,31 +295,96 @@ def _joined(parts: list[Contributions]) -> Contributions:
     return Contributions(common.table, sp.csr_array(sp.hstack(joined)), members)
 
 
-def _check(waves: Mapping[str, Estimates]) -> None:
-    """Refuse waves that cannot be related (E171, E172)."""
-    arguments = {}
-    for name, wave in waves.items():
-        arguments[name] = (wave.by, wave.level, wave.conventions["statistic"])
-    if len(waves) < 2 or len(set(arguments.values())) != 1:
-        raise EstimatesError(
-            "E171",
-            _("At least two waves are needed, estimated by the same domains, statistic and level."),
-            where="waves",
-            available=[f"{name}: {by}" for name, (by, *_unused) in arguments.items()],
-            hint=_("Estimate every wave with the same arguments."),
-        )
-    for name, wave in waves.items():
-        variance = wave.conventions["variance"]
-        if variance in ("brr", "fay", "rao-wu", "replicates"):
-            raise EstimatesError(
-                "E172",
-                _(
-                    "The {variance} replicates of '{name}' belong to no single PSU; waves cannot "
-                    "be related.",
-                    variance=variance,
-                    name=name,
-                ),
-                where="waves",
-                available=("linearized", "rake", "jkn"),
-                hint=_('Use variance="jkn" or "linearized".'),
-            )
+ByLevel: TypeAlias = dict[str, Estimates]
+SAME_FIGURES = 1e-9  # of a wave computed again and its published set, relative
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierEstimates:
+    """What an earlier wave's folder gives.
+
+    Attributes
+    ----------
+    estimates : dict of Estimates
+        Of the score that this wave's questionnaire ranks, by level of area; empty where it cannot be compared.
+    fault : Text
+        Why not; empty where it can.
+    read : dict of str to str
+        SHA-256 of every file that was read for it, by its absolute path.
+    """
+
+    estimates: ByLevel
+    fault: Text
+    read: Mapping[str, str] = field(repr=False)
+
+
+class WaveBefore:
+    """The wave before, computed from its folder when somebody asks for a change.
+
+    Attributes
+    ----------
+    earlier : EarlierSet
+    """
+
+    def __init__(
+        self,
+        earlier: EarlierSet,
+        questionnaire: Questionnaire,
+        estimate: Callable[[Survey, Responses, str], ByLevel],
+    ) -> None:
+        self.earlier = earlier
+        self._questionnaire = questionnaire
+        self._estimate = estimate
+
+    def __repr__(self) -> str:
+        return f"WaveBefore({self.earlier.wave}: {self.earlier.survey})"
+
+    @cached_property
+    def computed(self) -> EarlierEstimates:
+        """Return its estimates as the folder gives them now; computed once."""
+        assert self.earlier.survey_folder is not None
+        with use(None), recorded() as read:
+            try:
+                survey = read_survey(self.earlier.survey_folder, ranking=False)
+                responses = load_responses(survey)
+                read |= {**survey.read, **responses.read}
+                estimates = self._estimate(survey, responses, self._questionnaire.ranked)
+                earlier = self.earlier
+                comparable = comparable_questionnaires(self._questionnaire)
+                if earlier.questionnaire not in comparable and not earlier.declared.accepted:
+                    different = _(
+                        "questionnaire {before}, now {now}, not declared comparable",
+                        before=earlier.questionnaire,
+                        now=self._questionnaire.reference,
+                    )
+                elif not _are_published(estimates, earlier):
+                    different = _(
+                        "the folder of {wave} no longer gives its file set {name}",
+                        wave=earlier.wave,
+                        name=earlier.folder.name,
+                    )
+                else:
+                    different = NOTHING
+            except SatisfactionError as fault:
+                different = Text(f"{fault.code} {fault.zh}", f"{fault.code} {fault.en}")
+        if different:
+            estimates = {}
+        return EarlierEstimates(estimates, different, read)
+
+
+def _are_published(estimates: ByLevel, earlier: EarlierSet) -> bool:
+    """Tell whether estimates and errors of all areas are those of a file set."""
+    columns = ("level", "code", "measure", "estimate", "se")
+    table = read_facts(earlier.folder / "indices.csv", columns)
+    published = table.set_index(["level", "code", "measure"])[["estimate", "se"]]
+    for level, of_level in estimates.items():
+        if not of_level.by:
+            continue
+        codes = of_level.table[of_level.by[0]].astype(str)
+        levels = [level] * len(codes)
+        keys = pd.MultiIndex.from_arrays([levels, codes, of_level.table["measure"]])
+        before = published.reindex(keys).apply(pd.to_numeric, errors="coerce")
+        now = of_level.table[["estimate", "se"]].astype(float)
+        if not np.allclose(now, before, rtol=SAME_FIGURES, atol=1e-12, equal_nan=True):
+            return False
+    return True

@@ -11,24 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import Any, Literal
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from tqdm import tqdm
 
 from satisfaction.estimation.intervals import fixed, quotient, standard_errors
-from satisfaction.estimation.replay import Replay, Unsolved
-from satisfaction.estimation.sample import Contributions, Sample, lay_out
+from satisfaction.estimation.sample import Contributions, Replay, Sample, Unsolved, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
 from satisfaction.foundation.language import N_, _
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.design import SampleDesign
-from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
     Replicates,
     balanced,
@@ -42,12 +38,10 @@ from satisfaction.sampling.replicates import (
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
     Array,
-    Members,
     Sparse,
     linearized_means,
     linearized_ratios,
     linearized_totals,
-    simple_variance,
     sum_by_domain,
     summing,
 )
@@ -130,53 +124,6 @@ def _from_sums(kind: Kind, sums: Array) -> Array:
     return by_replicate.reshape(len(by_replicate), -1)
 
 
-def design_effects(
-    kind: Kind,
-    counted: Tally,
-    domain: Array,
-    weight: Array,
-    *,
-    se: Array,
-    size: Array,
-    n: Array,
-    replacement: bool,
-) -> Array:
-    """Variance over that of a simple random sample of the same size; nan where that is 0 or not defined. (D, M)."""
-    if kind in ("ratio", "quantile"):
-        return np.full(se.shape, np.nan)
-    of_each = weight[:, None]
-    sums = sum_by_domain(domain, of_each * counted.sums(), len(size))
-    squares = sum_by_domain(domain, of_each * counted.sums_of_squares(), len(size))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = sums / size
-        simple = simple_variance(mean, size, squares, n=n, population=size, replacement=replacement)
-        scale = size**2 if kind == "total" else 1.0
-        effect = se**2 / (simple * scale)
-        return np.where(simple > 0, effect, np.nan)
-
-
-def ratio_measures(numerators: Sequence[Measure], denominator: Measure) -> list[Measure]:
-    """Return measures of the numerators and of the denominator, each counted only where both are valid."""
-    above = [_where_both(measure, denominator) for measure in numerators]
-    below = [_where_both(denominator, measure) for measure in numerators]
-    return above + below
-
-
-def _where_both(measure: Measure, other: Measure) -> Measure:
-    """Return a measure that is valid only where another is valid too."""
-    name = f"{measure.name} | {other.name}"
-    valid = nw.col(measure.valid_column)
-    both = valid * nw.col(other.valid_column)
-    score = nw.col(measure.score_column)
-    restricted = {f"_valid__{name}": both, f"_score__{name}": score * both}
-    stages: list[Stage] = []
-    none: Stage = {}
-    for stage, stage_of_other in zip_longest(measure.stages, other.stages, fillvalue=none):
-        stages.append(stage | stage_of_other)
-    own = (*measure.own, *other.own)
-    return replace(measure, name=name, stages=(*stages, restricted), own=own)
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Domains:
     """A tally cut into D domains.
@@ -203,17 +150,84 @@ class Domains:
     left_out: int
 
     def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
-        """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
+        """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z.
+
+        A replicate that no weights solve is never part of it. Of the bootstrap it is left out, and the others divide by their
+        own number. The jackknife and half-samples need every replicate: there the linearized deviations stand in their place.
+
+        Raises
+        ------
+        EstimatesError
+            As `make_replicates`; E382 where more than a twentieth of the bootstrap has no solution.
+        """
+        sample = self.sample
         domains = len(self.keys)
-        measures = z.shape[1] // domains
-        valid = counted.valid[:, :measures]
-        members = self.sample.members(self.domain, valid, domains=domains)
+        valid = counted.valid[:, : z.shape[1] // domains]
+        members = sample.members(self.domain, valid, domains=domains)
+        if options.linearized:
+            matrix = sample.deviations(z, raked=options.variance == "rake")
+            return Contributions(sample.units, matrix, members)
+        summands = counted.sums()
+        if options.kind != "ratio":  # numerators, then denominators
+            summands = np.concatenate([summands, counted.valid], axis=1)
         if options.variance == "replicates":
-            return _given_contributions(self, counted, members, options)
-        if not options.linearized:
-            return _replicated_contributions(self, counted, z, members=members, options=options)
-        matrix = self.sample.deviations(z, raked=options.variance == "rake")
-        return Contributions(self.sample.units, matrix, members)
+            assert sample.replicates is not None
+            assert sample.replicate_weights is not None
+            by_summand = [summing(self.domain, domains, column) for column in summands.T]
+            into_domains = sp.vstack(by_summand)
+            blocks = (summands.shape[1], domains, -1)
+            sums = into_domains @ sample.replicate_weights
+            full = into_domains @ sample.weight
+            theta = _from_sums(options.kind, sums.reshape(blocks))
+            centre = _from_sums(options.kind, full.reshape(blocks))[0]
+            units = pd.DataFrame(index=range(len(theta)))
+            matrix = deviations_of_given(sample.replicates, theta, centre)
+            return Contributions(units, matrix, members)
+        clusters = sample.clusters
+        weighting = self.design.weighting
+        replicates = make_replicates(sample, options)
+        counts = sample.n
+        cell = np.zeros(len(self.domain), dtype=int)
+        cells = 1
+        unsolved = Unsolved()
+        recipe = None
+        if weighting is not None:
+            cell = self.design.cell_index(counted.keys)
+            cells = len(weighting.cells)
+            counts = sample.n * sample.base / weighting.start[cell]
+            recipe = Replay(weighting, unsolved)
+        laid = lay(
+            summands * sample.base[:, None],
+            psu=clusters.psu,
+            psus=len(clusters.stratum),
+            domain=self.domain,
+            domains=domains,
+            cell=cell,
+            counts=counts,
+            cells=cells,
+        )
+        theta = np.empty((len(replicates.scale), z.shape[1]))
+        label = _("replicates ({variance})", variance=options.variance).both
+        with tqdm(total=len(theta), desc=label, disable=None, leave=False) as bar:
+            for chosen, sums in replicated_sums(replicates, laid, recipe):
+                theta[chosen] = _from_sums(options.kind, sums)
+                bar.update(len(chosen))
+        count = unsolved.count
+        remark = ""
+        if count and options.variance != "rao-wu":
+            remark = unsolved.remark(LINEARIZED, variance=options.variance)
+            return Contributions(sample.units, sample.deviations(z), members, count, remark)
+        if count:
+            remark = unsolved.remark(LEFT_OUT, variance=options.variance)
+            unsolved.refuse_too_many()
+            theta = theta[~unsolved.failed]
+            scale = np.full(len(theta), 1 / len(theta))
+            replicates = Replicates(scale, None, replicates.factors)
+        units = sample.units
+        if replicates.unit is None:
+            units = pd.DataFrame(index=range(len(replicates.scale)))
+        matrix = deviations(replicates, theta, len(clusters.stratum))
+        return Contributions(units, matrix, members, count, remark)
 
 
 def cut(
@@ -247,7 +261,25 @@ def _numbered_domains(
     present = inside.drop_duplicates().dropna()
     if listed is not None:
         column = columns[0]
-        _refuse_other_kind(present[column], listed)
+        held = present[column]
+        number = pd.api.types.is_numeric_dtype(held)
+        strange = [value for value in listed if isinstance(value, str) == number]
+        if strange and len(held):
+            value = repr(strange[0])
+            raise EstimatesError(
+                "E384",
+                _(
+                    "{value} of `domains` is of another kind than column '{column}', which holds "
+                    "{kind}.",
+                    value=value,
+                    column=held.name,
+                    kind=_("numbers") if number else _("text"),
+                ),
+                where="domains",
+                available=map(repr, held.tolist()),
+                got=value,
+                hint=_("Write the values as the column has them."),
+            )
         asked_for = pd.DataFrame({column: list(listed)})
         present = pd.concat([present, asked_for])
     if present.empty:
@@ -261,123 +293,10 @@ def _numbered_domains(
     return keys, matched(counted.keys, keys, columns)
 
 
-def _refuse_other_kind(present: pd.Series, listed: Sequence[Any]) -> None:
-    """Refuse domains listed as text where the column holds numbers, and the other way round."""
-    number = pd.api.types.is_numeric_dtype(present)
-    strange = [value for value in listed if isinstance(value, str) == number]
-    if strange and len(present):
-        value = repr(strange[0])
-        raise EstimatesError(
-            "E384",
-            _(
-                "{value} of `domains` is of another kind than column '{column}', which holds "
-                "{kind}.",
-                value=value,
-                column=present.name,
-                kind=_("numbers") if number else _("text"),
-            ),
-            where="domains",
-            available=map(repr, present.tolist()),
-            got=value,
-            hint=_("Write the values as the column has them."),
-        )
-
-
 def without_rounding(cov: Array, value: Array) -> Array:
     """Return the covariance with an exact 0 where a variance is nothing but rounding, lest a rank be built on it."""
     noise = standard_errors(cov) <= NOISE * np.abs(value)
     return fixed(cov, noise) if noise.any() else cov
-
-
-def _given_contributions(
-    on: Domains, counted: Tally, members: Members, options: Options
-) -> Contributions:
-    """Estimate the statistic under the replicate weights that came with the data, a row of the tally being a respondent."""
-    sample = on.sample
-    assert sample.replicates is not None
-    assert sample.replicate_weights is not None
-    values = _summands(counted, options)
-    size = len(on.keys)
-    blocks_of_domains = [summing(on.domain, size, column) for column in values.T]
-    into_domains = sp.vstack(blocks_of_domains)
-    full = into_domains @ sample.weight
-    sums = into_domains @ sample.replicate_weights
-    blocks = (values.shape[1], size, -1)
-    theta = _from_sums(options.kind, sums.reshape(blocks))
-    centre = _from_sums(options.kind, full.reshape(blocks))[0]
-    matrix = deviations_of_given(sample.replicates, theta, centre)
-    units = pd.DataFrame(index=range(len(theta)))
-    return Contributions(units, matrix, members)
-
-
-def _summands(counted: Tally, options: Options) -> Array:
-    """Return what a statistic adds up over the rows: numerators, then denominators. (T, 2M)."""
-    sums = counted.sums()
-    if options.kind == "ratio":
-        return sums
-    return np.concatenate([sums, counted.valid], axis=1)
-
-
-def _replicated_contributions(
-    on: Domains, counted: Tally, z: Sparse, *, members: Members, options: Options
-) -> Contributions:
-    """Estimate the statistic in every replicate and return the deviations as contributions.
-
-    A replicate that no weights solve is never part of them. Of the bootstrap it is left out, and the others divide by their
-    own number. The jackknife and half-samples need every replicate: there the linearized deviations stand in their place.
-
-    Raises
-    ------
-    EstimatesError
-        As `make_replicates`; E382 where more than a twentieth of the bootstrap has no solution.
-    """
-    sample = on.sample
-    clusters = sample.clusters
-    weighting = on.design.weighting
-    replicates = make_replicates(sample, options)
-    counts = sample.n
-    cell = np.zeros(len(on.domain), dtype=int)
-    cells = 1
-    unsolved = Unsolved()
-    recipe = None
-    if weighting is not None:
-        cell = on.design.cell_index(counted.keys)
-        cells = len(weighting.cells)
-        counts = sample.n * sample.base / weighting.start[cell]
-        recipe = Replay(weighting, unsolved)
-    weighted_sums = _summands(counted, options) * sample.base[:, None]
-    laid = lay(
-        weighted_sums,
-        psu=clusters.psu,
-        psus=len(clusters.stratum),
-        domain=on.domain,
-        domains=len(on.keys),
-        cell=cell,
-        counts=counts,
-        cells=cells,
-    )
-    theta = np.empty((len(replicates.scale), z.shape[1]))
-    label = _("replicates ({variance})", variance=options.variance).both
-    with tqdm(total=len(theta), desc=label, disable=None, leave=False) as bar:
-        for chosen, sums in replicated_sums(replicates, laid, recipe):
-            theta[chosen] = _from_sums(options.kind, sums)
-            bar.update(len(chosen))
-    count = unsolved.count
-    if count and options.variance != "rao-wu":
-        remark = unsolved.remark(LINEARIZED, variance=options.variance)
-        return Contributions(sample.units, sample.deviations(z), members, count, remark)
-    remark = ""
-    if count:
-        remark = unsolved.remark(LEFT_OUT, variance=options.variance)
-        unsolved.refuse_too_many()
-        theta = theta[~unsolved.failed]
-        scale = np.full(len(theta), 1 / len(theta))
-        replicates = Replicates(scale, None, replicates.factors)
-    units = sample.units
-    if replicates.unit is None:
-        units = pd.DataFrame(index=range(len(replicates.scale)))
-    matrix = deviations(replicates, theta, len(clusters.stratum))
-    return Contributions(units, matrix, members, count, remark)
 
 
 def fpc_dropped(design: SampleDesign, sample: Sample, variance: str) -> bool:

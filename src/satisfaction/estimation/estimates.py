@@ -10,12 +10,13 @@ contrasts and the change between waves that share PSUs go on from there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -29,18 +30,16 @@ from satisfaction.estimation.domains import (
     Options,
     Variance,
     cut,
-    design_effects,
     fpc_dropped,
     point,
-    ratio_measures,
     without_rounding,
 )
+from satisfaction.estimation.hypothesis_tests import levels, name_of, with_values
 from satisfaction.estimation.intervals import check_level, limits, standard_errors
 from satisfaction.estimation.quantiles import estimate_percentile, interleaved
 from satisfaction.estimation.result import COLUMNS, Estimates, result_table
 from satisfaction.estimation.sample import Contributions
-from satisfaction.estimation.shares import LEVEL, by_level, categories
-from satisfaction.foundation.engines import one_blas_thread
+from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import changed_since, new_folder, read_json, refuse_existing
 from satisfaction.foundation.language import N_, _
@@ -51,10 +50,100 @@ from satisfaction.foundation.tables import (
     write_rfc4180,
     write_text,
 )
+from satisfaction.sampling.conditions import SUBPOPULATION
 from satisfaction.sampling.design import ROW, SampleDesign, SurveyDesign, named
-from satisfaction.sampling.measures import Measure
+from satisfaction.sampling.measures import Measure, Stage, flag
 from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
-from satisfaction.sampling.variance import Array, Members, sum_by_domain
+from satisfaction.sampling.variance import Array, Members, simple_variance, sum_by_domain
+
+LEVEL = "level"
+MOST_LEVELS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One level of a categorical variable, as a measure: 1 at that level, 0 at the others, not valid where missing."""
+
+    variable: str
+    level: Any
+    measure: Measure
+
+
+def categories(
+    design: SampleDesign, variables: Sequence[str | Measure]
+) -> tuple[SampleDesign, list[Category]]:
+    """Return the levels of categorical variables in sorted order, and the design with the columns they need.
+
+    Special codes of the questionnaire (don't know, refused) are not valid: out of the base of the shares.
+
+    Raises
+    ------
+    EstimatesError
+        E141 an unknown name, E521 a select-all item, E522 a variable without a level or with more than 200.
+    """
+    held, columns = with_values(design, variables, where="measures")
+    rows = held.rows()
+    of_levels = []
+    for variable, column in zip(variables, columns, strict=True):
+        codes = design.codes.get(column, {})
+        if codes.get("select_all"):
+            columns = design.table.collect_schema().names()
+            raise EstimatesError(
+                "E521",
+                _(
+                    "'{column}' is a select-all item: a respondent has several options, and their shares do not add up to 1.",
+                    column=column,
+                ),
+                where=column,
+                available=[name for name in columns if name.startswith(f"{column}_")],
+                hint=_('Estimate the 0/1 columns of its options: statistic="proportion".'),
+            )
+        special = list(codes.get("special", ()))
+        valid = ~nw.col(column).is_null()
+        if rows.collect_schema()[column].is_float():
+            valid = valid & ~nw.col(column).is_nan()
+        if special:
+            valid = valid & ~nw.col(column).is_in(special)
+        inside = rows.filter(valid)
+        if design.subpopulation:
+            inside = inside.filter(nw.col(SUBPOPULATION) == 1)
+        values = fetch(inside.select(nw.col(column)).unique())[column]
+        named_levels, _codes = levels(values, values.notna().to_numpy())
+        if not 0 < len(named_levels) <= MOST_LEVELS:
+            raise EstimatesError(
+                "E522",
+                _(
+                    "'{variable}' has {number} levels; shares are estimated of 1 to {most}.",
+                    variable=name_of(variable),
+                    number=len(named_levels),
+                    most=MOST_LEVELS,
+                ),
+                where="measures",
+                hint=_("Group a number first, or check whether the column is missing everywhere."),
+            )
+        for k, level in enumerate(named_levels):
+            # the number and not the level: a level may hold what no engine takes as a name
+            name = f"_level{k}__{column}"
+            at_level = valid & (nw.col(column) == level)
+            stage = {f"_valid__{name}": flag(valid), f"_score__{name}": flag(at_level)}
+            measure = Measure(name, "rate", 1, (stage,))
+            of_levels.append(Category(name_of(variable), level, measure))
+    return held, of_levels
+
+
+def by_level(estimates: Estimates, categories: Sequence[Category], statistic: str) -> Estimates:
+    """Return estimates of the categories' measures with a column `level` after the domain columns."""
+    table = estimates.table
+    domains = len(table) // len(categories)
+    levels_of_domain = [category.level for category in categories]
+    variables = [category.variable for category in categories]
+    level = pd.Series(levels_of_domain * domains, dtype=object)
+    table = table.assign(measure=variables * domains)
+    table.insert(len(estimates.by), LEVEL, level.infer_objects())
+    conventions = estimates.conventions | {"statistic": statistic}
+    by = (*estimates.by, LEVEL)
+    return replace(estimates, table=table, by=by, conventions=conventions)
+
 
 Statistic: TypeAlias = (
     Literal["mean", "proportion", "total", "median", "shares", "counts"] | tuple[str, Any]
@@ -154,7 +243,25 @@ def estimate(
     check_level(level)
     _check_whole("replicates", replicates, least=2)
     _check_whole("seed", seed, least=0)
-    variance = _variance_of(design, variance)
+    has_replicates = design.replicates is not None
+    if variance == "default":
+        several_steps = design.weighting is not None and design.weighting.several
+        variance = "jkn" if several_steps else "linearized"
+        if has_replicates:
+            variance = "replicates"
+    elif has_replicates != (variance == "replicates"):
+        raise EstimatesError(
+            "E523",
+            _(
+                'variance="{variance}" does not fit the design: replicates is for a design with replicate weights, and the only one for it.',
+                variance=variance,
+            ),
+            where="variance",
+            available=("default", "replicates")
+            if has_replicates
+            else ("default", "linearized", "jkn"),
+            hint=_("Leave `variance` out: the design decides."),
+        )
     options = Options(kind, variance, level, interval, df, replicates, seed)
     columns = named(by)
     several = kind == "quantile" and isinstance(argument, tuple)
@@ -177,7 +284,10 @@ def estimate(
     if kind != "quantile":
         tallied = chosen
         if kind == "ratio":
-            tallied = ratio_measures(chosen, resolve(design, argument))
+            denominator = resolve(design, argument)
+            above = [_where_both(measure, denominator) for measure in chosen]
+            below = [_where_both(denominator, measure) for measure in chosen]
+            tallied = above + below
         counted = counted or tally(design, tallied, by=columns)
         on = cut(design, counted, columns=columns, listed=domains)
         return _estimated(on, chosen, options)
@@ -224,24 +334,28 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
         chosen, options, value=full.value, se=se, df=df, n=n, overall_deff=overall_deff
     )
     known_se = np.where(np.isnan(full.value), np.nan, se)
-    effects = partial(
-        design_effects,
-        options.kind,
-        counted,
-        domain,
-        sample.weight,
-        se=se,
-        size=full.size,
-        n=n,
-    )
+    deff = {name: np.full(se.shape, np.nan) for name in ("deff", "deff_wr")}
+    if options.kind != "ratio":
+        # over the variance of a simple random sample of the same size; nan where that is 0
+        of_each = sample.weight[:, None]
+        sums = sum_by_domain(domain, of_each * counted.sums(), size)
+        squares = sum_by_domain(domain, of_each * counted.sums_of_squares(), size)
+        scale = full.size**2 if options.kind == "total" else 1.0
+        drawn_with_replacement = {"deff": on.design.base_weight is None, "deff_wr": True}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = sums / full.size
+            for name, replacement in drawn_with_replacement.items():
+                simple = simple_variance(
+                    mean, full.size, squares, n=n, population=full.size, replacement=replacement
+                )
+                deff[name] = np.where(simple > 0, se**2 / (simple * scale), np.nan)
     figures = {
         "estimate": full.value,
         "se": known_se,
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": effects(replacement=on.design.base_weight is None),
-        "deff_wr": effects(replacement=True),
+        **deff,
         "n": n,
         "note": _noted(note, on, options, held),
     }
@@ -252,29 +366,19 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     return Estimates(table, cov, held, on.columns, _conventions(on, options, held), on.design)
 
 
-def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
-    """Return the variance method, the design's default where none is asked for (E523)."""
-    has_replicates = design.replicates is not None
-    if variance == "default":
-        if has_replicates:
-            return "replicates"
-        several_steps = design.weighting is not None and design.weighting.several
-        return "jkn" if several_steps else "linearized"
-    if has_replicates != (variance == "replicates"):
-        fitting = ["default", "linearized", "jkn"]
-        if has_replicates:
-            fitting = ["default", "replicates"]
-        raise EstimatesError(
-            "E523",
-            _(
-                'variance="{variance}" does not fit the design: replicates is for a design with replicate weights, and the only one for it.',
-                variance=variance,
-            ),
-            where="variance",
-            available=fitting,
-            hint=_("Leave `variance` out: the design decides."),
-        )
-    return variance
+def _where_both(measure: Measure, other: Measure) -> Measure:
+    """Return a measure that is valid only where another is valid too."""
+    name = f"{measure.name} | {other.name}"
+    valid = nw.col(measure.valid_column)
+    both = valid * nw.col(other.valid_column)
+    score = nw.col(measure.score_column)
+    restricted = {f"_valid__{name}": both, f"_score__{name}": score * both}
+    stages: list[Stage] = []
+    none: Stage = {}
+    for stage, stage_of_other in zip_longest(measure.stages, other.stages, fillvalue=none):
+        stages.append(stage | stage_of_other)
+    own = (*measure.own, *other.own)
+    return replace(measure, name=name, stages=(*stages, restricted), own=own)
 
 
 def _parsed(statistic: Statistic) -> tuple[Kind, Any]:
@@ -287,27 +391,26 @@ def _parsed(statistic: Statistic) -> tuple[Kind, Any]:
         if statistic[0] == "ratio":
             return "ratio", statistic[1]
         if statistic[0] == "quantile":
-            return "quantile", _quantiles(statistic[1])
+            argument = statistic[1]
+            several = isinstance(argument, list | tuple | np.ndarray)
+            listed = list(argument) if several else [argument]
+            wrong = not listed
+            for p in listed:
+                wrong |= isinstance(p, bool) or not isinstance(p, Real) or not 0 < float(p) < 1
+            if wrong:
+                raise EstimatesError(
+                    "E104",
+                    _(
+                        "A quantile of {argument!r} is not a number between 0 and 1.",
+                        argument=argument,
+                    ),
+                    where="statistic",
+                    hint=_('Write ("quantile", 0.5) or ("quantile", [0.25, 0.75]).'),
+                )
+            return "quantile", (tuple(map(float, listed)) if several else float(argument))
     allowed = ("mean", "proportion", "total", "median", "shares", "counts")
     one_of(str(statistic), allowed, argument="statistic", error=EstimatesError, code="E100")
     return statistic, None  # type: ignore[return-value]
-
-
-def _quantiles(argument: Any) -> float | tuple[float, ...]:
-    """Return one quantile, or a tuple of several."""
-    several = isinstance(argument, list | tuple | np.ndarray)
-    listed = list(argument) if several else [argument]
-    wrong = not listed
-    for p in listed:
-        wrong |= isinstance(p, bool) or not isinstance(p, Real) or not 0 < float(p) < 1
-    if wrong:
-        raise EstimatesError(
-            "E104",
-            _("A quantile of {argument!r} is not a number between 0 and 1.", argument=argument),
-            where="statistic",
-            hint=_('Write ("quantile", 0.5) or ("quantile", [0.25, 0.75]).'),
-        )
-    return tuple(map(float, listed)) if several else float(argument)
 
 
 def _named_measures(measures: Any) -> list[str | Measure]:
@@ -376,7 +479,9 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
     if on.left_out:
         conventions["without_domain"] = on.left_out
     if design.replicates is not None:
-        conventions["centre"] = design.replicates.centre
+        conventions["centre"] = N_("mean of the replicates")
+        if design.replicates.mse:
+            conventions["centre"] = N_("full-sample estimate (mse)")
         conventions["replicates"] = design.replicates.weights.shape[1]
     if used == "jkn":
         conventions["centre"] = N_("mean of the replicates")

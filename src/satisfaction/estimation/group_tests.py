@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,9 +26,10 @@ from satisfaction.estimation.hypothesis_tests import (
 )
 from satisfaction.estimation.intervals import check_level, standard_errors
 from satisfaction.estimation.regression import (
+    Fit,
     coefficient_covariance,
     least_squares,
-    least_squares_that_vary,
+    refuse_no_variation,
 )
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
@@ -39,6 +40,7 @@ from satisfaction.sampling.tally import refuse_infinite, refuse_reserved, resolv
 from satisfaction.sampling.variance import Array
 
 Ties = Literal["midpoint", "row_order"]
+ONE_TEST = pd.DataFrame(index=[0])
 OF_A_GROUP = ("mean", "mean_rank", "n")
 TIES = {
     "midpoint": N_("midpoint: F(y-) + mass(y) / 2"),
@@ -123,16 +125,15 @@ def t_test(
         null = _("the two groups have equal population means").both
         df_rule = f"{DF_USED} - 1"
     used = code >= 0
-    columns_of_x = [used, code == 1]
-    x = np.stack(columns_of_x[: len(groups)], axis=1).astype(float)
+    x = _group_indicators(code, len(groups))
     sample = lay_out(held, counted)
     counts = {"valid": valid * used, "total": total * used}
-    fit = least_squares_that_vary(x, weight=sample.weight, name=outcome.name, **counts)
+    fit = least_squares(x, weight=sample.weight, **counts)
+    refuse_no_variation(fit, counts["total"], outcome.name)
     cov = coefficient_covariance(sample, fit, least_squares, x=x, **counts)
     se = standard_errors(cov)[-1:]
     df = used_df(counts["valid"].astype(np.int64), sample) - (len(groups) - 1)
-    keys = pd.DataFrame(index=[0])
-    table = t_table(keys, fit.coefficient[-1:], se, df=df, name=name, null=value, level=level)
+    table = t_table(ONE_TEST, fit.coefficient[-1:], se, df=df, name=name, null=value, level=level)
     conventions = {
         "measure": outcome.name,
         "test": test,
@@ -141,8 +142,7 @@ def t_test(
         "df": df_rule,
         "level": level,
     }
-    n = np.bincount(code[used], valid[used], len(groups)).astype(np.int64)
-    details = pd.DataFrame({group_name: groups}).assign(mean=np.cumsum(fit.coefficient), n=n)
+    details = _groups_compared(group_name, groups, code, fit=fit, mean="mean", n=valid)
     return HypothesisTest(table, details, declared(design, conventions, refitted=True))
 
 
@@ -218,19 +218,28 @@ def rank_test(
     df = used_df(n.astype(np.int64), sample)
     k = len(groups) - 1
     require_df(df, k + 1, where="by")
-    score = _rank_scores(counted.keys, value, n * sample.weight, ties)
-    x = (code[:, None] == np.arange(k + 1)).astype(float)
-    x[:, 0] = used
-    fit = least_squares_that_vary(
-        x, weight=sample.weight, valid=n, total=n * score, name=outcome.name
-    )
+    mass = n * sample.weight
+    values = counted.keys[value].to_numpy(float, na_value=np.nan)
+    score = np.zeros(len(counted.keys))
+    if ties == "midpoint":
+        at = np.flatnonzero(mass > 0)
+        score[at] = midpoint_ranks(values[at], mass[at])
+    else:
+        order = np.argsort(counted.keys[ROW_NUMBER].to_numpy(), kind="stable")
+        at = order[mass[order] > 0]
+        score[at] = row_order_ranks(values[at], mass[at])
+    x = _group_indicators(code, k + 1)
+    total = n * score
+    fit = least_squares(x, weight=sample.weight, valid=n, total=total)
+    refuse_no_variation(fit, total, outcome.name)
     beyond_first = fit.coefficient[1:]
     cov = sample.covariance(sp.csr_array(fit.influence[:, 1:]))
     if k == 1:
         test = _("Wilcoxon: two-sided t").both
-        keys = pd.DataFrame(index=[0])
         se = standard_errors(cov)
-        table = t_table(keys, beyond_first, se, df=df - 1, name="difference", null=0, level=level)
+        table = t_table(
+            ONE_TEST, beyond_first, se, df=df - 1, name="difference", null=0, level=level
+        )
     else:
         test = _("Kruskal-Wallis: W / k in F(k, df - k)").both
         table = pd.DataFrame([wald_row(beyond_first, cov, df - k, where="by")])
@@ -242,11 +251,26 @@ def rank_test(
         "df": f"{DF_USED} - {k}",
         "level": level,
     }
-    mean = fit.coefficient.copy()
-    mean[1:] += fit.coefficient[0]
-    size = np.bincount(code[used], n[used], k + 1).astype(np.int64)
-    details = pd.DataFrame({name_of(by): groups, "mean_rank": mean, "n": size})
+    details = _groups_compared(name_of(by), groups, code, fit=fit, mean="mean_rank", n=n)
     return HypothesisTest(table, details, declared(design, conventions))
+
+
+def _group_indicators(code: Array, groups: int) -> Array:
+    """Return a column of ones for the rows used, code 0 and above, and one for each group but the first: (T, groups)."""
+    x = (code[:, None] == np.arange(groups)).astype(float)
+    x[:, 0] = code >= 0
+    return np.asarray(x)
+
+
+def _groups_compared(
+    variable: str, groups: list[Any], code: Array, *, fit: Fit, mean: str, n: Array
+) -> pd.DataFrame:
+    """Return what was compared: each group, its mean and its respondents."""
+    used = code >= 0
+    means = fit.coefficient.copy()
+    means[1:] += fit.coefficient[0]
+    respondents = np.bincount(code[used], n[used], len(groups)).astype(np.int64)
+    return pd.DataFrame({variable: groups, mean: means, "n": respondents})
 
 
 def midpoint_ranks(value: Array, mass: Array) -> Array:
@@ -279,17 +303,3 @@ def row_order_ranks(value: Array, weight: Array) -> Array:
     at = np.unique(value, return_inverse=True)[1]
     mean = np.bincount(at, midpoint) / np.bincount(at)
     return np.asarray(mean[at] / weight.sum())
-
-
-def _rank_scores(keys: pd.DataFrame, value: str, mass: Array, ties: Ties) -> Array:
-    """Rank the rows with mass; the others score 0. A row of the tally is one respondent under row_order."""
-    values = keys[value].to_numpy(float, na_value=np.nan)
-    score = np.zeros(len(keys))
-    if ties == "midpoint":
-        at = np.flatnonzero(mass > 0)
-        score[at] = midpoint_ranks(values[at], mass[at])
-    else:
-        order = np.argsort(keys[ROW_NUMBER].to_numpy(), kind="stable")
-        at = order[mass[order] > 0]
-        score[at] = row_order_ranks(values[at], mass[at])
-    return score

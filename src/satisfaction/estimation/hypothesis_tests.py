@@ -213,7 +213,11 @@ def with_values(
     if values:
         table = add_columns(design.table, list(values.values()))
         for column, measure in values.items():
-            table = table.with_columns(_value(measure).alias(column))
+            value = nw.col(measure.score_column)
+            if measure.unit != 1:
+                value = value / measure.unit
+            valid = nw.col(measure.valid_column) == 1
+            table = table.with_columns(nw.when(valid).then(value).alias(column))
         design = design.over(table.to_native())
     return design, columns
 
@@ -223,15 +227,6 @@ def with_row_numbers(design: SampleDesign) -> SampleDesign:
     rows = fetch(design.table)
     numbers = np.arange(len(rows))
     return design.over(rows.assign(**{ROW_NUMBER: numbers}))
-
-
-def _value(measure: Measure) -> nw.Expr:
-    """Return the value in the measure's own unit, null where not valid."""
-    value = nw.col(measure.score_column)
-    if measure.unit != 1:
-        value = value / measure.unit
-    valid = nw.col(measure.valid_column) == 1
-    return nw.when(valid).then(value)
 
 
 def levels(values: pd.Series, used: Array) -> tuple[list[Any], Array]:
@@ -352,9 +347,13 @@ def wald(
         cov = fixed(combined.cov, noise)
         respondents = tally(estimates.design, ())
         df_of_design = float(lay_out(estimates.design, respondents).df)
-        used = np.flatnonzero(_rows_used(estimates, compared))
+        with_coefficient: set[Any] = set()
+        for terms in compared.values():
+            with_coefficient |= {key for key, coefficient in terms.items() if coefficient}
+        keys = level_tuples(estimates.table, [*estimates.by, "measure"])
+        used = [i for i, key in enumerate(keys) if not with_coefficient.isdisjoint({key, i})]
         df_of_domains = summed_df(
-            used,
+            np.array(used),
             domain=estimates.domain,
             df=estimates.table["df"].to_numpy(float),
             members=estimates.contributions.members,
@@ -446,16 +445,3 @@ def _differences(estimates: Estimates) -> Contrasts:
     domains = level_tuples(rows, estimates.by)
     first, *others = [" ".join(map(str, domain)) for domain in domains]
     return {f"{other} - {first}": {i: 1.0, 0: -1.0} for i, other in enumerate(others, 1)}
-
-
-def _rows_used(estimates: Estimates, contrasts: Contrasts) -> Array:
-    """Return which rows have a coefficient: (Q,) bool."""
-    with_coefficient: set[Any] = set()
-    for terms in contrasts.values():
-        for key, coefficient in terms.items():
-            if coefficient:
-                with_coefficient.add(key)
-    used = []
-    for i, key in enumerate(level_tuples(estimates.table, [*estimates.by, "measure"])):
-        used.append(key in with_coefficient or i in with_coefficient)
-    return np.array(used)

@@ -1,4 +1,4 @@
-"""Strong and weak indicators of an area (优势指标 / 短板指标): how each topic stands against the whole, and how much it matters.
+"""Strong and weak indicators of an area: how each topic stands against the whole, and how much it matters.
 
 Importance-performance analysis (Martilla and James 1977) with errors: a topic is strong or weak only where the difference is
 established, and where it is not, that is said.

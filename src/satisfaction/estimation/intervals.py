@@ -376,7 +376,16 @@ def limits(
     proportion = options.kind == "proportion"
     rate = np.array([proportion or measure.kind == "rate" for measure in measures])
     is_share = rate if options.interval == "default" else np.ones_like(rate)
-    _refuse_no_share(value[:, is_share])
+    shares = value[:, is_share]
+    outside = shares[(shares < -1e-12) | (shares > 1 + 1e-12)]
+    if outside.size:
+        raise EstimatesError(
+            "E103",
+            _("This is no share of 0-1 (for instance {outside:g}).", outside=outside[0]),
+            where="statistic='proportion'",
+            available=("mean", "proportion", "total"),
+            hint=_('Use statistic="mean".'),
+        )
     if is_share.any():
         method = "logit" if options.interval == "default" else options.interval
         columns = np.flatnonzero(is_share)
@@ -397,15 +406,3 @@ def limits(
         high = np.where(without_variance, upper * top, high)
         note[without_variance] = "Korn-Graubard"
     return low, high, note
-
-
-def _refuse_no_share(value: Array) -> None:
-    outside = value[(value < -1e-12) | (value > 1 + 1e-12)]
-    if outside.size:
-        raise EstimatesError(
-            "E103",
-            _("This is no share of 0-1 (for instance {outside:g}).", outside=outside[0]),
-            where="statistic='proportion'",
-            available=("mean", "proportion", "total"),
-            hint=_('Use statistic="mean".'),
-        )

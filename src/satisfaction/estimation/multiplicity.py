@@ -135,8 +135,27 @@ def max_t_p(
     tested = np.flatnonzero(np.isfinite(t))
     order = tested[np.argsort(z[tested], kind="stable")]  # least significant first
     z = z[order]
-    above, largest = _exceedances(z, first[order], second[order], cov=cov, draws=draws, seed=seed)
-    reached = draws - np.searchsorted(np.sort(largest), z, side="left")
+    first = first[order]
+    second = second[order]
+    variance = np.diag(cov)
+    pair_variance = variance[first] + variance[second] - 2 * cov[first, second]
+    precision = 1 / np.sqrt(pair_variance)
+    # numbers of Python's own: indexing with them is faster in the innermost loop
+    pairs = [column.tolist() for column in (first, second, precision, z)]
+    above = np.zeros(len(z), dtype=np.int64)
+    of_draws = []
+    rng = np.random.default_rng(seed)
+    for errors in drawn_errors(square_root(cov), draws=draws, rng=rng, block=CHUNK):
+        most = np.zeros(errors.shape[1])
+        difference = np.empty(errors.shape[1])
+        for k, (area, other, scale, reach) in enumerate(zip(*pairs, strict=True)):
+            np.subtract(errors[area], errors[other], out=difference)
+            np.abs(difference, out=difference)
+            difference *= scale
+            np.maximum(most, difference, out=most)
+            above[k] += np.count_nonzero(most >= reach)
+        of_draws.append(most)
+    reached = draws - np.searchsorted(np.sort(np.concatenate(of_draws)), z, side="left")
     unadjusted = 2 * special.ndtr(-z)
     stepped = np.maximum.accumulate(above[::-1])[::-1]  # from the most significant pair on
     adjusted = np.full((2, len(t)), np.nan)
@@ -202,35 +221,3 @@ def square_root(cov: Array) -> Array:
     rounding = INDEPENDENT * np.outer(se, se)
     independent = (beside <= rounding).all()
     return se if independent else symmetric_root(cov)
-
-
-def _exceedances(
-    z: Array, first: Array, second: Array, *, cov: Array, draws: int, seed: int
-) -> tuple[Array, Array]:
-    """Count the draws whose largest difference among the pairs up to each one reaches its z; pairs least significant first.
-
-    Returns
-    -------
-    above : (K,) int
-    largest : (draws,) float
-        Over all pairs.
-    """
-    variance = np.diag(cov)
-    pair_variance = variance[first] + variance[second] - 2 * cov[first, second]
-    precision = 1 / np.sqrt(pair_variance)
-    # numbers of Python's own: indexing with them is faster in the innermost loop
-    pairs = [column.tolist() for column in (first, second, precision, z)]
-    above = np.zeros(len(z), dtype=np.int64)
-    largest = []
-    rng = np.random.default_rng(seed)
-    for errors in drawn_errors(square_root(cov), draws=draws, rng=rng, block=CHUNK):
-        most = np.zeros(errors.shape[1])
-        difference = np.empty(errors.shape[1])
-        for k, (area, other, scale, reach) in enumerate(zip(*pairs, strict=True)):
-            np.subtract(errors[area], errors[other], out=difference)
-            np.abs(difference, out=difference)
-            difference *= scale
-            np.maximum(most, difference, out=most)
-            above[k] += np.count_nonzero(most >= reach)
-        largest.append(most)
-    return above, np.concatenate(largest)

@@ -16,25 +16,24 @@ from scipy.special import expit, ndtri
 
 from satisfaction.estimation.sample import numbered
 from satisfaction.estimation.selection_model import (
+    WEAK,
     ModelEstimates,
+    Moments,
     Propensities,
+    Propensity,
     Reference,
     ReferenceSample,
     SelectionMethod,
+    Sensitivity,
     model_estimates,
     propensities,
-)
-from satisfaction.estimation.sensitivity import (
-    WEAK,
-    Moments,
-    Sensitivity,
     sensitivity_of_mean,
     sensitivity_of_share,
 )
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of, require_names, shortened
 from satisfaction.foundation.language import N_, NOTHING, Text, _
-from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.design import SampleDesign, level_tuple, level_tuples, named
 from satisfaction.sampling.variance import Array, Clusters, LonelyPsu
 from satisfaction.weighting.calibration import Margins, as_margins, margin_columns
 
@@ -64,42 +63,31 @@ class OpenSample:
         Values (0-1 or points; 0 where not valid) and whether they are valid.
     x : (n, K)
         Covariates of full column rank, the constant first.
-    totals : (K,)
-        In the population.
+    reference : Reference
+        Their totals in the population, and the probability sample that these come from, where they do.
     fault : Text
         Why there can be no figures; empty where there is no reason.
     kept : (K,) int
         Places of the covariates among the constant and the indicators of all levels.
-    drawn : ReferenceSample or None
-        The probability sample that the totals come from, where they do.
     """
 
     value: Array
     valid: Array
     x: Array
-    totals: Array
+    reference: Reference
     fault: Text = NOTHING
     kept: Array = field(default_factory=lambda: np.zeros(0, dtype=int))
-    drawn: ReferenceSample | None = None
 
-    @property
-    def reference(self) -> Reference:
-        """Return what is known of the population."""
-        return Reference(self.totals, self.drawn)
+    def propensities(self, method: Propensity | None = None) -> Propensities | None:
+        """Return the chances of answering: that meet known totals, or the most likely ones beside a probability sample.
 
-    def propensities(self) -> Propensities | None:
-        """Return the chances of answering: that meet known totals, or the most likely ones beside a probability sample."""
-        if self.drawn is None:
-            return self.calibrated_propensities()
+        Sensitivity needs those that meet the totals ("calibrated").
+        """
         if self.fault:
             return None
-        return propensities(self.x, self.reference, method="likelihood")
-
-    def calibrated_propensities(self) -> Propensities | None:
-        """Return the chances of answering that meet the totals, which sensitivity needs."""
-        if self.fault:
-            return None
-        return propensities(self.x, self.reference, method="calibrated")
+        if method is None:
+            method = "calibrated" if self.reference.sample is None else "likelihood"
+        return propensities(self.x, self.reference, method=method)
 
     def enough(self, measure: int) -> bool:
         """Tell whether a measure has more valid answers than there are covariates."""
@@ -135,24 +123,19 @@ class OpenSample:
         if np.ptp(value) == 0:
             return _("all valid answers are the same")
         z = self.x[inside, 1:]
+        totals = self.reference.totals
         if not np.isin(value, (0, 1)).all():
-            return sensitivity_of_mean(value, z, self.totals[1:] / self.totals[0])
+            return sensitivity_of_mean(value, z, totals[1:] / totals[0])
         if fitted is None:
             return NO_SOLUTION
-        return sensitivity_of_share(value, z, self._others(fitted))
-
-    def _others(self, fitted: Propensities) -> Moments:
-        """Describe the covariates of those who did not answer.
-
-        Their means follow from the totals; how covariates go together there, which margins do not tell, from the respondents
-        weighted by 1 / chance - 1.
-        """
+        # of those who did not answer: their means follow from the totals; how covariates go together there, which margins
+        # do not tell, from the respondents weighted by 1 / chance - 1
         weight = 1 / fitted.chance - 1
-        z = self.x[:, 1:]
-        mean = weight @ z / weight.sum()
-        centred = z - mean
+        covariates = self.x[:, 1:]
+        mean = weight @ covariates / weight.sum()
+        centred = covariates - mean
         cov = (centred.T * weight) @ centred / weight.sum()
-        return Moments(float(self.totals[0]), mean, cov)
+        return sensitivity_of_share(value, z, Moments(float(totals[0]), mean, cov))
 
 
 def lay_out_open_sample(
@@ -178,46 +161,75 @@ def lay_out_open_sample(
         where="respondents",
         hint=hint,
     )
-    size = _size_of(margins)
+    sizes = [
+        float(sum(of_margin.values()))
+        for of_margin in margins.values()
+        if isinstance(of_margin, Mapping)
+    ]
+    unlike = not sizes or max(sizes) - min(sizes) > AGREE * max(sizes)
+    if unlike or len(sizes) < len(margins) or min(sizes) <= 0:
+        raise EstimatesError(
+            "E528",
+            _(
+                "The margins do not give one number of residents: {sizes}.",
+                sizes=shortened([f"{size:,.0f}" for size in sizes]) or "-",
+            ),
+            where="margins",
+            available=("{item: {level: population}}",),
+            hint=_("Give populations by level, from the same source and date."),
+        )
+    size = sizes[0]
     levels = _levels_of(margins)
     x = _indicators(respondents, levels)
     totals = np.array([size, *(level.residents for level in levels)])
     values = respondents[list(measures)].to_numpy(float, na_value=np.nan)
     valid = np.isfinite(values)
-    sample = OpenSample(np.where(valid, values, 0.0), valid, x, totals)
+    sample = OpenSample(np.where(valid, values, 0.0), valid, x, Reference(totals))
     for margin, of_margin in margins.items():
         assert isinstance(of_margin, Mapping)
-        _check_levels(margin, level_tuples(respondents, named(margin)), of_margin)
+        populated = [level for level, n in of_margin.items() if n > 0]
+        known = set(map(level_tuple, populated))
+        strange = sorted(
+            {str(key) for key in level_tuples(respondents, named(margin)) if key not in known}
+        )
+        if strange:
+            raise EstimatesError(
+                "E529",
+                _(
+                    "Respondents have levels that margin {margin} has no residents for: {levels}.",
+                    margin=" x ".join(named(margin)),
+                    levels=shortened(strange),
+                ),
+                where="margins",
+                available=of_margin,
+                hint=_("Complete the margin, or leave these respondents out."),
+            )
     absent = [level for level, column in zip(levels, x.T[1:], strict=True) if not column.any()]
     if absent:
-        return replace(sample, fault=absent[0].nobody)
+        nobody = _(
+            "nobody of {margin} = {level} answered",
+            margin=" x ".join(absent[0].columns),
+            level=shortened(absent[0].key),
+        )
+        return replace(sample, fault=nobody)
     # the first level of every margin is what the others leave
     others = [place for place, level in enumerate(levels, start=1) if not level.first]
     kept = np.array([0, *others])
     if len(x) <= len(kept):
         return replace(sample, fault=TOO_FEW)
-    independent = _independent(x[:, kept])
-    if not _follows(x[:, kept], totals[kept], independent):
-        return replace(sample, fault=NO_SOLUTION)
-    kept = kept[independent]
-    return replace(sample, x=x[:, kept], totals=totals[kept], kept=kept)
-
-
-def lay_over_reference(
-    respondents: pd.DataFrame,
-    measures: Sequence[str],
-    reference: SampleDesign,
-    *,
-    by: Sequence[str],
-) -> OpenSample:
-    """Lay respondents over a probability sample that asked for the same columns `by`; see `drawn_people`.
-
-    Raises
-    ------
-    EstimatesError
-        E527, E529 as `lay_out_open_sample`; E531 a reference that is no probability sample.
-    """
-    return lay_over_people(respondents, measures, drawn_people(reference, by), by=by)
+    # columns that do not follow from those before them
+    chosen = x[:, kept]
+    triangle = np.linalg.qr(chosen, mode="r")
+    scale = np.sqrt((chosen**2).sum(axis=0))
+    independent = kept[np.abs(np.diag(triangle)) > 1e-9 * np.maximum(scale, 1.0)]
+    left_out = np.setdiff1d(kept, independent)
+    if len(left_out):
+        # their totals must follow from the others as the columns do
+        slopes = np.linalg.lstsq(x[:, independent], x[:, left_out], rcond=None)[0]
+        if not np.allclose(totals[independent] @ slopes, totals[left_out], rtol=AGREE):
+            return replace(sample, fault=NO_SOLUTION)
+    kept = independent
+    return replace(sample, x=x[:, kept], reference=Reference(totals[kept]), kept=kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -301,7 +313,7 @@ def lay_over_people(
     levels = _levels_of(margins)
     x = _indicators(people.table, levels)[:, sample.kept]
     drawn = ReferenceSample(x, weight, people.clusters, people.lonely_psu)
-    return replace(sample, drawn=drawn, totals=drawn.totals)
+    return replace(sample, reference=Reference.of(drawn))
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,15 +326,6 @@ class _Level:
     residents: float
     first: bool
 
-    @property
-    def nobody(self) -> Text:
-        """Say that nobody of it answered."""
-        return _(
-            "nobody of {margin} = {level} answered",
-            margin=" x ".join(self.columns),
-            level=shortened(self.key),
-        )
-
 
 def _levels_of(margins: Margins) -> list[_Level]:
     """Return the populated levels of all margins."""
@@ -331,9 +334,8 @@ def _levels_of(margins: Margins) -> list[_Level]:
         assert isinstance(of_margin, Mapping)
         populated = {level: float(n) for level, n in of_margin.items() if n > 0}
         for position, (level, residents) in enumerate(populated.items()):
-            key = level if isinstance(level, tuple) else (level,)
-            first = position == 0
-            levels.append(_Level(number, named(margin), key, residents, first))
+            key = level_tuple(level)
+            levels.append(_Level(number, named(margin), key, residents, position == 0))
     return levels
 
 
@@ -347,67 +349,6 @@ def _indicators(rows: pd.DataFrame, levels: Sequence[_Level]) -> Array:
         at = [place.get((margin, key), 0) for key in keys]
         x[np.arange(len(rows)), at] = 1.0  # of no level: the constant once more
     return x
-
-
-def _independent(x: Array) -> Array:
-    """Return which columns do not follow from those before them: (K',) int."""
-    if len(x) < x.shape[1]:
-        return np.arange(x.shape[1])
-    triangle = np.linalg.qr(x, mode="r")
-    diagonal = np.abs(np.diag(triangle))
-    scale = np.sqrt((x**2).sum(axis=0))
-    return np.flatnonzero(diagonal > 1e-9 * np.maximum(scale, 1.0))
-
-
-def _follows(x: Array, totals: Array, kept: Array) -> bool:
-    """Tell whether the totals of the columns left out follow from the others as the columns do."""
-    if len(kept) == x.shape[1]:
-        return True
-    left_out = np.setdiff1d(np.arange(x.shape[1]), kept)
-    slopes = np.linalg.lstsq(x[:, kept], x[:, left_out], rcond=None)[0]
-    following = totals[kept] @ slopes
-    return bool(np.allclose(following, totals[left_out], rtol=AGREE))
-
-
-def _size_of(margins: Margins) -> float:
-    """Return the number of residents, on which the margins must agree."""
-    sizes = []
-    for levels in margins.values():
-        if isinstance(levels, Mapping):
-            sizes.append(float(sum(levels.values())))
-    unlike = not sizes or max(sizes) - min(sizes) > AGREE * max(sizes)
-    if unlike or len(sizes) < len(margins) or min(sizes) <= 0:
-        raise EstimatesError(
-            "E528",
-            _(
-                "The margins do not give one number of residents: {sizes}.",
-                sizes=shortened([f"{size:,.0f}" for size in sizes]) or "-",
-            ),
-            where="margins",
-            available=("{item: {level: population}}",),
-            hint=_("Give populations by level, from the same source and date."),
-        )
-    return sizes[0]
-
-
-def _check_levels(
-    margin: str | tuple[str, ...], keys: Sequence[tuple[Any, ...]], levels: Mapping[Any, float]
-) -> None:
-    populated = [level for level, n in levels.items() if n > 0]
-    known = {level if isinstance(level, tuple) else (level,) for level in populated}
-    strange = sorted({str(key) for key in keys if key not in known})
-    if strange:
-        raise EstimatesError(
-            "E529",
-            _(
-                "Respondents have levels that margin {margin} has no residents for: {levels}.",
-                margin=" x ".join(named(margin)),
-                levels=shortened(strange),
-            ),
-            where="margins",
-            available=levels,
-            hint=_("Complete the margin, or leave these respondents out."),
-        )
 
 
 def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> tuple[float, float]:
@@ -498,19 +439,15 @@ def selection_estimates(
         sample = lay_out_open_sample(respondents, names, margins)
     else:
         assert reference is not None
-        sample = lay_over_reference(respondents, names, reference, by=named(by))
+        people = drawn_people(reference, named(by))
+        sample = lay_over_people(respondents, names, people, by=named(by))
     rows = []
     for method, estimates in estimates_by_method(sample, methods).items():
         for position, name in enumerate(names):
             figures = model_figures(sample, estimates, position, level=level)
-            rows.append({"measure": name, "model": method} | figures)
-    return _with_words(rows)
-
-
-def _with_words(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return a table whose notes are words in the reader's language."""
-    table = pd.DataFrame(rows)
-    return table.assign(note=[str(note) for note in table["note"]])
+            note = str(figures["note"])
+            rows.append({"measure": name, "model": method} | figures | {"note": note})
+    return pd.DataFrame(rows)
 
 
 def estimates_by_method(
@@ -588,8 +525,8 @@ def sensitivity(
     rows = []
     for position, name in enumerate(names):
         figures = sensitivity_figures(sample, sample.sensitivity(position, fitted), position)
-        rows.append({"measure": name} | figures)
-    return _with_words(rows)
+        rows.append({"measure": name} | figures | {"note": str(figures["note"])})
+    return pd.DataFrame(rows)
 
 
 def sensitivity_figures(
@@ -603,16 +540,9 @@ def sensitivity_figures(
         figures |= dict.fromkeys(PHI_COLUMNS, np.nan)
         return figures | {"proxy_correlation": np.nan, "n": len(values), "note": result}
     figures |= dict(zip(PHI_COLUMNS, result.adjusted, strict=True))
-    figures["proxy_correlation"] = result.correlation
-    figures["n"] = len(values)
-    figures["note"] = proxy_note(result)
-    return figures
-
-
-def proxy_note(result: Sensitivity) -> Text:
-    """Say in words that a proxy has no bound, or is weak."""
+    note = NOTHING
     if not result.bounded:
-        return NO_BOUND
-    if result.correlation < WEAK:
-        return WEAK_PROXY
-    return NOTHING
+        note = NO_BOUND
+    elif result.correlation < WEAK:
+        note = WEAK_PROXY
+    return figures | {"proxy_correlation": result.correlation, "n": len(values), "note": note}

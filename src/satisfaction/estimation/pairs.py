@@ -28,7 +28,7 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import N_, _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
-from satisfaction.sampling.tally import Tally, resolve, tally
+from satisfaction.sampling.tally import resolve, tally
 from satisfaction.sampling.variance import Array
 
 ADJUSTMENTS = {
@@ -229,7 +229,19 @@ def against_rest(
     conventions = _declared(totals, NULLS["rest"])
     larger = None
     if within is not None:
-        larger = _larger(counted, by, within, areas)
+        members = counted.keys.loc[counted.inside, [by, within]]
+        pairs = members.dropna(subset=[by]).drop_duplicates()
+        unclear = pairs.loc[pairs[by].duplicated(keep=False) | pairs[within].isna(), by]
+        if len(unclear):
+            area = unclear.iloc[0]
+            raise EstimatesError(
+                "E122",
+                _("Area {area!r} has no '{within}', or more than one.", area=area, within=within),
+                where="within",
+                available=pairs.loc[pairs[by] == area, within].tolist(),
+                hint=_("Let every area lie in exactly one larger area."),
+            )
+        larger = np.asarray(pairs.set_index(by)[within].loc[list(areas)])
         keys["within"] = larger
         null = _(
             "an area and all others of its {within} have equal population values", within=within
@@ -305,23 +317,6 @@ def mean_and_rest(
     slope = np.stack([by_total, by_count], axis=2).reshape(areas, -1)
     slope[others == 0] = 0.0  # nothing to compare with
     return mean, rest, slope
-
-
-def _larger(counted: Tally, by: str, within: str, areas: pd.Series) -> Array:
-    """Find the larger area of each area: (A,)."""
-    members = counted.keys.loc[counted.inside, [by, within]]
-    pairs = members.dropna(subset=[by]).drop_duplicates()
-    unclear = pairs.loc[pairs[by].duplicated(keep=False) | pairs[within].isna(), by]
-    if len(unclear):
-        area = unclear.iloc[0]
-        raise EstimatesError(
-            "E122",
-            _("Area {area!r} has no '{within}', or more than one.", area=area, within=within),
-            where="within",
-            available=pairs.loc[pairs[by] == area, within].tolist(),
-            hint=_("Let every area lie in exactly one larger area."),
-        )
-    return np.asarray(pairs.set_index(by)[within].loc[list(areas)])
 
 
 def tested(

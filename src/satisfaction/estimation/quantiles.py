@@ -20,7 +20,7 @@ from satisfaction.estimation.result import Estimates, result_table
 from satisfaction.estimation.sample import Contributions
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
-from satisfaction.sampling.tally import Tally, tally
+from satisfaction.sampling.tally import tally
 from satisfaction.sampling.variance import Array, Members
 
 # Ten weights of 0.1 add up to 0.7999999999999999 at the eighth: without the guard the quantile at 0.8 would be the ninth value,
@@ -184,7 +184,11 @@ def estimate_percentile(
     value = np.where(valid > 0, score / measure.unit, np.nan)
     of = distribution(on.domain, value, on.sample.weight * valid, domains=size)
     quantile = quantiles(of, p)
-    below = _at_or_below(on.counted, value, quantile[on.domain])
+    inside = on.counted.valid * (value <= quantile[on.domain])[:, None]
+    nothing = np.zeros_like(inside)
+    squares = np.stack([nothing, nothing, inside], axis=2)
+    unit = np.ones(1, dtype=np.int64)
+    below = replace(on.counted, total=inside, squares=squares, units=unit)
     share = point("mean", below, on.domain, on.sample.weight, size)
     held = on.contributions(below, share.z, replace(options, kind="mean"))
     se_share = standard_errors(held.covariance)
@@ -196,15 +200,12 @@ def estimate_percentile(
     scale = -quotient(se, se_share, where=known, otherwise=0.0)
     scaled = replace(held, matrix=held.matrix @ sp.diags_array(scale))
     n = np.bincount(on.domain, valid, size).astype(int)
-    unknown = np.full(size, np.nan)
     figures = {
         "estimate": quantile,
         "se": se,
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": unknown,
-        "deff_wr": unknown,
         "n": n,
         "note": np.where((n > 0) & (se == 0), "one value", "").astype(object),
     }
@@ -225,18 +226,9 @@ def interleaved(
     domains = len(tables[0])
     order = np.arange(domains * len(parts)).reshape(len(parts), domains).T.ravel()
     table = pd.concat(tables, ignore_index=True).iloc[order].reset_index(drop=True)
-    matrix = sp.csc_array(sp.hstack([sp.csr_array(part.matrix) for part in held]))[:, order]
-    inside = sp.csc_array(sp.hstack([part.members.inside for part in held]))[:, order]
-    members = Members(sp.csr_array(inside), held[0].members.stratum)
-    joined = replace(held[0], matrix=sp.csr_array(matrix), members=members)
+    matrix = sp.csr_array(sp.hstack([sp.csr_array(part.matrix) for part in held]))
+    inside = sp.csr_array(sp.hstack([part.members.inside for part in held]))
+    members = Members(inside, held[0].members.stratum)
+    joined = replace(held[0], matrix=matrix, members=members).of(order)
     cov = without_rounding(joined.covariance, table["estimate"].to_numpy(float))
     return Estimates(table, cov, joined, columns, conventions, design)
-
-
-def _at_or_below(counted: Tally, value: Array, quantile: Array) -> Tally:
-    """Return the tally of the indicator that a valid value is at or below its domain's quantile."""
-    inside = counted.valid * (value <= quantile)[:, None]
-    nothing = np.zeros_like(inside)
-    squares = np.stack([nothing, nothing, inside], axis=2)
-    unit = np.ones(1, dtype=np.int64)
-    return replace(counted, total=inside, squares=squares, units=unit)

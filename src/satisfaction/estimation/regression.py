@@ -9,7 +9,7 @@ Newton's method in the logistic case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -43,7 +43,7 @@ from satisfaction.foundation.language import N_, _, comma_list
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.replicates import deviations_of_given
-from satisfaction.sampling.tally import Tally, resolve, tally
+from satisfaction.sampling.tally import resolve, tally
 from satisfaction.sampling.variance import Array, crossed
 
 Family = Literal["linear", "logistic"]
@@ -103,15 +103,6 @@ def least_squares(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit
     return Fit(coefficient, _influence(x, residual, r), residual)
 
 
-def least_squares_that_vary(
-    x: Array, *, weight: Array, valid: Array, total: Array, name: str
-) -> Fit:
-    """Fit `least_squares` to an outcome that varies (E144)."""
-    fit = least_squares(x, weight=weight, valid=valid, total=total)
-    _refuse_no_variation(fit, total, name)
-    return fit
-
-
 def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
     """Solve sum w x (y - 1 / (1 + exp(-x'b))) = 0 by Newton's method with halved steps; parameters as `least_squares`."""
     root = np.sqrt(weight * valid)
@@ -125,7 +116,13 @@ def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
         if np.abs(np.diag(r)).min() <= DEPENDENT:
             break  # fitted shares of 0 and 1 only: nothing is left to weight by
         step = linalg.cho_solve((r, False), u.T @ (weight * residual))
-        coefficient = _descend(u, coefficient, step, weight, valid, total)
+        # halved as often as the deviance would rise by more than rounding
+        before = _deviance(u @ coefficient, weight, valid, total)
+        for halving in range(MOST_HALVINGS):
+            nearer = coefficient + step * 0.5**halving
+            if _deviance(u @ nearer, weight, valid, total) <= before + 1e-9 * abs(before):
+                break
+        coefficient = nearer
         growth = np.abs(linalg.solve_triangular(basis, step)) * np.abs(x).max(axis=0)
         growing = int(np.argmax(growth))
         if np.abs(u @ step).max() <= CONVERGED:
@@ -180,7 +177,7 @@ def dependent_columns(x: Array, size: Array) -> Array:
     return np.flatnonzero(left <= DEPENDENT)
 
 
-def _refuse_no_variation(fit: Fit, total: Array, name: str) -> None:
+def refuse_no_variation(fit: Fit, total: Array, name: str) -> None:
     """Refuse residuals that are rounding only: a constant outcome, or one the covariates determine (E144)."""
     largest = max(float(np.abs(total).max()), 1e-300)
     if np.abs(fit.residual).max() <= NO_RESIDUAL * largest:
@@ -213,17 +210,6 @@ def _deviance(predictor: Array, weight: Array, valid: Array, total: Array) -> fl
     log_likelihood = total * predictor - valid * np.logaddexp(0, predictor)
     weighted = weight * log_likelihood
     return float(-2 * weighted.sum())
-
-
-def _descend(x: Array, start: Array, step: Array, *parts: Array) -> Array:
-    """Take the step, halved as often as the deviance would rise by more than rounding."""
-    deviance = _deviance(x @ start, *parts)
-    most = deviance + 1e-9 * abs(deviance)
-    for halving in range(MOST_HALVINGS):
-        new = start + step * 0.5**halving
-        if _deviance(x @ new, *parts) <= most:
-            break
-    return new
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,27 +280,6 @@ class Regression:
         return HypothesisTest(pd.DataFrame([row]), terms, self.conventions | joint)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Terms:
-    """The columns of a regression on T tally rows.
-
-    Attributes
-    ----------
-    x : (T, K) float
-        0 in rows not used.
-    names, covariate : list of str (K,)
-    baseline : dict
-        Categorical covariate -> the level that has no column.
-    used : (T,) bool
-    """
-
-    x: Array
-    names: list[str]
-    covariate: list[str]
-    baseline: dict[str, Any]
-    used: Array
-
-
 def regression(
     design: SampleDesign,
     outcome: str | Measure,
@@ -374,139 +339,7 @@ def regression(
     categorical = named(categorical)
     chosen = resolve(design, outcome)
     names = [name_of(covariate) for covariate in covariates]
-    _check_names(chosen.name, names, categorical)
-    held, columns = with_values(design, covariates, where="covariates")
-    counted = tally(held, [chosen], by=columns)
-    sample = lay_out(held, counted)
-    terms = regression_terms(counted, dict(zip(names, columns, strict=True)), categorical)
-    weight = sample.weight
-    valid = np.where(terms.used, counted.valid[:, 0], 0).astype(float)
-    total = np.where(terms.used, counted.sums()[:, 0], 0.0)
-    dependent = [terms.names[k] for k in dependent_columns(terms.x, weight * valid)]
-    if dependent:
-        raise EstimatesError(
-            "E145",
-            _(
-                "Collinear covariates: {dependent} follow from the terms before.",
-                dependent=comma_list(dependent),
-            ),
-            where="covariates",
-            available=terms.names,
-            hint=_("Leave one of them out, or merge levels."),
-        )
-    if family == "logistic":
-        squares = np.where(terms.used, counted.sums_of_squares()[:, 0], 0.0)
-        _check_shares(chosen.name, valid, total, squares)
-    solver = logistic if family == "logistic" else least_squares
-    fit = solver(terms.x, weight=weight, valid=valid, total=total)
-    if fit.growing >= 0:
-        growing = terms.names[fit.growing]
-        raise EstimatesError(
-            "E146",
-            _(
-                "Separation: the coefficient of '{growing}' grows without limit; there is no "
-                "finite estimate.",
-                growing=growing,
-            ),
-            where=growing,
-            available=terms.names,
-            hint=_(
-                "Merge levels in which the outcome is always 0 or always 1, or leave the "
-                "covariate out."
-            ),
-        )
-    _refuse_no_variation(fit, total, chosen.name)
-    cov = coefficient_covariance(sample, fit, solver, x=terms.x, valid=valid, total=total)
-    df = used_df(valid.astype(np.int64), sample) + 1 - len(terms.names)
-    se = standard_errors(cov)
-    keys = pd.DataFrame({"term": terms.names})
-    table = t_table(keys, fit.coefficient, se, df=df, name="estimate", null=0.0, level=level)
-    conventions = {
-        "outcome": chosen.name,
-        "family": family,
-        "test": _("two-sided t").both,
-        "null": NULLS[family],
-        "baseline": terms.baseline,
-        "df": f"{DF_USED} + 1 - coefficients",
-        "missing": MISSING,
-        "n": int(valid.sum()),
-        "level": level,
-    }
-    conventions = declared(design, conventions, refitted=True)
-    return Regression(table, cov, tuple(terms.covariate), conventions, design)
-
-
-def regression_terms(
-    counted: Tally, columns: Mapping[str, str], categorical: Sequence[str]
-) -> Terms:
-    """Lay out the intercept, numbers as they are, and an indicator for every level but the first."""
-    keys = counted.keys
-    used = (counted.valid[:, 0] > 0) & keys[list(columns.values())].notna().all(axis=1).to_numpy()
-    if not used.any():
-        raise EstimatesError(
-            "E162",
-            _("No respondent has both the outcome and the covariates."),
-            where="covariates",
-            available=columns,
-            hint=_("Look at what is missing in these columns."),
-        )
-    x = [used.astype(float)]
-    names = [INTERCEPT]
-    covariate = [INTERCEPT]
-    baseline = {}
-    for name, column in columns.items():
-        groups, code = levels(keys[column], used)
-        if len(groups) < 2:
-            raise EstimatesError(
-                "E142",
-                _("Covariate '{name}' has a single level among the usable respondents.", name=name),
-                where="covariates",
-                available=groups,
-                hint=_("Leave it out."),
-            )
-        if name in categorical or not pd.api.types.is_numeric_dtype(keys[column]):
-            baseline[name] = groups[0]
-            for k, group in enumerate(groups[1:], 1):
-                x.append((code == k).astype(float))
-                names.append(f"{name}={group}")
-                covariate.append(name)
-        else:
-            x.append(_number(keys[column], used, name))
-            names.append(name)
-            covariate.append(name)
-    return Terms(np.stack(x, axis=1), names, covariate, baseline, used)
-
-
-def _number(values: pd.Series, used: Array, name: str) -> Array:
-    number = values.to_numpy(float, na_value=np.nan)
-    number = np.where(used, number, 0.0)
-    if not np.isfinite(number).all():
-        raise EstimatesError(
-            "E165",
-            _("'{name}' has infinite values.", name=name),
-            where=name,
-            hint=_("Correct them, or make them missing."),
-        )
-    return number
-
-
-def _check_shares(name: str, valid: Array, total: Array, squares: Array) -> None:
-    """Refuse an outcome outside 0-1 (E148); one that is all 0 or all 1 does not vary (E144)."""
-    if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
-        raise EstimatesError(
-            "E148",
-            _("'{name}' has values outside 0-1; logistic regression cannot use it.", name=name),
-            where="outcome",
-            available=get_args(Family),
-            hint=_('Use family="linear", or an outcome of 0 and 1.'),
-        )
-    if total.sum() in (0, valid.sum()):
-        raise no_residual(name)
-
-
-def _check_names(outcome: str, names: Sequence[str], categorical: Sequence[str]) -> None:
-    """Refuse no covariates, repeated ones, the outcome among them, and unknown categories (E161)."""
-    wrong = [name for i, name in enumerate(names) if name in (outcome, *names[:i])]
+    wrong = [name for i, name in enumerate(names) if name in (chosen.name, *names[:i])]
     wrong = wrong or [name for name in categorical if name not in names]
     if wrong or not names:
         raise EstimatesError(
@@ -521,3 +354,123 @@ def _check_names(outcome: str, names: Sequence[str], categorical: Sequence[str])
             got=str(wrong[0]) if wrong else "",
             hint=_("Correct the list of covariates."),
         )
+    held, columns = with_values(design, covariates, where="covariates")
+    counted = tally(held, [chosen], by=columns)
+    sample = lay_out(held, counted)
+    keys = counted.keys
+    used = (counted.valid[:, 0] > 0) & keys[columns].notna().all(axis=1).to_numpy()
+    if not used.any():
+        raise EstimatesError(
+            "E162",
+            _("No respondent has both the outcome and the covariates."),
+            where="covariates",
+            available=names,
+            hint=_("Look at what is missing in these columns."),
+        )
+    # the intercept, numbers as they are, and an indicator for every level but the first
+    x_columns = [used.astype(float)]
+    terms = [INTERCEPT]
+    covariate_of = [INTERCEPT]
+    baseline = {}
+    for name, column in zip(names, columns, strict=True):
+        groups, code = levels(keys[column], used)
+        if len(groups) < 2:
+            raise EstimatesError(
+                "E142",
+                _("Covariate '{name}' has a single level among the usable respondents.", name=name),
+                where="covariates",
+                available=groups,
+                hint=_("Leave it out."),
+            )
+        if name in categorical or not pd.api.types.is_numeric_dtype(keys[column]):
+            baseline[name] = groups[0]
+            for k, group in enumerate(groups[1:], 1):
+                x_columns.append((code == k).astype(float))
+                terms.append(f"{name}={group}")
+        else:
+            number = np.where(used, keys[column].to_numpy(float, na_value=np.nan), 0.0)
+            if not np.isfinite(number).all():
+                raise EstimatesError(
+                    "E165",
+                    _("'{name}' has infinite values.", name=name),
+                    where=name,
+                    hint=_("Correct them, or make them missing."),
+                )
+            x_columns.append(number)
+            terms.append(name)
+        covariate_of += [name] * (len(terms) - len(covariate_of))
+    x = np.stack(x_columns, axis=1)
+    weight = sample.weight
+    valid = np.where(used, counted.valid[:, 0], 0).astype(float)
+    total = np.where(used, counted.sums()[:, 0], 0.0)
+    dependent = [terms[k] for k in dependent_columns(x, weight * valid)]
+    if dependent:
+        raise EstimatesError(
+            "E145",
+            _(
+                "Collinear covariates: {dependent} follow from the terms before.",
+                dependent=comma_list(dependent),
+            ),
+            where="covariates",
+            available=terms,
+            hint=_("Leave one of them out, or merge levels."),
+        )
+    if family == "logistic":
+        squares = np.where(used, counted.sums_of_squares()[:, 0], 0.0)
+        if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
+            raise EstimatesError(
+                "E148",
+                _(
+                    "'{name}' has values outside 0-1; logistic regression cannot use it.",
+                    name=chosen.name,
+                ),
+                where="outcome",
+                available=get_args(Family),
+                hint=_('Use family="linear", or an outcome of 0 and 1.'),
+            )
+        if total.sum() in (0, valid.sum()):
+            raise no_residual(chosen.name)
+    solver = logistic if family == "logistic" else least_squares
+    fit = solver(x, weight=weight, valid=valid, total=total)
+    if fit.growing >= 0:
+        growing = terms[fit.growing]
+        raise EstimatesError(
+            "E146",
+            _(
+                "Separation: the coefficient of '{growing}' grows without limit; there is no "
+                "finite estimate.",
+                growing=growing,
+            ),
+            where=growing,
+            available=terms,
+            hint=_(
+                "Merge levels in which the outcome is always 0 or always 1, or leave the "
+                "covariate out."
+            ),
+        )
+    refuse_no_variation(fit, total, chosen.name)
+    cov = coefficient_covariance(sample, fit, solver, x=x, valid=valid, total=total)
+    df = used_df(valid.astype(np.int64), sample) + 1 - len(terms)
+    se = standard_errors(cov)
+    table = t_table(
+        pd.DataFrame({"term": terms}),
+        fit.coefficient,
+        se,
+        df=df,
+        name="estimate",
+        null=0.0,
+        level=level,
+    )
+    conventions = {
+        "outcome": chosen.name,
+        "family": family,
+        "test": _("two-sided t").both,
+        "null": NULLS[family],
+        "baseline": baseline,
+        "df": f"{DF_USED} + 1 - coefficients",
+        "missing": MISSING,
+        "n": int(valid.sum()),
+        "level": level,
+    }
+    conventions = declared(design, conventions, refitted=True)
+    return Regression(table, cov, tuple(covariate_of), conventions, design)

@@ -11,7 +11,7 @@ exact for normal errors whatever the sizes, and those of Searle (1971) where siz
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add, mul
@@ -32,10 +32,11 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage
-from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
+from satisfaction.sampling.tally import LIMB, resolve, tally
 from satisfaction.sampling.variance import Array
 
 ROUNDING = 1e-13  # of the mean square: a smaller variance is none
+NEAR = {"xtol": 1e-13, "rtol": 1e-13}
 LARGEST = 2.0**62  # half of what a 64-bit sum holds
 ALL_VALID = "_complete_flag"
 SUM = "_complete_sum"
@@ -132,7 +133,31 @@ def reliability(
     >>> found.complete, found.respondents
     (87, 120)
     """
-    return assess_items(design, _items(design, questionnaire, index), name=index, level=level)
+    person = {
+        name: declared_index
+        for name, declared_index in questionnaire.indices.items()
+        if declared_index.level == "person"
+    }
+    if index not in person:
+        raise EstimatesError(
+            "E131",
+            _("There is no index '{index}' of level person.", index=index),
+            where="reliability",
+            available=person,
+            got=index,
+            hint=_("Choose an index of level person."),
+        )
+    for item in person[index].weights:
+        if item not in design.measures:
+            raise EstimatesError(
+                "E132",
+                _("Item '{item}' of '{index}' has no score of its own.", item=item, index=index),
+                where=f"indices.{index}.weights",
+                available=design.measures,
+                hint=_("List the item under `topics`."),
+            )
+    items = [design.measures[item] for item in person[index].weights]
+    return assess_items(design, items, name=index, level=level)
 
 
 def assess_items(
@@ -186,7 +211,17 @@ def assess_items(
     if len({item.name for item in chosen}) < max(2, k):
         raise _too_few(name)
     counted = tally(design, [*chosen, *complete_cases(chosen)])
-    _refuse_overflow(counted, k)
+    unit = float(counted.units[k])
+    most = k * unit**2 * counted.sums_of_squares()[:, :k].sum(axis=1).max()
+    limb = 1.0 if unit == 1 else float(LIMB) ** 2
+    if counted.exact and most / limb >= LARGEST:
+        raise EstimatesError(
+            "E134",
+            _("The items' whole numbers are too large: the squares of their sum would overflow."),
+            where="items",
+            available=counted.measures[:k],
+            hint=_("Use floating-point columns, or a larger unit."),
+        )
     sample = lay_out(design, counted)
     complete = counted.valid[:, k]
     n = int(complete.sum())
@@ -195,40 +230,47 @@ def assess_items(
     count = complete.astype(float)
     total = counted.sums()[:, k:]
     squares = counted.sums_of_squares()[:, k:]
-    alike = np.ones(len(count))
-    equal = weighted_variances(alike, count=count, total=total, squares=squares)
-    weighted = weighted_variances(sample.weight, count=count, total=total, squares=squares)
-    of_equal = _consistency(equal, k)
-    of_weighted = _consistency(weighted, k)
-    alpha_low, alpha_high = feldt_interval(of_equal.alpha, n=n, items=k, level=level)
-    df = float(used_df(complete, sample))
-    se = ci_low = ci_high = float("nan")
-    if np.isfinite(of_weighted.alpha):
-        z = sp.csr_array(_alpha_influence(weighted, k)[:, None])
-        se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
-        ci_low, ci_high = log_interval(of_weighted.alpha, se, df=df, level=level)
-
     labels = [item.label or Text(item.name) for item in chosen]
     table = pd.DataFrame({"item": [item.name for item in chosen]})
     table["zh"] = [label.zh for label in labels]
     table["en"] = [label.en for label in labels]
-    table["mean"] = equal.mean[:k]
-    table["sd"] = np.sqrt(equal.variance[:k] * n / (n - 1))
-    table["item_total"] = of_equal.item_total
-    table["alpha_without"] = of_equal.alpha_without
-    table["weighted_mean"] = weighted.mean[:k]
-    table["weighted_sd"] = np.sqrt(weighted.variance[:k] * n / (n - 1))
-    table["weighted_item_total"] = of_weighted.item_total
-    table["weighted_alpha_without"] = of_weighted.alpha_without
+    alphas = []
+    for prefix, weight in (("", np.ones(len(count))), ("weighted_", sample.weight)):
+        of = weighted_variances(weight, count=count, total=total, squares=squares)
+        of_items = of.variance[:k]
+        of_sum = float(of.variance[k])
+        of_rest = of.variance[k + 1 :]
+        covariance = (of_sum - of_items - of_rest) / 2
+        spread = np.sqrt(of_items * of_rest)
+        alpha_without = [
+            weighted_alpha(np.delete(of_items, item), float(rest))
+            for item, rest in enumerate(of_rest)
+        ]
+        table[f"{prefix}mean"] = of.mean[:k]
+        table[f"{prefix}sd"] = np.sqrt(of_items * n / (n - 1))
+        table[f"{prefix}item_total"] = quotient(covariance, spread, where=spread > 0)
+        table[f"{prefix}alpha_without"] = alpha_without
+        alphas.append(weighted_alpha(of_items, of_sum))
+    alpha, of_population = alphas
+    alpha_low, alpha_high = feldt_interval(alpha, n=n, items=k, level=level)
+    df = float(used_df(complete, sample))
+    se = ci_low = ci_high = float("nan")
+    if np.isfinite(of_population):
+        # alpha of the population, linearized in the variances of the items and of their sum
+        z_items = of.z[:, :k].sum(axis=1)
+        of_total = of_items.sum() / of_sum**2 * of.z[:, k]
+        z = -k / (k - 1) * (z_items / of_sum - of_total)
+        se = float(np.sqrt(max(sample.covariance(sp.csr_array(z[:, None]))[0, 0], 0.0)))
+        ci_low, ci_high = log_interval(of_population, se, df=df, level=level)
     with_weight = counted.inside & (sample.weight > 0)
     respondents = int(counted.n[with_weight].sum())
     conventions = CONVENTIONS | {"level": level} | declared(design, {})
     return Reliability(
         index=name,
-        alpha=of_equal.alpha,
+        alpha=alpha,
         alpha_low=alpha_low,
         alpha_high=alpha_high,
-        weighted_alpha=of_weighted.alpha,
+        weighted_alpha=of_population,
         se=se,
         df=df,
         ci_low=ci_low,
@@ -316,39 +358,6 @@ def weighted_alpha(items: Array, total: float) -> float:
     return float(k / (k - 1) * (1 - share_of_items))
 
 
-@dataclass(frozen=True, slots=True)
-class _Consistency:
-    """Alpha of K items, the correlation of each item with the sum of the others, and alpha without it, (K,)."""
-
-    alpha: float
-    item_total: Array
-    alpha_without: list[float]
-
-
-def _consistency(of: Variances, items: int) -> _Consistency:
-    """Describe items by the variances of each, of their sum, and of the sum without each; nan where one does not vary."""
-    of_items = of.variance[:items]
-    of_sum = float(of.variance[items])
-    of_rest = of.variance[items + 1 :]
-    covariance = (of_sum - of_items - of_rest) / 2
-    spread = np.sqrt(of_items * of_rest)
-    alpha_without = []
-    for item, rest in enumerate(of_rest):
-        alpha_without.append(weighted_alpha(np.delete(of_items, item), float(rest)))
-    item_total = quotient(covariance, spread, where=spread > 0)
-    return _Consistency(weighted_alpha(of_items, of_sum), item_total, alpha_without)
-
-
-def _alpha_influence(of: Variances, items: int) -> Array:
-    """Linearize alpha, a smooth function of the variances of K items (first) and of their sum (next): (T,)."""
-    of_items = of.variance[:items].sum()
-    total = of.variance[items]
-    z_items = of.z[:, :items].sum(axis=1)
-    of_total = of_items / total**2 * of.z[:, items]
-    slope = z_items / total - of_total
-    return np.asarray(-items / (items - 1) * slope)
-
-
 def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[float, float]:
     """Return the t interval of log(1 - alpha), turned back: never above 1; nan where alpha is 1, infinite where df < 1."""
     if not alpha < 1:
@@ -387,21 +396,6 @@ def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     return measures
 
 
-def _refuse_overflow(counted: Tally, items: int) -> None:
-    """Refuse sums of squares of the items' sum that 64 bits may not hold: at most K times those of the items."""
-    unit = float(counted.units[items])
-    most = items * unit**2 * counted.sums_of_squares()[:, :items].sum(axis=1).max()
-    limb = 1.0 if unit == 1 else float(LIMB) ** 2
-    if counted.exact and most / limb >= LARGEST:
-        raise EstimatesError(
-            "E134",
-            _("The items' whole numbers are too large: the squares of their sum would overflow."),
-            where="items",
-            available=counted.measures[:items],
-            hint=_("Use floating-point columns, or a larger unit."),
-        )
-
-
 def _too_few(name: str) -> EstimatesError:
     return EstimatesError(
         "E133",
@@ -409,33 +403,6 @@ def _too_few(name: str) -> EstimatesError:
         where="reliability",
         hint=_("Choose an index of more items."),
     )
-
-
-def _items(design: SampleDesign, questionnaire: Questionnaire, index: str) -> list[Measure]:
-    """Return the measures of an index's items (E131, E132)."""
-    person = {}
-    for name, declared_index in questionnaire.indices.items():
-        if declared_index.level == "person":
-            person[name] = declared_index
-    if index not in person:
-        raise EstimatesError(
-            "E131",
-            _("There is no index '{index}' of level person.", index=index),
-            where="reliability",
-            available=person,
-            got=index,
-            hint=_("Choose an index of level person."),
-        )
-    for item in person[index].weights:
-        if item not in design.measures:
-            raise EstimatesError(
-                "E132",
-                _("Item '{item}' of '{index}' has no score of its own.", item=item, index=index),
-                where=f"indices.{index}.weights",
-                available=design.measures,
-                hint=_("List the item under `topics`."),
-            )
-    return [design.measures[item] for item in person[index].weights]
 
 
 INTERVIEWER_CONVENTIONS = {
@@ -594,17 +561,44 @@ def intraclass_correlation(
     (0.7857, 3)
     """
     chosen = resolve(design, measure)
-    places = _places(design, named(within))
+    inside = named(within)
+    columns = list(inside)
+    stages = [stage for stage, column in enumerate(design.stages) if column in inside]
+    if stages and design.psu_codes != "unique":
+        columns = [*design.strata, *design.stages[: max(stages)], *inside]
+    places = tuple(dict.fromkeys(columns))
     check_level(level)
     counted = tally(design, [chosen], by=[*places, by])
-    groups, left_out = _groups(counted, list(places), by)
+    keys = list(dict.fromkeys([*places, by]))
+    rows = counted.keys[keys].copy()
+    rows["n"] = counted.valid[:, 0]
+    rows["total"] = counted.sums()[:, 0]
+    rows["squares"] = counted.sums_of_squares()[:, 0]
+    grouped = rows.dropna(subset=keys).groupby(keys, sort=True, observed=True)
+    groups = grouped[["n", "total", "squares"]].sum().reset_index()
+    groups = groups[groups["n"] > 0].reset_index(drop=True)
+    left_out = int(rows["n"].sum() - groups["n"].sum())
     n = groups["n"].to_numpy(float)
     total = groups["total"].to_numpy(float)
     squares = groups["squares"].to_numpy(float)
     place = np.zeros(len(groups), dtype=int)
     if places:
         place = groups.groupby(list(places), sort=True).ngroup().to_numpy()
-    _require_spread(n, place, by, places)
+    if len(n) == len(np.unique(place)):
+        raise EstimatesError(
+            "E135",
+            _("No place has two values of '{by}': groups cannot be told from places.", by=by),
+            where="by" if not places else "within",
+            available=(by, *places),
+            hint=_("Use larger places (counties, for instance), or none."),
+        )
+    if n.sum() == len(n):
+        raise EstimatesError(
+            "E136",
+            _("Every '{by}' has one valid answer only.", by=by),
+            where="by",
+            hint=_("Choose a column whose groups hold several answers."),
+        )
     analysis = anova(n, total, squares, place=place)
     mean = total / n
     low, high = wald_limits(n, mean, place=place, analysis=analysis, level=level)
@@ -625,12 +619,10 @@ def intraclass_correlation(
     table["rho_without"] = rho_without(n, total, squares, place=place)
     rho = analysis.rho
     p = float(special.fdtrc(analysis.df_between, analysis.df_within, analysis.f))
-    variance_between = (analysis.between - analysis.within) / analysis.n0
+    between = (analysis.between - analysis.within) / analysis.n0
     respondents = int(n.sum())
     mean_workload = float(n.mean())
     workload_of_a_respondent = float(n @ n / respondents)
-    deff = design_effect(rho, mean_workload)
-    deff_workloads = design_effect(rho, workload_of_a_respondent)
     return IntraclassCorrelation(
         measure=chosen.name,
         by=by,
@@ -642,15 +634,15 @@ def intraclass_correlation(
         df_between=analysis.df_between,
         df_within=analysis.df_within,
         p=p,
-        between=variance_between,
+        between=between,
         error=analysis.within,
         n0=analysis.n0,
         groups=len(n),
         respondents=respondents,
         left_out=left_out,
         mean_workload=mean_workload,
-        deff=deff,
-        deff_workloads=deff_workloads,
+        deff=design_effect(rho, mean_workload),
+        deff_workloads=design_effect(rho, workload_of_a_respondent),
         table=table,
         conventions=conventions,
     )
@@ -742,10 +734,16 @@ def wald_limits(
         return between / (analysis.df_between * analysis.within)
 
     least = -1 / float(n.max())
+    start = least * (1 - 1e-9)
     limits = []
     for tail in ((1 + level) / 2, (1 - level) / 2):
         quantile = float(special.fdtri(analysis.df_between, analysis.df_within, tail))
-        ratio = _ratio_at(statistic, quantile, least=least)
+        ratio = least  # where the statistic is never as large
+        if statistic(start) > quantile:
+            end = 1.0
+            while statistic(end) > quantile:
+                end *= 4
+            ratio = float(brentq(lambda x, at=quantile: statistic(x) - at, start, end, **NEAR))
         limits.append(ratio / (1 + ratio))
     return limits[0], limits[1]
 
@@ -753,59 +751,3 @@ def wald_limits(
 def design_effect(rho: float, workload: float) -> float:
     """Factor by which interviewers inflate the variance of a mean: 1 + (workload - 1) rho (Kish 1962)."""
     return 1 + (workload - 1) * rho
-
-
-def _ratio_at(statistic: Callable[[float], float], quantile: float, *, least: float) -> float:
-    """Find the ratio of variances where a falling statistic meets a quantile; the least one where it is never that large."""
-    start = least * (1 - 1e-9)
-    if statistic(start) <= quantile:
-        return least
-    end = 1.0
-    while statistic(end) > quantile:
-        end *= 4
-
-    def above(ratio: float) -> float:
-        return statistic(ratio) - quantile
-
-    return float(brentq(above, start, end, xtol=1e-13, rtol=1e-13))
-
-
-def _places(design: SampleDesign, within: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the units above a PSU too where its codes are used again in other strata."""
-    columns = list(within)
-    stages = [stage for stage, column in enumerate(design.stages) if column in within]
-    if stages and design.psu_codes != "unique":
-        columns = [*design.strata, *design.stages[: max(stages)], *within]
-    return tuple(dict.fromkeys(columns))
-
-
-def _groups(counted: Tally, places: list[str], by: str) -> tuple[pd.DataFrame, int]:
-    """Add the tally up to groups: places, by, n, total, squares; and the values left out."""
-    keys = list(dict.fromkeys([*places, by]))
-    rows = counted.keys[keys].copy()
-    rows["n"] = counted.valid[:, 0]
-    rows["total"] = counted.sums()[:, 0]
-    rows["squares"] = counted.sums_of_squares()[:, 0]
-    grouped = rows.dropna(subset=keys).groupby(keys, sort=True, observed=True)
-    groups = grouped[["n", "total", "squares"]].sum().reset_index()
-    groups = groups[groups["n"] > 0].reset_index(drop=True)
-    left_out = rows["n"].sum() - groups["n"].sum()
-    return groups, int(left_out)
-
-
-def _require_spread(n: Array, place: Array, by: str, places: tuple[str, ...]) -> None:
-    if len(n) == len(np.unique(place)):
-        raise EstimatesError(
-            "E135",
-            _("No place has two values of '{by}': groups cannot be told from places.", by=by),
-            where="by" if not places else "within",
-            available=(by, *places),
-            hint=_("Use larger places (counties, for instance), or none."),
-        )
-    if n.sum() == len(n):
-        raise EstimatesError(
-            "E136",
-            _("Every '{by}' has one valid answer only.", by=by),
-            where="by",
-            hint=_("Choose a column whose groups hold several answers."),
-        )

@@ -13,8 +13,7 @@ import scipy.sparse as sp
 
 from satisfaction.estimation.domains import LEFT_OUT, Options, fpc_dropped, make_replicates
 from satisfaction.estimation.hypothesis_tests import ROW_NUMBER, with_row_numbers
-from satisfaction.estimation.replay import Replay, Unsolved
-from satisfaction.estimation.sample import Sample, lay_out
+from satisfaction.estimation.sample import Replay, Unsolved, lay_out
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import new_folder, refuse_existing
@@ -22,10 +21,9 @@ from satisfaction.foundation.language import N_, _, ngettext
 from satisfaction.foundation.tables import write_checksums, write_rfc4180, write_text
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, refuse_subpopulation
-from satisfaction.sampling.replicates import Replicates
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import Array
-from satisfaction.weighting.final_weights import FINAL
+from satisfaction.weighting.recipe import FINAL
 
 Method = Literal["jkn", "brr", "fay", "rao-wu"]
 ROW_NAME = "row"
@@ -74,7 +72,7 @@ class ReplicateWeights:
         mse = "TRUE" if self.mse else "FALSE"
         return SCRIPT.format(
             about=ABOUT,
-            identifier=_quoted(self.identifier),
+            identifier=json.dumps(self.identifier, ensure_ascii=False),
             final=FINAL,
             scale=repr(float(self.scale)),
             mse=mse,
@@ -171,19 +169,90 @@ def replicate_weights(
             where="replicate_weights",
             hint=_("Use them as they came."),
         )
-    respondents = _respondents(design, identifier)
-    everyone = _one_row_each(respondents)
+    numbered = with_row_numbers(design)
+    keys = [*design.strata, *design.stages, *design.fpc, design.weight_column]
+    if design.weighting:
+        keys += design.weighting.columns
+    if identifier is not None:
+        require_columns(
+            design.table, [identifier], argument="identifier", error=EstimatesError, code="E101"
+        )
+        keys.append(identifier)
+    wanted = dict.fromkeys([*keys, ROW_NUMBER])
+    respondents = fetch(numbered.rows().select(*wanted)).sort_values(ROW_NUMBER, ignore_index=True)
+    if identifier is not None:
+        repeated = respondents[identifier].isna() | respondents[identifier].duplicated()
+        if repeated.any():
+            raise EstimatesError(
+                "E526",
+                _(
+                    "The identifier '{identifier}' is missing or repeated in {rows}.",
+                    identifier=identifier,
+                    rows=ngettext("{n:,} row", "{n:,} rows", int(repeated.sum())),
+                ),
+                where="identifier",
+                got=str(respondents.loc[repeated, identifier].iloc[0]),
+                hint=_(
+                    "Use a column without repeats, or leave `identifier` out: rows are then numbered."
+                ),
+            )
+    n = len(respondents)
+    nothing = np.zeros((n, 0), dtype=np.int64)
+    everyone = Tally(
+        keys=respondents,
+        n=np.ones(n, dtype=np.int64),
+        valid=nothing,
+        total=nothing,
+        squares=np.zeros((n, 0, 3), dtype=np.int64),
+        units=np.zeros(0, dtype=np.int64),
+        measures=(),
+        exact=True,
+    )
     sample = lay_out(design, everyone)
     options = Options("mean", method, 0.95, "default", "domain", replicates, seed)
     formed = make_replicates(sample, options)
     scale = formed.scale
-    _refuse_many(len(respondents) * len(scale))
+    numbers = len(respondents) * len(scale)
+    if numbers > MOST_NUMBERS:
+        raise EstimatesError(
+            "E525",
+            _("There would be {numbers:,} replicate weights, too many.", numbers=numbers),
+            where="method",
+            available=("rao-wu",),
+            hint=_('Use the bootstrap: method="rao-wu", replicates=200.'),
+        )
     unsolved = Unsolved()
-    weights = _replayed(design, everyone, sample, formed=formed, unsolved=unsolved)
+    psu = sample.clusters.psu
+    weights = np.empty((len(psu), len(formed.scale)))
+    weighting = design.weighting
+    for begin in range(0, len(formed.scale), CHUNK):
+        chosen = np.arange(begin, min(begin + CHUNK, len(formed.scale)))
+        factors = formed.factors(chosen)
+        weights[:, chosen] = sample.base[:, None] * factors[psu]
+        if weighting is None:
+            continue
+        cell = design.cell_index(everyone.keys)
+        shape = (len(weighting.cells), len(factors))
+        counts = sample.base / weighting.start[cell]
+        into_cells = sp.csr_array((counts, (cell, psu)), shape=shape)
+        replayed = Replay(weighting, unsolved).replay(into_cells @ factors)
+        weights[:, chosen] *= replayed.factor[cell]
     note = ""
     if unsolved.count:
         if method != "rao-wu":
-            raise _no_solution(unsolved)
+            raise EstimatesError(
+                "E524",
+                _(
+                    "{count} replicates have no weights that do what the steps declare; they cannot be exported. Most often: {worst}.",
+                    count=unsolved.count,
+                    worst=unsolved.worst,
+                ),
+                where="method",
+                available=("rao-wu",),
+                hint=_(
+                    'Merge that level with a neighbour, widen the bounds, or use method="rao-wu".'
+                ),
+            )
         unsolved.refuse_too_many()
         note = unsolved.remark(LEFT_OUT, variance=method)
         weights = weights[:, ~unsolved.failed]
@@ -214,108 +283,3 @@ def replicate_weights(
         identifier=identifier or ROW_NAME,
         conventions=conventions,
     )
-
-
-def _respondents(design: SampleDesign, identifier: str | None) -> pd.DataFrame:
-    """Fetch the columns of the design, its recipe and the identifier, a row a respondent in the given order (E101, E526)."""
-    numbered = with_row_numbers(design)
-    keys = [*design.strata, *design.stages, *design.fpc, design.weight_column]
-    if design.weighting:
-        keys += design.weighting.columns
-    if identifier is not None:
-        require_columns(
-            design.table, [identifier], argument="identifier", error=EstimatesError, code="E101"
-        )
-        keys.append(identifier)
-    columns = dict.fromkeys([*keys, ROW_NUMBER])
-    rows = fetch(numbered.rows().select(*columns)).sort_values(ROW_NUMBER, ignore_index=True)
-    if identifier is not None:
-        repeated = rows[identifier].isna() | rows[identifier].duplicated()
-        if repeated.any():
-            raise EstimatesError(
-                "E526",
-                _(
-                    "The identifier '{identifier}' is missing or repeated in {rows}.",
-                    identifier=identifier,
-                    rows=ngettext("{n:,} row", "{n:,} rows", int(repeated.sum())),
-                ),
-                where="identifier",
-                got=str(rows.loc[repeated, identifier].iloc[0]),
-                hint=_(
-                    "Use a column without repeats, or leave `identifier` out: rows are then numbered."
-                ),
-            )
-    return rows
-
-
-def _one_row_each(respondents: pd.DataFrame) -> Tally:
-    """Return the respondents as a tally of one row each, without measures."""
-    n = len(respondents)
-    nothing = np.zeros((n, 0), dtype=np.int64)
-    return Tally(
-        keys=respondents,
-        n=np.ones(n, dtype=np.int64),
-        valid=nothing,
-        total=nothing,
-        squares=np.zeros((n, 0, 3), dtype=np.int64),
-        units=np.zeros(0, dtype=np.int64),
-        measures=(),
-        exact=True,
-    )
-
-
-def _replayed(
-    design: SampleDesign,
-    everyone: Tally,
-    sample: Sample,
-    *,
-    formed: Replicates,
-    unsolved: Unsolved,
-) -> Array:
-    """Return the final weight of every respondent in every replicate: (n, R)."""
-    psu = sample.clusters.psu
-    weights = np.empty((len(psu), len(formed.scale)))
-    weighting = design.weighting
-    for begin in range(0, len(formed.scale), CHUNK):
-        chosen = np.arange(begin, min(begin + CHUNK, len(formed.scale)))
-        factors = formed.factors(chosen)
-        weights[:, chosen] = sample.base[:, None] * factors[psu]
-        if weighting is None:
-            continue
-        cell = design.cell_index(everyone.keys)
-        shape = (len(weighting.cells), len(factors))
-        counts = sample.base / weighting.start[cell]
-        into_cells = sp.csr_array((counts, (cell, psu)), shape=shape)
-        replayed = Replay(weighting, unsolved).replay(into_cells @ factors)
-        weights[:, chosen] *= replayed.factor[cell]
-    return weights
-
-
-def _refuse_many(numbers: int) -> None:
-    if numbers > MOST_NUMBERS:
-        raise EstimatesError(
-            "E525",
-            _("There would be {numbers:,} replicate weights, too many.", numbers=numbers),
-            where="method",
-            available=("rao-wu",),
-            hint=_('Use the bootstrap: method="rao-wu", replicates=200.'),
-        )
-
-
-def _no_solution(unsolved: Unsolved) -> EstimatesError:
-    return EstimatesError(
-        "E524",
-        _(
-            "{count} replicates have no weights that do what the steps declare; they cannot be exported. Most often: {worst}.",
-            count=unsolved.count,
-            worst=unsolved.worst,
-        ),
-        where="method",
-        available=("rao-wu",),
-        hint=_('Merge that level with a neighbour, widen the bounds, or use method="rao-wu".'),
-    )
-
-
-def _quoted(text: str) -> str:
-    """Return a text as an R string."""
-    return json.dumps(text, ensure_ascii=False)

@@ -1,9 +1,10 @@
-"""The record of estimates: a table, its full covariance, and what produced them."""
+"""The record of estimates: a table, its full covariance, and what produced them; indices of areas, which are combinations of its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from satisfaction.declarations.items import Index
+from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.intervals import (
     satterthwaite_of_blocks,
     standard_errors,
@@ -161,7 +164,17 @@ class Estimates:
         if measure in self.apart:
             return self.apart[measure]
         if measure not in self._asked:
-            self._asked[measure] = self._only(measure)
+            at = np.flatnonzero(self.table["measure"] == measure)
+            if not len(at):
+                raise EstimatesError(
+                    "E111",
+                    _("There is no estimate of '{measure}'.", measure=measure),
+                    where="measure",
+                    available=[*self.table["measure"].unique(), *self.apart],
+                    got=measure,
+                    hint=_("Use a measure that was estimated."),
+                )
+            self._asked[measure] = replace(self, apart={}).of_rows(at)
         return self._asked[measure]
 
     def of_rows(self, rows: Array) -> Estimates:
@@ -173,20 +186,6 @@ class Estimates:
         cov = self.cov[np.ix_(rows, rows)]
         contributions = self.contributions.of(rows)
         return replace(self, drawn=drawn, table=table, cov=cov, contributions=contributions)
-
-    def _only(self, measure: str) -> Estimates:
-        """Take the rows of one measure."""
-        at = np.flatnonzero(self.table["measure"] == measure)
-        if not len(at):
-            raise EstimatesError(
-                "E111",
-                _("There is no estimate of '{measure}'.", measure=measure),
-                where="measure",
-                available=[*self.table["measure"].unique(), *self.apart],
-                got=measure,
-                hint=_("Use a measure that was estimated."),
-            )
-        return replace(self.of_rows(at), apart={})
 
     def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
         """Estimate linear combinations of the rows.
@@ -202,7 +201,24 @@ class Estimates:
             One row a combination (E388 where they are written otherwise, E112 for a row that is not there); df by Satterthwaite from the domains' own df, or from the PSUs minus strata of the union
             of domains that share PSUs.
         """
-        _check_combinations(combinations)
+        right = isinstance(combinations, Mapping) and len(combinations) > 0
+        for terms in combinations.values() if right else ():
+            right &= isinstance(terms, Mapping)
+            right = right and all(isinstance(coefficient, Real) for coefficient in terms.values())
+            right = right and bool(np.isfinite([*terms.values()]).all()) and any(terms.values())
+        if not right:
+            written = type(combinations).__name__
+            raise EstimatesError(
+                "E388",
+                _(
+                    "Combinations are {{name: {{row: coefficient}}}}, coefficients finite numbers and "
+                    "not all 0; not the {written} {combinations!r}.",
+                    written=written,
+                    combinations=combinations,
+                ),
+                where="contrast",
+                hint=_('Write {"gap": {("a", "y"): 1, ("b", "y"): -1}}, for instance.'),
+            )
         keys = level_tuples(self.table, [*self.by, "measure"])
         rows = {key: i for i, key in enumerate(keys)}
         matrix = np.zeros((len(combinations), len(self.table)))
@@ -233,15 +249,12 @@ class Estimates:
         bounds = pairwise(matrix.indptr)
         smallest_n = [n[matrix.indices[start:end]].min() for start, end in bounds]
         low, high = t_interval(estimate, se, df, level=self.level)
-        unknown = np.full(len(estimate), np.nan)
         figures = {
             "estimate": estimate,
             "se": se,
             "df": df,
             "ci_low": low,
             "ci_high": high,
-            "deff": unknown,
-            "deff_wr": unknown,
             "n": np.array(smallest_n),
             "note": np.full(len(estimate), self.contributions.remark, dtype=object),
         }
@@ -251,34 +264,92 @@ class Estimates:
         return Estimates(table, cov, contributions, by, conventions, self.design)
 
 
-def _check_combinations(combinations: Any) -> None:
-    """Refuse combinations that are no {name: {row: coefficient}}, and coefficients that are no numbers, or all 0 (E388)."""
-    right = isinstance(combinations, Mapping) and len(combinations) > 0
-    for terms in combinations.values() if right else ():
-        right &= isinstance(terms, Mapping)
-        right = right and all(isinstance(coefficient, Real) for coefficient in terms.values())
-        right = right and bool(np.isfinite([*terms.values()]).all()) and any(terms.values())
-    if not right:
-        written = type(combinations).__name__
-        raise EstimatesError(
-            "E388",
-            _(
-                "Combinations are {{name: {{row: coefficient}}}}, coefficients finite numbers and "
-                "not all 0; not the {written} {combinations!r}.",
-                written=written,
-                combinations=combinations,
-            ),
-            where="contrast",
-            hint=_('Write {"gap": {("a", "y"): 1, ("b", "y"): -1}}, for instance.'),
-        )
+def result_table(keys: pd.DataFrame, figures: Mapping[str, Any]) -> pd.DataFrame:
+    """Put the columns of a table of estimates in order; figures are (Q,) arrays, keys (Q, ...) domains and measure.
 
-
-def result_table(keys: pd.DataFrame, figures: Mapping[str, Array]) -> pd.DataFrame:
-    """Put the columns of a table of estimates in order; figures are (Q,) arrays, keys (Q, ...) domains and measure."""
+    Without design effects among the figures these are missing.
+    """
+    figures = dict.fromkeys(("deff", "deff_wr"), np.nan) | dict(figures)
     with np.errstate(divide="ignore", invalid="ignore"):
         cv = figures["se"] / np.abs(figures["estimate"])
-        deff = figures["deff_wr"]
+        deff = np.asarray(figures["deff_wr"])
         effective = np.where(deff > 0, figures["n"] / deff, np.nan)
     table = keys.assign(**figures, cv=cv, n_effective=effective)
     domains = [column for column in keys if column != "measure"]
     return table[[*domains, *COLUMNS]]
+
+
+POINTS = 100.0  # a rate of 1 is 100 points
+
+
+def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Estimates:
+    """Add the indices of level `area`: in every domain the weighted sum of its estimates.
+
+    Linear, so its covariance with everything else is exact: z_I = sum lambda_k z_k.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        Means of all measures that the indices name; rates as shares 0-1, the rest in points 0-100.
+
+    Returns
+    -------
+    Estimates
+        The rows given and, after each domain's own, one row an index (points 0-100). deff is not defined for them (nan).
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> of_items = sat.estimate(results.design, list(results.design.measures), by="county")
+    >>> both = sat.add_area_indices(of_items, results.survey.questionnaire)
+    >>> both.of("composite").table[["county", "measure", "estimate", "se"]].round(2)
+       county    measure  estimate    se
+    0  990101  composite     69.74  5.87
+    1  990102  composite     62.07  3.03
+    2  990201  composite     57.63  4.03
+    3  990202  composite     61.25  4.64
+    """
+    measures = list(estimates.table["measure"].unique())
+    names = []
+    coefficients = []
+    for name, index in questionnaire.indices.items():
+        if index.level == "area":
+            names.append(name)
+            coefficients.append(area_coefficients(index, measures, questionnaire))
+    if not names:
+        return estimates
+    domains = len(estimates.table) // len(measures)
+    block = sp.csr_array(np.stack(coefficients))
+    keys = pd.DataFrame(index=[0])
+    if estimates.by:
+        keys = estimates.table[[*estimates.by]].drop_duplicates()
+    repeated = keys.index.repeat(len(names))
+    keys = keys.loc[repeated].reset_index(drop=True)
+    keys["measure"] = names * domains
+    each_domain = sp.eye_array(domains)
+    matrix = sp.kron(each_domain, block, format="csr")
+    added = estimates.combined(matrix, keys, by=estimates.by)
+    with_measures = sp.vstack([sp.eye_array(len(measures)), block])
+    whole = sp.kron(each_domain, with_measures, format="csr")
+    cov = np.asarray(whole @ (whole @ estimates.cov).T).T
+    of_measures = np.arange(len(estimates.table)).reshape(domains, -1)
+    of_indices = of_measures.size + np.arange(len(keys)).reshape(domains, -1)
+    order = np.hstack([of_measures, of_indices]).ravel()
+    rows = pd.concat([estimates.table, added.table], ignore_index=True)
+    return replace(
+        estimates,
+        table=rows.iloc[order].reset_index(drop=True),
+        cov=cov,
+        contributions=estimates.contributions.combined(whole),
+    )
+
+
+def area_coefficients(index: Index, measures: list[str], questionnaire: Questionnaire) -> Array:
+    """Return the weight of every measure in an index, rates as points: (M,)."""
+    coefficients = np.zeros(len(measures))
+    for k, measure in enumerate(measures):
+        if measure in index.weights:
+            points = POINTS if measure in questionnaire.rates else 1.0
+            weight = Fraction(str(index.weights[measure]))
+            coefficients[k] = float(weight) * points
+    return coefficients

@@ -1,8 +1,13 @@
-"""The sample design laid over the rows of a tally: the one seam between linearized variables and their covariance."""
+"""The sample design laid over the rows of a tally: the one seam between linearized variables and their covariance.
+
+A design's weighting recipe replayed in replicates, and what is said of those it cannot solve: C cells of the recipe, R
+replicates.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -10,13 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
-from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.figures import percent
 from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import Kept
-from satisfaction.sampling.design import ROW, SampleDesign, level_tuples
-from satisfaction.sampling.replicates import GivenReplicates, deviations_of_given, rank_df
+from satisfaction.sampling.design import ROW, SampleDesign, Weighting, WeightingStep, level_tuples
+from satisfaction.sampling.replicates import GivenReplicates, Replayed, deviations_of_given, rank_df
 from satisfaction.sampling.residuals import inverse_of_margins, residual_totals, swept_means
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
@@ -32,6 +38,125 @@ from satisfaction.sampling.variance import (
     psus_minus_strata,
     summing,
 )
+
+MOST_UNSOLVED = 0.05  # of the bootstrap's replicates
+
+
+class Unsolved:
+    """Which replicates some weighting step could not solve, and at which levels, classes or bounds."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Array] = []
+        self.places: Counter[str] = Counter()
+
+    def note(self, missed: Array, places: tuple[str, ...]) -> None:
+        """Count the replicates that failed at each place: (K, r) bool."""
+        for name, count in zip(places, missed.sum(axis=1).tolist(), strict=True):
+            if count:
+                self.places[name] += count
+
+    @property
+    def failed(self) -> Array:
+        """Return which replicates failed, in the order of the replays: (R,) bool."""
+        return np.concatenate([np.zeros(0, dtype=bool), *self.chunks])
+
+    @property
+    def count(self) -> int:
+        """Return how many failed."""
+        return int(self.failed.sum())
+
+    @property
+    def worst(self) -> str:
+        """Return the place at which most of them failed."""
+        return self.places.most_common(1)[0][0]
+
+    def remark(self, done: str, *, variance: str) -> str:
+        """Say how many failed, where, and what was done, in both languages; `done` is in the catalogue."""
+        total = len(self.failed)
+        share = percent(self.count / total)
+        facts = {"count": self.count, "total": total, "share": share, "worst": self.worst}
+        return _(done, **facts, variance=variance).both
+
+    def refuse_too_many(self) -> None:
+        """Refuse a bootstrap of which more than a twentieth has no solution (E382)."""
+        share = self.failed.mean()
+        if share <= MOST_UNSOLVED:
+            return
+        total = len(self.failed)
+        raise EstimatesError(
+            "E382",
+            _(
+                "{count} of {total} replicates ({share}) have no weights that do what "
+                "the steps declare; their se would mean nothing. Most often: {worst}.",
+                count=self.count,
+                total=total,
+                share=percent(share),
+                worst=self.worst,
+            ),
+            where="variance",
+            available=("linearized", "jkn"),
+            hint=_(
+                "Merge that level with a neighbour, widen the bounds, or write "
+                'variance="linearized".'
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A recipe as a function of counts; it notes in `unsolved` what some step could not solve."""
+
+    weighting: Weighting
+    unsolved: Unsolved
+
+    @property
+    def factor(self) -> Array:
+        """Return final / base weight of the full sample: (C,)."""
+        return self.weighting.factor
+
+    @property
+    def block(self) -> Array:
+        """Return which cells depend on one another through some step: (C,) int."""
+        ties = [step.linked for step in self.weighting.steps]
+        linked = sp.csr_array(sp.hstack(ties))
+        both_ways = sp.block_array([[None, linked], [linked.T, None]], format="csr")
+        block = connected_components(both_ways, directed=False)[1]
+        return np.asarray(block[: len(self.factor)])
+
+    def replay(self, count: Array) -> Replayed:
+        """Replay the recipe on all cells: counts (C, r)."""
+        everywhere = np.ones(count.shape[1], dtype=bool)
+        replayed = self._replay(self.weighting.steps, self.weighting.start, count, everywhere)
+        return replace(replayed, kept=everywhere)
+
+    def on_part(self, cells: Array) -> Callable[[Array], Replayed]:
+        """Return the replay on whole blocks of cells; replicates that do not keep their weight are noted elsewhere."""
+        steps = tuple(step.part(cells) for step in self.weighting.steps)
+        start = self.weighting.start[cells]
+        return lambda count: self._replay(steps, start, count, None)
+
+    def _replay(
+        self,
+        steps: tuple[WeightingStep, ...],
+        start: Array,
+        count: Array,
+        noted: Array | None,
+    ) -> Replayed:
+        """Replay steps in r replicates; what they miss is noted for `noted` (r,) bool, by default those that keep all."""
+        weight = np.repeat(start[:, None], count.shape[1], axis=1)
+        kept = np.ones(count.shape[1], dtype=bool)
+        missed = []
+        for step in steps:
+            before = weight
+            weight = step.reweight(count, before)
+            missed.append(step.unsolved(count, before, weight))
+            kept &= step.kept(count, before, weight)
+        noted = kept if noted is None else noted
+        for step, of_step in zip(steps, missed, strict=True):
+            self.unsolved.note(of_step[:, noted], step.places)
+        failed = np.asarray(np.concatenate(missed)[:, noted].any(axis=0))
+        self.unsolved.chunks.append(failed)
+        return Replayed(weight / start[:, None], kept)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -182,7 +307,11 @@ class Sample:
             return deviations_of_given(self.replicates, theta, full)
         coefficients = None
         if self.margins is not None:
-            coefficients = self._regressed(z, raked=raked)
+            if raked:
+                coefficients = swept_means(self.margins, z, n=self.n, margin_of=self.margin_of)
+            else:
+                moments = self.margins.T @ sp.diags_array(self.entering) @ z
+                coefficients = sp.csr_array(self._inverse_of_margins @ sp.csr_array(moments))
         parts = []
         for stage, clusters in enumerate(self.stages):
             totals = psu_totals(z, self.weight, clusters)
@@ -192,14 +321,6 @@ class Sample:
         if len(parts) == 1:
             return parts[0]
         return sp.csr_array(sp.vstack(parts))
-
-    def _regressed(self, z: Sparse, *, raked: bool) -> Sparse:
-        """Return the coefficients of z on the margins; see `deviations`: (L, Q)."""
-        assert self.margins is not None
-        if raked:
-            return swept_means(self.margins, z, n=self.n, margin_of=self.margin_of)
-        moments = self.margins.T @ sp.diags_array(self.entering) @ z
-        return sp.csr_array(self._inverse_of_margins @ sp.csr_array(moments))
 
     @cached_property
     def _inverse_of_margins(self) -> Sparse:
@@ -251,6 +372,25 @@ def _laid_out(design: SampleDesign, counted: Tally) -> Sample:
         if weighting.margins is not None:
             margins = sp.csr_array(weighting.margins)[cell]
             margin_of = weighting.margin_of
+    replicated: Array | None = None
+    if design.replicates is not None:  # a row is then a respondent
+        replicated = design.replicates.weights[keys[ROW].to_numpy()]
+        if weighting is not None:
+            unsolved = Unsolved()
+            into_cells = summing(cell, len(weighting.cells), 1 / weighting.start[cell])
+            change = Replay(weighting, unsolved).replay(into_cells @ replicated).factor
+            if unsolved.count:
+                raise EstimatesError(
+                    "E524",
+                    _(
+                        "{count} of the replicate weights have no solution of the weighting steps. Most often: {worst}.",
+                        count=unsolved.count,
+                        worst=unsolved.worst,
+                    ),
+                    where="calibrate",
+                    hint=_("Merge that level with a neighbour, or widen the bounds."),
+                )
+            replicated = replicated * change[cell]
     return Sample(
         stages,
         units,
@@ -263,40 +403,8 @@ def _laid_out(design: SampleDesign, counted: Tally) -> Sample:
         lonely=design.lonely_psu,
         inside=counted.inside,
         replicates=design.replicates,
-        replicate_weights=_replicate_weights(design, keys),
+        replicate_weights=replicated,
     )
-
-
-def _replicate_weights(design: SampleDesign, keys: pd.DataFrame) -> Array | None:
-    """Return the replicate weights of the rows, each a respondent, after the recipe was replayed in them: (T, R).
-
-    Raises
-    ------
-    EstimatesError
-        E524 for replicates that the recipe cannot solve.
-    """
-    if design.replicates is None:
-        return None
-    weights: Array = design.replicates.weights[keys[ROW].to_numpy()]
-    weighting = design.weighting
-    unsolved = Unsolved()
-    if weighting is None:
-        return weights
-    cell = design.cell_index(keys)
-    into_cells = summing(cell, len(weighting.cells), 1 / weighting.start[cell])
-    change = Replay(weighting, unsolved).replay(into_cells @ weights).factor
-    if unsolved.count:
-        raise EstimatesError(
-            "E524",
-            _(
-                "{count} of the replicate weights have no solution of the weighting steps. Most often: {worst}.",
-                count=unsolved.count,
-                worst=unsolved.worst,
-            ),
-            where="calibrate",
-            hint=_("Merge that level with a neighbour, or widen the bounds."),
-        )
-    return weights * change[cell]
 
 
 def _stages(design: SampleDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, ...], pd.DataFrame]:
@@ -312,7 +420,8 @@ def _stages(design: SampleDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, .
         fraction = np.zeros(int(parent.max()) + 1)
         if stage < len(design.fpc):
             population = keys[design.fpc[stage]].to_numpy(float)
-            units_in_all = _population(population[first], label[first], parent)
+            of_first = np.unique(label[first], return_index=True)[1]
+            units_in_all = np.bincount(parent[of_first], population[first][of_first])
             fraction = np.bincount(parent) / units_in_all
         if stage == 0:
             units = names
@@ -336,12 +445,6 @@ def _strata(design: SampleDesign, keys: pd.DataFrame) -> tuple[Array, Array]:
     merged = [place[design.collapse.get(level, level)] for level in levels]
     collapsed = np.unique(merged, return_inverse=True)[1]
     return collapsed[stratum], stratum
-
-
-def _population(of_unit: Array, stratum: Array, parent: Array) -> Array:
-    """Population of units of each parent: one count a stratum, added where strata are collapsed."""
-    first = np.unique(stratum, return_index=True)[1]
-    return np.bincount(parent[first], of_unit[first])
 
 
 def numbered(keys: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, pd.DataFrame]:

@@ -50,7 +50,13 @@ def variance_between_areas(
         below = 0.0
         above = float(np.var(direct, ddof=1))
     else:
-        below, above = _around_the_top(direct, variance, x)
+        residual = direct - x @ np.linalg.lstsq(x, direct, rcond=None)[0]
+        spread = float(np.var(residual)) + float(variance.max())
+        grid = np.append(0.0, np.geomspace(spread * 1e-6, spread * 10, GRID))
+        likelihoods = [restricted_likelihood(between, direct, variance, x=x) for between in grid]
+        top = int(np.argmax(likelihoods))
+        below = float(grid[max(top - 1, 0)])
+        above = float(grid[min(top + 1, GRID)])
     if slope(below) <= 0:
         return below
     while slope(above) > 0:
@@ -93,18 +99,6 @@ def _slope(
         explained = np.einsum("ij,jk,ik,i->", x, cov, x, weight**2)
     slope = weight**2 @ residual**2 - weight.sum()
     return float(slope + explained if likelihood == "reml" else slope)
-
-
-def _around_the_top(direct: Array, variance: Array, x: Array) -> tuple[float, float]:
-    """Find the points of a grid beside the one where the restricted likelihood is highest."""
-    residual = direct - x @ np.linalg.lstsq(x, direct, rcond=None)[0]
-    spread = float(np.var(residual)) + float(variance.max())
-    grid = np.append(0.0, np.geomspace(spread * 1e-6, spread * 10, GRID))
-    likelihoods = [restricted_likelihood(between, direct, variance, x=x) for between in grid]
-    top = int(np.argmax(likelihoods))
-    below = grid[max(top - 1, 0)]
-    above = grid[min(top + 1, GRID)]
-    return float(below), float(above)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -266,9 +260,26 @@ def fay_herriot(
     3    D    80.0       79.2      79.87
     4    E    90.0       87.8      89.64
     """
-    areas = [str(area) for area in covariates.index]
-    observed = _read_direct(direct)
-    x = _read_covariates(covariates)
+    if isinstance(direct, Estimates):
+        if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
+            raise _fault("E181", _("Direct estimates are of one measure by one column of areas."))
+        direct = direct.table.set_index(direct.by[0])
+    if not {"estimate", "se"} <= set(direct):
+        raise _fault("E181", _("Direct estimates have the columns estimate and se."), direct)
+    kept = [name for name in ("estimate", "se", "n") if name in direct]
+    known = direct[kept].copy()
+    known.index = known.index.astype(str)
+    if not known.index.is_unique:
+        raise _fault("E181", _("An area stands twice among the direct estimates."), known.index)
+    observed = known.where(known["se"] > 0)
+    numeric = covariates.select_dtypes("number")
+    values = numeric.to_numpy(float)
+    if list(numeric) != list(covariates) or not np.isfinite(values).all():
+        raise _fault("E182", _("Covariates are numbers, none missing."), covariates.columns)
+    x = np.column_stack([np.ones(len(covariates)), values])
+    areas = covariates.index.astype(str)
+    if not areas.is_unique or np.linalg.matrix_rank(x) < x.shape[1]:
+        raise _fault("E182", _("Areas stand twice, or columns of covariates are collinear."))
     lost = observed.index.difference(areas)
     if len(lost):
         raise _fault("E182", _("Covariates lack areas that have a direct estimate."), lost)
@@ -341,35 +352,6 @@ def fay_herriot(
     summary["goodness_of_fit_p"] = float(special.chdtrc(len(direct_seen), goodness_of_fit))
     summary["at_zero"] = model.between == 0
     return SmallAreas(table, coefficients, MappingProxyType(summary))
-
-
-def _read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
-    """Read direct estimates as a table indexed by area (text): estimate, se, n. An se of 0 counts as missing."""
-    if isinstance(direct, Estimates):
-        if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
-            raise _fault("E181", _("Direct estimates are of one measure by one column of areas."))
-        direct = direct.table.set_index(direct.by[0])
-    if not {"estimate", "se"} <= set(direct):
-        raise _fault("E181", _("Direct estimates have the columns estimate and se."), direct)
-    columns = [name for name in ("estimate", "se", "n") if name in direct]
-    table = direct[columns].copy()
-    table.index = table.index.astype(str)
-    if not table.index.is_unique:
-        raise _fault("E181", _("An area stands twice among the direct estimates."), table.index)
-    return table.where(table["se"] > 0)
-
-
-def _read_covariates(covariates: pd.DataFrame) -> Array:
-    """Read covariates with a constant in front, (p, k)."""
-    numeric = covariates.select_dtypes("number")
-    values = numeric.to_numpy(float)
-    if list(numeric) != list(covariates) or not np.isfinite(values).all():
-        raise _fault("E182", _("Covariates are numbers, none missing."), covariates.columns)
-    x = np.column_stack([np.ones(len(covariates)), values])
-    areas = covariates.index.astype(str)
-    if not areas.is_unique or np.linalg.matrix_rank(x) < x.shape[1]:
-        raise _fault("E182", _("Areas stand twice, or columns of covariates are collinear."))
-    return x
 
 
 def _fault(code: str, text: Text, available: Iterable[Any] = ()) -> EstimatesError:

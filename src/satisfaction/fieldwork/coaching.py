@@ -1,20 +1,25 @@
-"""Signs of coached answers: perfect scores, knowledge without participation, a gap between modes, a jump between waves.
+"""Whether answers are the respondents' own: signs of coaching, and the answers of a second, short interview.
 
-Each sign compares a county with the others: a province whose residents are content is no sign.
+Perfect scores, knowledge without participation, a gap between modes, a jump between waves: each compares a county with the
+others, since a province whose residents are content is no sign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
-from satisfaction.fieldwork.findings import Fields, numeric_columns, ratio, require
+from satisfaction.fieldwork.findings import (
+    LIMITS,
+    Fields,
+    findings,
+    numeric_columns,
+    ratio,
+    require,
+)
 from satisfaction.fieldwork.outliers import (
-    ComparedUnits,
     among,
     at_counties,
     at_interviewers,
@@ -68,18 +73,14 @@ def knowledge_ceiling(
     Returns
     -------
     DataFrame
-        COLUMNS and knowledge, participation (means); check knowledge_ceiling, one row a county. Flagged where knowledge minus
+        COLUMNS; check knowledge_ceiling, one row a county. Flagged where knowledge minus
         participation stands out and participation is not above the others' median.
     """
-    rates = [knowledge, participation]
-    known, active = numeric_columns(rows, rates).T
+    known, active = numeric_columns(rows, [knowledge, participation]).T
     counties = at_counties("knowledge_ceiling", rows, known - active, fields=fields)
-    by_county = rows.groupby(fields.codes(rows, "county"))
-    means = by_county[rates].mean().reindex(counties["unit"])
-    counties["knowledge"] = means[knowledge].to_numpy(float)
-    counties["participation"] = means[participation].to_numpy(float)
-    median = others_known(counties["participation"].to_numpy())[0]
-    active_too = ~(counties["participation"] <= median)
+    by_county = rows[participation].groupby(fields.codes(rows, "county"))
+    means = by_county.mean().reindex(counties["unit"]).to_numpy(float)
+    active_too = ~(means <= others_known(means)[0])
     counties["flag"] &= ~active_too
     counties.loc[active_too, ["zh", "en"]] = ""
     return counties
@@ -105,8 +106,7 @@ def mode_gap(
     Returns
     -------
     DataFrame
-        COLUMNS, se and p (of the gap itself against 0, two-sided normal); check mode_gap, one row a county with two
-        respondents in each mode; flagged where the gap is larger than the others'. A gap that all counties share is an effect
+        COLUMNS; check mode_gap, one row a county with two respondents in each mode; flagged where the gap is larger than the others'. A gap that all counties share is an effect
         of the modes.
 
     Raises
@@ -127,7 +127,8 @@ def mode_gap(
     se = np.sqrt(variance.to_numpy(float))
     n = (both["count"] + both["count_2"]).to_numpy()
     compared = among(gap, se=se, n=n, side="high")
-    return _differing("mode_gap", both.index, compared, se)
+    counties = both.index.astype(str)
+    return flagged_units("mode_gap", "county", compared, unit=counties, county=counties)
 
 
 def jumps(changes: pd.DataFrame, *, county: str) -> pd.DataFrame:
@@ -141,8 +142,7 @@ def jumps(changes: pd.DataFrame, *, county: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        COLUMNS, se and p (of the change itself against 0); check jump, one row a county; rises and falls are both flagged.
-        n is not known here and 0.
+        COLUMNS; check jump, one row a county; rises and falls are both flagged. n is not known here and 0.
 
     Raises
     ------
@@ -153,12 +153,118 @@ def jumps(changes: pd.DataFrame, *, county: str) -> pd.DataFrame:
     change = changes["difference"].to_numpy(float)
     se = changes["se"].to_numpy(float)
     compared = among(change, se=se, side="two")
-    return _differing("jump", changes[county], compared, se)
+    counties = changes[county].astype(str)
+    return flagged_units("jump", "county", compared, unit=counties, county=counties)
 
 
-def _differing(check: str, county: Any, compared: ComparedUnits, se: Array) -> pd.DataFrame:
-    """Arrange compared differences, each with its own test of 0 (two-sided normal)."""
-    units = county.astype(str)
-    z = ratio(np.abs(compared.figure), se)
-    table = flagged_units(check, "county", compared, unit=units, county=units)
-    return table.assign(se=se, p=2 * special.ndtr(-z))
+ONE_SIDED = 1.6448536269514722  # normal quantile of 0.95
+
+
+def back_check(
+    rows: pd.DataFrame,
+    again: pd.DataFrame,
+    items: Sequence[str],
+    *,
+    fields: Fields,
+) -> pd.DataFrame:
+    """Compare back-checked answers with the first ones, by item and by interviewer.
+
+    Parameters
+    ----------
+    rows, again : DataFrame
+        Accepted respondents and re-interviews, both with the respondent's number and the items as codes.
+    items : sequence of str
+        Items that do not change between two interviews.
+    fields : Fields
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS. Levels: item (figure Cohen's kappa, flagged when below that of
+        LIMITS by more than its error, one-sided 95%), interviewer (figure: share of
+        answers that differ, flagged when higher than the others' of the county), and, under the check back_check_lost,
+        respondent for back-checks whose number no accepted interview has.
+
+    Raises
+    ------
+    ResponsesError
+        R401.
+    """
+    require(rows, items)
+    require(again, items)
+    respondent = pd.Index(fields.codes(rows, "respondent", needed=True))
+    unique = ~respondent.duplicated()
+    first = rows[unique].set_index(respondent[unique])
+    checked = fields.codes(again, "respondent", needed=True)
+    has_first = checked.isin(first.index).to_numpy()
+    pairs = first.loc[checked[has_first]]
+    before = numeric_columns(pairs, items)
+    after = numeric_columns(again[has_first], items)
+
+    agreements = list(map(cohen_kappa, before.T, after.T))
+    table = pd.DataFrame(agreements, columns=["kappa", "se", "n"])
+    kappa = table["kappa"].to_numpy(float)
+    by_item = findings(
+        "back_check",
+        "item",
+        unit=list(items),
+        county="",
+        n=table["n"],
+        figure=kappa,
+        reference=others_known(kappa),
+        flag=kappa + ONE_SIDED * table["se"] < LIMITS.kappa,
+    )
+
+    both = np.isfinite(before) & np.isfinite(after)
+    different = both & (before != after)
+    share = ratio(different.sum(axis=1), both.sum(axis=1))
+    by_interviewer = at_interviewers("back_check", pairs, share, fields=fields)
+
+    lost = checked[~has_first]
+    nothing = np.full((3, 1), np.nan)
+    by_respondent = findings(
+        "back_check_lost",
+        "respondent",
+        unit=lost,
+        county="",
+        n=1,
+        figure=np.nan,
+        reference=nothing,
+        flag=np.ones(len(lost), bool),
+    )
+    tables = [by_item, by_interviewer, by_respondent]
+    return pd.concat([table for table in tables if len(table)], ignore_index=True)
+
+
+def cohen_kappa(first: Array, second: Array) -> tuple[float, float, int]:
+    """Agreement of two codings beyond chance (Cohen 1960).
+
+    Parameters
+    ----------
+    first, second : (n,) float
+        nan: left out.
+
+    Returns
+    -------
+    kappa, se : float
+        nan without pairs, and where chance alone agrees always.
+    n : int
+        Pairs.
+    """
+    known = np.isfinite(first) & np.isfinite(second)
+    n = int(known.sum())
+    if not n:
+        return np.nan, np.nan, 0
+    first = first[known]
+    second = second[known]
+    agreement = float((first == second).mean())
+    chance = 0.0
+    for code in np.unique(first):
+        by_both = (first == code).mean() * (second == code).mean()
+        chance += float(by_both)
+    if chance == 1:
+        return np.nan, np.nan, n
+    kappa = (agreement - chance) / (1 - chance)
+    se_of_agreement = float(np.sqrt(agreement * (1 - agreement) / n))
+    se = se_of_agreement / (1 - chance)
+    return kappa, se, n

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -27,11 +26,11 @@ from satisfaction.fieldwork.standing import Standing
 from satisfaction.foundation.figures import ABSENT, percent
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Language, Text, _, pgettext, semicolon_list, use
-from satisfaction.foundation.pages import across, fill, page_name
+from satisfaction.foundation.pages import across, fill, page_name, page_of
 from satisfaction.foundation.tables import write_csv, write_json, write_text
 from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.publication.headings import HEADINGS, in_one_language
-from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.labels import mark, twelve_digits, worded
 from satisfaction.publication.manifest import plain
 
 Row = dict[Hashable, Any]
@@ -82,8 +81,8 @@ def check_table(standing: Standing) -> pd.DataFrame:
     table = _count_flags(standing.found)
     names = [CHECKS[check].name for check in table["check"]]
     levels = [LEVELS[level] for level in table["level"]]
-    table = table.join(pd.DataFrame(names, columns=["zh", "en"]))
-    table = table.join(pd.DataFrame(levels, columns=["level_zh", "level_en"]))
+    table = worded(table, names, zh="zh", en="en")
+    table = worded(table, levels, zh="level_zh", en="level_en")
     table["share"] = table["flagged"] / table["units"]
     columns = ["check", "zh", "en", "level", "level_zh", "level_en", "units", "flagged", "share"]
     order = ["flagged", "share"]
@@ -194,9 +193,7 @@ def county_page(
     """
     found = found[found["county"] == county]
     titles = [CHECKS[check].figure for check in found["check"]]
-    titled = found.assign(
-        figure_zh=[title.zh for title in titles], figure_en=[title.en for title in titles]
-    )
+    titled = worded(found, titles, zh="figure_zh", en="figure_en")
     level = found["level"]
     titled = titled.drop(columns=["level", "county"])
     tables = {
@@ -246,13 +243,9 @@ def _shown(tables: Mapping[str, pd.DataFrame], mark: str) -> dict[str, pd.DataFr
     for name, table in tables.items():
         rounded = table.reset_index(drop=True)
         for column in table.select_dtypes("float"):
-            rounded[column] = rounded[column].map(_four_digits)
+            rounded[column] = rounded[column].map(lambda value: float(f"{value:.4g}"))
         shown[name] = rounded.assign(mark=mark)
     return shown
-
-
-def _four_digits(value: float) -> float:
-    return float(f"{value:.4g}")
 
 
 def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, str]]:
@@ -260,8 +253,8 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
     languages = standing.survey.declared.languages
     shared = _shared(standing)
     shared["index"] = page_name("index.html", language, languages)
-    names = standing.survey.area_names()
     progress = standing.progress.set_index("code")
+    lines = {line["code"]: line for line in _index_lines(standing, language)}
     rows_of = dict(list(standing.rows.groupby(standing.fields.codes(standing.rows, "county"))))
     found_of = dict(list(standing.found.groupby("county")))
     for code in standing.survey.ranked_areas():
@@ -269,26 +262,20 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
         found = found_of.get(code, standing.found.iloc[:0])
         tables = county_page(rows, found, code, fields=standing.fields, mark="")
         days = tables.get("days", pd.DataFrame())
-        page = file_name(code)
-        head = {
+        page = page_of(code)
+        by_check = tables["flags"].groupby(["check", "level"], sort=False)
+        flags = [units.to_dict("records") for _check, units in by_check]
+        values = {
             "across": across(page, language, languages),
-            "code": code,
-            "name": names[code],
-            "cards": _cards(progress.loc[code], found),
-        }
-        level = found["level"]
-        body = {
-            "advice": _cells_in_words(
-                _listed(found[found["flag"] & level.isin(TABULATED)]), standing.survey
-            ),
-            "figures": _listed(found[level == "county"]),
-            "interviewers": _interviewers(found[level == "interviewer"]),
-            "cells": _cells_in_words(_listed(found[level == "cell"]), standing.survey),
-            "flags": _by_check(tables["flags"]),
+            "line": lines[code],
+            "psus": _psus(progress.loc[code]),
+            "found": _cells_in_words(found.to_dict("records"), standing.survey),
+            "interviewers": _interviewers(found[found["level"] == "interviewer"]),
+            "flags": flags,
             "days": days.to_dict("records"),
         }
         with use(language):
-            text = fill("county.html", shared | head | body)
+            text = fill("county.html", shared | values)
         yield page_name(page, language, languages), text
 
 
@@ -296,24 +283,16 @@ def checks_index_page(standing: Standing, language: Language) -> str:
     """Write the page that lists the checks and the counties with their flags, the most flagged first."""
     languages = standing.survey.declared.languages
     flagged = standing.found[standing.found["flag"]]
-    checks = []
-    for row in check_table(standing).to_dict("records"):
-        checks.append(row | _words(row["check"]) | _level_words(row["level"]))
-    of_counties = flagged[flagged["level"] == "county"]
     elsewhere = flagged[flagged["county"] == ""]
     values = {
         "across": across("index.html", language, languages),
         "summary": _counted(standing),
         "interviews": len(standing.rows),
-        "counties": _index_lines(standing, of_counties, language),
-        "checks": checks,
-        "others": _listed(elsewhere),
-        "outcomes": [],
-        "rates": [],
+        "counties": _index_lines(standing, language),
+        "counted": check_table(standing).to_dict("records"),
+        "others": elsewhere.to_dict("records"),
+        "outcomes": standing.outcomes,
     }
-    if standing.outcomes is not None:
-        values["outcomes"] = [_named(row) for row in standing.outcomes.counts.to_dict("records")]
-        values["rates"] = standing.outcomes.rates.to_dict("records")
     with use(language):
         return fill("counties.html", _shared(standing) | values)
 
@@ -321,11 +300,6 @@ def checks_index_page(standing: Standing, language: Language) -> str:
 def _counted(standing: Standing) -> pd.Series[Any]:
     """Count the rows read, accepted and rejected."""
     return standing.responses.summary[["rows", "accepted", "rejected"]].sum()
-
-
-def file_name(code: str) -> str:
-    """Return the name of a county's page; a code never leads out of the folder."""
-    return re.sub(r"[^0-9A-Za-z-]", "_", code) + ".html"
 
 
 def _shared(standing: Standing) -> dict[str, object]:
@@ -338,69 +312,47 @@ def _shared(standing: Standing) -> dict[str, object]:
         "day": standing.day,
         "limits": LIMITS,
         "note": NOTE,
-        "left_out": [_left_out(row) for row in standing.left_out.to_dict("records")],
+        "left_out": standing.left_out.to_dict("records"),
+        "checks": CHECKS,
+        "levels": LEVELS,
+        "tabulated": TABULATED,
+        "text": Text,
+        "written": written,
     }
 
 
-def _named(row: Row) -> Row:
-    """Give a row of a table its words as one name."""
-    return row | {"name": Text(row["zh"], row["en"])}
-
-
-def _left_out(row: Row) -> Row:
-    return _named(row) | {"needs": Text(row["needs_zh"], row["needs_en"])}
-
-
-def _index_lines(standing: Standing, flagged: pd.DataFrame, language: Language) -> list[Row]:
-    """Write every county's line of the index; `flagged` are the findings about counties as a whole."""
+def _index_lines(standing: Standing, language: Language) -> list[Row]:
+    """Write every county's line of the index, which its own page begins with."""
+    of_counties = standing.found[standing.found["level"] == "county"]
+    flagged = of_counties[of_counties["flag"]]
     names = standing.survey.area_names()
     response = standing.found[standing.found["check"] == "response_rate"]
     rates = response.set_index("county")["figure"]
     lines = []
     for line in county_table(standing).to_dict("records"):
         code = line["code"]
-        checks = flagged.loc[flagged["county"] == code, "check"]
-        page = page_name(file_name(code), language, standing.survey.declared.languages)
+        page = page_name(page_of(code), language, standing.survey.declared.languages)
         line["href"] = f"counties/{page}"
         line["name"] = names[code]
         if pd.isna(line["planned"]):
             line["planned"] = ABSENT
         line["share"] = written("quota", line["share"])
         line["rate"] = written("response_rate", rates.get(code))
-        line["checks"] = [_words(check) for check in checks]
+        line["checks"] = flagged.loc[flagged["county"] == code, "check"]
         line["interviews_share"] = _share(line["interviews"], line["accepted"])
         lines.append(line)
     return lines
 
 
-def _cards(progress: pd.Series[Any], found: pd.DataFrame) -> list[tuple[Text, object]]:
-    """Return the figures on top of a county's page, each with what it is."""
-    at_interviewers = found[found["level"] == "interviewer"]
-    interviewers = at_interviewers["unit"].nunique()
-    interviewers_flagged = at_interviewers.loc[at_interviewers["flag"], "unit"].nunique()
-    county_flags = (found["flag"] & (found["level"] == "county")).sum()
-    respondents = found[found["flag"] & (found["level"] == "respondent")]
-    flagged = respondents["unit"].nunique()
-    accepted = int(progress["accepted"])
-    of_plan: object = accepted
-    if pd.notna(progress["planned"]):
-        planned = int(progress["planned"])
-        of_plan = _with_share(accepted, planned, written("quota", progress["share"]))
-    cards: list[tuple[Text, object]] = [(_("accepted / planned"), of_plan)]
-    if pd.notna(progress["psus_planned"]):
-        psus = f"{int(progress['psus_reached'])} / {int(progress['psus_planned'])}"
-        cards.append((_("PSUs reached / planned"), psus))
-    cards.append((_("flags of the county"), county_flags))
-    if interviewers:
-        of_all = f"{interviewers_flagged} / {interviewers}"
-        cards.append((_("interviewers flagged"), of_all))
-    share = _share(flagged, accepted)
-    cards.append((_("interviews flagged"), _with_share(flagged, accepted, share)))
-    return cards
+def _psus(progress: pd.Series[Any]) -> str:
+    """Write how many PSUs of the sample were reached; nothing without a sample table."""
+    if pd.isna(progress["psus_planned"]):
+        return ""
+    return f"{int(progress['psus_reached'])} / {int(progress['psus_planned'])}"
 
 
 def _interviewers(found: pd.DataFrame) -> Row:
-    """Set an interviewer's figures side by side: heads, and rows of a name and cells (text, flagged)."""
+    """Set an interviewer's figures side by side: the checks, and rows of a name and cells (text, flagged)."""
     ran = set(found["check"])
     checks = [check for check in CHECKS if check in ran]
     rows = []
@@ -417,7 +369,7 @@ def _interviewers(found: pd.DataFrame) -> Row:
         n = int(findings["n"].max())
         rows.append({"unit": unit, "n": n, "cells": cells, "flagged": flagged})
     rows.sort(key=lambda row: (-row["flagged"], row["unit"]))
-    return {"heads": [_words(check) for check in checks], "rows": rows}
+    return {"checks": checks, "rows": rows}
 
 
 def _cells_in_words(found: list[Row], survey: Survey) -> list[Row]:
@@ -445,45 +397,6 @@ def _word_of(item: str, code: str, survey: Survey) -> Text:
     return meanings.get(code, Text(code, code))
 
 
-def _by_check(flags: pd.DataFrame) -> list[Row]:
-    """Gather flagged interviews, days and devices under the check that flags them."""
-    gathered = []
-    for (check, level), units in flags.groupby(["check", "level"], sort=False):
-        about = {"check": check, "level": level, "rows": _listed(units)}
-        gathered.append(_words(check) | _level_words(level) | about)
-    return gathered
-
-
-def _listed(found: pd.DataFrame) -> list[Row]:
-    """Write the figure of every finding beside what it is compared with."""
-    listed = []
-    for finding in found.to_dict("records"):
-        check = finding["check"]
-        level = finding["level"]
-        quartiles = ""
-        if pd.notna(finding["q1"]):
-            q1 = written(check, finding["q1"], level)
-            quartiles = f"{q1} – {written(check, finding['q3'], level)}"
-        finding["figure"] = written(check, finding["figure"], level)
-        finding["median"] = written(check, finding["median"], level)
-        finding["quartiles"] = quartiles
-        listed.append(finding | _words(check) | _level_words(level))
-    return listed
-
-
-def _words(check: str) -> Row:
-    about = CHECKS[check]
-    return {"name": about.name, "title": about.figure, "advice": about.advice}
-
-
-def _level_words(level: str) -> Row:
-    return {"level_name": LEVELS[level]}
-
-
-def _with_share(part: int, whole: int, share: str) -> Text:
-    return _("{part} / {whole} ({share})", part=part, whole=whole, share=share)
-
-
 def _share(part: int, whole: int) -> str:
     return percent(part / whole) if whole else ABSENT
 
@@ -503,7 +416,11 @@ def write_fieldwork(standing: Standing) -> Path:
     target = standing.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-fieldwork"
     with dated_folder(target) as folder:
         scratch = folder.scratch
-        write_csv(findings_table(standing), scratch / "findings.csv")
+        survey = standing.survey
+        where = {"survey": survey.name, "wave": survey.declared.wave, "day": standing.day}
+        columns = [*where, *standing.found, "mark"]
+        findings = standing.found.assign(**where, mark=mark(survey))[columns]
+        write_csv(twelve_digits(findings), scratch / "findings.csv")
         (scratch / "counties").mkdir()
         tables = workbook(standing)
         languages = standing.survey.declared.languages
@@ -548,19 +465,16 @@ def _in_words(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         if "check" in table:
             worded = worded.assign(check=[CHECKS[check].name for check in table["check"]])
         if "flagged" in table and name in ("counties", "interviewers"):
-            worded = worded.assign(
-                flagged=[_checks_in_words(checks) for checks in table["flagged"]]
-            )
+            names = []
+            for checks in table["flagged"]:
+                flagging = filter(None, checks.split("; "))
+                names.append(semicolon_list(CHECKS[check].name for check in flagging))
+            worded = worded.assign(flagged=names)
         if name == "notes":
             worded = worded.assign(name=[NOTES.get(note, note) for note in table["name"]])
         titles = of_the_planned if "planned" in table else headings
         sheets[str(SHEETS[name])] = in_one_language(worded, titles)
     return sheets
-
-
-def _checks_in_words(checks: str) -> Text:
-    """Name the checks that flag a unit."""
-    return semicolon_list(CHECKS[check].name for check in checks.split("; ") if check)
 
 
 def workbook(standing: Standing) -> dict[str, pd.DataFrame]:
@@ -577,16 +491,6 @@ def workbook(standing: Standing) -> dict[str, pd.DataFrame]:
     sheets["progress"] = standing.progress.assign(mark=marked)
     sheets["left_out"] = standing.left_out.assign(mark=marked)
     return sheets
-
-
-def findings_table(standing: Standing) -> pd.DataFrame:
-    """Return all findings with the survey, the day and the mark, to 12 digits."""
-    survey = standing.survey
-    table = standing.found.assign(mark=mark(survey))
-    table.insert(0, "survey", survey.name)
-    table.insert(1, "wave", survey.declared.wave)
-    table.insert(2, "day", standing.day)
-    return twelve_digits(table)
 
 
 def record(standing: Standing) -> dict[str, Any]:
@@ -628,23 +532,12 @@ def summary_lines(standing: Standing, folder: Path) -> list[Text]:
     )
     day = standing.day or ABSENT
     lines.append(_("up to {day}: interviews looked at {n}", day=day, n=len(standing.rows)))
-    lines += _flagged_lines(standing)
-    if len(standing.left_out):
-        names = map(Text, standing.left_out["zh"], standing.left_out["en"])
-        lines.append(_("checks left out: {checks}", checks=semicolon_list(names)))
-    lines.append(_("workbook: {path}", path=folder / workbook_name(standing)))
-    lines.append(_("pages: {path}", path=folder / "index.html"))
-    lines.append(_("all: {path}", path=folder / "findings.csv"))
-    return lines
-
-
-def _flagged_lines(standing: Standing) -> list[Text]:
-    """Name every check that flags units, with how many, and what to do."""
     checks = check_table(standing)
     flagged = checks[checks["flagged"] > 0]
     if flagged.empty:
-        return [_("nothing is flagged")]
-    lines = [_("flags (reasons to look, not verdicts):")]
+        lines.append(_("nothing is flagged"))
+    else:
+        lines.append(_("flags (reasons to look, not verdicts):"))
     for row in flagged.itertuples():
         check = CHECKS[row.check]
         lines.append(
@@ -657,4 +550,10 @@ def _flagged_lines(standing: Standing) -> list[Text]:
             )
         )
         lines.append(_("    {advice}", advice=check.advice))
+    if len(standing.left_out):
+        names = map(Text, standing.left_out["zh"], standing.left_out["en"])
+        lines.append(_("checks left out: {checks}", checks=semicolon_list(names)))
+    lines.append(_("workbook: {path}", path=folder / workbook_name(standing)))
+    lines.append(_("pages: {path}", path=folder / "index.html"))
+    lines.append(_("all: {path}", path=folder / "findings.csv"))
     return lines

@@ -241,16 +241,12 @@ def others_quantile(values: Array, share: float) -> Array:
     return quantile
 
 
-def others_quartiles(values: Array) -> Array:
-    """Median and quartiles of the other values, for each value: (U,) -> (3, U)."""
-    return np.stack([others_quantile(values, share) for share in (0.5, 0.25, 0.75)])
-
-
 def others_known(figure: Array) -> Array:
     """Median and quartiles of the other values that are not nan: (U,) -> (3, U)."""
     reference = np.full((3, len(figure)), np.nan)
     known = np.isfinite(figure)
-    reference[:, known] = others_quartiles(figure[known])
+    for row, share in enumerate((0.5, 0.25, 0.75)):
+        reference[row, known] = others_quantile(figure[known], share)
     return reference
 
 
@@ -342,7 +338,7 @@ def far_out(check: str, level: str, units: pd.DataFrame) -> pd.DataFrame:
     one, so that equal counts elsewhere do not flag the next number.
     """
     count = units["n"].to_numpy(float)
-    reference = others_quartiles(count)
+    reference = others_known(count)
     _median, q1, q3 = reference
     fence = q3 + FENCE * np.maximum(q3 - q1, 1)
     return findings(
@@ -472,8 +468,7 @@ def interviewer_effects(
     Returns
     -------
     DataFrame
-        COLUMNS, check interviewer_effect, one row an item: figure is rho, the reference that of the other items; then
-        ci_low, ci_high, deff, interviewers. Flagged by the adjusted test of 0 and the lower limit (95%) beyond `tolerated_rho`. An item without enough interviewers or answers keeps its row, nan.
+        COLUMNS, check interviewer_effect, one row an item: figure is rho, the reference that of the other items. Flagged by the adjusted test of 0 and the lower limit (95%) beyond `tolerated_rho`. An item without enough interviewers or answers keeps its row, nan.
 
     Raises
     ------
@@ -486,7 +481,6 @@ def interviewer_effects(
     respondents = rows[[*groups, *items]].reset_index(drop=True)
     design = SurveyDesign(respondents)
     interviewer = str(fields.interviewer)
-    columns = ["rho", "p", "ci_low", "ci_high", "deff", "groups", "respondents"]
     estimates = []
     for item in items:
         try:
@@ -495,15 +489,14 @@ def interviewer_effects(
             # interviewers cannot be told from places, or none has two answers
             if fault.code not in ("E135", "E136"):
                 raise
-            estimates.append([np.nan] * 5 + [0, 0])
+            estimates.append([np.nan, np.nan, np.nan, 0])
         else:
-            estimates.append([getattr(effect, name) for name in columns])
-    table = pd.DataFrame(estimates, columns=columns)
-    table = table.rename(columns={"groups": "interviewers", "respondents": "n"})
+            estimates.append([effect.rho, effect.p, effect.ci_low, effect.respondents])
+    table = pd.DataFrame(estimates, columns=["rho", "p", "ci_low", "n"])
     rho = table["rho"].to_numpy(float)
     p_bh = benjamini_hochberg(table["p"].to_numpy(float))
     beyond = table["ci_low"] > LIMITS.tolerated_rho
-    effects = findings(
+    return findings(
         "interviewer_effect",
         "item",
         unit=list(items),
@@ -514,7 +507,6 @@ def interviewer_effects(
         flag=(p_bh <= LIMITS.false_discovery) & beyond,
         p_bh=p_bh,
     )
-    return effects.join(table[["ci_low", "ci_high", "deff", "interviewers"]])
 
 
 def interviewer_means(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields) -> pd.DataFrame:

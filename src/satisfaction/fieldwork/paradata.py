@@ -59,8 +59,7 @@ def shared_values(
     Returns
     -------
     DataFrame
-        COLUMNS and counties, interviewers (numbers of different ones); one row a device or address, the largest first; county
-        is the commonest. Checks: shared_device, shared_ip.
+        COLUMNS; one row a device or address, the largest first; county is the commonest. Checks: shared_device, shared_ip.
 
     Raises
     ------
@@ -78,19 +77,10 @@ def shared_values(
             where="fieldwork",
             hint=_("Hash the column with a key before the check."),
         )
-    interviews = pd.DataFrame({"value": value})
-    for name in ("county", "interviewer"):
-        interviews[name] = fields.codes(rows, name)
-    interviews = interviews[interviews["value"] != ""]
-    by_value = interviews.groupby("value")
-    table = by_value.size().rename("n").to_frame()
-    table["county"] = commonest(interviews, "county", by=["value"])
-    table["counties"] = by_value["county"].nunique()
-    table["interviewers"] = by_value["interviewer"].nunique()
-    order = ["n", "value"]
-    table = table.reset_index().sort_values(order, ascending=[False, True], ignore_index=True)
-    found = far_out(f"shared_{field}", field, table.rename(columns={"value": "unit"}))
-    return found.join(table[["counties", "interviewers"]])
+    interviews = pd.DataFrame({"unit": value, "county": fields.codes(rows, "county")})
+    table = counted(interviews[interviews["unit"] != ""], by=["unit"])
+    table = table.sort_values(["n", "unit"], ascending=[False, True], ignore_index=True)
+    return far_out(f"shared_{field}", field, table)
 
 
 def speeders(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
@@ -167,20 +157,17 @@ def many_a_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
         interviews[name] = fields.codes(rows, name, needed=True)
     keys = ["interviewer", "day"]
     interviews = interviews[(interviews[keys] != "").all(axis=1)]
-    table = interviews.groupby(keys).size().rename("n").to_frame()
-    table["county"] = commonest(interviews, "county", by=keys)
-    table = table.reset_index()
+    table = counted(interviews, by=keys)
     table["unit"] = table["interviewer"] + " " + table["day"]
     return far_out("many_a_day", "day", table)
 
 
-def commonest(parts: pd.DataFrame, column: str, *, by: list[str]) -> pd.Series[Any]:
-    """Return the commonest value of a column in each group, the first in order of several."""
-    counts = parts.groupby([*by, column]).size()
-    counted = counts.rename("n").reset_index()
-    order = ["n", column]
-    ranked = counted.sort_values(order, ascending=[False, True], kind="stable")
-    return ranked.drop_duplicates(by).set_index(by)[column].sort_index()
+def counted(interviews: pd.DataFrame, *, by: list[str]) -> pd.DataFrame:
+    """Count interviews by group as `n`, with the commonest county of each, the first in order of several."""
+    counts = interviews.groupby([*by, "county"]).size().rename("n").reset_index()
+    most = counts.sort_values(["n", "county"], ascending=[False, True], kind="stable")
+    county = most.drop_duplicates(by)[[*by, "county"]]
+    return counts.groupby(by)["n"].sum().reset_index().merge(county, on=by)
 
 
 def overlap_seconds(start: Array, end: Array) -> Array:

@@ -95,8 +95,19 @@ def quota_progress(
     require(quota, [*by, "planned"])
     cells = quota[[*by]].astype(str)
     cells["planned"] = pd.to_numeric(quota["planned"], errors="coerce")
-    _check_quota(cells, by)
     by = list(by)
+    wrong = cells.duplicated(by) | ~(cells["planned"] >= 0)
+    if wrong.any():
+        raise ResponsesError(
+            "R402",
+            _(
+                "The quota table is not right: cell '{cell}' stands twice, or `planned` is "
+                "no count.",
+                cell=" x ".join(cells.loc[wrong, by].iloc[0]),
+            ),
+            where="quota",
+            hint=_("Write each cell once, with the interviews planned."),
+        )
     accepted = rows[by].astype(str).value_counts(sort=False).rename("accepted")
     table = cells.merge(accepted.reset_index(), how="outer", on=by, sort=True)
     in_quota = table["planned"].notna().to_numpy()
@@ -140,23 +151,6 @@ def by_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
             codes = fields.codes(rows, name)
             table[plural] = codes.groupby(day).nunique().to_numpy()
     return table
-
-
-def _check_quota(cells: pd.DataFrame, by: Sequence[str]) -> None:
-    keys = cells[list(by)]
-    wrong = keys.duplicated() | ~(cells["planned"] >= 0)
-    if wrong.any():
-        cell = " x ".join(keys[wrong].iloc[0])
-        raise ResponsesError(
-            "R402",
-            _(
-                "The quota table is not right: cell '{cell}' stands twice, or `planned` is "
-                "no count.",
-                cell=cell,
-            ),
-            where="quota",
-            hint=_("Write each cell once, with the interviews planned."),
-        )
 
 
 def _by_area(counts: pd.Series, codes: list[str]) -> pd.Series:

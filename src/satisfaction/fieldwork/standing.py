@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -25,11 +24,9 @@ from satisfaction.fieldwork.answers import (
     rate_values,
     straight_lining,
 )
-from satisfaction.fieldwork.backcheck import back_check
-from satisfaction.fieldwork.coaching import jumps, knowledge_ceiling, mode_gap, top_box
+from satisfaction.fieldwork.coaching import back_check, jumps, knowledge_ceiling, mode_gap, top_box
 from satisfaction.fieldwork.findings import (
     CHECKS,
-    COLUMNS,
     Fields,
     declared_fields,
 )
@@ -160,14 +157,13 @@ def stand(
             # a wave in the field may lack strata that its weights need
             reasons["jump"] = reason
     found = _together(tables)
-    further = [name for name in ("planned", "accepted") if name in found]
     responses_until = replace(responses, accepted=rows)
     return Standing(
         survey=survey,
         responses=responses_until,
         day=until,
         fields=fields,
-        found=found[[*COLUMNS, "other", *further]],
+        found=found,
         left_out=_left_out(set(found["check"]), reasons),
         progress=progress(responses_until, survey),
         outcomes=outcomes,
@@ -258,7 +254,7 @@ def run_checks(
                 fields=fields,
             )
         )
-    return _together(tables)[[*COLUMNS, "other"]]
+    return _together(tables)
 
 
 def _recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fields]:
@@ -366,27 +362,23 @@ def _back_checks(survey: Survey, rows: pd.DataFrame, fields: Fields) -> pd.DataF
     assert survey.backcheck is not None
     text = survey.backcheck.reindex(columns=list(survey.questionnaire.items), fill_value="")
     again = code_answers(text, survey).table
-    where = survey.folder / declared.file
     for name in declared.items:
         unknown = (text[name] != "") & again[name].isna()
         if unknown.any():
-            raise _unknown_again(where, name, text.loc[unknown, name])
+            answers = text.loc[unknown, name]
+            raise ResponsesError(
+                "R408",
+                _(
+                    "Re-interviews have answers to '{name}' that the questionnaire does not know: "
+                    "{answers} (rows {numbers}).",
+                    name=name,
+                    answers=shortened_list(map(shown, answers.unique())),
+                    numbers=shortened(answers.index),
+                ),
+                where=survey.folder / declared.file,
+                hint=_("Correct these rows, or leave the cells empty."),
+            )
     return back_check(rows, again, declared.items, fields=fields)
-
-
-def _unknown_again(where: Path, name: str, answers: pd.Series) -> ResponsesError:
-    return ResponsesError(
-        "R408",
-        _(
-            "Re-interviews have answers to '{name}' that the questionnaire does not know: "
-            "{answers} (rows {numbers}).",
-            name=name,
-            answers=shortened_list(map(shown, answers.unique())),
-            numbers=shortened(answers.index),
-        ),
-        where=where,
-        hint=_("Correct these rows, or leave the cells empty."),
-    )
 
 
 def _mode_gaps(survey: Survey, rows: pd.DataFrame, fields: Fields) -> pd.DataFrame:

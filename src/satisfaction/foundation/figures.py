@@ -21,9 +21,10 @@ ABSENT = "—"
 SMALL = 0.001
 """A probability or p-value nearer to 0 or 1 than this is written as a bound."""
 MOST_DECIMALS = 6
-CHINESE_DIGITS = "零一二三四五六七八九"
-ENGLISH = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-           "eleven", "twelve")  # fmt: skip
+NUMBERS = pgettext(
+    "numbers from 0 before a noun, one behind the other; in Chinese to 10, and 2 before a measure word",
+    "no one two three four five six seven eight nine ten eleven twelve",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,30 +266,35 @@ def places(low: float, high: float) -> Text:
     return _("{low:g} to {high:g}", low=low, high=high)
 
 
-def numeral(number: int) -> str:
-    """Write a number from 1 to 99 in Chinese as it stands before a measure word; others in digits.
+def number_in_words(number: int) -> Text:
+    """Write a number as it stands before a noun; one for which words are not usual in digits.
 
-    >>> numeral(2), numeral(10), numeral(12), numeral(20), numeral(35)
-    ('两', '十', '十二', '二十', '三十五')
+    >>> [number_in_words(number).zh for number in (2, 10, 12, 20, 35, 100)]
+    ['两', '十', '十二', '二十', '三十五', ' 100 ']
+    >>> [number_in_words(number).en for number in (2, 12, 35)]
+    ['two', 'twelve', '35']
     """
-    if not 0 < number < 100:
-        return f" {number} "
+    chinese = f" {number} "
+    if 0 < number < 100:
+        chinese = _in_chinese(number)
+    english = str(number)
+    words = NUMBERS.en.split()
+    if number in range(len(words)):
+        english = words[number]
+    return Text(chinese, english)
+
+
+def _in_chinese(number: int) -> str:
+    """Write a number from 1 to 99 in Chinese."""
+    *digits, ten, two = NUMBERS.zh.split()
     if number == 2:
-        return "两"
+        return two
     tens, ones = divmod(number, 10)
-    written = CHINESE_DIGITS[ones] if ones else ""
+    written = digits[ones] if ones else ""
     if tens == 0:
         return written
-    if tens == 1:
-        return f"十{written}"
-    return f"{CHINESE_DIGITS[tens]}十{written}"
-
-
-def in_english(number: int) -> str:
-    """Write a small number in words, others in digits."""
-    if number in range(len(ENGLISH)):
-        return ENGLISH[number]
-    return str(number)
+    before = digits[tens] if tens > 1 else ""
+    return f"{before}{ten}{written}"
 
 
 def text_columns(text: str) -> int:

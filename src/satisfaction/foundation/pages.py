@@ -82,6 +82,11 @@ def page_name(name: str, language: Language, languages: Sequence[Language]) -> s
     return str(path.with_stem(f"{path.stem}-{language}"))
 
 
+def page_of(code: str) -> str:
+    """Return the file name of an area's page; a code never leads out of the folder."""
+    return re.sub(r"[^0-9A-Za-z-]", "_", code) + ".html"
+
+
 def across(name: str, language: Language, languages: Sequence[Language]) -> OtherLanguage | None:
     """Return where the same page stands in the other language; None where it is written in one."""
     for other in languages:

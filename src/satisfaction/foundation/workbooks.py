@@ -7,6 +7,7 @@ Workbook templates: a sheet to fill in with drop-downs, an example apart from it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,7 @@ SHOWN_AS: dict[Shown, str] = {
 HEADER_HEIGHT = 46  # points: three lines
 WIDEST = 60  # characters of a column that explains
 LINE = 15  # points of a line
+SHARE = re.compile("^[^%]*(?:share|probability)[^%]*$")  # a heading without its unit
 WRAPPED = {"text_wrap": True, "valign": "top"}
 HEADER = {"bold": True, "bg_color": "#1F4E79", "font_color": "#FFFFFF", **WRAPPED}
 APART = {"align": "left", "indent": 1}  # a rank beside its set would otherwise read as one number
@@ -151,18 +153,34 @@ def write_explaining(
 def _add_explaining(workbook: xlsxwriter.Workbook, sheets: Mapping[str, pd.DataFrame]) -> None:
     for name, table in sheets.items():
         sheet = workbook.add_worksheet(name)
-        _make_room(sheet, table, workbook.add_format(WRAPPED))
+        _make_room(workbook, sheet, table)
         fill_sheet(workbook, sheet, table)
 
 
-def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapped: object) -> None:
+def _written_as(name: str, cells: pd.Series) -> dict[str, object]:
+    """Return how a column that explains is shown: shares in percent, other figures with three decimals at most."""
+    if not pd.api.types.is_float_dtype(cells):
+        return WRAPPED
+    if SHARE.search(name):
+        return WRAPPED | {"num_format": SHOWN_AS["percent"]}
+    known = cells.dropna()
+    if (known.round(3) != known).any():
+        return WRAPPED | {"num_format": "0.000"}
+    return WRAPPED
+
+
+def _make_room(
+    workbook: xlsxwriter.Workbook, sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame
+) -> None:
     """Make columns and rows of a sheet that explains as large as their texts; no program does it when it opens the file."""
-    sizes = table.map(lambda cell: 0 if pd.isna(cell) else text_columns(str(cell)))
+    shown = table.round(3)
+    sizes = shown.map(lambda cell: 0 if pd.isna(cell) else text_columns(str(cell)))
     lines = np.ones(len(table), int)
     for place, name in enumerate(table):
         longest = max(text_columns(name), *sizes[name], 1)
         width = min(longest + 2, WIDEST)
-        sheet.set_column(place, place, width, wrapped)
+        written = workbook.add_format(_written_as(name, table[name]))
+        sheet.set_column(place, place, width, written)
         of_column = -(-sizes[name].to_numpy(int) // (width - 2))
         lines = np.maximum(lines, of_column)
     for row, needed in enumerate(lines.tolist(), start=1):

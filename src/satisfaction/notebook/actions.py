@@ -32,7 +32,7 @@ from satisfaction.notebook.notebooks import (
     shelf_of,
 )
 from satisfaction.notebook.show import readable_cards
-from satisfaction.pipeline import Results, run
+from satisfaction.pipeline import run
 from satisfaction.planning.plan import Wishes, make_plan
 from satisfaction.planning.planning_files import write_plan
 from satisfaction.publication.file_set import export_dated, revision_of
@@ -103,7 +103,17 @@ def ran(folder: Path, language: Language, *, notebooks: bool, tell: Tell = _sile
                 failure = fault_as_html(fault)
         links += results_in(shelf, language)
     with use(language), readable_cards(survey):
-        return _lines(lines) + failure + linked(links) + results._repr_html_() + _list_card(results)
+        table = results.ranking.table
+        listed = table[table["unit"].isin(results.ranking.summary.get("listed", ()))]
+        listed_units = ""
+        if len(listed):
+            columns = ["rank", "unit", "estimate", "se", "marginal_low", "marginal_high"]
+            columns += ["probability_bottom", "status"]
+            heading = _("last {n} of {p}", n=len(listed), p=results.ranking.summary["p"])
+            listed_units = card(
+                str(heading), tables={_("list"): listed.sort_values("rank")[columns]}
+            )
+        return _lines(lines) + failure + linked(links) + results._repr_html_() + listed_units
 
 
 def written_report(folder: Path, language: Language, *, tell: Tell = _silent) -> Answer:
@@ -141,18 +151,6 @@ def plan_of_next(
         }
         answer = _lines(plan.lines) + linked(results_in(written, language))
         return answer + card(str(_("plan")), tables=tables)
-
-
-def _list_card(results: Results) -> str:
-    """Show the units on the list with what is certain of them."""
-    table = results.ranking.table
-    listed = table[table["unit"].isin(results.ranking.summary.get("listed", ()))]
-    if not len(listed):
-        return ""
-    columns = ["rank", "unit", "estimate", "se", "marginal_low", "marginal_high"]
-    columns += ["probability_bottom", "status"]
-    heading = _("last {n} of {p}", n=len(listed), p=results.ranking.summary["p"])
-    return card(str(heading), tables={_("list"): listed.sort_values("rank")[columns]})
 
 
 def _lines(lines: Iterable[Text]) -> str:

@@ -86,7 +86,7 @@ def _wave(folder: Path) -> Wave:
         _document, declared, _path = read_declared(folder)
     except SatisfactionError as fault:
         return Wave(folder, fault.text, readable=False)
-    latest = _latest(folder)
+    latest = _record_of(folder / "out" / "latest") or {}
     checking = declared.fieldwork
     before = None
     if checking is not None and checking.earlier is not None:
@@ -126,27 +126,24 @@ def find_runs(folder: Path) -> list[Run]:
     """List what lies in a wave's `out/`, the newest first."""
     runs = []
     for path in sorted((folder / "out").glob("[0-9]*T*Z*"), reverse=True):
-        record: dict[str, Any] = {}
-        if (path / "run.json").is_file():
-            try:
-                record = read_json(path / "run.json")
-            except DamagedSetError:
-                continue
+        record = _record_of(path)
+        if record is None:
+            continue
         stamp = path.name.partition("Z")[0]
         at = f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[9:11]}:{stamp[11:13]}"
         runs.append(Run(path, str(record.get("finished", at)), record.get("revision")))
     return runs
 
 
-def _latest(folder: Path) -> dict[str, Any]:
-    """Return what the latest run says of itself; nothing without one, or of one that is damaged."""
-    path = folder / "out" / "latest" / "run.json"
+def _record_of(run: Path) -> dict[str, Any] | None:
+    """Return what a run says of itself: nothing without a record, None of one that is damaged."""
+    path = run / "run.json"
     if not path.is_file():
         return {}
     try:
         return read_json(path)
     except DamagedSetError:
-        return {}
+        return None
 
 
 CHECK = _("check responses")
@@ -202,16 +199,13 @@ class Form:
         wide = {"width": "98%", "max_width": "60rem"}
         style = {"description_width": "8rem"}
         readable = [wave for wave in find_waves(root) if wave.readable]
-        folders = [wave.folder for wave in readable]
+        with use(language):
+            titled = [(f"{wave.folder.name} · {wave.title}", wave.folder) for wave in readable]
         self.overview = widgets.HTML()
-        self.wave = widgets.Dropdown(
-            options=self._options(folders, language), layout=wide, style=style
-        )
+        self.wave = widgets.Dropdown(options=titled, layout=wide, style=style)
         if readable:
             self.wave.value = max(readable, key=lambda wave: wave.finished).folder
-        self.earlier = widgets.Dropdown(
-            options=self._options(folders, language), layout=wide, style=style
-        )
+        self.earlier = widgets.Dropdown(options=titled, layout=wide, style=style)
         self.languages = widgets.ToggleButtons(
             options=[(_("zh").zh, "zh"), ("English", "en")], value=language
         )
@@ -258,11 +252,6 @@ class Form:
             if is_chosen and wave.before in folders:
                 self.earlier.value = wave.before
         self.refresh()
-
-    def _options(self, folders: list[Path], language: Language) -> list[tuple[str, Path]]:
-        with use(language):
-            titles = {wave.folder: str(wave.title) for wave in find_waves(self.root)}
-        return [(f"{folder.name} · {titles[folder]}", folder) for folder in folders]
 
     def refresh(self) -> None:
         """Write all words anew, in the language chosen, and list what has been made meanwhile."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,9 +245,10 @@ def pick(table: pd.DataFrame, names: str) -> pd.DataFrame:
     return table[columns]
 
 
-def known(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
+def known(table: pd.DataFrame, columns: Iterable[Any]) -> list[Any]:
     """Return those of the columns in which anything stands: a sample without probability has no errors to head a column."""
-    return [name for name in columns if table[name].notna().any()]
+    is_known = table.notna() & (table.astype(object) != "")
+    return [name for name in columns if bool(is_known[name].any())]
 
 
 def spread(table: pd.DataFrame, names: str) -> pd.DataFrame:
@@ -279,9 +279,7 @@ def facts_by(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     if all(table.equals(first) for table in every.values()):
         return first
     convention, value = first.columns
-    columns = []
-    for name, table in every.items():
-        columns.append(table.set_index(convention)[value].rename(name))
+    columns = [table.set_index(convention)[value].rename(name) for name, table in every.items()]
     return pd.concat(columns, axis="columns").fillna("").reset_index()
 
 
@@ -340,7 +338,7 @@ def present(*shown: object, otherwise: Text | str = ABSENT) -> None:
             continue
         is_told = True
         if isinstance(one, pd.DataFrame):
-            display.display(one[_known(one)])
+            display.display(one[known(one, one.columns)])
         elif isinstance(one, Figure):
             display.display(display.SVG(svg(one)))
         elif isinstance(one, Text | str):
@@ -349,12 +347,6 @@ def present(*shown: object, otherwise: Text | str = ABSENT) -> None:
             display.display(one)
     if not is_told and str(otherwise):
         display.display(display.Markdown(str(otherwise)))
-
-
-def _known(table: pd.DataFrame) -> list[Any]:
-    """Return the columns in which anything stands: a sample without probability has no errors to head a column."""
-    is_known = table.notna() & (table.astype(object) != "")
-    return [name for name in table.columns if bool(is_known[name].any())]
 
 
 def in_project(path: str | Path) -> Path:
@@ -395,7 +387,8 @@ def begin(survey: Survey, *, language: Language = "zh") -> None:
     # no headings: the notebook's outline is that of its prose
     shown.display(shown.Markdown(f"**{survey.declared.title}**"))
     if survey.marks:
-        shown.display(shown.Markdown(f"> **【{survey.marks}】**"))
+        mark = _("[{mark}]", mark=survey.marks)
+        shown.display(shown.Markdown(f"> **{mark}**"))
 
 
 def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> TableView:
@@ -426,38 +419,28 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
     (True, True)
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table
-    plain = _with_plain_columns(_with_index(frame))
-    beside = _beside(plain)
-    html = _plain_html(plain, beside, kind)
-    return TableView(html, repr(in_one_language(frame, SHOWN | beside)))
+    beside = _beside(_with_plain_columns(_with_index(frame)))
+    return TableView(as_html(frame, kind), repr(in_one_language(frame, SHOWN | beside)))
 
 
-def as_html(table: pd.DataFrame) -> str:
+def as_html(table: pd.DataFrame, kind: str | None = None) -> str:
     """Return a table as `show` shows it in a page."""
     plain = _with_plain_columns(_with_index(table))
-    return _plain_html(plain, _beside(plain), kind=None)
+    titles = SHOWN | _beside(plain)
+    labels = _LABELS[-1]
 
+    def heading(name: Any) -> Text | None:
+        """Return the title of a column: of this table, of a published one, of an analysis, or an item of the survey."""
+        of_the_survey = labels.measures.get(name) or labels.items.get(name)
+        return title_of(name, titles) or TITLES.get(name) or of_the_survey
 
-def _plain_html(table: pd.DataFrame, beside: dict[str, Text], kind: str | None) -> str:
     with use(current() or "zh"):
-        heading = partial(_title_of, beside=beside)
-        return view(table, heading=heading, kind=kind, labels=_LABELS[-1])
+        return view(plain, heading=heading, kind=kind, labels=labels)
 
 
 def _beside(table: pd.DataFrame) -> dict[str, Text]:
     """Return the titles of columns that mean something of their own in a table like this."""
     return next((titles for name, titles in BESIDE.items() if name in table), {})
-
-
-def _title_of(name: Any, *, beside: dict[str, Text]) -> Text | None:
-    """Return the title of a column: of this table, of a published one, of an analysis, or an item of the survey."""
-    labels = _LABELS[-1]
-    return (
-        title_of(name, SHOWN | beside)
-        or TITLES.get(name)
-        or labels.measures.get(name)
-        or labels.items.get(name)
-    )
 
 
 _LABELS = [Labels()]

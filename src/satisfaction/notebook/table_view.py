@@ -260,21 +260,56 @@ def view(
     labels : Labels
     """
     chosen = chosen_columns(table)
-    facts = _said_once(table, chosen)
-    facts += _one_measure(table, chosen, labels)
+    facts = []
+    for name in SAID_ONCE:
+        if name not in chosen:
+            continue
+        held = table[chosen[name]].unique()
+        if len(held) != 1:
+            continue
+        del chosen[name]
+        value = held[0]
+        if not pd.isna(value) and value != "":
+            facts.append(str(mark_as_text(value)))
+    if len(table) > 1 and len(chosen) > 2 and "measure" in chosen and "recipe" not in chosen:
+        held = table[chosen["measure"]].unique()
+        if len(held) == 1:
+            del chosen["measure"]
+            facts.append(str(labels.measures.get(held[0], held[0])))
     if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
         del chosen["unit"]
     rows = table.head(MOST_ROWS)
-    groups = _groups(rows, kind, labels)
+    kinds = pd.Series(kind or "", index=range(len(rows)))
+    if kind is None and "kind" in rows:
+        kinds = rows["kind"].reset_index(drop=True)
+    elif kind is None and "unit" in rows and rows["unit"].isin(UNITS).all():
+        kinds = rows["unit"].map(dict(zip(UNITS, ("rate", "index"), strict=True)))
+    elif kind is None and "measure" in rows:
+        kinds = rows["measure"].map(labels.kinds)
+    is_rate = kinds.eq("rate").to_numpy(bool)
+    known = kinds.isin(["index", "score"]).to_numpy(bool)
+    parts = {"rate": is_rate, "index": known, "": ~is_rate & ~known}
+    groups = []
+    for name, inside in parts.items():
+        if not inside.any():
+            continue
+        part = rows[inside]
+        digits = None
+        if "se" in part or {"ci_low", "ci_high"} <= set(part):
+            errors = part["se"] if "se" in part else (part["ci_high"] - part["ci_low"]) / 4
+            sizes = pd.to_numeric(errors, errors="coerce").to_numpy(float)
+            digits = figures.digits_of(sizes * figures.unit_of(name).scale)
+        groups.append(_Group(name, inside, digits))
     areas = labels.areas
     if "name" in chosen:  # a code then needs no name behind it
         areas = {}
+    pairs = {pair.low: pair for pair in PAIRS if {pair.low, pair.high} <= chosen.keys()}
+    upper_limits = {pair.high for pair in pairs.values()}
     columns = []
     for name, source in chosen.items():
-        pair = _pair_of(name, chosen)
-        if pair is not None and name == pair.low:
-            columns += _limits(rows, pair, groups)
-        elif pair is None:
+        if name in pairs:
+            columns += _limits(rows, pairs[name], groups)
+        elif name not in upper_limits:
             title = labels.levels.get(name) or heading(name)
             values = rows[source]
             if name in IN_WORDS:
@@ -287,13 +322,6 @@ def view(
             columns.append(_column(name, values, title, of_column, labels.words_of(name), areas))
     values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
     return fill("table_view.html", values | {"shown": len(rows)})
-
-
-def _pair_of(name: Any, chosen: Mapping[Any, Any]) -> Pair | None:
-    for pair in PAIRS:
-        if name in (pair.low, pair.high) and pair.low in chosen and pair.high in chosen:
-            return pair
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,61 +354,6 @@ class _Group:
         return str(unit.of_change) if name in DIFFERENCES else unit.sign
 
 
-def _said_once(table: pd.DataFrame, chosen: dict[Any, Any]) -> list[str]:
-    """Take the columns that are the same in every row out of those to show; return what they say."""
-    facts = []
-    for name in SAID_ONCE:
-        if name not in chosen:
-            continue
-        held = table[chosen[name]].unique()
-        if len(held) != 1:
-            continue
-        del chosen[name]
-        value = held[0]
-        if not pd.isna(value) and value != "":
-            facts.append(str(mark_as_text(value)))
-    return facts
-
-
-def _one_measure(table: pd.DataFrame, chosen: dict[Any, Any], labels: Labels) -> list[str]:
-    """Take the measure out of the columns to show where all rows hold the same one; return what it is called."""
-    if len(table) < 2 or "measure" not in chosen or "recipe" in chosen:
-        return []
-    held = table[chosen["measure"]].unique()
-    if len(held) != 1 or len(chosen) < 3:
-        return []
-    del chosen["measure"]
-    return [str(labels.measures.get(held[0], held[0]))]
-
-
-def _groups(table: pd.DataFrame, kind: str | None, labels: Labels) -> list[_Group]:
-    """Part the rows by the kind of their measure."""
-    kinds = pd.Series(kind or "", index=range(len(table)))
-    if kind is None and "kind" in table:
-        kinds = table["kind"].reset_index(drop=True)
-    elif kind is None and "unit" in table and table["unit"].isin(UNITS).all():
-        kinds = table["unit"].map(dict(zip(UNITS, ("rate", "index"), strict=True)))
-    elif kind is None and "measure" in table:
-        kinds = table["measure"].map(labels.kinds)
-    is_rate = kinds.eq("rate").to_numpy(bool)
-    known = kinds.isin(["index", "score"]).to_numpy(bool)
-    parts = {"rate": is_rate, "index": known, "": ~is_rate & ~known}
-    return [
-        _Group(name, rows, _digits(table[rows], name)) for name, rows in parts.items() if rows.any()
-    ]
-
-
-def _digits(table: pd.DataFrame, kind: str) -> int | None:
-    errors: pd.Series[float] | None = None
-    if "se" in table:
-        errors = pd.to_numeric(table["se"], errors="coerce")
-    elif {"ci_low", "ci_high"} <= set(table):
-        errors = (table["ci_high"] - table["ci_low"]) / 4
-    if errors is None:
-        return None
-    return figures.digits_of(errors.to_numpy(float) * figures.unit_of(kind).scale)
-
-
 def _in_unit_of_measure(name: Any) -> bool:
     declared = COLUMNS.get(name)
     return name in ESTIMATES or (declared is not None and declared.unit == SHARE_OR_POINTS)
@@ -398,7 +371,25 @@ def _column(
     words = str(title or name)
     below = "" if words == str(name) else str(name)
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        texts = _words(values, words_of, areas)
+        texts = []
+        for value in values:
+            text = ""
+            if isinstance(value, bool | np.bool_):
+                text = str(ANSWERS["yes" if value else "no"])
+            elif isinstance(value, float) and np.isfinite(value):
+                text = f"{value:.6g}"  # a fact beside others, not one of a column of figures
+            elif isinstance(value, Text):
+                text = str(value)
+            elif isinstance(value, str):
+                text = str(as_text(value))
+            elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
+                text = str(value)
+            parts = text.split(", ")
+            if all(part in words_of for part in parts):
+                text = str(comma_list([words_of[part] for part in parts]))
+            elif text in areas:
+                text = f"{areas[text]} {text}"
+            texts.append(text)
         return ReadColumn(words, below, texts, texts, number=False)
     numbers = _numbers(values)
     texts = _figures(name, values, numbers, groups)
@@ -415,32 +406,6 @@ def _keys(numbers: np.ndarray) -> list[str]:
     return ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
 
 
-def _words(
-    values: pd.Series[Any], words_of: Mapping[str, Text], areas: Mapping[str, Text]
-) -> list[str]:
-    """Write words in the current language: of codes what they stand for, of areas the name before the code."""
-    texts = []
-    for value in values:
-        text = ""
-        if isinstance(value, bool | np.bool_):
-            text = str(ANSWERS["yes" if value else "no"])
-        elif isinstance(value, float) and np.isfinite(value):
-            text = f"{value:.6g}"  # a fact beside others, not one of a column of figures
-        elif isinstance(value, Text):
-            text = str(value)
-        elif isinstance(value, str):
-            text = str(as_text(value))
-        elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
-            text = str(value)
-        parts = text.split(", ")
-        if all(part in words_of for part in parts):
-            text = str(comma_list([words_of[part] for part in parts]))
-        elif text in areas:
-            text = f"{areas[text]} {text}"
-        texts.append(text)
-    return texts
-
-
 def _figures(
     name: Any, values: pd.Series[Any], numbers: np.ndarray, groups: list[_Group]
 ) -> list[str]:
@@ -450,18 +415,23 @@ def _figures(
         return [figures.p_value(number) for number in numbers]
     if plain.startswith("probability"):
         return [figures.probability(number) for number in numbers]
-    is_measure = len(groups) == 1 and groups[0].of_column
+
+    def written(form: Callable[[float], str]) -> list[str]:
+        return [figures.ABSENT if np.isnan(number) else form(number) for number in numbers]
+
     if plain.startswith("share_") or plain.endswith("_share"):
         return [figures.percent(number) for number in numbers]
-    of_measure = (is_measure or _in_unit_of_measure(name)) and not pd.api.types.is_integer_dtype(
-        values
-    )
-    if not of_measure and _whole(numbers):
-        return [figures.ABSENT if np.isnan(number) else figures.count(number) for number in numbers]
-    if not of_measure:
+    is_measure = len(groups) == 1 and groups[0].of_column
+    of_measure = is_measure or _in_unit_of_measure(name)
+    if not of_measure or pd.api.types.is_integer_dtype(values):
+        finite = numbers[~np.isnan(numbers)]
+        if len(finite) and np.isfinite(finite).all() and (finite % 1 == 0).all():
+            return written(figures.count)  # whole numbers that missing values made floating
         digits = DECIMALS.get(plain, figures.digits_of_size(numbers))
-        if plain not in DECIMALS and _vanishes(numbers, digits):
-            return [figures.ABSENT if np.isnan(number) else f"{number:.4g}" for number in numbers]
+        # rounding may not leave less than a digit of a number that is not 0
+        sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+        if plain not in DECIMALS and len(sizes) and sizes.min() * 10**digits < 1:
+            return written("{:.4g}".format)
         return [_fixed(number, digits) for number in numbers]
     texts = [""] * len(numbers)
     for group in groups:
@@ -472,18 +442,6 @@ def _figures(
             sign = "" if np.isnan(scaled[at]) else group.signs(plain)
             texts[at] = _fixed(scaled[at], digits) + sign
     return texts
-
-
-def _vanishes(numbers: np.ndarray, digits: int) -> bool:
-    """Return whether rounding would leave less than a digit of a number that is not 0."""
-    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
-    return bool(len(sizes)) and bool(sizes.min() * 10**digits < 1)
-
-
-def _whole(numbers: np.ndarray) -> bool:
-    """Return whether all numbers are whole, and some are there: counts that missing values made floating."""
-    finite = numbers[~np.isnan(numbers)]
-    return bool(len(finite)) and bool(np.isfinite(finite).all()) and bool((finite % 1 == 0).all())
 
 
 def _fixed(number: float, digits: int) -> str:
@@ -514,15 +472,27 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadC
         scale = group.scale
         sign = group.signs(level)
         picked = np.flatnonzero(group.rows)
-        first, last = _ends(low[picked], high[picked])
+        finite = np.concatenate([low[picked], high[picked]])
+        finite = finite[np.isfinite(finite)]
+        first = finite.min(initial=np.inf)
+        last = finite.max(initial=-np.inf)
         if len(groups) > 1 and group.kind and level == pair.low:
             # percentages and points side by side: both from 0 to 100
             first = 0
             last = 100 / scale
+        elif not len(finite):
+            first = last = np.nan
         ends.append(f"{first * scale:.{digits}f} … {last * scale:.{digits}f}{sign}")
         for at in picked:
-            texts[at] = _between(low[at] * scale, high[at] * scale, digits, sign)
-            drawn[at] = _drawn(low[at], high[at], center[at], first, last)
+            if np.isnan(low[at]) or np.isnan(high[at]):
+                texts[at] = figures.ABSENT
+            elif np.isinf(low[at]) or np.isinf(high[at]):
+                texts[at] = str(_("unbounded"))
+            else:
+                dash = " – " if low[at] < 0 else "–"
+                limits = [_fixed(limit * scale, digits) for limit in (low[at], high[at])]
+                texts[at] = f"{dash.join(limits)}{sign}"
+                drawn[at] = _drawn(low[at], high[at], center[at], first, last)
     keys = _keys(low)
     columns = [ReadColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
     if len(low) > 1 and any(drawn):
@@ -531,28 +501,9 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadC
     return columns
 
 
-def _between(low: float, high: float, digits: int, sign: str) -> str:
-    if np.isnan(low) or np.isnan(high):
-        return figures.ABSENT
-    if np.isinf(low) or np.isinf(high):
-        return str(_("unbounded"))
-    if low < 0:
-        return f"{_fixed(low, digits)} – {_fixed(high, digits)}{sign}"
-    return f"{_fixed(low, digits)}–{_fixed(high, digits)}{sign}"
-
-
-def _ends(low: np.ndarray, high: np.ndarray) -> tuple[float, float]:
-    """Return the ends of the common scale; of limits without a number, nothing to draw on."""
-    finite = np.concatenate([low, high])
-    finite = finite[np.isfinite(finite)]
-    if not len(finite):
-        return np.nan, np.nan
-    return float(finite.min()), float(finite.max())
-
-
 def _drawn(low: float, high: float, center: float, first: float, last: float) -> str:
     """Draw an interval on the common scale, with its point."""
-    if not np.isfinite([low, high, first, last]).all() or last <= first:
+    if not last > first:
         return ""
 
     def place(value: float) -> float:

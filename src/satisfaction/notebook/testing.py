@@ -23,12 +23,11 @@ from satisfaction.estimation.reliability import (
     reliability,
 )
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.language import _, comma_list
 from satisfaction.notebook.show import column_words, in_project
+from satisfaction.notebook.weighting import answer_words, names_of_measures, values_of
 from satisfaction.pipeline import Results
 from satisfaction.publication.assessment import groups_tested
-from satisfaction.publication.labels import measure_labels
 from satisfaction.publication.report.rows import level_label
 from satisfaction.ranking.rank import Grades
 
@@ -48,20 +47,9 @@ def person_measures(results: Results) -> list[str]:
 
 def person_values(results: Results) -> pd.DataFrame:
     """Return the value of every measure (columns) of every respondent (rows), missing where it is not valid."""
-    measures = results.design.measures.values()
-    columns = [name for held in measures for name in (held.valid_column, held.score_column)]
     people = results.responses.accepted
-    rows = fetch(results.design.rows().select(*columns)).head(len(people)).set_axis(people.index)
-    values = {}
-    for held in measures:
-        value = rows[held.score_column] / held.unit
-        values[held.name] = value.where(rows[held.valid_column] == 1)
-    return pd.DataFrame(values)
-
-
-def answer_words(survey: Survey, item: str) -> dict[int, str]:
-    """Return the answers of an item in words, by code."""
-    return {code: str(answer.text) for code, answer in survey.questionnaire.answers(item).items()}
+    values = values_of(results.design, list(results.design.measures))
+    return values.head(len(people)).set_axis(people.index)
 
 
 def area_words(results: Results) -> dict[str, str]:
@@ -73,10 +61,11 @@ def reliabilities(results: Results) -> dict[str, Reliability]:
     """Return Cronbach's alpha of every index that is a mean of persons' answers, by index."""
     questionnaire = results.survey.questionnaire
     level = results.survey.declared.level
-    found = {}
-    for name, index in questionnaire.indices.items():
-        if index.level == "person":
-            found[name] = reliability(results.design, questionnaire, name, level=level)
+    found = {
+        name: reliability(results.design, questionnaire, name, level=level)
+        for name, index in questionnaire.indices.items()
+        if index.level == "person"
+    }
     return found
 
 
@@ -138,25 +127,24 @@ def interviewer_correlations(results: Results) -> list[IntraclassCorrelation]:
 
 def interviewer_table(results: Results, effects: Sequence[IntraclassCorrelation]) -> pd.DataFrame:
     """Return one row a measure and place: rho with its limits, F test, workload, design effect; the measure in words."""
-    labels = measure_labels(results.survey.questionnaire)
+    labels = names_of_measures(results.survey)
     rows = []
     for effect in effects:
         within = ", ".join(effect.within) or str(_("none removed"))
         figures = {name: getattr(effect, name) for name in RHO}
         # a rate's correlation is no rate: its name would have it written so
-        label = str(labels[effect.measure][1])
-        rows.append({"measure": label, "within": within} | figures)
+        rows.append({"measure": labels[effect.measure], "within": within} | figures)
     return pd.DataFrame(rows)
 
 
 def names_of_effects(results: Results, effects: Sequence[IntraclassCorrelation]) -> list[str]:
     """Return what the rows of `interviewer_table` are called in a picture."""
-    labels = measure_labels(results.survey.questionnaire)
+    labels = names_of_measures(results.survey)
     names = []
     for effect in effects:
         place = comma_list([level_label(results.survey, name) for name in effect.within])
         within = _("within {place}", place=place) if effect.within else _("none removed")
-        names.append(f"{labels[effect.measure][1]} · {within}")
+        names.append(f"{labels[effect.measure]} · {within}")
     return names
 
 
@@ -261,9 +249,10 @@ def change_beside_independent(
     moved = change(later, earlier)
     table = moved.table.copy()
     keys = [name for name in (*later.by, "measure") if name in table]
-    errors = []
-    for side in (later, earlier):
-        errors.append(table[keys].merge(side.table[[*keys, "se"]], on=keys, how="left")["se"])
+    errors = [
+        table[keys].merge(side.table[[*keys, "se"]], on=keys, how="left")["se"]
+        for side in (later, earlier)
+    ]
     table["se ignoring"] = np.sqrt(errors[0] ** 2 + errors[1] ** 2).to_numpy()
     table["se ignoring / se"] = table["se ignoring"] / table["se"]
     return moved, table.sort_values("p", kind="stable", ignore_index=True)

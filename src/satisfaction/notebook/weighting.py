@@ -21,12 +21,17 @@ from satisfaction.foundation.language import Text
 from satisfaction.notebook.table_view import STEPS, margin_labels, step_words
 from satisfaction.pipeline import Results, estimate_areas, weighting_log
 from satisfaction.publication.labels import measure_labels
-from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.design import SampleDesign, level_tuple
 from satisfaction.sampling.tally import tally
-from satisfaction.weighting.base import RESPONDED, sampled_persons
 from satisfaction.weighting.calibration import margins_table
-from satisfaction.weighting.final_weights import weight_diagnostics
-from satisfaction.weighting.wave_design import declared_targets, sample_design, weigh
+from satisfaction.weighting.recipe import weight_diagnostics
+from satisfaction.weighting.wave_design import (
+    RESPONDED,
+    margins_of_step,
+    sample_design,
+    sampled_persons,
+    weigh,
+)
 
 UNWEIGHTED = "unweighted"
 TRIMMING = ("lower", "upper", "within", "trimmed", "share_trimmed", "sum_lost", "whole")
@@ -159,13 +164,17 @@ def nonresponse_classes(results: Results, designs: dict[str, SampleDesign]) -> p
     return classes.sort_values("response_rate", kind="stable", ignore_index=True)
 
 
+def answer_words(survey: Survey, item: str) -> dict[int, str]:
+    """Return the answers of an item in words, by code."""
+    return {code: str(answer.text) for code, answer in survey.questionnaire.answers(item).items()}
+
+
 def words_of_codes(survey: Survey, columns: list[str]) -> dict[str, dict[Any, str]]:
     """Return the words of answers and areas by column and code, as `DataFrame.replace` takes them."""
     words: dict[str, dict[Any, str]] = {}
     for column in columns:
         if isinstance(survey.questionnaire.items.get(column), SingleItem):
-            answers = survey.questionnaire.answers(column)
-            words[column] = {code: str(answer.text) for code, answer in answers.items()}
+            words[column] = {**answer_words(survey, column)}
         else:
             words[column] = {code: str(label) for code, label in survey.area_names().items()}
     return words
@@ -193,9 +202,7 @@ def margins_by_calibration(results: Results, designs: dict[str, SampleDesign]) -
     for before, after, step in zip(names, names[1:], steps, strict=False):
         if not isinstance(step, CalibrationStep):
             continue
-        margins: dict[str | tuple[str, ...], dict[Any, float]] = {}
-        for name in step.margins or ():
-            margins[tuple(survey.declared.margins[name].by)] = declared_targets(survey, name)
+        margins = margins_of_step(survey, step)
         entering = margins_table(designs[before], margins)
         left = margins_table(designs[after], margins)
         part = entering[["level", "target"]].assign(step=after)
@@ -203,11 +210,15 @@ def margins_by_calibration(results: Results, designs: dict[str, SampleDesign]) -
             " x ".join(survey.declared.margins[name].by): name for name in step.margins or ()
         }
         part.insert(0, "margin", entering["margin"].replace(names_of))
-        by = {name: survey.declared.margins[name].by for name in step.margins or ()}
-        part["level"] = [
-            _level_words(survey, by.get(margin, []), level)
-            for margin, level in zip(part["margin"], part["level"], strict=True)
-        ]
+        levels_in_words = []
+        for columns, level in zip(entering["margin"], part["level"], strict=True):
+            words = words_of_codes(survey, columns.split(" x "))
+            known = [
+                of_column.get(code, str(code))
+                for of_column, code in zip(words.values(), level_tuple(level), strict=True)
+            ]
+            levels_in_words.append(", ".join(known))
+        part["level"] = levels_in_words
         part["entering"] = entering["final"]
         part["after"] = left["final"]
         part["entering / target"] = entering["final_to_target"]
@@ -224,9 +235,10 @@ def margins_by_calibration(results: Results, designs: dict[str, SampleDesign]) -
 
 def margin_sources(survey: Survey) -> pd.DataFrame:
     """Return one row a declared margin: where its population comes from, and of which day."""
-    rows = []
-    for name, margin in survey.declared.margins.items():
-        rows.append({"margin": name, "source": margin.source, "date": str(margin.date)})
+    rows = [
+        {"margin": name, "source": margin.source, "date": str(margin.date)}
+        for name, margin in survey.declared.margins.items()
+    ]
     return pd.DataFrame(rows)
 
 
@@ -237,17 +249,6 @@ def entering_by_margin(survey: Survey, levels: pd.DataFrame) -> dict[str, pd.Ser
     for (step, margin), part in levels.groupby(["step", "margin"]):
         rows[f"{labels.get(margin, margin)} · {step_words(step)}"] = part["entering / target"]
     return rows
-
-
-def _level_words(survey: Survey, columns: Sequence[str], level: Any) -> str:
-    """Write a level of a margin: the words of its answers and areas."""
-    codes = level if isinstance(level, tuple) else (level,)
-    words = words_of_codes(survey, list(columns))
-    parts = []
-    for place, code in enumerate(codes):
-        known = words[columns[place]] if place < len(columns) else {}
-        parts.append(known.get(code, str(code)))
-    return ", ".join(parts)
 
 
 def weights_by_step(results: Results, designs: dict[str, SampleDesign]) -> pd.DataFrame:
@@ -284,7 +285,9 @@ def effects_of_steps(results: Results, designs: dict[str, SampleDesign]) -> pd.D
     survey = results.survey
     whole = survey.whole()
     parts = []
-    for step, estimates in _estimates_by_step(results, designs).items():
+    steps = list(designs)
+    found = {step: estimate_areas(results.survey, designs[step]) for step in steps[:-1]}
+    for step, estimates in (found | {steps[-1]: results.estimates}).items():
         table = estimates[whole].table[["measure", "estimate", "se"]]
         parts.append(table.assign(step=step, variance=estimates[whole].conventions["variance"]))
     first = parts[0].set_index("measure")["estimate"]
@@ -321,12 +324,6 @@ def shifts_of_areas(results: Results, designs: dict[str, SampleDesign]) -> pd.Da
     table["se ratio"] = after["se"] / before["se"]
     order = difference.abs().argsort(kind="stable")[::-1]
     return table.iloc[order].reset_index(drop=True)
-
-
-def _estimates_by_step(results: Results, designs: dict[str, SampleDesign]) -> dict[str, Any]:
-    steps = list(designs)
-    found = {step: estimate_areas(results.survey, designs[step]) for step in steps[:-1]}
-    return found | {steps[-1]: results.estimates}
 
 
 def errors_by_method(
@@ -384,13 +381,24 @@ def beside_textbook(design: SampleDesign, textbook: Mapping[str, Any]) -> pd.Dat
     return table
 
 
+def values_of(design: SampleDesign, measures: Sequence[str]) -> pd.DataFrame:
+    """Return the value of every measure (columns) of every person (rows), missing where it is not valid."""
+    chosen = [design.measures[name] for name in measures]
+    columns = [name for measure in chosen for name in (measure.valid_column, measure.score_column)]
+    rows = fetch(design.rows().select(*columns))
+    values = {}
+    for measure in chosen:
+        value = rows[measure.score_column] / measure.unit
+        values[measure.name] = value.where(rows[measure.valid_column] == 1)
+    return pd.DataFrame(values)
+
+
 def values_and_weights(design: SampleDesign, measure: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the valid values of a measure, one a person, and their final weights scaled to a mean of 1."""
-    held = design.measures[measure]
-    rows = fetch(design.rows().select(held.valid_column, held.score_column))
-    used = ((rows[held.valid_column] == 1) & (design.weights > 0)).to_numpy()
+    value = values_of(design, [measure])[measure].to_numpy()
+    used = ~np.isnan(value) & (design.weights > 0)
     weights = design.weights[used]
-    return rows[held.score_column].to_numpy()[used] / held.unit, weights / weights.mean()
+    return value[used], weights / weights.mean()
 
 
 def psu_shares(results: Results, measure: str) -> pd.DataFrame:
@@ -424,13 +432,11 @@ def influence(results: Results, measure: str) -> pd.DataFrame:
     Influence is final weight x |value - mean|; `share` is its part of all influence.
     """
     design = results.design
-    held = design.measures[measure]
     area = results.area
-    columns = ["_file", "_row", area, held.valid_column, held.score_column]
-    rows = fetch(design.rows().select(*columns))
+    rows = fetch(design.rows().select("_file", "_row", area))
     rows["weight"] = design.weights
-    rows["value"] = rows[held.score_column] / held.unit
-    rows = rows[(rows[held.valid_column] == 1) & (rows["weight"] > 0)]
+    rows["value"] = values_of(design, [measure])[measure]
+    rows = rows[rows["value"].notna() & (rows["weight"] > 0)]
     mean = (rows["weight"] * rows["value"]).sum() / rows["weight"].sum()
     size = rows["weight"] * (rows["value"] - mean).abs()
     share = size / size.sum()

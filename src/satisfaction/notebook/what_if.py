@@ -30,7 +30,6 @@ from satisfaction.comparison.recipes import (
     moved_areas,
     weight_figures,
 )
-from satisfaction.declarations.items import Index
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import (
     Survey,
@@ -58,8 +57,8 @@ from satisfaction.pipeline import (
     rank_design,
     ranked_scores,
 )
-from satisfaction.publication.adoption import list_moves
 from satisfaction.publication.labels import measure_labels, recipe_words
+from satisfaction.publication.manifest import list_moves
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.sampling.counted_answers import (
     compile_rate,
@@ -69,9 +68,8 @@ from satisfaction.sampling.counted_answers import (
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import PersonScores, add_columns
 from satisfaction.sampling.tally import Tally
-from satisfaction.weighting.base import RESPONDED
-from satisfaction.weighting.recipe import cells_alone
-from satisfaction.weighting.wave_design import weigh
+from satisfaction.weighting.recipe import cells_for
+from satisfaction.weighting.wave_design import RESPONDED, weigh
 
 AS_DECLARED = "as declared"
 """The setting of a control that changes nothing."""
@@ -208,25 +206,22 @@ class WhatIf:
         if somebody_is_there():
             if prepare is not None:
                 prepare()
-            self._lay_out(choices)
+            import ipywidgets
 
-    def _lay_out(self, choices: Sequence[Choice]) -> None:
-        import ipywidgets
-
-        widgets: Any = ipywidgets  # not typed
-        for choice in choices:
-            control = choice.widget(widgets)
-            control.observe(lambda _change: self.follow(), names="value")
-            self.controls[choice.name] = control
-        self.shown = widgets.HTML(self._start.html(*self._notes))
-        self.button = widgets.Button(
-            description=str(_("code of this trial")),
-            layout={"width": "auto", "align_self": "flex-start"},
-        )
-        self.button.on_click(lambda _button: self.give_code())
-        self.code = widgets.HTML()
-        parts = [*self.controls.values(), self.shown, self.button, self.code]
-        self._box = widgets.VBox(parts)
+            widgets: Any = ipywidgets  # not typed
+            for choice in choices:
+                control = choice.widget(widgets)
+                control.observe(lambda _change: self.follow(), names="value")
+                self.controls[choice.name] = control
+            self.shown = widgets.HTML(self._start.html(*self._notes))
+            self.button = widgets.Button(
+                description=str(_("code of this trial")),
+                layout={"width": "auto", "align_self": "flex-start"},
+            )
+            self.button.on_click(lambda _button: self.give_code())
+            self.code = widgets.HTML()
+            parts = [*self.controls.values(), self.shown, self.button, self.code]
+            self._box = widgets.VBox(parts)
 
     def follow(self) -> None:
         """Show what the controls say now; a setting that cannot be is its message."""
@@ -336,25 +331,62 @@ def rules(bench: Workbench) -> WhatIf | None:
     return WhatIf(choices, moved.declared(), moved.answer)
 
 
-class _Rules:
-    """Ranking rules near the declared ones, on the same estimates."""
+class _Trials:
+    """What a setting gives, beside what is declared: a table of its own, then the areas on the list."""
+
+    declared_code = "bench.results"
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
-        self._areas = _Areas(bench.results)
+        declared = bench.results
+        with use(None):
+            self._before = ranking_table(
+                declared.survey, declared.estimates, declared.ranking, graded=False
+            )
+
+    def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
+        """Return the rows of the table that is shown first."""
+        raise NotImplementedError
 
     def declared(self) -> Outcome:
         """Return what stands before anything is moved."""
-        return self._outcome(DECLARED, self.bench.results, "bench.results.ranking.table")
+        return self.outcome(DECLARED, self.bench.results, self.declared_code)
+
+    def outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
+        """Return a trial as it is shown; each of its rows stands below the declared one."""
+        rows = self.rows(DECLARED, self.bench.results)
+        facts: tuple[Text, ...] = ()
+        if name != DECLARED:
+            of_trial = self.rows(name, result)
+            rows = [row for pair in zip(rows, of_trial, strict=True) for row in pair]
+            facts = (list_moves(result, self.bench.results).in_words(result.survey),)
+        table = pd.DataFrame(rows)
+        with use(None):
+            areas = moved_areas(result, self._before, graded=False)
+            shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]
+            before = shown["rank"].astype(float) - shown["rank_shift"]
+            if before.mod(1).eq(0).all():
+                before = before.astype("Int64")
+            shown = shown.assign(rank_declared=before)
+            tables = (
+                table[known(table, table.columns)],
+                shown[known(shown, AREA_COLUMNS)].reset_index(drop=True),
+            )
+        return Outcome(name, result.survey.marks, facts, tables, code)
+
+
+class _Rules(_Trials):
+    """Ranking rules near the declared ones, on the same estimates."""
+
+    declared_code = "bench.results.ranking.table"
 
     def answer(self, settings: Settings) -> Outcome:
         """Return what a setting gives."""
         results = self.bench.results
         before = results.survey.rules.ranking
-        changed = {}
-        for name, value in settings.items():
-            if value != getattr(before, name):
-                changed[name] = value
+        changed = {
+            name: value for name, value in settings.items() if value != getattr(before, name)
+        }
         if not changed:
             return self.declared()
         words = []
@@ -368,22 +400,13 @@ class _Rules:
             ranking = rank_areas(survey, results.estimates)
         trial = Ranked(survey, results.design, results.estimates, ranking, results.combined, {})
         code = f"trial = bench.try_rules({arguments})\ntables_of(trial).ranking"
-        return self._outcome(comma_list(words), trial, code)
+        return self.outcome(comma_list(words), trial, code)
 
-    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
-        rows = [_list_row(DECLARED, self.bench.results)]
-        if name != DECLARED:
-            rows.append(_list_row(name, result))
-        table = pd.DataFrame(rows)
-        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
-
-
-def _list_row(name: Text | str, result: Results | Ranked) -> dict[str, object]:
-    """Return what the rules make of the list."""
-    summary = result.ranking.summary
-    row: dict[str, object] = {"recipe": name}
-    row["list_size"] = result.survey.rules.ranking.list_size
-    return row | {figure: summary[figure] for figure in LIST_FIGURES}
+    def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
+        """Return what the rules make of the list."""
+        row: dict[str, object] = {"recipe": name}
+        row["list_size"] = result.survey.rules.ranking.list_size
+        return [row | {figure: result.ranking.summary[figure] for figure in LIST_FIGURES}]
 
 
 def measures(bench: Workbench) -> WhatIf | None:
@@ -439,12 +462,11 @@ def _asks_who_does_not_know(questionnaire: Questionnaire) -> bool:
     return False
 
 
-class _Measures:
+class _Measures(_Trials):
     """Measures near the declared ones: the same answers and weights, counted anew."""
 
     def __init__(self, bench: Workbench) -> None:
-        self.bench = bench
-        self._areas = _Areas(bench.results)
+        super().__init__(bench)
         self._rates: dict[str, dict[str, Estimates]] = {}
 
     @cached_property
@@ -459,10 +481,6 @@ class _Measures:
             for rule in DONT_KNOW:
                 self._ranked(with_measures(survey, dont_know=rule, name="try_measures"))
 
-    def declared(self) -> Outcome:
-        """Return what stands before anything is moved."""
-        return self._outcome(DECLARED, self.bench.results, "bench.results")
-
     def answer(self, settings: Settings) -> Outcome:
         """Return what a setting gives."""
         survey = self.bench.results.survey
@@ -476,7 +494,14 @@ class _Measures:
         if factor != 1:
             component = settings["component"]
             index = survey.questionnaire.indices[survey.ranked]
-            changes["weights"] = _times(index.weights, component, factor)
+            exact = {name: Fraction(str(weight)) for name, weight in index.weights.items()}
+            exact[component] *= Fraction(str(factor))
+            total = sum(exact.values())
+            changed = {}
+            for name, weight in exact.items():
+                share = weight / total
+                changed[name] = f"{share.numerator}/{share.denominator}"
+            changes["weights"] = changed
             label = _component_labels(survey.questionnaire)[component]
             words.append(_("{component}: weight × {factor}", component=label, factor=f"{factor:g}"))
         if not changes:
@@ -485,48 +510,37 @@ class _Measures:
         arguments = [f"    {name}={value!r}," for name, value in changes.items()]
         lines = ["trial = bench.try_measures(", *arguments, '    variance="linearized",', ")"]
         lines.append("indices_table(trial.survey, trial.estimates)")
-        return self._outcome(comma_list(words), self._ranked(survey), "\n".join(lines))
+        return self.outcome(comma_list(words), self._ranked(survey), "\n".join(lines))
 
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
         """Count what is measured otherwise, and rank; of rates that no rank rests on, the whole is estimated alone."""
-        computed = _without_needless(survey)
-        design = self.bench.results.design
-        chosen = _measures(computed, design)
+        computed, design = _needed(survey, self.bench.results.design)
+        chosen = list(design.measures)
         rates = [name for name in survey.questionnaire.rates if name not in chosen]
         counted = self._persons.counted(survey.questionnaire, [*chosen, *rates])
-        ranked = rank_design(
-            computed, _with_measures(design, chosen), counted.of(chosen), variance="linearized"
-        )
+        ranked = rank_design(computed, design, counted.of(chosen), variance="linearized")
         if rates:
-            apart = dict(ranked.whole.apart) | self._whole_rates(survey, counted.of(rates))
+            counted_rates = counted.of(rates)
+            declared = repr(survey.questionnaire.rates)
+            if declared not in self._rates:
+                whole = estimate(
+                    self.bench.results.design,
+                    list(counted_rates.measures),
+                    level=survey.declared.level,
+                    counted=counted_rates,
+                    variance="linearized",
+                )
+                self._rates[declared] = {name: whole.of(name) for name in counted_rates.measures}
+            apart = dict(ranked.whole.apart) | self._rates[declared]
             beside = replace(ranked.whole, apart=apart)
             ranked = replace(ranked, estimates={**ranked.estimates, survey.whole(): beside})
         return replace(ranked, survey=survey)
 
-    def _whole_rates(self, survey: Survey, counted: Tally) -> dict[str, Estimates]:
-        """Return the rates of all areas together; index weights leave them as they are."""
-        declared = repr(survey.questionnaire.rates)
-        if declared not in self._rates:
-            whole = estimate(
-                self.bench.results.design,
-                list(counted.measures),
-                level=survey.declared.level,
-                counted=counted,
-                variance="linearized",
-            )
-            self._rates[declared] = {name: whole.of(name) for name in counted.measures}
-        return self._rates[declared]
-
-    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
-        rows = []
-        survey = result.survey
-        for measure in dict.fromkeys([*survey.questionnaire.rates, survey.ranked]):
-            rows.append(_whole_row(DECLARED, self.bench.results, measure))
-            if name != DECLARED:
-                rows.append(_whole_row(name, result, measure))
-        table = pd.DataFrame(rows)
-        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
+    def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
+        """Return all rates and the ranked measure, of all areas together."""
+        measures = [*result.survey.questionnaire.rates, result.survey.ranked]
+        return [_whole_row(name, result, measure) for measure in dict.fromkeys(measures)]
 
 
 class _Persons:
@@ -556,33 +570,29 @@ class _Persons:
         counted = self._results.counted.of(names)
         for name, rate in questionnaire.rates.items():
             if name in names and rate != before.rates[name]:
-                scores = self._scores_of_rate(questionnaire, name)
+                known = f"{name} {questionnaire.rates[name]!r}"
+                if known not in self._of_rates:
+                    measure = compile_rate(questionnaire, name)
+                    of_persons = fetch(add_columns(scan(self._rows), [measure]))
+                    valid = of_persons[measure.valid_column].to_numpy(np.int64)
+                    score = of_persons[measure.score_column].to_numpy(np.int64)
+                    scores = PersonScores(valid, score, measure.unit)
+                    self._of_rates[known] = self._responding(scores)
+                scores = self._of_rates[known]
                 counted = counted.recounted(name, scores, self._row_of_tally)
         for name, index in questionnaire.indices.items():
             if name in names and index != before.indices[name]:
-                scores = self._responding(self._scores_of_index(name, index))
+                valid, points = point_columns(index)
+                scores = self._responding(
+                    score_from_points(
+                        name,
+                        index,
+                        valid=self._rows[valid].to_numpy(np.int64),
+                        points=self._rows[points].to_numpy(np.int64),
+                    )
+                )
                 counted = counted.recounted(name, scores, self._row_of_tally)
         return counted
-
-    def _scores_of_rate(self, questionnaire: Questionnaire, name: str) -> PersonScores:
-        known = f"{name} {questionnaire.rates[name]!r}"
-        if known not in self._of_rates:
-            measure = compile_rate(questionnaire, name)
-            of_persons = fetch(add_columns(scan(self._rows), [measure]))
-            valid = of_persons[measure.valid_column].to_numpy(np.int64)
-            score = of_persons[measure.score_column].to_numpy(np.int64)
-            scores = PersonScores(valid, score, measure.unit)
-            self._of_rates[known] = self._responding(scores)
-        return self._of_rates[known]
-
-    def _scores_of_index(self, name: str, index: Index) -> PersonScores:
-        valid, points = point_columns(index)
-        return score_from_points(
-            name,
-            index,
-            valid=self._rows[valid].to_numpy(np.int64),
-            points=self._rows[points].to_numpy(np.int64),
-        )
 
     def _responding(self, scores: PersonScores) -> PersonScores:
         """Return what a measure is worth to those who responded; to the others it is not valid."""
@@ -592,24 +602,15 @@ class _Persons:
         return replace(scores, valid=scores.valid * responded, score=scores.score * responded)
 
 
-def _times(weights: Mapping[str, float | str], component: str, factor: float) -> dict[str, str]:
-    """Multiply one weight and divide all by their new sum, exactly."""
-    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
-    exact[component] *= Fraction(str(factor))
-    total = sum(exact.values())
-    changed = {}
-    for name, weight in exact.items():
-        share = weight / total
-        changed[name] = f"{share.numerator}/{share.denominator}"
-    return changed
-
-
-def _without_needless(survey: Survey) -> Survey:
-    """Return the survey without what no rank rests on: what-if need compute neither the combined score nor indices of areas."""
-    needed = ranked_scores(survey)
-    if needed & survey.composed.keys():
-        return survey
-    return with_scores_alone(survey, {*needed, survey.questionnaire.ranked})
+def _needed(survey: Survey, design: SampleDesign) -> tuple[Survey, SampleDesign]:
+    """Return survey and design with what ranks rest on: what-if need compute neither a combined score nor indices beside it."""
+    scores = ranked_scores(survey)
+    if scores & survey.composed.keys():
+        return survey, design
+    scores = {*scores, survey.questionnaire.ranked}
+    needed = survey.questionnaire.measures_of(scores)
+    measures = {name: measure for name, measure in design.measures.items() if name in needed}
+    return with_scores_alone(survey, scores), replace(design, measures=measures)
 
 
 def _margins(steps: Sequence[Step]) -> list[str]:
@@ -621,56 +622,67 @@ def _margins(steps: Sequence[Step]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-class _Weightings:
+class _Weightings(_Trials):
     """Recipes near the declared one: each computed from the steps it shares with those before it, on one tally."""
 
     def __init__(self, bench: Workbench) -> None:
-        self.bench = bench
+        super().__init__(bench)
         self._designs: dict[str, SampleDesign] = {}
         self._counted: Tally | None = None
         full = bench.results.design.weighting
         self._columns = full.columns if full else ()
-        self._areas = _Areas(bench.results)
-        weights = weight_figures(bench.results)
-        self._effective_n = {DECLARED: weights["effective_n"]}
-        declared = bench.results
-        self._margins = calibrated_margins(declared.survey)
-        self._missed = {DECLARED: margins_missed(declared.design, self._margins)}
-
-    def declared(self) -> Outcome:
-        """Return what stands before anything is moved."""
-        return self._outcome(DECLARED, self.bench.results, "bench.results")
+        self._effective_n = {DECLARED: weight_figures(bench.results)["effective_n"]}
+        self._margins = calibrated_margins(bench.results.survey)
+        self._missed = {DECLARED: margins_missed(bench.results.design, self._margins)}
 
     def answer(self, settings: Settings) -> Outcome:
         """Return what a setting gives, and keep it as looked at."""
         upper = settings["upper"]
         steps = self.bench.survey.declared.weighting
         without = [name for name in _margins(steps) if not settings[name]]
-        name = _recipe_name(upper, without)
+        parts = []  # as `usual_trials` names them, so that the same recipe has one name in the record
+        if upper == NO_TRIMMING:
+            parts.append(NO_TRIMMING)
+        elif upper != AS_DECLARED:
+            parts.append(f"trim {upper:g} x mean")
+        parts += [f"without {name}" for name in without]
+        name = ", ".join(parts) or DECLARED
         if name == DECLARED:
             return self.declared()
-        recipe = _recipe(steps, upper, without)
+        recipe: list[Step] = []
+        for step in steps:
+            if isinstance(step, CalibrationStep):
+                names = step.margins or []
+                kept = [name for name in names if name not in without]
+                if not kept:
+                    continue
+                if len(kept) < len(names):
+                    step = step.model_copy(update={"margins": kept})
+            recipe.append(step)
+        if upper != AS_DECLARED:
+            recipe = [step for step in recipe if not isinstance(step, TrimmingStep)]
+            if upper != NO_TRIMMING:
+                recipe = trimmed_at(upper, recipe)
         ranked = self._ranked(with_weighting(self.bench.results.survey, recipe, name=name))
         tried = self.bench.keep_look(name, ranked)
         self._effective_n[name] = tried.effective_n
         if name not in self._missed:
             self._missed[name] = margins_missed(ranked.design, self._margins)
-        return self._outcome(name, ranked, _code_of(recipe, name))
+        lines = ["steps = ["]
+        for step in recipe:
+            lines.append(f"    {step.model_dump(mode='json', exclude_unset=True)!r},")
+        lines.append("]")
+        lines.append(f'trial = bench.try_weighting(steps, name="{name}", variance="linearized")')
+        lines.append("trial")
+        return self.outcome(name, ranked, "\n".join(lines))
 
-    def _outcome(self, name: Text | str, result: Results | Ranked, code: str) -> Outcome:
-        rows = [self._row(DECLARED, self.bench.results)]
-        if name != DECLARED:
-            rows.append(self._row(name, result))
-        table = pd.DataFrame(rows)
-        return self._areas.outcome(name, result, code, table[known(table, table.columns)])
-
-    def _row(self, name: Text | str, result: Results | Ranked) -> dict[str, object]:
+    def rows(self, name: Text | str, result: Results | Ranked) -> list[dict[str, object]]:
         """Return the ranked measure of all areas together, and what the weights are worth."""
         row = _whole_row(name, result, result.survey.ranked)
         if result.survey.declared.selection == "probability":
             row["effective_n"] = self._effective_n.get(str(name))
         row["margins_missed"] = self._missed[str(name)]
-        return row
+        return [row]
 
     def prepare(self) -> None:
         """Count the cells, and carry out the declared steps that most recipes begin with."""
@@ -678,84 +690,23 @@ class _Weightings:
 
     @use(None)
     def _ranked(self, survey: Survey) -> Ranked:
-        design = self._design(survey)
-        computed = _without_needless(survey)
-        chosen = _measures(computed, design)
-        design = _with_measures(design, chosen)
-        if self._counted is None:
-            self._counted = self.bench.results.counted.of(chosen)
-        ranked = rank_design(computed, design, self._counted, variance="linearized")
-        return replace(ranked, survey=survey)
-
-    def _design(self, survey: Survey) -> SampleDesign:
-        """Carry out the steps of a recipe that no recipe before it began with."""
         steps = survey.declared.weighting
         key = ""
         if key not in self._designs:
             unweighted = replace(self.bench.results.design, weighting=None)
-            self._designs[key] = cells_alone(unweighted, self._columns)
+            cells = cells_for(unweighted, self._columns, by_weight=True)
+            self._designs[key] = unweighted.over(cells.table).weighted(cells.recipe)
         design = self._designs[key]
         for step in steps:
             key += json.dumps(step.model_dump(mode="json"))
             if key not in self._designs:
                 self._designs[key] = weigh(weighted_as(survey, [step]), design)
             design = self._designs[key]
-        return design
-
-
-def _with_measures(design: SampleDesign, names: Sequence[str]) -> SampleDesign:
-    return replace(design, measures={name: design.measures[name] for name in names})
-
-
-def _measures(survey: Survey, design: SampleDesign) -> list[str]:
-    """Return the measures that the ranking needs."""
-    if survey.combined is not None:
-        return list(design.measures)
-    scores = {*ranked_scores(survey), survey.questionnaire.ranked}
-    needed = survey.questionnaire.measures_of(scores)
-    return [name for name in design.measures if name in needed]
-
-
-def _recipe(steps: Sequence[Step], upper: Any, without: Sequence[str]) -> list[Step]:
-    """Return the declared steps with other trimming, and without some margins."""
-    recipe: list[Step] = []
-    for step in steps:
-        if isinstance(step, CalibrationStep):
-            names = step.margins or []
-            kept = [name for name in names if name not in without]
-            if not kept:
-                continue
-            if len(kept) < len(names):
-                step = step.model_copy(update={"margins": kept})
-        recipe.append(step)
-    if upper == AS_DECLARED:
-        return recipe
-    untrimmed: list[Step] = [step for step in recipe if not isinstance(step, TrimmingStep)]
-    if upper == NO_TRIMMING:
-        return untrimmed
-    return trimmed_at(upper, untrimmed)
-
-
-def _recipe_name(upper: Any, without: Sequence[str]) -> str:
-    """Name a recipe as `usual_trials` does, so that the same one has one name in the record."""
-    parts = []
-    if upper == NO_TRIMMING:
-        parts.append(NO_TRIMMING)
-    elif upper != AS_DECLARED:
-        parts.append(f"trim {upper:g} x mean")
-    parts += [f"without {name}" for name in without]
-    return ", ".join(parts) or DECLARED
-
-
-def _code_of(recipe: Sequence[Step], name: str) -> str:
-    """Write the cell that tries a recipe: what it gives is what the table shows."""
-    lines = ["steps = ["]
-    for step in recipe:
-        lines.append(f"    {step.model_dump(mode='json', exclude_unset=True)!r},")
-    lines.append("]")
-    lines.append(f'trial = bench.try_weighting(steps, name="{name}", variance="linearized")')
-    lines.append("trial")
-    return "\n".join(lines)
+        computed, design = _needed(survey, design)
+        if self._counted is None:
+            self._counted = self.bench.results.counted.of(list(design.measures))
+        ranked = rank_design(computed, design, self._counted, variance="linearized")
+        return replace(ranked, survey=survey)
 
 
 def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict[str, object]:
@@ -767,38 +718,3 @@ def _whole_row(name: Text | str, result: Results | Ranked, measure: str) -> dict
     if result.survey.declared.selection == "probability":
         row["variance"] = whole.conventions["variance"]
     return row
-
-
-class _Areas:
-    """The areas on the list under a trial, beside the ranking as declared."""
-
-    def __init__(self, declared: Results) -> None:
-        self._declared = declared
-        with use(None):
-            self._before = ranking_table(
-                declared.survey, declared.estimates, declared.ranking, graded=False
-            )
-
-    def outcome(
-        self, name: Text | str, result: Results | Ranked, code: str, table: pd.DataFrame
-    ) -> Outcome:
-        """Return a trial as it is shown: a table of its own, then the areas."""
-        facts: tuple[Text, ...] = ()
-        if name != DECLARED:
-            facts = (list_moves(result, self._declared).in_words(result.survey),)
-        with use(None):
-            tables = (table, self._listed(result))
-        return Outcome(name, result.survey.marks, facts, tables, code)
-
-    def _listed(self, result: Results | Ranked) -> pd.DataFrame:
-        """Return the areas that are on the list, or leave it."""
-        areas = moved_areas(result, self._before, graded=False)
-        shown = areas[areas["listed"].isin(LISTED) | (areas["moved"] != "")]
-        before = shown["rank"].astype(float) - shown["rank_shift"]
-        if before.mod(1).eq(0).all():
-            before = before.astype("Int64")
-        shown = shown.assign(rank_declared=before)
-        columns = known(shown, AREA_COLUMNS)
-        if not (shown["moved"] != "").any():
-            columns.remove("moved")
-        return shown[columns].reset_index(drop=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,10 @@ from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
 from satisfaction.notebook.table_view import margin_labels
 from satisfaction.pipeline import Ranked, Results, ranked_further, reweighted, run
-from satisfaction.publication.adoption import ListMoves, list_moves
 from satisfaction.publication.labels import mark
-from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
-from satisfaction.publication.publish import publish
+from satisfaction.publication.manifest import ListMoves, list_moves
+from satisfaction.publication.plots.strips import rank_sets_plot, recipes_plot
+from satisfaction.publication.verify import publish
 
 TRIALS_FILE = "weighting_trials.yaml"
 MOST_DRAWN = 24  # areas of a picture
@@ -472,7 +472,17 @@ class Workbench:
             W522 for a trial that was not looked at, W523 without reason, source or name, W524 where the folder changed since
             the wave was opened.
         """
-        trial = self._trial(trial)
+        name = trial if isinstance(trial, str) else trial.name
+        if name not in self._trials:
+            raise WeightsError(
+                "W522",
+                _("There is no trial named '{name}' in this session.", name=name),
+                where="trial",
+                available=self._trials,
+                got=name,
+                hint=_("Look at it first: wave.try_weighting(steps, name=...)."),
+            )
+        trial = self._trials[name]
         lacking = [
             key
             for key, text in {"reason": reason, "source": source, "by": by}.items()
@@ -487,11 +497,36 @@ class Workbench:
             )
         path = self.survey.folder / RECORD_FILE
         with locked(path):
-            self._refuse_changed()
+            now = read_survey(self.survey.sources[0])
+            changed = replace(self.survey, as_read=now).departures()
+            if changed:
+                raise WeightsError(
+                    "W524",
+                    _(
+                        "The wave's folder changed since it was opened: {changed}.",
+                        changed=comma_list(changed),
+                    ),
+                    where=str(self.survey.folder),
+                    hint=_("Open the wave again, and look at the trial again."),
+                )
             document, declared, _questionnaire = read_declared(self.survey.sources[0])
             before = step_lines(document)
             after = before.with_block(block_of(document, declared, trial.steps, before))
-            self._refuse_other(after, trial.steps)
+            written = "".join(after.lines).lstrip("\ufeff")
+            document = parse_yaml(written, after.path, SurveyError)
+            read_back = validated(document, SurveyFile, SurveyError)
+            others = read_back.model_copy(update={"weighting": []})
+            unchanged = self.survey.declared.model_copy(update={"weighting": []})
+            as_meant = same_steps(read_back.weighting, list(trial.steps))
+            if others != unchanged or not as_meant:
+                raise WeightsError(
+                    "W526",
+                    _(
+                        "The steps cannot be put into this survey.yaml without changing other lines."
+                    ),
+                    where=str(after.path),
+                    hint=_("Write `weighting:` as a list, one step a line, and adopt again."),
+                )
             recipe = AdoptedRecipe(
                 name=trial.name,
                 reason=Text(reason),
@@ -507,7 +542,24 @@ class Workbench:
             )
             record = self.record
             adopted = [*record.adopted, recipe]
-            self._put_weights(trial)
+            survey = trial.results.survey
+            step = survey.declared.base
+            if not (step is None or step.table is None):
+                tables = {step.table.file: survey.weights}
+                if step.replicates is not None:
+                    tables[step.replicates.file] = survey.replicate_weights
+                    if step.replicates.rscales is not None:
+                        tables[step.replicates.rscales] = survey.rscales
+                with scratch_folder("satisfaction-weights") as scratch:
+                    for file, table in tables.items():
+                        assert table is not None
+                        fresh = scratch / file
+                        write_csv(table, fresh)
+                        target = self.survey.folder / file
+                        if target.is_file() and sha256(target) == sha256(fresh):
+                            continue
+                        with new_file(target) as new:
+                            put_bytes(read_bytes(fresh), new)
             self._write(record.model_copy(update={"adopted": adopted}), after)
         return recipe
 
@@ -590,72 +642,6 @@ class Workbench:
             raise
         self.survey = read_survey(self.survey.sources[0])
         self._results = None
-
-    def _put_weights(self, trial: WeightingTrial) -> None:
-        """Write the weights of a trial that were made elsewhere beside survey.yaml, never over another file."""
-        survey = trial.results.survey
-        step = survey.declared.base
-        if step is None or step.table is None:
-            return
-        tables = {step.table.file: survey.weights}
-        if step.replicates is not None:
-            tables[step.replicates.file] = survey.replicate_weights
-            if step.replicates.rscales is not None:
-                tables[step.replicates.rscales] = survey.rscales
-        with scratch_folder("satisfaction-weights") as scratch:
-            for file, table in tables.items():
-                assert table is not None
-                written = scratch / file
-                write_csv(table, written)
-                path = self.survey.folder / file
-                if path.is_file() and sha256(path) == sha256(written):
-                    continue
-                with new_file(path) as new:
-                    put_bytes(read_bytes(written), new)
-
-    def _trial(self, trial: WeightingTrial | str) -> WeightingTrial:
-        name = trial if isinstance(trial, str) else trial.name
-        if name not in self._trials:
-            raise WeightsError(
-                "W522",
-                _("There is no trial named '{name}' in this session.", name=name),
-                where="trial",
-                available=self._trials,
-                got=name,
-                hint=_("Look at it first: wave.try_weighting(steps, name=...)."),
-            )
-        return self._trials[name]
-
-    def _refuse_changed(self) -> None:
-        """Refuse to adopt beside files that are not those of the trials."""
-        now = read_survey(self.survey.sources[0])
-        changed = replace(self.survey, as_read=now).departures()
-        if changed:
-            raise WeightsError(
-                "W524",
-                _(
-                    "The wave's folder changed since it was opened: {changed}.",
-                    changed=comma_list(changed),
-                ),
-                where=str(self.survey.folder),
-                hint=_("Open the wave again, and look at the trial again."),
-            )
-
-    def _refuse_other(self, lines: StepLines, steps: Iterable[Step]) -> None:
-        """Refuse to write a survey.yaml that would not be read back as meant."""
-        text = "".join(lines.lines).lstrip("\ufeff")
-        document = parse_yaml(text, lines.path, SurveyError)
-        declared = validated(document, SurveyFile, SurveyError)
-        others = declared.model_copy(update={"weighting": []})
-        before = self.survey.declared.model_copy(update={"weighting": []})
-        as_meant = same_steps(declared.weighting, list(steps))
-        if others != before or not as_meant:
-            raise WeightsError(
-                "W526",
-                _("The steps cannot be put into this survey.yaml without changing other lines."),
-                where=str(lines.path),
-                hint=_("Write `weighting:` as a list, one step a line, and adopt again."),
-            )
 
 
 def open_wave(folder: str | Path) -> Workbench:

@@ -25,7 +25,7 @@ from satisfaction.declarations.questionnaire import read_questionnaire
 from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import Fielded, SurveyFile
 from satisfaction.estimation.estimates import estimate
-from satisfaction.estimation.index import add_area_indices
+from satisfaction.estimation.result import add_area_indices
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.files import files_below, new_file
 from satisfaction.foundation.language import _

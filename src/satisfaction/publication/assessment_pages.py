@@ -10,7 +10,7 @@ import pandas as pd
 from satisfaction.composite.tree_tables import AssessedTree, sanctions_in_words
 from satisfaction.declarations.combined import Assessment
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.figures import ABSENT, estimate_text, probability
+from satisfaction.foundation.figures import ABSENT, estimate_text, probability, rank_set, rank_text
 from satisfaction.foundation.language import (
     NOTHING,
     Language,
@@ -92,17 +92,11 @@ def _points(value: Any) -> str:
     return estimate_text(value, "score", digits=2)
 
 
-def _rank(value: Any) -> str:
-    if pd.isna(value):
-        return ABSENT
-    return f"{value:.0f}"
-
-
 def _ranks_drawn(row: Row | None) -> str:
     """Write how far sampling moves an area's rank; nothing where it was not drawn."""
     if row is None or pd.isna(row["rank"]):
         return ABSENT
-    return f"{row['rank_low']:.0f}–{row['rank_high']:.0f}"
+    return rank_set(row["rank_low"], row["rank_high"])
 
 
 def _significant(value: Any, digits: int = 6) -> str:
@@ -116,7 +110,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "label": lambda row: Text.of(row["zh"], row["en"]),
     "points": _points,
     "probability": probability,
-    "rank": _rank,
+    "rank": rank_text,
     "ranks_drawn": _ranks_drawn,
     "significant": _significant,
 }
@@ -319,7 +313,7 @@ def workbook_sheets(
 
 def _shown(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table under headings of the current language, with names of areas and words for codes."""
-    shown = table.copy()
+    shown = table.drop(columns={"node", "item"} & set(table)) if "zh" in table else table.copy()
     for column, words in WORDS.items():
         if column in shown:
             shown[column] = shown[column].map(words)

@@ -6,7 +6,7 @@ A clause that names a rank names its set, and nothing is claimed that is not pro
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,8 +17,7 @@ from satisfaction.foundation.figures import (
     amount,
     confidence,
     difference,
-    in_english,
-    numeral,
+    number_in_words,
     p_value_in_words,
     percent,
     places,
@@ -113,8 +112,6 @@ class Across:
 
     Attributes
     ----------
-    code : str
-        The first of them.
     names : Text
     listed : str
         Where they stand: "yes", "no" or "tied".
@@ -122,7 +119,6 @@ class Across:
         The unit's estimate minus theirs.
     """
 
-    code: str
     names: Text
     listed: str
     gap: float
@@ -144,7 +140,7 @@ class Across:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ground:
     """What all sentences about one ranking share.
 
@@ -190,7 +186,7 @@ class Ground:
 
     kind: Kind
     measure: Text
-    rows: list[dict[str, Any]] = field(repr=False)
+    rows: list[Row]
     p: int
     level: str
     alpha: float
@@ -198,8 +194,8 @@ class Ground:
     proven: bool
     family: Text
     mark: Text | None
-    across: dict[str, Across] = field(repr=False)
-    errors: Mapping[str, str] = field(repr=False)
+    across: dict[str, Across]
+    errors: Mapping[str, str]
     grades: int = 0
     in_order: float = 0.0
     wrongly_ordered: float = 0.0
@@ -214,11 +210,11 @@ class Ground:
         """At which confidence tests hold, and for how many units."""
         return _("at the {level} confidence level, {family}", level=self.level, family=self.family)
 
-    def ranked(self) -> list[dict[str, Any]]:
+    def ranked(self) -> list[Row]:
         """Return the ranked rows."""
         return [row for row in self.rows if is_ranked(row)]
 
-    def at(self, listed: str) -> list[dict[str, Any]]:
+    def at(self, listed: str) -> list[Row]:
         """Return the ranked rows that stand on the list ("yes"), off it ("no"), or at its cut ("tied")."""
         return [row for row in self.ranked() if row["listed"] == listed]
 
@@ -248,7 +244,7 @@ def ground_of(
     measure : Text
         What is ranked, as subject of a sentence.
     """
-    rows: list[dict[str, Any]] = ranking.to_dict("records")
+    rows: list[Row] = ranking.to_dict("records")
     ranked = [row for row in rows if is_ranked(row)]
     family = _("each unit tested by itself")
     if "multiplicity" in summary:
@@ -316,7 +312,7 @@ def _end(size: int, side: str) -> End:
         return End(side, size, _("the first one"), pgettext("is", "first"))
     if size == 1:
         return End(side, size, _("the last one"), pgettext("is", "last"))
-    number = Text(numeral(size), in_english(size))
+    number = number_in_words(size)
     if side == "first":
         end = _("the first {number}", number=number)
     else:
@@ -324,7 +320,7 @@ def _end(size: int, side: str) -> End:
     return End(side, size, end, _("among {end}", end=end))
 
 
-def _across(ranked: list[dict[str, Any]]) -> Iterator[tuple[str, Across]]:
+def _across(ranked: list[Row]) -> Iterator[tuple[str, Across]]:
     """Find the nearest units across the cut, all of them where several are equally near."""
     listed = np.array([row["listed"] for row in ranked])
     estimate = np.array([row["estimate"] for row in ranked], dtype=float)
@@ -338,7 +334,7 @@ def _across(ranked: list[dict[str, Any]]) -> Iterator[tuple[str, Across]]:
             first = nearest[0]
             names = listing(unit_name(row) for row in nearest)
             gap = float(estimate[unit] - first["estimate"])
-            yield ranked[unit]["code"], Across(first["code"], names, str(first["listed"]), gap)
+            yield ranked[unit]["code"], Across(names, str(first["listed"]), gap)
 
 
 def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:

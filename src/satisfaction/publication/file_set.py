@@ -42,11 +42,17 @@ from satisfaction.foundation.tables import (
 from satisfaction.pipeline import Results
 from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.columns import with_chinese_headings
-from satisfaction.publication.combined import combined_files
-from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import area_labels, mark, twelve_digits
-from satisfaction.publication.manifest import beside_folder, datapackage, inputs, manifest, plain
+from satisfaction.publication.manifest import (
+    beside_folder,
+    confirm_page,
+    datapackage,
+    inputs,
+    manifest,
+    plain,
+    readme,
+)
 from satisfaction.publication.ranking_table import unranked_note
 from satisfaction.publication.ranking_workbook import (
     write_assessment_workbook,
@@ -55,7 +61,7 @@ from satisfaction.publication.ranking_workbook import (
     write_ranking_workbook,
     write_selection_workbook,
 )
-from satisfaction.publication.tables import Tables, spoken, tables_of, topics_table
+from satisfaction.publication.tables import Tables, combined_files, spoken, tables_of, topics_table
 from satisfaction.ranking.rank import Ranking
 
 
@@ -140,7 +146,7 @@ def _write_ranking(
 def _notes(survey: Survey, published: Tables, ranking: Ranking) -> list[str]:
     """Return what must be said of a ranking, in the current language."""
     without_rank = unranked_note(ranking, area_labels(survey))
-    notes = (survey.marks, *ranking.summary["notes"], without_rank, published.statement.text)
+    notes = (survey.marks, *ranking.summary["notes"], without_rank, published.statement)
     return [str(note) for note in notes if note]
 
 

@@ -7,6 +7,7 @@ design, the recipe and the conventions. The words of both stand in templates.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, starmap
@@ -42,7 +43,7 @@ from satisfaction.publication.labels import answer_with_code, mark, mark_as_text
 from satisfaction.sampling.design import ONE, SampleDesign, named, refuse_subpopulation
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import resolve
-from satisfaction.weighting.base import RESPONDED
+from satisfaction.weighting.wave_design import RESPONDED
 
 WHOLE = "(all)"  # of the file's levels and codes; no R name, hence no column's
 EPSILON = 1e-10
@@ -193,15 +194,8 @@ def _vector(values: Iterable[str], *, indent: str = "    ") -> str:
 
 def _comment(text: object) -> str:
     """Return a text as comment lines of bounded length; nothing in it can become code."""
-    lines = []
-    rest = " ".join(str(text).split()).translate(QUOTES)
-    while len(rest) > WIDTH:
-        end = rest.rfind(" ", WIDTH // 2, WIDTH)
-        if end < 0:
-            end = WIDTH
-        lines.append(rest[:end])
-        rest = rest[end:].strip()
-    lines.append(rest)
+    words = " ".join(str(text).split()).translate(QUOTES)
+    lines = textwrap.wrap(words, WIDTH, break_on_hyphens=False) or [""]
     return "\n".join(f"# {line}" for line in lines)
 
 
@@ -394,7 +388,13 @@ def hand_over(
     else:
         named_measures = measures
     chosen = [resolve(design, measure) for measure in named_measures]
-    _check_measures(chosen)
+    if not chosen:
+        raise ExportError(
+            "X121",
+            _("There are no measures: the design declares none and `measures` names none."),
+            where="measures",
+            hint=_('Write measures=["index"], for instance.'),
+        )
     domains = [*named(by), None]
     estimates = [estimate(design, chosen, by=domain) for domain in domains]
     content = _content(design, chosen, estimates, identifiers=identifiers, about=about or About())
@@ -439,19 +439,10 @@ def hand_over_results(results: Results, folder: str | Path) -> HandOver:
     )
     measures = list(results.design.measures.values())
     estimates = list(results.estimates.values())
-    content = _content(
-        results.design, measures, estimates, identifiers=_identifiers(results), about=about
-    )
+    identifiers = (questionnaire.roles.respondent,)
+    content = _content(results.design, measures, estimates, identifiers=identifiers, about=about)
     content.write(folder)
     return content
-
-
-def _identifiers(results: Results) -> tuple[str, ...]:
-    return (results.survey.questionnaire.roles.respondent,)
-
-
-def _domains(estimates: Iterable[Estimates]) -> list[str]:
-    return [column for by_domain in estimates for column in by_domain.by]
 
 
 def _content(
@@ -462,7 +453,7 @@ def _content(
     identifiers: Sequence[str],
     about: About,
 ) -> HandOver:
-    by = _domains(estimates)
+    by = [column for by_domain in estimates for column in by_domain.by]
     rows = respondent_rows(design, measures, by=by, identifiers=identifiers, mark=about.mark)
     parts = [_expected(by_domain, measures, rows) for by_domain in estimates]
     expected = pd.concat(parts, ignore_index=True)
@@ -514,16 +505,6 @@ def _expected(estimates: Estimates, measures: Sequence[Measure], rows: Rows) -> 
         matched = table[key].merge(fixed.table[[*key, "se"]], on=key, how="left")
         expected["se_fixed"] = matched["se"]
     return expected[columns].astype({"n": "int64"})
-
-
-def _check_measures(chosen: Sequence[Measure]) -> None:
-    if not chosen:
-        raise ExportError(
-            "X121",
-            _("There are no measures: the design declares none and `measures` names none."),
-            where="measures",
-            hint=_('Write measures=["index"], for instance.'),
-        )
 
 
 def _notes(results: Results) -> Iterator[Text]:

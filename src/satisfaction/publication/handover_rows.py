@@ -306,8 +306,14 @@ def respondent_rows(
     drafts += _unit_numbers(unit_codes, stratum, variance_stratum)
 
     drafts += _weights_and_columns(design, rows, by)
-    drafts += [_measure_values(measure, rows) for measure in measures]
-    drafts.append(_Draft("", "final", "numeric", _final_weight(design, rows), FINAL))
+    for measure in measures:
+        valid = rows[measure.valid_column].to_numpy(float) > 0
+        values = rows[measure.score_column].astype(float) / measure.unit
+        drafts.append(_Draft(measure.name, "measure", "numeric", values.where(valid)))
+    final = rows[design.weight_column].to_numpy(float)
+    if design.weighting is not None:
+        final = final * design.weighting.factor[design.cell_index(rows)]
+    drafts.append(_Draft("", "final", "numeric", final, FINAL))
     if mark:
         drafts.append(_Draft("", "mark", "character", mark, MARK))
     columns, table = _named(drafts)
@@ -452,21 +458,6 @@ def _weights_and_columns(
             yield _Draft(name, "recipe", "integer", codes.astype(int))
         else:
             yield _Draft(name, "recipe", "character", codes)
-
-
-def _measure_values(measure: Measure, rows: pd.DataFrame) -> _Draft:
-    """Return a measure in its own unit, missing where not valid."""
-    valid = rows[measure.valid_column].to_numpy(float) > 0
-    values = rows[measure.score_column].astype(float) / measure.unit
-    return _Draft(measure.name, "measure", "numeric", values.where(valid))
-
-
-def _final_weight(design: SampleDesign, rows: pd.DataFrame) -> Array:
-    base: Array = rows[design.weight_column].to_numpy(float)
-    if design.weighting is None:
-        return base
-    factor: Array = design.weighting.factor[design.cell_index(rows)]
-    return base * factor
 
 
 def _named(drafts: Iterable[_Draft]) -> tuple[tuple[RespondentColumn, ...], pd.DataFrame]:

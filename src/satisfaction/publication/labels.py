@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -190,6 +190,18 @@ def levels_to_compare(indices: pd.DataFrame) -> list[str]:
     return [ranked, *(level for level in larger if areas.get(level, 0) > 1), whole]
 
 
+def of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of all areas together."""
+    return indices[indices["level"] == published_levels(indices)[-1]]
+
+
+def topics_of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
+    """Return the topics of all areas together, strongest first."""
+    whole = of_the_whole(indices)
+    scores = whole[whole["kind"] == "score"]
+    return scores.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
+
+
 def label_of(row: Any, what: str) -> Text:
     """Return what a row of a published table calls its `what`: name, measure, topic, within."""
     return Text.of(row[f"{what}_zh"], row[f"{what}_en"])
@@ -202,6 +214,11 @@ def labelled(
     zh = {value: label.zh for value, label in labels.items()}
     en = {value: label.en for value, label in labels.items()}
     return table.assign(**{f"{into}_zh": table[key].map(zh), f"{into}_en": table[key].map(en)})
+
+
+def worded(table: pd.DataFrame, texts: Iterable[Text], *, zh: str, en: str) -> pd.DataFrame:
+    """Add the words of the rows as two columns, one a language."""
+    return table.assign(**pd.DataFrame(list(texts), table.index, [zh, en]))
 
 
 def published(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -1,6 +1,8 @@
-"""What a set says of itself to programs: manifest.json (what it was made from, and how) and datapackage.json.
+"""What a set says of itself, to programs and to people: what it was made from, how, and what is confirmed.
 
-datapackage.json describes the csv files as Frictionless table schemas, so that any program can check them.
+manifest.json; datapackage.json, which describes the csv files as Frictionless table schemas, so that any program can check
+them; README.txt; the page on which the office confirms the figures; what is said of a weighting recipe that was adopted
+after results were seen.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,17 +22,20 @@ from satisfaction import __version__
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey, read_survey, what_is_tested
+from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.file_sets import FORMAT
-from satisfaction.foundation.files import path_below, read_bytes, refuse_changed, sha256
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.files import in_order, path_below, read_bytes, refuse_changed, sha256
+from satisfaction.foundation.language import Language, Text, _, comma_list, use
+from satisfaction.foundation.pages import across, fill
 from satisfaction.foundation.personal import masked_names
 from satisfaction.foundation.shipped import program_digest
-from satisfaction.pipeline import FIGURES, PARTS, Results, figures_digest, weighting_log
-from satisfaction.publication.adoption import adoption_record
+from satisfaction.pipeline import FIGURES, PARTS, Ranked, Results, figures_digest, weighting_log
 from satisfaction.publication.columns import COLUMNS
-from satisfaction.publication.labels import DIGITS, mark
+from satisfaction.publication.labels import DIGITS, area_labels, mark, measure_labels
 from satisfaction.ranking.suppression import SHIELD, SMALL
 
+Content: TypeAlias = dict[str, Any]
+"""Part of a JSON file."""
 FORMAT_NAME = "satisfaction-file-set"
 PACKAGES = (
     "duckdb",
@@ -84,7 +89,7 @@ INTO_RANKING = (
 AREA_CODE = "[0-9]{6}"
 
 
-def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
+def manifest(results: Results, *, revision: int = 1) -> Content:
     """Return what the results were made from and how: inputs with hashes, versions, steps, conventions, counts.
 
     Holds no clock and no path of the machine: the same inputs give the same manifest.
@@ -93,7 +98,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     declared = survey.declared
     simulated = declared.simulated
     departures = survey.departures()
-    content: dict[str, Any] = {
+    content: Content = {
         "format": {"name": FORMAT_NAME, "version": FORMAT},
         "revision": revision,
         "survey": survey.name,
@@ -151,7 +156,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     return content
 
 
-def _selection_model(results: Results) -> dict[str, Any]:
+def _selection_model(results: Results) -> Content:
     """Return the model of who answers as declared, and the wave that it takes for the population."""
     model = results.survey.declared.selection_model
     study = results.selection_study
@@ -169,7 +174,7 @@ def _selection_model(results: Results) -> dict[str, Any]:
     return content
 
 
-def used_declarations(survey: Survey) -> dict[str, Any]:
+def used_declarations(survey: Survey) -> Content:
     """Return the declarations of a trial that are not those of the folder, by the names of `Survey.departures`.
 
     Tables and parts of results that were put in by hand stand in no record.
@@ -186,7 +191,7 @@ def used_declarations(survey: Survey) -> dict[str, Any]:
     return used
 
 
-def _rules(survey: Survey) -> dict[str, Any]:
+def _rules(survey: Survey) -> Content:
     """Return the rules of one ranking as they are declared."""
     rules = survey.rules.model_dump(exclude={"rankings"})
     if rules["ranking"]["tie_break"] is None:
@@ -208,9 +213,9 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | packages
 
 
-def _further(results: Results) -> dict[str, Any]:
+def _further(results: Results) -> Content:
     """Return what the wave's other rankings rest on, the combined score, and what is awaited; nothing where there are none."""
-    content: dict[str, Any] = {}
+    content: Content = {}
     rankings = {}
     for name, other in results.further.items():
         rankings[name] = {
@@ -228,7 +233,7 @@ def _further(results: Results) -> dict[str, Any]:
     return content
 
 
-def _rows_account(results: Results) -> dict[str, Any]:
+def _rows_account(results: Results) -> Content:
     """Account for every row that was read: by file, not read, areas without answers, sums."""
     responses = results.responses
     rows: dict[str, int] = {}
@@ -315,7 +320,7 @@ def _names_in_set(survey: Survey, paths: Iterable[str]) -> dict[str, str]:
 
 def datapackage(
     results: Results, tables: dict[str, pd.DataFrame], folder: Path, *, revision: int
-) -> dict[str, Any]:
+) -> Content:
     """Describe the csv files of a set.
 
     Parameters
@@ -361,11 +366,11 @@ def _resource(
     *,
     patterns: dict[str, str],
     composed: set[str],
-) -> dict[str, Any]:
+) -> Content:
     table = tables[name]
     fields = [_field(column, table[column], patterns.get(column, "")) for column in table]
     kind = kind_of(name)
-    schema: dict[str, Any] = {"fields": fields, "missingValues": [""]}
+    schema: Content = {"fields": fields, "missingValues": [""]}
     if KEYS[kind]:
         schema["primaryKey"] = KEYS[kind]
     beside_indices = kind != name and "measure" in table and composed.intersection(table["measure"])
@@ -385,7 +390,7 @@ def kind_of(name: str) -> str:
     return max(kinds, key=len)
 
 
-def _in_chinese(resource: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _in_chinese(resource: Content, folder: Path) -> Content:
     """Describe the file that holds the same rows under Chinese headings."""
     schema = resource["schema"]
     name = resource["name"]
@@ -396,7 +401,7 @@ def _in_chinese(resource: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"name": f"{name}-zh", **_file(folder / f"{file}_zh.csv"), "schema": chinese_schema}
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _file(path: Path) -> Content:
     return {
         "path": path.name,
         "profile": "tabular-data-resource",
@@ -414,22 +419,19 @@ def _file(path: Path) -> dict[str, Any]:
     }
 
 
-def _field(name: str, values: pd.Series, pattern: str) -> dict[str, Any]:
+def _field(name: str, values: pd.Series, pattern: str) -> Content:
     """Describe a column; whole numbers that a rule makes fractional (ranks of tied units) are numbers."""
     column = COLUMNS[name]
     fractional = column.type == "integer" and pd.api.types.is_float_dtype(values)
-    constraints: dict[str, Any] = {}
-    if column.low is not None:
-        constraints["minimum"] = column.low
-    if column.high is not None:
-        constraints["maximum"] = column.high
-    if column.filled:
-        constraints["required"] = True
-    if column.allowed:
-        constraints["enum"] = list(column.allowed)
-    if pattern:
-        constraints["pattern"] = pattern
-    field: dict[str, Any] = {
+    constraints = {
+        "minimum": column.low,
+        "maximum": column.high,
+        "required": column.filled or None,
+        "enum": list(column.allowed) or None,
+        "pattern": pattern or None,
+    }
+    constraints = {name: bound for name, bound in constraints.items() if bound is not None}
+    field: Content = {
         "name": name,
         "type": "number" if fractional else column.type,
         "title": f"{column.title.zh} {column.title.en}",
@@ -442,6 +444,164 @@ def _field(name: str, values: pd.Series, pattern: str) -> dict[str, Any]:
     return field
 
 
-def _reference(key: list[str], resource: str) -> dict[str, Any]:
+def _reference(key: list[str], resource: str) -> Content:
     """Refer to the rows of another resource by columns of the same names."""
     return {"fields": key, "reference": {"resource": resource, "fields": key}}
+
+
+@dataclass(frozen=True, slots=True)
+class ListMoves:
+    """Codes of the areas that enter the list, and of those that leave it."""
+
+    entered: tuple[str, ...]
+    left: tuple[str, ...]
+
+    def in_words(self, survey: Survey) -> Text:
+        """Say who enters and who leaves."""
+        if not self.entered and not self.left:
+            return _("the list stays as it is")
+        names = area_labels(survey)
+        return _(
+            "enter the list: {entered}; leave it: {left}",
+            entered=comma_list([names[code] for code in self.entered]) or _("none"),
+            left=comma_list([names[code] for code in self.left]) or _("none"),
+        )
+
+
+def adoption_record(results: Results) -> Content | None:
+    """Return the adoption for the manifest, with what the recipe declared before gives; None without one."""
+    record = results.survey.weighting_record
+    if record is None:
+        return None
+    content: Content = {
+        "adoptions": len(record.adopted),
+        "withdrawn": sum(recipe.withdrawn for recipe in record.adopted),
+        "trials_looked_at": [
+            trial.model_dump(mode="json", exclude_unset=True) for trial in record.trials
+        ],
+        "in_force": None,
+    }
+    recipe = record.in_force
+    before = results.declared_first
+    if recipe is None or before is None:
+        return content
+    moves = list_moves(results, before)
+    content["in_force"] = recipe.model_dump(
+        mode="json", include={"name", "reason", "source", "by", "date"}
+    ) | {
+        "after_results_were_seen": True,
+        "entered_the_list": moves.entered,
+        "left_the_list": moves.left,
+    }
+    row = before.whole.of(before.survey.questionnaire.ranked).table.iloc[0]
+    content["declared_before"] = {
+        "steps": [step.model_dump(exclude_unset=True) for step in record.declared_first],
+        "measure": row["measure"],
+        "estimate": row["estimate"],
+        "se": row["se"],
+        "listed": list(before.ranking.summary.filed),
+    }
+    return content
+
+
+def adoption_notes(results: Results) -> list[Text]:
+    """Say that the recipe was adopted after results were seen, why, and what the one before gives; empty without adoption."""
+    record = results.survey.weighting_record
+    before = results.declared_first
+    recipe = record.in_force if record else None
+    if record is None or recipe is None or before is None:
+        return []
+    adopted = _(
+        "The weighting “{name}” was adopted after results were seen, by {by} on {date}. Reason: {reason}. Rests on: "
+        "{source}. Trials looked at: {trials}.",
+        name=recipe.name,
+        by=recipe.by,
+        date=recipe.date,
+        reason=recipe.reason,
+        source=recipe.source,
+        trials=len(record.trials),
+    )
+    measure = results.survey.questionnaire.ranked
+    kind, label = measure_labels(results.survey.questionnaire)[measure]
+    unit = unit_of("rate" if kind == "rate" else "index")
+    beside = _(
+        "{measure}, all together: {now} with it, {then} with the weighting declared before. Beside that one: {moves}.",
+        measure=label,
+        now=unit.level(results.whole.of(measure).table["estimate"].iloc[0]),
+        then=unit.level(before.whole.of(measure).table["estimate"].iloc[0]),
+        moves=list_moves(results, before).in_words(results.survey),
+    )
+    return [adopted, beside]
+
+
+def list_moves(results: Results | Ranked, before: Results) -> ListMoves:
+    """Compare the list of one recipe with that of another, before it."""
+    now = set(map(str, results.ranking.summary.filed))
+    then = set(map(str, before.ranking.summary.filed))
+    return ListMoves(tuple(sorted(now - then)), tuple(sorted(then - now)))
+
+
+ROLES = (
+    _("Prepared by"),
+    _("Checked by"),
+    _("Responsible"),
+)
+CONFIRMED = {".csv", ".xlsx", ".parquet", ".json"}
+
+
+def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: int) -> str:
+    """Write README.txt in the current language: the files, how to check and read them, what is withheld, and every column."""
+    survey = results.survey
+    names = dict.fromkeys(column for table in tables.values() for column in table)
+    content = {
+        "declared": survey.declared,
+        "marks": survey.marks,
+        "revision": revision,
+        "format": FORMAT,
+        "questionnaire": survey.questionnaire.reference,
+        "adopted": adoption_notes(results),
+        "tables": tables,
+        "withheld": _withheld(results),
+        "columns": {name: COLUMNS[name] for name in names},
+    }
+    return fill("readme.txt", content)
+
+
+def confirm_page(results: Results, folder: Path, *, revision: int, language: Language) -> str:
+    """Write the page on which names and dates are filled in: what is confirmed, by fingerprints of the files in `folder`."""
+    survey = results.survey
+    fingerprints = {}
+    for path in in_order(folder.iterdir()):
+        if path.suffix in CONFIRMED:
+            fingerprints[path.name] = sha256(path)
+    content = {
+        "title": survey.declared.title,
+        "marks": survey.marks,
+        "adopted": adoption_notes(results),
+        "wave": survey.declared.wave,
+        "revision": revision,
+        "version": __version__,
+        "questionnaire": survey.questionnaire.reference,
+        "files": fingerprints,
+        "roles": ROLES,
+        "across": across("confirm.html", language, survey.declared.languages),
+    }
+    with use(language):
+        return fill("confirm.html", content)
+
+
+def _withheld(results: Results) -> Text:
+    """Say what the suppression rule is and how much it withholds."""
+    rule = results.survey.rules.suppression
+    if rule is None:
+        return _("None is declared; nothing is withheld.")
+    counts = suppressed_counts(results)
+    return _(
+        "Withheld because of fewer answers than {minimum_n} or fewer PSUs than {minimum_psus}: "
+        "{small}; to protect those: {complementary}; source: {source}",
+        minimum_n=rule.minimum_n,
+        minimum_psus=rule.minimum_psus,
+        small=counts["small"],
+        complementary=counts["complementary"],
+        source=rule.source,
+    )

@@ -28,6 +28,7 @@ from satisfaction.publication.labels import (
     score_labels,
     whole_code,
     whole_numbers,
+    worded,
 )
 from satisfaction.ranking.area_rankings import LeftOut, Rankings
 from satisfaction.ranking.borrowed_errors import floored
@@ -297,13 +298,11 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
     """
     table = target_verdicts(survey, ranking, rankings)
     records = table.to_dict("records")
-    demands = [demand(survey, record["code"], record["target"]) for record in records]
-    bases = [_basis(survey, record) for record in records]
     table = table.assign(**table[SET].convert_dtypes())
-    table["target"] = [label.en for label in demands]
-    table["target_zh"] = [label.zh for label in demands]
-    table["basis"] = [label.en for label in bases]
-    table["basis_zh"] = [label.zh for label in bases]
+    demands = [demand(survey, record["code"], record["target"]) for record in records]
+    table = worded(table, demands, zh="target_zh", en="target")
+    bases = [_basis(survey, record) for record in records]
+    table = worded(table, bases, zh="basis_zh", en="basis")
     table["source"] = [record["target"].source.both for record in records]
     table["verdict_zh"] = _in_chinese(table["verdict"], VERDICT)
     if "model_dependent" in table:
@@ -405,12 +404,9 @@ def escalation_table(
     table = table.merge(of_units, left_on="code", right_on="unit", how="left")
     labels = {number: step.text for number, step in enumerate(escalation.steps)}
     reached = [labels.get(number, NOTHING) for number in table["step"]]
-    table = table.assign(
-        step_zh=[label.zh for label in reached],
-        step_en=[label.en for label in reached],
-        status_zh=_in_chinese(table["status"], STATUS),
-        source=escalation.source.both,
-    )
+    table = worded(table, reached, zh="step_zh", en="step_en")
+    table["status_zh"] = _in_chinese(table["status"], STATUS)
+    table["source"] = escalation.source.both
     table = table.sort_values(
         ["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True
     )

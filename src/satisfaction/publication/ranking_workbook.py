@@ -68,8 +68,7 @@ def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
     columns.append(_under_title("note", notes, width=40))
     lines = _about(table, _("every figure of every level"))
     lines.append(str(_("Rates in percent, the rest in points 0-100.")))
-    for_people = _sheet_for_people(lines, columns)
-    write_office_workbook(path, table, for_people, further=_explained(table))
+    _write(path, table, lines=lines, columns=columns)
 
 
 def write_ranking_workbook(
@@ -85,9 +84,8 @@ def write_ranking_workbook(
     columns = ranking_columns(table, figure)
     ranked_by = _("ranking by {measure}", measure=measure)
     lines = [*_about(table, ranked_by), *rank_note(table)]
-    further_sheets = _explained(table)
-    further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=further_sheets)
+    of_notes = {str(_("notes")): pd.DataFrame({str(_("note")): notes})}
+    _write(path, table, lines=lines, columns=columns, further=of_notes)
 
 
 def rank_note(table: pd.DataFrame) -> list[str]:
@@ -131,7 +129,7 @@ def write_indicators_workbook(table: pd.DataFrame, path: Path) -> None:
         columns.append(_in_words(table, what, heading, width=16))
     columns.append(_column(table, "importance", "points", width=10))
     lines = _about(table, _("strong and weak topics of every area"))
-    write_office_workbook(path, table, _sheet_for_people(lines, columns), further=_explained(table))
+    _write(path, table, lines=lines, columns=columns)
 
 
 def write_assessment_workbook(
@@ -173,7 +171,7 @@ def write_assessment_workbook(
             lines.append(f"{column.title}: {column.cells[0]}")
     in_rows = [column for column in columns if not _is_said_once(column)]
     in_rows += [*figures, *(column for column in conventions if not _is_said_once(column))]
-    write_office_workbook(path, table, _sheet_for_people(lines, in_rows), further=_explained(table))
+    _write(path, table, lines=lines, columns=in_rows)
 
 
 def _is_said_once(column: ShownColumn) -> bool:
@@ -237,14 +235,22 @@ def _percent_or_points(is_share: pd.Series) -> list[Shown]:
     return ["percent" if share else "points" for share in is_share]
 
 
-def _sheet_for_people(lines: Sequence[str], columns: Sequence[ShownColumn]) -> ShownSheet:
-    """Return a sheet without the columns that hold nothing: a sample without probability has no errors and no sets."""
+def _write(
+    path: Path,
+    table: pd.DataFrame,
+    *,
+    lines: Sequence[str],
+    columns: Sequence[ShownColumn],
+    further: Mapping[str, pd.DataFrame] | None = None,
+) -> None:
+    """Write a table, its sheet for people, the dictionary and further sheets.
+
+    Columns that hold nothing are not shown: a sample without probability has no errors and no sets.
+    """
     filled = [column for column in columns if column.holds_anything]
-    return ShownSheet(str(_("for people")), lines, filled)
-
-
-def _explained(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {str(_("dictionary")): dictionary_table(table)}
+    for_people = ShownSheet(str(_("for people")), lines, filled)
+    sheets = {str(_("dictionary")): dictionary_table(table)} | dict(further or {})
+    write_office_workbook(path, table, for_people, further=sheets)
 
 
 def _column(

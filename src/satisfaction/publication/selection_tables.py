@@ -5,7 +5,7 @@ Files of their own. No column of them is an error of sampling, and no row says t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,16 @@ from satisfaction.publication.labels import (
     measures_named,
     published,
     whole_code,
+    worded,
 )
 from satisfaction.ranking.answering_odds import LARGEST
 from satisfaction.ranking.selection_study import DrawnReference, SelectionStudy, satisfied_by
 
+OF_ROW = (
+    *("level", "code", "name_zh", "name_en"),
+    *("measure", "measure_zh", "measure_en", "kind", "unit"),
+)
+"""What every row of an estimate is of."""
 MODELS = {
     "calibration": _("calibration (model of the answers)"),
     "inverse_propensity": _("inverse propensity (model of who answers)"),
@@ -46,30 +52,18 @@ ODDS = _(
     "and no error claimed."
 )
 MODEL_COLUMNS = [
-    *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
-    *(
-        "model",
-        "model_zh",
-        "reference",
-        "estimate_model",
-        "se_model",
-        "ci_model_low",
-        "ci_model_high",
-        "n",
-        "note",
-    ),
+    *(*OF_ROW, "model", "model_zh", "reference"),
+    *("estimate_model", "se_model", "ci_model_low", "ci_model_high", "n", "note"),
 ]
-SENSITIVITY_COLUMNS = [
-    *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
-    *("estimate_answered", "phi_0", "phi_05", "phi_1", "proxy_correlation", "n", "note"),
-]
+FIGURES = ("estimate_answered", "phi_0", "phi_05", "phi_1", "proxy_correlation")
+SENSITIVITY_COLUMNS = [*OF_ROW, *FIGURES, "n", "note"]
 ODDS_COLUMNS = [
     *("code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "rank", "listed"),
     *("satisfied_share", "odds_alone", "odds_alike", "zh", "en"),
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SelectionTables:
     """The published tables; those that nothing is declared for, and all of a probability sample, have no rows.
 
@@ -79,9 +73,9 @@ class SelectionTables:
         See `MODEL_COLUMNS`, `SENSITIVITY_COLUMNS`, `ODDS_COLUMNS`.
     """
 
-    model: pd.DataFrame = field(repr=False)
-    sensitivity: pd.DataFrame = field(repr=False)
-    odds: pd.DataFrame = field(repr=False)
+    model: pd.DataFrame
+    sensitivity: pd.DataFrame
+    odds: pd.DataFrame
 
     @property
     def anything(self) -> bool:
@@ -126,7 +120,7 @@ def _sensitivity_table(survey: Survey, sensitivity: pd.DataFrame) -> pd.DataFram
         return sensitivity
     notes = [str(note) for note in sensitivity["note"]]
     table = _with_codes(survey, sensitivity.assign(note=notes))
-    absent = [name for name in SENSITIVITY_COLUMNS[9:14] if name not in table]
+    absent = [name for name in FIGURES if name not in table]
     table = table.assign(**dict.fromkeys(absent, float("nan")))
     return published(survey, measures_named(survey, table), SENSITIVITY_COLUMNS)
 
@@ -141,9 +135,7 @@ def _odds_table(survey: Survey, odds: pd.DataFrame) -> pd.DataFrame:
         return odds
     names = survey.area_names()
     sentences = [odds_sentence(row, names[row["code"]]) for row in odds.to_dict("records")]
-    table = odds.assign(
-        zh=[sentence.zh for sentence in sentences], en=[sentence.en for sentence in sentences]
-    )
+    table = worded(odds, sentences, zh="zh", en="en")
     if (table["rank"] % 1 == 0).all():
         table["rank"] = table["rank"].astype("Int64")
     return published(survey, measures_named(survey, table), ODDS_COLUMNS)

@@ -8,8 +8,7 @@ add what they do to it. `clauses` holds what the sentences say and what they sha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -29,38 +28,6 @@ from satisfaction.publication.labels import BELOW, area_labels, score_labels
 
 GREY = (0.2, 0.8)
 """Between these probabilities of the list a unit whose status is open counts as one step from the cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """The filed list with what may be said about it.
-
-    Attributes
-    ----------
-    zh, en : str
-        One paragraph in each language.
-    listed, tied : tuple of str
-        Codes on the list however ties are broken, and tied at its cut; in rank order.
-    established : tuple of str
-        Codes on the list that are established.
-    not_excluded : tuple of str
-        Codes off the list that are not excluded, the nearest to the cut first.
-    expected : float
-        Expected number of true members among the listed, under the model.
-    """
-
-    zh: str
-    en: str
-    listed: tuple[str, ...]
-    tied: tuple[str, ...]
-    established: tuple[str, ...]
-    not_excluded: tuple[str, ...]
-    expected: float
-
-    @property
-    def text(self) -> Text:
-        """The paragraph."""
-        return Text(self.zh, self.en)
 
 
 def unit_sentences(ground: Ground, *, minimum_n: int | None = None) -> pd.DataFrame:
@@ -85,11 +52,11 @@ def unit_sentences(ground: Ground, *, minimum_n: int | None = None) -> pd.DataFr
             sentence = clauses.ranked_unit(ground, row, level_with=level_with)
         else:
             sentence = clauses.unranked_unit(ground, row, minimum_n)
-        rows.append((row["code"], sentence.zh, sentence.en))
+        rows.append((row["code"], *sentence))
     return pd.DataFrame(rows, columns=["code", "zh", "en"], dtype=str)
 
 
-def list_statement(ground: Ground) -> Statement:
+def list_statement(ground: Ground) -> Text:
     """State the filed list: who is on it, how much of it is established, who else may belong to it.
 
     Ties at the cut are named with both sizes of the list and not broken.
@@ -103,8 +70,7 @@ def list_statement(ground: Ground) -> Statement:
     expected = float(sum(row["probability_bottom"] for row in listed))
     parts = [ground.mark, clauses.members(ground, listed, tied)]
     if not ground.p:
-        paragraph = join_sentences(parts)
-        return Statement(paragraph.zh, paragraph.en, (), (), (), (), expected)
+        return join_sentences(parts)
     parts += [
         clauses.tie_at_cut(ground, listed, tied),
         clauses.established(ground, listed, established),
@@ -113,16 +79,7 @@ def list_statement(ground: Ground) -> Statement:
         clauses.expected_members(ground, listed, expected),
         clauses.not_excluded(ground, off, open_off),
     ]
-    paragraph = join_sentences(parts)
-    return Statement(
-        paragraph.zh,
-        paragraph.en,
-        _codes(listed),
-        _codes(tied),
-        _codes(established),
-        _codes(open_off),
-        expected,
-    )
+    return join_sentences(parts)
 
 
 def near_cut(ground: Ground) -> pd.DataFrame:
@@ -156,8 +113,7 @@ def near_cut(ground: Ground) -> pd.DataFrame:
                     reason,
                     ground.gap(row),
                     chance,
-                    sentence.zh,
-                    sentence.en,
+                    *sentence,
                 )
             )
     texts = dict.fromkeys(("code", "listed", "reason", "zh", "en"), str)
@@ -178,10 +134,6 @@ def _reason(ground: Ground, row: Mapping[str, Any], closest: Mapping[str, float]
     if is_grey and ground.status(row) == "possible":
         return "open"
     return ""
-
-
-def _codes(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(str(row["code"]) for row in rows)
 
 
 ON_THE_LIST = {
@@ -211,7 +163,7 @@ def with_acted_sentences(
     rows = []
     for row in sentences.to_dict("records"):
         whole = join_sentences([Text(row["zh"], row["en"]), words.get(row["code"])])
-        rows.append((row["code"], whole.zh, whole.en))
+        rows.append((row["code"], *whole))
     return pd.DataFrame(rows, columns=["code", "zh", "en"], dtype=str)
 
 
@@ -247,13 +199,12 @@ def _of_area(survey: Survey, row: Mapping[Any, Any], thresholds: pd.DataFrame) -
     return join_sentences([*parts, ON_THE_LIST[row["list_status"]]])
 
 
-def acted_statement(survey: Survey, statement: Statement, ranking: pd.DataFrame) -> Statement:
-    """Return the statement on the filed list with what thresholds make of it; its codes are those of the list to be filed."""
+def acted_statement(survey: Survey, statement: Text, ranking: pd.DataFrame) -> Text:
+    """Return the statement on the filed list with what thresholds make of it."""
     if not acts(ranking):
         return statement
     names = area_labels(survey)
     on_list = ranking[ranking["listed"] == "yes"]
-    tied = ranking[ranking["listed"] == "tied"]
     added = on_list[on_list["listed_by_rank"] != "yes"]
     spared = ranking[(ranking["listed"] == "no") & (ranking["listed_by_rank"] != "no")]
     sure = on_list[on_list["list_status"] == "established"]
@@ -276,12 +227,4 @@ def acted_statement(survey: Survey, statement: Statement, ranking: pd.DataFrame)
                 areas=areas,
             )
         )
-    paragraph = join_sentences([statement.text, *parts])
-    return replace(
-        statement,
-        zh=paragraph.zh,
-        en=paragraph.en,
-        listed=tuple(on_list["code"]),
-        tied=tuple(tied["code"]),
-        established=tuple(sure["code"]),
-    )
+    return join_sentences([statement, *parts])

@@ -1,13 +1,19 @@
-"""Every table a wave publishes, made once: estimates of every level, the ranking and its verdicts, strong and weak topics."""
+"""Every table a wave publishes, made once: estimates of every level, the ranking and its verdicts, strong and weak topics.
+
+Of a combined score its components by area, and the points that were lost.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
+from satisfaction.composite.scores import CombinedScores, LevelScores, scale_slope
+from satisfaction.composite.tree_tables import lost_entries, most_lost
+from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.indicators import (
     Importance,
@@ -19,16 +25,18 @@ from satisfaction.estimation.indicators import (
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.figures import Kind
-from satisfaction.foundation.language import NOTHING, Text, _, use
+from satisfaction.foundation.language import NOTHING, Text, _, rendered, use
 from satisfaction.pipeline import Results
 from satisfaction.publication.clauses import Ground, ground_of
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
+    mark,
     measures_named,
     names_of_scores,
     published,
     score_labels,
+    twelve_digits,
     whole_code,
     whole_numbers,
 )
@@ -43,9 +51,8 @@ from satisfaction.publication.ranking_table import (
     within_paths_table,
     within_table,
 )
-from satisfaction.publication.selection_tables import SelectionTables, selection_tables
+from satisfaction.publication.selection_tables import OF_ROW, SelectionTables, selection_tables
 from satisfaction.publication.sentences import (
-    Statement,
     acted_statement,
     list_statement,
     near_cut,
@@ -54,8 +61,7 @@ from satisfaction.publication.sentences import (
 )
 
 INDICES = [
-    *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
-    *("estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note", "selection"),
+    *(*OF_ROW, "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note", "selection"),
 ]
 
 
@@ -102,7 +108,7 @@ def ranks_composed(survey: Survey) -> bool:
     return not used.isdisjoint(survey.composed)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tables:
     """The published tables of a wave; those that nothing is declared for have no rows.
 
@@ -118,23 +124,23 @@ class Tables:
         What all sentences about the ranking share.
     selection : SelectionTables
         Of a wave whose respondents were not drawn.
-    statement : Statement
+    statement : Text
         The filed list with what may be said about it.
     """
 
-    indices: pd.DataFrame = field(repr=False)
-    ranking: pd.DataFrame = field(repr=False)
-    within: pd.DataFrame = field(repr=False)
-    targets: pd.DataFrame = field(repr=False)
-    thresholds: pd.DataFrame = field(repr=False)
-    escalation: pd.DataFrame = field(repr=False)
-    ladder: pd.DataFrame = field(repr=False)
-    paths: pd.DataFrame = field(repr=False)
-    within_paths: pd.DataFrame = field(repr=False)
-    sentences: pd.DataFrame = field(repr=False)
-    near_cut: pd.DataFrame = field(repr=False)
-    ground: Ground = field(repr=False)
-    statement: Statement
+    indices: pd.DataFrame
+    ranking: pd.DataFrame
+    within: pd.DataFrame
+    targets: pd.DataFrame
+    thresholds: pd.DataFrame
+    escalation: pd.DataFrame
+    ladder: pd.DataFrame
+    paths: pd.DataFrame
+    within_paths: pd.DataFrame
+    sentences: pd.DataFrame
+    near_cut: pd.DataFrame
+    ground: Ground
+    statement: Text
     selection: SelectionTables
 
 
@@ -155,10 +161,9 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
     kind, measure = spoken(survey)
     ground = ground_of(by_rank_alone(ranking), first.summary, kind=kind, measure=measure)
     sentences = unit_sentences(ground, minimum_n=survey.rules.ranking.minimum_n)
-    statement = list_statement(ground)
     thresholds = thresholds_table(survey, estimates)
     sentences = with_acted_sentences(survey, sentences, ranking, thresholds=thresholds)
-    statement = acted_statement(survey, statement, ranking)
+    statement = acted_statement(survey, list_statement(ground), ranking)
     within = within_table(survey, estimates, results.rankings)
     return Tables(
         indices=indices_table(survey, shown),
@@ -204,13 +209,13 @@ INDICATORS = [
 ]
 
 
-def indicators_of(results: Results, *, level: str | None = None) -> Indicators | None:
-    """Compare the topics of a level's areas (default: the ranked one) with the whole; None without topics or overall rate."""
+def indicators_of(results: Results) -> Indicators | None:
+    """Compare the topics of the ranked areas with the whole; None without topics or overall rate."""
     matters = _importance_of(results)
     if matters is None:
         return None
-    areas = results.estimates[level or results.area]
-    return strengths_and_weaknesses(areas, results.estimates[results.survey.whole()], matters)
+    whole = results.estimates[results.survey.whole()]
+    return strengths_and_weaknesses(results.estimates[results.area], whole, matters)
 
 
 def _importance_of(results: Results) -> Importance | None:
@@ -266,3 +271,123 @@ def with_parent_names(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:
     above = {code: names.get(parent, NOTHING) for code, parent in survey.parents().items()}
     table = labelled(indices, above, key="code", into="parent")
     return table.fillna({"parent_zh": "", "parent_en": ""})
+
+
+SCORES = [
+    *("level", "code", "name_zh", "name_en", "component", "component_zh", "component_en"),
+    *("weight", "score", "scaled", "se", "contribution", "exact"),
+]
+
+AGGREGATIONS = {
+    "arithmetic": _("weighted arithmetic mean"),
+    "geometric": _("weighted geometric mean"),
+}
+
+
+def formula_lines(results: Results) -> list[Text]:
+    """Say how the combined score is put together, where the ranking is by it."""
+    if results.combined is None or results.survey.ranked != COMBINED:
+        return []
+    declared = results.combined.inputs.declared
+    summands = []
+    for component in declared.components.values():
+        summands.append(_("{weight:g} {component}", weight=component.weight, component=component))
+    return [
+        _(
+            "combined score = {weights} ({aggregation})",
+            weights=rendered(lambda: " + ".join(map(str, summands))),
+            aggregation=AGGREGATIONS[declared.aggregation],
+        ),
+        _("source: {source}", source=declared.source),
+    ]
+
+
+def results_by(results: Results, score: str) -> Results | None:
+    """Return the wave ranked by a score, None where it is not ranked by it."""
+    for ranked in (results, *results.further.values()):
+        if ranked.survey.ranked == score:
+            return ranked
+    return None
+
+
+@use(None)
+def scores_table(survey: Survey, combined: CombinedScores) -> pd.DataFrame:
+    """Return the components of the combined score of every area, the combined score itself after them.
+
+    Returns
+    -------
+    DataFrame
+        survey, wave, level, code, name_zh, name_en, component, component_zh, component_en, weight, score (on the component's
+        own scale), scaled (as it is combined), se (of scaled; empty: none), contribution (weight times scaled; empty where the
+        aggregation is no sum), exact ("declared", "taken": without an error, as declared or for want of one; "no"), mark.
+    """
+    parts = []
+    for scores in combined.levels.values():
+        parts += _components(combined, scores)
+    table = pd.concat(parts, ignore_index=True)
+    order = {code: row for row, code in enumerate(dict.fromkeys(table["code"]))}
+    table = table.sort_values("code", key=lambda codes: codes.map(order), kind="stable")
+    if survey.declared.selection != "probability":
+        table["se"] = np.nan  # a component's as well: no figure of such a wave states an error
+    labels = combined.inputs.labels
+    table = labelled(table, labels, key="component", into="component")
+    return published(survey, table.reset_index(drop=True), SCORES)
+
+
+def _components(combined: CombinedScores, scores: LevelScores) -> list[pd.DataFrame]:
+    """Return one table a component of a level, and one of the combined score."""
+    is_sum = combined.inputs.declared.aggregation == "arithmetic"
+    tables = []
+    for k, part in enumerate(scores.parts):
+        declared = part.declared
+        scaled = scores.scaled[:, k]
+        without = "taken" if declared.exact is None else "declared"
+        without_se = part.without_error & (not part.by_draws)
+        se = part.se * np.abs(scale_slope(part))
+        columns = {
+            "code": scores.codes,
+            "score": part.score,
+            "scaled": scaled,
+            "se": np.where(without_se, np.nan, se),
+            "exact": np.where(part.without_error, without, "no"),
+            "weight": declared.weight,
+            "contribution": declared.weight * scaled if is_sum else np.nan,
+            "component": part.name,
+        }
+        tables.append(pd.DataFrame(columns))
+    se_of_sum = np.sqrt(np.diag(scores.cov))
+    columns = {
+        "code": scores.codes,
+        "score": scores.score,
+        "scaled": scores.score,
+        "se": np.where(scores.incomplete, np.nan, se_of_sum),
+        "exact": "taken" if scores.taken_as_exact else "no",
+        "weight": 1.0,
+        "contribution": scores.score,
+        "component": COMBINED,
+    }
+    tables.append(pd.DataFrame(columns))
+    return [table.assign(level=scores.level) for table in tables]
+
+
+@use(None)
+def combined_files(results: Results) -> dict[str, pd.DataFrame]:
+    """Return the tables beside the rankings that the combined score publishes, by the names of their files.
+
+    Its components; the points lost in every assessment: by entry, by item and by department.
+    """
+    if results.combined is None:
+        return {}
+    tables = {"combined_scores": scores_table(results.survey, results.combined)}
+    marks = mark(results.survey)
+    for part in results.combined.ranked.parts:
+        if part.assessed is None:
+            continue
+        entries = lost_entries(part.assessed)
+        items = most_lost(entries, ["item", "item_zh", "item_en"])
+        departments = most_lost(entries, ["department"])
+        for name, table in (("lost", entries), ("items", items), ("departments", departments)):
+            if len(table):
+                file = f"combined_{part.name}_{name}"
+                tables[file] = twelve_digits(table.assign(mark=marks))
+    return tables

@@ -1,11 +1,14 @@
 """Recompute a file set from its inputs, and say whether it is the same and, if not, why it may differ.
 
-The first place where two files of the same name differ: numbers to 12 significant digits, everything else exactly.
+The first place where two files of the same name differ: numbers to 12 significant digits, everything else exactly. From a
+notebook only what a fresh process computes from the folder becomes the official set; all else is a trial.
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +21,7 @@ from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import (
     DamagedSetError,
+    ExportError,
     InputFileError,
     SatisfactionError,
     shortened,
@@ -27,11 +31,11 @@ from satisfaction.foundation.files import changed_since, decode, read_json, scra
 from satisfaction.foundation.grids import Grid, read_grids
 from satisfaction.foundation.language import _, current, readers_language, use
 from satisfaction.foundation.yaml import Record
-from satisfaction.pipeline import run
+from satisfaction.pipeline import Results, run
 from satisfaction.publication.columns import COLUMNS
-from satisfaction.publication.file_set import export
+from satisfaction.publication.file_set import export, export_as_trial, export_dated
 from satisfaction.publication.labels import DIGITS
-from satisfaction.publication.manifest import PROGRAM_FILES, input_names, manifest
+from satisfaction.publication.manifest import PROGRAM_FILES, beside_folder, input_names, manifest
 
 UNIT = tuple(
     title
@@ -64,21 +68,19 @@ class Difference:
     new: str
 
 
-def first_difference(old: Path, new: Path, *, ignored: tuple[str, ...] = ()) -> Difference | None:
+def first_difference(old: Path, new: Path) -> Difference | None:
     """Return the first difference between two files of one name, None where they say the same.
 
-    Parameters
-    ----------
-    old, new : Path
-    ignored : tuple of str
-        Keys at the top of a JSON file that are not looked at.
+    Inputs and versions, which a manifest records, are not looked at.
     """
+    if not old.is_file() or not new.is_file():
+        return Difference(old.name, "", "", "", *_presence(old.is_file(), new.is_file()))
     if sha256(old) == sha256(new):
         return None
     if old.suffix in TABLES:
         return next(_in_tables(old, new), None)
     if old.suffix == ".json":
-        sides = (dict(flat(read_json(path), ignored=ignored)) for path in (old, new))
+        sides = (dict(flat(read_json(path), ignored=("inputs", "versions"))) for path in (old, new))
         return next(_in_mappings(*sides, file=old.name), None)
     return next(_in_lines(old, new), None)
 
@@ -167,13 +169,13 @@ def _in_lines(old: Path, new: Path) -> Iterator[Difference]:
             yield Difference(old.name, f"line {number}", "", "", *_around(before, after))
 
 
-def _around(before: str, after: str, width: int = 60) -> tuple[str, str]:
+def _around(before: str, after: str) -> tuple[str, str]:
     """Cut two long lines to where they part."""
     start = next(
         (at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), 0
     )
-    first = max(start - width // 4, 0)
-    return before[first : first + width], after[first : first + width]
+    first = max(start - 15, 0)
+    return before[first : first + 60], after[first : first + 60]
 
 
 UNCHECKED = (SUMS, "run.json")
@@ -339,7 +341,7 @@ def as_used(wave: Survey, used: Mapping[str, Any], unrecorded: tuple[str, ...]) 
 def set_differences(old: Path, new: Path) -> list[Difference]:
     """Return the first difference of every file of two sets, figures compared to 12 digits; tables first."""
     names = sorted(set_names(old) | set_names(new), key=lambda name: (name in CONSEQUENCES, name))
-    differences = (_difference(old / name, new / name) for name in names)
+    differences = (first_difference(old / name, new / name) for name in names)
     return [difference for difference in differences if difference]
 
 
@@ -425,7 +427,75 @@ def _state(path: Path, digest: str) -> str:
     return "" if sha256(path) == digest else "changed"
 
 
-def _difference(old: Path, new: Path) -> Difference | None:
-    if not old.is_file() or not new.is_file():
-        return Difference(old.name, "", "", "", *_presence(old.is_file(), new.is_file()))
-    return first_difference(old, new, ignored=("inputs", "versions"))
+CHILD = (
+    "import sys; from satisfaction.publication.verify import write_declared; "
+    "write_declared(sys.argv[1], sys.argv[2])"
+)
+
+
+def publish(results: Results) -> Path:
+    """Write the official set of a wave, or a trial where the results are not what its folder gives.
+
+    A fresh process computes the declared run from the folder, and every file is compared with what these results would write,
+    figures to 12 digits. Without a difference the set is written to out/ as `satisfaction run` writes it, the same bytes. With
+    one it goes to out/<time>-trial/, every row, page, picture and workbook marked, and its manifest says what was used.
+
+    Parameters
+    ----------
+    results : Results
+        Of `run`, or of a trial.
+
+    Returns
+    -------
+    Path
+        The new folder; the name of a trial's ends in -trial.
+
+    Raises
+    ------
+    InputFileError
+        F420 for a file that changed since it was read.
+    ExportError
+        X403 where the fresh process could not run the survey.
+
+    Examples
+    --------
+    >>> folder = sat.publish(sat.run(sat.read_survey("surveys/wave")))
+    >>> sat.verify(folder).code
+    0
+    """
+    results = beside_folder(results)
+    survey = results.survey
+    if not survey.departures():
+        with scratch_folder("satisfaction-publish") as scratch:
+            _run_afresh(survey.sources[0], scratch / "declared")
+            at_hand = export(results, scratch / "given")
+            differing = set_differences(scratch / "declared", at_hand)
+        if not differing:
+            return export_dated(results)
+        first = differing[0]
+        place = (first.file, first.place, first.unit, first.column)
+        where = " ".join(filter(None, place))
+        results = replace(results, survey=replace(survey, altered=(f"results: {where}",)))
+    return export_as_trial(results)
+
+
+def write_declared(survey: str, folder: str) -> None:
+    """Run a survey as its folder declares it and write the set to a folder."""
+    export(run(read_survey(survey)), folder)
+
+
+def _run_afresh(survey: Path, folder: Path) -> None:
+    """Let a process that knows nothing of this one compute the declared run."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", CHILD, str(survey.resolve()), str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise ExportError(
+            "X403",
+            _("The declared run could not be computed afresh: {fault}", fault="".join(last)),
+            where=str(survey),
+            hint=_("Run `satisfaction run` on the folder: it says what is wrong."),
+        )

@@ -1,4 +1,4 @@
-"""Grades (档次) with an error that is promised: units in one grade are not told apart, and among the
+"""Grades with an error that is promised: units in one grade are not told apart, and among the
 pairs that are, the expected share in the wrong order stays under a bound.
 
 Kline, Rose and Walters (2024). A grading pays 1 for a pair in the wrong order and is paid lambda

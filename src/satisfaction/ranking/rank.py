@@ -132,7 +132,7 @@ class TargetVerdicts:
 
 @dataclass(frozen=True, eq=False)
 class Grades:
-    """Grades (档次) of the ranked units: within one, units are not told apart.
+    """Grades of the ranked units: within one, units are not told apart.
 
     Attributes
     ----------

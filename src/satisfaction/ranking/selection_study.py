@@ -15,7 +15,6 @@ import pandas as pd
 from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.estimation.index import area_coefficients
 from satisfaction.estimation.open_samples import (
     NO_BOUND,
     PHI_COLUMNS,
@@ -30,7 +29,7 @@ from satisfaction.estimation.open_samples import (
     model_figures,
     sensitivity_figures,
 )
-from satisfaction.estimation.result import Estimates
+from satisfaction.estimation.result import Estimates, area_coefficients
 from satisfaction.estimation.selection_model import ModelEstimates, SelectionMethod
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError
@@ -320,7 +319,7 @@ class _Area:
                 figures = {"n": self._n(measure), "note": self.sample}
                 rows.append(self._row(measure) | figures)
             return rows
-        fitted = self.sample.calibrated_propensities()
+        fitted = self.sample.propensities("calibrated")
         for position, measure in enumerate(self.measures):
             found = self.sample.sensitivity(position, fitted)
             figures = sensitivity_figures(self.sample, found, position)

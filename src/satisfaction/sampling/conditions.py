@@ -47,7 +47,48 @@ def flagged(respondents: Any, table: Lazy, condition: Condition) -> Any:
         frame: Any = nw.from_native(respondents) if eager else table
         restricted = frame.with_columns(inside.alias(SUBPOPULATION)).to_native()
     else:
-        restricted = _beside(respondents, _truth_values(respondents, condition, eager=eager))
+        if not eager:
+            raise DesignError(
+                "D523",
+                _(
+                    "The respondents are not in memory and have no order; truth values row by row "
+                    "cannot be matched."
+                ),
+                where="where",
+                hint=_('Use the name of a column, or {"column": values}.'),
+            )
+        rows = len(respondents)
+        other_index = False
+        if isinstance(condition, pd.Series) and isinstance(respondents, pd.DataFrame):
+            other_index = not condition.index.equals(respondents.index)
+        values = [condition]
+        if isinstance(condition, Iterable):
+            values = list(condition)
+        truth = pd.Series(values)
+        known = truth.dropna()
+        if other_index or len(truth) != rows or not known.isin([True, False]).all():
+            raise DesignError(
+                "D523",
+                _(
+                    "The condition must be {rows} truth values, one a respondent, in the order (and "
+                    "under the index) of their table.",
+                    rows=rows,
+                ),
+                where="where",
+                got=type(condition).__name__,
+                hint=_('Write design.where(df["age"] >= 60), for instance.'),
+            )
+        frame = nw.from_native(respondents, eager_only=True)
+        inside_here = np.asarray(truth.eq(True)).astype(np.int64)
+        if SUBPOPULATION in frame.columns:
+            inside_here = inside_here * frame[SUBPOPULATION].to_numpy()
+        if isinstance(respondents, pd.DataFrame):
+            restricted = respondents.assign(**{SUBPOPULATION: inside_here})
+        else:
+            series = nw.new_series(
+                SUBPOPULATION, inside_here.tolist(), backend=frame.implementation
+            )
+            restricted = frame.with_columns(series).to_native()
     members = nw.col(SUBPOPULATION).sum()
     counted = fetch(scan(restricted).select(members))[SUBPOPULATION]
     if not counted.fillna(0).sum():
@@ -85,32 +126,44 @@ def _expression(table: Lazy, condition: str | Mapping[str, Any] | nw.Expr) -> nw
     if isinstance(condition, nw.Expr):
         return condition
     if isinstance(condition, str):
-        return _named_condition(table, condition)
+        _require(table, condition)
+        kind = table.collect_schema()[condition]
+        if kind == nw.Boolean:
+            return nw.col(condition)
+        different = _held(table, condition)
+        if not kind.is_numeric() or not different.isin([0, 1]).all():
+            raise DesignError(
+                "D521",
+                _(
+                    "Column '{column}' is no condition: its values are not 0 and 1.",
+                    column=condition,
+                ),
+                where="where",
+                available=sorted(different.astype(str))[:20],
+                hint=_('Name the values, as where({{"{column}": value}}).', column=condition),
+            )
+        return nw.col(condition) == 1
     inside = nw.lit(1)
     for column, wanted in condition.items():
         _require(table, column)
         values = _values(wanted)
-        _refuse_absent(table, column, values)
+        held = _held(table, column).tolist()
+        absent = [value for value in values if value not in held]
+        if not values or absent:
+            raise DesignError(
+                "D522",
+                _(
+                    "No respondent has the value {values} in column '{column}'.",
+                    values=shortened(map(repr, absent)),
+                    column=column,
+                ),
+                where="where",
+                available=sorted(map(repr, held)),
+                got=str(absent[0]) if absent else "",
+                hint=_("Write the values as the column has them."),
+            )
         inside = inside * flag(nw.col(column).is_in(values))
     return inside == 1
-
-
-def _named_condition(table: Lazy, column: str) -> nw.Expr:
-    """Return the condition that a column holds: truth values, or 0 and 1."""
-    _require(table, column)
-    kind = table.collect_schema()[column]
-    if kind == nw.Boolean:
-        return nw.col(column)
-    held = _held(table, column)
-    if not kind.is_numeric() or not held.isin([0, 1]).all():
-        raise DesignError(
-            "D521",
-            _("Column '{column}' is no condition: its values are not 0 and 1.", column=column),
-            where="where",
-            available=sorted(held.astype(str))[:20],
-            hint=_('Name the values, as where({{"{column}": value}}).', column=column),
-        )
-    return nw.col(column) == 1
 
 
 def require_columns(
@@ -146,70 +199,3 @@ def _require(table: Lazy, column: str) -> None:
 def _held(table: Lazy, column: str) -> pd.Series:
     """Return the different values that a column holds."""
     return fetch(table.select(nw.col(column)).unique())[column].dropna()
-
-
-def _refuse_absent(table: Lazy, column: str, values: list[Any]) -> None:
-    """Refuse values that no respondent has: a code misspelt, or text where the column holds numbers (D522)."""
-    held = _held(table, column).tolist()
-    absent = [value for value in values if value not in held]
-    if not values or absent:
-        raise DesignError(
-            "D522",
-            _(
-                "No respondent has the value {values} in column '{column}'.",
-                values=shortened(map(repr, absent)),
-                column=column,
-            ),
-            where="where",
-            available=sorted(map(repr, held)),
-            got=str(absent[0]) if absent else "",
-            hint=_("Write the values as the column has them."),
-        )
-
-
-def _truth_values(respondents: Any, condition: Any, *, eager: bool) -> Array:
-    """Return one truth value a respondent, in the rows' order; a missing one is false: (n,) bool."""
-    if not eager:
-        raise DesignError(
-            "D523",
-            _(
-                "The respondents are not in memory and have no order; truth values row by row "
-                "cannot be matched."
-            ),
-            where="where",
-            hint=_('Use the name of a column, or {"column": values}.'),
-        )
-    rows = len(respondents)
-    other_index = False
-    if isinstance(condition, pd.Series) and isinstance(respondents, pd.DataFrame):
-        other_index = not condition.index.equals(respondents.index)
-    values = [condition]
-    if isinstance(condition, Iterable):
-        values = list(condition)
-    truth = pd.Series(values)
-    known = truth.dropna()
-    if other_index or len(truth) != rows or not known.isin([True, False]).all():
-        raise DesignError(
-            "D523",
-            _(
-                "The condition must be {rows} truth values, one a respondent, in the order (and "
-                "under the index) of their table.",
-                rows=rows,
-            ),
-            where="where",
-            got=type(condition).__name__,
-            hint=_('Write design.where(df["age"] >= 60), for instance.'),
-        )
-    return np.asarray(truth.eq(True))
-
-
-def _beside(respondents: Any, inside: Array) -> Any:
-    """Lay truth values, and those of an earlier condition, beside a DataFrame."""
-    frame = nw.from_native(respondents, eager_only=True)
-    values = inside.astype(np.int64)
-    if SUBPOPULATION in frame.columns:
-        values = values * frame[SUBPOPULATION].to_numpy()
-    if isinstance(respondents, pd.DataFrame):
-        return respondents.assign(**{SUBPOPULATION: values})
-    series = nw.new_series(SUBPOPULATION, values.tolist(), backend=frame.implementation)
-    return frame.with_columns(series).to_native()

@@ -406,16 +406,50 @@ def SurveyDesign(
             where="collapse",
             hint=_("Write {stratum: the stratum it joins}."),
         )
-    merged_strata = {}
-    for stratum, target in (collapse or {}).items():
-        merged_strata[_level(stratum)] = _level(target)
+    merged_strata = {
+        level_tuple(stratum): level_tuple(target) for stratum, target in (collapse or {}).items()
+    }
     brought_along = getattr(respondents, "attrs", {}).get(CODES, {})
     declared_apart = strata is not None or psu is not None or fpc is not None
     replicates = None
     if replicate_weights is not None and not declared_apart:
-        respondents, replicates = _with_replicates(
-            respondents, replicate_weights, scale=scale, rscales=rscales, mse=mse, df=df
+        rows = respondents
+        if not isinstance(rows, pd.DataFrame):
+            rows = fetch(scan(respondents))
+        if ROW in rows:
+            raise _reserved(ROW)
+        columns = isinstance(replicate_weights, list | tuple) and all(
+            isinstance(name, str) for name in replicate_weights
         )
+        if columns:
+            names = list(replicate_weights)
+            require_columns(
+                scan(rows), names, argument="replicate_weights", error=DesignError, code="D527"
+            )
+            weights = rows[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+            rows = rows.drop(columns=names)
+        else:
+            if isinstance(replicate_weights, pd.DataFrame) and rows is respondents:
+                in_their_order = replicate_weights.index.equals(rows.index)
+                if not in_their_order:
+                    raise _no_replicates(
+                        _("their rows are under another index than the respondents'")
+                    )
+            weights = np.asarray(replicate_weights, dtype=float)
+        if weights.ndim != 2 or len(weights) != len(rows) or weights.shape[1] < 2:
+            raise _no_replicates(
+                _("an array of {shape} for {rows} respondents", shape=weights.shape, rows=len(rows))
+            )
+        if not np.isfinite(weights).all():
+            raise _no_replicates(_("some are missing or no numbers"))
+        each = np.ones(weights.shape[1]) if rscales is None else np.asarray(rscales, dtype=float)
+        if each.shape != (weights.shape[1],) or not (np.isfinite(each) & (each >= 0)).all():
+            raise _no_replicates(_("rscales are not {n} numbers of 0 or more", n=weights.shape[1]))
+        if scale is None or not 0 < scale < np.inf:
+            raise _no_replicates(_("scale is {scale}", scale=scale))
+        design_df = rank_df(weights) if df is None else int(df)
+        replicates = GivenReplicates(weights, scale * each, bool(mse), design_df)
+        respondents = rows.assign(**{ROW: np.arange(len(rows))})
     elif replicate_weights is not None or scale is not None or rscales is not None:
         raise DesignError(
             "D526",
@@ -446,57 +480,6 @@ def SurveyDesign(
     return design
 
 
-def _with_replicates(
-    respondents: Any,
-    replicate_weights: Sequence[str] | Array | pd.DataFrame,
-    *,
-    scale: float | None,
-    rscales: Sequence[float] | None,
-    mse: bool,
-    df: int | None,
-) -> tuple[pd.DataFrame, GivenReplicates]:
-    """Return the respondents here, numbered in their order, and their replicate weights (D383, D527)."""
-    rows = respondents
-    if not isinstance(rows, pd.DataFrame):
-        rows = fetch(scan(respondents))
-    if ROW in rows:
-        raise _reserved(ROW)
-    columns = isinstance(replicate_weights, list | tuple) and all(
-        isinstance(name, str) for name in replicate_weights
-    )
-    if columns:
-        names = list(replicate_weights)
-        require_columns(
-            scan(rows), names, argument="replicate_weights", error=DesignError, code="D527"
-        )
-        weights = rows[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-        rows = rows.drop(columns=names)
-    else:
-        if isinstance(replicate_weights, pd.DataFrame) and isinstance(respondents, pd.DataFrame):
-            _refuse_other_index(replicate_weights, respondents)
-        weights = np.asarray(replicate_weights, dtype=float)
-    if weights.ndim != 2 or len(weights) != len(rows) or weights.shape[1] < 2:
-        raise _no_replicates(
-            _("an array of {shape} for {rows} respondents", shape=weights.shape, rows=len(rows))
-        )
-    if not np.isfinite(weights).all():
-        raise _no_replicates(_("some are missing or no numbers"))
-    each = np.ones(weights.shape[1]) if rscales is None else np.asarray(rscales, dtype=float)
-    if each.shape != (weights.shape[1],) or not (np.isfinite(each) & (each >= 0)).all():
-        raise _no_replicates(_("rscales are not {n} numbers of 0 or more", n=weights.shape[1]))
-    if scale is None or not 0 < scale < np.inf:
-        raise _no_replicates(_("scale is {scale}", scale=scale))
-    design_df = rank_df(weights) if df is None else int(df)
-    replicates = GivenReplicates(weights, scale * each, bool(mse), design_df)
-    return rows.assign(**{ROW: np.arange(len(rows))}), replicates
-
-
-def _refuse_other_index(replicate_weights: pd.DataFrame, respondents: pd.DataFrame) -> None:
-    """Refuse weights whose rows are under another index (D527): they would be taken in another order than is meant."""
-    if not replicate_weights.index.equals(respondents.index):
-        raise _no_replicates(_("their rows are under another index than the respondents'"))
-
-
 def _no_replicates(what: Text) -> DesignError:
     return DesignError(
         "D527",
@@ -519,8 +502,9 @@ def level_tuples(table: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Any,
     return list(table[list(columns)].itertuples(index=False, name=None))
 
 
-def _level(stratum: Any) -> tuple[Any, ...]:
-    return stratum if isinstance(stratum, tuple) else (stratum,)
+def level_tuple(level: Any) -> tuple[Any, ...]:
+    """Return a level, which is a tuple where several columns make it, as a tuple."""
+    return level if isinstance(level, tuple) else (level,)
 
 
 # ---- what a design must hold ----
@@ -540,79 +524,13 @@ def _check(design: SampleDesign) -> None:
     if design.base_weight:
         wanted.append(design.base_weight)
     require_columns(design.table, wanted, argument="SurveyDesign", error=DesignError, code="D101")
-    _check_names(design)
-    _check_numbers(design)
-    keys = [*design.strata, *design.stages]
-    units = _counted_units(design, keys)
-    if units.empty:
-        raise DesignError(
-            "D382",
-            _("The table has no rows."),
-            where="respondents",
-            hint=_("Look at how it was read and filtered."),
-        )
-    refuse_mixed(units, keys)
-    _check_weights(design, int(units["_bad"].sum()))
-    for stage, name in enumerate(design.fpc):
-        _check_known(name, int(units[f"_unknown{stage}"].sum()))
-    if units[keys].isna().any(axis=None):
-        missing = " or ".join(MISSING_KEY.format(name=name) for name in keys)
-        raise DesignError(
-            "D103",
-            _("Rows without stratum or PSU ({keys}).", keys=shortened(keys)),
-            where=f"{shortened(keys)} {offenders(design.respondents, missing)}".strip(),
-            hint=_("Fill in these columns."),
-        )
-    _check_collapse(design, units)
-    for stage in range(len(design.stages)):
-        _check_stage(design, units, stage)
-
-
-def _counted_units(design: SampleDesign, keys: list[str]) -> pd.DataFrame:
-    """Return one row a unit of the last stage: its unusable weights, its missing and extreme population counts."""
-    weight = nw.col(design.weight_column)
-    unusable = weight.is_null() | ~(weight > 0) | (weight > 1e300)
-    columns = [flag(unusable).alias("_bad")]
-    folds = [nw.col("_bad").sum()]
-    for stage, name in enumerate(design.fpc):
-        population = nw.col(name)
-        number = population.cast(nw.Float64)
-        unknown = flag(number.is_null() | number.is_nan())
-        columns.append(unknown.alias(f"_unknown{stage}"))
-        columns.append(population.alias(f"_low{stage}"))
-        columns.append(population.alias(f"_high{stage}"))
-        folds.append(nw.col(f"_unknown{stage}").sum())
-        folds.append(nw.col(f"_low{stage}").min())
-        folds.append(nw.col(f"_high{stage}").max())
-    rows = design.rows().select(*keys, *columns)
-    return fetch(rows.group_by(*keys).agg(*folds))
-
-
-def _check_weights(design: SampleDesign, bad: int) -> None:
-    if bad:
-        name = design.weight_column
-        rows = offenders(design.respondents, BAD_WEIGHT.format(name=name))
-        raise DesignError(
-            "D102",
-            _("{bad} base weights are missing, zero or negative.", bad=bad),
-            where=f"{name} {rows}".strip(),
-            hint=_(
-                "Correct these weights. Do not remove the rows: their PSUs would leave the "
-                "design. Whoever is not to count gets a missing measure, or stands in a "
-                "domain of its own (`by`)."
-            ),
-        )
-
-
-def _check_names(design: SampleDesign) -> None:
-    """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
     columns = design.table.collect_schema().names()
     for name in (ROW, ONE, SUBPOPULATION):
         numbered_here = name == ROW and design.replicates is not None
         if name in columns and not numbered_here:
             raise _reserved(name)
-    units = [*design.strata, *design.psu]
-    twice = [name for i, name in enumerate(units) if name in units[:i]]
+    strata_and_units = [*design.strata, *design.psu]
+    twice = [name for i, name in enumerate(strata_and_units) if name in strata_and_units[:i]]
     if twice:
         raise DesignError(
             "D384",
@@ -623,19 +541,6 @@ def _check_names(design: SampleDesign) -> None:
             where="strata, psu",
             hint=_("Give each its own column; leave out `strata` where there are none."),
         )
-
-
-def _reserved(name: str) -> DesignError:
-    return DesignError(
-        "D383",
-        _("The column name '{name}' is used by the design itself.", name=name),
-        where="respondents",
-        hint=_("Rename the column."),
-    )
-
-
-def _check_numbers(design: SampleDesign) -> None:
-    """Refuse weights and population counts that are text."""
     schema = design.rows().collect_schema()
     for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
         for name in names:
@@ -650,150 +555,186 @@ def _check_numbers(design: SampleDesign) -> None:
                     where=name,
                     hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
                 )
-
-
-def _check_known(name: str, unknown: int) -> None:
-    if unknown:
+    keys = [*design.strata, *design.stages]
+    weight = nw.col(design.weight_column)
+    unusable = weight.is_null() | ~(weight > 0) | (weight > 1e300)
+    flags = [flag(unusable).alias("_bad")]
+    folds = [nw.col("_bad").sum()]
+    for stage, name in enumerate(design.fpc):
+        population = nw.col(name)
+        number = population.cast(nw.Float64)
+        is_unknown = flag(number.is_null() | number.is_nan())
+        flags.append(is_unknown.alias(f"_unknown{stage}"))
+        flags.append(population.alias(f"_low{stage}"))
+        flags.append(population.alias(f"_high{stage}"))
+        folds.append(nw.col(f"_unknown{stage}").sum())
+        folds.append(nw.col(f"_low{stage}").min())
+        folds.append(nw.col(f"_high{stage}").max())
+    counted = design.rows().select(*keys, *flags)
+    units = fetch(counted.group_by(*keys).agg(*folds))
+    if units.empty:
         raise DesignError(
-            "D105",
-            _(
-                "The fpc column '{name}' is missing in {unknown}.",
-                name=name,
-                unknown=ngettext("{n:,} row", "{n:,} rows", unknown),
-            ),
-            where=name,
-            hint=_("Give every row of a stratum its number of units in the population."),
+            "D382",
+            _("The table has no rows."),
+            where="respondents",
+            hint=_("Look at how it was read and filtered."),
         )
-
-
-def _check_collapse(design: SampleDesign, units: pd.DataFrame) -> None:
-    if not design.collapse:
-        return
-    known = {*units[list(design.strata)].itertuples(index=False, name=None)}
-    mentioned = [level for pair in design.collapse.items() for level in pair]
-    unknown = [level for level in mentioned if level not in known]
-    chained = [target for target in design.collapse.values() if target in design.collapse]
-    wrong = [*unknown, *chained]
-    if wrong:
+    refuse_mixed(units, keys)
+    bad = int(units["_bad"].sum())
+    if bad:
+        name = design.weight_column
+        rows = offenders(design.respondents, BAD_WEIGHT.format(name=name))
         raise DesignError(
-            "D108",
-            _(
-                "Strata in `collapse` do not exist or are merged twice: {wrong}.",
-                wrong=shortened(wrong),
-            ),
-            where="collapse",
-            available=sorted(map(str, known)),
-            hint=_("Name strata of the sample; a target is not merged itself."),
-        )
-
-
-def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
-    """Check one stage: codes, lonely units, population counts."""
-    above = [*design.strata, *design.stages[:stage]]
-    unit = design.stages[stage]
-    counted = units[[*above, unit]].assign(
-        low=units.get(f"_low{stage}", np.inf), high=units.get(f"_high{stage}", np.inf)
-    )
-    extremes = {"low": ("low", "min"), "high": ("high", "max")}
-    of_stage = counted.groupby([*above, unit], as_index=False).agg(**extremes)
-    twice = of_stage[unit].duplicated()
-    if design.psu_codes == "unique" and twice.any():
-        codes = shortened(of_stage.loc[twice, unit].unique())
-        raise DesignError(
-            "D106",
-            _(
-                "Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
-                unit=unit,
-                codes=codes,
-            ),
-            where="psu",
-            available=("nested", "unique"),
+            "D102",
+            _("{bad} base weights are missing, zero or negative.", bad=bad),
+            where=f"{name} {rows}".strip(),
             hint=_(
-                'Correct the codes; if they are numbered within strata, write psu_codes="nested".'
+                "Correct these weights. Do not remove the rows: their PSUs would leave the "
+                "design. Whoever is not to count gets a missing measure, or stands in a "
+                "domain of its own (`by`)."
             ),
         )
-    parents = _parents(design, of_stage, above, first=stage == 0)
-    sizes = of_stage.groupby(parents).agg(n=(unit, "size"), **extremes)
-    if stage < len(design.fpc):
-        unmerged = of_stage.groupby(above).agg(n=(unit, "size"), **extremes) if above else sizes
-        _check_populations(unmerged, design.fpc[stage])
-    lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
-    if not len(lonely):
-        return
-    has_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
-    if design.lonely_psu == "average" and not has_error.any():
+    for stage, name in enumerate(design.fpc):
+        missing_rows = int(units[f"_unknown{stage}"].sum())
+        if missing_rows:
+            raise DesignError(
+                "D105",
+                _(
+                    "The fpc column '{name}' is missing in {unknown}.",
+                    name=name,
+                    unknown=ngettext("{n:,} row", "{n:,} rows", missing_rows),
+                ),
+                where=name,
+                hint=_("Give every row of a stratum its number of units in the population."),
+            )
+    if units[keys].isna().any(axis=None):
+        missing = " or ".join(MISSING_KEY.format(name=name) for name in keys)
         raise DesignError(
-            "D380",
-            _(
-                "No stratum (or unit above) has an error to average: each has a single "
-                "'{unit}' or was taken whole.",
-                unit=unit,
-            ),
-            where="lonely_psu",
-            available=("collapse", "adjust"),
-            hint=_("Merge these strata with `collapse`."),
+            "D103",
+            _("Rows without stratum or PSU ({keys}).", keys=shortened(keys)),
+            where=f"{shortened(keys)} {offenders(design.respondents, missing)}".strip(),
+            hint=_("Fill in these columns."),
         )
-    if design.lonely_psu == "fail":
-        raise _lonely_fault(sizes, lonely, unit, first=stage == 0)
-
-
-def _parents(design: SampleDesign, sampled: pd.DataFrame, above: list[str], *, first: bool) -> Any:
-    """Return what the units of a stage are grouped by: their stratum after collapsing, or the unit above."""
-    if not above:
-        return pd.Series("all", index=sampled.index)
-    if first and design.collapse:
-        merged = []
-        for level in sampled[above].itertuples(index=False, name=None):
-            target = design.collapse.get(level, level)
-            merged.append(target[0] if len(target) == 1 else target)
-        return pd.Series(merged, index=sampled.index)
-    return above if len(above) > 1 else above[0]
-
-
-def _check_populations(strata: pd.DataFrame, column: str) -> None:
-    wrong = (strata["low"] != strata["high"]) | (strata["low"] < strata["n"])
-    if wrong.any():
-        raise DesignError(
-            "D105",
-            _("fpc varies within a stratum or is smaller than its sample."),
-            where=column,
-            hint=_("fpc is the number of units in the population of the stratum (or unit above)."),
+    if design.collapse:
+        known = {*units[list(design.strata)].itertuples(index=False, name=None)}
+        mentioned = [level for pair in design.collapse.items() for level in pair]
+        unknown = [level for level in mentioned if level not in known]
+        chained = [target for target in design.collapse.values() if target in design.collapse]
+        wrong = [*unknown, *chained]
+        if wrong:
+            raise DesignError(
+                "D108",
+                _(
+                    "Strata in `collapse` do not exist or are merged twice: {wrong}.",
+                    wrong=shortened(wrong),
+                ),
+                where="collapse",
+                available=sorted(map(str, known)),
+                hint=_("Name strata of the sample; a target is not merged itself."),
+            )
+    for stage, unit in enumerate(design.stages):
+        above = [*design.strata, *design.stages[:stage]]
+        counted = units[[*above, unit]].assign(
+            low=units.get(f"_low{stage}", np.inf), high=units.get(f"_high{stage}", np.inf)
         )
+        extremes = {"low": ("low", "min"), "high": ("high", "max")}
+        of_stage = counted.groupby([*above, unit], as_index=False).agg(**extremes)
+        twice = of_stage[unit].duplicated()
+        if design.psu_codes == "unique" and twice.any():
+            codes = shortened(of_stage.loc[twice, unit].unique())
+            raise DesignError(
+                "D106",
+                _(
+                    "Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
+                    unit=unit,
+                    codes=codes,
+                ),
+                where="psu",
+                available=("nested", "unique"),
+                hint=_(
+                    'Correct the codes; if they are numbered within strata, write psu_codes="nested".'
+                ),
+            )
+        if not above:
+            parents = pd.Series("all", index=of_stage.index)
+        elif stage == 0 and design.collapse:
+            merged = []
+            for level in of_stage[above].itertuples(index=False, name=None):
+                target = design.collapse.get(level, level)
+                merged.append(target[0] if len(target) == 1 else target)
+            parents = pd.Series(merged, index=of_stage.index)
+        else:
+            parents = above if len(above) > 1 else above[0]
+        sizes = of_stage.groupby(parents).agg(n=(unit, "size"), **extremes)
+        if stage < len(design.fpc):
+            unmerged = of_stage.groupby(above).agg(n=(unit, "size"), **extremes) if above else sizes
+            wrong = (unmerged["low"] != unmerged["high"]) | (unmerged["low"] < unmerged["n"])
+            if wrong.any():
+                raise DesignError(
+                    "D105",
+                    _("fpc varies within a stratum or is smaller than its sample."),
+                    where=design.fpc[stage],
+                    hint=_(
+                        "fpc is the number of units in the population of the stratum (or unit above)."
+                    ),
+                )
+        lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
+        if not len(lonely):
+            continue
+        has_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
+        if design.lonely_psu == "average" and not has_error.any():
+            raise DesignError(
+                "D380",
+                _(
+                    "No stratum (or unit above) has an error to average: each has a single "
+                    "'{unit}' or was taken whole.",
+                    unit=unit,
+                ),
+                where="lonely_psu",
+                available=("collapse", "adjust"),
+                hint=_("Merge these strata with `collapse`."),
+            )
+        if design.lonely_psu == "fail":
+            near = _neighbour(sizes, lonely[0]) if stage == 0 else None
+            proposal = 'lonely_psu="adjust"'
+            if near is not None:
+                proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
+            fault = DesignError(
+                "D104",
+                _(
+                    "{n} (or units above) with a single '{unit}': {lonely}.",
+                    n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
+                    unit=unit,
+                    lonely=shortened(lonely),
+                ),
+                where="strata",
+                available=get_args(LonelyPsu)[1:],
+                hint=_(
+                    "Merge with a similar stratum (for instance {proposal}), or declare a "
+                    "lonely_psu policy.",
+                    proposal=proposal,
+                ),
+            )
+            fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
+            raise fault
 
 
-def _lonely_fault(sizes: pd.DataFrame, lonely: pd.Index, unit: str, *, first: bool) -> DesignError:
-    """Name the strata of one PSU, and propose a stratum for the first to join."""
-    near = _neighbour(sizes, lonely[0]) if first else None
-    proposal = 'lonely_psu="adjust"'
-    if near is not None:
-        proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
-    fault = DesignError(
-        "D104",
-        _(
-            "{n} (or units above) with a single '{unit}': {lonely}.",
-            n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
-            unit=unit,
-            lonely=shortened(lonely),
-        ),
-        where="strata",
-        available=get_args(LonelyPsu)[1:],
-        hint=_(
-            "Merge with a similar stratum (for instance {proposal}), or declare a "
-            "lonely_psu policy.",
-            proposal=proposal,
-        ),
+def _reserved(name: str) -> DesignError:
+    return DesignError(
+        "D383",
+        _("The column name '{name}' is used by the design itself.", name=name),
+        where="respondents",
+        hint=_("Rename the column."),
     )
-    fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
-    return fault
 
 
 def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:
     """Propose a stratum to merge with: one that shares the most leading keys, then the one nearest in order."""
     order = list(sizes.index)
-    keys = np.array(_level(lonely), dtype=object)
+    keys = np.array(level_tuple(lonely), dtype=object)
 
     def distance(stratum: Any) -> tuple[int, int]:
-        shared = int((keys == np.array(_level(stratum), dtype=object)).sum())
+        shared = int((keys == np.array(level_tuple(stratum), dtype=object)).sum())
         return -shared, abs(order.index(stratum) - order.index(lonely))
 
     others = [stratum for stratum in order if stratum != lonely]

@@ -108,16 +108,6 @@ def aliased(columns: Stage) -> list[nw.Expr]:
     return [expression.alias(name) for name, expression in columns.items()]
 
 
-def only_where(rows: Lazy, measures: Sequence[Measure], column: str) -> Lazy:
-    """Make computed measures not valid, hence their score 0, outside the rows where a column is 1."""
-    inside = flag(nw.col(column) == 1)
-    columns = []
-    for measure in measures:
-        for name in (measure.valid_column, measure.score_column):
-            columns.append((nw.col(name) * inside).alias(name))
-    return rows.with_columns(*columns)
-
-
 def stored(measures: Sequence[Measure]) -> tuple[Measure, ...]:
     """Return the measures as columns that are there already: `add_columns` was applied and kept."""
     return tuple(replace(measure, stages=()) for measure in measures)

@@ -15,7 +15,6 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import hadamard, qr
 
-from satisfaction.foundation.language import N_
 from satisfaction.sampling.variance import DENSE_ABOVE, Array, Clusters, Sparse, summing
 
 LARGEST_CHUNK = 500_000  # numbers held at once
@@ -46,11 +45,6 @@ class GivenReplicates:
     def __repr__(self) -> str:
         respondents, replicates = self.weights.shape
         return f"GivenReplicates({replicates} of {respondents:,} respondents, df {self.df})"
-
-    @property
-    def centre(self) -> str:
-        """Return what the deviations are taken from, in words."""
-        return N_("full-sample estimate (mse)") if self.mse else N_("mean of the replicates")
 
 
 def rank_df(weights: Array) -> int:
@@ -245,11 +239,23 @@ def replicated_sums(
     for part in touched:
         replay = recipe.on_part(part.cells)
         height = max(len(part.cells) * laid.width, psus)
+        place = np.full(laid.into_cells.shape[0], -1)
+        place[part.cells] = np.arange(len(part.cells))
+        place_of_group = place[laid.cell_of_group]
+        groups = np.flatnonzero(place_of_group >= 0)
+        others = np.flatnonzero(place_of_group < 0)
+        to_domains = laid.by_domain(groups)
+        rest = laid.by_domain(others) @ unchanged[:, others].T
         for chosen in _chunks(part.chosen, height):
-            replayed = _on_part(
-                replicates, chosen, part.cells, laid=laid, unchanged=unchanged, replay=replay
-            )
-            yield chosen[replayed.kept], replayed.sums[..., replayed.kept]
+            factors = replicates.factors(chosen)
+            replayed = replay(laid.into_cells[part.cells] @ factors)
+            change = replayed.factor[place_of_group[groups]]
+            sums = np.empty((laid.width, laid.domains, len(chosen)))
+            for value in range(laid.width):
+                rows = groups + value * len(place_of_group)
+                sums[value] = to_domains @ ((laid.into_groups[rows] @ factors) * change)
+                sums[value] += rest[:, value][:, None]
+            yield chosen[replayed.kept], sums[..., replayed.kept]
             spilling.append(chosen[~replayed.kept])
     yield from _on_all_cells(replicates, np.concatenate(spilling), laid, recipe.replay)
 
@@ -336,42 +342,6 @@ def _on_all_cells(
             change = replay(laid.into_cells @ factors).factor[laid.cell_of_group]
             sums *= np.tile(change, (laid.width, 1))
         yield chosen, (to_domains @ sums).reshape(laid.width, laid.domains, len(chosen))
-
-
-@dataclass(frozen=True, slots=True)
-class _PartSums:
-    """Sums (K, D, r) of replicates, and which of them kept their weight in the part's cells: (r,) bool."""
-
-    sums: Array
-    kept: Array
-
-
-def _on_part(
-    replicates: Replicates,
-    chosen: Array,
-    cells: Array,
-    *,
-    laid: LaidOverPsus,
-    unchanged: Array,
-    replay: Callable[[Array], Replayed],
-) -> _PartSums:
-    """Sum the values by domain with the recipe replayed on some cells; `unchanged` (K, G) holds the full sample's sums."""
-    place = np.full(laid.into_cells.shape[0], -1)
-    place[cells] = np.arange(len(cells))
-    place_of_group = place[laid.cell_of_group]
-    groups = np.flatnonzero(place_of_group >= 0)
-    others = np.flatnonzero(place_of_group < 0)
-    factors = replicates.factors(chosen)
-    replayed = replay(laid.into_cells[cells] @ factors)
-    change = replayed.factor[place_of_group[groups]]
-    to_domains = laid.by_domain(groups)
-    rest = laid.by_domain(others) @ unchanged[:, others].T
-    sums = np.empty((laid.width, laid.domains, len(chosen)))
-    for value in range(laid.width):
-        rows = groups + value * len(place_of_group)
-        sums[value] = to_domains @ ((laid.into_groups[rows] @ factors) * change)
-        sums[value] += rest[:, value][:, None]
-    return _PartSums(sums, replayed.kept)
 
 
 def _touched(replicates: Replicates, laid: LaidOverPsus, block: Array) -> list[_Touched] | None:

@@ -30,7 +30,7 @@ from satisfaction.sampling.measures import (
     column_measure,
     flag,
 )
-from satisfaction.sampling.variance import Array
+from satisfaction.sampling.variance import Array, summing
 
 LIMB = 2**20
 NARROW = (nw.Int8, nw.UInt8, nw.Int16, nw.Boolean)  # squares of at most 2**30
@@ -127,21 +127,18 @@ class Tally:
         high = scores.score // LIMB
         low = scores.score % LIMB
         at = self.measures.index(measure)
+        of_persons = [scores.valid, scores.score, high * high, high * low, low * low]
+        whole_numbers = np.ones(len(row), dtype=np.int64)
+        sums = summing(row, len(self.n), whole_numbers) @ np.stack(of_persons, axis=1)
         valid = self.valid.copy()
         total = self.total.copy()
         squares = self.squares.copy()
         units = self.units.copy()
-        valid[:, at] = self._summed(scores.valid, row)
-        total[:, at] = self._summed(scores.score, row)
-        for k, product in enumerate((high * high, high * low, low * low)):
-            squares[:, at, k] = self._summed(product, row)
+        valid[:, at] = sums[:, 0]
+        total[:, at] = sums[:, 1]
+        squares[:, at] = sums[:, 2:]
         units[at] = scores.unit
         return replace(self, valid=valid, total=total, squares=squares, units=units)
-
-    def _summed(self, values: Array, row: Array) -> Array:
-        sums = np.zeros(len(self.n), dtype=np.int64)
-        np.add.at(sums, row, values)
-        return sums
 
     def digest(self) -> str:
         """Return the SHA-256 of keys and counts: equal on every engine."""
@@ -196,7 +193,22 @@ def tally(
     kinds = {name: schema[name] for measure in resolved for name in measure.own}
     floating = any(_is_floating(kind) for kind in kinds.values())
     wide = [name for name, kind in kinds.items() if kind in (nw.Int64, nw.UInt64)]
-    _refuse_overflow(rows, wide)
+    if wide:
+        extremes = []
+        for i, name in enumerate(wide):
+            extremes += [nw.col(name).min().alias(f"min{i}"), nw.col(name).max().alias(f"max{i}")]
+        largest = pd.to_numeric(fetch(rows.select(*extremes)).iloc[0]).abs().fillna(0)
+        for i, name in enumerate(wide):
+            if largest[[f"min{i}", f"max{i}"]].max() >= LARGEST:
+                raise EstimatesError(
+                    "E105",
+                    _(
+                        "Whole numbers in column '{name}' are too large: their squares would overflow.",
+                        name=name,
+                    ),
+                    where=name,
+                    hint=_("Use a floating-point column, or a larger unit."),
+                )
     if floating:
         whole = _count_floats(rows, keys, resolved)
     else:
@@ -327,27 +339,6 @@ def _is_floating(kind: nw.dtypes.DType) -> bool:
     return kind.is_float() or kind.is_decimal()
 
 
-def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
-    """Refuse whole numbers whose squares the limbs cannot hold."""
-    if not columns:
-        return
-    extremes = []
-    for i, name in enumerate(columns):
-        extremes += [nw.col(name).min().alias(f"min{i}"), nw.col(name).max().alias(f"max{i}")]
-    largest = pd.to_numeric(fetch(rows.select(*extremes)).iloc[0]).abs().fillna(0)
-    for i, name in enumerate(columns):
-        if largest[[f"min{i}", f"max{i}"]].max() >= LARGEST:
-            raise EstimatesError(
-                "E105",
-                _(
-                    "Whole numbers in column '{name}' are too large: their squares would overflow.",
-                    name=name,
-                ),
-                where=name,
-                hint=_("Use a floating-point column, or a larger unit."),
-            )
-
-
 def refuse_infinite(values: pd.Series, measure: Measure) -> None:
     """Refuse infinite values: sums and ranks over them mean nothing.
 
@@ -411,13 +402,16 @@ def _count_integers(
         for k, product in enumerate((f"_hh{m}", f"_hl{m}", f"_ll{m}")):
             if product in summed:
                 squares[:, m, k] = table[product].to_numpy(np.int64)
-    units, names = _units_and_names(measures)
-    return Tally(table[keys], n, valid, total, squares, units, names, exact=True)
-
-
-def _units_and_names(measures: list[Measure]) -> tuple[Array, tuple[str, ...]]:
-    units = np.array([measure.unit for measure in measures], dtype=np.int64)
-    return units, tuple(measure.name for measure in measures)
+    return Tally(
+        table[keys],
+        n,
+        valid,
+        total,
+        squares,
+        units=np.array([measure.unit for measure in measures], dtype=np.int64),
+        measures=tuple(measure.name for measure in measures),
+        exact=True,
+    )
 
 
 def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
@@ -454,14 +448,13 @@ def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> Tally
 
     squares = np.zeros((size, len(measures), 3))
     squares[:, :, 2] = sums(scores, power=2)
-    units, names = _units_and_names(measures)
     return Tally(
         keys=table.loc[first, keys].reset_index(drop=True),
         n=np.bincount(group, minlength=size),
         valid=sums(valid).astype(np.int64),
         total=sums(scores),
         squares=squares,
-        units=units,
-        measures=names,
+        units=np.array([measure.unit for measure in measures], dtype=np.int64),
+        measures=tuple(measure.name for measure in measures),
         exact=False,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -16,14 +17,13 @@ from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.design import SampleDesign, level_tuple, level_tuples, named
 from satisfaction.sampling.variance import Array, Sparse
-from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
+from satisfaction.weighting.recipe import UNSOLVED, cells_for, extended, place
 from satisfaction.weighting.solving import (
     Bounds,
     EquationStep,
     Method,
-    Solution,
     SolvedEquation,
     calibration_distance,
     feasible_bounds,
@@ -84,7 +84,33 @@ def calibrate(
     """
     one_of(method, Method, argument="method", error=WeightsError, code="W100")
     margins = as_margins(margins)
-    _check_options(margins, method, bounds)
+    if not margins:
+        raise WeightsError(
+            "W106",
+            _("No margins are given."),
+            where="calibrate",
+            hint=_("Give at least one margin."),
+        )
+    one_margin = len(margins) == 1
+    categorical = isinstance(next(iter(margins.values())), Mapping)
+    if method == "poststratify" and not (one_margin and categorical):
+        raise WeightsError(
+            "W107",
+            _("Post-stratification takes exactly one (possibly crossed) categorical margin."),
+            where="margins",
+            hint=_('Write {("county", "sex"): {...}}, or use raking.'),
+        )
+    if not _usable(bounds, method):
+        raise WeightsError(
+            "W115",
+            _(
+                "bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have "
+                "them, both finite).",
+                bounds=bounds,
+            ),
+            where="bounds",
+            hint=_("Write (0.3, 3), for instance."),
+        )
     columns = margin_columns(margins)
     require_columns(design.table, columns, argument="margins", error=WeightsError, code="W101")
     cells = cells_for(design, columns)
@@ -92,16 +118,69 @@ def calibrate(
     laid = lay_margins(cells.table, size, margins)
     distance = calibration_distance(method, bounds)
     solution = newton(laid.matrix, size, laid.targets, distance=distance, tolerance=tolerance)
-    check_solution(solution, laid, size, method=method, bounds=bounds, tolerance=tolerance)
+    if not solution.discrepancy <= tolerance:
+        scale = np.where(laid.targets, np.abs(laid.targets), 1.0)
+        worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
+        margin, level = laid.names[worst]
+        if bounds is not None:
+            inside = size > 0
+            feasible = feasible_bounds(
+                laid.matrix[inside], size[inside], laid.targets, bounds=bounds
+            )
+            listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
+            raise WeightsError(
+                "W110",
+                _(
+                    "No weights within bounds {bounds} meet the margins; worst: {margin} = "
+                    "{level}. Tightest feasible bounds: {listed}.",
+                    bounds=list(bounds),
+                    margin=margin,
+                    level=level,
+                    listed=listed,
+                ),
+                where="bounds",
+                hint=_("Widen the bounds, or merge this level."),
+            )
+        raise WeightsError(
+            "W105",
+            _(
+                "Calibration did not converge in {iterations} iterations; worst: {margin} = "
+                "{level}, off by {discrepancy:.3g}.",
+                iterations=solution.iterations,
+                margin=margin,
+                level=level,
+                discrepancy=solution.discrepancy,
+            ),
+            where=f"margins: {margin}",
+            hint=_("Check this level's population, or merge it with a neighbour."),
+        )
+    if solution.factor[size > 0].min() < 0:
+        raise WeightsError(
+            "W108",
+            _(
+                "Calibration ({method}) gives negative weights (smallest factor {min:.3g}).",
+                method=method,
+                min=solution.factor.min(),
+            ),
+            where="method",
+            available=("raking", "logit", "bounds"),
+            hint=_("Use raking, give bounds, or merge levels."),
+        )
     equation = SolvedEquation.of(
         laid.matrix, size, solution, distance=distance, tolerance=tolerance
     )
     places = tuple(place(margin, level, bounds) for margin, level in laid.names)
     step = Calibration(equation, laid.targets, places)
     levels_of = {}
-    for margin, levels in margins.items():
-        name = "+".join(named(margin))
-        levels_of[name] = len(levels) if isinstance(levels, Mapping) else 1
+    for names, levels in margins.items():
+        levels_of["+".join(named(names))] = len(levels) if isinstance(levels, Mapping) else 1
+    at_bounds = 0
+    if bounds is not None:
+        low, high = bounds
+        at_low = solution.factor <= low * (1 + 1e-6)
+        at_high = solution.factor >= high * (1 - 1e-6)
+        near = (at_low | at_high) & (cells.size > 0)
+        at_bounds = int(near.sum())
     record = {
         "step": "calibration",
         "method": method,
@@ -111,7 +190,7 @@ def calibrate(
         "discrepancy": solution.discrepancy,
         "margins": levels_of,
         "columns": list(columns),
-        "at_bounds": _at_bounds(cells, solution.factor, bounds),
+        "at_bounds": at_bounds,
     }
     weight = cells.entering * solution.factor
     indicators = (laid.matrix, laid.margin_of)
@@ -141,7 +220,7 @@ def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
     require_columns(design.table, columns, argument="margins", error=WeightsError, code="W101")
     cells = cells_for(design, columns)
     laid = lay_margins(cells.table, cells.size, margins)
-    base = laid.matrix.T @ (cells.count * cells.start)
+    base = laid.matrix.T @ (cells.count * cells.recipe.start)
     final = laid.matrix.T @ cells.size
     table = pd.DataFrame(laid.names, columns=["margin", "level"]).assign(
         target=laid.targets, base=base, final=final
@@ -285,117 +364,6 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargi
         W102 unknown levels, W103 levels without respondents, W104 totals that disagree, W109 populations not above zero,
         W113 a numeric column with missing values, W114 a total of a column that is no number.
     """
-    _check_totals(margins)
-    blocks = []
-    targets = []
-    for margin, levels in margins.items():
-        if isinstance(levels, Mapping):
-            blocks.append(_indicators(cells, named(margin), levels, size > 0))
-            targets.append(np.fromiter(levels.values(), float))
-        else:
-            blocks.append(_values(cells, named(margin), size > 0))
-            targets.append(np.array([float(levels)]))
-    names = tuple(_level_names(margins))
-    matrix = sp.csr_array(sp.hstack(blocks))
-    _check_empty(matrix, names)
-    sizes = [len(of_margin) for of_margin in targets]
-    margin_of = np.repeat(np.arange(len(sizes)), sizes)
-    return LaidMargins(matrix, np.concatenate(targets), margin_of, names)
-
-
-def _indicators(
-    cells: pd.DataFrame, columns: tuple[str, ...], levels: Levels, weighted: Array
-) -> Sparse:
-    """(C, levels) indicators of one margin; levels of the sample that it does not know are refused."""
-    position = {}
-    for i, level in enumerate(levels):
-        key = level if isinstance(level, tuple) else (level,)
-        position[key] = i
-    level_of = _LAST_LEVELS.of(
-        cells, (columns, position), lambda: _levels_of(cells, columns, position)
-    )
-    strange = (level_of < 0) & weighted
-    if strange.any():
-        unknown = cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
-        written = [" ".join(map(str, level)) for level in unknown]
-        declared = [" ".join(map(str, level)) for level in position]
-        hint = _("Complete the margin, or merge these levels.")
-        if set(written) <= set(declared):
-            hint = _("Write the levels as the column has them: numbers as numbers, text as text.")
-        raise WeightsError(
-            "W102",
-            _("Levels of the sample are not in the margin: {unknown}.", unknown=shortened(written)),
-            where="margins: " + " x ".join(columns),
-            available=declared,
-            hint=hint,
-        )
-    inside = np.flatnonzero(weighted)
-    ones = np.ones(len(inside))
-    return sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
-
-
-def _levels_of(cells: pd.DataFrame, columns: tuple[str, ...], position: Mapping[Any, int]) -> Array:
-    """Return the number of every cell's level, -1 of a level that the margin does not know: (C,) int."""
-    different = cells[list(columns)].drop_duplicates(ignore_index=True)
-    of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
-    of_different.append(-1)  # of a cell that matches none
-    return np.asarray(np.array(of_different)[matched(cells, different, columns)])
-
-
-def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> Sparse:
-    """(C, 1) values of a numeric column."""
-    (name,) = columns
-    values = pd.to_numeric(cells[name], errors="coerce").to_numpy(float)
-    if not pd.api.types.is_numeric_dtype(cells[name]):
-        raise WeightsError(
-            "W114",
-            _("'{name}' is no number; it cannot be calibrated to a total.", name=name),
-            where=f"margins: {name}",
-            hint=_("Write a categorical margin as {level: population}."),
-        )
-    if not np.isfinite(values[weighted]).all():
-        raise WeightsError(
-            "W113",
-            _("The numeric column '{name}' has missing or infinite values.", name=name),
-            where=f"margins: {name}",
-            hint=_("Fill in or impute the column first."),
-        )
-    values = np.where(weighted, np.nan_to_num(values), 0.0)
-    return sp.csr_array(values[:, None])
-
-
-def _level_names(margins: Margins) -> list[tuple[str, Any]]:
-    names: list[tuple[str, Any]] = []
-    for margin, levels in margins.items():
-        name = " x ".join(named(margin))
-        if isinstance(levels, Mapping):
-            names.extend((name, level) for level in levels)
-        else:
-            names.append((name, "total"))
-    return names
-
-
-def _check_empty(matrix: Sparse, level_names: tuple[tuple[str, Any], ...]) -> None:
-    empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
-    if len(empty):
-        names = []
-        for place in empty:
-            margin, level = level_names[place]
-            parts = level if isinstance(level, tuple) else (level,)
-            names.append(f"{margin} {' x '.join(map(str, parts))}")
-        first, _level = level_names[empty[0]]
-        raise WeightsError(
-            "W103",
-            _("Levels of a margin have no respondents: {names}.", names=shortened(names)),
-            where=f"margins: {first}",
-            hint=_(
-                "Merge them with a neighbouring level; take an area that was not surveyed out of "
-                "the margin."
-            ),
-        )
-
-
-def _check_totals(margins: Margins) -> None:
     wrong = []
     totals = {}
     for margin, levels in margins.items():
@@ -425,36 +393,94 @@ def _check_totals(margins: Margins) -> None:
             where="margins",
             hint=_("Use margins of one source and one universe."),
         )
-
-
-def _check_options(margins: Margins, method: Method, bounds: Bounds | None) -> None:
-    if not margins:
+    weighted = size > 0
+    blocks = []
+    targets = []
+    names: list[tuple[str, Any]] = []
+    for margin, levels in margins.items():
+        if isinstance(levels, Mapping):
+            columns = named(margin)
+            position = {level_tuple(level): i for i, level in enumerate(levels)}
+            numbered = partial(_levels_of, cells, columns, position)
+            level_of = _LAST_LEVELS.of(cells, (columns, position), numbered)
+            strange = (level_of < 0) & weighted
+            if strange.any():
+                unknown = (
+                    cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
+                )
+                written = [" ".join(map(str, level)) for level in unknown]
+                declared = [" ".join(map(str, level)) for level in position]
+                hint = _("Complete the margin, or merge these levels.")
+                if set(written) <= set(declared):
+                    hint = _(
+                        "Write the levels as the column has them: numbers as numbers, text as text."
+                    )
+                raise WeightsError(
+                    "W102",
+                    _(
+                        "Levels of the sample are not in the margin: {unknown}.",
+                        unknown=shortened(written),
+                    ),
+                    where="margins: " + " x ".join(columns),
+                    available=declared,
+                    hint=hint,
+                )
+            inside = np.flatnonzero(weighted)
+            ones = np.ones(len(inside))
+            blocks.append(
+                sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
+            )
+            targets.append(np.fromiter(levels.values(), float))
+            names += [(" x ".join(columns), level) for level in levels]
+        else:
+            (name,) = named(margin)
+            values = pd.to_numeric(cells[name], errors="coerce").to_numpy(float)
+            if not pd.api.types.is_numeric_dtype(cells[name]):
+                raise WeightsError(
+                    "W114",
+                    _("'{name}' is no number; it cannot be calibrated to a total.", name=name),
+                    where=f"margins: {name}",
+                    hint=_("Write a categorical margin as {level: population}."),
+                )
+            if not np.isfinite(values[weighted]).all():
+                raise WeightsError(
+                    "W113",
+                    _("The numeric column '{name}' has missing or infinite values.", name=name),
+                    where=f"margins: {name}",
+                    hint=_("Fill in or impute the column first."),
+                )
+            values = np.where(weighted, np.nan_to_num(values), 0.0)
+            blocks.append(sp.csr_array(values[:, None]))
+            targets.append(np.array([float(levels)]))
+            names.append((name, "total"))
+    matrix = sp.csr_array(sp.hstack(blocks))
+    empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
+    if len(empty):
+        lacking = []
+        for at in empty:
+            margin, level = names[at]
+            lacking.append(f"{margin} {' x '.join(map(str, level_tuple(level)))}")
+        first, _level = names[empty[0]]
         raise WeightsError(
-            "W106",
-            _("No margins are given."),
-            where="calibrate",
-            hint=_("Give at least one margin."),
-        )
-    one_margin = len(margins) == 1
-    categorical = isinstance(next(iter(margins.values())), Mapping)
-    if method == "poststratify" and not (one_margin and categorical):
-        raise WeightsError(
-            "W107",
-            _("Post-stratification takes exactly one (possibly crossed) categorical margin."),
-            where="margins",
-            hint=_('Write {("county", "sex"): {...}}, or use raking.'),
-        )
-    if not _usable(bounds, method):
-        raise WeightsError(
-            "W115",
-            _(
-                "bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have "
-                "them, both finite).",
-                bounds=bounds,
+            "W103",
+            _("Levels of a margin have no respondents: {names}.", names=shortened(lacking)),
+            where=f"margins: {first}",
+            hint=_(
+                "Merge them with a neighbouring level; take an area that was not surveyed out of "
+                "the margin."
             ),
-            where="bounds",
-            hint=_("Write (0.3, 3), for instance."),
         )
+    sizes = [len(of_margin) for of_margin in targets]
+    margin_of = np.repeat(np.arange(len(sizes)), sizes)
+    return LaidMargins(matrix, np.concatenate(targets), margin_of, tuple(names))
+
+
+def _levels_of(cells: pd.DataFrame, columns: tuple[str, ...], position: Mapping[Any, int]) -> Array:
+    """Return the number of every cell's level, -1 of a level that the margin does not know: (C,) int."""
+    different = cells[list(columns)].drop_duplicates(ignore_index=True)
+    of_different = [position.get(key, -1) for key in level_tuples(different, columns)]
+    of_different.append(-1)  # of a cell that matches none
+    return np.asarray(np.array(of_different)[matched(cells, different, columns)])
 
 
 def _usable(bounds: Any, method: Method) -> bool:
@@ -466,84 +492,3 @@ def _usable(bounds: Any, method: Method) -> bool:
         return False
     low, high = bounds
     return 0 <= low < 1 < high and (method != "logit" or bool(np.isfinite(high)))
-
-
-def check_solution(
-    solution: Solution,
-    laid: LaidMargins,
-    size: Array,
-    *,
-    method: Method,
-    bounds: Bounds | None,
-    tolerance: float,
-) -> None:
-    """Refuse weights that miss a margin or are negative.
-
-    Raises
-    ------
-    WeightsError
-        W105 no convergence, W108 negative weights, W110 bounds that no weights can keep.
-    """
-    if not solution.discrepancy <= tolerance:
-        scale = np.where(laid.targets, np.abs(laid.targets), 1.0)
-        worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
-        where = f"margins: {laid.names[worst][0]}"
-        if bounds is not None:
-            raise _infeasible(laid, size, bounds, worst)
-        margin, level = laid.names[worst]
-        raise WeightsError(
-            "W105",
-            _(
-                "Calibration did not converge in {iterations} iterations; worst: {margin} = "
-                "{level}, off by {discrepancy:.3g}.",
-                iterations=solution.iterations,
-                margin=margin,
-                level=level,
-                discrepancy=solution.discrepancy,
-            ),
-            where=where,
-            hint=_("Check this level's population, or merge it with a neighbour."),
-        )
-    if solution.factor[size > 0].min() < 0:
-        raise WeightsError(
-            "W108",
-            _(
-                "Calibration ({method}) gives negative weights (smallest factor {min:.3g}).",
-                method=method,
-                min=solution.factor.min(),
-            ),
-            where="method",
-            available=("raking", "logit", "bounds"),
-            hint=_("Use raking, give bounds, or merge levels."),
-        )
-
-
-def _infeasible(laid: LaidMargins, size: Array, bounds: Bounds, worst: int) -> WeightsError:
-    margin, level = laid.names[worst]
-    inside = size > 0
-    feasible = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds=bounds)
-    listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
-    return WeightsError(
-        "W110",
-        _(
-            "No weights within bounds {bounds} meet the margins; worst: {margin} = "
-            "{level}. Tightest feasible bounds: {listed}.",
-            bounds=list(bounds),
-            margin=margin,
-            level=level,
-            listed=listed,
-        ),
-        where="bounds",
-        hint=_("Widen the bounds, or merge this level."),
-    )
-
-
-def _at_bounds(cells: Cells, factor: Array, bounds: Bounds | None) -> int:
-    """Count the cells whose factor lies at a bound."""
-    if bounds is None:
-        return 0
-    low, high = bounds
-    at_low = factor <= low * (1 + 1e-6)
-    at_high = factor >= high * (1 - 1e-6)
-    near = (at_low | at_high) & (cells.size > 0)
-    return int(near.sum())

@@ -14,7 +14,7 @@ from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.variance import Array, Sparse, summing
 from satisfaction.weighting.recipe import (
     Cells,
@@ -76,10 +76,43 @@ def adjust_nonresponse(
         code="W101",
     )
     cells = cells_for(design, [responded, *by])
-    answered = _answered(cells, responded, by)
+    values = cells.table[responded]
+    if not values.isin([0, 1]).all():
+        raise WeightsError(
+            "W121",
+            _("Column '{responded}' must be 0 or 1.", responded=responded),
+            where=responded,
+            available=values.unique(),
+            hint=_("Correct the column."),
+        )
+    lacking = [name for name in by if cells.table[name].isna().any()]
+    if lacking:
+        raise WeightsError(
+            "W122",
+            _(
+                "Columns {lacking} are missing for some sampled persons and cannot adjust "
+                "for nonresponse.",
+                lacking=lacking,
+            ),
+            where="by",
+            available=by,
+            hint=_("Use only columns known for every sampled person."),
+        )
+    answered = np.asarray(values.to_numpy(float) == 1)
     step: Classes | Propensity
     if method == "classes":
-        step = _classes(cells, answered, by)
+        group = cells.groups(by)
+        silent = np.bincount(group, answered * cells.size) <= 0
+        if silent.any():
+            rows = cells.table.loc[silent[group], list(by)]
+            names = rows.drop_duplicates().to_numpy().tolist()
+            raise WeightsError(
+                "W120",
+                _("Weighting classes have no respondents: {names}.", names=shortened(names)),
+                where="by",
+                hint=_("Merge them with a similar class, or use one column less."),
+            )
+        step = Classes(group, answered, tuple(cells.names(group, by)))
     else:
         step = _propensity(cells, answered, by)
     weight = cells.after(step)
@@ -112,22 +145,20 @@ class Classes:
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, the class's ratio for respondents; (C, R)."""
-        size = count * weight
-        classes = summing(self.group)
-        sampled = classes @ size
-        responded = self.responded[:, None]
-        answered = classes @ (size * responded)
+        sampled, answered = self._sums(count * weight)
         ratio = ratio_or(sampled, answered, 0.0)[self.group]
         carried = np.where(answered > 0, sampled, 0.0).sum(axis=0)
         rest = ratio_or(sampled.sum(axis=0), carried, 1.0)
-        return weight * ratio * responded * rest
+        return weight * ratio * self.responded[:, None] * rest
+
+    def _sums(self, size: Array) -> tuple[Array, Array]:
+        """Return the weight of each class, and that of its respondents: (classes, R)."""
+        classes = summing(self.group)
+        return classes @ size, classes @ (size * self.responded[:, None])
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which class has no respondents, so that its weight went to those of all classes: (classes, R) bool."""
-        classes = summing(self.group)
-        size = count * before
-        sampled = classes @ size
-        answered = classes @ (size * self.responded[:, None])
+        sampled, answered = self._sums(count * before)
         return np.asarray((sampled > 0) & (answered <= 0))
 
     def kept(self, count: Array, before: Array, after: Array) -> Array:
@@ -198,53 +229,19 @@ class Propensity(EquationStep):
         return self.on(cells)
 
 
-def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
-    """Return which cells are respondents."""
-    values = cells.table[responded]
-    if not values.isin([0, 1]).all():
-        raise WeightsError(
-            "W121",
-            _("Column '{responded}' must be 0 or 1.", responded=responded),
-            where=responded,
-            available=values.unique(),
-            hint=_("Correct the column."),
-        )
-    lacking = [name for name in by if cells.table[name].isna().any()]
-    if lacking:
-        raise WeightsError(
-            "W122",
-            _(
-                "Columns {lacking} are missing for some sampled persons and cannot adjust "
-                "for nonresponse.",
-                lacking=lacking,
-            ),
-            where="by",
-            available=by,
-            hint=_("Use only columns known for every sampled person."),
-        )
-    return np.asarray(values.to_numpy(float) == 1)
-
-
-def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
-    group = cells.groups(by)
-    silent = np.bincount(group, answered * cells.size) <= 0
-    if silent.any():
-        rows = cells.table.loc[silent[group], list(by)]
-        names = rows.drop_duplicates().to_numpy().tolist()
-        raise WeightsError(
-            "W120",
-            _("Weighting classes have no respondents: {names}.", names=shortened(names)),
-            where="by",
-            hint=_("Merge them with a similar class, or use one column less."),
-        )
-    first = np.unique(group, return_index=True)[1]
-    levels = level_tuples(cells.table.iloc[first], by)
-    places = [place(" x ".join(by), level) for level in levels]
-    return Classes(group, answered, tuple(places))
-
-
 def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
-    covariates, places = _design_matrix(cells.table, by)
+    parts = [sp.csr_array(np.ones((len(cells.table), 1)))]
+    places = ["nonresponse"]
+    for name in by:
+        if pd.api.types.is_float_dtype(cells.table[name]):
+            parts.append(sp.csr_array(cells.table[name].to_numpy(float)[:, None]))
+            places.append(name)
+        else:
+            grouped = cells.table.groupby(name)
+            places += [place(name, level) for level in grouped.groups]
+            parts.append(sp.csr_array(summing(grouped.ngroup().to_numpy()).T))
+    covariates = sp.csr_array(sp.hstack(parts))
+    places.append(f"propensities ({', '.join(by)})")
     answered_size = cells.size * answered
     targets = covariates.T @ answered_size
     solution = newton(covariates, cells.size, targets, distance=LOGISTIC, tolerance=TOLERANCE)
@@ -260,36 +257,30 @@ def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
     equation = SolvedEquation.of(
         covariates, cells.size, solution, distance=LOGISTIC, tolerance=TOLERANCE
     )
-    step = Propensity(equation, answered, places)
-    _refuse_separation(cells, step, by)
-    return step
-
-
-def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> None:
-    """Refuse propensities that are 0 or 1, or whose inverses do not add up to about what was sampled."""
+    step = Propensity(equation, answered, tuple(places))
     equation = step.equation
     propensity = equation.distance.curve(equation.matrix @ equation.coefficients)[cells.size > 0]
     total = float((cells.count * cells.after(step)).sum())
     sampled = float(cells.size.sum())
     uncertain = propensity.min() >= CERTAIN and propensity.max() <= 1 - CERTAIN
-    if uncertain and abs(total / sampled - 1) <= FAR_FROM_SAMPLED:
-        return
-    separating = [name for name in by if _separates(cells.table[name], step.responded)]
-    guilty = separating or list(by)
-    raise WeightsError(
-        "W380",
-        _(
-            "The propensity model adjusts nothing: {guilty} tells respondents from "
-            "nonrespondents (almost) completely; the adjusted weights add up to "
-            "{total:,.6g}, the sample to {sampled:,.6g}.",
-            guilty=comma_list(guilty),
-            total=total,
-            sampled=sampled,
-        ),
-        where=f"by: {', '.join(guilty)}",
-        available=by,
-        hint=_("Leave it out, cut it into groups, or use classes."),
-    )
+    if not (uncertain and abs(total / sampled - 1) <= FAR_FROM_SAMPLED):
+        separating = [name for name in by if _separates(cells.table[name], step.responded)]
+        guilty = separating or list(by)
+        raise WeightsError(
+            "W380",
+            _(
+                "The propensity model adjusts nothing: {guilty} tells respondents from "
+                "nonrespondents (almost) completely; the adjusted weights add up to "
+                "{total:,.6g}, the sample to {sampled:,.6g}.",
+                guilty=comma_list(guilty),
+                total=total,
+                sampled=sampled,
+            ),
+            where=f"by: {', '.join(guilty)}",
+            available=by,
+            hint=_("Leave it out, cut it into groups, or use classes."),
+        )
+    return step
 
 
 def _separates(values: pd.Series, responded: Array) -> bool:
@@ -301,21 +292,3 @@ def _separates(values: pd.Series, responded: Array) -> bool:
     above = answered.min() >= silent.max()
     below = answered.max() <= silent.min()
     return bool(above or below)
-
-
-def _design_matrix(table: pd.DataFrame, by: Sequence[str]) -> tuple[sp.csr_array, tuple[str, ...]]:
-    """Intercept, floating-point columns as they are, indicators of all levels of the others (their sums repeat: pinv).
-
-    With the names of the columns and of the model as a whole.
-    """
-    parts = [sp.csr_array(np.ones((len(table), 1)))]
-    places = ["nonresponse"]
-    for name in by:
-        if pd.api.types.is_float_dtype(table[name]):
-            parts.append(sp.csr_array(table[name].to_numpy(float)[:, None]))
-            places.append(name)
-        else:
-            grouped = table.groupby(name)
-            places += [place(name, level) for level in grouped.groups]
-            parts.append(sp.csr_array(summing(grouped.ngroup().to_numpy()).T))
-    return sp.csr_array(sp.hstack(parts)), (*places, f"propensities ({', '.join(by)})")

@@ -9,25 +9,117 @@ C cells, R replicates. A cell holds `count` respondents (a replicate's count nee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.engines import fetch, matched, ordered
+from satisfaction.foundation.engines import DONE, fetch, matched, ordered, write_joined
 from satisfaction.foundation.errors import WeightsError
+from satisfaction.foundation.files import new_folder, refuse_existing
 from satisfaction.foundation.language import _
+from satisfaction.foundation.tables import write_text
 from satisfaction.sampling.design import (
     SampleDesign,
     Weighting,
     WeightingStep,
+    level_tuple,
+    level_tuples,
     refuse_subpopulation,
 )
 from satisfaction.sampling.tally import totals
 from satisfaction.sampling.variance import Array, Sparse
-from satisfaction.weighting.final_weights import weight_diagnostics
 from satisfaction.weighting.solving import Bounds
+
+FINAL = "final_weight"
+
+
+def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
+    """Describe weights that n respondents each share: range, cv, Kish's deff and the effective sample size.
+
+    Parameters
+    ----------
+    weight, n : (T,) float and int
+
+    Examples
+    --------
+    >>> figures = sat.weight_diagnostics(np.array([1.0, 3.0]), np.array([2, 2]))
+    >>> figures["kish_deff"], figures["effective_n"]
+    (1.25, 3.2)
+    """
+    count = float(n.sum())
+    total = float((n * weight).sum())
+    square = float((n * weight**2).sum())
+    kish = count * square / total**2
+    figures = {"respondents": count, "sum": total}
+    figures["low"] = float(weight.min())
+    figures["high"] = float(weight.max())
+    variation = max(kish - 1, 0.0)
+    figures["cv"] = float(np.sqrt(variation))
+    figures["kish_deff"] = kish
+    figures["effective_n"] = count / kish
+    return figures
+
+
+def write_weights(design: SampleDesign, folder: str | Path) -> str:
+    """Write the respondents with their final weight (column `final_weight`) as a folder of Parquet files; returns its name.
+
+    Parameters
+    ----------
+    design : SampleDesign
+    folder : path, or for Spark an address that its workers write to
+        Must not exist. A mark of success, the file `_SUCCESS`, is written last; `finished_weights` requires it.
+
+    Raises
+    ------
+    WeightsError
+        W191 a folder that exists, W520 a subpopulation.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"sex": [1, 1, 1, 2]})
+    >>> design = sat.calibrate(sat.SurveyDesign(people), {"sex": {1: 60, 2: 40}})
+    >>> sat.write_weights(design, "weights")
+    'weights'
+    """
+    refuse_subpopulation(design, _("Writing weights"), error=WeightsError, code="W520")
+    lookup = pd.DataFrame({"factor": [1.0]})
+    on: tuple[str, ...] = ()
+    if design.weighting is not None:
+        lookup = design.weighting.cells.assign(factor=design.weighting.factor)
+        on = design.weighting.columns
+    rows = design.rows()
+    weight = design.weight_column
+    if rows.implementation.is_pyspark():
+        write_joined(rows, lookup, on=on, weight=weight, into=FINAL, folder=str(folder))
+        return str(folder)
+    target = Path(folder)
+    refuse_existing(target, WeightsError, "W191")
+    with new_folder(target) as scratch:
+        write_joined(rows, lookup, on=on, weight=weight, into=FINAL, folder=scratch)
+        write_text("", scratch / DONE)
+    return str(target)
+
+
+def finished_weights(folder: str | Path) -> str:
+    """Return a folder that `write_weights` has written to its end, for `SurveyDesign(finished_weights(folder), base_weight="final_weight", ...)`.
+
+    Raises
+    ------
+    WeightsError
+        W192 for a folder without the mark of success.
+    """
+    if not (Path(folder) / DONE).is_file():
+        raise WeightsError(
+            "W192",
+            _("The folder has no mark of success, _SUCCESS: it was not written to its end."),
+            where=str(folder),
+            hint=_("Write the weights again."),
+        )
+    return str(folder)
+
 
 UNSOLVED = 1e-6  # a miss this large is no rounding
 
@@ -38,16 +130,8 @@ class Cells:
 
     Attributes
     ----------
-    columns : tuple of str
-    table : DataFrame (C, columns)
-    count, start : (C,) float
-        See Weighting.
-    entering : (C,) float
-        Weight before the step, of each of the `count`.
-    steps : tuple of WeightingStep
-        The earlier steps, on these cells.
-    index : (C,) int
-        Cell of the design's recipe so far.
+    recipe : Weighting
+        The steps so far, on these cells.
     people : (K,) int
         Respondents of equal cell and base weight.
     base : (K,) float
@@ -55,16 +139,25 @@ class Cells:
     cell : (K,) int
     """
 
-    columns: tuple[str, ...]
-    table: pd.DataFrame
-    count: Array
-    start: Array
-    entering: Array
-    steps: tuple[WeightingStep, ...]
-    index: Array
+    recipe: Weighting
     people: Array
     base: Array
     cell: Array
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Return the values of the columns, a row a cell."""
+        return self.recipe.cells
+
+    @property
+    def count(self) -> Array:
+        """Return the respondents of each cell, see Weighting: (C,)."""
+        return self.recipe.count
+
+    @property
+    def entering(self) -> Array:
+        """Return the weight before the step, of each of the `count`: (C,)."""
+        return self.recipe.start * self.recipe.factor
 
     @property
     def size(self) -> Array:
@@ -77,6 +170,12 @@ class Cells:
             return np.zeros(len(self.table), dtype=int)
         grouped = self.table.groupby(list(columns), dropna=False)
         return np.asarray(grouped.ngroup())
+
+    def names(self, group: Array, columns: Sequence[str]) -> list[str]:
+        """Name groups of cells, which combinations of some columns are: (G,)."""
+        first = np.unique(group, return_index=True)[1]
+        levels = level_tuples(self.table.iloc[first], columns)
+        return [place(" x ".join(columns), level) for level in levels]
 
     def after(self, step: WeightingStep) -> Array:
         """Return the weights after a step: (C,)."""
@@ -101,14 +200,13 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
     refuse_subpopulation(design, _("Weighting"), error=WeightsError, code="W520")
     before = design.weighting
     weight = design.weight_column
-    wanted = list(columns)
-    if before:
-        wanted = [*before.columns, *columns]
+    wanted = [*before.columns, *columns] if before else list(columns)
     if by_weight:
         wanted.append(weight)
     wanted = list(dict.fromkeys(wanted))
     if before and weight in before.columns and len(wanted) == len(before.columns):
-        return _same_cells(before)
+        every_cell = np.arange(len(before.cells))
+        return Cells(before, before.count.astype(np.int64), before.start, every_cell)
     keys = list(dict.fromkeys([*wanted, weight]))
     rows = ordered(fetch(totals(design.rows().select(*keys), keys)), keys)
     table = rows.iloc[:1][[]]
@@ -117,62 +215,18 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
     cell = matched(rows, table, wanted)
     people = rows["_n"].to_numpy(np.int64)
     base = rows[weight].to_numpy(float)
+    unchanged = np.ones(len(table))
     if weight in wanted:
         count = np.bincount(cell, people).astype(float)
         start = table[weight].to_numpy(float)
     else:
         count = np.bincount(cell, people * base)
-        start = np.ones(len(table))
-    index = np.zeros(len(table), dtype=int)
-    factor = np.ones(len(table))
-    steps: tuple[WeightingStep, ...] = ()
-    if before:
-        index = design.cell_index(table)
-        factor = before.factor[index]
-        steps = tuple(step.on(index) for step in before.steps)
-    return Cells(
+        start = unchanged
+    recipe = Weighting(
         columns=tuple(wanted),
-        table=table,
+        cells=table,
         count=count,
         start=start,
-        entering=start * factor,
-        steps=steps,
-        index=index,
-        people=people,
-        base=base,
-        cell=cell,
-    )
-
-
-def _same_cells(weighting: Weighting) -> Cells:
-    """Return the cells of a recipe whose columns hold the base weight and all that a further step needs."""
-    every_cell = np.arange(len(weighting.cells))
-    return Cells(
-        columns=weighting.columns,
-        table=weighting.cells,
-        count=weighting.count,
-        start=weighting.start,
-        entering=weighting.start * weighting.factor,
-        steps=weighting.steps,
-        index=every_cell,
-        people=weighting.count.astype(np.int64),
-        base=weighting.start,
-        cell=every_cell,
-    )
-
-
-def cells_alone(design: SampleDesign, columns: Sequence[str]) -> SampleDesign:
-    """Return a design before any step whose table are the cells of some columns and base weight, in place of respondents.
-
-    For steps that need no other columns, and for estimates from a tally that was counted before: trials cost no pass then.
-    """
-    cells = cells_for(design, columns, by_weight=True)
-    unchanged = np.ones(len(cells.table))
-    weighting = Weighting(
-        columns=cells.columns,
-        cells=cells.table,
-        count=cells.count,
-        start=cells.start,
         factor=unchanged,
         entering=unchanged,
         margins=None,
@@ -180,7 +234,18 @@ def cells_alone(design: SampleDesign, columns: Sequence[str]) -> SampleDesign:
         steps=(),
         log=(),
     )
-    return design.over(cells.table).weighted(weighting)
+    if before:
+        index = design.cell_index(table)
+        recipe = replace(
+            recipe,
+            factor=before.factor[index],
+            entering=before.entering[index],
+            margins=None if before.margins is None else before.margins[index],
+            margin_of=before.margin_of,
+            steps=tuple(step.on(index) for step in before.steps),
+            log=before.log,
+        )
+    return Cells(recipe, people, base, cell)
 
 
 def extended(
@@ -201,57 +266,25 @@ def extended(
     margins : (Sparse, Array), optional
         Of a calibration: its matrix and the margin of each column.
     """
-    before = design.weighting
-    factor = weight / cells.start
-    entering_factor = cells.entering / cells.start
-    entering = entering_factor
-    matrix: Sparse | None = None
-    margin_of = np.array([], dtype=int)
-    if margins is not None:
-        matrix, margin_of = margins
-    elif before is not None and before.margins is not None:
-        entering = before.entering[cells.index]
-        matrix = before.margins[cells.index]
-        margin_of = before.margin_of
-    log = before.log if before else ()
-    log = (*log, record | _described(cells, entering_factor, factor))
-    weighting = Weighting(
-        columns=cells.columns,
-        cells=cells.table,
-        count=cells.count,
-        start=cells.start,
-        factor=factor,
-        entering=entering,
-        margins=matrix,
-        margin_of=margin_of,
-        steps=(*cells.steps, step),
-        log=log,
-    )
-    return design.weighted(weighting)
-
-
-def _described(cells: Cells, entering: Array, factor: Array) -> dict[str, Any]:
-    """Return what a step did to the weights: range of its factor, weights before and after."""
+    factor = weight / cells.recipe.start
+    entering = cells.entering / cells.recipe.start
     with np.errstate(divide="ignore", invalid="ignore"):
         change = (factor / entering)[(entering > 0) & (factor > 0)]
-    description: dict[str, Any] = {
-        "factor_low": float(change.min()),
-        "factor_high": float(change.max()),
-    }
+    record = record | {"factor_low": float(change.min()), "factor_high": float(change.max())}
     for name, of_base in (("before", entering), ("after", factor)):
-        weight = cells.base * of_base[cells.cell]
-        held = weight > 0
-        description[name] = weight_diagnostics(weight[held], cells.people[held])
-    return description
-
-
-def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
-    """Return the columns of the last calibration, none without one."""
-    columns: tuple[str, ...] = ()
-    for record in design.weighting.log if design.weighting else ():
-        if record["step"] == "calibration":
-            columns = tuple(record["columns"])
-    return columns
+        of_people = cells.base * of_base[cells.cell]
+        held = of_people > 0
+        record[name] = weight_diagnostics(of_people[held], cells.people[held])
+    recipe = replace(
+        cells.recipe,
+        factor=factor,
+        steps=(*cells.recipe.steps, step),
+        log=(*cells.recipe.log, record),
+    )
+    if margins is not None:
+        matrix, margin_of = margins
+        recipe = replace(recipe, entering=entering, margins=matrix, margin_of=margin_of)
+    return design.weighted(recipe)
 
 
 def renumbered(group: Array) -> Array:
@@ -267,8 +300,7 @@ def ratio_or(numerator: Array, denominator: Array, otherwise: float) -> Array:
 
 def place(margin: str, level: Any, bounds: Bounds | None = None) -> str:
     """Name a level of a margin or class, and the bounds that weights keep there."""
-    values = level if isinstance(level, tuple) else (level,)
-    name = f"{margin} = {' x '.join(map(str, values))}"
+    name = f"{margin} = {' x '.join(map(str, level_tuple(level)))}"
     if bounds is None:
         return name
     low, high = bounds

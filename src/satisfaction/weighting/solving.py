@@ -67,15 +67,35 @@ class Solution:
 
 def calibration_distance(method: Method, bounds: Bounds | None) -> Distance:
     """Return the distance of a method; bounds restrict the range of linear and raking factors and shape logit's."""
-    if method == "logit":
+    if method == "logit":  # bounded, Deville and Särndal (1992), case 6
         assert bounds is not None
-        return _logit(*bounds)
-    distance = Distance(lambda u: 1 + u, np.ones_like)
+        low, high = bounds
+        rate = (high - low) / ((1 - low) * (high - 1))
+        shift = np.log((1 - low) / (high - 1))
+
+        def bounded(u: Array) -> Array:
+            return np.asarray(low + (high - low) * special.expit(rate * u + shift))
+
+        def slope(u: Array) -> Array:
+            share = special.expit(rate * u + shift)
+            steepest = (high - low) * rate
+            return np.asarray(steepest * share * (1 - share))
+
+        return Distance(bounded, slope)
+    free = Distance(lambda u: 1 + u, np.ones_like)
     if method == "raking":
-        distance = Distance(np.exp, np.exp)
+        free = Distance(np.exp, np.exp)
     if bounds is None:
-        return distance
-    return _restricted(distance, *bounds)
+        return free
+
+    low, high = bounds
+
+    def slope_inside(u: Array) -> Array:
+        factor = free.curve(u)
+        inside = (factor > low) & (factor < high)
+        return np.where(inside, free.slope(u), 0.0)
+
+    return Distance(lambda u: np.clip(free.curve(u), low, high), slope_inside)
 
 
 def newton(
@@ -319,31 +339,3 @@ def _outward(x: float, sign: float) -> float:
     step = 10.0 ** (np.floor(np.log10(max(abs(x), 1e-9))) - 3)
     steps = np.floor(x / step) + 2 if sign > 0 else max(np.ceil(x / step) - 2, 0)
     return float(round(steps * step, 12))
-
-
-def _logit(low: float, high: float) -> Distance:
-    """Bounded logit distance (Deville and Särndal 1992, case 6)."""
-    rate = (high - low) / ((1 - low) * (high - 1))
-    shift = np.log((1 - low) / (high - 1))
-
-    def curve(u: Array) -> Array:
-        return np.asarray(low + (high - low) * special.expit(rate * u + shift))
-
-    def slope(u: Array) -> Array:
-        share = special.expit(rate * u + shift)
-        steepest = (high - low) * rate
-        return np.asarray(steepest * share * (1 - share))
-
-    return Distance(curve, slope)
-
-
-def _restricted(free: Distance, low: float, high: float) -> Distance:
-    def curve(u: Array) -> Array:
-        return np.clip(free.curve(u), low, high)
-
-    def slope(u: Array) -> Array:
-        factor = free.curve(u)
-        inside = (factor > low) & (factor < high)
-        return np.where(inside, free.slope(u), 0.0)
-
-    return Distance(curve, slope)

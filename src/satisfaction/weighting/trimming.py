@@ -12,15 +12,13 @@ import scipy.sparse as sp
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import require_columns
-from satisfaction.sampling.design import SampleDesign, level_tuples, named
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.variance import Array, Sparse, summing
 from satisfaction.weighting.recipe import (
     UNSOLVED,
     Cells,
-    calibrated_columns,
     cells_for,
     extended,
-    place,
     ratio_or,
     renumbered,
 )
@@ -89,7 +87,9 @@ def trim(
     one_of(spread, Spread, argument="spread", error=WeightsError, code="W100")
     groups = named(within)
     if within is None and spread == "cell":
-        groups = calibrated_columns(design)
+        for record in design.weighting.log if design.weighting else ():
+            if record["step"] == "calibration":
+                groups = tuple(record["columns"])
     require_columns(design.table, groups, argument="within", error=WeightsError, code="W101")
     cells = cells_for(design, groups, by_weight=True)
     bounding: tuple[str, ...] = ()
@@ -105,9 +105,26 @@ def trim(
         strict=strict,
     )
     bounds = step.bounds(cells.count[:, None], cells.entering[:, None])
-    if lower is None and upper is None:
+    without_bounds = lower is None and upper is None
+    if without_bounds or not 0 <= step.lower < step.upper:
         raise _no_bounds(bounds, cells)
-    _refuse_bounds(step, bounds, cells, bounding)
+    mean = _means(step.unit_of, cells.count[:, None], cells.entering[:, None])[step.unit_of]
+    missed = (mean < bounds.low * (1 - NEAR)) | (mean > bounds.high * (1 + NEAR))
+    missed = missed[:, 0] & (cells.size > 0)
+    if missed.any():
+        if not bounding:
+            raise _no_bounds(bounds, cells)
+        of_group = np.bincount(step.unit_of, missed) > 0
+        names = np.array(cells.names(step.unit_of, bounding))[of_group]
+        raise WeightsError(
+            "W131",
+            _(
+                "The bounds of these cells do not hold their mean weight, so the cells cannot keep their weight: {names}.",
+                names=shortened(names),
+            ),
+            where="trim: within",
+            hint=_("Widen the bounds, or use larger cells (within: [county], for instance)."),
+        )
     weight = cells.after(step)
     if not step.kept(cells.count[:, None], cells.entering[:, None], weight[:, None]).all():
         step = replace(step, spills=True)
@@ -129,11 +146,19 @@ def trim(
         "within": list(groups),
         "strict": strict,
     }
+    whole: list[str] = []
+    if groups:
+        # cells whose weights all stand at a bound and that could not keep their sum
+        inside = (weight > low * (1 + NEAR)) & (weight < high * (1 - NEAR)) & (cells.size > 0)
+        free = np.bincount(step.group, inside)
+        moved = np.abs(cell_after - cell_before) > KEPT * cell_before
+        names = np.array(cells.names(step.group, groups))
+        whole = names[moved & (free == 0)].tolist()
     done = {
         "trimmed": float(cells.count[outside].sum()),
         "share_trimmed": float(share_trimmed),
         "sum_lost": float(left_its_cell.sum() / cells.size.sum()),
-        "whole": _wholly_trimmed(step, bounds, cells, weight=weight, columns=groups),
+        "whole": whole,
     }
     sum_change = float(cell_after.sum() / cell_before.sum() - 1)
     if abs(sum_change) > KEPT:
@@ -197,6 +222,7 @@ class Trimming:
         bounds = self.bounds(count, weight)
         weighted = weight > 0
         ever = np.zeros(weight.shape, dtype=bool)
+        groups = summing(self.group)
         for _unused in range(MOST_ROUNDS):
             below = weight < bounds.low * (1 - NEAR)
             above = weight > bounds.high * (1 + NEAR)
@@ -204,13 +230,31 @@ class Trimming:
             if not outside.any():
                 break
             cut = np.where(weighted, np.clip(weight, bounds.low, bounds.high), weight)
-            excess = count * (weight - cut)
+            excess_of_group = groups @ (count * (weight - cut))
             ever |= outside
             if self.equal:
                 held = ever if self.strict else outside
-                weight = self._equally(count, cut, excess, weighted & ~held)
+                free = weighted & ~held
+                takers = groups @ (count * free)
+                added = ratio_or(excess_of_group, takers, 0.0)
+                left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
+                added_to_all = ratio_or(left_over, takers.sum(axis=0), 0.0)
+                added_to_each = added[self.group] + added_to_all
+                weight = np.asarray(cut + free * added_to_each)
             else:
-                weight = self._in_proportion(np.where(weighted, count, 0.0), cut, excess, bounds)
+                held_count = np.where(weighted, count, 0.0)
+                inside = _movable(cut, bounds, 1.0) & _movable(cut, bounds, -1.0)
+                nobody = groups @ (held_count * inside) == 0
+                movable = _movable(cut, bounds, excess_of_group[self.group])
+                free = np.where(nobody[self.group], movable, inside)
+                takers = groups @ (held_count * cut * free)
+                growth = ratio_or(excess_of_group, takers, 0.0)
+                scaled = np.where(free, cut * (1 + growth[self.group]), cut)
+                left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
+                nobody = (held_count * inside).sum(axis=0) == 0
+                free = np.where(nobody, _movable(scaled, bounds, left_over), inside)
+                growth_of_all = ratio_or(left_over, (held_count * scaled * free).sum(axis=0), 0.0)
+                weight = np.where(free, scaled * (1 + growth_of_all), scaled)
         return np.where(weighted, np.clip(weight, bounds.low, bounds.high), weight)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
@@ -254,37 +298,6 @@ class Trimming:
         group = renumbered(self.group[cells])
         unit_of = renumbered(self.unit_of[cells])
         return replace(self, group=group, unit_of=unit_of)
-
-    def _equally(self, count: Array, cut: Array, excess: Array, free: Array) -> Array:
-        """Add the same to the free weights of each group; without any, its excess goes to all free weights."""
-        groups = summing(self.group)
-        excess_of_group = groups @ excess
-        takers = groups @ (count * free)
-        added = ratio_or(excess_of_group, takers, 0.0)
-        left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
-        added_to_all = ratio_or(left_over, takers.sum(axis=0), 0.0)
-        added_to_each = added[self.group] + added_to_all
-        return np.asarray(cut + free * added_to_each)
-
-    def _in_proportion(self, count: Array, cut: Array, excess: Array, bounds: Bounds) -> Array:
-        """Scale the weights inside the bounds of each group; without any, those at the bound that the excess leads away from.
-
-        What is left over goes to those of all groups.
-        """
-        groups = summing(self.group)
-        excess_of_group = groups @ excess
-        inside = _movable(cut, bounds, 1.0) & _movable(cut, bounds, -1.0)
-        nobody = groups @ (count * inside) == 0
-        movable = _movable(cut, bounds, excess_of_group[self.group])
-        free = np.where(nobody[self.group], movable, inside)
-        takers = groups @ (count * cut * free)
-        growth = ratio_or(excess_of_group, takers, 0.0)
-        scaled = np.where(free, cut * (1 + growth[self.group]), cut)
-        left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
-        nobody = (count * inside).sum(axis=0) == 0
-        free = np.where(nobody, _movable(scaled, bounds, left_over), inside)
-        growth_of_all = ratio_or(left_over, (count * scaled * free).sum(axis=0), 0.0)
-        return np.where(free, scaled * (1 + growth_of_all), scaled)
 
 
 def _movable(weight: Array, bounds: Bounds, by: Array | float) -> Array:
@@ -343,52 +356,6 @@ def _range(bound: Array) -> float | dict[str, float] | None:
     if low == high:
         return low
     return {"low": low, "high": high}
-
-
-def _wholly_trimmed(
-    step: Trimming, bounds: Bounds, cells: Cells, *, weight: Array, columns: Sequence[str]
-) -> list[str]:
-    """Name the cells whose weights all stand at a bound and that could not keep their sum."""
-    if not columns:
-        return []
-    at_low = weight <= bounds.low[:, 0] * (1 + NEAR)
-    at_high = weight >= bounds.high[:, 0] * (1 - NEAR)
-    inside = (cells.size > 0) & ~(at_low | at_high)
-    entered = np.bincount(step.group, cells.size)
-    moved = np.abs(np.bincount(step.group, cells.count * weight) - entered)
-    free = np.bincount(step.group, inside)
-    return _names(cells, step.group, (moved > KEPT * entered) & (free == 0), columns)
-
-
-def _names(cells: Cells, group: Array, chosen: Array, columns: Sequence[str]) -> list[str]:
-    """Name some groups of cells: `chosen` is (G,) bool."""
-    first = np.unique(group, return_index=True)[1]
-    levels = level_tuples(cells.table.iloc[first[chosen]], columns)
-    return [place(" x ".join(columns), level) for level in levels]
-
-
-def _refuse_bounds(step: Trimming, bounds: Bounds, cells: Cells, columns: Sequence[str]) -> None:
-    """Refuse bounds that do not hold the mean weight, of all or of each cell that has bounds of its own."""
-    if not 0 <= step.lower < step.upper:
-        raise _no_bounds(bounds, cells)
-    mean = _means(step.unit_of, cells.count[:, None], cells.entering[:, None])[step.unit_of]
-    missed = (mean < bounds.low * (1 - NEAR)) | (mean > bounds.high * (1 + NEAR))
-    missed = missed[:, 0] & (cells.size > 0)
-    if not missed.any():
-        return
-    if not columns:
-        raise _no_bounds(bounds, cells)
-    of_group = np.bincount(step.unit_of, missed) > 0
-    names = shortened(_names(cells, step.unit_of, of_group, columns))
-    raise WeightsError(
-        "W131",
-        _(
-            "The bounds of these cells do not hold their mean weight, so the cells cannot keep their weight: {names}.",
-            names=names,
-        ),
-        where="trim: within",
-        hint=_("Widen the bounds, or use larger cells (within: [county], for instance)."),
-    )
 
 
 def _no_bounds(bounds: Bounds, cells: Cells) -> WeightsError:

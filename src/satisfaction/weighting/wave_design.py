@@ -1,29 +1,215 @@
-"""The sample design and the weights of a wave, as its folder declares them."""
+"""The sample design and the weights of a wave, as its folder declares them.
+
+Base weights: 1 / inclusion probability, or what the frame says of each stratum, for everybody who was sampled.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from satisfaction.collection.coding import with_parents
+from satisfaction.declarations.facts import check_frame_and_sample
 from satisfaction.declarations.items import AreaItem, SingleItem
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
-from satisfaction.foundation.engines import Engine, Lazy, fetch, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError, shortened_list
+from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
+from satisfaction.foundation.errors import DesignError, WeightsError, shortened, shortened_list
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.counted_answers import compile_measures
-from satisfaction.sampling.design import SampleDesign, SurveyDesign
-from satisfaction.sampling.measures import Measure, add_columns, only_where, stored
-from satisfaction.sampling.variance import LonelyPsu
-from satisfaction.weighting.base import RESPONDED, replicates_of
+from satisfaction.sampling.design import SampleDesign, SurveyDesign, level_tuple
+from satisfaction.sampling.measures import add_columns, flag, stored
 from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
+
+RESPONDED = "responded"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SampledPersons:
+    """Everybody who was sampled.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The respondents in their order, then the nonrespondents, of whom only the declared columns are known. With
+        `base_weight` where the survey declares a base step; with `responded`, 1 or 0, where it declares nonrespondents.
+    record : dict or None
+        What the base step did, for the log of steps; None where 1 / inclusion probability says it all.
+    """
+
+    table: pd.DataFrame
+    record: dict[str, Any] | None
+
+
+def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons:
+    """Bring respondents and nonrespondents together and give each a base weight.
+
+    Parameters
+    ----------
+    survey : Survey
+    respondents : DataFrame
+        `Responses.accepted`; not changed.
+
+    Raises
+    ------
+    SurveyError
+        S144, S145 when the strata of the frame are not those of the sampled persons (source: frame).
+    WeightsError
+        W111, W112 from the sample table (source: inclusion), W527 respondents that the table of weights has not (source: table).
+    """
+    step = survey.declared.base
+    roles = survey.questionnaire.roles
+    persons = respondents
+    if survey.nonrespondents is not None and survey.declared.nonrespondents is not None:
+        # in an order of their own content, so that the file's order does not matter
+        silent = survey.nonrespondents
+        silent = silent.sort_values(list(silent), kind="stable")
+        silent["_file"] = survey.declared.nonrespondents.file
+        silent["_sheet"] = ""
+        silent["_row"] = silent.index
+        silent = with_parents(silent, survey).reset_index(drop=True)
+        numbers = range(1, len(silent) + 1)
+        silent[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]
+        silent = silent.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
+        persons = pd.concat([respondents, silent], ignore_index=True)
+        text = [name for name in persons if persons[name].dtype == object]
+        persons[text] = persons[text].where(persons[text].notna(), None)
+        persons[RESPONDED] = [1] * len(respondents) + [0] * len(silent)
+    if step is None:
+        return SampledPersons(persons, None)
+    if step.source == "inclusion":
+        assert survey.sample is not None
+        psu = str(roles.psu)
+        return SampledPersons(base_weights(persons, survey.sample, psu), None)
+    if step.source == "table":
+        assert step.table is not None
+        assert survey.weights is not None
+        weight = _of_each(survey, persons, survey.weights, file=step.table.file)["weight"]
+    elif step.column:
+        weight = persons[step.column].astype(float)
+    else:
+        assert survey.frame is not None
+        assert survey.declared.frame is not None
+        strata = roles.strata
+        keys = persons[strata].astype(str).assign(_all=0)
+        check_frame_and_sample(
+            survey.frame,
+            keys[strata],
+            strata=strata,
+            frame_path=survey.folder / survey.declared.frame.file,
+            sample_path=survey.folder / "responses",
+        )
+        people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
+        by = [*strata, "_all"]
+        counts = people.groupby(by, as_index=False)["population"].sum()
+        population = keys.merge(counts, on=by, how="left")["population"]
+        # N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`
+        multiple = pd.Series(1.0, index=persons.index)
+        for name in step.multiply:
+            multiple = multiple * persons[name].fillna(1).astype(float)
+        for name in step.divide:
+            multiple = multiple / persons[name].fillna(1).astype(float)
+        within = multiple.groupby([keys[name] for name in by])
+        weight = population.to_numpy(float) * multiple / within.transform("sum")
+    answered = len(persons)
+    if RESPONDED in persons:
+        answered = int(persons[RESPONDED].sum())
+    record: dict[str, Any] = {"step": "base", "method": step.source}
+    record["sampled"] = len(persons)
+    record["respondents"] = answered
+    if step.column:
+        record["column"] = step.column
+    elif step.table is not None and survey.weights is not None:
+        record |= {"file": step.table.file, "unused": len(survey.weights) - len(persons)}
+        if step.replicates is not None:
+            record["method"] = "table-replicates"
+            record["replicates"] = step.replicates.model_dump(
+                include={"file", "scale", "rscales", "mse", "df"}, exclude_none=True
+            )
+    else:
+        record["strata"] = len(persons[roles.strata].drop_duplicates()) if roles.strata else 1
+        record["multiply"] = list(step.multiply)
+        record["divide"] = list(step.divide)
+        record["missing"] = {name: int(persons[name].isna().sum()) for name in step.items}
+    return SampledPersons(persons.assign(base_weight=weight), record)
+
+
+def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> pd.DataFrame:
+    """Add base_weight = 1 / (psu_probability x person_probability) to respondents.
+
+    Parameters
+    ----------
+    respondents : DataFrame
+        With the PSU column.
+    sample : DataFrame
+        One row a sampled PSU: psu, psu_probability, person_probability (text or numbers, in (0, 1]).
+
+    Raises
+    ------
+    WeightsError
+        W111 a probability outside (0, 1]; W112 a PSU that stands twice in the sample.
+    """
+    probability = sample[["psu_probability", "person_probability"]].apply(
+        pd.to_numeric, errors="coerce"
+    )
+    wrong = ~((probability > 0) & (probability <= 1)).all(axis=1)
+    if wrong.any():
+        raise WeightsError(
+            "W111",
+            _(
+                "Inclusion probabilities outside (0, 1]: {loc}.",
+                loc=shortened(sample.loc[wrong, psu]),
+            ),
+            where="sample",
+            hint=_("Correct the probabilities in the sample table."),
+        )
+    if (twice := sample[psu].duplicated()).any():
+        raise WeightsError(
+            "W112",
+            _(
+                "PSUs stand twice in the sample table: {loc}.",
+                loc=shortened(sample.loc[twice, psu]),
+            ),
+            where="sample",
+            hint=_("Keep one row a PSU."),
+        )
+    weight = pd.Series(1 / probability.prod(axis=1).to_numpy(), index=sample[psu])
+    of_each = respondents[psu].map(weight)
+    return respondents.assign(base_weight=of_each.astype(float))
+
+
+def _of_each(
+    survey: Survey, persons: pd.DataFrame, table: pd.DataFrame, *, file: str
+) -> pd.DataFrame:
+    """Return the row that a table made elsewhere has for each respondent, in the order of the respondents (W527)."""
+    respondent = survey.questionnaire.roles.respondent
+    by_respondent = table.set_index(respondent)
+    numbers = persons[respondent].astype(str)
+    without = persons[~numbers.isin(by_respondent.index)]
+    if len(without):
+        places = without["_file"].astype(str) + " row " + without["_row"].astype(str)
+        raise WeightsError(
+            "W527",
+            _(
+                "{n} respondents have no weight: {places}.",
+                n=len(without),
+                places=shortened(places),
+            ),
+            where=str(survey.folder / file),
+            hint=_("Give every accepted respondent a weight, under the number of the responses."),
+        )
+    return by_respondent.loc[numbers].set_index(persons.index)
+
 
 _LAST_TARGETS = Kept(6)  # by table of a margin: recipes that are tried have margins in common
 
@@ -44,60 +230,83 @@ def sample_design(
     ------
     DesignError
         D104 for strata of one PSU in a probability sample, with what survey.yaml may say; else as `SurveyDesign`.
+    WeightsError
+        W527 respondents without replicate weights.
     """
     roles = survey.questionnaire.roles
     measures = compile_measures(survey.questionnaire)
     if only is not None:
         measures = tuple(measure for measure in measures if measure.name in only)
-    table = _measured(scan(hold(persons, engine)), measures)
+    rows = scan(hold(persons, engine))
+    columns = rows.collect_schema().names()
+    rows = add_columns(rows, measures)
+    if RESPONDED in columns:
+        inside = flag(nw.col(RESPONDED) == 1)
+        inside_only = []
+        for measure in measures:
+            for name in (measure.valid_column, measure.score_column):
+                inside_only.append((nw.col(name) * inside).alias(name))
+        rows = rows.with_columns(*inside_only)
+    table = materialize(rows)
     if survey.replicate_weights is not None:
         table = fetch(scan(table))
-        replicates = replicates_of(survey, table)
-        if replicates is not None:
-            return SurveyDesign(
-                table,
-                base_weight="base_weight",
-                selection=survey.declared.selection,
-                measures=stored(measures),
-                codes=survey.questionnaire.coded_columns(),
-                **replicates,
-            )
-
-    collapse = {}
-    for merge in survey.declared.collapse:
-        collapse[_stratum(survey, merge.stratum)] = _stratum(survey, merge.into)
-
-    def declared(lonely_psu: LonelyPsu) -> SampleDesign:
-        """Make the design under one way of treating strata of a single PSU."""
-        return SurveyDesign(
-            table,
-            strata=roles.strata,
-            psu=roles.psu or roles.respondent,
-            base_weight="base_weight" if survey.declared.base else None,
-            collapse=collapse,
-            lonely_psu=lonely_psu,
-            selection=survey.declared.selection,
-            measures=stored(measures),
-            codes=survey.questionnaire.coded_columns(),
+    declared = partial(
+        SurveyDesign,
+        table,
+        base_weight="base_weight" if survey.declared.base else None,
+        selection=survey.declared.selection,
+        measures=stored(measures),
+        codes=survey.questionnaire.coded_columns(),
+    )
+    step = survey.declared.base
+    if survey.replicate_weights is not None and step is not None and step.replicates is not None:
+        of_base = step.replicates
+        weights = _of_each(survey, table, survey.replicate_weights, file=of_base.file)
+        rscales = None
+        if survey.rscales is not None:
+            rscales = survey.rscales["rscale"].to_numpy()
+        return declared(
+            replicate_weights=weights.to_numpy(float),
+            scale=of_base.scale,
+            rscales=rscales,
+            mse=of_base.mse,
+            df=of_base.df,
         )
-
+    collapse = {
+        _stratum(survey, merge.stratum): _stratum(survey, merge.into)
+        for merge in survey.declared.collapse
+    }
+    psu = roles.psu or roles.respondent
+    declared = partial(declared, strata=roles.strata, psu=psu, collapse=collapse)
     try:
-        return declared(survey.declared.lonely_psu)
+        return declared(lonely_psu=survey.declared.lonely_psu)
     except DesignError as fault:
         if fault.code != "D104":
             raise
         if survey.declared.selection != "probability":
-            return declared("adjust")
-        raise _in_the_words_of_a_survey(fault, survey) from None
-
-
-def _measured(rows: Lazy, measures: Sequence[Measure]) -> Any:
-    """Return the engine's table with the values of measures; nonrespondents have none."""
-    columns = rows.collect_schema().names()
-    rows = add_columns(rows, measures)
-    if RESPONDED in columns:
-        rows = only_where(rows, measures, RESPONDED)
-    return materialize(rows)
+            return declared(lonely_psu="adjust")
+        lines = "lonely_psu: adjust"
+        if fault.merge:
+            stratum, into = map(_as_yaml, fault.merge)
+            lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
+        raise DesignError(
+            "D104",
+            _(
+                "{fault} A stratum is a combination of {strata}, a primary sampling unit "
+                "(PSU) is a {psu}; with one unit in a stratum the sampling error cannot be "
+                "estimated.",
+                fault=fault,
+                strata=", ".join(roles.strata),
+                psu=psu,
+            ),
+            where=str(survey.folder / "survey.yaml"),
+            available=[f"lonely_psu: {policy}" for policy in fault.available],
+            hint=_(
+                "Merge with a similar stratum: write {lines} in survey.yaml; or write "
+                "lonely_psu: adjust.",
+                lines=lines,
+            ),
+        ) from None
 
 
 def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
@@ -107,35 +316,6 @@ def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ..
         coded = isinstance(survey.questionnaire.items[name], SingleItem)
         stratum.append(int(value) if coded else str(value))
     return tuple(stratum)
-
-
-def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError:
-    """Return D104 with what stratum and PSU are in this survey, and the lines of survey.yaml that mend it."""
-    roles = survey.questionnaire.roles
-    strata = ", ".join(roles.strata)
-    psu = roles.psu or roles.respondent
-    lines = "lonely_psu: adjust"
-    if fault.merge:
-        stratum, into = map(_as_yaml, fault.merge)
-        lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
-    return DesignError(
-        "D104",
-        _(
-            "{fault} A stratum is a combination of {strata}, a primary sampling unit "
-            "(PSU) is a {psu}; with one unit in a stratum the sampling error cannot be "
-            "estimated.",
-            fault=fault,
-            strata=strata,
-            psu=psu,
-        ),
-        where=str(survey.folder / "survey.yaml"),
-        available=[f"lonely_psu: {policy}" for policy in fault.available],
-        hint=_(
-            "Merge with a similar stratum: write {lines} in survey.yaml; or write "
-            "lonely_psu: adjust.",
-            lines=lines,
-        ),
-    )
 
 
 def _as_yaml(stratum: object) -> str:
@@ -161,12 +341,12 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
         if isinstance(step, NonresponseStep):
             design = adjust_nonresponse(design, RESPONDED, by=step.by, method=step.method)
         elif isinstance(step, CalibrationStep):
-            margins: dict[str | tuple[str, ...], Mapping[Any, float]] = {}
-            for name in step.margins or ():
-                columns = tuple(survey.declared.margins[name].by)
-                margins[columns] = declared_targets(survey, name)
             design = calibrate(
-                design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance
+                design,
+                margins_of_step(survey, step),
+                method=step.method,
+                bounds=step.bounds,
+                tolerance=step.tolerance,
             )
         elif isinstance(step, TrimmingStep):
             design = trim(
@@ -179,6 +359,14 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
                 strict=step.strict,
             )
     return design
+
+
+def margins_of_step(
+    survey: Survey, step: CalibrationStep
+) -> dict[str | tuple[str, ...], Mapping[Any, float]]:
+    """Return the margins of a calibration, as `calibrate` takes them."""
+    columns = survey.declared.margins
+    return {tuple(columns[name].by): declared_targets(survey, name) for name in step.margins or ()}
 
 
 def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
@@ -217,7 +405,7 @@ def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
         too_few = []
         for cell, respondents_there in respondents_of.items():
             if people_of.get(cell, np.inf) < respondents_there:
-                name = " × ".join(cell if isinstance(cell, tuple) else (cell,))
+                name = " × ".join(level_tuple(cell))
                 too_few.append(f"{name} ({people_of[cell]:g} < {respondents_there})")
         if too_few:
             note = _(

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple, get_args
 import pandas as pd
 
 from satisfaction.declarations.items import (
+    Answer,
     Item,
     Knowledge,
     Missing,
     MultipleItem,
     NumberItem,
+    Option,
     Rate,
     SingleItem,
     Special,
@@ -33,7 +35,6 @@ from satisfaction.foundation.language import (
     use,
 )
 from satisfaction.foundation.pages import fill
-from satisfaction.foundation.yaml import Label
 
 TYPES = {
     "text": _("text"),
@@ -288,20 +289,15 @@ def _item_row(questionnaire: Questionnaire, name: str) -> dict[str, object]:
 
 
 def _code_rows(questionnaire: Questionnaire, name: str) -> Iterator[dict[str, object]]:
-    item = questionnaire.items[name]
-    if isinstance(item, SingleItem):
-        for code, answer in questionnaire.answers(name).items():
-            row = _code_row(name, code, answer, _("answer"))
+    for code, answer in questionnaire.choices(name).items():
+        row = _code_row(name, code, answer, _("answer"))
+        if isinstance(answer, Answer):
             row["score"] = answer.score
             if answer.counts is not None:
                 row["counts"] = str(_("yes") if answer.counts else _("no"))
-            yield row
-    elif isinstance(item, MultipleItem):
-        for code, option in item.options.items():
-            row = _code_row(name, code, option, _("answer"))
-            if option.correct is not None:
-                row["counts"] = str(_("correct") if option.correct else _("wrong"))
-            yield row
+        elif isinstance(answer, Option) and answer.correct is not None:
+            row["counts"] = str(_("correct") if answer.correct else _("wrong"))
+        yield row
     for code, special in questionnaire.special(name).items():
         row = _code_row(name, code, special, REASONS[special.reason])
         yield row | {"denominator": str(WAYS[special.denominator])}
@@ -355,11 +351,7 @@ def printable_html(questionnaire: Questionnaire, language: Language = "zh") -> s
 
 def _question(questionnaire: Questionnaire, name: str, numbers: dict[str, int]) -> _Question:
     item = questionnaire.items[name]
-    if isinstance(item, SingleItem):
-        options: Mapping[int, Label] = questionnaire.answers(name)
-    else:
-        options = getattr(item, "options", {})
-    coded = {**options, **questionnaire.special(name)}
+    coded = {**questionnaire.choices(name), **questionnaire.special(name)}
     choices = []
     for code, answer in coded.items():
         choices.append(_Choice(code, answer.text, isinstance(answer, Special)))

@@ -107,8 +107,6 @@ class ExportColumn:
         For a select-all question in several columns, the option's code or label.
     role : str
         What the platform itself recorded here; empty for questions.
-    labels : mapping of str to str
-        Value labels by code, where the file carries them.
     """
 
     key: str
@@ -117,7 +115,6 @@ class ExportColumn:
     name: str = ""
     option: str = ""
     role: Role = ""
-    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,7 @@ def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
     cells, meta = _opened(path)
     fields: Fields = []
     for name, label in zip(meta.column_names, meta.column_labels, strict=True):
-        declared = meta.variable_value_labels.get(name, {})
-        labels = {cell_text(code): str(answer) for code, answer in declared.items()}
-        column = ExportColumn(name, label or name, name=name, labels=labels)
+        column = ExportColumn(name, label or name, name=name)
         texts = ["" if pd.isna(value) else cell_text(value) for value in cells[name]]
         fields.append((column, np.array(texts, dtype=object)))
     columns = [values for _column, values in fields]

@@ -6,7 +6,6 @@ Areas as tiles, and topics by importance and performance.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from satisfaction.foundation.figures import ABSENT
 from satisfaction.foundation.language import _
-from satisfaction.publication.labels import label_of, levels_to_compare, published_levels
+from satisfaction.publication.labels import label_of, levels_to_compare, topics_of_the_whole
 from satisfaction.publication.plots.canvas import (
     ACCENT,
     ALERT,
@@ -35,6 +34,7 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     breadth,
     columns_in,
     dots,
@@ -80,7 +80,10 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
         )
         titles.append(wrapped(str(of_whole), room))
     head = 0.17 * max(map(lines, titles)) + 0.1
-    heading = _heading_of_rates(rates, wholes.iloc[0])
+    name = label_of(wholes.iloc[0], "name")
+    title = _("Rates by area; dashed: {name}", name=name)
+    if has_intervals(rates):
+        title = _("Rates by area with confidence intervals; dashed: {name}", name=name)
     body = Body(
         row_height(names, 0.21) * len(areas) + 0.1,
         left=left,
@@ -89,15 +92,15 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
         gap=head + 0.35,
         head=head,
     )
-    figure, grid = new_canvas(heading, body)
+    figure, grid = new_canvas(Heading(title, mark_of(rates)), body)
     panels = zip(grid.flat, measures, titles, wholes["estimate"], strict=False)
-    for axes, measure, title, estimate in panels:
+    for axes, measure, head_of_panel, estimate in panels:
         of_measure = rates[(rates["measure"] == measure) & (rates["level"] == below)]
         rows = of_measure.set_index("code").reindex(areas["code"]).reset_index()
         draw_intervals(axes, rows, scale=100)
         axes.scatter(rows["estimate"] * 100, rows.index, s=18, color=ACCENT, zorder=3)
         axes.axvline(estimate * 100, color=ALERT, linestyle="--", linewidth=0.9)
-        axes.set_title(title, loc="left", fontsize=8.5)
+        axes.set_title(head_of_panel, loc="left", fontsize=8.5)
         labels = [""] * len(rows)
         if axes in grid[:, 0]:
             labels = names
@@ -109,14 +112,6 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
     return figure
 
 
-def _heading_of_rates(rates: pd.DataFrame, whole: pd.Series) -> Heading:
-    name = label_of(whole, "name")
-    title = _("Rates by area; dashed: {name}", name=name)
-    if has_intervals(rates):
-        title = _("Rates by area with confidence intervals; dashed: {name}", name=name)
-    return Heading(title, mark_of(rates))
-
-
 @themed
 def topics(indices: pd.DataFrame) -> Figure:
     """Draw the topics of all areas together, strongest first, with their intervals.
@@ -126,19 +121,14 @@ def topics(indices: pd.DataFrame) -> Figure:
     indices : DataFrame
         As `published.indices_table` returns it, with at least one measure of kind "score".
     """
-    scores = indices[
-        (indices["level"] == published_levels(indices)[-1]) & (indices["kind"] == "score")
-    ]
-    rows = scores.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
+    rows = topics_of_the_whole(indices)
     measures = [str(label_of(row, "measure")) for row in rows.to_dict("records")]
     names = [wrapped(measure, NAME_COLUMNS + 10) for measure in measures]
     heading = Heading(_("Topics: strongest to weakest"), mark_of(indices))
-    figure, grid = row_canvas(heading, names, 0.27, right=0.45)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(heading, names, 0.27, right=0.45)
     draw_intervals(axes, rows)
     axes.scatter(rows["estimate"], rows.index, s=24, color=ACCENT, zorder=3)
     write_right(axes, [f"{value:.1f}" for value in rows["estimate"]])
-    label_rows(axes, names)
     whole = label_of(rows.iloc[0], "name")
     axes.set_xlabel(str(_("{area}: mean score (points 0-100)", area=whole)))
     return figure
@@ -234,7 +224,7 @@ def _draw_tile(
     size = 6.6
     if name.isascii():
         size = 5.3
-    centred: dict[str, Any] = {"ha": "center", "va": "center", "linespacing": 1.15}
+    centred: Style = {"ha": "center", "va": "center", "linespacing": 1.15}
     axes.text(x + 0.475, y + 0.46, f"{name}\n{written}", fontsize=size, color=ink, **centred)
 
 
@@ -297,7 +287,7 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
     # either side of 0 has room for its advice
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, -high / 3), max(high, -low / 3))
-    corner: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "fontsize": 8.5}
+    corner: Style = {"transform": axes.transAxes, "va": "top", "fontsize": 8.5}
     axes.text(0.01, 0.985, str(_("improve first")), ha="left", color=FAINT, **corner)
     axes.text(0.99, 0.985, str(_("keep")), ha="right", color=FAINT, **corner)
     return figure

@@ -32,6 +32,8 @@ from satisfaction.publication import labels
 
 Arguments = ParamSpec("Arguments")
 Grid: TypeAlias = np.ndarray[Any, Any]
+Style: TypeAlias = dict[str, Any]
+"""Settings as matplotlib takes them."""
 WIDTH = 7.4  # inches; everything else is given in inches too, so that text never collides whatever the number of rows
 BOTTOM = 0.58
 SMALL = 8.5  # points
@@ -49,12 +51,12 @@ NEUTRAL = "#8a949e"  # neither: not on the list
 ACCENT = "#1f4e79"  # amounts, estimates and their intervals, good or bad
 ALERT = "#9c1c1c"  # lines that decide: cuts, limits; and the mark of what is no survey
 
-LIMIT: dict[str, Any] = {"color": ALERT, "linewidth": 0.9, "linestyle": (0, (5, 2))}
-CUT: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
+LIMIT: Style = {"color": ALERT, "linewidth": 0.9, "linestyle": (0, (5, 2))}
+CUT: Style = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
 
 # seaborn's "whitegrid" at the size of a paper (sns.axes_style | sns.plotting_context), written out and held to it by a test:
 # importing seaborn would add half a second to every run
-SEABORN: dict[str, Any] = {
+SEABORN: Style = {
     "axes.axisbelow": True,
     "axes.facecolor": "white",
     "axes.grid": True,
@@ -85,7 +87,7 @@ SEABORN: dict[str, Any] = {
 }
 
 
-THEME: dict[str, Any] = SEABORN | {
+THEME: Style = SEABORN | {
     "axes.unicode_minus": False,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -103,7 +105,7 @@ THEME: dict[str, Any] = SEABORN | {
 }
 
 
-def theme() -> dict[str, Any]:
+def theme() -> Style:
     """Return the settings all figures are drawn with: seaborn's theme with a Chinese font.
 
     For other plots of a notebook: `seaborn.set_theme(rc=theme())`.
@@ -155,8 +157,8 @@ def svg(figure: Figure) -> str:
 class Heading:
     """What stands above a picture: its title, how to read it, and what must be said of the sample."""
 
-    title: Text
-    mark: Text
+    title: Text | str
+    mark: Text | None
     note: Text = NOTHING
 
 
@@ -195,7 +197,7 @@ def new_canvas(
     """Write title, note, mark and legend in the current language, and lay the axes, (rows, columns), out below."""
     title = wrapped(str(heading.title), 80)
     note = wrapped(str(heading.note), 105)
-    mark = wrapped(str(heading.mark), 92)
+    mark = wrapped(str(heading.mark or NOTHING), 92)
     at_note = 0.1 + 0.26 * lines(title)
     at_mark = at_note + _room(note, 0.12)
     at_legend = at_mark - 0.05 + _room(mark, 0.12)
@@ -235,14 +237,26 @@ def row_canvas(
     names: Sequence[str],
     least: float,
     *,
+    beside: Sequence[str] = (),
     right: float = 0.15,
     columns: tuple[float, ...] = (1,),
     legend: Sequence[Artist] = (),
-) -> tuple[Figure, Grid]:
-    """Lay axes out for one row a name, each at least so many inches high; `right`: the inches beside the rows."""
-    height = row_height(names, least) * len(names) + 0.1
+) -> tuple[Figure, list[Axes]]:
+    """Lay axes out for one row a name, each at least so many inches high, with the names on the left.
+
+    On the right stand the texts `beside` the rows, or `right` inches stay free.
+    """
+    if beside:
+        right = breadth(beside)
+    height = row_height([*names, *beside], least) * len(names) + 0.1
     body = Body(height, left=breadth(names), right=right, columns=columns)
-    return new_canvas(heading, body, legend=legend)
+    figure, grid = new_canvas(heading, body, legend=legend)
+    first, *others = grid[0]
+    label_rows(first, names)
+    for axes in others:
+        label_rows(axes, [""] * len(names))
+    write_right(grid[0, -1], beside, size=7.5)
+    return figure, [first, *others]
 
 
 def _room(text: str, below: float) -> float:
@@ -252,10 +266,10 @@ def _room(text: str, below: float) -> float:
     return 0.19 * lines(text) + below
 
 
-def label_rows(axes: Axes, names: list[str], *, size: float = SMALL) -> None:
+def label_rows(axes: Axes, names: Sequence[str], *, size: float = SMALL) -> None:
     """Put one row a name beside the vertical axis, the first on top; empty names leave the rows without."""
     axes.set_yticks([])
-    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+    beside: Style = {"transform": axes.get_yaxis_transform(), "va": "center"}
     for row, name in enumerate(names if any(names) else []):
         # plain text: ticks cost three times as long to draw
         axes.text(-0.02, row, name, ha="right", fontsize=size, **beside)
@@ -340,13 +354,11 @@ def bars(
     """Draw one bar a name with its number, and a line to compare with."""
     written = [str(name) for name in names]
     legend = [legend_line(f"{line_label}: {line:,.0f}", **CUT)]
-    figure, grid = row_canvas(heading, written, 0.42, right=0.8, legend=legend)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(heading, written, 0.42, right=0.8, legend=legend)
     axes.barh(range(len(values)), values, height=0.6, color=ACCENT, edgecolor=INK, linewidth=0.5)
     for row, value in enumerate(values):
         axes.annotate(f"{value:,.0f}", (value, row), va="center", fontsize=8.5, **BESIDE_BAR)
     axes.axvline(line, **CUT)
-    label_rows(axes, written)
     axes.set_xlabel(str(unit))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     return figure
@@ -398,7 +410,7 @@ NOT_RANKED = labels.STATUS["not ranked"]
 MARGINAL_SET = _("marginal set")
 SIMULTANEOUS_SET = _("simultaneous set")
 RANK_WITH_SET = _("rank [marginal set]")
-LEGEND: dict[str, Any] = {
+LEGEND: Style = {
     "loc": "upper left",
     "frameon": False,
     "fontsize": 8.5,
@@ -406,10 +418,10 @@ LEGEND: dict[str, Any] = {
     "columnspacing": 1.4,
     "handletextpad": 0.5,
 }
-INTERVAL_LINE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
-BESIDE_BAR: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points"}
-MARKER: dict[str, Any] = {"linestyle": "", "markeredgecolor": INK, "markersize": 5}
-POINT: dict[str, Any] = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
+INTERVAL_LINE: Style = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
+BESIDE_BAR: Style = {"xytext": (3, 0), "textcoords": "offset points"}
+MARKER: Style = {"linestyle": "", "markeredgecolor": INK, "markersize": 5}
+POINT: Style = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
 
 
 def status_looks(ranking: pd.DataFrame) -> dict[str, Look]:

@@ -17,7 +17,7 @@ from satisfaction.declarations.combined import COMBINED
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import confidence, probability
 from satisfaction.foundation.language import Text, _
-from satisfaction.publication.labels import label_of, mark_as_text, published_levels
+from satisfaction.publication.labels import label_of, published_levels
 from satisfaction.publication.plots.canvas import (
     ACCENT,
     BESIDE_BAR,
@@ -37,6 +37,7 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     bar,
     breadth,
     cut_line,
@@ -73,8 +74,8 @@ from satisfaction.sampling.design import NO_ERROR
 
 NEAR = 20
 HATCHES = ("", "///", "..", "xx", "--")
-MARGINAL: dict[str, Any] = {"color": "#4d5863", "linewidth": 3}
-SIMULTANEOUS: dict[str, Any] = {"color": "#8a949e", "linewidth": 0.9}
+MARGINAL: Style = {"color": "#4d5863", "linewidth": 3}
+SIMULTANEOUS: Style = {"color": "#8a949e", "linewidth": 0.9}
 LIGHT = "#e3e7eb"
 
 
@@ -92,7 +93,6 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     estimates = of_measure[["code", "ci_low", "ci_high", "kind", "measure_zh", "measure_en"]]
     rows = ranking.merge(estimates, on="code", how="left")
     names = names_of(rows)
-    places = rank_labels(rows)
     legend: list[Artist] = [*dots(used(status_looks(rows), rows["status"]))]
     title = _("Ranks by the estimates alone; how certain they are is unknown")
     if rows["marginal_low"].notna().any():
@@ -101,15 +101,12 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
         legend.append(legend_line(SIMULTANEOUS_SET, **SIMULTANEOUS))
     legend.append(cut_line())
     heading = Heading(title, mark_of(ranking))
-    right = breadth(places)
-    figure, grid = row_canvas(heading, names, 0.185, right=right, columns=(1, 1.5), legend=legend)
-    scores, ladder = grid[0]
+    figure, [scores, ladder] = row_canvas(
+        heading, names, 0.185, beside=rank_labels(rows), columns=(1, 1.5), legend=legend
+    )
     draw_scores(scores, rows)
     draw_ladder(ladder, rows)
-    label_rows(scores, names)
-    label_rows(ladder, [""] * len(rows))
-    write_right(ladder, places, size=7.5)
-    for axes in grid[0]:
+    for axes in (scores, ladder):
         tens = np.arange(9.5, len(rows) - 1, 10)
         axes.hlines(tens, *axes.get_xlim(), color=LIGHT, linewidth=0.8, zorder=0.5)
         draw_cuts(axes, rows)
@@ -126,8 +123,6 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
         As `ranking_table.ranking_table` and `combined.scores_table` return them.
     """
     rows = ranking[ranking["estimate"].notna()].reset_index(drop=True)
-    names = names_of(rows)
-    places = rank_labels(rows)
     components = scores[(scores["component"] != COMBINED) & scores["code"].isin(rows["code"])]
     by_area = components.pivot_table(index="code", columns="component", values="contribution")
     shown = components.drop_duplicates("component").to_dict("records")
@@ -141,16 +136,15 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     title = _("Combined score: what each component contributes")
     heading = Heading(title, mark_of(ranking))
     legend = [*(bar(look) for look in looks), cut_line()]
-    figure, grid = row_canvas(heading, names, 0.185, right=breadth(places), legend=legend)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(
+        heading, names_of(rows), 0.185, beside=rank_labels(rows), legend=legend
+    )
     start = np.zeros(len(rows))
     for row, look in zip(shown, looks, strict=True):
         widths = by_area[row["component"]].reindex(rows["code"]).to_numpy(float)
-        style: dict[str, Any] = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
+        style: Style = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
         axes.barh(rows.index, widths, left=start, height=0.75, linewidth=0.3, **style)
         start = start + widths
-    label_rows(axes, names)
-    write_right(axes, places, size=7.5)
     draw_cuts(axes, rows)
     axes.set_xlabel(str(_("{measure} ({unit})", measure=_("combined score"), unit=IN_POINTS.unit)))
     return figure
@@ -223,7 +217,7 @@ def sets_on_a_line(
     axes.spines["bottom"].set_visible(False)
     axes.set_xlim(0.5, units + 0.5)
     axes.set_xticks([])
-    below: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "fontsize": 7.5}
+    below: Style = {"transform": axes.transAxes, "va": "top", "fontsize": 7.5}
     axes.text(0, -0.03, str(_("rank 1")), ha="left", **below)
     axes.text(1, -0.03, str(_("shaded: {list}", list=shaded)), ha="right", **below)
     return figure
@@ -244,30 +238,16 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     side = "last"
     if "side" in ranked:
         side = str(ranked["side"].iloc[0])
-    places = cuts(ranked) or [float(len(ranked))]
-    cut = max(places)
+    at_cut = cuts(ranked) or [float(len(ranked))]
+    cut = max(at_cut)
     if side == "first":
-        cut = min(places)
+        cut = min(at_cut)
     distance = np.abs(ranked.index.to_numpy() - cut)
     nearest = np.sort(np.argsort(distance, kind="stable")[:count])
     rows = ranked.loc[nearest].reset_index(drop=True)
     names = names_of(rows)
     beside = [f"{name}  {place}" for name, place in zip(names, rank_labels(rows), strict=True)]
     looks = status_looks(rows)
-    heading = _heading_of_probabilities(ranked, rows, side=side)
-    legend = [*(bar(look) for look in used(looks, ())), cut_line()]
-    figure, grid = row_canvas(heading, beside, 0.24, right=0.55, legend=legend)
-    axes = grid[0, 0]
-    draw_probabilities(
-        axes, rows["probability_bottom"], [looks[status] for status in rows["status"]]
-    )
-    label_rows(axes, beside)
-    draw_cuts(axes, rows)
-    axes.set_xlabel(str(_("probability under a model (empirical Bayes), not a proof")))
-    return figure
-
-
-def _heading_of_probabilities(ranked: pd.DataFrame, rows: pd.DataFrame, *, side: str) -> Heading:
     # what the probabilities are of, whoever is tied at the cut
     size = round(ranked["probability_bottom"].sum())
     places = _("the last {n}", n=size)
@@ -277,7 +257,15 @@ def _heading_of_probabilities(ranked: pd.DataFrame, rows: pd.DataFrame, *, side:
     if len(rows) < len(ranked):
         units = _("the {n} units nearest the cut", n=len(rows))
     title = _("Probability of being among {places}: {units}", places=places, units=units)
-    return Heading(title, mark_of(ranked), _("Beside the name: rank [marginal set]"))
+    heading = Heading(title, mark_of(ranked), _("Beside the name: rank [marginal set]"))
+    legend = [*(bar(look) for look in used(looks, ())), cut_line()]
+    figure, [axes] = row_canvas(heading, beside, 0.24, right=0.55, legend=legend)
+    draw_probabilities(
+        axes, rows["probability_bottom"], [looks[status] for status in rows["status"]]
+    )
+    draw_cuts(axes, rows)
+    axes.set_xlabel(str(_("probability under a model (empirical Bayes), not a proof")))
+    return figure
 
 
 def draw_probabilities(axes: Axes, values: pd.Series, looks: list[Look]) -> None:
@@ -288,7 +276,7 @@ def draw_probabilities(axes: Axes, values: pd.Series, looks: list[Look]) -> None
         if not np.isnan(value):
             length = value * 100
         if length:
-            style: dict[str, Any] = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
+            style: Style = {"color": look.colour, "edgecolor": INK, "hatch": look.hatch}
             axes.barh(row, length, height=0.68, linewidth=0.5, **style)
         chance = probability(value)
         axes.annotate(chance, (length, row), va="center", fontsize=8, bbox=box, **BESIDE_BAR)
@@ -311,7 +299,7 @@ RUNS = {
 
 
 @themed
-def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int = NEAR) -> Figure:
+def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     """Draw how often the areas that are listed most are on the list, by what varies.
 
     Parameters
@@ -321,13 +309,11 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
         sampling error), mark.
     summary : mapping
         bottom (length of the list), side ("last", "first").
-    count : int
-        How many areas.
     """
     ranked = shares.dropna(subset="rank")
     often = ranked[[f"{kind}_list" for kind in RUNS]].max(axis=1)
     most = ranked.assign(often=often).sort_values(["often", "rank"], ascending=False, kind="stable")
-    rows = most.head(count).reset_index(drop=True)
+    rows = most.head(NEAR).reset_index(drop=True)
     names = [f"{title}  {rank:g}" for title, rank in zip(names_of(rows), rows["rank"], strict=True)]
     known = {kind: look for kind, look in RUNS.items() if rows[f"{kind}_list"].notna().any()}
     places = _("the last {n}", n=summary["bottom"])
@@ -347,15 +333,12 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any], *, count: int 
         for row in rows.to_dict("records")
     ]
     legend = dots(known.values())
-    figure, grid = row_canvas(heading, names, 0.24, right=breadth(written), legend=legend)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(heading, names, 0.24, beside=written, legend=legend)
     for kind, look in known.items():
         values = rows[f"{kind}_list"] * 100
         axes.scatter(values, rows.index, marker=look.marker, color=look.colour, **POINT)
     axes.set_xlim(-2, 102)
     axes.xaxis.set_major_formatter("{x:g}%")
-    label_rows(axes, names)
-    write_right(axes, written, size=7.5)
     axes.set_xlabel(str(_("share of the runs; no probability of the truth")))
     return figure
 
@@ -417,7 +400,7 @@ def _draw_decided(axes: Axes, decided: Ints) -> None:
             PolyCollection(cells, facecolor=colour, edgecolor=colour, linewidth=0.2)
         )
     diagonal = [_cell(place, place, place) for place in range(len(decided))]
-    white: dict[str, Any] = {"facecolor": "white", "edgecolor": INK, "linewidth": 0.4}
+    white: Style = {"facecolor": "white", "edgecolor": INK, "linewidth": 0.4}
     axes.add_collection(PolyCollection(diagonal, zorder=2, **white))
 
 
@@ -544,16 +527,22 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
         As `difference_table` returns it.
     """
     rows = ranking.merge(differences, on="code", suffixes=("", "_of_pair"))
-    names = names_of(rows)
-    places = rank_labels(rows)
     is_chosen = rows["code"] == rows["against"]
     chosen = int(np.flatnonzero(is_chosen)[0])
     zero = legend_line(_("chosen unit"), color=INK, linewidth=0.9, marker="*", markersize=9)
-    heading = _heading_of_differences(rows.iloc[chosen])
+    unit = rows.iloc[chosen]
+    title = _("Difference of every unit from {name}", name=label_of(unit, "name"))
+    note = _(
+        "{level} intervals: {pairs} ({method}); on the right: rank [marginal set]",
+        level=confidence(unit["level"]),
+        pairs=_HOLDS[unit["interval"]],
+        method=unit["method"],
+    )
+    heading = Heading(title, mark_of(rows), note)
     legend = [*dots(COMPARED.values()), zero, cut_line()]
-    right = breadth(places)
-    figure, grid = row_canvas(heading, names, 0.185, right=right, legend=legend)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(
+        heading, names_of(rows), 0.185, beside=rank_labels(rows), legend=legend
+    )
     drawn = drawn_in(rows)
     others = rows[~is_chosen]
     low = others["low"] * drawn.factor
@@ -563,23 +552,9 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     draw_points(axes, difference, others["verdict"], looks=COMPARED)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.scatter(0, chosen, marker="*", s=80, color=INK, zorder=4)
-    label_rows(axes, names)
-    write_right(axes, places, size=7.5)
     draw_cuts(axes, rows)
     axes.set_xlabel(str(_("difference ({unit})", unit=drawn.unit)))
     return figure
-
-
-def _heading_of_differences(chosen: pd.Series) -> Heading:
-    """Say whom the units are compared with, and what the intervals hold for."""
-    title = _("Difference of every unit from {name}", name=label_of(chosen, "name"))
-    note = _(
-        "{level} intervals: {pairs} ({method}); on the right: rank [marginal set]",
-        level=confidence(chosen["level"]),
-        pairs=_HOLDS[chosen["interval"]],
-        method=chosen["method"],
-    )
-    return Heading(title, mark_as_text(chosen["mark"]), note)
 
 
 TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -587,13 +562,6 @@ ALONE = Look(_("in this area alone"), ACCENT, "o")
 ALIKE = Look(_("in all areas alike"), NEUTRAL, "D")
 SHOWN = 30
 """Areas of a picture: those nearest the cut."""
-
-
-def nearest_to_the_cut(odds: pd.DataFrame, most: int = SHOWN) -> pd.DataFrame:
-    """Return the areas that the smallest odds move, in rank order; those that nothing moves come last."""
-    distance = np.log(odds["odds_alone"]).abs()
-    nearest = distance.sort_values(kind="stable").index[:most]
-    return odds.loc[sorted(nearest)].reset_index(drop=True)
 
 
 @themed
@@ -606,18 +574,19 @@ def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
         code, name_zh, name_en, listed, odds_alone, odds_alike (missing: none from 1/10 to 10), mark; in rank order. At least
         one row; of many areas those nearest the cut are drawn.
     """
-    rows = nearest_to_the_cut(odds)
+    # those that nothing moves come last
+    distance = np.log(odds["odds_alone"]).abs()
+    nearest = distance.sort_values(kind="stable").index[:SHOWN]
+    rows = odds.loc[sorted(nearest)].reset_index(drop=True)
     names = []
     for name, listed in zip(names_of(rows), rows["listed"], strict=True):
         names.append(str(_("{name} (on the list)", name=name)) if listed == "yes" else name)
     title = _("How much likelier must the satisfied be to answer for an area to cross the cut?")
     note = _("Right of 1 the satisfied are likelier to answer, left of 1 all others are.")
     legend = [dot(ALONE), dot(ALIKE)]
-    figure, grid = row_canvas(Heading(title, mark_of(rows), note), names, 0.2, legend=legend)
-    axes = grid[0, 0]
-    label_rows(axes, names)
-    _draw(axes, rows["odds_alone"], ALONE)
-    _draw(axes, rows["odds_alike"], ALIKE)
+    figure, [axes] = row_canvas(Heading(title, mark_of(rows), note), names, 0.2, legend=legend)
+    for column, look in {"odds_alone": ALONE, "odds_alike": ALIKE}.items():
+        axes.scatter(rows[column], rows.index, marker=look.marker, color=look.colour, **POINT)
     axes.axvline(1.0, color=INK, linewidth=1.0, zorder=1)
     axes.set_xscale("log")
     axes.set_xlim(1 / LARGEST / 1.1, LARGEST * 1.1)
@@ -626,9 +595,3 @@ def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
     of_axis = _("odds of answering, the satisfied over all others")
     axes.set_xlabel(stacked(of_axis, _("without a mark: nothing from 1/10 to 10 moves the area")))
     return figure
-
-
-def _draw(axes: Axes, odds: pd.Series[Any], look: Look) -> None:
-    known = odds.notna().to_numpy()
-    rows = np.flatnonzero(known)
-    axes.scatter(odds[known], rows, marker=look.marker, color=look.colour, **POINT)

@@ -1,8 +1,8 @@
-"""Pictures of the working notebooks: points in rows, intervals in rows, all pairs of areas."""
+"""Pictures of the working notebooks: points and intervals in rows, all pairs of areas, weighting recipes side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,15 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.language import Text, _
+from satisfaction.publication.labels import recipe_words
 from satisfaction.publication.plots.canvas import (
     ACCENT,
+    ALERT,
     BAD,
+    GOOD,
     INK,
+    INTERVAL_LINE,
     LIMIT,
     NEUTRAL,
     OPEN,
@@ -24,30 +28,38 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     bar,
-    breadth,
     dots,
     draw_intervals,
     draw_points,
-    label_rows,
+    legend_line,
+    mark_of,
+    name,
     new_canvas,
+    rank_ticks,
     row_canvas,
-    row_height,
     themed,
     wrapped,
 )
 
-SMALL_POINT: dict[str, Any] = {"color": ACCENT, "s": 9, "alpha": 0.55, "linewidth": 0, "zorder": 3}
+SMALL_POINT: Style = {"color": ACCENT, "s": 9, "alpha": 0.55, "linewidth": 0, "zorder": 3}
 SPREAD = 0.6  # of a row's height, for points that would lie on one another
 GOLDEN = 0.618034
-MIDDLE: dict[str, Any] = {"color": ACCENT, "linewidth": 7, "alpha": 0.55, "capstyle": "butt"}
-WIDE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
-ENDS: dict[str, Any] = {"color": ACCENT, "s": 14, "marker": "|", "linewidth": 1}
+MIDDLE: Style = {"color": ACCENT, "linewidth": 7, "alpha": 0.55, "capstyle": "butt"}
+ENDS: Style = {"color": ACCENT, "s": 14, "marker": "|", "linewidth": 1}
 SHOWS = {
     True: Look(_("a difference shows"), BAD, "s"),
     False: Look(_("no difference shows"), NEUTRAL, "o"),
 }
 NAME_COLUMNS = 40
+MOVED = {
+    "enters": Look(_("enters the list"), BAD, "s"),
+    "leaves": Look(_("leaves the list"), GOOD, "o"),
+    "": Look(_("as before"), NEUTRAL, "o"),
+}
+MOST_NAMED = 4  # areas written beside a recipe
+RECIPE_COLUMNS = 34
 STEPS = (INK, ACCENT, "#c58b5a", NEUTRAL)
 MARKERS = ("o", "D", "^", "s")
 
@@ -60,7 +72,6 @@ def points_plot(
     unit: Text | str,
     line: float,
     mark: Text | None = None,
-    note: Text | str = NOTHING,
 ) -> Figure:
     """Draw many values a row as points, and a line to compare with.
 
@@ -73,20 +84,15 @@ def points_plot(
         Where the line stands.
     mark : Text, optional
         What must be said of the sample.
-    note : Text or str, optional
-        How the picture is read.
     """
     names = [wrapped(name, NAME_COLUMNS) for name in rows]
-    heading = Heading(_text(title), mark or NOTHING, _text(note))
-    figure, grid = row_canvas(heading, names, 0.5)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(Heading(title, mark), names, 0.5)
     for row, values in enumerate(rows.values()):
         drawn = np.asarray(values, dtype=float)
         # beside one another, the same at every drawing
         beside = (np.arange(len(drawn)) * GOLDEN % 1 - 0.5) * SPREAD
         axes.scatter(drawn, row + beside, **SMALL_POINT)
     axes.axvline(line, **LIMIT)
-    label_rows(axes, names)
     axes.set_xlabel(str(unit))
     return figure
 
@@ -108,9 +114,8 @@ def weights_plot(
     written = [wrapped(name, NAME_COLUMNS) for name in names]
     note = _("Thick: the middle half; line: 1% to 99%; ticks: smallest and largest; dot: median.")
     title = _("Weights after each step, and what the step did to them")
-    body = Body(row_height(written, 0.42) * len(written) + 0.1, breadth(written), columns=(1, 1))
-    figure, grid = new_canvas(Heading(title, mark or NOTHING, note), body)
-    relative, factors = grid[0]
+    heading = Heading(title, mark, note)
+    figure, [relative, factors] = row_canvas(heading, written, 0.42, columns=(1, 1))
     before = weights.shift(1, axis=1).fillna(weights)
     for row, step in enumerate(weights.columns):
         _draw_spread(relative, row, weights[step] / weights[step].mean())
@@ -123,8 +128,6 @@ def weights_plot(
     factors.set_xlabel(str(_("weight after the step / before it")))
     for axes in (relative, factors):
         axes.axvline(1, **LIMIT)
-    label_rows(relative, written)
-    label_rows(factors, [""] * len(written))
     return figure
 
 
@@ -133,7 +136,7 @@ def _draw_spread(axes: Axes, row: int, values: pd.Series[float]) -> None:
     if positive.empty:
         return
     low, first, middle, third, high = positive.quantile([0.01, 0.25, 0.5, 0.75, 0.99])
-    axes.hlines(row, low, high, **WIDE)
+    axes.hlines(row, low, high, **INTERVAL_LINE)
     axes.hlines(row, first, third, **MIDDLE)
     axes.scatter([positive.min(), positive.max()], [row, row], **ENDS)
     axes.scatter([middle], [row], color=INK, **POINT)
@@ -159,29 +162,23 @@ def steps_plot(
     """
     rows = list(dict.fromkeys(effects["measure"]))
     written = [wrapped(str(measures.get(name, name)), NAME_COLUMNS) for name in rows]
-    legend = []
-    for place, name in enumerate(steps.values()):
-        look = Look(_text(name), STEPS[place % len(STEPS)], MARKERS[place % len(MARKERS)])
-        legend += dots([look])
+    looks = {}
+    for place, (step, title_of_step) in enumerate(steps.items()):
+        looks[step] = Look(
+            Text(title_of_step), STEPS[place % len(STEPS)], MARKERS[place % len(MARKERS)]
+        )
     title = _("What each step does to the results of all areas together")
     note = _("A move beyond 1 standard error (dashed) deserves a sentence in the report.")
-    heading = Heading(title, mark or NOTHING, note)
-    figure, grid = row_canvas(heading, written, 0.3, legend=legend)
-    axes = grid[0, 0]
-    at_row = {name: row for row, name in enumerate(rows)}
-    for place, step in enumerate(steps):
+    heading = Heading(title, mark, note)
+    figure, [axes] = row_canvas(heading, written, 0.3, legend=dots(looks.values()))
+    for step, look in looks.items():
         of_step = effects[effects["step"] == step]
-        axes.scatter(
-            of_step["difference / se"],
-            of_step["measure"].map(at_row),
-            color=STEPS[place % len(STEPS)],
-            marker=MARKERS[place % len(MARKERS)],
-            **POINT,
-        )
+        at = of_step["measure"].map(rows.index)
+        moves = of_step["difference / se"]
+        axes.scatter(moves, at, color=look.colour, marker=look.marker, **POINT)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     for side in (-1, 1):
         axes.axvline(side, **LIMIT)
-    label_rows(axes, written)
     axes.set_xlabel(str(_("difference from the first step, in final standard errors")))
     return figure
 
@@ -196,7 +193,6 @@ def intervals_plot(
     unit: Text | str,
     shows: Sequence[bool] | None = None,
     mark: Text | None = None,
-    note: Text | str = NOTHING,
 ) -> Figure:
     """Draw one interval a row with its point, beside zero.
 
@@ -211,14 +207,11 @@ def intervals_plot(
     shows : sequence of bool, optional
         Which rows differ from zero beyond sampling error, after adjustment.
     mark : Text, optional
-    note : Text or str, optional
     """
     rows = table.reset_index(drop=True)
     written = [wrapped(name, NAME_COLUMNS) for name in names]
     legend = dots(SHOWS.values()) if shows is not None else []
-    heading = Heading(_text(title), mark or NOTHING, _text(note))
-    figure, grid = row_canvas(heading, written, 0.185, legend=legend)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(Heading(title, mark), written, 0.185, legend=legend)
     draw_intervals(axes, rows)
     if shows is None:
         axes.scatter(rows[center], rows.index, color=ACCENT, **POINT)
@@ -226,7 +219,6 @@ def intervals_plot(
         looks = {str(word): look for word, look in SHOWS.items()}
         draw_points(axes, rows[center], np.asarray(shows).astype(str), looks=looks)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-    label_rows(axes, written)
     axes.set_xlabel(str(unit))
     return figure
 
@@ -266,8 +258,7 @@ def pairs_plot(
         Look(_("no order shows"), OPEN, "s"),
     ]
     body = Body(3.4, left=0.7, columns=(1, 1))
-    heading = Heading(_text(title), mark or NOTHING)
-    figure, grid = new_canvas(heading, body, legend=[bar(look) for look in looks])
+    figure, grid = new_canvas(Heading(title, mark), body, legend=[bar(look) for look in looks])
     histogram, order_of = grid[0]
     histogram.hist(pairs["p"], bins=np.linspace(0, 1, 21), color=ACCENT)
     histogram.set_xlabel(str(_("p, not adjusted")))
@@ -290,31 +281,23 @@ def bars_plot(
     title: Text | str,
     unit: Text | str,
     raised: Sequence[bool] | None = None,
-    beside: Sequence[str] = (),
     mark: Text | None = None,
 ) -> Figure:
-    """Draw one bar a row; rows that are raised are dark, and have words beside them.
+    """Draw one bar a row; rows that are raised are dark.
 
     Parameters
     ----------
     values, names : sequences
     title, unit : Text or str
     raised : sequence of bool, optional
-    beside : sequence of str, optional
     mark : Text, optional
     """
     written = [wrapped(name, NAME_COLUMNS) for name in names]
-    right = breadth(beside) if any(beside) else 0.15
-    heading = Heading(_text(title), mark or NOTHING)
-    figure, grid = row_canvas(heading, written, 0.22, right=right)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(Heading(title, mark), written, 0.22)
     colours = [ACCENT] * len(written)
     if raised is not None:
         colours = [BAD if is_raised else ACCENT for is_raised in raised]
     axes.barh(range(len(written)), values, height=0.66, color=colours, linewidth=0)
-    for row, text in enumerate(beside):
-        axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
-    label_rows(axes, written)
     axes.set_xlabel(str(unit))
     return figure
 
@@ -338,8 +321,7 @@ def scatter_plot(
         Of x, of y.
     mark : Text, optional
     """
-    heading = Heading(_text(title), mark or NOTHING)
-    figure, grid = new_canvas(heading, Body(2.6, left=0.7))
+    figure, grid = new_canvas(Heading(title, mark), Body(2.6, left=0.7))
     axes = grid[0, 0]
     axes.scatter(x, y, **SMALL_POINT | {"s": 14})
     axes.set_xlabel(str(units[0]))
@@ -348,7 +330,102 @@ def scatter_plot(
     return figure
 
 
-def _text(words: Text | str) -> Text:
-    if isinstance(words, Text):
-        return words
-    return Text(words)
+@themed
+def recipes_plot(table: pd.DataFrame, areas: pd.DataFrame) -> Figure:
+    """Draw recipes, a row each: range of weights, effective sample size, shifts of areas; who enters or leaves the list.
+
+    Parameters
+    ----------
+    table, areas : DataFrame
+        As `comparison.recipes.set_side_by_side` returns them; the first recipe is the declared one.
+    """
+    names = [wrapped(name_of, RECIPE_COLUMNS) for name_of in _recipe_names(table["recipe"])]
+    beside = [_moved_areas(areas[areas["recipe"] == recipe]) for recipe in table["recipe"]]
+    title = _("{n} weighting recipes on the same answers", n=len(table))
+    note = _(
+        "Left: weights over their mean, lowest to highest; the dot is the effective sample size as a share of "
+        "the respondents. Right: one point an area, how far its estimate moves in its standard errors."
+    )
+    figure, [spread, size, shifts] = row_canvas(
+        Heading(title, _mark(areas), note),
+        names,
+        0.42,
+        beside=beside,
+        columns=(1, 0.6, 1.2),
+        legend=dots(MOVED.values()),
+    )
+    rows = np.arange(len(table))
+    spread.hlines(rows, table["low"], table["high"], **INTERVAL_LINE)
+    spread.axvline(1, color=INK, linewidth=0.8)
+    spread.set_xlabel(str(_("weight / mean")))
+    share = table["effective_n"] / table["respondents"]
+    size.scatter(share, rows, color=ACCENT, **POINT)
+    size.set_xlim(0, 1.05)
+    size.set_xlabel(str(_("effective n / n")))
+    in_rows = areas.set_index(areas["recipe"].map(list(table["recipe"]).index))
+    draw_points(shifts, in_rows["shift_in_se"], in_rows["moved"], looks=MOVED)
+    shifts.axvline(0, color=ALERT, linewidth=0.8)
+    shifts.set_xlabel(str(_("shift / standard error")))
+    return figure
+
+
+@themed
+def rank_sets_plot(areas: pd.DataFrame, *, codes: list[str]) -> Figure:
+    """Draw ranks with their sets under every recipe, a block of rows an area.
+
+    Parameters
+    ----------
+    areas : DataFrame
+        As `comparison.recipes.set_side_by_side` returns them.
+    codes : list of str
+        The areas to draw, from top to bottom.
+    """
+    recipes = list(dict.fromkeys(areas["recipe"]))
+    chosen = areas[areas["code"].isin(codes)]
+    first = chosen[chosen["recipe"] == recipes[0]].set_index("code").loc[codes]
+    names = [name(row) for row in first.reset_index().to_dict("records")]
+    # the declared one dark, trials after it
+    palette = [INK, ACCENT, BAD, GOOD, "#c58b5a", ALERT, NEUTRAL]
+    colours = [palette[place % len(palette)] for place in range(len(recipes))]
+    legend = []
+    for label, colour in zip(_recipe_names(recipes), colours, strict=True):
+        legend.append(legend_line(label, color=colour, marker="o", markersize=4))
+    title = _("Ranks and their sets under {n} weighting recipes", n=len(recipes))
+    note = _("Line: rank set for one named area. Top to bottom of a block: in the order above.")
+    least = max(0.3, 0.1 * len(recipes) + 0.14)
+    figure, [axes] = row_canvas(Heading(title, _mark(areas), note), names, least, legend=legend)
+    step = 0.8 / len(recipes)
+    for place, (recipe, colour) in enumerate(zip(recipes, colours, strict=True)):
+        rows = chosen[chosen["recipe"] == recipe].set_index("code").loc[codes]
+        at = np.arange(len(codes)) + (place - (len(recipes) - 1) / 2) * step
+        low = rows["marginal_low"].astype(float)
+        high = rows["marginal_high"].astype(float)
+        axes.hlines(at, low, high, color=colour, linewidth=1.4)
+        axes.scatter(rows["rank"].astype(float), at, color=colour, s=12, zorder=3)
+    axes.set_xlabel(str(_("rank")))
+    axes.set_xticks(rank_ticks(int(areas["rank"].max())))
+    return figure
+
+
+def _recipe_names(recipes: Iterable[str]) -> list[str]:
+    """Return what recipes are called in a picture; the first one is what survey.yaml declares."""
+    tried = [str(recipe_words(name)) for name in list(recipes)[1:]]
+    return [str(_("declared recipe")), *tried]
+
+
+def _mark(areas: pd.DataFrame) -> Text:
+    """Return what must be said of a picture that holds trials: what the last of them says."""
+    return mark_of(areas.iloc[[-1]])
+
+
+def _moved_areas(areas: pd.DataFrame) -> str:
+    """Name the areas that enter or leave the list, a line each; the rest counted."""
+    moved = areas[areas["moved"] != ""]
+    lines = []
+    for row in moved.head(MOST_NAMED).to_dict("records"):
+        sign = "+" if row["moved"] == "enters" else "−"
+        lines.append(f"{sign} {name(row, RECIPE_COLUMNS)}")
+    rest = len(moved) - MOST_NAMED
+    if rest > 0:
+        lines.append(f"… +{rest}")
+    return "\n".join(lines)

@@ -24,6 +24,7 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
+    Style,
     breadth,
     columns_in,
     dots,
@@ -37,6 +38,7 @@ from satisfaction.publication.plots.canvas import (
     name,
     names_of,
     new_canvas,
+    row_canvas,
     row_height,
     stacked,
     themed,
@@ -51,7 +53,7 @@ BELOW = {
     "possible": STATUS["possible"],
     "excluded": STATUS["excluded"]._replace(label=_("excluded below")),
 }
-LINE: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": "--"}
+LINE: Style = {"color": ALERT, "linewidth": 1.1, "linestyle": "--"}
 BESIDE = 0.6  # inches between bars and verdicts, for the number of a full bar
 
 
@@ -76,18 +78,13 @@ def target_board(targets: pd.DataFrame) -> Figure:
         met=int((rows["verdict"] == "met").sum()),
         open=int((rows["verdict"] == "not decidable").sum()),
     )
-    body = Body(
-        row_height([*names, *verdicts], 0.28) * len(rows) + 0.1,
-        left=breadth(names),
-        right=breadth(verdicts) + BESIDE + 0.1,
-    )
     legend = dots(used(VERDICT, rows["verdict"]))
-    figure, grid = new_canvas(Heading(title, mark_of(rows)), body, legend=legend)
-    axes = grid[0, 0]
+    right = breadth(verdicts) + BESIDE + 0.1
+    heading = Heading(title, mark_of(rows))
+    figure, [axes] = row_canvas(heading, names, 0.28, right=right, legend=legend)
     looks = [VERDICT[verdict] for verdict in rows["verdict"]]
     draw_probabilities(axes, rows["probability"], looks)
     draw_verdicts(axes, looks, verdicts)
-    label_rows(axes, names)
     of_model = _(
         "probability of being met under one model (empirical Bayes, this wave alone), not a proof"
     )
@@ -120,7 +117,7 @@ def draw_verdicts(axes: Axes, looks: Sequence[Look], verdicts: Sequence[str]) ->
     width = axes.get_position().width * WIDTH
     at_marker = 1 + BESIDE / width
     at_text = 1 + (BESIDE + 0.12) / width
-    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform()}
+    beside: Style = {"transform": axes.get_yaxis_transform()}
     for row, (look, verdict) in enumerate(zip(looks, verdicts, strict=True)):
         style = POINT | beside | {"clip_on": False}
         axes.scatter(at_marker, row, marker=look.marker, color=look.colour, **style)

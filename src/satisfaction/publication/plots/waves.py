@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from satisfaction.foundation.figures import signed, text_columns
 from satisfaction.foundation.language import Text, _, ngettext
@@ -28,12 +25,11 @@ from satisfaction.publication.plots.canvas import (
     Body,
     Heading,
     Look,
-    breadth,
+    Style,
     dots,
     draw_intervals,
     draw_points,
     drawn_in,
-    label_rows,
     legend_line,
     lines,
     mark_of,
@@ -47,7 +43,6 @@ from satisfaction.publication.plots.canvas import (
     themed,
     used,
     wrapped,
-    write_right,
 )
 from satisfaction.publication.plots.ranks import MARGINAL
 
@@ -60,7 +55,7 @@ CHANGED = {
     "no": Look(_("not beyond sampling error"), OPEN, "o"),
     "down": Look(_("down, beyond sampling error (BH)"), BAD, "v"),
 }
-SHRUNK: dict[str, Any] = {
+SHRUNK: Style = {
     "marker": "d",
     "color": "#ffffff",
     "s": 20,
@@ -68,14 +63,14 @@ SHRUNK: dict[str, Any] = {
     "linewidth": 0.9,
     "zorder": 4,
 }
-NO_SET: dict[str, Any] = {
+NO_SET: Style = {
     "s": 30,
     "facecolor": "none",
     "edgecolor": INK,
     "linewidth": 0.9,
     "zorder": 3,
 }
-HOLLOW: dict[str, Any] = {
+HOLLOW: Style = {
     "marker": "o",
     "markerfacecolor": "none",
     "markeredgecolor": INK,
@@ -109,29 +104,31 @@ def rank_paths(paths: pd.DataFrame) -> Figure:
         gap=head + 0.3,
         head=head,
     )
-    heading = _heading_of_paths(paths, drawn=len(chosen), left_out=len(candidates) - len(chosen))
-    legend = path_legend(paths[paths["code"].isin(chosen)])
-    figure, grid = new_canvas(heading, body, legend=legend)
+    title = ngettext("Rank paths: {n} unit", "Rank paths: {n} units", len(chosen))
+    if left_out := len(candidates) - len(chosen):
+        title = _(
+            "Rank paths: {n} units ({left_out} more not drawn)", n=len(chosen), left_out=left_out
+        )
+    note = _("Above each panel: rank [marginal set] in {wave}", wave=waves[-1])
+    drawn = paths[paths["code"].isin(chosen)]
+    legend = dots(used(ON_LIST, drawn["listed"], always=0))
+    has_set = drawn["marginal_low"].notna()
+    if has_set.any():
+        legend.append(legend_line(MARGINAL_SET, **MARGINAL))
+    if (drawn["rank"].notna() & ~has_set).any():
+        legend.append(legend_line(_("hollow: a rank published without a set"), **HOLLOW))
+    figure, grid = new_canvas(Heading(title, mark_of(paths), note), body, legend=legend)
     lowest = int(np.nanmax(paths[["rank", "marginal_high"]].to_numpy(float)))
     panels = zip(grid.flat, path_of.values(), titles, strict=False)
-    for place, (axes, path, title) in enumerate(panels):
+    for place, (axes, path, head_of_panel) in enumerate(panels):
         draw_path(axes, path.set_index("wave").reindex(waves))
-        axes.set_title(title, loc="left", fontsize=8)
+        axes.set_title(head_of_panel, loc="left", fontsize=8)
         in_first_column = place % ACROSS == 0
         has_none_below = place + ACROSS >= len(chosen)
         frame_path(axes, waves, lowest=lowest, first=in_first_column, last=has_none_below)
     for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
     return figure
-
-
-def _heading_of_paths(paths: pd.DataFrame, *, drawn: int, left_out: int) -> Heading:
-    title = ngettext("Rank paths: {n} unit", "Rank paths: {n} units", drawn)
-    if left_out:
-        title = _("Rank paths: {n} units ({left_out} more not drawn)", n=drawn, left_out=left_out)
-    newest = paths["wave"].iloc[-1]
-    note = _("Above each panel: rank [marginal set] in {wave}", wave=newest)
-    return Heading(title, mark_of(paths), note)
 
 
 def recently_listed(paths: pd.DataFrame, waves: list[str]) -> list[str]:
@@ -198,17 +195,6 @@ def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: 
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
-    """Explain the marks of the panels; waves without sets are named where there are any."""
-    handles = dots(used(ON_LIST, drawn["listed"], always=0))
-    has_set = drawn["marginal_low"].notna()
-    if has_set.any():
-        handles.append(legend_line(MARGINAL_SET, **MARGINAL))
-    if (drawn["rank"].notna() & ~has_set).any():
-        handles.append(legend_line(_("hollow: a rank published without a set"), **HOLLOW))
-    return handles
-
-
 @themed
 def change_plot(changes: pd.DataFrame) -> Figure:
     """Draw every unit's change of score relative to the mean change, largest first: raw with its interval, and shrunk.
@@ -237,9 +223,7 @@ def change_plot(changes: pd.DataFrame) -> Figure:
     diamond = legend_line(_("shrunk change"), color="white", marker="d", **MARKER)
     legend = [*dots(CHANGED.values()), diamond]
     heading = Heading(title, mark_of(rows))
-    right = breadth(numbers)
-    figure, grid = row_canvas(heading, names, 0.185, right=right, legend=legend)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(heading, names, 0.185, beside=numbers, legend=legend)
     draw_intervals(axes, rows, scale=drawn.factor)
     beyond_error = rows["significant"].to_numpy(bool)
     is_up = beyond_error & (rows["change"] > 0)
@@ -248,8 +232,6 @@ def change_plot(changes: pd.DataFrame) -> Figure:
     draw_points(axes, change, way, looks=CHANGED)
     axes.scatter(shrunk, rows.index, **SHRUNK)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-    label_rows(axes, names)
-    write_right(axes, numbers, size=7.5)
     axes.set_xlabel(stacked(unit, _("on the right: raw change → shrunk change")))
     return figure
 
@@ -294,13 +276,10 @@ def trial_plot(differences: pd.DataFrame, *, mark: Text) -> Figure:
     heading = Heading(_("{name}: trial beside the official survey", name=area), mark)
     legend = [legend_line(_("official survey"), **HOLLOW)]
     legend += dots(used(BESIDE_OFFICIAL, word, always=0))
-    figure, grid = row_canvas(heading, names, 0.3, right=breadth(written), legend=legend)
-    axes = grid[0, 0]
+    figure, [axes] = row_canvas(heading, names, 0.3, beside=written, legend=legend)
     axes.hlines(rows.index, official, trial, color=FAINT, linewidth=1.2, zorder=1)
     axes.scatter(official, rows.index, marker="o", **(POINT | {"color": "white"}))
     draw_points(axes, trial, word, looks=BESIDE_OFFICIAL)
-    label_rows(axes, names)
-    write_right(axes, written, size=7.5)
     axes.set_xlabel(
         stacked(
             _("rates in percent, scores and indices in points"),

@@ -17,15 +17,19 @@ from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.survey import population_note
 from satisfaction.foundation import figures
 from satisfaction.foundation.files import dated_folder, refuse_existing
-from satisfaction.foundation.language import Language, _, use
+from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill, find_browser, page_name, print_pages
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
-from satisfaction.publication.adoption import adoption_notes
-from satisfaction.publication.combined import formula_lines, scores_table
-from satisfaction.publication.labels import area_labels, score_labels
-from satisfaction.publication.manifest import beside_folder
+from satisfaction.publication.labels import (
+    area_labels,
+    label_of,
+    of_the_whole,
+    score_labels,
+    topics_of_the_whole,
+)
+from satisfaction.publication.manifest import adoption_notes, beside_folder
 from satisfaction.publication.plots.canvas import address
 from satisfaction.publication.ranking_table import by_rank_alone, unranked_note
 from satisfaction.publication.report import method, rows
@@ -35,7 +39,7 @@ from satisfaction.publication.report.areas import (
     source_of,
 )
 from satisfaction.publication.selection_tables import satisfied_label
-from satisfaction.publication.tables import Tables, tables_of
+from satisfaction.publication.tables import Tables, formula_lines, scores_table, tables_of
 from satisfaction.ranking.units import UNDECLARED
 
 
@@ -69,8 +73,8 @@ def render(
     indices = published.indices
     ranking = published.ranking
     ranks_any = results.ranking.ranks_any
-    kind = rows.ranked_kind(indices, ranking)
-    whole = rows.of_the_whole(indices)
+    measure = rows.ranked_measure(indices, ranking)
+    whole = of_the_whole(indices)
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     area_tables = rows.areas(survey, indices)
     languages = survey.declared.languages
@@ -80,7 +84,7 @@ def render(
     values = rows.values_of_pages(survey, summary)
     values |= {
         "proven": summary["selection"] == "probability",
-        "kind": kind,
+        "kind": measure["kind"],
         "across": across(file, language, languages),
         "alone": bool(name),
         "undeclared": summary["selection"] == UNDECLARED,
@@ -92,15 +96,13 @@ def render(
     values |= {
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
-        "measured": rows.ranked_label(indices, ranking),
+        "measured": label_of(measure, "measure"),
         "notes": [note for note in notes if note],
         "summary": summary,
-        "units": int(ranking["rank"].notna().sum()),
-        "many": rows.areas_below_the_whole(indices),
         "ranks_any": ranks_any,
     }
     values |= {
-        "statement": rows.unmarked(published.statement.text, survey.marks),
+        "statement": rows.unmarked(published.statement, survey.marks),
         "listed": rows.records(ranking[ranking["listed"] != "no"]),
         "ranked": rows.records(ranking),
         "near": rows.rows_in_words(rows.records(published.near_cut), survey.marks),
@@ -113,7 +115,7 @@ def render(
         "ladder": rows.ladder_rows(published.ladder),
         "within": rows.within_tables(survey, published.within),
         "areas": area_tables,
-        "topics": rows.topic_rows(indices),
+        "topics": rows.records(topics_of_the_whole(indices)),
     }
     selection = published.selection
     models, sensitivity = selection.of_ranked(results.area, survey.questionnaire.ranked)
@@ -123,14 +125,12 @@ def render(
         "models": rows.records(models),
         "odds_rows": rows.records(selection.odds),
         "satisfied": satisfied_label(survey),
+        "population": population_note(survey),
     }
-    model = survey.declared.selection_model
-    if model is not None:
-        values["model_source"] = model.source
-        values["population"] = population_note(survey)
     values |= {
         "files": rows.records(responses.summary),
-        "not_read": rows.not_read(responses.not_read),
+        "not_read": rows.records(responses.not_read),
+        "text": Text,
         "silent": rows.silent_areas(survey, responses.by_area),
         "reasons": rows.reasons(responses.log),
     }

@@ -5,7 +5,6 @@ The index of the pages of areas.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +14,7 @@ import pandas as pd
 
 from satisfaction.declarations.survey import population_note
 from satisfaction.foundation.language import NOTHING, Language, Text, _, as_text, current, use
-from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
+from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name, page_of
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.labels import (
@@ -33,7 +32,7 @@ from satisfaction.publication.report.rows import (
     escalation_rows,
     ladder_rows,
     level_label,
-    ranked_kind,
+    ranked_measure,
     records,
     rows_in_words,
     target_rows,
@@ -266,7 +265,7 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "level": level_label(survey, level),
         "parent": parent,
         "parent_name": names.get(parent),
-        "kind": ranked_kind(indices, published.ranking),
+        "kind": ranked_measure(indices, published.ranking)["kind"],
     }
     codes = _above(source, code)
     shown = indices[(indices["kind"] != "score") & indices["code"].isin(codes)]
@@ -286,18 +285,11 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "topics": topics,
         "is_whole": is_whole,
         "compared": bool(topics) and not is_whole,
-        "asked": bool(survey.questionnaire.topics),
         "whole": label_of(indices.iloc[-1], "name"),
         "below": records(within[within["within"] == code]),
-        "account": next(iter(account), None),
+        "account": account,
         "selection": SELECTION[survey.declared.selection],
-        "rules": survey.rules.ranking,
     }
-
-
-def page_of(code: str) -> str:
-    """Return the name of an area's page; a code never leads out of the folder."""
-    return re.sub(r"[^0-9A-Za-z-]", "_", code) + ".html"
 
 
 def _above(source: Source, code: str) -> list[str]:

@@ -112,7 +112,6 @@ def values_of_method(results: Results) -> dict[str, Any]:
         answers = _answers(questionnaire, item, codes)
         eligible.append(_named(_label(questionnaire, item), answers))
     values = {
-        "questionnaire": questionnaire,
         "eligible": eligible,
         "scores": _scores(questionnaire),
         "lonely": lonely_note(survey, results.design),
@@ -123,7 +122,6 @@ def values_of_method(results: Results) -> dict[str, Any]:
         "common": common,
         "departing": departing,
         "tests": what_is_tested(survey),
-        "rules": rules,
         "of_ranking": of_ranking,
     }
     values |= {
@@ -154,16 +152,15 @@ def filters_of_method(results: Results) -> dict[str, Callable[..., Any]]:
 
 
 def _lines(value: Any) -> list[Line]:
-    if isinstance(value, Mapping) and value:
-        return [_named(_titled(str(name)), value_in_words(part)) for name, part in value.items()]
-    return [value_in_words(value)]
-
-
-def _titled(name: str) -> Text:
-    """Return the label of a convention with its name behind."""
-    if name not in KEYS:
-        return Text(name)
-    return _("{label} ({name})", label=KEYS[name], name=name)
+    if not isinstance(value, Mapping) or not value:
+        return [value_in_words(value)]
+    lines: list[Line] = []
+    for name, part in value.items():
+        title = Text(str(name))
+        if name in KEYS:
+            title = _("{label} ({name})", label=KEYS[name], name=name)
+        lines.append(_named(title, value_in_words(part)))
+    return lines
 
 
 def _named(name: Line, value: Line) -> Text:
@@ -177,8 +174,11 @@ def _weighed(questionnaire: Questionnaire, weights: Mapping[str, object]) -> lis
 def _counted(questionnaire: Questionnaire, item: str, rate: Rate) -> Text:
     """Name the answers of an item that count in a rate."""
     declared = questionnaire.items[item]
+    if isinstance(declared, MultipleItem) and declared.knowledge:
+        return _knowledge(declared)
     if isinstance(declared, MultipleItem):
-        return _knowledge(declared) if declared.knowledge else _chosen(declared, rate)
+        options = [answer_with_code(code, declared.options[code]) for code in rate.counts or ()]
+        return _("chose any of these options: {options}", options=semicolon_list(options))
     answers = questionnaire.answers(item)
     counting = rate.counts or [code for code, answer in answers.items() if answer.counts]
     return _answers(questionnaire, item, counting)
@@ -196,11 +196,6 @@ def _denominator(questionnaire: Questionnaire, item: str, rate: Rate) -> list[Te
             named = _("{answer} ({reason})", answer=codes[reason], reason=named)
         lines.append(_named(named, WAYS[way]))
     return lines
-
-
-def _chosen(item: MultipleItem, rate: Rate) -> Text:
-    options = [answer_with_code(code, item.options[code]) for code in rate.counts or ()]
-    return _("chose any of these options: {options}", options=semicolon_list(options))
 
 
 def _knowledge(item: MultipleItem) -> Text:
@@ -281,13 +276,12 @@ def _of_step(record: Mapping[str, Any], hidden: Iterable[str]) -> dict[str, Any]
     renamed = {}
     if record["step"] != "calibration":
         renamed = {"before": "weights_before", "after": "weights_after"}
-    return {renamed.get(name, name): _without(value, hidden) for name, value in record.items()}
-
-
-def _without(value: Any, hidden: Iterable[str]) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    return {name: part for name, part in value.items() if name not in hidden}
+    of_step = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            value = {part: value[part] for part in value if part not in hidden}
+        of_step[renamed.get(name, name)] = value
+    return of_step
 
 
 def _who_answered(results: Results) -> dict[str, Any]:

@@ -99,10 +99,7 @@ def render_reading(marked: Ground, *, language: Language, languages: Sequence[La
         "by_draws": ground.basis is not MODEL,
         "right": right(ground),
         "wide": wide,
-        "list_established": ground.list_established,
         "report": page_name("report.html", language, languages),
-        "end": ground.end.name,
-        "side": ground.end.side,
     }
     with use(language):
         return fill("reading.html", values, filters=FILTERS)

@@ -16,7 +16,7 @@ from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
 from satisfaction.foundation.language import Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
-from satisfaction.publication.labels import STATUS, label_of, levels_to_compare, published_levels
+from satisfaction.publication.labels import STATUS, label_of, levels_to_compare
 from satisfaction.publication.selection_tables import (
     CAUTION,
     MODELS,
@@ -120,11 +120,6 @@ def unmarked(words: Text, marks: Text | None) -> Text:
     return Text(words.zh.removeprefix(mark.zh), english.lstrip())
 
 
-def not_read(table: pd.DataFrame) -> list[tuple[str, Text]]:
-    """Return the files that were not read, each with the reason."""
-    return [(row["file"], Text(row["zh"], row["en"])) for row in records(table)]
-
-
 def silent_areas(survey: Survey, by_area: pd.DataFrame) -> list[Text]:
     """Return the names of the areas without answers, each behind the area that it lies in."""
     names = survey.area_names()
@@ -135,25 +130,6 @@ def silent_areas(survey: Survey, by_area: pd.DataFrame) -> list[Text]:
         name = names[code]
         silent.append(_("{parent} {name}", parent=parent, name=name) if parent else name)
     return silent
-
-
-def of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of all areas together."""
-    return indices[indices["level"] == published_levels(indices)[-1]]
-
-
-def areas_below_the_whole(indices: pd.DataFrame) -> int:
-    """Count the largest areas below the whole."""
-    below = levels_to_compare(indices)[-2]
-    areas_below = indices[indices["level"] == below]
-    return int(areas_below["code"].nunique())
-
-
-def topic_rows(indices: pd.DataFrame) -> list[Row]:
-    """Return the topics of all areas together, strongest first."""
-    whole = of_the_whole(indices)
-    scores = whole[whole["kind"] == "score"]
-    return records(scores.sort_values("estimate", ascending=False, kind="stable"))
 
 
 def areas(survey: Survey, indices: pd.DataFrame) -> list[AreaTable]:
@@ -181,17 +157,8 @@ def level_label(survey: Survey, level: str) -> Text:
     return item.text
 
 
-def ranked_kind(indices: pd.DataFrame, ranking: pd.DataFrame) -> str:
-    """Return the kind of the measure that is ranked."""
-    return str(_ranked_measure(indices, ranking)["kind"])
-
-
-def ranked_label(indices: pd.DataFrame, ranking: pd.DataFrame) -> Text:
-    """Return the label of the measure that is ranked."""
-    return label_of(_ranked_measure(indices, ranking), "measure")
-
-
-def _ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Any:
+def ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Any:
+    """Return a published row of the measure that is ranked."""
     return indices[indices["measure"] == ranking["measure"].iloc[0]].iloc[0]
 
 
