@@ -648,12 +648,16 @@ def rank_scores(
     *,
     awaited: Mapping[str, Text],
 ) -> tuple[ScoreRanking, ...]:
-    """Rank the areas by every score that rules.yaml declares; the first ranking says which other ones are awaited."""
+    """Rank the areas by every score that rules.yaml declares; the first ranking says which other ones are awaited.
+
+    One area alone waits for files, never for others to be ranked with.
+    """
     titles = survey.composed
-    waiting = [
-        _("ranking {name}: {waits}", name=titles.get(name, Text(name)), waits=awaited[name])
-        for name in awaited
-    ]
+    waiting = []
+    if survey.several_areas or (combined is not None and combined.inputs.awaited):
+        for name, waits in awaited.items():
+            title = titles.get(name, Text(name))
+            waiting.append(_("ranking {name}: {waits}", name=title, waits=waits))
     first, *others = survey.all_rankings
     all_rankings = [rank_score(survey, first, estimates, combined=combined, notes=waiting)]
     for other in others:

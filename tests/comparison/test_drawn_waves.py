@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import rankdata
 from tests import item_trees
 from tests.comparison.test_combined_waves import edit, two_waves
 from tests.comparison.test_waves import second_wave
@@ -13,13 +17,16 @@ from conftest import COUNTIES, SmallSurvey, recoded
 from satisfaction import rank_change
 from satisfaction.comparison.again import verify_any
 from satisfaction.comparison.changes import run_change, run_rolling
+from satisfaction.comparison.sides import psus_of_today, scored_waves, shared_ranking
 from satisfaction.comparison.wave_files import export_change, export_rolling
 from satisfaction.comparison.words import change_lines, rolling_lines
+from satisfaction.composite.scores import drawn_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.tables import read_table, write_csv
 from satisfaction.ranking.change import guaranteed_rises
 from satisfaction.ranking.drawn import JointDraws, compare_drawn
+from satisfaction.ranking.waves import rolling
 
 DRAWN_RANKINGS = """
 rankings:
@@ -31,8 +38,6 @@ rankings:
 @pytest.fixture(scope="module")
 def pair(small_template, tmp_path_factory):
     """Two waves ranked by a combined score that a mark and points of inspection decide about, compared."""
-    import shutil
-
     root = tmp_path_factory.mktemp("drawn") / "small"
     shutil.copytree(small_template, root)
     first = SmallSurvey(root)
@@ -129,22 +134,111 @@ def test_the_sets_of_drawn_changes_are_identical_when_made_again(found):
     assert verify_any(export_change(found)).code == 0
 
 
-def test_a_mean_of_drawn_scores_gives_way_to_the_other_rankings(pair):
-    found = run_rolling(pair)
-    assert found.measure == "topic_index"
-    assert list(found.further) == ["awareness"]
-    lines = [line.en for line in rolling_lines(found)]
-    assert any("own ranking" in line and "is not compared" in line for line in lines[:6])
-    export_rolling(found)
+@pytest.fixture(scope="module")
+def mean(pair):
+    return run_rolling(pair)
+
+
+def test_a_mean_of_drawn_scores_is_ranked_by_draws_of_all_waves(mean):
+    """It was refused (K370): a province that inspects points had no ranking over the year."""
+    assert mean.measure == "combined"
+    assert list(mean.further) == ["topic_index", "awareness"]
+    table = mean.table.set_index("code")
+    waves = [wave.estimates["county"].of("combined").table for wave in mean.waves]
+    published = [one.set_index("county")["estimate"] for one in waves]
+    assert table["estimate"].to_dict() == pytest.approx((sum(published) / 2).to_dict())
+    drawn = mean.estimates.drawn
+    assert drawn.spent == pytest.approx(0.01)  # a fifth of the error, for any number of waves
+    spread = dict(
+        zip(mean.estimates.table["county"], drawn.scores.std(axis=0, ddof=1), strict=True)
+    )
+    assert table["se"].to_dict() == pytest.approx(spread)
+    assert (table["p_in"] >= drawn.spent).all()
+    assert (table["simultaneous_low"] <= table["rank"]).all()
+    assert (table["simultaneous_high"] >= table["rank"]).all()
+    assert table["probability_bottom"].sum() == pytest.approx(1)
+    lines = [line.en for line in rolling_lines(mean)]
+    assert any("visited the same site" in line for line in lines)
+    assert any("count as independent from wave to wave" in line for line in lines)
+    assert not any("is not compared" in line for line in lines)
+
+
+def test_the_set_of_a_mean_of_drawn_scores_is_identical_when_made_again(mean):
+    assert verify_any(export_rolling(mean)).code == 0
+
+
+def test_waves_drawn_one_by_one_have_no_mean(mean):
+    """Their draws do not say how the waves are related."""
+    each = {wave.survey.name: wave.estimates["county"].of("combined") for wave in mean.waves}
     with pytest.raises(RankingError, match="K370"):
-        run_rolling(pair, measure="combined")
+        rolling(each)
+
+
+def without_df(waves):
+    """Draws of t are wider than their standard errors: here they are normal."""
+    known = []
+    for wave in waves:
+        levels = {}
+        for level, parts in wave.levels.items():
+            no_df = np.full(len(parts[0].score), np.inf)
+            levels[level] = tuple(replace(part, df=no_df) for part in parts)
+        known.append(replace(wave, levels=levels))
+    return known
+
+
+def test_draws_of_waves_are_related_as_their_covariance_says(small_template, tmp_path):
+    """Nothing decides about points here, so that PSUs in both waves and lasting errors have a covariance too."""
+    waves = two_waves(small_template, tmp_path / "related")
+    for folder in (waves.old, waves.new):
+        lasting = "file: onsite.csv, lasting: {share: 0.8, source: test}, source: test}"
+        edit(folder / "combined.yaml", "file: onsite.csv, source: test}", lasting)
+    mean = run_rolling([waves.old, waves.new], measure="combined")
+    shared = shared_ranking(mean.waves, "combined")
+    drawn = [one.ranked.drawn for one in drawn_waves(without_df(scored_waves(shared)))]
+    draws = JointDraws.mean(drawn)
+    error = 4 / np.sqrt(2 * draws.number)
+    se = mean.estimates.table["se"].to_numpy()
+    assert np.sqrt(np.diag(draws.cov)) == pytest.approx(se, rel=error)
+    apart = np.sqrt(np.diag(drawn[0].cov) + np.diag(drawn[1].cov)) / 2
+    assert (se / apart > 1 + 2 * error).all()  # independent draws would be too narrow
+    between = np.corrcoef(draws.scores, rowvar=False)
+    cov = mean.estimates.cov
+    assert between == pytest.approx(cov / np.outer(se, se), abs=2 * error)
+
+
+def test_errors_of_sites_that_were_visited_again_go_together(mean):
+    shared = shared_ranking(mean.waves, "combined")
+    scored = scored_waves(shared)
+    moved = dict(scored[0].inputs.sites)
+    for name, sites in moved.items():
+        moved[name] = sites.assign(site=sites["site"] + "旧")
+    elsewhere = replace(scored[0], inputs=replace(scored[0].inputs, sites=moved))
+    correlations = []
+    for waves in (scored, [elsewhere, scored[1]]):
+        errors = []
+        for one in drawn_waves(waves):
+            (part,) = (part for part in one.ranked.parts if part.assessed is not None)
+            errors.append(part.drawn.errors[:, :3])
+        pairs = zip(*(one.T for one in errors), strict=True)
+        correlations.append([np.corrcoef(rankdata(a), rankdata(b))[0, 1] for a, b in pairs])
+    assert min(correlations[0]) > 0.999
+    assert np.abs(correlations[1]).max() < 0.06
+
+
+def test_a_mean_with_a_wave_that_was_not_drawn_has_no_error(pair, tmp_path):
+    root = tmp_path / "small"
+    shutil.copytree(pair[0].parent.parent, root)
+    folders = [root / "surveys" / one.name for one in pair]
+    edit(folders[0] / "survey.yaml", "selection: probability", "selection: quota")
+    found = run_rolling(folders, measure="combined")
+    assert found.table["estimate"].notna().all()
+    assert found.table[["se", "p_in", "probability_bottom"]].isna().all(axis=None)
+    assert found.estimates.drawn is None
 
 
 def test_a_drawn_wave_beside_one_with_a_standard_error(found):
     """Estimates of one wave drawn, of the other not: both bounds hold."""
     drawn: Estimates = found.later.estimates["county"].of("combined")
-    from dataclasses import replace
-
     plain = replace(drawn, drawn=None)
     moved = rank_change(drawn, plain, comparable=True, places=1)
     assert (moved.table["rise_low"] <= 0).all()
@@ -207,11 +301,57 @@ def test_a_combined_score_follows_an_area_that_only_has_another_code(small_templ
     recoded(waves.new, COUNTIES[0], "990109")
     found = run_change(waves.old, waves.new).further["combined"].table.set_index("code")
     figures = ["before", "after", "change", "rank_before", "rank_after", "rise"]
+    # the lasting error of the inspection and the communities are recognised under the new code
+    figures += ["change_se", "correlation", "shared_psus"]
     for code, row in expected.iterrows():
         of_area = found.loc[code.replace(COUNTIES[0], "990109")]
         assert of_area[figures].tolist() == row[figures].tolist()
-    # the lasting error of the inspection is recognised under the new code; communities are others
-    assert found.loc["990109", "correlation"] > 0.1
+
+
+@pytest.mark.parametrize("of_communities", [True, False])
+def test_communities_of_a_recoded_area_are_shared(small_template, tmp_path, of_communities):
+    """They counted as others: the change of the area and of the whole had too large an error."""
+    waves = two_waves(small_template, tmp_path / "shared")
+    expected = run_change(waves.old, waves.new)
+    recoded(waves.new, COUNTIES[0], "990109")
+    if not of_communities:  # their codes stay, as those of villages that keep their names
+        for path in (waves.new / "sample.csv", waves.new / "responses" / "all.csv"):
+            table = read_table(path)
+            former = table["community"].str.replace("990109", COUNTIES[0])
+            write_csv(table.assign(community=former), path)
+    found = run_change(waves.old, waves.new)
+    for name in ("se", "df"):
+        assert found.whole[name] == pytest.approx(expected.whole[name], rel=1e-12)
+    assert found.ranks.summary.shared_psus == expected.ranks.summary.shared_psus
+    columns = ["change_se", "se", "df", "correlation", "shared_psus"]
+    codes = found.table["code"].replace("990109", COUNTIES[0])
+    table = found.table.assign(code=codes).set_index("code")
+    moved = expected.table.set_index("code").loc[table.index]
+    assert moved.loc[COUNTIES[0], "shared_psus"] == 4
+    for column in columns:
+        assert table[column].to_numpy() == pytest.approx(moved[column].to_numpy(), rel=1e-11)
+    mean = run_rolling([waves.old, waves.new]).table.set_index("code")
+    assert mean.loc["990109", "se"] > 0
+
+
+def test_communities_of_merged_areas_are_those_of_the_area_of_today():
+    """Two become C: one community kept its code, one took C's, two would become the same one, one is gone."""
+    columns = ["county", "residence", "community"]
+    old = [
+        ("A", 1, "A01"), ("A", 2, "kept"), ("A", 1, "twice"),
+        ("B", 1, "B02"), ("B", 1, "twice"), ("B", 2, "gone"), ("D", 1, "D01"),
+    ]  # fmt: skip
+    new = [("C", 1, "C01"), ("C", 2, "kept"), ("C", 1, "twice"), ("C", 1, "C02"), ("D", 1, "D01")]
+    earlier = pd.DataFrame(old, columns=columns)
+    later = pd.DataFrame(new, columns=columns)
+    found = psus_of_today(earlier, later, {"A": "C", "B": "C"})
+    expected = [
+        ("C", 1, "C01"), ("C", 2, "kept"), ("A", 1, "twice"),
+        ("C", 1, "C02"), ("B", 1, "twice"), ("B", 2, "gone"), ("D", 1, "D01"),
+    ]  # fmt: skip
+    assert list(found.itertuples(index=False, name=None)) == expected
+    assert (found.dtypes == earlier.dtypes).all()
+    assert psus_of_today(earlier, later, {}) is earlier
 
 
 # ---- rankings that cannot be compared, and names of sheets

@@ -21,7 +21,6 @@ from satisfaction.composite.scores import combined_scores
 from satisfaction.composite.tree_draws import (
     Drawing,
     draw_errors,
-    draw_sites,
     draw_tree,
     drawn_measures,
     drawn_table,
@@ -406,7 +405,7 @@ def test_points_that_a_mark_decides_count_by_the_probability_of_passing():
     draws = 60_000
     rng = np.random.default_rng(6)
     values = draw_measures(scores.measures, draws, rng)
-    drawn = draw_tree(scores, values, draw_sites(scores, draws, rng))
+    drawn = draw_tree(scores, values, np.zeros((draws, 4)))
     high = stats.norm.sf((0.8 - estimate) / se)
     low = stats.norm.sf((0.7 - estimate) / se)
     expected = 50 + 10 * (3 * high + 2 * low)
@@ -788,7 +787,7 @@ def test_the_fewest_and_the_most_points_enclose_those_of_99_in_100_draws(wave, f
     (errors,) = draw_errors([tree.measures], draws, np.random.default_rng(13))
     known = drawn_measures(tree.measures, errors, 0.01)
     points = draw_tree(tree, known.values, np.zeros((draws, 4)))
-    joint = joint_tree(tree, known, draws, rng=np.random.default_rng(14), seed=14)
+    joint = joint_tree(tree, known, np.zeros((draws, 4)), seed=14)
     held = ((points >= joint.low - 1e-9) & (points <= joint.high + 1e-9)).all(axis=1)
     assert held.mean() >= 0.99 - 1e-3
     assert len(np.unique(points[:, 0].round(6))) > 2
@@ -809,7 +808,7 @@ def test_a_cap_that_a_measure_decides_is_lifted_where_a_draw_reaches_it():
     assert scores.scores.tolist() == [50, 100, 50, 100]
     rng = np.random.default_rng(9)
     values = draw_measures(scores.measures, 20_000, rng)
-    drawn = draw_tree(scores, values, draw_sites(scores, 20_000, rng))
+    drawn = draw_tree(scores, values, np.zeros((20_000, 4)))
     reached = stats.norm.sf((0.8 - estimate) / 0.03)
     assert (drawn == 100).mean(axis=0) == pytest.approx(reached, abs=0.015)
 

@@ -4,7 +4,7 @@ Six areas score index + 4 points if the rate reaches the mark; index and rate ha
 does a method prove an order that is not true, or leave a true rank out of its set? Beside the method of `ranking.drawn` stand
 the two that look right and are not: max-t with the draws' own spread, and the share of draws on the wrong side.
 
-usage: python -m tests.coverage_study.drawn [--samples 2000]
+usage: python -m tests.coverage_study.drawn [--samples 2000] [--waves 1]
 """
 
 from __future__ import annotations
@@ -65,27 +65,30 @@ def scores_of(index: Array, rate: Array) -> Array:
     return np.asarray(index + POINTS * (rate >= MARK))
 
 
-def sample(truth: Truth, random: np.random.Generator) -> tuple[Array, JointDraws, Array]:
-    """Draw estimates, and draws around them as `with_draws` makes them: score, draws, and the difference's naive spread."""
+def sample(truth: Truth, random: np.random.Generator, waves: int = 1) -> tuple[Array, JointDraws]:
+    """Draw estimates of one of so many waves, and draws around them as `drawn_together` makes them."""
     cov = np.array([[INDEX_SE**2, 0], [0, RATE_SE**2]])
     cov[0, 1] = cov[1, 0] = truth.correlation * INDEX_SE * RATE_SE
     root = np.linalg.cholesky(cov).T
     index, rate = np.stack([truth.index, truth.rate]) + (random.normal(size=(AREAS, 2)) @ root).T
     noise = random.normal(size=(DRAWS, AREAS, 2)) @ root
-    spent = SPENT * ALPHA
+    spent = SPENT * ALPHA / waves
     half = joint_limits(noise[..., 1], spent)
     drawn = scores_of(index + noise[..., 0], rate + noise[..., 1])
     draws = JointDraws(
         drawn, noise[..., 0], scores_of(index, rate - half), scores_of(index, rate + half), spent, 1
     )
-    cov_of_draws = np.cov(drawn, rowvar=False)
-    variance = np.diag(cov_of_draws)
-    spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * cov_of_draws, 1e-12))
-    return scores_of(index, rate), draws, spread
+    return scores_of(index, rate), draws
 
 
-def wrong(truth: Truth, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Say of every sample what each method gets wrong."""
+def naive_spread(draws: JointDraws) -> Array:
+    """Return the spread of the differences of whole scores drawn, points included."""
+    variance = np.diag(draws.cov)
+    return np.asarray(np.sqrt(np.maximum(variance[:, None] + variance - 2 * draws.cov, 1e-12)))
+
+
+def wrong(truth: Truth, samples: int, seed: int, *, waves: int) -> Iterator[dict[str, Any]]:
+    """Say of every sample what each method gets wrong about the mean of so many waves, each of the same truth."""
     random = np.random.default_rng(seed)
     true = truth.score
     better = (true[:, None] > true + 1e-9).sum(axis=0)
@@ -93,7 +96,10 @@ def wrong(truth: Truth, samples: int, seed: int) -> Iterator[dict[str, Any]]:
     not_better = true[:, None] <= true + 1e-9
     np.fill_diagonal(not_better, val=False)
     for _number in range(samples):
-        score, draws, spread = sample(truth, random)
+        several = [sample(truth, random, waves) for _wave in range(waves)]
+        score = np.mean([score for score, _draws in several], axis=0)
+        draws = JointDraws.mean([draws for _score, draws in several])
+        spread = naive_spread(draws)
         compared = compare_drawn(score, draws).drawn
         assert compared is not None
         joint = simultaneous_drawn_sets(compared, ALPHA)
@@ -114,15 +120,17 @@ def wrong(truth: Truth, samples: int, seed: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def study(samples: int, seed: int = 1) -> pd.DataFrame:
+def study(samples: int, seed: int = 1, waves: int = 1) -> pd.DataFrame:
     """Return how often each method is wrong, one row a truth."""
     rows = []
     for number, truth in enumerate(TRUTHS):
-        rows += wrong(truth, samples, seed + number)
+        rows += wrong(truth, samples, seed + number, waves=waves)
     return pd.DataFrame(rows).groupby("truth", sort=False).mean()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=2000)
-    print(study(parser.parse_args().samples).round(4).T.to_string())
+    parser.add_argument("--waves", type=int, default=1)
+    asked = parser.parse_args()
+    print(study(asked.samples, waves=asked.waves).round(4).T.to_string())

@@ -11,6 +11,7 @@ import pytest
 from conftest import SmallSurvey, run_program, small_rows
 from satisfaction import read_survey, run
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.publication.labels import levels_to_compare
 from satisfaction.publication.reading_sets import read_indices
 from satisfaction.ranking.rank import NOTHING_TO_COMPARE
 
@@ -115,6 +116,43 @@ def test_the_figures_are_those_of_the_same_area_among_others(lone, alone, small,
     assert own.equals(among)
 
 
+COMPARING = re.compile(
+    r"Ranked by|Ranking:|rank \[|end of the ranking|ties share|ranking rule|their quartiles"
+    r"|beside the others|against all others|further ranking|awaited",
+    re.IGNORECASE,
+)
+
+
+def test_no_page_and_no_line_names_a_comparison_that_cannot_be_made(lone, call):
+    """Pages held the conventions of ranks that are not there, and check named tests against other areas."""
+    rules = lone / "rules.yaml"
+    rankings = "\nrankings: [{score: awareness}, {score: combined, main: true}]\n"
+    rules.write_text(rules.read_text(encoding="utf-8") + rankings, encoding="utf-8")
+    combined = "title: {zh: 综, en: C}\nsource: test\naggregation: arithmetic\ncomponents:\n"
+    combined += "  own: {zh: 自, en: O, weight: 0.5, measure: topic_index, source: test}\n"
+    combined += "  desk: {zh: 材, en: D, weight: 0.5, file: desk.csv, source: test}\n"
+    (lone / "combined.yaml").write_text(combined, encoding="utf-8")
+    (lone / "desk.csv").write_text(f"code,score\n{ONE},80\n", encoding="utf-8")
+    survey = lone / "survey.yaml"
+    text = survey.read_text(encoding="utf-8")
+    survey.write_text(text.replace("languages: [zh]", "languages: [zh, en]"), encoding="utf-8")
+    for command in ("check", "run", "report", "fieldwork"):
+        code, out, err = call(command, lone)
+        assert (code, err) == (0, "")
+        assert not COMPARING.search(out), command
+    pages = [*lone.glob("out/latest/report-en.html"), *lone.glob("out/*-report/*en.html")]
+    pages += [
+        *lone.glob("out/*-report/en/*.html"),
+        *lone.glob("out/*-fieldwork/counties/*-en.html"),
+    ]
+    assert len(pages) >= 5
+    for page in pages:
+        found = COMPARING.search(words_of(page))
+        assert found is None, (page.name, found)
+    (lone / "desk.csv").unlink()
+    assert "awaited: D (desk.csv)" in call("run", lone)[1]
+
+
 @pytest.mark.parametrize(
     "rule", ["", "  round_before_ranking: 1\n", "  multiplicity: holm\n", "  side: first\n"]
 )
@@ -214,7 +252,8 @@ def test_notebooks_that_compare_areas_are_left_out_and_that_is_said(lone, call, 
 
 
 def words_of(page) -> str:
-    return re.sub("<[^>]*>", "", page.read_text(encoding="utf-8"))
+    text = re.sub(r"<(style|script)[\s\S]*?</\1>", "", page.read_text(encoding="utf-8"))
+    return re.sub("<[^>]*>", "", text)
 
 
 def test_the_pages_say_once_that_nothing_is_ranked_and_repeat_no_figure(lone, call, tmp_path):
@@ -240,3 +279,13 @@ def test_thresholds_and_their_figures_stay_where_nothing_is_ranked(lone, call, t
     call("report", lone, "--out", tmp_path / "pages")
     assert "警示" in words_of(tmp_path / "pages" / "report.html")
     assert "警示" in words_of(tmp_path / "pages" / "zh" / f"{ONE}.html")
+
+
+def test_an_area_that_holds_all_others_is_no_level_of_its_own():
+    """Of three counties of one prefecture its total is that of all: the report held both, and a picture of the one."""
+    rows = [("county", code) for code in "abc"] + [("prefecture", "p"), ("prefecture", "empty")]
+    indices = pd.DataFrame([*rows, ("province", "w")], columns=["level", "code"])
+    indices["estimate"] = indices["code"].map(lambda code: None if code == "empty" else 0.5)
+    assert levels_to_compare(indices) == ["county", "province"]
+    both = indices.assign(estimate=0.5)
+    assert levels_to_compare(both) == ["county", "prefecture", "province"]

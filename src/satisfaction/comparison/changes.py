@@ -20,11 +20,16 @@ from satisfaction.comparison.sides import (
     comparable_words,
     estimates_of,
     joint_mark,
+    psus_of_today,
     read_in_order,
+    redrawn,
     refuse_incomparable,
+    relation_lines,
     shared_ranking,
+    with_shared_psus,
 )
 from satisfaction.declarations.combined import COMBINED
+from satisfaction.declarations.facts import codes_of_today
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.change import change as score_change
 from satisfaction.estimation.intervals import t_interval
@@ -196,8 +201,9 @@ def _compared(shared: SharedRanking, places: int | None) -> WaveChange:
     summary = replace(ranks.summary, comparable="; ".join(shared.comparable))
     whole = None
     if measure not in later.survey.composed:
-        of_whole = score_change(_of_whole(later, measure), _of_whole(earlier, measure))
-        whole = of_whole.table.iloc[0].to_dict()
+        both = [estimates_of(wave, measure, level=wave.survey.whole()) for wave in (earlier, later)]
+        old, new = with_shared_psus(both, later.survey)
+        whole = score_change(new, old).table.iloc[0].to_dict()
     else:  # lasting errors of components are no sampling units
         summary = replace(summary, shared_psus=int(table["shared_psus"].sum()))
     ranks = replace(ranks, summary=summary)
@@ -219,10 +225,6 @@ def _compared(shared: SharedRanking, places: int | None) -> WaveChange:
 def _taken_as_exact(results: Results) -> tuple[str, ...]:
     """Return the components whose scores count as exact although nobody declares that they are."""
     return tuple(results.ranked.conventions.get("taken_as_exact", ()))
-
-
-def _of_whole(results: Results, measure: str) -> Estimates:
-    return estimates_of(results, measure, level=results.survey.whole())
 
 
 def _as_ranked(results: Results, measure: str, recoded: Mapping[str, str]) -> Estimates:
@@ -324,6 +326,7 @@ def shared_psus(earlier: Results, later: Results) -> dict[str, int]:
     keys = list(dict.fromkeys([later.area, *roles.strata, roles.psu]))
     before = earlier.responses.accepted[keys].drop_duplicates()
     after = later.responses.accepted[keys].drop_duplicates()
+    before = psus_of_today(before, after, codes_of_today(later.survey.areas, merged=True))
     counted = before.merge(after, on=keys)[later.area].astype(str).value_counts()
     return {str(code): int(number) for code, number in counted.items()}
 
@@ -429,7 +432,8 @@ def window(waves: Sequence[Survey], last: int | None) -> Sequence[Survey]:
 def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveRolling:
     """Average waves area by area, every wave counting the same, and rank the areas on the mean.
 
-    A combined score is averaged as every wave published it, with that wave's weights and scales.
+    A combined score is averaged as every wave published it, with that wave's weights and scales. Where a wave's score is drawn,
+    the scores of all waves are drawn again, together.
 
     Parameters
     ----------
@@ -442,7 +446,7 @@ def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveR
     ------
     RankingError
         K140, K142 for waves that may not be put together, K145 for waves without areas in common, K155 for a single wave,
-        K317 for a combined score that waits for its files, K370 for one that is drawn.
+        K317 for a combined score that waits for its files.
     """
     asked = {"measure": measure}
     if measure is not None:
@@ -473,7 +477,10 @@ def _rolled(shared: SharedRanking) -> WaveRolling:
     notes = tuple(notes_with_names(last.survey, ranking))
     ranking = replace(ranking, summary=replace(ranking.summary, notes=notes))
     table = rolling_table(waves, mean, ranking)
-    return WaveRolling(waves, score, shared.comparable, mean, ranking, table, shared.notes)
+    told = shared.notes
+    if mean.drawn is not None:
+        told = (*told, *relation_lines(waves, score))
+    return WaveRolling(waves, score, shared.comparable, mean, ranking, table, told)
 
 
 def _mean_of(shared: SharedRanking, score: str) -> Estimates:
@@ -482,8 +489,14 @@ def _mean_of(shared: SharedRanking, score: str) -> Estimates:
     for alignment in shared.aligned:
         recoded |= alignment.codes
     each = shared.estimates(lambda wave: estimates_of(wave, score, level=wave.area, codes=recoded))
+    drawn = any(one.drawn is not None for one in each)
+    if any(wave.survey.declared.selection != "probability" for wave in shared.waves):
+        each = [replace(one, drawn=None) for one in each]  # nothing is known of the mean's error
+        drawn = False
+    elif drawn:
+        each = redrawn(shared, score)
     names = [wave.survey.name for wave in shared.waves]
-    return rolling(dict(zip(names, each, strict=True)))
+    return rolling(dict(zip(names, each, strict=True)), drawn_together=drawn)
 
 
 def _barred_in_any(waves: Sequence[Results]) -> dict[str, Text]:

@@ -12,13 +12,16 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from satisfaction.composite.components import deciding_measures
+from satisfaction.composite.joint_draws import ScoredWave
 from satisfaction.composite.normalising import slopes
 from satisfaction.composite.scores import FIELD as RELATIVE
-from satisfaction.composite.scores import CombinedScores, scale_slope
+from satisfaction.composite.scores import CombinedScores, drawn_waves, scale_slope
 from satisfaction.declarations.combined import COMBINED, CombinedInputs
 from satisfaction.declarations.earlier import named_with_successors
 from satisfaction.declarations.facts import codes_of_today, period_of
 from satisfaction.declarations.survey import RankedBy, Survey, read_survey
+from satisfaction.estimation.change import common_units
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import RankingError, shortened
@@ -372,7 +375,8 @@ class SharedRanking:
     def estimates(self, made: Callable[[Results], Estimates]) -> list[Estimates]:
         """Return what is made of every wave, of the areas that all of them have, under the codes of the last one."""
         of_waves = zip(self.waves, self.aligned, strict=True)
-        return [alignment.of(made(wave)) for wave, alignment in of_waves]
+        found = [alignment.of(made(wave)) for wave, alignment in of_waves]
+        return with_shared_psus(found, self.waves[-1].survey)
 
 
 def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> SharedRanking:
@@ -401,8 +405,64 @@ def shared_ranking(waves: Sequence[Results], score: str, name: str = "") -> Shar
             notes += _barred_lines(one, score)
     drawn = any(one.ranking.units.drawn is not None for one in ranked)
     if score in last.composed and ranked[-1].ranking.summary.proven and not drawn:
-        notes += _lasting_lines(surveys[-1], score) or [INDEPENDENT]
+        notes += relation_lines(ranked, score)
     return SharedRanking(ranked, tuple(comparable), tuple(dict.fromkeys(notes)), aligned)
+
+
+def with_shared_psus(waves: Sequence[Estimates], last: Survey) -> list[Estimates]:
+    """Return the estimates of waves in which PSUs of recoded and merged areas are recognised; see `psus_of_today`."""
+    codes = codes_of_today(last.areas, merged=True)
+    *earlier, newest = waves
+    known = newest.contributions.units
+    found = [newest]
+    for wave in reversed(earlier):
+        units = psus_of_today(wave.contributions.units, known, codes)
+        found.insert(0, replace(wave, contributions=replace(wave.contributions, units=units)))
+        known = pd.concat([known, units]).drop_duplicates()
+    return found
+
+
+def psus_of_today(
+    units: pd.DataFrame, later: pd.DataFrame, codes: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return an earlier wave's PSUs, of recoded and merged areas under the names that they have in a later one.
+
+    A PSU stays what it is where its area has another code: the one of the same code in the area of today, or of a code that
+    began with the area's and begins with today's. PSUs of merged areas that would become the same one stay apart.
+
+    Parameters
+    ----------
+    units, later : DataFrame
+        Strata and, last, PSU, of both waves.
+    codes : mapping of str to str
+        The code of the area of today by the former one.
+    """
+    if not codes or list(units) != list(later):
+        return units
+    psu = units.columns[-1]
+    own = units.astype(str)
+    recoded = own.replace(codes)
+    begun = recoded.assign(**{psu: [_begun_anew(code, codes) for code in own[psu]]})
+    place = {row: number for number, row in enumerate(_rows(later))}
+    found = pd.Series(-1, index=range(len(units)))
+    for names in (begun, recoded, own):
+        known = pd.Series([place.get(row, -1) for row in _rows(names)])
+        found = found.mask(known >= 0, known)
+    found = found.mask(found.duplicated(keep=False), -1)
+    rows = np.where(found >= 0, len(units) + found, np.arange(len(units)))
+    return pd.concat([units, later]).iloc[rows].reset_index(drop=True)
+
+
+def _rows(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    return list(table.astype(str).itertuples(index=False, name=None))
+
+
+def _begun_anew(psu: str, codes: Mapping[str, str]) -> str:
+    """Exchange a former area's code that a PSU's begins with."""
+    for former, today in codes.items():
+        if psu.startswith(former):
+            return today + psu.removeprefix(former)
+    return psu
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,8 +561,15 @@ INDEPENDENT = _(
 )
 
 
-def _lasting_lines(survey: Survey, score: str) -> list[Text]:
-    """Say which components keep a part of their error from wave to wave."""
+SAME_SITES = _(
+    "Points of inspection: where waves visited the same site, the errors of the area's sites count as "
+    "going together fully."
+)
+
+
+def relation_lines(waves: Sequence[Results], score: str) -> list[Text]:
+    """Say what the errors of a composed score keep from wave to wave, beside those of the survey."""
+    survey = waves[-1].survey
     assert survey.combined is not None
     lines = []
     for name, component in survey.combined.declared.components.items():
@@ -516,6 +583,11 @@ def _lasting_lines(survey: Survey, score: str) -> list[Text]:
                     source=component.lasting.source,
                 )
             )
+    lines = lines or [INDEPENDENT]
+    for wave in waves:
+        if wave.combined is not None and wave.combined.inputs.sites:
+            lines.append(SAME_SITES)
+            break
     return lines
 
 
@@ -652,8 +724,6 @@ def estimates_of(
     (`codes`: of today by former code).
     """
     found = results.estimates[level].of(measure)
-    if found.drawn is not None:  # nothing carries its errors to another wave
-        return found
     contributions = found.contributions
     if not results.survey.questionnaire.roles.psu:
         last = contributions.units.columns[-1]
@@ -663,6 +733,34 @@ def estimates_of(
     if results.combined is not None and measure in results.survey.composed:
         contributions = _with_lasting(contributions, results.combined, measure, level, codes or {})
     return replace(found, contributions=contributions)
+
+
+def redrawn(shared: SharedRanking, score: str) -> list[Estimates]:
+    """Return a composed score of every wave, drawn together with those of the others; the areas as `SharedRanking.estimates`."""
+    drawn = zip(shared.waves, drawn_waves(scored_waves(shared)), strict=True)
+    estimates = []
+    for (wave, scores), alignment in zip(drawn, shared.aligned, strict=True):
+        beside = scores.beside(wave.survey, wave.estimates)
+        estimates.append(alignment.of(beside[wave.area].of(score)))
+    return estimates
+
+
+def scored_waves(shared: SharedRanking) -> list[ScoredWave]:
+    """Return the components of the ranked areas of every wave, with the sampling units that waves share."""
+    surveyed = []
+    for wave in shared.waves:
+        own = wave.survey.questionnaire.ranked
+        surveyed.append(estimates_of(wave, own, level=wave.area))
+    surveyed = with_shared_psus(surveyed, shared.waves[-1].survey)
+    places = common_units([one.contributions for one in surveyed]).places
+    scored = []
+    for wave, place, alignment in zip(shared.waves, places, shared.aligned, strict=True):
+        assert wave.combined is not None
+        inputs = wave.combined.inputs
+        levels = {wave.area: wave.combined.ranked.parts}
+        measures = deciding_measures(wave.survey, inputs, wave.estimates)
+        scored.append(ScoredWave(wave.survey, inputs, levels, measures, place, alignment.codes))
+    return scored
 
 
 def _with_lasting(

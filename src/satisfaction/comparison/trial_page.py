@@ -113,9 +113,9 @@ def _section(found: Trial, code: str, mark: Text, *, drawn: bool) -> dict[str, A
     finding = _("Differences are described, not tested.")
     if found.tested:
         finding = _(
-            "Beyond sampling error: {n} of {all} measures (Benjamini-Hochberg over all areas and measures).",
+            "Beyond sampling error: {n} of {all} measures tested (Benjamini-Hochberg over all areas and measures).",
             n=len(beyond),
-            all=len(differences),
+            all=int(differences["p"].notna().sum()),
         )
     return {
         "name": area_of(rows[0]),

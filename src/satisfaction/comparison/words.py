@@ -464,14 +464,15 @@ def _signs_of_coaching(found: Trial) -> list[Text]:
             )
         )
     for _row, row in signs.iterrows():
+        figure = unit_of("score" if row["sign"] == "spread" else "rate")
         lines.append(
             _(
-                "  {code}  {side}: {sign}  {official:.3g} → {trial:.3g}",
+                "  {code}  {side}: {sign}  {official} → {trial}",
                 code=row["code"],
                 side=sides[row["side"]],
                 sign=Text(row["zh"], row["en"]),
-                official=row["official"],
-                trial=row["trial"],
+                official=figure.level(row["official"]),
+                trial=figure.level(row["trial"]),
             )
         )
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -13,15 +13,14 @@ import scipy.sparse as sp
 
 from satisfaction.composite.components import (
     ComponentScores,
-    above,
     areas_of,
     components_of_level,
     deciding_measures,
     scored_trees,
 )
+from satisfaction.composite.joint_draws import ScoredWave, drawn_together
 from satisfaction.composite.normalising import Array, aggregated, normalised, slopes
-from satisfaction.composite.tree_draws import Drawing, draw_errors, drawn_measures, joint_tree
-from satisfaction.composite.tree_scores import Measured
+from satisfaction.composite.tree_draws import Drawing
 from satisfaction.declarations.combined import COMBINED, Aggregation, CombinedInputs
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.intervals import satterthwaite, standard_errors, t_interval
@@ -30,7 +29,7 @@ from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.language import N_, Text, _, comma_list
 from satisfaction.ranking.borrowed_errors import LENT
-from satisfaction.ranking.drawn import SPENT, JointDraws
+from satisfaction.ranking.drawn import JointDraws
 from satisfaction.ranking.units import UNDECLARED
 from satisfaction.sampling.variance import crossed
 
@@ -242,7 +241,20 @@ def combined_scores(
     has_errors = survey.declared.selection == "probability"
     any_drawn = any(tree.is_drawn for tree in trees.values())
     if has_errors and (drawing.always or any_drawn):
-        parts = with_draws(survey, parts, measures, drawing=drawing)
+        (parts,) = drawn_together([ScoredWave(survey, inputs, parts, measures)], drawing)
+    return _combined_levels(survey, inputs, parts)
+
+
+def drawn_waves(waves: Sequence[ScoredWave]) -> list[CombinedScores]:
+    """Combine the components of several waves whose scores are drawn, the draws of all waves together."""
+    drawn = drawn_together(waves, AS_DECLARED)
+    pairs = zip(waves, drawn, strict=True)
+    return [_combined_levels(wave.survey, wave.inputs, parts) for wave, parts in pairs]
+
+
+def _combined_levels(
+    survey: Survey, inputs: CombinedInputs, parts: Mapping[str, tuple[ComponentScores, ...]]
+) -> CombinedScores:
     levels = {}
     for level, of_level in parts.items():
         levels[level] = _combined(survey, inputs, level, of_level)
@@ -263,7 +275,7 @@ def _combined(
     drawn = None
     if any(part.drawn is not None for part in parts):
         drawn = _drawn_score(parts, weights, declared.aggregation, score)
-        cov = np.nan_to_num(np.cov(drawn.scores, rowvar=False)).reshape(cov.shape)
+        cov = drawn.cov
         df = np.full(len(score), np.inf)
         rows = sp.csr_array((1, len(score)))
     return LevelScores(level, codes, parts, scaled, score, cov, df, rows, drawn)
@@ -324,71 +336,6 @@ def _on_scale(part: ComponentScores, values: Array) -> Array:
         by_area = normalised(by_area, declared.normalise, posts=declared.goalposts)
         scaled[:, seen] = by_area.T
     return scaled
-
-
-def with_draws(
-    survey: Survey,
-    levels: Mapping[str, tuple[ComponentScores, ...]],
-    measures: Mapping[str, Measured],
-    *,
-    drawing: Drawing,
-) -> dict[str, tuple[ComponentScores, ...]]:
-    """Draw all components of all levels together; `measures` decide about points of the ranked areas.
-
-    The survey's measures share its sampling units: the draw in which an area's index is high is the one in which the rates that
-    decide about its points are. A larger area's assessment is the mean of its areas' in the same draw.
-    """
-    rng = np.random.default_rng(drawing.seed)
-    groups = []
-    for parts in levels.values():
-        surveyed = {}
-        for part in parts:
-            if part.surveyed:
-                surveyed[part.name] = Measured(part.score, part.errors, part.lent, part.df)
-        groups.append(surveyed)
-    deciding = {f"decides: {name}": one for name, one in measures.items()}
-    errors = draw_errors([groups[0] | deciding, *groups[1:]], drawing.draws, rng)
-    of_deciding = {name: errors[0][f"decides: {name}"] for name in measures}
-    rules = [survey.rules, *(one.rules for one in survey.further)]
-    strictest = max(one.ranking.level for one in rules)
-    spent = SPENT * (1 - strictest)
-    known = drawn_measures(measures, of_deciding, spent)
-    trees = {}
-    for part in levels[survey.ranked_level]:
-        if part.assessed is not None:
-            trees[part.name] = joint_tree(
-                part.assessed, known, drawing.draws, rng=rng, seed=drawing.seed
-            )
-    drawn = {}
-    for (level, parts), of_level in zip(levels.items(), errors, strict=True):
-        with_theirs = []
-        for part in parts:
-            if part.name in trees:
-                joint = _tree_above(survey, trees[part.name], part, level)
-            else:
-                noise = of_level.get(part.name)
-                if noise is None:
-                    normal = rng.standard_normal((drawing.draws, len(part.score)))
-                    noise = normal * np.nan_to_num(part.se)
-                joint = JointDraws.around(part.score, noise, spent=spent, seed=drawing.seed)
-            with_theirs.append(replace(part, drawn=joint))
-        drawn[level] = tuple(with_theirs)
-    return drawn
-
-
-def _tree_above(survey: Survey, tree: JointDraws, part: ComponentScores, level: str) -> JointDraws:
-    """Return the draws of an assessment for the areas of a level: means of the ranked areas, where the level has a score."""
-    if level == survey.ranked_level:
-        return tree
-    unknown = np.where(np.isfinite(part.score), 0.0, np.nan)
-    low, high = above(survey, np.stack([tree.low, tree.high]), level) + unknown
-    return replace(
-        tree,
-        scores=above(survey, tree.scores, level) + unknown,
-        errors=above(survey, tree.errors, level) + unknown,
-        low=low,
-        high=high,
-    )
 
 
 def scaled_score(part: ComponentScores) -> Array:
@@ -487,7 +434,7 @@ def _with_scores(survey: Survey, estimates: Estimates, scores: LevelScores) -> E
             cov=scores.cov,
             df=scores.df,
             rows=scores.rows,
-            surveyed=any(part.surveyed for part in scores.parts),
+            surveyed=scores.drawn is None and any(part.surveyed for part in scores.parts),
             n=counted,
             conventions={"barred": barred, "taken_as_exact": scores.taken_as_exact},
             drawn=scores.drawn,
@@ -523,7 +470,7 @@ def _of_component(survey: Survey, ranked: Estimates, scores: LevelScores, k: int
     cov = crossed(rows, rows)
     if part.by_draws:
         drawn = scaled_draws(part)
-        cov = np.nan_to_num(np.cov(drawn.scores, rowvar=False)).reshape(cov.shape)
+        cov = drawn.cov
         conventions["selection"] = "probability"
         if part.taken_as_exact:
             conventions["taken_as_exact"] = (part.name,)
@@ -575,8 +522,7 @@ def _as_estimates(
     low, high = t_interval(score, se, df, level=ranked.level)
     told = ranked.conventions | {"interval": "t", "df": "Satterthwaite", "deff": "none"}
     if drawn is not None:
-        tail = (1 - ranked.level) / 2
-        low, high = np.quantile(drawn.scores, [tail, 1 - tail], axis=0)
+        low, high = drawn.limits(ranked.level)
         told |= {"interval": f"quantiles of {drawn.number} joint draws, seed {drawn.seed}"}
         told |= {"df": "none", "variance": N_("of the draws")}
     unknown = np.full(len(score), np.nan)

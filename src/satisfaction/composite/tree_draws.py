@@ -108,11 +108,10 @@ def _t_scale(df: Array, draws: int, rng: np.random.Generator) -> Array:
     return np.asarray(np.where(finite, scale, 1.0))
 
 
-def draw_sites(scores: TreeScores, draws: int, rng: np.random.Generator) -> Array:
-    """Draw the sampling error of the points got at sites, (B, p): t with its df; one site of a kind adds none."""
-    noise = rng.standard_normal((draws, len(scores.areas)))
-    drawn = noise * _t_scale(scores.site_df, draws, rng)
-    return drawn * np.sqrt(scores.site_variance)
+def t_draws(df: Array, draws: int, rng: np.random.Generator) -> Array:
+    """Draw t with (p,) df, (B, p); normal where they are not finite or there are none."""
+    noise = rng.standard_normal((draws, len(df)))
+    return noise * _t_scale(df, draws, rng)
 
 
 def draw_tree(scores: TreeScores, values: Mapping[str, Array], site_errors: Array) -> Array:
@@ -125,7 +124,7 @@ def draw_tree(scores: TreeScores, values: Mapping[str, Array], site_errors: Arra
         Measures, drawn: items and preconditions with a `cap` or `zero` follow them; where one is not among
         them, they stay as estimated.
     site_errors : (B, p)
-        Of the points got at sites, as `draw_sites` draws them.
+        Sampling errors of the points got at sites; one site of a kind has none.
 
     Notes
     -----
@@ -198,10 +197,9 @@ def drawn_measures(
 
 
 def joint_tree(
-    scores: TreeScores, measures: DrawnMeasures, draws: int, *, rng: np.random.Generator, seed: int
+    scores: TreeScores, measures: DrawnMeasures, site_errors: Array, *, seed: int
 ) -> JointDraws:
-    """Draw the score of an assessment: (p,) areas, with the fewest and the most points that are not ruled out."""
-    site_errors = draw_sites(scores, draws, rng)
+    """Draw the score of an assessment of p areas, with the fewest and the most points that are not ruled out; as `draw_tree`."""
     none = np.zeros((1, len(scores.areas)))
     (estimate,) = draw_tree(scores, {}, none)
     (low,) = draw_tree(scores, {name: one[None] for name, one in measures.low.items()}, none)

@@ -457,7 +457,7 @@ def _carried_over(
             changed.append(line)
         texts[COMBINED] = node_text(combined)
     if areas is not None:
-        changed.append(_("rules.yaml: list_size, for {n} areas", n=areas))
+        changed.append(_("rules.yaml: list_size, for so many areas: {n}", n=areas))
     for name, path in list(copied.items()):
         if not path.is_file():
             del copied[name]

@@ -295,7 +295,7 @@ class Survey:
             as_read = as_read.without_rankings(names)
         provisional = self.provisional
         main = self.all_rankings[0]
-        if main.name in names:
+        if main.name in names and self.several_areas:
             provisional = _(
                 "the main ranking, by {main}, is awaited; {score} is ranked in its place for now",
                 main=self._title(main.score),
@@ -453,6 +453,11 @@ class Survey:
         if self.areas is None:
             return list(self.questionnaire.answers(level))
         return list(tree_of(self.areas).current.get(level, ()))
+
+    @property
+    def several_areas(self) -> bool:
+        """Whether there is more than one area to rank and to compare."""
+        return len(self.domain_values(self.ranked_level)) > 1
 
     def coverage(self) -> dict[str, tuple[int, int]]:
         """Return for every area above the ranked ones how many of these have answers, and how many there are in all.
@@ -947,9 +952,9 @@ def what_is_tested(survey: Survey) -> Text:
         return NOTHING
     tested = declared.tested
     parts = []
-    if tested.pairs:
+    if tested.pairs and survey.several_areas:
         parts.append(_("all pairs of areas"))
-    if tested.against_rest:
+    if tested.against_rest and survey.several_areas:
         parts.append(_("every area against all others together"))
     if tested.change and survey.earlier:
         before = survey.earlier[-1]

@@ -6,10 +6,10 @@ contributions of shared PSUs are cross-multiplied. A wave's own se do not change
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -221,8 +221,31 @@ def _shared_units(units: list[pd.DataFrame]) -> int:
     return len(common)
 
 
-def _joined(parts: list[Contributions]) -> Contributions:
-    """Lay contributions side by side: a row a PSU of any wave; rows of further stages follow, one wave's after the other's."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CommonUnits:
+    """The sampling units of several waves.
+
+    Attributes
+    ----------
+    table : DataFrame (U, ...)
+        The PSUs of all waves, each once, by stratum and code.
+    places : list of (U + S, R) of 0 and 1, sparse
+        For every wave, where its R contributions stand among those of all; rows of its further stages behind the PSUs, one
+        wave's after the other's.
+    """
+
+    table: pd.DataFrame
+    places: list[Any]
+
+
+def common_units(parts: Sequence[Contributions]) -> CommonUnits:
+    """Find the PSUs that stand in several waves by the codes of stratum and PSU.
+
+    Raises
+    ------
+    EstimatesError
+        E174 for units that are numbers in one wave and text in another.
+    """
     columns = list(parts[0].units)
     matched = ROW not in columns and all(list(part.units) == columns for part in parts)
     if matched:
@@ -243,27 +266,33 @@ def _joined(parts: list[Contributions]) -> Contributions:
         named.append(part.units if matched else part.units.assign(_wave=wave))
     units = pd.concat(named).drop_duplicates().reset_index(drop=True)
     place = units.assign(_unit=np.arange(len(units)))
-    first_stage = []
-    further_stages = []
-    inside = []
-    in_stratum = []
+    rows = []
+    end = len(units)
     for part, names in zip(parts, named, strict=True):
         at = names.merge(place, on=list(names), how="left")["_unit"].to_numpy()
-        moved = summing(at, len(units))
-        matrix = sp.csr_array(part.matrix)
-        first_stage.append(moved @ matrix[: len(at)])
-        further_stages.append(matrix[len(at) :])
-        inside.append(moved @ part.members.inside)
-        strata = summing(part.members.stratum)
-        in_stratum.append(moved @ strata.T)
-    joined = sp.hstack(first_stage)
-    if any(stage.shape[0] for stage in further_stages):
-        joined = sp.vstack([joined, sp.block_diag(further_stages)])
+        start = end
+        end += part.matrix.shape[0] - len(at)
+        rows.append(np.append(at, np.arange(start, end)))
+    return CommonUnits(units[columns] if matched else units, [summing(at, end) for at in rows])
+
+
+def _joined(parts: list[Contributions]) -> Contributions:
+    """Lay contributions side by side, with the PSUs that the waves share."""
+    common = common_units(parts)
+    number = len(common.table)
+    joined = []
+    inside = []
+    in_stratum = []
+    for part, place in zip(parts, common.places, strict=True):
+        joined.append(place @ sp.csr_array(part.matrix))
+        of_psus = place[:number, : len(part.units)]
+        inside.append(of_psus @ part.members.inside)
+        in_stratum.append(of_psus @ summing(part.members.stratum).T)
     # strata of two waves are one where they share a PSU
     belongs = sp.csr_array(sp.hstack(in_stratum))
     _unused, stratum = connected_components(belongs @ belongs.T, directed=False)
     members = Members(sp.csr_array(sp.hstack(inside)), np.asarray(stratum))
-    return Contributions(units[columns] if matched else units, sp.csr_array(joined), members)
+    return Contributions(common.table, sp.csr_array(sp.hstack(joined)), members)
 
 
 ByLevel: TypeAlias = dict[str, Estimates]

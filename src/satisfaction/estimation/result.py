@@ -174,7 +174,7 @@ class Estimates:
                     got=measure,
                     hint=_("Use a measure that was estimated."),
                 )
-            self._asked[measure] = replace(self, apart={}, drawn=None).of_rows(at)
+            self._asked[measure] = replace(self, apart={}).of_rows(at)
         return self._asked[measure]
 
     def of_rows(self, rows: Array) -> Estimates:

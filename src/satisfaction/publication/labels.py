@@ -182,6 +182,14 @@ def published_levels(indices: pd.DataFrame) -> list[str]:
     return list(indices["level"].unique())
 
 
+def levels_to_compare(indices: pd.DataFrame) -> list[str]:
+    """Return the published levels without the larger ones of which a single area has figures: they are those of the whole."""
+    ranked, *larger, whole = published_levels(indices)
+    known = indices[indices["estimate"].notna()]
+    areas = known.groupby("level")["code"].nunique()
+    return [ranked, *(level for level in larger if areas.get(level, 0) > 1), whole]
+
+
 def of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of all areas together."""
     return indices[indices["level"] == published_levels(indices)[-1]]

@@ -21,6 +21,7 @@ probabilities are shares of the draws, whole scores drawn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,10 +72,31 @@ class JointDraws:
         """Return draws of (p,) scores about which no mark decides: their (B, p) errors around them."""
         return cls(score + errors, errors, score, score, spent, seed)
 
+    @classmethod
+    def mean(cls, waves: Sequence[JointDraws]) -> JointDraws:
+        """Average waves of the same units that were drawn together: the same draw of each goes with that of the others."""
+        averaged = {}
+        for name in ("scores", "errors", "low", "high"):
+            averaged[name] = sum(getattr(one, name) for one in waves) / len(waves)
+        spent = sum(one.spent for one in waves)
+        return cls(**averaged, spent=spent, seed=waves[0].seed)
+
     @property
     def number(self) -> int:
         """Return how many draws there are."""
         return len(self.scores)
+
+    @property
+    def cov(self) -> Floats:
+        """Return the covariance of the scores, (p, p); 0 where there is none."""
+        units = len(self.low)
+        cov = np.cov(self.scores, rowvar=False).reshape(units, units)
+        return np.asarray(np.nan_to_num(cov))
+
+    def limits(self, level: float) -> Floats:
+        """Return the quantiles that hold this share of the scores, (2, p)."""
+        tail = (1 - level) / 2
+        return np.asarray(np.quantile(self.scores, [tail, 1 - tail], axis=0))
 
     def of(self, rows: Ints) -> JointDraws:
         """Return the draws of some units."""

@@ -19,10 +19,11 @@ import scipy.sparse as sp
 from satisfaction.declarations.items import SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.change import combine_waves
+from satisfaction.estimation.intervals import standard_errors
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import N_, Text, _
-from satisfaction.ranking.drawn import compare_drawn
+from satisfaction.ranking.drawn import JointDraws, compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
 from satisfaction.ranking.units import (
     Units,
@@ -242,8 +243,8 @@ def refuse_drawn(*waves: Units | Estimates) -> None:
             ),
             where="combined.yaml",
             hint=_(
-                "Compare two waves by `satisfaction change`, whose bounds need none; or average one of "
-                "the survey's measures (--measure)."
+                "Compare two waves by `satisfaction change`, whose bounds need none; average them by "
+                "`satisfaction rolling`, which draws all waves together."
             ),
         )
 
@@ -283,7 +284,7 @@ def _different(what: Text, after: tuple[str, ...], before: tuple[str, ...]) -> R
 # ---- the mean of the last waves
 
 
-def rolling(waves: Mapping[str, Estimates]) -> Estimates:
+def rolling(waves: Mapping[str, Estimates], *, drawn_together: bool = False) -> Estimates:
     """Average waves area by area; every wave counts the same.
 
     The average is steadier than one wave and lags behind it: it describes the whole period, not its
@@ -294,19 +295,23 @@ def rolling(waves: Mapping[str, Estimates]) -> Estimates:
     waves : mapping
         Name of the wave -> its estimates of one measure by the same areas, in order of time; whether
         the measure means the same in all of them is for the caller to know.
+    drawn_together : bool
+        Whether the draws of drawn scores were made together, each the same state of all waves
+        (`composite.scores.drawn_waves`).
 
     Returns
     -------
     Estimates
         By the areas, in the order of the last wave: fit for `rank`, `rank_change` (also against a
         window that shares waves with it) and contrasts. df by Satterthwaite over waves and areas; n
-        is the sum; selection is that of the weakest wave.
+        is the sum; selection is that of the weakest wave. Of drawn scores: se and limits of the mean
+        of the draws, no df.
 
     Raises
     ------
     RankingError
         K145 for areas that differ, K147 for several measures, K155 for a single wave, K370 for
-        drawn scores.
+        scores that were drawn wave by wave.
     EstimatesError
         E171, E172 as `combine_waves`.
     """
@@ -318,19 +323,27 @@ def rolling(waves: Mapping[str, Estimates]) -> Estimates:
             available=waves,
             hint=_("Give as many waves as the window needs."),
         )
-    refuse_drawn(*waves.values())
+    if not drawn_together:
+        refuse_drawn(*waves.values())
     one_measure(*waves.values())
     newest = list(waves.values())[-1]
     p = len(newest.table)
     share = np.full(p, 1 / len(waves))
+    rows = []
     blocks = []
     n = np.zeros(p, dtype=newest.table["n"].dtype)
     for estimates in waves.values():
         at = same_units(unit_names(newest), unit_names(estimates))
+        rows.append(at)
         blocks.append(sp.coo_array((share, (np.arange(p), at)), shape=(p, p)))
         n = n + estimates.table["n"].to_numpy()[at]
     keys = newest.table[[*newest.by, "measure"]]
-    mean = combine_waves(waves).combined(sp.csr_array(sp.hstack(blocks)), keys, by=newest.by)
+    if drawn_together:
+        mean = _mean_of_draws(
+            [one.of_rows(at) for one, at in zip(waves.values(), rows, strict=True)]
+        )
+    else:
+        mean = combine_waves(waves).combined(sp.csr_array(sp.hstack(blocks)), keys, by=newest.by)
     weakest = newest
     for estimates in waves.values():
         if estimates.conventions["selection"] != "probability":
@@ -343,6 +356,22 @@ def rolling(waves: Mapping[str, Estimates]) -> Estimates:
     }
     table = mean.table.assign(n=n)
     return replace(mean, table=table, conventions=conventions, design=weakest.design)
+
+
+def _mean_of_draws(waves: list[Estimates]) -> Estimates:
+    """Average the same areas of waves whose scores were drawn together."""
+    newest = waves[-1]
+    drawn = JointDraws.mean([one.drawn for one in waves])
+    score = np.mean([one.table["estimate"] for one in waves], axis=0)
+    low, high = drawn.limits(newest.level)
+    figures = {
+        "estimate": score,
+        "se": np.where(np.isnan(score), np.nan, standard_errors(drawn.cov)),
+        "ci_low": low,
+        "ci_high": high,
+    }
+    table = newest.table.assign(**figures)
+    return replace(newest, table=table, cov=drawn.cov, drawn=drawn)
 
 
 def one_measure(*waves: Estimates) -> None:

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from satisfaction.foundation.figures import ABSENT
 from satisfaction.foundation.language import _
-from satisfaction.publication.labels import label_of, published_levels, topics_of_the_whole
+from satisfaction.publication.labels import label_of, levels_to_compare, topics_of_the_whole
 from satisfaction.publication.plots.canvas import (
     ACCENT,
     ALERT,
@@ -56,7 +56,7 @@ from satisfaction.publication.plots.canvas import (
 
 @themed
 def rates_by_area(indices: pd.DataFrame) -> Figure:
-    """Draw the rates of the areas just below the whole (prefectures, or the ranked areas) with their intervals.
+    """Draw the rates of the largest areas below the whole (prefectures, or the ranked areas) with their intervals.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
         As `published.indices_table` returns it, with at least one rate.
     """
     rates = indices[indices["kind"] == "rate"]
-    below, whole = published_levels(indices)[-2:]
+    below, whole = levels_to_compare(indices)[-2:]
     measures = list(rates["measure"].unique())
     areas = rates[rates["level"] == below].drop_duplicates("code")
     names = names_of(areas)

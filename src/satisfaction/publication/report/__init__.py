@@ -77,8 +77,6 @@ def render(
     whole = of_the_whole(indices)
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     area_tables = rows.areas(survey, indices)
-    if not ranks_any:  # the totals of one area are its figures again
-        area_tables = area_tables[-1:]
     languages = survey.declared.languages
     file = "report.html"
     if name:
@@ -148,6 +146,8 @@ def _others(results: Results, language: Language, languages: Sequence[Language])
     others = []
     for name, other in results.further.items():
         summary = other.ranking.summary
+        if not other.ranking.ranks_any:
+            continue
         others.append(
             {
                 "label": score_labels(other.survey)[other.survey.ranked][1],

@@ -109,8 +109,13 @@ class Source:
     def shared(self) -> dict[str, Any]:
         """Return what the templates of all pages read."""
         survey = self.results.survey
-        values = values_of_pages(survey, self.results.ranking.summary)
-        return values | {"proven": survey.declared.selection == "probability"}
+        ranking = self.results.ranking
+        values = values_of_pages(survey, ranking.summary)
+        return values | {
+            "proven": survey.declared.selection == "probability",
+            "ranks_any": ranking.ranks_any,
+            "measured": score_labels(survey)[survey.ranked][1],
+        }
 
 
 def _verdicts(published: Tables) -> list[Verdict]:
@@ -340,6 +345,8 @@ def _others(source: Source, level: str, code: str) -> list[Row]:
     others = []
     marks = source.results.survey.marks
     for name, published in source.further.items():
+        if not source.results.further[name].ranking.ranks_any:
+            continue
         ranking = published.ranking
         whole = published.within
         sentences = published.sentences.set_index("code")

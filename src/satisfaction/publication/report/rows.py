@@ -16,7 +16,7 @@ from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
 from satisfaction.foundation.language import Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
-from satisfaction.publication.labels import STATUS, label_of, published_levels
+from satisfaction.publication.labels import STATUS, label_of, levels_to_compare
 from satisfaction.publication.selection_tables import (
     CAUTION,
     MODELS,
@@ -133,9 +133,9 @@ def silent_areas(survey: Survey, by_area: pd.DataFrame) -> list[Text]:
 
 
 def areas(survey: Survey, indices: pd.DataFrame) -> list[AreaTable]:
-    """Return rates and indices of every level but the whole, the highest first; the whole closes each table."""
+    """Return rates and indices of the levels below the whole, the highest first; the whole closes each table."""
     shown = indices[indices["kind"] != "score"]
-    *below, whole = published_levels(indices)
+    *below, whole = levels_to_compare(indices)
     heads = [label_of(row, "measure") for row in records(shown.drop_duplicates("measure"))]
     tables = []
     for level in reversed(below):
@@ -230,9 +230,11 @@ def ladder_rows(ladder: pd.DataFrame) -> list[Verdict]:
 
 
 def within_tables(survey: Survey, within: pd.DataFrame) -> list[Within]:
-    """Return the rankings within larger areas, the highest level first."""
+    """Return the rankings within larger areas, the highest level first; none where nothing is ranked."""
     tables = []
     for (level, _area), part in within.groupby(["level", "within"], sort=False):
+        if part["rank"].isna().all():
+            continue
         among = label_of(part.iloc[0], "within")
         label = level_label(survey, str(level))
         title = _("{area}: ranking by {level}", area=among, level=label)
