@@ -110,12 +110,13 @@ def _section(found: Trial, code: str, mark: Text, *, drawn: bool) -> dict[str, A
     if drawn:
         alt = _("Every measure in both surveys; the values stand in the table below.")
         image = picture(trial_plot(differences, mark=mark), alt)
+    tested = int(differences["p"].notna().sum())
     finding = _("Differences are described, not tested.")
-    if found.tested:
+    if found.tested and tested:
         finding = _(
             "Beyond sampling error: {n} of {all} measures tested (Benjamini-Hochberg over all areas and measures).",
             n=len(beyond),
-            all=int(differences["p"].notna().sum()),
+            all=tested,
         )
     return {
         "name": area_of(rows[0]),

@@ -401,4 +401,4 @@ def written(check: str, value: float, level: str = "") -> str:
         return percent(value)
     if unit in ("seconds", "count"):
         return f"{value:,.0f}"
-    return f"{value:.3g}"
+    return f"{round(value, 6) + 0.0:.3g}"

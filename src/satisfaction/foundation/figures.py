@@ -56,14 +56,14 @@ class Unit:
         return f"  ({lowest:.2f} – {highest:.2f})"
 
     def change(self, value: float) -> Text:
-        """Write a difference, with its sign."""
-        return self._difference(f"{value * self.scale:+.2f}")
+        """Write a difference, with its sign; nothing is minus zero."""
+        return self._difference(f"{value * self.scale:+z.2f}")
 
     def change_limits(self, low: float, high: float) -> Text:
         """Write the limits of a difference in brackets; nothing where there are none."""
         if pd.isna(low):
             return NOTHING
-        limits = self._difference(f"{low * self.scale:+.2f} – {high * self.scale:+.2f}")
+        limits = self._difference(f"{low * self.scale:+z.2f} – {high * self.scale:+z.2f}")
         return _("  ({limits})", limits=limits)
 
     def _difference(self, figures: str) -> Text:
@@ -149,7 +149,7 @@ def signed(value: float) -> str:
     """Write a difference with its sign; nothing is minus zero."""
     if pd.isna(value):
         return ABSENT
-    return f"{round(value, 1) + 0.0:+.1f}"
+    return f"{value:+z.1f}"
 
 
 def signed_limits(low: float, high: float) -> str:

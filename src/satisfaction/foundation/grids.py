@@ -346,6 +346,10 @@ Range = tuple[int, int, int, int]
 Sheet = tuple[str, int, Any, Iterable[list[Any]], bool]
 
 
+# how a csv file tells Excel to leave digits alone: ="520102", or '520102
+KEPT_AS_TEXT = re.compile(r"=\"[^\"]*\"|'(?:\w[^'\"]*)?")
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The records of one sheet or csv file as text, header and all; blank records are left out.
@@ -358,8 +362,9 @@ class Grid:
         One array a column, all of the same length; a short record is filled with empty texts.
     numbers : ndarray of int
         The record's row in the file as Excel counts, from 1.
-    long_numbers, dates : frozenset of str
-        Texts that stand for a number beyond Excel's 15 digits, or look like a date or time.
+    kept_as_text, long_numbers, dates : frozenset of str
+        Texts wrapped so that Excel leaves their digits alone; that stand for a number beyond Excel's 15 digits; that look
+        like a date or time.
     merged : tuple of (int, int, int, int)
         Ranges of merged cells: first row (from 1), first column (from 0), last row, last column.
     nested : tuple of str
@@ -374,6 +379,7 @@ class Grid:
     sheet: str
     columns: list[Texts]
     numbers: npt.NDArray[np.int64] = field(repr=False)
+    kept_as_text: frozenset[str]
     long_numbers: frozenset[str]
     dates: frozenset[str]
     merged: tuple[Range, ...]
@@ -384,6 +390,19 @@ class Grid:
     def record(self, position: int) -> list[str]:
         """Return the cells of one record."""
         return [str(column[position]) for column in self.columns]
+
+    def as_shown(self) -> Grid:
+        """Return the grid with the texts that Excel shows: 520102 where ="520102" or '520102 is written."""
+        if not self.kept_as_text:
+            return self
+        shown = {}
+        for text in self.kept_as_text:
+            shown[text] = text.removeprefix("=").strip("\"'")
+        columns = []
+        for column in self.columns:
+            cells = [shown.get(cell, cell) for cell in column]
+            columns.append(np.array(cells, dtype=object))
+        return replace(self, columns=columns)
 
 
 def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
@@ -713,7 +732,14 @@ def _grid(
     arrays = [np.fromiter(column, dtype=object, count=len(numbers)) for column in columns]
     places = np.array(numbers, dtype=np.int64)
     return Grid(
-        path, sheet, arrays, places, frozenset(texts.long_numbers), frozenset(texts.dates), merged
+        path,
+        sheet,
+        arrays,
+        places,
+        kept_as_text=frozenset(texts.kept_as_text),
+        long_numbers=frozenset(texts.long_numbers),
+        dates=frozenset(texts.dates),
+        merged=merged,
     )
 
 
@@ -742,22 +768,18 @@ def _block(
     return kept, of_kept
 
 
-# how a csv file tells Excel to leave digits alone: ="520102", or '520102
-KEPT_AS_TEXT = re.compile(r"=\"(?P<formula>[^\"]*)\"|'(?P<rest>(?:\w[^']*)?)")
-
-
 class _Memory(dict[object, str]):
     """Every different cell with its text, made once."""
 
     def __init__(self) -> None:
+        self.kept_as_text: set[str] = set()
         self.long_numbers: set[str] = set()
         self.dates: set[str] = set()
 
     def __missing__(self, cell: object) -> str:
-        text = cell_text(cell)
-        if kept := KEPT_AS_TEXT.fullmatch(text):
-            text = kept["formula"] or kept["rest"] or ""
-        self[cell] = text
+        text = self[cell] = cell_text(cell)
+        if KEPT_AS_TEXT.fullmatch(text):
+            self.kept_as_text.add(text)
         if text is cell:
             if text[:1].isdigit() and LONG.fullmatch(text):
                 self.long_numbers.add(text)

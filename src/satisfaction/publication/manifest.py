@@ -563,6 +563,7 @@ def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: in
         "tables": tables,
         "withheld": _withheld(results),
         "columns": {name: COLUMNS[name] for name in names},
+        "has_reading": results.ranking.ranks_any and results.ranking.summary.proven,
     }
     return fill("readme.txt", content)
 

@@ -20,6 +20,7 @@ UNSEEN = re.compile(
 
 def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
     """Split a grid into column names and rows; what is left out or renamed is noted."""
+    grid = grid.as_shown()
     top, notes = _titles_above(grid)
     notes += [Note("F215", column=name) for name in grid.nested]
     if grid.hidden:
