@@ -185,7 +185,7 @@ def test_other_weights_name_every_component_and_add_up(small, old, new, code):
         small.read()
 
 
-def test_scores_that_are_drawn_bring_their_draws_and_a_change_but_no_mean(small):
+def test_scores_that_are_drawn_bring_their_draws_a_change_and_a_mean(small):
     item_trees.write_files(small.folder)
     later = run(read_survey(second_wave(small)))
     results = run(small.read())
@@ -199,8 +199,8 @@ def test_scores_that_are_drawn_bring_their_draws_and_a_change_but_no_mean(small)
     assert changed.ranks.summary.tests == "none: scores are drawn"
     assert changed.ranks.table["probability_rise"].isna().all()
     rolled = roll_waves([results, later])
-    assert "combined" not in rolled.further
-    assert "The score is drawn" in rolled.left_out["combined"].en
+    assert "combined" not in rolled.left_out
+    assert rolled.further["combined"].ranking.summary.drawn
 
 
 # ---- thresholds that act on the list

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import SmallSurvey, run_program, small_rows
 from satisfaction import read_survey, run
-from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.errors import RankingError, SurveyError
 from satisfaction.publication.labels import levels_to_compare
 from satisfaction.publication.reading_sets import read_indices
 from satisfaction.ranking.rank import NOTHING_TO_COMPARE
@@ -279,6 +279,22 @@ def test_thresholds_and_their_figures_stay_where_nothing_is_ranked(lone, call, t
     call("report", lone, "--out", tmp_path / "pages")
     assert "警示" in words_of(tmp_path / "pages" / "report.html")
     assert "警示" in words_of(tmp_path / "pages" / "zh" / f"{ONE}.html")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda ranking: ranking.target("top", 1),
+        lambda ranking: ranking.list_sets("bottom", 1),
+        lambda ranking: ranking.order(),
+    ],
+    ids=["target", "list_sets", "order"],
+)
+def test_what_is_asked_of_ranks_that_are_not_there_is_refused_with_what_one_area_can_do(lone, ask):
+    ranking = run(read_survey(lone)).ranking
+    with pytest.raises(RankingError, match="One area can use") as refused:
+        ask(ranking)
+    assert refused.value.code == "K341"
 
 
 def test_an_area_that_holds_all_others_is_no_level_of_its_own():

@@ -256,7 +256,13 @@ class Ranking:
         and tiers.
 
         Without a probability sample nothing is proven.
+
+        Raises
+        ------
+        RankingError
+            K341 where nothing is ranked.
         """
+        require_ranks(self, where="order")
         better = self.simultaneous.better
         assert better is not None
         how = f"{self.summary.simultaneous}, level {self.summary.level:g}"
@@ -283,8 +289,9 @@ class Ranking:
         Raises
         ------
         RankingError
-            K120 for another kind, K121 for places out of range.
+            K120 for another kind, K121 for places out of range, K341 where nothing is ranked.
         """
+        require_ranks(self, where="list_sets")
         one_of(kind, get_args(Side), argument="kind", error=RankingError, code="K120")
         check_places(places, len(self.pairs.score), argument="places", code="K121")
         sets = self.simultaneous
@@ -425,8 +432,9 @@ class Ranking:
         ------
         RankingError
             K120 for another kind, K121 for places out of range, K141, K142 and K145 for waves that
-            cannot be compared, K150-K152 for base and since.
+            cannot be compared, K150-K152 for base and since, K341 where nothing is ranked.
         """
+        require_ranks(self, where="target")
         one_of(kind, ("top", "rise"), argument="kind", error=RankingError, code="K120")
         check_places(places, len(self.pairs.score), argument="places", code="K121")
         names = ("level", "selection", "membership", "df", "probabilities")
