@@ -263,11 +263,13 @@ def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, 
         tables = county_page(rows, found, code, fields=standing.fields, mark="")
         days = tables.get("days", pd.DataFrame())
         page = page_of(code)
+        of_county = found[found["level"] == "county"]
         by_check = tables["flags"].groupby(["check", "level"], sort=False)
         flags = [units.to_dict("records") for _check, units in by_check]
         values = {
             "across": across(page, language, languages),
             "line": lines[code],
+            "beside": of_county["q1"].notna().any(),
             "psus": _psus(progress.loc[code]),
             "found": _cells_in_words(found.to_dict("records"), standing.survey),
             "interviewers": _interviewers(found[found["level"] == "interviewer"]),
