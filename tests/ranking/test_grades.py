@@ -327,7 +327,7 @@ def test_a_sentence_names_the_grade_and_its_promise():
     assert "分档为第 3 档（共 3 档，第 1 档最好）" in said.zh
     assert "分出先后的成对比较中预计至多 5% 颠倒" in said.zh
     assert "grade 3 of 3 (1 is the best)" in said.en
-    assert "at most 5 % are expected to be in the wrong order" in said.en
+    assert "at most 5% are expected to be in the wrong order" in said.en
 
 
 def test_a_sentence_says_where_no_grades_can_be_told():

@@ -301,7 +301,7 @@ def test_where_priors_disagree_it_is_said():
     ground = ground_of(table, ranking.summary, kind="rate", measure=Text("得分", "the score"))
     row = next(row for row in ground.rows if row["code"] == named[0])
     said = ranked_unit(ground, row, level_with=0)
-    assert f"在 {row['probability_low']:.2f} 与 {row['probability_high']:.2f} 之间" in said.zh
+    assert f"在 {row['probability_low']:.1%} 与 {row['probability_high']:.1%} 之间" in said.zh
     assert "it depends on the model" in said.en
 
 

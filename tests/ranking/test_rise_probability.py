@@ -423,13 +423,13 @@ def test_a_sentence_says_that_a_rise_depends_on_the_model(moved):
     code = moved.summary["model_dependent"][0]
     row = moved.table.set_index("unit").loc[code]
     said = _chance(found, {"code": code, "rise": 2}).en
-    ends = f"{row['probability_rise_low']:.2f} and {row['probability_rise_high']:.2f}"
+    ends = f"{row['probability_rise_low']:.1%} and {row['probability_rise_high']:.1%}"
     assert f"it depends on the model: between {ends}" in said
     fell = moved.rise_range(0)
     code = fell.index[fell["model_dependent"].astype(bool)][0]
     said = _chance(found, {"code": code, "rise": -2}).en
     low, high = fell.loc[code, ["probability_rise_low", "probability_rise_high"]]
-    assert f"between {1 - high:.2f} and {1 - low:.2f}" in said
+    assert f"between {1 - high:.1%} and {1 - low:.1%}" in said
 
 
 def test_the_range_of_a_score_stands_in_the_same_columns():

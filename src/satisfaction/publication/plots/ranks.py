@@ -586,7 +586,8 @@ def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
     legend = [dot(ALONE), dot(ALIKE)]
     figure, [axes] = row_canvas(Heading(title, mark_of(rows), note), names, 0.2, legend=legend)
     for column, look in {"odds_alone": ALONE, "odds_alike": ALIKE}.items():
-        axes.scatter(rows[column], rows.index, marker=look.marker, color=look.colour, **POINT)
+        known = rows[column].dropna()
+        axes.scatter(known, known.index, marker=look.marker, color=look.colour, **POINT)
     axes.axvline(1.0, color=INK, linewidth=1.0, zorder=1)
     axes.set_xscale("log")
     axes.set_xlim(1 / LARGEST / 1.1, LARGEST * 1.1)
