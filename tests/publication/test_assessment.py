@@ -17,6 +17,8 @@ from satisfaction.declarations.survey import what_is_tested
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.file_sets import mark_handed_over
+from satisfaction.foundation.language import Text, use
+from satisfaction.publication import ranking_workbook
 from satisfaction.publication.assessment import assessment_tables, groups_tested
 from satisfaction.publication.file_set import export, export_part
 
@@ -300,3 +302,12 @@ def test_what_all_tests_share_stands_once_above_them_and_no_name_is_cut(small, t
     longest = max(len(str(row[place - 1])) for row in rows if len(row) == len(header))
     width = sheet.column_dimensions[openpyxl.utils.get_column_letter(place)].width
     assert width >= longest
+
+
+def test_the_name_of_an_area_has_room_on_paper():
+    name = "Wuchuan Gelao and Miao Autonomous County"
+    table = pd.DataFrame({"name_zh": ["务川仡佬族苗族自治县"], "name_en": [name]})
+    with use("en"):
+        column = ranking_workbook._named(table, "name", Text("地区", "area"), width=26)
+    assert list(column.cells) == [name]
+    assert column.width > len(name)

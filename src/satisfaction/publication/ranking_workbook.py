@@ -268,9 +268,10 @@ def _under_title(
 
 
 def _named(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> ShownColumn:
-    """Show what the rows call their area or measure."""
+    """Show what the rows call their area or measure; on paper a long name is not cut at the usual width."""
     names = [str(label_of(row, what)) for row in table.to_dict("records")]
-    return ShownColumn(str(heading), names, width=width)
+    longest = max(map(text_columns, names), default=0)
+    return ShownColumn(str(heading), names, width=max(width, min(longest + 2, 44)))
 
 
 def _about(table: pd.DataFrame, what: Text) -> list[str]:
