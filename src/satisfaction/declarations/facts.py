@@ -378,6 +378,24 @@ def read_frame(
     return table.reset_index(drop=True)
 
 
+def read_sample(
+    path: Path, psu: str, strata: list[str], *, areas: pd.DataFrame | None, area: str
+) -> pd.DataFrame:
+    """Read the sampled PSUs as text: stratum, inclusion probabilities, planned interviews.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S541 a PSU that stands twice, S185-S187 from `with_area_codes`.
+    """
+    wanted = (psu, *strata, "psu_probability", "person_probability", "planned")
+    table = read_answers(path, wanted, areas=areas, column=area)
+    twice = table[psu].duplicated(keep=False)
+    problem = _("A PSU stands twice: {psus}", psus=shortened(table.loc[twice, psu].unique()))
+    _refuse(path, twice, "S541", problem)
+    return table.reset_index(drop=True)
+
+
 def _counts(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
     """Read a column of counts (S133)."""
     counts = pd.to_numeric(table[column], errors="coerce").astype(float)
@@ -527,7 +545,8 @@ def read_nonrespondents(
     Returns
     -------
     DataFrame
-        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step.
+        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step;
+        the respondents' number where the file has it, empty where it is not known.
         Single and number items as the respondents', others as text; a value that is not known is missing, which only
         `multiply` and `divide` allow.
 
@@ -535,13 +554,19 @@ def read_nonrespondents(
     ------
     SurveyError
         S131 a column that is not there, S167 values that the item does not know, S169 a PSU that is not in the sample or
-        not in that stratum of it.
+        not in that stratum of it, S542 a person who stands twice.
     """
     roles = questionnaire.roles
     base = declared.base
     wanted = nonrespondent_columns(declared, questionnaire)
-    text = read_answers(path, wanted)[wanted]
+    table = read_answers(path, wanted)
+    text = table[wanted]
     columns = {}
+    if roles.respondent in table:
+        numbers = table[roles.respondent]
+        twice = (numbers != "") & numbers.duplicated(keep=False)
+        _refuse(path, twice, "S542", _("A person who did not answer stands twice"))
+        columns[roles.respondent] = numbers.astype(object)
     for name in wanted:
         item = questionnaire.items[name]
         values = text[name]
