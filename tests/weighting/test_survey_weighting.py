@@ -574,7 +574,9 @@ def test_a_margin_that_contradicts_the_frame_is_named(small, times):
     noted = population_notes(small.read(), responses.accepted)
     assert len(noted) == 2
     for note in noted:
-        assert f"frame.csv do not go together: {COUNTIES[0]} ({81_000 * times:g} / 81000)" in note.en
+        assert (
+            f"frame.csv do not go together: {COUNTIES[0]} ({81_000 * times:g} / 81000)" in note.en
+        )
         assert COUNTIES[1] not in note.en
 
 

@@ -61,6 +61,7 @@ RULES: dict[str, Usual] = {
     "R324": Usual("note", _("the file is not read")),
     "R221": Usual("warn", _("contradicts the answer to another item")),
     "R222": Usual("note", _("the ends of a scale seem to be exchanged")),
+    "R223": Usual("reject_row", _("the interview was rejected in the platform's review")),
     "R301": Usual("note", _("a usual wording of an answer; read as it")),
     "R302": Usual("note", _("read as wordings.csv of the wave says")),
     "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),

@@ -45,6 +45,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "R212": ("blank_item", "reject_row"),
     "R214": ("blank_item", "reject_row", "warn"),
     "R221": ("warn", "blank_item", "reject_row"),
+    "R223": ("reject_row", "warn"),
 }
 COMPARED = {
     "<=": operator.le,
@@ -55,6 +56,7 @@ COMPARED = {
     "!=": operator.ne,
 }
 SURPLUS = "_surplus"
+REFUSED = "_refused"
 ANY_ROW = ""
 READ_FROM_TEXT = (
     "R202",
@@ -183,6 +185,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
         holds = COMPARED[constraint.operator](left, right)
         add("R221", constraint.left, answered & ~holds, constraint=constraint)
     add("R209", ANY_ROW, nw.col(SURPLUS))
+    add("R223", ANY_ROW, nw.col(REFUSED))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
             number = nw.col(name)
@@ -242,7 +245,7 @@ def apply_rules(
         The coded answers, the texts they were coded from, and the rows as they were read.
     """
     texts = text[list(questionnaire.items)].rename(columns=read)
-    table = pd.concat([coded, texts, raw[[SURPLUS]]], axis=1)
+    table = pd.concat([coded, texts, raw[[SURPLUS, REFUSED]]], axis=1)
     looked_at = raw["_aside"] == ""
     rejected = ~looked_at
     blanked: dict[str, pd.Series] = {}
