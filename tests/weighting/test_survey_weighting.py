@@ -69,6 +69,17 @@ def test_a_psu_that_stands_twice_in_the_sample_is_refused_without_a_base_step_to
     assert f"rows 2, {len(table) + 2}" in fault.value.en
 
 
+def test_planned_interviews_that_are_no_count_are_refused_as_the_sample_is_read(small):
+    table = pd.read_csv(small.folder / "sample.csv", dtype=str)
+    table.loc[0, "planned"] = ""
+    table.to_csv(small.folder / "sample.csv", index=False)
+    small.read()
+    table.loc[1, "planned"] = "10户"
+    table.to_csv(small.folder / "sample.csv", index=False)
+    with pytest.raises(SurveyError, match=r"S133[\s\S]*10户"):
+        small.read()
+
+
 def test_a_nonrespondent_who_answered_is_refused(declare):
     small = declare(BASE + CLASSES, add=ABSENT)
     table = absent_persons()

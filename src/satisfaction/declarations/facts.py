@@ -386,13 +386,14 @@ def read_sample(
     Raises
     ------
     SurveyError
-        S131 a column that is not there, S541 a PSU that stands twice, S185-S187 from `with_area_codes`.
+        S131 a column that is not there, S133 planned interviews that are no count, S541 a PSU that stands twice, S185-S187 from `with_area_codes`.
     """
     wanted = (psu, *strata, "psu_probability", "person_probability", "planned")
     table = read_answers(path, wanted, areas=areas, column=area)
     twice = table[psu].duplicated(keep=False)
     problem = _("A PSU stands twice: {psus}", psus=shortened(table.loc[twice, psu].unique()))
     _refuse(path, twice, "S541", problem)
+    _counts(path, table[table["planned"] != ""], "planned")
     return table.reset_index(drop=True)
 
 
@@ -636,6 +637,7 @@ def read_cases(
     areas: list[str],
     outcomes: dict[str, str],
     named: pd.DataFrame | None = None,
+    respondent: str = "",
 ) -> pd.DataFrame:
     """Read the sampled cases, one row each: the area and its outcome; other columns of the file are not kept anywhere.
 
@@ -650,6 +652,8 @@ def read_cases(
         As `read_outcomes` returns them.
     named : DataFrame, optional
         Table of the areas that the file may name in place of their codes.
+    respondent : str
+        Column of the respondents' numbers; where the file has it, a case stands once.
 
     Returns
     -------
@@ -659,9 +663,14 @@ def read_cases(
     Raises
     ------
     SurveyError
-        S131 a column that is not there, S193 an area or S194 an outcome code that is not known.
+        S131 a column that is not there, S193 an area or S194 an outcome code that is not known, S543 a case that stands twice.
     """
-    table = read_facts(path, (area, "outcome"), areas=named, column=area)[[area, "outcome"]]
+    table = read_facts(path, (area, "outcome"), areas=named, column=area)
+    if respondent in table:
+        numbers = table[respondent]
+        twice = (numbers != "") & numbers.duplicated(keep=False)
+        _refuse(path, twice, "S543", _("A case stands twice; its last outcome alone counts"))
+    table = table[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     problem = _("The area is not in the table of areas")
     _refuse(path, nowhere, "S193", problem, areas)

@@ -854,6 +854,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
                 areas=survey.ranked_areas(),
                 outcomes=outcomes,
                 named=areas,
+                respondent=roles.respondent,
             )
             survey = replace(survey, cases=cases)
     backcheck = declared.fieldwork.backcheck
