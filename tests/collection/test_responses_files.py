@@ -12,7 +12,7 @@ import pytest
 
 from conftest import COUNTIES
 from satisfaction import load_responses, run
-from satisfaction.collection.account import note_lines
+from satisfaction.collection.account import note_lines, sample_lines
 from satisfaction.collection.wordings import Answers
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.foundation.errors import InputFileError, ResponsesError
@@ -690,3 +690,17 @@ def test_interviews_that_a_reviewer_rejected_on_the_platform_do_not_count(
     assert found.log["rule"].value_counts().to_dict() == {"R223": 40}
     small.edit("rules.yaml", "responses:", "responses:\n  actions: {R223: warn}")
     assert len(load_responses(small.read()).accepted) == 120
+
+
+def test_a_stratum_that_was_not_delivered_is_named_before_the_figures(small, call):
+    rows = small.rows()
+    assert sample_lines(small.read(), load_responses(small.read()).accepted) == []
+    county = COUNTIES[0]
+    late = (rows["county"] == county) & (rows["residence"] == "2")
+    small.write(rows[~late & (rows["community"] != f"{county}10")])
+    psus, strata = sample_lines(small.read(), load_responses(small.read()).accepted)
+    assert psus.en == "20 of 24 PSUs of the sample have answers"
+    assert strata.zh == "没有答卷、无人代表的层：县990101、乡村（3 个初级单元）"
+    assert strata.zh in call("check", small.folder, language="zh")[1]
+    small.write(rows[rows["county"] != county])  # the area is named, not its strata
+    assert len(sample_lines(small.read(), load_responses(small.read()).accepted)) == 1

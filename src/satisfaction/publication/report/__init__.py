@@ -13,6 +13,7 @@ from pathlib import Path
 from markupsafe import Markup
 from tqdm import tqdm
 
+from satisfaction.collection.account import sample_lines
 from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.survey import population_note
 from satisfaction.foundation import figures
@@ -132,6 +133,7 @@ def render(
         "not_read": rows.records(responses.not_read),
         "text": Text,
         "silent": rows.silent_areas(survey, responses.by_area),
+        "of_sample": sample_lines(survey, responses.accepted),
         "reasons": rows.reasons(responses.log),
     }
     if not name:
