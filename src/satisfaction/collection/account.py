@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError, closest, shortened
+from satisfaction.foundation.errors import ResponsesError, closest, named_place, shortened
 from satisfaction.foundation.language import (
     NOTHING,
     Text,
@@ -299,7 +299,7 @@ def reasons_by_row(faults: pd.DataFrame) -> pd.DataFrame:
     for entry in different.itertuples():
         text = Text(entry.zh, entry.en)
         if entry.suggestion and entry.rule == "R203":
-            text = _("{fault} (see {place})", fault=text, place=entry.suggestion)
+            text = _("{fault} (see {place})", fault=text, place=named_place(entry.suggestion))
         elif entry.suggestion:
             text = _("{fault} (did you mean {answer}?)", fault=text, answer=entry.suggestion)
         if entry.column:

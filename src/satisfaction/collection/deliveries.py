@@ -316,9 +316,9 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     surplus = [note.row for note in export.notes if note.rule == "F201"]
     totals = sorted(note.row for note in export.notes if note.rule == "F202")
     refused: list[int] = []
-    for column in export.columns:
-        if column.role == "status":
-            states = export.rows[column.key].str.strip().str.casefold()
+    for reviewed in export.columns:
+        if reviewed.role == "status":
+            states = export.rows[reviewed.key].str.strip().str.casefold()
             refused += export.numbers[states.isin(NOT_APPROVED)].tolist()
     rows = gather(export, delivery.sources, questionnaire)
     used = set().union(*(source.keys for source in delivery.sources.values()))

@@ -21,7 +21,13 @@ from satisfaction.declarations.items import AreaItem, SingleItem
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError, WeightsError, shortened, shortened_list
+from satisfaction.foundation.errors import (
+    DesignError,
+    WeightsError,
+    named_place,
+    shortened,
+    shortened_list,
+)
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.foundation.personal import masked
 from satisfaction.foundation.tables import Kept
@@ -226,7 +232,7 @@ def _of_each(
             _(
                 "{n} respondents have no weight: {places}.",
                 n=len(without),
-                places=shortened(places),
+                places=shortened_list(map(named_place, places)),
             ),
             where=str(survey.folder / file),
             hint=_("Give every accepted respondent a weight, under the number of the responses."),
