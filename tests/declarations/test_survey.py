@@ -412,3 +412,12 @@ def test_the_tree_of_a_table_is_that_of_this_very_table(small):
     assert other.levels() == survey.levels()
     assert survey.domain_values("county") == ["990101", "990102", "990201", "990202"]
     assert survey.domain_values("street") == []
+
+
+def test_the_form_of_a_value_is_told_in_words_and_not_as_a_pattern(small):
+    small.edit("survey.yaml", "wave: 2026T1", "wave: 2026年第三季度")
+    with pytest.raises(SatisfactionError, match="Y203") as fault:
+        small.read()
+    assert "如 2026Q3" in fault.value.zh
+    assert "such as 2026Q3" in fault.value.en
+    assert "^" not in fault.value.zh
