@@ -704,3 +704,17 @@ def test_a_stratum_that_was_not_delivered_is_named_before_the_figures(small, cal
     assert strata.zh in call("check", small.folder, language="zh")[1]
     small.write(rows[rows["county"] != county])  # the area is named, not its strata
     assert len(sample_lines(small.read(), load_responses(small.read()).accepted)) == 1
+
+
+def test_rows_whose_declared_outcome_is_no_interview_do_not_count(small):
+    rows = small.rows().assign(访问员编号=small.rows()["interviewer"])
+    rows["访问结果"] = ["1", "2", "3", "7"] * 30
+    small.write(rows)
+    assert len(load_responses(small.read()).accepted) == 120  # nobody says what the codes mean
+    outcomes = pd.DataFrame({"code": ["1", "2", "3"], "disposition": ["I", "NE", "P"]})
+    outcomes.to_csv(small.folder / "outcomes.csv", index=False)
+    block = "outcomes: {file: outcomes.csv, source: test, date: 2026-04-20}\nlonely_psu"
+    small.edit("survey.yaml", "lonely_psu", block)
+    found = load_responses(small.read())
+    assert found.accepted["_outcome"].value_counts().to_dict() == {"1": 30, "3": 30, "7": 30}
+    assert found.log["rule"].value_counts().to_dict() == {"R224": 30}

@@ -628,6 +628,7 @@ DISPOSITIONS = {
     "UO": _("unknown eligibility, other"),
     "NE": _("not eligible"),
 }
+INTERVIEWS = ("I", "P")
 
 
 def read_outcomes(path: Path) -> dict[str, str]:
