@@ -484,8 +484,6 @@ class CombinedInputs:
         Points of inspection visited, by component, in the same way.
     awaited : mapping of str to str
         Components whose files are not there yet, and the first such file.
-    sources : tuple of Path
-        Every file read.
     """
 
     path: Path
@@ -494,7 +492,6 @@ class CombinedInputs:
     tables: Mapping[str, pd.DataFrame]
     sites: Mapping[str, pd.DataFrame]
     awaited: Mapping[str, str]
-    sources: tuple[Path, ...]
 
     def __repr__(self) -> str:
         awaited = ", ".join(self.awaited) or "nothing"
@@ -534,12 +531,10 @@ def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> Co
     tables = {}
     sites = {}
     awaited = {}
-    sources = [path]
     for name, component in declared.components.items():
         named = (component.assessment, component.file, component.lost, component.sites)
         files = [file for file in named if file]
         missing = [file for file in files if not (path.parent / file).is_file()]
-        sources += [path.parent / file for file in files if file not in missing]
         if missing:
             awaited[name] = missing[0]
             continue
@@ -571,5 +566,4 @@ def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> Co
         MappingProxyType(tables),
         MappingProxyType(sites),
         MappingProxyType(awaited),
-        tuple(sources),
     )

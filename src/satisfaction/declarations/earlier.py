@@ -22,7 +22,6 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import EarlierWave, SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.file_sets import (
-    HANDED_OVER,
     handed_over,
     read_manifest,
     refuse_changed_set,
@@ -54,8 +53,6 @@ class EarlierSet:
         Day on which the set was marked as handed over; empty where it was named otherwise.
     manifest : mapping
         As the set holds it.
-    sources : tuple of Path
-        The files that this wave rests on.
     survey_folder : Path or None
         Where the wave's own survey.yaml lies; None where only its file set is there.
     measure : str
@@ -78,7 +75,6 @@ class EarlierSet:
     revision: int
     handed_over: str
     manifest: Mapping[str, Any] = field(repr=False)
-    sources: tuple[Path, ...] = field(repr=False)
     survey_folder: Path | None = field(default=None, repr=False)
     measure: str = ""
     ranking: pd.DataFrame | None = field(default=None, repr=False)
@@ -130,12 +126,10 @@ class EarlierSet:
         summary = record["ranking"]
         if summary.get("taken_as_exact") and "on_list" not in summary:
             ranking[["p_in", "p_out"]] = float("nan")  # nothing was established by it
-        sources = [*self.sources, path]
         larger = None
         within = self.folder / f"{prefix}{WITHIN}"
         if within.is_file():
             larger = read_larger(within, without=set(ranking["code"]))
-            sources.append(within)
         recoded: dict[str, str] = {}
         for before in (ranking, larger):
             if before is not None:
@@ -151,7 +145,6 @@ class EarlierSet:
             larger=larger,
             recoded=recoded,
             places=summary.get("bottom", 0),
-            sources=tuple(dict.fromkeys(sources)),
         )
 
 
@@ -244,9 +237,6 @@ def _read_set(
         raise SurveyError(
             "S371", problem, where=where, got=earlier.survey, hint=_("Name another file set.")
         )
-    sources = [published / RANKING, published / "manifest.json"]
-    if date:
-        sources.append(published.parent / HANDED_OVER)
     return EarlierSet(
         declared=earlier,
         folder=published,
@@ -256,7 +246,6 @@ def _read_set(
         revision=int(manifest["revision"]),
         handed_over=date,
         manifest=manifest,
-        sources=tuple(sources),
         survey_folder=next(iter(surveys), None),
     )
 
