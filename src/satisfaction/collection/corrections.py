@@ -188,13 +188,13 @@ def _replay_rows(
         key = (line.file, line.sheet, line.row)
         at = places.get(key)
         if at is None or line.column not in questionnaire.items:
-            raise _no_such_row(of_line, *key, line.column, hint=LOG_HINT)
+            raise _no_such_row(of_line, key, line.column, hint=LOG_HINT)
         ids = (ids_as_read[at], raw.loc[at, "_id"])  # an earlier line may have corrected it
         if not any(_is_respondent(line.id, known, questionnaire) for known in ids):
             at = _moved_to(raw, line, now=raw.loc[at, "_id"], where=of_line)
         present = raw.loc[at, line.column]
         if masked(present) != masked(line.old):  # what counts as personal may have grown since
-            raise _old_differs(of_line, line.column, line.old, present, hint=LOG_HINT)
+            raise _old_differs(of_line, line.column, line.old, present=present, hint=LOG_HINT)
         _refuse_personal(of_line, line.column, line.new)
         concerned = pd.Series(raw.index == at, index=raw.index)
         change = f"{shown(present)} → {shown(line.new)}"
@@ -298,18 +298,18 @@ def add_corrections(
         file, _sheet, row = key
         where = f"{corrected} {DATA}: {file} row {row}"
         if key not in places:
-            raise _no_such_row(where, *key, column)
+            raise _no_such_row(where, key, column)
         present = raw.loc[places[key], column]
         if masked(present) != masked(old):
             if (*key, column, new) in recorded:  # the same workbook handed in again
                 repeated += 1
                 continue
             hint = CUT_HINT if len(present) > CELL else OLD_HINT
-            raise _old_differs(where, column, old, present, hint=hint)
+            raise _old_differs(where, column, old, present=present, hint=hint)
         number = as_read[key].get(respondent, "")
         number_now = raw.loc[places[key], respondent]
         if key not in renamed and masked(number.strip()) != masked(number_now.strip()):
-            raise _old_differs(where, respondent, number, number_now)
+            raise _old_differs(where, respondent, number, present=number_now)
         _refuse_personal(where, column, new)
         change = (shown(raw.loc[places[key], "_id"]), column, old, new)
         rows.append((*key, *change, masked(by), on.isoformat(), masked(reason)))
@@ -437,7 +437,7 @@ def _changed_cells(
     for number, row in zip(data.index, data.to_dict("records"), strict=True):
         key = (row["file"], row["sheet"], row["row"])
         if key not in as_read:
-            raise _no_such_row(f"{where} {DATA}", *key, "")
+            raise _no_such_row(f"{where} {DATA}", key, "")
         for name in questionnaire.items:
             old = as_read[key].get(name, "")
             new = row.get(name, old)
@@ -467,9 +467,8 @@ def _changed_cells(
     return list(changes.values())
 
 
-def _no_such_row(
-    where: str, file: str, sheet: str, row: str, column: str, *, hint: Text = ROW_HINT
-) -> ResponsesError:
+def _no_such_row(where: str, key: Key, column: str, *, hint: Text = ROW_HINT) -> ResponsesError:
+    file, sheet, row = key
     at = place_of(file, sheet, f"row {row}", column)
     return ResponsesError(
         "R108",
@@ -480,7 +479,7 @@ def _no_such_row(
 
 
 def _old_differs(
-    where: str, column: str, old: str, present: str, *, hint: Text = OLD_HINT
+    where: str, column: str, old: str, *, present: str, hint: Text = OLD_HINT
 ) -> ResponsesError:
     return ResponsesError(
         "R109",

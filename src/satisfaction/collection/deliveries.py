@@ -155,7 +155,7 @@ def read_deliveries(survey: Survey) -> Reading:
             if not holding:
                 if not _is_sheet_of_template(export):
                     others.append((file, export))
-                    problems += _may_hold(file, export, sources, survey)
+                    problems += _may_hold(file, export, sources, survey=survey)
                 continue
             faults = missing_items(export, sources, questionnaire, needless=needless)
             problems += faults
@@ -236,7 +236,7 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
 
 
 def _may_hold(
-    file: str, export: Export, sources: dict[str, AnswerSource], survey: Survey
+    file: str, export: Export, sources: dict[str, AnswerSource], *, survey: Survey
 ) -> list[SatisfactionError]:
     """Return the problem with a sheet that is not read and may hold answers.
 

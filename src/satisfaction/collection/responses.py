@@ -203,7 +203,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         worded = exchange_wordings(filled.table, tables, survey)
     text = worded.table
     coded = code_answers(text, survey)
-    unknown = unknown_answers(text, coded.table, tables, survey)
+    unknown = unknown_answers(text, coded.table, tables, survey=survey)
     columns = _count_labels(rows.columns, tables, coded.labelled)
     answers = number_rows(coded.table, raw, survey)
 

@@ -129,8 +129,8 @@ def compile_rules(survey: Survey) -> list[Rule]:
         id_: str,
         item: str,
         broken: nw.Expr,
-        near: Sequence[str] = (),
         *,
+        near: Sequence[str] = (),
         constraint: Constraint | None = None,
         among_usable: bool = False,
     ) -> None:
@@ -154,7 +154,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
         if isinstance(item, DateItem | NumberItem):
             add("R212", name, invalid)
         else:
-            add("R202", name, invalid, Answers(questionnaire, name).texts)
+            add("R202", name, invalid, near=Answers(questionnaire, name).texts)
     for name, item in questionnaire.items.items():
         if isinstance(item, MultipleItem) and item.max_selected is not None:
             selected = nw.sum_horizontal(*questionnaire.columns(name)[1:])
@@ -169,7 +169,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
         if isinstance(item, AreaItem) and survey.areas is not None:
             areas = names_of_areas(current_areas(survey.areas, name))
             names = [area.zh for area in areas.values()]
-            add("R208", name, _outside(name, list(areas)), [*areas, *names])
+            add("R208", name, _outside(name, list(areas)), near=[*areas, *names])
     for name, codes in questionnaire.eligibility.items():
         add("R204", name, _outside(name, codes))
     for id_, name, broken in _against_survey(survey):

@@ -100,15 +100,15 @@ def new_wave(
         that is not in the table; S131 a column that the table of areas lacks.
     """
     with use(current() or readers_language()):
-        return _new_wave(Path(folder), questionnaire, areas, like, only=list(only), tell=tell)
+        return _new_wave(Path(folder), questionnaire, areas, like=like, only=list(only), tell=tell)
 
 
 def _new_wave(
     folder: Path,
     questionnaire: str | None,
     areas: str | Path | None,
-    like: str | Path | None,
     *,
+    like: str | Path | None,
     only: list[str],
     tell: Callable[[str], None],
 ) -> Path:
@@ -492,7 +492,7 @@ def _carried_over(
     report.append(str(_("Changed, or to be filled in:")))
     report += [f"  {line}" for line in changed]
     if areas is None:
-        history_lines = _history_lines(earlier, folder, target, history)
+        history_lines = _history_lines(earlier, folder, target, history=history)
         report += [f"  {line}" for line in history_lines]
     looked_at = _to_look_at(rules, combined, earlier)
     if looked_at:
@@ -586,7 +586,7 @@ def _sheets_handed_on(
 
 
 def _history_lines(
-    earlier: SurveyFile, folder: Path, target: Path, history: Mapping[str, Any]
+    earlier: SurveyFile, folder: Path, target: Path, *, history: Mapping[str, Any]
 ) -> list[Text]:
     """Say where the ranks of the wave before come from, or what is to be done that they do."""
     back = path_below(target, folder)

@@ -316,7 +316,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
     written = set()
 
     def write(
-        name: str, columns: list[TemplateColumn], note: Text, rows: list[list[str]] | None = None
+        name: str, columns: list[TemplateColumn], note: Text, *, rows: list[list[str]] | None = None
     ) -> None:
         """Write a workbook to fill in, under the columns and rows of the table that is taken over, if one is."""
         written.add(name)
@@ -336,7 +336,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
             special = {str(code) for code in questionnaire.special(cell.name)}
             levels.append([code for code in cell.choices or {} if code not in special])
         rows = [[*codes, ""] for codes in itertools.product(*levels)]
-        write(name, [*cells, count], note, rows)
+        write(name, [*cells, count], note, rows=rows)
 
     write("areas", AREA_COLUMNS, _("Table of areas; `parent` of the top one is left empty."))
     note = _("Quotas: planned interviews of every cell.")

@@ -96,7 +96,7 @@ class Point:
     z: Sparse
 
 
-def point(kind: Kind, counted: Tally, domain: Array, weight: Array, domains: int) -> Point:
+def point(kind: Kind, counted: Tally, domain: Array, *, weight: Array, domains: int) -> Point:
     """Estimate one kind of statistic with final weights (T,)."""
     valid = counted.valid.astype(float)
     sums = counted.sums()

@@ -297,7 +297,7 @@ def estimate(
             table, held, on = estimate_percentile(
                 design, measure, p, columns=columns, listed=domains, options=options
             )
-            table["note"] = _noted(table["note"].to_numpy(), on, options, held)
+            table["note"] = _noted(table["note"].to_numpy(), on, options, held=held)
             if several:
                 table.insert(len(columns), "p", p)
             parts.append((table, held))
@@ -311,7 +311,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     sample = on.sample
     domain = on.domain
     size = len(on.keys)
-    full = point(options.kind, counted, domain, sample.weight, size)
+    full = point(options.kind, counted, domain, weight=sample.weight, domains=size)
     held = on.contributions(counted, full.z, options)
     cov = without_rounding(held.covariance, full.value.ravel())
     se = standard_errors(cov).reshape(full.value.shape)
@@ -357,7 +357,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
         "ci_high": high,
         **deff,
         "n": n,
-        "note": _noted(note, on, options, held),
+        "note": _noted(note, on, options, held=held),
     }
     rows = on.keys.loc[on.keys.index.repeat(len(chosen))].reset_index(drop=True)
     rows["measure"] = [measure.name for measure in chosen] * size
@@ -504,7 +504,7 @@ def _variance_used(options: Options, held: Contributions) -> str:
     return options.variance
 
 
-def _noted(note: Array, on: Domains, options: Options, held: Contributions) -> Array:
+def _noted(note: Array, on: Domains, options: Options, *, held: Contributions) -> Array:
     """Add to every row's note what the replicates could not do."""
     remarks = [held.remark]
     if fpc_dropped(on.design, on.sample, _variance_used(options, held)):

@@ -117,10 +117,10 @@ def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
             break  # fitted shares of 0 and 1 only: nothing is left to weight by
         step = linalg.cho_solve((r, False), u.T @ (weight * residual))
         # halved as often as the deviance would rise by more than rounding
-        before = _deviance(u @ coefficient, weight, valid, total)
+        before = _deviance(u @ coefficient, weight, valid, total=total)
         for halving in range(MOST_HALVINGS):
             nearer = coefficient + step * 0.5**halving
-            if _deviance(u @ nearer, weight, valid, total) <= before + 1e-9 * abs(before):
+            if _deviance(u @ nearer, weight, valid, total=total) <= before + 1e-9 * abs(before):
                 break
         coefficient = nearer
         growth = np.abs(linalg.solve_triangular(basis, step)) * np.abs(x).max(axis=0)
@@ -206,7 +206,7 @@ def _newton(
     return residual, _triangle(root[:, None] * x)
 
 
-def _deviance(predictor: Array, weight: Array, valid: Array, total: Array) -> float:
+def _deviance(predictor: Array, weight: Array, valid: Array, *, total: Array) -> float:
     log_likelihood = total * predictor - valid * np.logaddexp(0, predictor)
     weighted = weight * log_likelihood
     return float(-2 * weighted.sum())

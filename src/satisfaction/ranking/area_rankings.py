@@ -100,7 +100,7 @@ def rank_by_rules(
         return replace(ranking, table=table, summary=replace(ranking.summary, side=rules.side))
     floor = floor or Floored(estimates)
     enough = may_be_ranked(estimates, rules)
-    ranking = _rank(floor.estimates, rules, options, enough)
+    ranking = _rank(floor.estimates, rules, options, taking_part=enough)
     proven = ranking.summary.proven
     unreliable = 0
     if rules.minimum_reliability > 0 and proven:
@@ -108,7 +108,7 @@ def rank_by_rules(
         reliable = enough & (reliability >= rules.minimum_reliability).to_numpy(bool)
         unreliable = int(enough.sum() - reliable.sum())
         if unreliable:
-            ranking = _rank(floor.estimates, rules, options, reliable)
+            ranking = _rank(floor.estimates, rules, options, taking_part=reliable)
     ranking = _with_floor_said(_with_ranks_of_rule(ranking, rules, breaking), floor, rules)
     summary = ranking.summary
     sentences = list(notes(summary))
@@ -173,7 +173,7 @@ def has_enough(table: pd.DataFrame, rules: RankingRules) -> Bools:
 
 
 def _rank(
-    estimates: Estimates, rules: RankingRules, options: RankOptions, taking_part: Bools
+    estimates: Estimates, rules: RankingRules, options: RankOptions, *, taking_part: Bools
 ) -> Ranking:
     """Rank the areas that take part, with a list at the declared end."""
     p = int(taking_part.sum())

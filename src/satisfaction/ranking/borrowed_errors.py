@@ -130,7 +130,7 @@ def floored(
     for row in np.flatnonzero(below):
         area = table.iloc[row]
         code = str(area[level])
-        for lending, lender in _larger(survey, estimates, code, measure):
+        for lending, lender in _larger(survey, estimates, code, measure=measure):
             holds = lender["df"] >= rules.minimum_df and not lender["deff"] < rules.minimum_deff
             from_whole = lending == survey.whole()
             if holds:
@@ -188,7 +188,7 @@ def _correlation(whole: Estimates, measures: Sequence[str]) -> Floats:
 
 
 def _larger(
-    survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str
+    survey: Survey, estimates: Mapping[str, Estimates], code: str, *, measure: str
 ) -> Iterator[tuple[str, pd.Series]]:
     """Yield the areas that an area lies in, level and estimates, the smallest first, the whole last."""
     level_of = survey.levels()

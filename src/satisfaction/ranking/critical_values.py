@@ -296,10 +296,10 @@ def critical_values(pairs: Pairs, alpha: float, sides: Sides = 2) -> Floats:
     differences are exact.
     """
     units = range(len(pairs.se))
-    return np.array([critical_value(pairs, unit, alpha, sides) for unit in units])
+    return np.array([critical_value(pairs, unit, alpha, sides=sides) for unit in units])
 
 
-def critical_value(pairs: Pairs, unit: int, alpha: float, sides: Sides) -> float:
+def critical_value(pairs: Pairs, unit: int, alpha: float, *, sides: Sides) -> float:
     """Critical value of one unit against all others, on the normal scale."""
     uncertain = pairs.se + pairs.se[unit] > 0
     uncertain[unit] = False
@@ -449,7 +449,7 @@ def whole_table(
     if not family.any():
         return SimulatedValue(np.zeros(1), np.zeros(1), (0.0,))
     every_draw = np.ones(draws, dtype=bool)
-    largest = largest_differences(pairs, scaled, family, every_draw, seed=seed)
+    largest = largest_differences(pairs, scaled, family, looked_at=every_draw, seed=seed)
     at_most = largest.max(axis=0)
     critical, error = upper_quantile(largest, alpha)
     steps = [critical]
@@ -462,11 +462,11 @@ def whole_table(
         left_out = max(1 - KEPT * alpha, 0.0)
         threshold = np.quantile(at_most, left_out)
         looked_at = at_most >= threshold
-        largest = largest_differences(pairs, scaled, family, looked_at, seed=seed)
+        largest = largest_differences(pairs, scaled, family, looked_at=looked_at, seed=seed)
         critical, error = upper_quantile(largest, alpha)
         if critical - error < threshold:  # some of the draws left out may matter
             looked_at = every_draw
-            largest = largest_differences(pairs, scaled, family, looked_at, seed=seed)
+            largest = largest_differences(pairs, scaled, family, looked_at=looked_at, seed=seed)
             critical, error = upper_quantile(largest, alpha)
         of_draw = largest.max(axis=0)
         at_most[looked_at] = of_draw[looked_at]
@@ -513,7 +513,7 @@ def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:
 
 
 def largest_differences(
-    pairs: Pairs, scaled: Compared, family: Bools, looked_at: Bools, *, seed: int
+    pairs: Pairs, scaled: Compared, family: Bools, *, looked_at: Bools, seed: int
 ) -> Floats:
     """Largest difference over a (p, p) family of ordered pairs in each draw, by sign of the draw:
     (1 or 2, draws).
@@ -535,11 +535,11 @@ def largest_differences(
         block = np.full((len(largest), len(here)), -np.inf)
         for unit in units:
             others = np.flatnonzero(both[unit])
-            two_sided = differences(unit, others, scaled, errors, variances)
+            two_sided = differences(unit, others, scaled, errors=errors, variances=variances)
             np.abs(two_sided, out=two_sided)
             np.maximum(block, np.max(two_sided, axis=0, initial=-np.inf), out=block)
             others = np.flatnonzero(one_way[unit])
-            signed = differences(unit, others, scaled, errors, variances)
+            signed = differences(unit, others, scaled, errors=errors, variances=variances)
             if len(signed):
                 np.maximum(block[0], signed.max(axis=0), out=block[0])
                 np.maximum(block[1], -signed.min(axis=0), out=block[1])
@@ -558,7 +558,7 @@ def unit_differences(
         largest = np.full(shape, -np.inf)
         for row, unit in zip(largest, units, strict=True):
             others = np.flatnonzero(scaled.weight[unit])
-            signed = differences(unit, others, scaled, errors, variances)
+            signed = differences(unit, others, scaled, errors=errors, variances=variances)
             if len(signed) and sides == 2:
                 row[0] = np.abs(signed, out=signed).max(axis=0)
             elif len(signed):
@@ -568,7 +568,7 @@ def unit_differences(
 
 
 def differences(
-    unit: np.intp, others: Ints, scaled: Compared, errors: Floats, variances: Floats | None
+    unit: np.intp, others: Ints, scaled: Compared, *, errors: Floats, variances: Floats | None
 ) -> Floats:
     """Drawn differences of a unit from others on the common scale, (others, block)."""
     drawn = errors[unit] - errors[others]

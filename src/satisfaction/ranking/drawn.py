@@ -203,7 +203,7 @@ def simultaneous_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     for value in (critical, critical + margin, critical - margin):
         better = compared.worst > value * scale
         sets.append(sets_from(better))
-    return _with_simulation(sets, (critical, critical), error, compared.draws)
+    return _with_simulation(sets, (critical, critical), error, draws=compared.draws)
 
 
 def marginal_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
@@ -222,7 +222,7 @@ def marginal_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
         worse = (compared.worst > by_row * scale).sum(axis=1)
         sets.append(RankSets(1 + better, p - worse))
     extremes = float(critical.min()), float(critical.max())
-    return _with_simulation(sets, extremes, float(error.max()), compared.draws)
+    return _with_simulation(sets, extremes, float(error.max()), draws=compared.draws)
 
 
 def drawn_reach(pairs: Pairs, chosen: int, alpha: float, *, table: bool) -> Floats:
@@ -245,7 +245,7 @@ def drawn_reach(pairs: Pairs, chosen: int, alpha: float, *, table: bool) -> Floa
 
 
 def _with_simulation(
-    sets: list[RankSets], critical: tuple[float, float], error: float, draws: JointDraws
+    sets: list[RankSets], critical: tuple[float, float], error: float, *, draws: JointDraws
 ) -> RankSets:
     """Return the first of three sets, with the units whose set the error of the simulation would move."""
     chosen, fewest, most = sets

@@ -98,7 +98,7 @@ def with_thresholds(
     listing: list[ListGround] = []
     sparing: list[ListGround] = []
     for threshold in thresholds:
-        below = _below(survey, estimates, threshold, table["unit"], alpha)
+        below = _below(survey, estimates, threshold, units=table["unit"], alpha=alpha)
         if threshold.on_list == "listed":
             listing.append(below)
         else:
@@ -150,6 +150,7 @@ def _below(
     survey: Survey,
     estimates: Mapping[str, Estimates],
     threshold: Threshold,
+    *,
     units: pd.Series,
     alpha: float,
 ) -> ListGround:

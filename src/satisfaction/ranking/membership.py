@@ -73,8 +73,8 @@ class PointList:
 
 def bottom_membership(pairs: Pairs, bottom: int, form: Form = "simes") -> Membership:
     """Test "among the last `bottom`": at least p - bottom units are better; and its opposite."""
-    p_in = _at_least(len(pairs.score) - bottom, pairs.other_better, pairs, form)
-    p_out = _at_least(bottom, pairs.other_worse, pairs, form)
+    p_in = _at_least(len(pairs.score) - bottom, pairs.other_better, pairs, form=form)
+    p_out = _at_least(bottom, pairs.other_worse, pairs, form=form)
     return Membership(p_in, p_out)
 
 
@@ -83,7 +83,7 @@ def top_membership(pairs: Pairs, places: int, form: Form = "simes") -> Membershi
     return bottom_membership(pairs.reversed(), places, form)
 
 
-def _at_least(count: int, p_values: Floats, pairs: Pairs, form: Form) -> Floats:
+def _at_least(count: int, p_values: Floats, pairs: Pairs, *, form: Form) -> Floats:
     """p-value of "at least `count` alternatives hold" in each row, by the form that the pairs
     allow.
     """

@@ -382,7 +382,7 @@ class Ranking:
         value = sign * self.pairs.score
         se = np.maximum(self.pairs.se, TIE)
         if self.options.compares_priors:
-            return rates.fit_rates("nonparametric", value, se, self.pairs.df, sign=sign)
+            return rates.fit_rates("nonparametric", value, se, df=self.pairs.df, sign=sign)
         if isinstance(self.model, Posterior):
             return rates.fit_scores(value, se, sign=sign)
         return None
@@ -859,7 +859,7 @@ def _rise_target(
         if waves.selection != "probability":
             tests, chance = _unknown(len(later.pairs.score))
             return tests, {"probability": chance}, declared
-        return *_since_ranking(later, waves, places, base), declared
+        return *_since_ranking(later, waves, places, base=base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
         model = N_("as of the ranking: the later wave alone, the goal a number")
@@ -909,7 +909,7 @@ def _within(model: Known, goal: Ints) -> Floats:
 
 
 def _since_ranking(
-    later: Ranking, waves: Waves, places: int, base: Base
+    later: Ranking, waves: Waves, places: int, *, base: Base
 ) -> tuple[Membership, dict[str, NDArray[Any]]]:
     """Test a rise since an earlier ranking, with base published or estimated."""
     sign = later.options.sign

@@ -71,7 +71,7 @@ class DrawnReference:
 
     @classmethod
     def of(
-        cls, survey: Survey, reference: Survey, design: SampleDesign, read: Mapping[str, str]
+        cls, survey: Survey, reference: Survey, design: SampleDesign, *, read: Mapping[str, str]
     ) -> DrawnReference:
         """Take the respondents of `reference`, whose design has its final weights, as the population of `survey`."""
         model = survey.declared.selection_model
@@ -160,7 +160,7 @@ def study_selection(
     sensitivities: list[dict[str, Any]] = []
     for level, of_level in estimates.items():
         for code in _codes(level, of_level):
-            area = _Area.of(survey, people, level, code, reference)
+            area = _Area.of(survey, people, level, code=code, reference=reference)
             if area is None:
                 continue
             models += area.models(survey)
@@ -239,6 +239,7 @@ class _Area:
         survey: Survey,
         people: _People,
         level: str,
+        *,
         code: str,
         reference: DrawnReference | None,
     ) -> _Area | None:

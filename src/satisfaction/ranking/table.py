@@ -468,11 +468,11 @@ def point_summary(
     points = point_list(options.from_listed_end(pairs), options.bottom)
     facts = list_facts(ranked_rows(table, units), points)
     facts["critical_values"] = MappingProxyType({})
-    return _with_options(units, pairs, options, facts)
+    return _with_options(units, pairs, options, facts=facts)
 
 
 def _with_options(
-    units: Units, pairs: Pairs, options: RankOptions, facts: Mapping[str, Any]
+    units: Units, pairs: Pairs, options: RankOptions, *, facts: Mapping[str, Any]
 ) -> RankingSummary:
     """State who is ranked, and the options, beside other facts."""
     family = None
@@ -534,7 +534,7 @@ def summarise(
     if RANGE[2] in rows:
         depends = rows[RANGE[2]].to_numpy(bool)
         facts["model_dependent"] = tuple(names[depends])
-    summary = _with_options(units, pairs, options, facts)
+    summary = _with_options(units, pairs, options, facts=facts)
     runs = {}
     for kind, sets in {"marginal": marginal, "simultaneous": simultaneous}.items():
         if sets.simulation is not None:

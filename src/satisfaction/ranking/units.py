@@ -250,15 +250,15 @@ def check_units(units: Units) -> None:
     if ranked.sum() < 2:
         raise RankingError("K108", _("Ranking needs at least two units."), where="estimate")
     lacking = ranked & ~np.isfinite(units.estimate)
-    _refuse(units, lacking, "K109", _("estimate missing or not finite"))
+    _refuse(units, lacking, "K109", text=_("estimate missing or not finite"))
     if units.selection != "probability":
         return
     variance = np.diag(units.cov)
     without_se = ranked & ~np.isfinite(variance)
-    _refuse(units, without_se, "K110", _("se missing or not finite"))
-    _refuse(units, variance < 0, "K104", _("negative se or variance"))
+    _refuse(units, without_se, "K110", text=_("se missing or not finite"))
+    _refuse(units, variance < 0, "K104", text=_("negative se or variance"))
     without_df = ranked & ~(units.df > 0)
-    _refuse(units, without_df, "K111", _("df must be positive"))
+    _refuse(units, without_df, "K111", text=_("df must be positive"))
     if not is_covariance(units.cov[np.ix_(ranked, ranked)]):
         raise RankingError(
             "K112",
@@ -269,7 +269,7 @@ def check_units(units: Units) -> None:
         )
 
 
-def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
+def _refuse(units: Units, wrong: Bools, code: str, *, text: Text) -> None:
     """Raise an error that names the units that are wrong."""
     if wrong.any():
         names = np.array(units.names, dtype=object)
