@@ -351,6 +351,134 @@ class Carried:
     report: tuple[str, ...] = field(default=(), repr=False)
 
 
+@dataclass(slots=True, repr=False)
+class _TakingOver:
+    """An earlier wave, and what is noted while its files are taken over.
+
+    Attributes
+    ----------
+    earlier : SurveyFile
+    folder, target : Path
+        Its folder, and the new one.
+    areas : int or None
+        How many areas the new wave has, where it has only some of the earlier ones.
+    copied : dict of str to Path
+    changed, left_out : list
+        For the report.
+    """
+
+    earlier: SurveyFile
+    folder: Path
+    target: Path
+    areas: int | None
+    copied: dict[str, Path] = field(default_factory=dict)
+    changed: list[object] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def carry(self, declared: dict[str, Any], key: str) -> str:
+        """Take a file over that a declaration names, and return its name in the new folder.
+
+        A file below the wave's folder is copied; one that several waves share, outside of it, stays where it is.
+        """
+        name = str(declared[key])
+        path = self.folder / name
+        if self.folder.resolve() in path.resolve().parents:
+            self.copied[name] = path
+            return name
+        declared[key] = path_below(self.target, path)
+        return str(declared[key])
+
+    def leave_out(self, declared: dict[str, Any], key: str, *, place: str) -> None:
+        """Take a key out of a declaration, if it stands there."""
+        if declared.pop(key, None) is not None:
+            self.left_out.append(place)
+
+    def rules(self, before: Any, *, questionnaire: str) -> Any:
+        """Return rules.yaml for the areas and the questionnaire of the new wave."""
+        earlier = self.earlier
+        rules = copy.deepcopy(before)
+        rankings = rules.get("rankings", [])
+        if self.areas is not None:
+            fitting = _fitting_list(self.areas)
+            for key in OF_THE_WHOLE_FIELD:
+                self.leave_out(rules, key, place=f"{earlier.rules} {key}")
+            for further in rankings:
+                for key in OF_THE_WHOLE_FIELD:
+                    place = f"{earlier.rules} rankings {further['score']} {key}"
+                    self.leave_out(further, key, place=place)
+                if "list_size" in further:
+                    further["list_size"] = min(further["list_size"], fitting)
+            size = rules["ranking"].get("list_size", 10)
+            rules["ranking"]["list_size"] = min(size, fitting)
+        history = rules.get("history") or {}
+        if "file" in history:
+            if questionnaire != earlier.questionnaire:
+                history.setdefault("questionnaire", earlier.questionnaire)
+            self.carry(history, "file")
+        for further in rankings:
+            of_ranking = further.get("history") or {}
+            if "file" in of_ranking:
+                self.changed.append(_history_to_add(self.carry(of_ranking, "file"), earlier.wave))
+        return rules
+
+    def combined(self) -> Any:
+        """Return combined.yaml, empty without one; source and date of scores that belong to one wave are left open."""
+        if not (self.folder / COMBINED).is_file():
+            return {}
+        combined = copy.deepcopy(read_yaml(self.folder / COMBINED, SurveyError).node)
+        renewed: list[str] = []
+        for name, component in combined.get("components", {}).items():
+            if "assessment" in component:
+                self.carry(component, "assessment")
+            if self.areas is not None:
+                self.leave_out(component, "earlier", place=f"{COMBINED} {name} earlier")
+            elif "lost" in component:
+                self.hand_on_sheets(component, name)
+            scores = [component[key] for key in ("file", "lost", "sites") if key in component]
+            if scores:
+                renewed += scores
+                component["source"] = str(STATE_THE_SOURCE)
+                if "date" in component:
+                    component["date"] = TO_FILL
+        if renewed:
+            line = _(
+                "{combined}: source and date of {files}, which belong to one wave",
+                combined=COMBINED,
+                files=comma_list(renewed),
+            )
+            self.changed.append(line)
+        return combined
+
+    def hand_on_sheets(self, component: dict[str, Any], name: str) -> None:
+        """Put the sheets of the wave behind those of the waves before it.
+
+        Only where the component follows lost points already, and its own sheet is there.
+        """
+        wave = self.earlier.wave
+        if "earlier" not in component or not (self.folder / component["lost"]).is_file():
+            line = _(
+                "{combined} {name}: to follow lost points, add {file} of {wave} under `earlier`",
+                combined=COMBINED,
+                name=name,
+                file=component["lost"],
+                wave=wave,
+            )
+            self.changed.append(line)
+            return
+        sheets = ("lost", "sites")
+        for before in component["earlier"]:
+            for key in sheets:
+                if key in before:
+                    self.carry(before, key)
+        entry = {"wave": wave}
+        for key in sheets:
+            if key in component:
+                file = Path(component[key])
+                entry[key] = f"{file.stem}_{wave.lower()}{file.suffix}"
+                self.copied[entry[key]] = self.folder / file
+        component["earlier"].append(entry | {"source": component["source"]})
+
+
 def _carried_over(
     document: Document,
     earlier: SurveyFile,
@@ -373,97 +501,56 @@ def _carried_over(
         How many areas the new wave has, where it has only some of the earlier ones.
     """
     folder = document.path.parent
-    declared = document.data
-    changed: list[object] = ["survey.yaml: survey, wave, title, fielded"]
+    taking = _TakingOver(earlier, folder, target, areas)
+    taking.changed.append("survey.yaml: survey, wave, title, fielded")
     for name in OF_ONE_WAVE:
         if getattr(earlier, name) is not None:
-            changed.append(_("survey.yaml {name}: its workbook, source and date", name=name))
-    left_out = []
-
-    # rules.yaml
+            line = _("survey.yaml {name}: its workbook, source and date", name=name)
+            taking.changed.append(line)
     rules_document = read_yaml(folder / earlier.rules, SurveyError)
-    rules = copy.deepcopy(rules_document.node)
-    if areas is not None:
-        for key in OF_THE_WHOLE_FIELD:
-            if rules.pop(key, None) is not None:
-                left_out.append(f"{earlier.rules} {key}")
-        for further in rules.get("rankings", []):
-            for key in OF_THE_WHOLE_FIELD:
-                if further.pop(key, None) is not None:
-                    left_out.append(f"{earlier.rules} rankings {further['score']} {key}")
-            if "list_size" in further:
-                further["list_size"] = min(further["list_size"], _fitting_list(areas))
-        size = rules["ranking"].get("list_size", 10)
-        rules["ranking"]["list_size"] = min(size, _fitting_list(areas))
-    history = rules.get("history") or {}
-    copied: dict[str, Path] = {}
-    if "file" in history:
-        if questionnaire != earlier.questionnaire:
-            history.setdefault("questionnaire", earlier.questionnaire)
-        _carry(history, "file", copied, folder=folder, target=target)
-    for further in rules.get("rankings", []):
-        of_ranking = further.get("history") or {}
-        if "file" in of_ranking:
-            file = _carry(of_ranking, "file", copied, folder=folder, target=target)
-            changed.append(
-                _("{file}: add the ranking published for {wave}", file=file, wave=earlier.wave)
-            )
+    rules = taking.rules(rules_document.node, questionnaire=questionnaire)
     rules_text = decode(rules_document.path)
     if rules != rules_document.node:
         rules_text = node_text(rules)
-
-    # combined.yaml, where the source and date of scores that belong to one wave are left open
-    texts = {}
-    combined: Any = {}
-    if (folder / COMBINED).is_file():
-        combined = copy.deepcopy(read_yaml(folder / COMBINED, SurveyError).node)
-        renewed = []
-        for name, component in combined.get("components", {}).items():
-            if "assessment" in component:
-                _carry(component, "assessment", copied, folder=folder, target=target)
-            if areas is not None and component.pop("earlier", None) is not None:
-                left_out.append(f"{COMBINED} {name} earlier")
-            if "lost" in component and areas is None:
-                earlier_sheets = _sheets_handed_on(
-                    component, folder, target=target, wave=earlier.wave
-                )
-                copied |= earlier_sheets
-                if not earlier_sheets:
-                    changed.append(
-                        _(
-                            "{combined} {name}: to follow lost points, add {file} of {wave} under "
-                            "`earlier`",
-                            combined=COMBINED,
-                            name=name,
-                            file=component["lost"],
-                            wave=earlier.wave,
-                        )
-                    )
-            scores = []
-            for key in ("file", "lost", "sites"):
-                if key in component:
-                    scores.append(component[key])
-            if scores:
-                renewed += scores
-                component["source"] = str(STATE_THE_SOURCE)
-                if "date" in component:
-                    component["date"] = TO_FILL
-        if renewed:
-            line = _(
-                "{combined}: source and date of {files}, which belong to one wave",
-                combined=COMBINED,
-                files=comma_list(renewed),
-            )
-            changed.append(line)
-        texts[COMBINED] = node_text(combined)
+    combined = taking.combined()
+    texts = {COMBINED: node_text(combined)} if combined else {}
     if areas is not None:
-        changed.append(_("rules.yaml: list_size, for so many areas: {n}", n=areas))
-    for name, path in list(copied.items()):
-        if not path.is_file():
-            del copied[name]
-    further_files = [*texts, *copied]
+        taking.changed.append(_("rules.yaml: list_size, for so many areas: {n}", n=areas))
+    copied = {name: path for name, path in taking.copied.items() if path.is_file()}
+    taken = [*texts, *copied]
+    used = {document.path.name, earlier.rules, *taken, *_tables_of(earlier).values()}
+    used.update(path.relative_to(folder).as_posix() for path in copied.values())
+    left_out = [*taking.left_out, *_left_out_of_survey(document, earlier, areas)]
+    left_out += [name for name in _files_of(folder) if name not in used]
 
-    # what was left out
+    keys = [key for key in document.data if key in COMMENTS and key not in NEW_KEYS]
+    if areas is not None and "earlier" in keys:
+        keys.remove("earlier")
+    report = [
+        str(_("Taken over from {folder}:", folder=folder)),
+        f"  {earlier.rules}: {', '.join(rules)}",
+        f"  survey.yaml: {', '.join(keys)}",
+    ]
+    if taken:
+        report.append(f"  {', '.join(taken)}")
+    changed = taking.changed
+    if areas is None:
+        changed += _history_lines(earlier, folder, target, history=rules.get("history") or {})
+    report.append(str(_("Changed, or to be filled in:")))
+    report += [f"  {line}" for line in changed]
+    looked_at = _to_look_at(rules, combined, earlier)
+    if looked_at:
+        report.append(str(_("Taken over as it stands, to be looked at:")))
+        report += [f"  {line}" for line in looked_at]
+    if left_out:
+        report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
+    return Carried(rules, rules_text, copied, texts, tuple(report))
+
+
+def _left_out_of_survey(document: Document, earlier: SurveyFile, areas: int | None) -> list[str]:
+    """Name what a new wave does not take over from survey.yaml."""
+    declared = document.data
+    left_out = []
     if areas is not None and earlier.earlier:
         left_out.append("survey.yaml earlier")
     if "simulated" in declared:
@@ -474,49 +561,7 @@ def _carried_over(
         left_out.append("survey.yaml outcomes.cases")
     if "#" in decode(document.path):
         left_out.append(str(_("comments in survey.yaml")))
-    used = {document.path.name, earlier.rules, *further_files}
-    used.update(_tables_of(earlier).values())
-    used.update(path.relative_to(folder).as_posix() for path in copied.values())
-    left_out += [name for name in _files_of(folder) if name not in used]
-
-    keys = [key for key in declared if key in COMMENTS and key not in NEW_KEYS]
-    if areas is not None and "earlier" in keys:
-        keys.remove("earlier")
-    report = [
-        str(_("Taken over from {folder}:", folder=folder)),
-        f"  {earlier.rules}: {', '.join(rules)}",
-        f"  survey.yaml: {', '.join(keys)}",
-    ]
-    if further_files:
-        report.append(f"  {', '.join(further_files)}")
-    report.append(str(_("Changed, or to be filled in:")))
-    report += [f"  {line}" for line in changed]
-    if areas is None:
-        history_lines = _history_lines(earlier, folder, target, history=history)
-        report += [f"  {line}" for line in history_lines]
-    looked_at = _to_look_at(rules, combined, earlier)
-    if looked_at:
-        report.append(str(_("Taken over as it stands, to be looked at:")))
-        report += [f"  {line}" for line in looked_at]
-    if left_out:
-        report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
-    return Carried(rules, rules_text, copied, texts, tuple(report))
-
-
-def _carry(
-    declared: dict[str, Any], key: str, copied: dict[str, Path], *, folder: Path, target: Path
-) -> str:
-    """Take a file over that a declaration names, and return its name in the new folder.
-
-    A file below the wave's folder is copied; one that several waves share, outside of it, stays where it is.
-    """
-    name = str(declared[key])
-    path = folder / name
-    if folder.resolve() in path.resolve().parents:
-        copied[name] = path
-        return name
-    declared[key] = path_below(target, path)
-    return str(declared[key])
+    return left_out
 
 
 def _files_of(folder: Path) -> list[str]:
@@ -561,28 +606,8 @@ def _to_look_at(
     return lines
 
 
-def _sheets_handed_on(
-    component: dict[str, Any], folder: Path, *, target: Path, wave: str
-) -> dict[str, Path]:
-    """Put the sheets of a wave behind those of the waves before it; return all of them by their new names.
-
-    Only where the component follows lost points already, and its own sheet is there.
-    """
-    if "earlier" not in component or not (folder / component["lost"]).is_file():
-        return {}
-    sheets: dict[str, Path] = {}
-    for before in component["earlier"]:
-        for key in ("lost", "sites"):
-            if key in before:
-                _carry(before, key, sheets, folder=folder, target=target)
-    entry = {"wave": wave}
-    for key in ("lost", "sites"):
-        if key in component:
-            file = Path(component[key])
-            entry[key] = f"{file.stem}_{wave.lower()}{file.suffix}"
-            sheets[entry[key]] = folder / file
-    component["earlier"].append(entry | {"source": component["source"]})
-    return sheets
+def _history_to_add(file: str, wave: str) -> Text:
+    return _("{file}: add the ranking published for {wave}", file=file, wave=wave)
 
 
 def _history_lines(
@@ -603,13 +628,7 @@ def _history_lines(
         return []
     lines = []
     if "file" in history:
-        lines.append(
-            _(
-                "{file}: add the ranking published for {wave}",
-                file=history["file"],
-                wave=earlier.wave,
-            )
-        )
+        lines.append(_history_to_add(history["file"], earlier.wave))
     lines.append(
         _(
             "survey.yaml earlier: add {path} once its file set is marked: satisfaction verify "
