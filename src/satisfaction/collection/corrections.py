@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +22,7 @@ from satisfaction.foundation.errors import (
     require_names,
     shortened,
 )
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.files import copy_file, free_name, new_file
 from satisfaction.foundation.language import N_, Text, _, current, pgettext, readers_language, use
 from satisfaction.foundation.personal import is_personal, masked, masked_within
@@ -59,8 +60,8 @@ LOG_HINT = _(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Corrected:
+@dataclass(frozen=True, slots=True, repr=False)
+class Corrected(Brief):
     """What became of a corrected workbook.
 
     Attributes
@@ -73,9 +74,9 @@ class Corrected:
         What the rules say of the corrected rows now, as log entries; empty where all is well.
     """
 
-    added: pd.DataFrame = field(repr=False)
+    added: pd.DataFrame
     repeated: int
-    still: pd.DataFrame = field(repr=False)
+    still: pd.DataFrame
 
 
 Key = tuple[str, str, str]  # file, sheet, row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -28,6 +28,7 @@ from satisfaction.declarations.items import AreaItem, DateItem, TextItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.files import matching, no_match, path_below, recorded
 from satisfaction.foundation.grids import WORKBOOKS
 from satisfaction.foundation.language import _, ngettext, semicolon_list
@@ -53,8 +54,8 @@ OF_TABLES = (
 AS_RULES = ("F201", "F202")  # and those that are rules here
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+@dataclass(frozen=True, slots=True, repr=False)
+class Delivery(Brief):
     """One table of respondents in one file.
 
     Attributes
@@ -71,8 +72,8 @@ class Delivery:
     """
 
     file: str
-    export: Export = field(repr=False)
-    sources: dict[str, AnswerSource] = field(repr=False)
+    export: Export
+    sources: dict[str, AnswerSource]
     team: str
     digest: str
     again: bool

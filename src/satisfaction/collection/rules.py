@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import narwhals as nw
 import pandas as pd
@@ -29,6 +29,7 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, place_of
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _, ngettext
 
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -65,8 +66,8 @@ READ_FROM_TEXT = (
 )  # about the answer as it was understood, not as it stood
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+@dataclass(frozen=True, slots=True, repr=False)
+class Rule(Brief):
     """One rule about one item.
 
     Attributes
@@ -88,8 +89,8 @@ class Rule:
     column: str
     action: str
     text: Text
-    suggestion: tuple[str, ...] = field(repr=False)
-    broken: nw.Expr = field(repr=False)
+    suggestion: tuple[str, ...]
+    broken: nw.Expr
     among_usable: bool = False
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from satisfaction.declarations.area_names import read_area_table
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.yaml import (
     Label,
@@ -468,8 +469,8 @@ LOST_WANTED = ("item", "points")
 SITE_WANTED = ("item", "site", "score")
 
 
-@dataclass(frozen=True, slots=True)
-class CombinedInputs:
+@dataclass(frozen=True, slots=True, repr=False)
+class CombinedInputs(Brief):
     """combined.yaml with the files it names.
 
     Attributes
@@ -492,10 +493,6 @@ class CombinedInputs:
     tables: Mapping[str, pd.DataFrame]
     sites: Mapping[str, pd.DataFrame]
     awaited: Mapping[str, str]
-
-    def __repr__(self) -> str:
-        awaited = ", ".join(self.awaited) or "nothing"
-        return f"CombinedInputs({self.declared!r}, awaited: {awaited})"
 
     @property
     def labels(self) -> dict[str, Text]:

@@ -21,6 +21,7 @@ from satisfaction.declarations.facts import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import EarlierWave, SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.file_sets import (
     handed_over,
     read_manifest,
@@ -37,8 +38,8 @@ RANKING = "ranking.csv"
 WITHIN = "ranking_within.csv"
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierSet:
+@dataclass(frozen=True, slots=True, repr=False)
+class EarlierSet(Brief):
     """What an earlier wave published, for one of this wave's rankings.
 
     Attributes
@@ -74,12 +75,12 @@ class EarlierSet:
     questionnaire: str
     revision: int
     handed_over: str
-    manifest: Mapping[str, Any] = field(repr=False)
-    survey_folder: Path | None = field(default=None, repr=False)
+    manifest: Mapping[str, Any]
+    survey_folder: Path | None = None
     measure: str = ""
-    ranking: pd.DataFrame | None = field(default=None, repr=False)
-    larger: pd.DataFrame | None = field(default=None, repr=False)
-    recoded: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ranking: pd.DataFrame | None = None
+    larger: pd.DataFrame | None = None
+    recoded: Mapping[str, str] = field(default_factory=dict)
     places: int = 0
 
     @property

@@ -31,6 +31,7 @@ from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import BaseStep, SurveyFile
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.file_sets import handed_over
 from satisfaction.foundation.files import (
     DEVICE,
@@ -326,8 +327,8 @@ def _only(plan: NewWaveSource, wanted: list[str]) -> NewWaveSource:
     return replace(plan, tables=tables, declared=declared)
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+@dataclass(frozen=True, slots=True, repr=False)
+class Carried(Brief):
     """What an earlier wave hands on beside survey.yaml and its tables.
 
     Attributes
@@ -345,10 +346,10 @@ class Carried:
     """
 
     rules: Mapping[str, Any]
-    rules_text: str = field(default="", repr=False)
+    rules_text: str = ""
     copied: Mapping[str, Path] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
-    report: tuple[str, ...] = field(default=(), repr=False)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    report: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, repr=False)

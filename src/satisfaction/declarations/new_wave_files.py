@@ -6,7 +6,7 @@ import itertools
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import DEFAULT_FILES, SurveyFile
 from satisfaction.foundation.errors import shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import LANGUAGES, Text, _
 from satisfaction.foundation.workbooks import (
     DATA,
@@ -240,13 +241,13 @@ OUTCOME_COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class NewWaveSource:
+@dataclass(frozen=True, slots=True, repr=False)
+class NewWaveSource(Brief):
     """What the new folder is made from: a questionnaire, the tables at hand by name, and declarations taken over."""
 
     questionnaire: Questionnaire
-    tables: Mapping[str, pd.DataFrame] = field(repr=False)
-    declared: Mapping[str, Any] = field(repr=False)
+    tables: Mapping[str, pd.DataFrame]
+    declared: Mapping[str, Any]
 
     def codes(self, item: str) -> dict[str, object]:
         """Return what a drop-down for an item offers: codes and their meaning."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from operator import add, mul
 from typing import Any
@@ -29,6 +29,7 @@ from satisfaction.estimation.hypothesis_tests import declared, used_df
 from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage
@@ -55,8 +56,8 @@ CONVENTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reliability:
+@dataclass(frozen=True, slots=True, repr=False)
+class Reliability(Brief):
     """Internal consistency of K items, of the respondents (equal weights) and of the population (design-weighted).
 
     Attributes
@@ -87,8 +88,8 @@ class Reliability:
     ci_high: float
     complete: int
     respondents: int
-    table: pd.DataFrame = field(repr=False)
-    conventions: dict[str, Any] = field(repr=False)
+    table: pd.DataFrame
+    conventions: dict[str, Any]
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] != "probability":
@@ -460,8 +461,8 @@ class Anova:
         return self.between / self.within
 
 
-@dataclass(frozen=True, slots=True)
-class IntraclassCorrelation:
+@dataclass(frozen=True, slots=True, repr=False)
+class IntraclassCorrelation(Brief):
     """How alike the answers of one group (interviewer) are.
 
     Attributes
@@ -507,8 +508,8 @@ class IntraclassCorrelation:
     mean_workload: float
     deff: float
     deff_workloads: float
-    table: pd.DataFrame = field(repr=False)
-    conventions: dict[str, Any] = field(repr=False)
+    table: pd.DataFrame
+    conventions: dict[str, Any]
 
     @property
     def summary(self) -> pd.Series:

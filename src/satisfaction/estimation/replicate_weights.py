@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from satisfaction.estimation.hypothesis_tests import ROW_NUMBER, with_row_number
 from satisfaction.estimation.sample import Replay, Sample, Unsolved, lay_out
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.files import new_folder, refuse_existing
 from satisfaction.foundation.language import N_, _, ngettext
 from satisfaction.foundation.tables import write_checksums, write_rfc4180, write_text
@@ -35,8 +36,8 @@ CHUNK = 64  # replicates at once
 SMALLEST_SCALE = 1e-300
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicateWeights:
+@dataclass(frozen=True, slots=True, repr=False)
+class ReplicateWeights(Brief):
     """Replicate weights of n respondents in R replicates.
 
     Attributes
@@ -55,9 +56,9 @@ class ReplicateWeights:
         variance, replicates, seed, fpc, weighting, note.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     scale: float
-    rscales: Array = field(repr=False)
+    rscales: Array
     mse: bool
     identifier: str
     conventions: dict[str, Any]

@@ -20,6 +20,7 @@ from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
 from satisfaction.ranking.membership import point_list
@@ -294,8 +295,8 @@ class LeftOut:
     reason: Text
 
 
-@dataclass(frozen=True, slots=True)
-class Rankings:
+@dataclass(frozen=True, slots=True, repr=False)
+class Rankings(Brief):
     """Rankings within parents.
 
     Attributes
@@ -308,9 +309,6 @@ class Rankings:
 
     within: Mapping[tuple[str, str], Ranking]
     left_out: tuple[LeftOut, ...]
-
-    def __repr__(self) -> str:
-        return f"Rankings(within {len(self.within)} areas, left_out {len(self.left_out)})"
 
 
 def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking) -> Rankings:

@@ -20,6 +20,7 @@ from satisfaction.estimation.intervals import satterthwaite, satterthwaite_of_bl
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.ranking.drawn import marginal_drawn_sets, simultaneous_drawn_sets
 from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
@@ -211,8 +212,8 @@ class ChangeSummary(Facts):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankChange:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RankChange(Brief):
     """Change of scores and ranks between two waves, as returned by `rank_change`.
 
     Attributes
@@ -246,9 +247,6 @@ class RankChange:
     posterior: Bivariate
     rise_frequency: Floats
     assumed_frequency: Floats
-
-    def __repr__(self) -> str:
-        return f"RankChange({len(self.table)} units, {self.summary!r})"
 
     def probability_rise(self, places: int) -> pd.Series:
         """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no

@@ -25,7 +25,7 @@ in an order of their own: neither the direction of the scores nor the order of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -34,6 +34,7 @@ from scipy import special
 from scipy.interpolate import BarycentricInterpolator, CubicSpline
 
 from satisfaction.estimation.multiplicity import drawn_errors, normal_scores, symmetric_root
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, spread_of
 
@@ -58,8 +59,8 @@ def range_p_value(q: Floats, groups: int, df: Floats) -> Floats:
     return _chi_nodes(df).mean_of(range_tail(groups), q)
 
 
-@dataclass(frozen=True, slots=True)
-class ChiNodes:
+@dataclass(frozen=True, slots=True, repr=False)
+class ChiNodes(Brief):
     """Nodes of chi variables, in the units of their own root mean square, (m, nodes) each.
 
     Attributes
@@ -70,8 +71,8 @@ class ChiNodes:
         Their densities there, up to a factor.
     """
 
-    scale: Floats = field(repr=False)
-    density: Floats = field(repr=False)
+    scale: Floats
+    density: Floats
 
     def mean_of(self, tail: CubicSpline, q: Floats) -> Floats:
         """Mean of a tail beyond (m,) values times the chi variable, (m,)."""
@@ -183,8 +184,8 @@ OTHER_NODES = 6
 ACCURATE = 1e-6  # last step of a critical value; secants are far closer by then
 
 
-@dataclass(frozen=True, slots=True)
-class Against:
+@dataclass(frozen=True, slots=True, repr=False)
+class Against(Brief):
     """One unit and n others.
 
     Attributes
@@ -205,13 +206,13 @@ class Against:
     """
 
     se: float
-    variance: Floats = field(repr=False)
-    weight: Floats = field(repr=False)
-    others_se: Floats = field(repr=False)
-    others_variance: Floats = field(repr=False)
-    others_weight: Floats = field(repr=False)
-    pair_df: Floats = field(repr=False)
-    grid: Floats = field(repr=False)
+    variance: Floats
+    weight: Floats
+    others_se: Floats
+    others_variance: Floats
+    others_weight: Floats
+    pair_df: Floats
+    grid: Floats
 
 
 def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
@@ -365,8 +366,8 @@ CHI_SQUARES = N_("normal errors over variances drawn from chi-squares with the u
 COPULA = N_("normal errors against the pairs' p-values (Gaussian copula)")
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedValue:
+@dataclass(frozen=True, slots=True, repr=False)
+class SimulatedValue(Brief):
     """A critical value (or one a unit) from simulation.
 
     Attributes
@@ -378,13 +379,13 @@ class SimulatedValue:
         Critical values of a step-down in order, the last one the one that holds; empty for units.
     """
 
-    critical: Floats = field(repr=False)
-    error: Floats = field(repr=False)
+    critical: Floats
+    error: Floats
     steps: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+@dataclass(frozen=True, slots=True, repr=False)
+class Compared(Brief):
     """Differences on one scale, and how to put drawn ones on it.
 
     Attributes
@@ -402,9 +403,9 @@ class Compared:
         What was drawn, in words.
     """
 
-    statistic: Floats = field(repr=False)
-    weight: Floats = field(repr=False)
-    scale: Floats = field(repr=False)
+    statistic: Floats
+    weight: Floats
+    scale: Floats
     draws_variances: bool
     errors: str
 

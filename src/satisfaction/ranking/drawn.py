@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import rankdata
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.critical_values import FRAGILE, upper_quantile
 from satisfaction.ranking.membership import Membership
 from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints, Pairs, compare_units
@@ -38,8 +39,8 @@ DECIMALS = 9  # scores closer than 1e-9 are ties
 SETS = "max-t, single step, over {number} joint draws (seed {seed}); points of marks that are not ruled out at their least and most"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class JointDraws:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class JointDraws(Brief):
     """Scores of p units, drawn together B times.
 
     Attributes
@@ -62,10 +63,6 @@ class JointDraws:
     high: Floats
     spent: float
     seed: int
-
-    def __repr__(self) -> str:
-        units = self.scores.shape[1]
-        return f"JointDraws({units} units, {self.number} draws, seed {self.seed})"
 
     @classmethod
     def around(cls, score: Floats, errors: Floats, *, spent: float, seed: int) -> JointDraws:
@@ -132,8 +129,8 @@ class JointDraws:
         return Membership(*p_values)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnPairs:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DrawnPairs(Brief):
     """All pairs of p units over B joint draws.
 
     Attributes
@@ -148,9 +145,6 @@ class DrawnPairs:
     draws: JointDraws
     spread: Floats
     largest: Floats
-
-    def __repr__(self) -> str:
-        return f"DrawnPairs({self.draws!r})"
 
     @property
     def worst(self) -> Floats:
@@ -257,8 +251,8 @@ def _with_simulation(
     return replace(chosen, critical=critical, simulation=simulation, method=method)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnModel:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DrawnModel(Brief):
     """Shares of joint draws: what is known of p scores around their estimates, without a model between them.
 
     Attributes
@@ -268,10 +262,6 @@ class DrawnModel:
     """
 
     scores: Floats
-
-    def __repr__(self) -> str:
-        draws, units = self.scores.shape
-        return f"DrawnModel({units} units, {draws} draws)"
 
     def probability_bottom(self, places: int) -> Floats:
         """Share of the draws among the last `places`, (p,); they add up to `places`."""

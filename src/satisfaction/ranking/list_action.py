@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from satisfaction.declarations.rules import Threshold
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.ranking.area_rankings import PUBLISHED
 from satisfaction.ranking.borrowed_errors import floored
@@ -33,8 +34,8 @@ COLUMNS = (
 BY_RANK = "rank"
 
 
-@dataclass(frozen=True, slots=True)
-class ListGround:
+@dataclass(frozen=True, slots=True, repr=False)
+class ListGround(Brief):
     """Why the p ranked units of a table may be on the list, or off it.
 
     Attributes
@@ -48,9 +49,9 @@ class ListGround:
     """
 
     name: str
-    holds: Bools = field(repr=False)
-    p_in: Floats = field(repr=False)
-    p_out: Floats = field(repr=False)
+    holds: Bools
+    p_in: Floats
+    p_out: Floats
 
 
 def acting(survey: Survey) -> list[Threshold]:

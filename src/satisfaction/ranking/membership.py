@@ -4,13 +4,14 @@ right?
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.critical_values import largest_p_value
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank
 
@@ -19,8 +20,8 @@ Multiplicity: TypeAlias = Literal["holm", "bh"]
 Side: TypeAlias = Literal["top", "bottom"]
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+@dataclass(frozen=True, slots=True, repr=False)
+class Membership(Brief):
     """One-sided p-values of p units, each for one unit named beforehand.
 
     Attributes
@@ -29,8 +30,8 @@ class Membership:
         Small p_in: proven to belong. Small p_out: proven not to belong.
     """
 
-    p_in: Floats = field(repr=False)
-    p_out: Floats = field(repr=False)
+    p_in: Floats
+    p_out: Floats
 
 
 def untested(p: int) -> Membership:
@@ -38,8 +39,8 @@ def untested(p: int) -> Membership:
     return Membership(np.full(p, np.nan), np.full(p, np.nan))
 
 
-@dataclass(frozen=True, slots=True)
-class ListSets:
+@dataclass(frozen=True, slots=True, repr=False)
+class ListSets(Brief):
     """What the simultaneous sets say about a list of units, all of it at once.
 
     Attributes
@@ -51,12 +52,12 @@ class ListSets:
         Units with at least one possible rank in the list: every true member is among them.
     """
 
-    inner: Bools = field(repr=False)
-    outer: Bools = field(repr=False)
+    inner: Bools
+    outer: Bools
 
 
-@dataclass(frozen=True, slots=True)
-class PointList:
+@dataclass(frozen=True, slots=True, repr=False)
+class PointList(Brief):
     """The last ten as the estimates have them.
 
     Attributes
@@ -67,8 +68,8 @@ class PointList:
         Tied at the cut: in or out of the list depending on how ties are broken.
     """
 
-    listed: Bools = field(repr=False)
-    tied: Bools = field(repr=False)
+    listed: Bools
+    tied: Bools
 
 
 def bottom_membership(pairs: Pairs, bottom: int, form: Form = "simes") -> Membership:

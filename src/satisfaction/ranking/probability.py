@@ -9,7 +9,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy import special
 from scipy.optimize import minimize
 
 from satisfaction.estimation import small_areas
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.pairs import TIE, Floats, Ints
 
 Between: TypeAlias = small_areas.Likelihood
@@ -34,8 +35,8 @@ DRAWS = 20_000
 SEED = 20_260_101
 
 
-@dataclass(frozen=True, slots=True)
-class Posterior:
+@dataclass(frozen=True, slots=True, repr=False)
+class Posterior(Brief):
     """Independent normal posteriors of p true scores, given tau2 and mu.
 
     Attributes
@@ -56,9 +57,6 @@ class Posterior:
     sd: Floats
     reliability: Floats
     rankability: float
-
-    def __repr__(self) -> str:
-        return f"Posterior({len(self.mean)} units, tau2={self.tau2:.6g}, mu={self.mu:.6g})"
 
     def probability_top(self, places: int) -> Floats:
         """P(rank <= places), (p,); the sum over units is `places`."""
@@ -175,8 +173,8 @@ def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, *, grid: Floats
     return probability
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
+@dataclass(frozen=True, slots=True, repr=False)
+class Ahead(Brief):
     """Independent units on one grid.
 
     Attributes
@@ -187,8 +185,8 @@ class Ahead:
         Probability that it is at the node.
     """
 
-    chance: Floats = field(repr=False)
-    mass: Floats = field(repr=False)
+    chance: Floats
+    mass: Floats
 
     def where_it_matters(self, places: int) -> Ahead:
         """Leave out the nodes where no unit is, or surely at least `places` of the others ahead."""
@@ -251,8 +249,8 @@ def one_more(count: Floats, ahead: Floats) -> Floats:
 # ---- two waves
 
 
-@dataclass(frozen=True, slots=True)
-class Bivariate:
+@dataclass(frozen=True, slots=True, repr=False)
+class Bivariate(Brief):
     """Independent bivariate normal posteriors of p units' true scores in two waves, given `between`
     and `centre`.
 
@@ -275,9 +273,6 @@ class Bivariate:
     mean: Floats
     cov: Floats
     correlation: float
-
-    def __repr__(self) -> str:
-        return f"Bivariate({len(self.mean)} units, correlation={self.correlation:.3g})"
 
 
 def fit_two_waves(score: Floats, sampling: Floats) -> Bivariate:
@@ -349,15 +344,15 @@ def two_wave_posterior(
     return centre, centre + weighted(pull, x - centre), cov
 
 
-@dataclass(frozen=True, slots=True)
-class KeptOrder:
+@dataclass(frozen=True, slots=True, repr=False)
+class KeptOrder(Brief):
     """Posteriors of p units that may have kept their order: the probability that they did (p,), and
     their means (p, w) and covariances (p, w, w) if so.
     """
 
-    chance: Floats = field(repr=False)
-    mean: Floats = field(repr=False)
-    cov: Floats = field(repr=False)
+    chance: Floats
+    mean: Floats
+    cov: Floats
 
 
 def rank_draws(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.optimize import brentq, minimize
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.pairs import Floats
 from satisfaction.ranking.probability import Ahead, mean_few
 
@@ -68,19 +69,16 @@ ROUNDS = 300  # of the EM algorithm
 FARTHEST = 1e4  # degrees of freedom that stand for "all variances are equal"
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+@dataclass(frozen=True, slots=True, repr=False)
+class Counts(Brief):
     """Rates as counts: of `size` effective answers `yes` count, (p,) each."""
 
     yes: Floats
     size: Floats
 
-    def __repr__(self) -> str:
-        return f"Counts({len(self.size)} units, median size {np.median(self.size):.0f})"
 
-
-@dataclass(frozen=True, slots=True)
-class RatePosterior:
+@dataclass(frozen=True, slots=True, repr=False)
+class RatePosterior(Brief):
     """Independent posteriors of p true rates (or scores) on one grid; a later node is better.
 
     Attributes
@@ -96,10 +94,6 @@ class RatePosterior:
     prior: str
     node: Floats
     mass: Floats
-
-    def __repr__(self) -> str:
-        units, nodes = self.mass.shape
-        return f"RatePosterior({units} units, prior={self.prior!r}, {nodes} nodes)"
 
     def probability_top(self, places: int) -> Floats:
         """P(rank <= places), (p,)."""
@@ -227,8 +221,8 @@ def effective_counts(rate: Floats, se: Floats, df: Floats) -> Counts:
     return Counts(rate * size, size)
 
 
-@dataclass(frozen=True, slots=True)
-class AcrossPriors:
+@dataclass(frozen=True, slots=True, repr=False)
+class AcrossPriors(Brief):
     """Probabilities under several priors: the lowest and the highest, and whether they depend on
     the prior, (p,) each.
     """
@@ -240,9 +234,6 @@ class AcrossPriors:
     def columns(self, names: Sequence[str] = RANGE) -> dict[str, NDArray[Any]]:
         """Columns of a table, (p,) each: lowest, highest, whether it depends."""
         return dict(zip(names, (self.low, self.high, self.depends), strict=True))
-
-    def __repr__(self) -> str:
-        return f"AcrossPriors({len(self.low)} units, {int(self.depends.sum())} depend on the prior)"
 
 
 def across_priors(chances: Sequence[Floats], *, equal: float | Floats | None) -> AcrossPriors:

@@ -9,20 +9,21 @@ statement depends on how the waves are related.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy import special
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.critical_values import critical_values
 from satisfaction.ranking.pairs import Floats, Ints, Pairs
 
 Bounds: TypeAlias = Literal["simes", "dunnett"]
 
 
-@dataclass(frozen=True, slots=True)
-class RankClaims:
+@dataclass(frozen=True, slots=True, repr=False)
+class RankClaims(Brief):
     """One-sided p-values of every claim about every unit's rank in one wave.
 
     Attributes
@@ -33,8 +34,8 @@ class RankClaims:
         about and whatever chose it.
     """
 
-    at_least: Floats = field(repr=False)
-    at_most: Floats = field(repr=False)
+    at_least: Floats
+    at_most: Floats
 
 
 def rank_claims(pairs: Pairs) -> RankClaims:

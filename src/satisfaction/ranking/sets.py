@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 from satisfaction.estimation.multiplicity import holm, normal_scores
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_
 from satisfaction.ranking.critical_values import (
     DRAWS,
@@ -59,8 +60,8 @@ class Simulation:
     fragile: Bools = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RankSets:
+@dataclass(frozen=True, slots=True, repr=False)
+class RankSets(Brief):
     """Rank sets of p units.
 
     Attributes
@@ -84,9 +85,6 @@ class RankSets:
     better: Bools | None = None
     simulation: Simulation | None = None
     method: str = ""
-
-    def __repr__(self) -> str:
-        return f"RankSets({len(self.low)} units, critical={self.critical}, method={self.method!r})"
 
 
 def simes_sets(pairs: Pairs, alpha: float) -> RankSets:

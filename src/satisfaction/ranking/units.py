@@ -14,6 +14,7 @@ from scipy import special
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.pairs import Bools, Floats, Ints
 
@@ -30,8 +31,8 @@ UNDECLARED = "undeclared"
 """Not of respondents: scores of a component of which no error is declared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Units:
+@dataclass(frozen=True, slots=True, repr=False)
+class Units(Brief):
     """The p units of a table, ranked or not, in input order.
 
     Attributes
@@ -60,10 +61,6 @@ class Units:
     selection: str
     se_from_limits: tuple[str, ...] = ()
     drawn: JointDraws | None = None
-
-    def __repr__(self) -> str:
-        ranked = int(self.ranked.sum())
-        return f"Units({len(self.names)}, ranked={ranked}, selection={self.selection!r})"
 
     @property
     def ranked_names(self) -> tuple[str, ...]:

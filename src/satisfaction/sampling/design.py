@@ -24,6 +24,7 @@ from satisfaction.foundation.engines import (
     scan,
 )
 from satisfaction.foundation.errors import DesignError, one_of, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _, ngettext
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import (
@@ -82,7 +83,7 @@ class WeightingStep(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Weighting:
+class Weighting(Brief):
     """A recipe of weighting steps, solved on cells of respondents whose weights change alike. C cells, L margin levels.
 
     Attributes
@@ -117,9 +118,6 @@ class Weighting:
     margin_of: Array
     steps: tuple[WeightingStep, ...]
     log: tuple[dict[str, Any], ...]
-
-    def __repr__(self) -> str:
-        return f"Weighting({self.name}; {len(self.cells):,} cells by {', '.join(self.columns)})"
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from satisfaction.foundation.engines import Lazy, counter, fetch, ordered, refuse_mixed
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import SUBPOPULATION, require_columns
 from satisfaction.sampling.design import SampleDesign
@@ -40,7 +41,7 @@ OWN_NAMES = re.compile(r"_n|_(v|t|h|l|hh|hl|ll)\d+")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tally:
+class Tally(Brief):
     """Counts of respondents with equal keys. T rows, M measures.
 
     Attributes
@@ -70,11 +71,6 @@ class Tally:
     units: Array
     measures: tuple[str, ...]
     exact: bool
-
-    def __repr__(self) -> str:
-        return (
-            f"Tally({self.n.sum():,} respondents in {len(self.n):,} rows by {', '.join(self.keys)})"
-        )
 
     @property
     def inside(self) -> Array:

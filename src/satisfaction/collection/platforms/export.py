@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.grids import Texts
 from satisfaction.foundation.language import Text, _
 
@@ -117,8 +118,8 @@ class ExportColumn:
     role: Role = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+@dataclass(frozen=True, slots=True, repr=False)
+class Export(Brief):
     """One table of a file in one neutral shape.
 
     Attributes
@@ -141,8 +142,8 @@ class Export:
     sheet: str
     platform: str
     columns: tuple[ExportColumn, ...]
-    rows: pd.DataFrame = field(repr=False)
-    numbers: npt.NDArray[np.int64] = field(repr=False)
+    rows: pd.DataFrame
+    numbers: npt.NDArray[np.int64]
     notes: tuple[Note, ...]
 
 
