@@ -139,18 +139,20 @@ def few_ahead(mean: Floats, sd: Floats, places: int) -> Floats:
     return few_ahead_on_one_grid(centred, sd, places, grid=grid)
 
 
-def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
-    """P(fewer than `places` of the other units lie above), (p,), each unit on its own nodes; sd (p,
+def few_ahead_each(mean: Floats, sd: Floats, places: int, *, units: Ints | None = None) -> Floats:
+    """P(fewer than `places` of the other units lie above), (u,) of the `units`, default all, each on its own nodes; sd (p,
     1).
     """
+    if units is None:
+        units = np.arange(len(mean))
     weight = np.exp(-(NODES**2) / 2)
-    ahead_count = np.zeros((places, len(mean), len(NODES)))
+    ahead_count = np.zeros((places, len(units), len(NODES)))
     ahead_count[0] = 1.0
     moved = np.empty_like(ahead_count[1:])
-    nodes = sd * NODES
+    nodes = sd[units] * NODES
     for other in range(len(mean)):
-        ahead = special.ndtr(((mean[other] - mean)[:, None] - nodes) / sd[other])
-        ahead[other] = 0.0
+        ahead = special.ndtr(((mean[other] - mean[units])[:, None] - nodes) / sd[other])
+        ahead[units == other] = 0.0
         np.multiply(ahead_count[:-1], ahead, out=moved)
         ahead_count *= 1 - ahead
         ahead_count[1:] += moved
