@@ -100,100 +100,107 @@ def new_wave(
         S195 the folder is there, S196 its name cannot name a survey, S197 no questionnaire given or found, S198 an area in `only`
         that is not in the table; S131 a column that the table of areas lacks.
     """
+    folder = Path(folder)
     with use(current() or readers_language()):
-        return _new_wave(Path(folder), questionnaire, areas, like=like, only=list(only), tell=tell)
-
-
-def _new_wave(
-    folder: Path,
-    questionnaire: str | None,
-    areas: str | Path | None,
-    *,
-    like: str | Path | None,
-    only: list[str],
-    tell: Callable[[str], None],
-) -> Path:
-    """Write the folder in the current language."""
-    refuse_existing(folder, SurveyError, "S195")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name) or DEVICE.fullmatch(folder.name):
-        raise SurveyError(
-            "S196",
-            _("'{name}' cannot name a survey.", name=folder.name),
-            where=folder,
-            hint=_("Use a-z, 0-9 and hyphens, no device of Windows (con, aux): guizhou-2026q4."),
-        )
-    tables: dict[str, pd.DataFrame] = {}
-    declared: dict[str, Any] = {}
-    if like is not None:
-        document, earlier, _questionnaire = read_declared(like)
-        before = document.path.parent
-        declared = _taken_over(document.data)
-        path_back = path_below(folder, before)
-        declared.setdefault("fieldwork", {})["earlier"] = path_back
-        declared["earlier"] = _earlier_waves(earlier, before, folder)
-        model = declared.get("selection_model", {})
-        if "reference" in model:
-            model["reference"] = path_below(folder, before / model["reference"])
-        if handed_over(before / "out") is not None:
-            declared["earlier"].append(path_back)
-        for name, file in _tables_of(earlier).items():
-            tables[name] = read_table(before / file)
-        questionnaire = questionnaire or earlier.questionnaire
-        if areas is None and earlier.areas is not None:
-            areas = before / earlier.areas.file
-    questionnaire_path = _questionnaire_path(folder, questionnaire)
-    instrument = read_questionnaire(questionnaire_path)
-    area = instrument.roles.area
-    if areas is not None:
-        tables["areas"] = read_areas(Path(areas), area)
-        levels_as_read = read_table(Path(areas))["level"].str.strip()
-        renamed = set(levels_as_read) - set(tables["areas"]["level"])
-        for lowest in renamed:
-            renaming = _(
-                "No level of the table of areas is called '{area}', as the questionnaire's area "
-                "item is; the lowest one, '{lowest}', is called so now.",
-                area=area,
-                lowest=lowest,
+        refuse_existing(folder, SurveyError, "S195")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name) or DEVICE.fullmatch(folder.name):
+            raise SurveyError(
+                "S196",
+                _("'{name}' cannot name a survey.", name=folder.name),
+                where=folder,
+                hint=_(
+                    "Use a-z, 0-9 and hyphens, no device of Windows (con, aux): guizhou-2026q4."
+                ),
             )
-            tell(str(renaming))
-        check_areas(tables["areas"], area, Path(areas))
-    plan = NewWaveSource(instrument, tables, declared)
-    all_areas = len(plan.codes(area))
-    if only:
-        plan = _only(plan, only)
-    surveyed = len(plan.codes(area))
-    if surveyed < all_areas or not declared.get("earlier"):
-        kept = dict(plan.declared)
-        kept.pop("earlier", None)
-        plan = replace(plan, declared=kept)
-    if like is None:
-        carried = Carried(_first_rules(surveyed))
-    else:
-        carried = _carried_over(
-            document,
-            earlier,
-            questionnaire=instrument.reference,
-            target=folder,
-            areas=surveyed if surveyed < all_areas else None,
+        tables: dict[str, pd.DataFrame] = {}
+        declared: dict[str, Any] = {}
+        if like is not None:
+            document, earlier, _questionnaire = read_declared(like)
+            before = document.path.parent
+            declared = _taken_over(document.data)
+            _name_waves_before(declared, earlier, before, folder=folder)
+            for name, file in _tables_of(earlier).items():
+                tables[name] = read_table(before / file)
+            questionnaire = questionnaire or earlier.questionnaire
+            if areas is None and earlier.areas is not None:
+                areas = before / earlier.areas.file
+        instrument_path = _questionnaire_path(folder, questionnaire)
+        instrument = read_questionnaire(instrument_path)
+        if areas is not None:
+            tables["areas"] = _areas(Path(areas), instrument.roles.area, tell)
+        plan = NewWaveSource(instrument, tables, declared)
+        all_areas = len(plan.codes(instrument.roles.area))
+        wanted = list(only)
+        if wanted:
+            plan = _only(plan, wanted)
+        surveyed = len(plan.codes(instrument.roles.area))
+        if surveyed < all_areas or not declared.get("earlier"):
+            kept = {key: value for key, value in plan.declared.items() if key != "earlier"}
+            plan = replace(plan, declared=kept)
+        if like is None:
+            carried = Carried(_first_rules(surveyed))
+        else:
+            carried = _carried_over(
+                document,
+                earlier,
+                questionnaire=instrument.reference,
+                target=folder,
+                areas=surveyed if surveyed < all_areas else None,
+            )
+        _write(folder, plan, carried, instrument_path=instrument_path)
+    for line in carried.report:
+        tell(line)
+    return folder
+
+
+def _name_waves_before(
+    declared: dict[str, Any], earlier: SurveyFile, before: Path, *, folder: Path
+) -> None:
+    """Put the waves before a new one into its declarations, as seen from its folder: `earlier` in the folder `before` last."""
+    path_back = path_below(folder, before)
+    declared.setdefault("fieldwork", {})["earlier"] = path_back
+    declared["earlier"] = _earlier_waves(earlier, before, folder)
+    model = declared.get("selection_model", {})
+    if "reference" in model:
+        model["reference"] = path_below(folder, before / model["reference"])
+    if handed_over(before / "out") is not None:
+        declared["earlier"].append(path_back)
+
+
+def _areas(path: Path, area: str, tell: Callable[[str], None]) -> pd.DataFrame:
+    """Read and check a table of areas; say where a level is called as the questionnaire's area item is."""
+    table = read_areas(path, area)
+    levels_as_read = read_table(path)["level"].str.strip()
+    for lowest in set(levels_as_read) - set(table["level"]):
+        renaming = _(
+            "No level of the table of areas is called '{area}', as the questionnaire's area "
+            "item is; the lowest one, '{lowest}', is called so now.",
+            area=area,
+            lowest=lowest,
         )
+        tell(str(renaming))
+    check_areas(table, area, path)
+    return table
+
+
+def _write(folder: Path, plan: NewWaveSource, carried: Carried, *, instrument_path: Path) -> None:
+    """Write all that the new folder holds."""
+    instrument = plan.questionnaire
     with new_folder(folder) as scratch:
         write_blank_responses(plan, scratch)
         write_tables(plan, scratch)
+        copied = dict(carried.copied)
         if instrument.reference not in questionnaires_above(folder):
-            copied = scratch / "questionnaires" / instrument.questionnaire / questionnaire_path.name
-            copied.parent.mkdir(parents=True)
-            copy_file(questionnaire_path, copied)
+            name = f"questionnaires/{instrument.questionnaire}/{instrument_path.name}"
+            copied[name] = instrument_path
         survey_text = survey_yaml(instrument, plan.declared, name=folder.name)
         rules_text = rules_yaml(carried.rules, ranked=instrument.ranked, text=carried.rules_text)
         texts = {"survey.yaml": survey_text, "rules.yaml": rules_text}
         for name, text in {**texts, **carried.texts}.items():
             write_text(text, scratch / name)
-        for name, path in carried.copied.items():
+        for name, path in copied.items():
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             copy_file(path, scratch / name)
-    for line in carried.report:
-        tell(line)
-    return folder
 
 
 def _questionnaire_path(folder: Path, reference: str | None) -> Path:

@@ -113,18 +113,12 @@ def with_thresholds(
     listed = np.where(ranked, listed, "no")
     spared &= ranked & (listed == "no")
     status = decide(tests, alpha, words=STATUS, provable=bool(ranking.summary.proven))
-    grounds = []
-    spares = []
-    for unit in range(len(table)):
-        names = [one.name for one in listing if one.holds[unit]]
-        if ground.holds[unit] and not spared[unit]:
-            names.insert(0, BY_RANK)
-        grounds.append(" ".join(names) if listed[unit] != "no" else "")
-        names = [one.name for one in sparing if not one.holds[unit]]
-        spares.append(" ".join(dict.fromkeys(names)) if spared[unit] else "")
     table = table.assign(listed=listed, listed_by_rank=by_rank.to_numpy(str))
-    table["listed_by"] = grounds
-    table["spared_by"] = spares
+    stays = ground.holds & ~spared
+    listed_by = _named([replace(ground, holds=stays), *listing], len(table))
+    table["listed_by"] = np.where(listed != "no", list(map(" ".join, listed_by)), "")
+    spared_by = [" ".join(dict.fromkeys(names)) for names in _named(not_below, len(table))]
+    table["spared_by"] = np.where(spared, spared_by, "")
     table["list_status"] = np.where(ranked, status, table["status"])
     table["p_listed"] = np.where(ranked, tests.p_in, np.nan)
     table["p_not_listed"] = np.where(ranked, tests.p_out, np.nan)
@@ -132,6 +126,11 @@ def with_thresholds(
     on_list = tuple(table["unit"][listed == "yes"])
     notes = (*summary.notes, _note(survey, table))
     return replace(ranking, table=table, summary=replace(summary, on_list=on_list, notes=notes))
+
+
+def _named(grounds: Sequence[ListGround], units: int) -> list[list[str]]:
+    """Name the grounds that hold of every unit, (p,) lists."""
+    return [[one.name for one in grounds if one.holds[unit]] for unit in range(units)]
 
 
 def _tested(table: pd.DataFrame, name: str) -> Floats:
