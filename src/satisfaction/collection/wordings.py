@@ -485,7 +485,6 @@ def unknown_answers(
         could be meant), stops (whether a run stops on the item in this table).
     """
     questionnaire = survey.questionnaire
-    limits = survey.rules.responses.unknown_answers
     parts = []
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem | AreaItem):
@@ -497,34 +496,48 @@ def unknown_answers(
             continue
         answered = (text[name] != "").to_numpy() & tables.looked_at
         values = text[name][without_code & answered].astype(object)
-        if isinstance(item, NumberItem):
+        if isinstance(item, NumberItem):  # what is out of range is no other wording
             values = values[pd.to_numeric(values, errors="coerce").isna()]
-        if values.empty:
-            continue
-        words = _words(values, item, questionnaire, name=name)
-        words["_table"] = tables.number[words.index]
-        counts = words.groupby(["_table", "word"]).size().rename("count").reset_index()
-        table = counts["_table"].to_numpy()
-        answers = np.bincount(tables.number[answered], minlength=len(tables.places))
-        unknown = np.bincount(tables.number[values.index], minlength=len(tables.places))
-        most = counts["count"].groupby(table).transform("max")
-        too_many = (unknown > limits.count) & (unknown > limits.share * answers)
-        near = {}
-        for word in counts["word"].unique():
-            near[word] = " / ".join(near_answers(questionnaire, name, word))
-        counts["file"] = [tables.places[number][0] for number in table]
-        counts["sheet"] = [tables.places[number][1] for number in table]
-        counts["item"] = name
-        counts["title"] = pd.Series([item.text] * len(counts), dtype=object)
-        counts["answers"] = answers[table]
-        counts["near"] = counts["word"].map(near)
-        counts["stops"] = (most >= limits.repeated) | too_many[table]
-        parts.append(counts)
+        if len(values):
+            parts.append(_counted(values, name, tables, survey=survey, answered=answered))
     if not parts:
         return pd.DataFrame(columns=list(UNKNOWN_COLUMNS))
     counts = pd.concat(parts)
     counts = counts.sort_values(["_table", "count"], ascending=[True, False], kind="stable")
     return counts[list(UNKNOWN_COLUMNS)].reset_index(drop=True)
+
+
+def _counted(
+    values: pd.Series,
+    name: str,
+    tables: ReadTables,
+    *,
+    survey: Survey,
+    answered: npt.NDArray[np.bool_],
+) -> pd.DataFrame:
+    """Count the unknown words of an item by table, beside those who answered it; say whether they are more than a run allows."""
+    questionnaire = survey.questionnaire
+    limits = survey.rules.responses.unknown_answers
+    item = questionnaire.items[name]
+    words = _words(values, item, questionnaire, name=name)
+    words["_table"] = tables.number[words.index]
+    counts = words.groupby(["_table", "word"]).size().rename("count").reset_index()
+    table = counts["_table"].to_numpy()
+    answers = np.bincount(tables.number[answered], minlength=len(tables.places))
+    unknown = np.bincount(tables.number[values.index], minlength=len(tables.places))
+    most = counts["count"].groupby(table).transform("max")
+    too_many = (unknown > limits.count) & (unknown > limits.share * answers)
+    near = {}
+    for word in counts["word"].unique():
+        near[word] = " / ".join(near_answers(questionnaire, name, word))
+    counts["file"] = [tables.places[number][0] for number in table]
+    counts["sheet"] = [tables.places[number][1] for number in table]
+    counts["item"] = name
+    counts["title"] = pd.Series([item.text] * len(counts), dtype=object)
+    counts["answers"] = answers[table]
+    counts["near"] = counts["word"].map(near)
+    counts["stops"] = (most >= limits.repeated) | too_many[table]
+    return counts
 
 
 def _words(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -708,38 +708,8 @@ def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
             text[name] = ""
         table[name] = pd.to_numeric(text[name], errors="coerce")
     table["listed"] = text["listed"]
-    stated = text != ""
-
-    def refuse(wrong: pd.Series, name: str, text: Text) -> None:
-        _refuse(path, wrong, "S175", text=_("`{name}` {text}", name=name, text=text))
-
-    def below_one(name: str) -> pd.Series:
-        return stated[name] & ~(table[name] >= 1)
-
-    rank = table["rank"]
-    low = table["marginal_low"]
-    high = table["marginal_high"]
-    refuse(~stated["wave"], "wave", _("is empty"))
-    refuse(~stated["code"], "code", _("is empty"))
-    no_half = rank.notna() & (rank * 2 % 1 != 0)
-    no_rank = below_one("rank") | no_half | np.isinf(rank)
-    refuse(no_rank, "rank", _("is no rank"))
-    refuse(below_one("marginal_low"), "marginal_low", _("is no rank"))
-    half_a_set = low.isna() != high.isna()
-    no_set = half_a_set | (low > high) | (low.notna() & rank.isna())
-    incomplete = _("is no set (low, high and rank go together)")
-    refuse(below_one("marginal_high") | no_set, "marginal_high", incomplete)
-    n = table["n"]
-    no_count = stated["n"] & ~((n >= 0) & (n % 1 == 0))
-    refuse(no_count, "n", _("is no count"))
-    for name in ("p_in", "p_out"):
-        no_share = stated[name] & ~table[name].between(0, 1)
-        refuse(no_share, name, _("is no probability"))
-    listed = text["listed"]
-    values = ", ".join(LISTED)
-    refuse(~listed.isin(LISTED), "listed", _("is one of {values}", values=values))
-    without_rank = (listed != "no") & rank.isna()
-    refuse(without_rank, "listed", _("needs a rank where it is yes or tied"))
+    for wrong, name, problem in _no_ranking(table, text != ""):
+        _refuse(path, wrong, "S175", text=_("`{name}` {text}", name=name, text=problem))
     twice = table.duplicated(["wave", "code"])
     _refuse(path, twice, "S176", text=_("An area stands twice in a wave"))
     waves = table["wave"]
@@ -747,6 +717,34 @@ def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
         in_order = waves[waves != waves.shift()]
         check_order(str(path), list(in_order), wave)
     return table.reset_index(drop=True)
+
+
+def _no_ranking(table: pd.DataFrame, stated: pd.DataFrame) -> Iterator[tuple[pd.Series, str, Text]]:
+    """Yield the rows whose values no ranking has, with the column and what is wrong; `stated` are the cells that are not empty."""
+    rank = table["rank"]
+    low = table["marginal_low"]
+    high = table["marginal_high"]
+    below_one = {}
+    for name in ("rank", "marginal_low", "marginal_high"):
+        below_one[name] = stated[name] & ~(table[name] >= 1)
+    yield ~stated["wave"], "wave", _("is empty")
+    yield ~stated["code"], "code", _("is empty")
+    no_half = rank.notna() & (rank * 2 % 1 != 0)
+    yield below_one["rank"] | no_half | np.isinf(rank), "rank", _("is no rank")
+    yield below_one["marginal_low"], "marginal_low", _("is no rank")
+    half_a_set = low.isna() != high.isna()
+    no_set = half_a_set | (low > high) | (low.notna() & rank.isna())
+    incomplete = _("is no set (low, high and rank go together)")
+    yield below_one["marginal_high"] | no_set, "marginal_high", incomplete
+    n = table["n"]
+    yield stated["n"] & ~((n >= 0) & (n % 1 == 0)), "n", _("is no count")
+    for name in ("p_in", "p_out"):
+        yield stated[name] & ~table[name].between(0, 1), name, _("is no probability")
+    listed = table["listed"]
+    values = ", ".join(LISTED)
+    yield ~listed.isin(LISTED), "listed", _("is one of {values}", values=values)
+    without_rank = (listed != "no") & rank.isna()
+    yield without_rank, "listed", _("needs a rank where it is yes or tied")
 
 
 def check_order(where: str, earlier: list[str], wave: str) -> None:
