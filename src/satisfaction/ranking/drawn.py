@@ -28,10 +28,10 @@ import numpy as np
 from scipy.stats import rankdata
 
 from satisfaction.foundation.figures import Brief
-from satisfaction.ranking.critical_values import FRAGILE, upper_quantile
+from satisfaction.ranking.critical_values import upper_quantile
 from satisfaction.ranking.membership import Membership
 from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints, Pairs, compare_units
-from satisfaction.ranking.sets import RankSets, Simulation, sets_from
+from satisfaction.ranking.sets import RankSets, extremes, sets_from, simulated_sets
 
 SPENT = 0.2
 """Share of the error that ruling out marks uses; the rest goes to the comparisons."""
@@ -192,31 +192,33 @@ def simultaneous_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     of_table = compared.largest.max(axis=0)
     critical, error = upper_quantile(of_table[None], left)
     scale = np.maximum(compared.spread, TIE)
-    sets = []
-    margin = FRAGILE * error
-    for value in (critical, critical + margin, critical - margin):
-        better = compared.worst > value * scale
-        sets.append(sets_from(better))
-    return _with_simulation(sets, (critical, critical), error, draws=compared.draws)
+    return simulated_sets(
+        lambda value: sets_from(compared.worst > value * scale),
+        critical,
+        error=error,
+        in_t=(critical, critical),
+        method=_method(compared.draws),
+    )
 
 
 def marginal_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     """Sets for one named unit by max-t of its differences from the others, two-sided."""
-    p = len(compared.largest)
     left = alpha - compared.draws.spent
     quantiles = [upper_quantile(values[None], left) for values in compared.largest]
-    critical = np.array([value for value, _error in quantiles])
-    error = np.array([error for _value, error in quantiles])
+    critical, error = np.array(quantiles).T
     scale = np.maximum(compared.spread, TIE)
-    sets = []
-    margin = FRAGILE * error
-    for value in (critical, critical + margin, critical - margin):
-        by_row = value[:, None]
-        better = (compared.worst > value * scale).sum(axis=0)
-        worse = (compared.worst > by_row * scale).sum(axis=1)
-        sets.append(RankSets(1 + better, p - worse))
-    extremes = float(critical.min()), float(critical.max())
-    return _with_simulation(sets, extremes, float(error.max()), draws=compared.draws)
+
+    def sets_at(critical: Floats) -> RankSets:
+        better = (compared.worst > critical * scale).sum(axis=0)
+        worse = (compared.worst > critical[:, None] * scale).sum(axis=1)
+        return RankSets(1 + better, len(critical) - worse)
+
+    in_t = extremes(critical)
+    return simulated_sets(sets_at, critical, error=error, in_t=in_t, method=_method(compared.draws))
+
+
+def _method(draws: JointDraws) -> str:
+    return SETS.format(number=draws.number, seed=draws.seed)
 
 
 def drawn_reach(pairs: Pairs, chosen: int, alpha: float, *, table: bool) -> Floats:
@@ -236,19 +238,6 @@ def drawn_reach(pairs: Pairs, chosen: int, alpha: float, *, table: bool) -> Floa
     more = -compared.worst[chosen] - ahead
     by_chance = critical * compared.spread[chosen]
     return np.asarray(np.maximum(fewer, more) + by_chance)
-
-
-def _with_simulation(
-    sets: list[RankSets], critical: tuple[float, float], error: float, *, draws: JointDraws
-) -> RankSets:
-    """Return the first of three sets, with the units whose set the error of the simulation would move."""
-    chosen, fewest, most = sets
-    moves_low = fewest.low != most.low
-    moves_high = fewest.high != most.high
-    fragile = moves_low | moves_high
-    method = SETS.format(number=draws.number, seed=draws.seed)
-    simulation = Simulation(error, (), fragile)
-    return replace(chosen, critical=critical, simulation=simulation, method=method)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
