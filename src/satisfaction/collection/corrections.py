@@ -320,21 +320,24 @@ def add_corrections(
         if len(earlier):
             whole = pd.concat([earlier, added], ignore_index=True)
         with new_file(path, replace=True) as scratch:
-            write_csv(whole, scratch)
-            # what was written must read back and be replayed
-            again = read_log(scratch)
-            if not again.equals(whole):
-                raise ResponsesError(
-                    "R421",
-                    _(
-                        "The corrections would not read back as they were written; nothing was written."
-                    ),
-                    where=corrected,
-                    hint=_("Look for unusual characters in the corrected cells."),
-                )
+            again = _written(whole, scratch, corrected)
             last = again.tail(len(added))
             _replay_rows(raw, last, where=str(corrected), questionnaire=survey.questionnaire)
     return added, repeated
+
+
+def _written(log: pd.DataFrame, path: Path, corrected: Path) -> pd.DataFrame:
+    """Write a corrections log and return it as it reads back; R421 where that is not the same."""
+    write_csv(log, path)
+    again = read_log(path)
+    if not again.equals(log):
+        raise ResponsesError(
+            "R421",
+            _("The corrections would not read back as they were written; nothing was written."),
+            where=corrected,
+            hint=_("Look for unusual characters in the corrected cells."),
+        )
+    return again
 
 
 def set_aside(

@@ -76,19 +76,8 @@ def checked_sheet(
     table: pd.DataFrame, path: Path, tree: Assessment, *, areas: Sequence[str]
 ) -> PointsSheet:
     """Return a sheet of lost points, read from `path` as text, in its parts; errors as those of `read_sheet`."""
-    table = _with_columns(table, path, REQUIRED, optional=OPTIONAL)
+    table = _sheet_columns(table, path, tree, areas=areas)
     leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
-    items: dict[str, Label] = {**leaves, **tree.veto, **tree.preconditions}
-    known_items = list(items)
-    table["item"] = _items_by_name(table["item"], items)
-    _refuse_unknown(table, path, {"code": areas, "item": known_items}, error="K312")
-    allowed: dict[str, Sequence[str]] = {
-        "state": ("", NOT_APPLICABLE, MET, NOT_MET),
-        "class": ("", *CLASSES),
-    }
-    _refuse_unknown(table, path, allowed, error="K375")
-    for column in ("due", "mended"):
-        table[column] = _dates(table[column], path, column)
     bonus = [name for name, leaf in leaves.items() if leaf.bonus]
     by_sheet = [name for name, leaf in leaves.items() if leaf.measure is None and not leaf.sites]
     item = table["item"]
@@ -158,6 +147,26 @@ def checked_sheet(
         table.loc[is_veto, short].reset_index(drop=True),
         stated.reset_index(drop=True),
     )
+
+
+def _sheet_columns(
+    table: pd.DataFrame, path: Path, tree: Assessment, *, areas: Sequence[str]
+) -> pd.DataFrame:
+    """Return a sheet with its optional columns, items by their names in the assessment, known states and classes, dates."""
+    table = _with_columns(table, path, REQUIRED, optional=OPTIONAL)
+    leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
+    items: dict[str, Label] = {**leaves, **tree.veto, **tree.preconditions}
+    known_items = list(items)
+    table["item"] = _items_by_name(table["item"], items)
+    _refuse_unknown(table, path, {"code": areas, "item": known_items}, error="K312")
+    allowed: dict[str, Sequence[str]] = {
+        "state": ("", NOT_APPLICABLE, MET, NOT_MET),
+        "class": ("", *CLASSES),
+    }
+    _refuse_unknown(table, path, allowed, error="K375")
+    for column in ("due", "mended"):
+        table[column] = _dates(table[column], path, column)
+    return table
 
 
 def read_sites(
