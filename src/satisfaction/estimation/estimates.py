@@ -343,7 +343,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     known_se = np.where(np.isnan(full.value), np.nan, se)
     deff = {name: np.full(se.shape, np.nan) for name in ("deff", "deff_wr")}
     if options.kind != "ratio":
-        deff = _design_effects(on, full, se, n=n, total=options.kind == "total")
+        deff = _design_effects(on, full, se, n=n, options=options)
     figures = {
         "estimate": full.value,
         "se": known_se,
@@ -362,14 +362,14 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
 
 
 def _design_effects(
-    on: Domains, full: Point, se: Array, *, n: Array, total: bool
+    on: Domains, full: Point, se: Array, *, n: Array, options: Options
 ) -> dict[str, Array]:
     """Return the variances over those of a simple random sample of the same size, (D, M) each; nan where that is 0."""
     of_each = on.sample.weight[:, None]
     size = len(on.keys)
     sums = sum_by_domain(on.domain, of_each * on.counted.sums(), size)
     squares = sum_by_domain(on.domain, of_each * on.counted.sums_of_squares(), size)
-    scale = full.size**2 if total else 1.0
+    scale = full.size**2 if options.kind == "total" else 1.0
     effects = {}
     drawn_with_replacement = {"deff": on.design.base_weight is None, "deff_wr": True}
     with np.errstate(divide="ignore", invalid="ignore"):
