@@ -108,6 +108,11 @@ def at_least(count: int, p_values: Floats, *, independent: bool) -> Floats:
     independent units, by Bonferroni otherwise (Benjamini and Heller 2008).
     """
     largest = np.sort(p_values, axis=1)[:, count - 1 :]
+    return of_largest(largest, independent=independent)
+
+
+def of_largest(largest: Floats, *, independent: bool) -> Floats:
+    """Partial conjunction p-value from the p-values, ascending, that are left without the smallest ones, (r, m) -> (r,)."""
     size = largest.shape[1]
     bonferroni: Floats = np.minimum(size * largest[:, 0], 1.0)
     simes: Floats = np.min(largest * size / np.arange(1, size + 1), axis=1)

@@ -59,11 +59,11 @@ from satisfaction.ranking.table import (
     check_options,
     check_places,
     conventions,
-    errors_of,
     is_whole,
     notes,
     point_summary,
     point_table,
+    rank_table,
     spread_out,
     summarise,
 )
@@ -664,11 +664,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
     columns |= over_priors
-    published: dict[str, Any] = {}
-    published["unit"] = list(units.names)
-    published["estimate"] = units.estimate
-    published["se"] = errors_of(units)
-    rows = pd.DataFrame(published | spread_out(columns, units))
+    rows = rank_table(units, columns)
     summary = summarise(
         units,
         rows,

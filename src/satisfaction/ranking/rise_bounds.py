@@ -17,6 +17,7 @@ from scipy import special
 
 from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.critical_values import critical_values
+from satisfaction.ranking.membership import of_largest
 from satisfaction.ranking.pairs import Floats, Ints, Pairs
 
 Bounds: TypeAlias = Literal["simes", "dunnett"]
@@ -59,13 +60,7 @@ def counts(p_values: Floats, *, independent: bool) -> Floats:
     ordered = np.sort(p_values, axis=1)
     claims = np.zeros((rows, n + 1))
     for at_least in range(1, n + 1):
-        largest = ordered[:, at_least - 1 :]
-        size = n - at_least + 1
-        if independent:
-            place = np.arange(1, size + 1)
-            p_value = np.min(largest * size / place, axis=1)
-        else:
-            p_value = size * largest[:, 0]
+        p_value = of_largest(ordered[:, at_least - 1 :], independent=independent)
         claims[:, at_least] = np.minimum(p_value, 1.0)
     monotone: Floats = np.maximum.accumulate(claims, axis=1)
     return monotone
