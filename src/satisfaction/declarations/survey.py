@@ -704,8 +704,8 @@ def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
     ('small-wave', 'probability')
     """
     with recorded() as read:
-        survey = _read_folder(path, ranking=ranking)
-        return replace(survey, as_read=survey, read=read)
+        survey = replace(_read_folder(path, ranking=ranking), read=read)
+    return replace(survey, as_read=survey)
 
 
 def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
