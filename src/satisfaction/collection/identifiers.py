@@ -85,7 +85,7 @@ def refuse_repeated_files(
     if survey.rules.responses.actions.get("R203") == "warn":
         return
     faults: list[SatisfactionError] = []
-    for table, numbers in _others_of_one_number(coded, raw, text, survey).items():
+    for table, numbers in _others_of_one_number(coded, raw, text, survey=survey).items():
         fault = ResponsesError(
             "R326",
             _(
@@ -102,7 +102,7 @@ def refuse_repeated_files(
             ),
         )
         faults.append(fault)
-    pairs = _pairs(coded, raw, text, survey)
+    pairs = _pairs(coded, raw, text, survey=survey)
     shared = pairs["shared"]
     apart = pairs["apart"] > shared / 2
     nearly_all = shared >= NEARLY_ALL * pairs["size"]
@@ -133,7 +133,7 @@ def refuse_repeated_files(
 
 
 def _others_of_one_number(
-    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, *, survey: Survey
 ) -> dict[str, pd.Series]:
     """Return by table the numbers of rows behind the first one of a number who look like other people, where they are many."""
     role = survey.questionnaire.roles.respondent
@@ -155,7 +155,7 @@ def _others_of_one_number(
 
 
 def _pairs(
-    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, *, survey: Survey
 ) -> pd.DataFrame:
     """Count the numbers that two tables share.
 

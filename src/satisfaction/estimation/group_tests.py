@@ -220,14 +220,15 @@ def rank_test(
     require_df(df, k + 1, where="by")
     mass = n * sample.weight
     values = counted.keys[value].to_numpy(float, na_value=np.nan)
-    score = np.zeros(len(counted.keys))
     if ties == "midpoint":
         at = np.flatnonzero(mass > 0)
-        score[at] = midpoint_ranks(values[at], mass[at])
+        scores = midpoint_ranks(values[at], mass[at])
     else:
         order = np.argsort(counted.keys[ROW_NUMBER].to_numpy(), kind="stable")
         at = order[mass[order] > 0]
-        score[at] = row_order_ranks(values[at], mass[at])
+        scores = row_order_ranks(values[at], mass[at])
+    score = np.zeros(len(counted.keys))
+    score[at] = scores
     x = _group_indicators(code, k + 1)
     total = n * score
     fit = least_squares(x, weight=sample.weight, valid=n, total=total)

@@ -126,20 +126,21 @@ class Replay:
     def replay(self, count: Array) -> Replayed:
         """Replay the recipe on all cells: counts (C, r)."""
         everywhere = np.ones(count.shape[1], dtype=bool)
-        replayed = self._replay(self.weighting.steps, self.weighting.start, count, everywhere)
+        replayed = self._replay(self.weighting.steps, self.weighting.start, count, noted=everywhere)
         return replace(replayed, kept=everywhere)
 
     def on_part(self, cells: Array) -> Callable[[Array], Replayed]:
         """Return the replay on whole blocks of cells; replicates that do not keep their weight are noted elsewhere."""
         steps = tuple(step.part(cells) for step in self.weighting.steps)
         start = self.weighting.start[cells]
-        return lambda count: self._replay(steps, start, count, None)
+        return lambda count: self._replay(steps, start, count, noted=None)
 
     def _replay(
         self,
         steps: tuple[WeightingStep, ...],
         start: Array,
         count: Array,
+        *,
         noted: Array | None,
     ) -> Replayed:
         """Replay steps in r replicates; what they miss is noted for `noted` (r,) bool, by default those that keep all."""

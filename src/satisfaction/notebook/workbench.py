@@ -511,7 +511,7 @@ class Workbench:
                 )
             document, declared, _questionnaire = read_declared(self.survey.sources[0])
             before = step_lines(document)
-            after = before.with_block(block_of(document, declared, trial.steps, before))
+            after = before.with_block(block_of(document, declared, trial.steps, at=before))
             written = "".join(after.lines).lstrip("\ufeff")
             document = parse_yaml(written, after.path, SurveyError)
             read_back = validated(document, SurveyFile, SurveyError)

@@ -226,11 +226,11 @@ def replicated_sums(
     """
     everything = np.arange(len(replicates.scale))
     if recipe is None:
-        yield from _on_all_cells(replicates, everything, laid, None)
+        yield from _on_all_cells(replicates, everything, laid, replay=None)
         return
     touched = _touched(replicates, laid, recipe.block)
     if touched is None:
-        yield from _on_all_cells(replicates, everything, laid, recipe.replay)
+        yield from _on_all_cells(replicates, everything, laid, replay=recipe.replay)
         return
     spilling = []
     psus = laid.into_cells.shape[1]
@@ -257,7 +257,7 @@ def replicated_sums(
                 sums[value] += rest[:, value][:, None]
             yield chosen[replayed.kept], sums[..., replayed.kept]
             spilling.append(chosen[~replayed.kept])
-    yield from _on_all_cells(replicates, np.concatenate(spilling), laid, recipe.replay)
+    yield from _on_all_cells(replicates, np.concatenate(spilling), laid, replay=recipe.replay)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -329,6 +329,7 @@ def _on_all_cells(
     replicates: Replicates,
     everything: Array,
     laid: LaidOverPsus,
+    *,
     replay: Callable[[Array], Replayed] | None,
 ) -> Iterator[tuple[Array, Array]]:
     """Sum the values by domain with the recipe replayed on all cells."""
