@@ -15,6 +15,7 @@ from satisfaction.composite.tree_scores import (
     UNCLASSED,
     Measured,
     TreeScores,
+    cells,
     points_to_score,
     unmet_preconditions,
     within_item,
@@ -200,8 +201,7 @@ def lost_entries(scores: TreeScores) -> pd.DataFrame:
         as handed in), veto (bool), reason.
     """
     entries = within_item(scores.sheet.lost, scores.tree)
-    area = pd.Index(scores.areas).get_indexer(entries["code"])
-    leaf = pd.Index(scores.leaves).get_indexer(entries["item"])
+    area, leaf = cells(entries, scores.areas, scores.leaves)
     points = np.array([item.points or 0.0 for item in scores.items])
     counted = entries["counted"].to_numpy(float)
     factor = np.divide(
