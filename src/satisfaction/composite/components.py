@@ -131,7 +131,7 @@ def components_of_level(
     parts = []
     for name, component in inputs.declared.components.items():
         if component.measure is not None:
-            parts.append(_surveyed(survey, estimates[level], name, component))
+            parts.append(_surveyed(survey, estimates[level], component, name=name))
         else:
             parts.append(
                 _beside_survey(survey, inputs, name, level=level, assessed=trees.get(name))
@@ -281,7 +281,7 @@ def deciding_measures(
     for component, declared in inputs.declared.components.items():
         if declared.measure is not None:
             _refuse_unknown(estimates[level], declared.measure, component)
-    raised = _raised(survey, inputs, estimates, level)
+    raised = _raised(survey, inputs, estimates, level=level)
     measured = {}
     for name in names:
         of_measure = estimates[level].of(name)
@@ -309,7 +309,7 @@ class _Raised:
 
 
 def _raised(
-    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates], level: str
+    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates], *, level: str
 ) -> dict[str, _Raised]:
     """Return what the rules add to the errors of all measures that are components or decide about points, together."""
     measures = [one.measure for one in inputs.declared.components.values() if one.measure]
@@ -344,7 +344,9 @@ def _refuse_unknown(estimates: Estimates, measure: str | None, component: object
         )
 
 
-def _surveyed(survey: Survey, estimates: Estimates, name: str, one: Component) -> ComponentScores:
+def _surveyed(
+    survey: Survey, estimates: Estimates, one: Component, *, name: str
+) -> ComponentScores:
     """Take a measure of the survey, with what its sampling units contribute."""
     _refuse_unknown(estimates, one.measure, name)
     of_measure = estimates.of(str(one.measure))
@@ -372,7 +374,7 @@ def _with_lent(
     parts: list[ComponentScores],
 ) -> list[ComponentScores]:
     """Let the errors of the survey's measures be those that its ranks rest on."""
-    raised = _raised(survey, inputs, estimates, level)
+    raised = _raised(survey, inputs, estimates, level=level)
     with_lent = []
     for part in parts:
         if part.surveyed:

@@ -381,18 +381,17 @@ def score_tree(
     visited = None
     if sites is not None and len(sites):
         visited = site_shares(sites, areas, leaves)
-    unknown = np.full(len(areas), np.nan)
+    estimates = {name: one.estimate for name, one in measures.items()}
     for place, leaf in enumerate(items):
-        if leaf.measure is not None:
-            value = unknown
-            if leaf.measure in measures:
-                value = measures[leaf.measure].estimate
-            scored = step_points(leaf, value) * factor[:, place]
-        elif leaf.sites:
-            share = unknown if visited is None else visited.share[:, place]
-            scored = share * based[:, place]
-        else:
+        if leaf.measure is None and not leaf.sites:
             continue
+        if leaf.measure is not None:
+            value = estimates.get(leaf.measure, np.full(len(areas), np.nan))
+            scored = step_points(leaf, value) * factor[:, place]
+        elif visited is not None:
+            scored = visited.share[:, place] * based[:, place]
+        else:
+            scored = np.full(len(areas), np.nan)
         got[:, place] = np.where(applies[:, place], scored, 0.0)
         if not leaf.bonus:
             name = leaf.points_class or UNCLASSED

@@ -145,7 +145,8 @@ def _sums(scores: TreeScores, leaves: list[int]) -> dict[str, Array]:
 
 
 def _share(part: Array, whole: Array, *, of_nothing: float) -> Array:
-    return np.divide(part, whole, out=np.full(len(whole), of_nothing), where=whole > 0)
+    share = np.divide(part, whole, out=np.full(len(whole), of_nothing), where=whole > 0)
+    return np.asarray(share)
 
 
 def _leaves_by_node(scores: TreeScores) -> dict[tuple[str, ...], list[int]]:

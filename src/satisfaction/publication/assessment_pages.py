@@ -146,7 +146,7 @@ def overview_page(
         "sections": sections,
         "drawn": _by_rank(drawn),
     }
-    return _filled("assessment.html", "index.html", survey, values, language)
+    return _filled("assessment.html", survey, values, file="index.html", language=language)
 
 
 def area_page(
@@ -166,11 +166,12 @@ def area_page(
         ],
         "drawn": [row for row in _by_rank(drawn) if row["code"] == code],
     }
-    return _filled("assessment_area.html", f"{code}.html", survey, values, language)
+    file = f"{code}.html"
+    return _filled("assessment_area.html", survey, values, file=file, language=language)
 
 
 def _filled(
-    template: str, file: str, survey: Survey, values: dict[str, object], language: Language
+    template: str, survey: Survey, values: dict[str, object], *, file: str, language: Language
 ) -> str:
     """Fill the template of a page with its own values and with what all pages read."""
     languages = survey.declared.languages

@@ -70,11 +70,13 @@ def area_labels(survey: Survey) -> dict[str, Text]:
     whole = whole_code(survey)
     for code, (have, of) in survey.coverage().items():
         if have < of:
-            names[code] = _partial(survey, names[code], have, of, is_whole=code == whole)
+            names[code] = _partial(survey, names[code], (have, of), is_whole=code == whole)
     return names
 
 
-def _partial(survey: Survey, name: Text, have: int, of: int, *, is_whole: bool) -> Text:
+def _partial(survey: Survey, name: Text, covered: tuple[int, int], *, is_whole: bool) -> Text:
+    """Name an area of which some of its areas alone were surveyed: so many of so many."""
+    have, of = covered
     unit = _("areas")
     if survey.questionnaire.roles.area == "county":
         unit = _("counties")

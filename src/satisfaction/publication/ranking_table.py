@@ -534,12 +534,12 @@ def paths_table(
         and without a probability sample), listed ("yes", "no", "tied"), n, mark; in rank order within a wave.
     """
     columns = [*AREA, *SET, "listed", "n"]
-    now = ranking_table(survey, estimates, ranking, graded=False)[["wave", *columns]]
+    now = ranking_table(survey, estimates, ranking, graded=False)
     if survey.history is None:
         return published(survey, now, columns)
     history = survey.history
     earlier = [history[history["wave"] == wave] for wave in survey.earlier_waves()]
-    return _over_waves(survey, earlier, now, columns)
+    return _over_waves(survey, earlier, now[["wave", *columns]])
 
 
 def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
@@ -562,13 +562,12 @@ def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
     now = within[within["level"] != survey.ranked_level]
     if not earlier or not len(now):
         return published(survey, now.iloc[:0], columns)
-    return _over_waves(survey, earlier, now[["wave", *columns]], columns)
+    return _over_waves(survey, earlier, now[["wave", *columns]])
 
 
-def _over_waves(
-    survey: Survey, earlier: list[pd.DataFrame], now: pd.DataFrame, columns: list[str]
-) -> pd.DataFrame:
+def _over_waves(survey: Survey, earlier: list[pd.DataFrame], now: pd.DataFrame) -> pd.DataFrame:
     """Return this wave's ranks behind earlier ones of its areas, as published: whole numbers, each under its own wave."""
+    _wave, *columns = now
     parts = []
     for table in earlier:
         known = table[table["code"].isin(now["code"])]

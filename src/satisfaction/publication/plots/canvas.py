@@ -543,10 +543,10 @@ def rank_or_not(row: Any) -> str:
 def draw_points(axes: Axes, values: pd.Series, words: Any, *, looks: Mapping[str, Look]) -> None:
     """Draw one marker a row, looking as its word (status, verdict) does."""
     for word, part in values.groupby(words, sort=False):
-        draw_marks(axes, part, part.index, looks[str(word)])
+        draw_marks(axes, part, part.index, look=looks[str(word)])
 
 
-def draw_marks(axes: Axes, x: Any, y: Any, look: Look) -> None:
+def draw_marks(axes: Axes, x: Any, y: Any, *, look: Look) -> None:
     """Draw one marker a pair of numbers."""
     axes.scatter(x, y, marker=look.marker, color=look.colour, **POINT)
 

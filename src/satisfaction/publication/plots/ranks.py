@@ -331,7 +331,7 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     legend = dots(known.values())
     figure, [axes] = row_canvas(heading, names, 0.24, beside=written, legend=legend)
     for kind, look in known.items():
-        draw_marks(axes, rows[f"{kind}_list"] * 100, rows.index, look)
+        draw_marks(axes, rows[f"{kind}_list"] * 100, rows.index, look=look)
     axes.set_xlim(-2, 102)
     axes.xaxis.set_major_formatter("{x:g}%")
     axes.set_xlabel(str(_("share of the runs; no probability of the truth")))
@@ -581,7 +581,7 @@ def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
     legend = dots((ALONE, ALIKE))
     figure, [axes] = row_canvas(Heading(title, mark_of(rows), note), names, 0.2, legend=legend)
     for column, look in {"odds_alone": ALONE, "odds_alike": ALIKE}.items():
-        draw_marks(axes, rows[column], rows.index, look)
+        draw_marks(axes, rows[column], rows.index, look=look)
     axes.axvline(1.0, color=INK, linewidth=1.0, zorder=1)
     axes.set_xscale("log")
     axes.set_xlim(1 / LARGEST / 1.1, LARGEST * 1.1)

@@ -175,7 +175,7 @@ def steps_plot(
     for step, look in looks.items():
         of_step = effects[effects["step"] == step]
         at = of_step["measure"].map(rows.index)
-        draw_marks(axes, of_step["difference / se"], at, look)
+        draw_marks(axes, of_step["difference / se"], at, look=look)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     for side in (-1, 1):
         axes.axvline(side, **LIMIT)

@@ -158,7 +158,7 @@ def draw_path(axes: Axes, path: pd.DataFrame) -> None:
         here = (path["listed"] == word).to_numpy() & is_ranked
         with_set = here & has_set
         without_set = here & ~has_set
-        draw_marks(axes, at[with_set], rank[with_set], look)
+        draw_marks(axes, at[with_set], rank[with_set], look=look)
         axes.scatter(at[without_set], rank[without_set], marker=look.marker, **NO_SET)
 
 

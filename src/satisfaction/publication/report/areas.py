@@ -218,12 +218,12 @@ def area_pages(
             values = area_values(source, level, code)
             for language in languages:
                 with use(language):
-                    text = _area_page(source, code, values, languages)
+                    text = _area_page(source, code, values, languages=languages)
                 yield f"{language}/{page_of(code)}", text
 
 
 def _area_page(
-    source: Source, code: str, values: dict[str, Any], languages: Sequence[Language]
+    source: Source, code: str, values: dict[str, Any], *, languages: Sequence[Language]
 ) -> str:
     """Fill an area's page in the current language."""
     language = current() or "zh"
