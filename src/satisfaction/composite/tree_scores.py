@@ -381,17 +381,11 @@ def score_tree(
     visited = None
     if sites is not None and len(sites):
         visited = site_shares(sites, areas, leaves)
-    estimates = {name: one.estimate for name, one in measures.items()}
     for place, leaf in enumerate(items):
         if leaf.measure is None and not leaf.sites:
             continue
-        if leaf.measure is not None:
-            value = estimates.get(leaf.measure, np.full(len(areas), np.nan))
-            scored = step_points(leaf, value) * factor[:, place]
-        elif visited is not None:
-            scored = visited.share[:, place] * based[:, place]
-        else:
-            scored = np.full(len(areas), np.nan)
+        shares = {"based": based[:, place], "factor": factor[:, place]}
+        scored = _decided_points(leaf, place, measures=measures, visited=visited, **shares)
         got[:, place] = np.where(applies[:, place], scored, 0.0)
         if not leaf.bonus:
             name = leaf.points_class or UNCLASSED
@@ -415,6 +409,23 @@ def score_tree(
         vetoes=vetoes,
         sheet=sheet,
     )
+
+
+def _decided_points(
+    leaf: AssessmentItem,
+    place: int,
+    *,
+    measures: Mapping[str, Measured],
+    visited: SiteShares | None,
+    based: Array,
+    factor: Array,
+) -> Array:
+    """Return the points of a leaf that a measure or points of inspection decide, (p,); NaN where it is awaited."""
+    if leaf.measure is not None and leaf.measure in measures:
+        return step_points(leaf, measures[leaf.measure].estimate) * factor
+    if leaf.sites and visited is not None:
+        return np.asarray(visited.share[:, place] * based)
+    return np.full(len(based), np.nan)
 
 
 def _taken_off(
