@@ -12,7 +12,12 @@ import pandas as pd
 import scipy.sparse as sp
 
 from satisfaction.composite.normalising import Array
-from satisfaction.composite.tree_scores import Measured, TreeScores, score_tree
+from satisfaction.composite.tree_scores import (
+    Measured,
+    TreeScores,
+    score_tree,
+    squares,
+)
 from satisfaction.declarations.assessment_tables import checked_sheet, checked_sites
 from satisfaction.declarations.combined import CombinedInputs, Component
 from satisfaction.declarations.survey import Survey
@@ -79,34 +84,20 @@ class ComponentScores:
     def se(self) -> Array:
         """Return the standard errors, (p,); NaN where the component has none."""
         if self.by_draws and self.drawn is not None:
-            spread: Array = self.drawn.scores.std(axis=0, ddof=1)
-            return spread
+            return np.asarray(self.drawn.scores.std(axis=0, ddof=1))
         if self.errors is None:
             return np.full(len(self.score), np.nan)
-        variance = _squares(self.errors) + _squares(self.lent)
-        total: Array = np.sqrt(variance)
-        return total
+        return np.asarray(np.sqrt(squares(self.errors) + squares(self.lent)))
 
     @property
     def raised(self) -> Array:
         """Tell of which areas the rules raise the error, (p,) bool."""
-        added = _squares(self.lent)
-        return np.broadcast_to(added > 0, len(self.score))
+        return np.broadcast_to(squares(self.lent) > 0, len(self.score))
 
     @property
     def taken_as_exact(self) -> bool:
         """Whether scores without an error count as exact although nobody declares that they are."""
         return bool(self.without_error.any()) and self.declared.exact is None
-
-
-def _squares(rows: Any) -> Any:
-    """Return the sums of squares of the columns, (p,); 0 of no rows."""
-    if rows is None:
-        return 0.0
-    squares = rows**2
-    if sp.issparse(rows):
-        squares = rows.multiply(rows)
-    return np.asarray(squares.sum(axis=0)).ravel()
 
 
 def components_of_level(

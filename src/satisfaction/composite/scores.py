@@ -99,15 +99,18 @@ class LevelScores:
 
     def barred(self) -> dict[str, Text]:
         """Return the areas that cannot be ranked by the combined score, and why."""
-        why = {}
-        for code, incomplete, excluded in zip(
-            self.codes, self.incomplete, self.excluded, strict=True
-        ):
-            if excluded:
-                why[code] = VETOED
-            elif incomplete:
-                why[code] = INCOMPLETE
-        return why
+        return _barred(self.codes, self.excluded, self.incomplete)
+
+
+def _barred(codes: Sequence[str], excluded: Array, incomplete: Array) -> dict[str, Text]:
+    """Return the areas that a score does not rank, and why."""
+    why = {}
+    for code, is_out, lacks_one in zip(codes, excluded, incomplete, strict=True):
+        if is_out:
+            why[code] = VETOED
+        elif lacks_one:
+            why[code] = INCOMPLETE
+    return why
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -478,12 +481,7 @@ def _of_component(ranked: Estimates, scores: LevelScores, k: int, *, selection: 
         conventions["selection"] = "probability"
         if part.taken_as_exact:
             conventions["taken_as_exact"] = (part.name,)
-    barred = {}
-    for code, excluded, value in zip(scores.codes, part.excluded, score, strict=True):
-        if excluded:
-            barred[code] = VETOED
-        elif not np.isfinite(value):
-            barred[code] = INCOMPLETE
+    barred = _barred(scores.codes, part.excluded, ~np.isfinite(score))
     return _as_estimates(
         ranked,
         part.name,

@@ -55,10 +55,7 @@ class Measured:
         """Return the standard errors, (p,); NaN without a probability sample."""
         if self.errors is None:
             return np.full(len(self.estimate), np.nan)
-        squares = _column_squares(self.errors)
-        if self.lent is not None:
-            squares = squares + _column_squares(self.lent)
-        return np.asarray(np.sqrt(squares))
+        return np.asarray(np.sqrt(squares(self.errors) + squares(self.lent)))
 
     def probability_at_least(self, mark: float) -> Array:
         """Return how probable it is, (p,), that a value drawn around the estimate reaches a mark.
@@ -70,11 +67,12 @@ class Measured:
             return np.asarray(st.t.cdf(distance / self.se, np.where(self.df > 0, self.df, np.nan)))
 
 
-def _column_squares(rows: Any) -> Array:
-    if sp.issparse(rows):
-        rows = rows.tocsr()
-        return np.asarray(rows.multiply(rows).sum(axis=0)).ravel()
-    return np.asarray((np.asarray(rows) ** 2).sum(axis=0))
+def squares(rows: Any) -> Any:
+    """Return the sums of squares of the columns, (p,), of sparse or dense rows; 0 of no rows."""
+    if rows is None:
+        return 0.0
+    squared = rows.multiply(rows) if sp.issparse(rows) else rows**2
+    return np.asarray(squared.sum(axis=0)).ravel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

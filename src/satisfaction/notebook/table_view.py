@@ -24,7 +24,9 @@ from satisfaction.publication.headings import chosen_columns
 from satisfaction.publication.labels import (
     STATUS,
     VERDICT,
+    YES_NO,
     area_labels,
+    crossed,
     mark_as_text,
     measure_labels,
     recipe_words,
@@ -47,7 +49,6 @@ DIFFERENCES = (
 STEPS = {kind: VALUES[kind] for kind in ("base", "nonresponse", "calibration", "trimming")}
 STEPS |= {"unweighted": _("unweighted")}
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
-ANSWERS = {"yes": _("yes"), "no": _("no")}
 RECIPES = {"declared": _("as declared")}
 ACTIONS = {
     "reject_row": VALUES["reject_row"],
@@ -65,18 +66,14 @@ REASONS = {
 }
 MOVES = {"enters": _("enters"), "leaves": _("leaves")}
 WORDS_OF_COLUMNS: Mapping[str, Mapping[str, Text]] = {
+    **dict.fromkeys(("significant", "listed", "reached", "in_force", "model_dependent"), YES_NO),
     "reason": REASONS,
     "method": VALUES,
     "source": VALUES,
-    "significant": ANSWERS,
     "action": ACTIONS,
     "kind": KINDS,
     "status": STATUS,
     "verdict": VERDICT,
-    "listed": ANSWERS,
-    "reached": ANSWERS,
-    "in_force": ANSWERS,
-    "model_dependent": ANSWERS,
     "recipe": RECIPES,
     "moved": MOVES,
     "variance": VALUES,
@@ -164,13 +161,10 @@ def survey_labels(survey: Survey) -> Labels:
 
 def margin_labels(survey: Survey) -> dict[str, Text]:
     """Return what the declared margins are called: their variables, as the questionnaire says them."""
-    labels = {}
-    for name, margin in survey.declared.margins.items():
-        variables = [level_label(survey, column) for column in margin.by]
-        zh = " × ".join(variable.zh for variable in variables)
-        en = " × ".join(variable.en for variable in variables)
-        labels[name] = Text(zh, en)
-    return labels
+    return {
+        name: crossed([level_label(survey, column) for column in margin.by])
+        for name, margin in survey.declared.margins.items()
+    }
 
 
 def step_words(step: Any) -> Any:
@@ -384,7 +378,7 @@ def _in_unit_of_measure(name: Any) -> bool:
 def _in_words(value: Any, words_of: Mapping[str, Text], areas: Mapping[str, Text]) -> str:
     """Write what is no figure of a column of figures: a code in words, a fact as it is."""
     if isinstance(value, bool | np.bool_):
-        text = str(ANSWERS["yes" if value else "no"])
+        text = str(YES_NO["yes" if value else "no"])
     elif isinstance(value, float) and np.isfinite(value):
         text = f"{value:.6g}"
     elif isinstance(value, str):

@@ -5,14 +5,22 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import MARKS, Survey
-from satisfaction.foundation.language import Text, _, as_text, ngettext, pgettext, semicolon_list
+from satisfaction.foundation.language import (
+    Text,
+    _,
+    as_text,
+    ngettext,
+    pgettext,
+    rendered,
+    semicolon_list,
+)
 
 CALIBRATIONS = {"logit": _("logit calibration"), "linear": _("linear calibration")}
 DIGITS = 12
@@ -35,6 +43,7 @@ STEP = {
     "possible": _("possible"),
     "excluded": pgettext("of a step", "excluded"),
 }
+YES_NO = {"yes": _("yes"), "no": _("no")}
 VERDICT = {
     "met": _("met"),
     "not met": _("not met"),
@@ -151,6 +160,11 @@ def score_labels(survey: Survey) -> dict[str, tuple[str, Text]]:
 def names_of_scores(survey: Survey) -> dict[str, Text]:
     """Return the label alone of everything that can be ranked."""
     return {name: label for name, (_kind, label) in score_labels(survey).items()}
+
+
+def crossed(words: Sequence[Text]) -> Text:
+    """Write what is crossed with one another: sex × age."""
+    return rendered(lambda: " × ".join(map(str, words)))
 
 
 def answer_with_code(code: int | str, answer: object) -> Text:

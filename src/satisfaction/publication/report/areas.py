@@ -18,6 +18,7 @@ from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.labels import (
+    YES_NO,
     area_labels,
     label_of,
     score_labels,
@@ -42,11 +43,7 @@ from satisfaction.publication.report.rows import (
 )
 from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
-LISTED = {
-    "yes": _("yes"),
-    "no": _("no"),
-    "tied": _("tied at the cut"),
-}
+LISTED = YES_NO | {"tied": _("tied at the cut")}
 SAME = _(
     "The rank sets of the two waves overlap: sampling error alone can produce "
     "such a move; it does not establish that the true rank has moved, still less "
