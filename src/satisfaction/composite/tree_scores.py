@@ -277,9 +277,12 @@ class TreeScores:
     @property
     def scores(self) -> Array:
         """Return the scores 0-100 (beyond, with bonus points), (p,); NaN where an item is awaited."""
-        ordinary = self.ordinary
-        kept = self.got[:, ordinary].sum(axis=1)
-        bonus = self.got[:, ~ordinary].sum(axis=1)
+        return self.scores_with(np.zeros(len(self.areas)))
+
+    def scores_with(self, gained: Array) -> Array:
+        """Return the scores, (p,), were so many more points got."""
+        kept = self.got[:, self.ordinary].sum(axis=1) + gained
+        bonus = self.got[:, ~self.ordinary].sum(axis=1)
         return points_to_score(self.tree, kept, bonus, total=self.total, cap=self.cap)
 
     @property

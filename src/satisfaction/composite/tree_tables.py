@@ -16,7 +16,6 @@ from satisfaction.composite.tree_scores import (
     Measured,
     TreeScores,
     cells,
-    points_to_score,
     unmet_preconditions,
     within_item,
 )
@@ -361,23 +360,16 @@ def class_sums(scores: TreeScores, *, level: float) -> pd.DataFrame:
         bonus = np.minimum(bonus, scores.tree.bonus_most)
     lost = {name: points.sum(axis=1) for name, points in scores.lost_by_class.items()}
     unclassed = lost[UNCLASSED]
-
-    def score_of(gained: Array) -> Array:
-        """Return the scores (areas,) with so many more points gained."""
-        return points_to_score(
-            scores.tree, kept + gained, bonus, total=scores.total, cap=scores.cap
-        )
-
     with_difficult = lost["winnable"] + lost["difficult"]
     points = {"points": scores.total, "got": kept, "bonus": bonus}
     points |= {name: lost[name] for name in reversed(CLASSES)}
     points |= {"unclassed": unclassed, "lost": sum(lost.values())}
     reached = {
         "undecided": undecided_points(scores, level=level),
-        "score": score_of(np.zeros(len(kept))),
-        "score_winnable": score_of(lost["winnable"]),
-        "score_difficult": score_of(with_difficult),
-        "score_most": score_of(with_difficult + unclassed),
+        "score": scores.scores,
+        "score_winnable": scores.scores_with(lost["winnable"]),
+        "score_difficult": scores.scores_with(with_difficult),
+        "score_most": scores.scores_with(with_difficult + unclassed),
     }
     table = _by_area(scores, points | reached)
     table[["rank", "rank_winnable"]] = np.nan
