@@ -223,6 +223,7 @@ def assess_items(
             hint=_("Use floating-point columns, or a larger unit."),
         )
     sample = lay_out(design, counted)
+    counted = counted.only(sample.weight > 0)
     complete = counted.valid[:, k]
     n = int(complete.sum())
     if n < 2:
