@@ -392,7 +392,7 @@ def read_sample(
     table = read_answers(path, wanted, areas=areas, column=area)
     twice = table[psu].duplicated(keep=False)
     problem = _("A PSU stands twice: {psus}", psus=shortened(table.loc[twice, psu].unique()))
-    _refuse(path, twice, "S541", problem)
+    _refuse(path, twice, "S541", text=problem)
     _counts(path, table[table["planned"] != ""], "planned")
     return table.reset_index(drop=True)
 
@@ -566,7 +566,7 @@ def read_nonrespondents(
     if roles.respondent in table:
         numbers = table[roles.respondent]
         twice = (numbers != "") & numbers.duplicated(keep=False)
-        _refuse(path, twice, "S542", _("A person who did not answer stands twice"))
+        _refuse(path, twice, "S542", text=_("A person who did not answer stands twice"))
         columns[roles.respondent] = numbers.astype(object)
     for name in wanted:
         item = questionnaire.items[name]
@@ -669,7 +669,7 @@ def read_cases(
     if respondent in table:
         numbers = table[respondent]
         twice = (numbers != "") & numbers.duplicated(keep=False)
-        _refuse(path, twice, "S543", _("A case stands twice; its last outcome alone counts"))
+        _refuse(path, twice, "S543", text=_("A case stands twice; its last outcome alone counts"))
     table = table[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     problem = _("The area is not in the table of areas")
