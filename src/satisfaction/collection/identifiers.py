@@ -192,7 +192,9 @@ def _spelt_otherwise(
     firsts = alike[twice.index].reset_index().groupby(role)["index"].transform("first")
     answers = text.drop(columns=role).astype(object)
     unlike = answers.loc[twice.index].to_numpy() != answers.loc[firsts].to_numpy()
-    same = unlike.mean(axis=1) <= MOST_CORRECTED
+    areas = coded[survey.questionnaire.roles.area]
+    apart = areas[twice.index].to_numpy(object) != areas[firsts].to_numpy(object)
+    same = (unlike.mean(axis=1) <= MOST_CORRECTED) & ~apart
     later = twice.index.to_numpy() != firsts.to_numpy()
     again = twice[same & later]
     if again.empty:
@@ -210,7 +212,11 @@ def _spelt_otherwise(
                 numbers=shortened(map(masked, spellings)),
             ),
             where=survey.folder / shortened(tables),
-            hint=_("Write a respondent's number alike in all files; export it as text."),
+            hint=_(
+                "Write a respondent's number alike in all files, and export it as text; where they are "
+                "other people, who are counted from 1 in each file, write `numbering: file` in "
+                "survey.yaml."
+            ),
         )
     ]
 
