@@ -632,6 +632,19 @@ def test_a_number_that_lost_its_zeros_is_the_same_respondent(small, numbering):
     assert "5 respondents stand twice" in fault.value.en
 
 
+def test_people_of_two_areas_who_answer_alike_may_count_in_two_ways(small):
+    """00001 of one county and 1 of another one gave nearly the same answers, as many people do."""
+    rows = small.rows()
+    first = rows[rows["county"] == "990101"][:1]
+    place = ["county", "community"]
+    other = rows[rows["county"] == "990102"][:1]
+    alike = first.assign(id="1", **{name: other[name].iloc[0] for name in place})
+    rows.loc[first.index, "id"] = "00001"
+    small.write(rows)
+    deliver(small, "b.csv", alike)
+    assert len(load_responses(small.read()).accepted) == len(rows) + 1
+
+
 def test_answers_in_a_second_column_of_an_item_are_not_left_out(small):
     rows = small.rows()
     title = small.read().questionnaire.items["streets"].zh

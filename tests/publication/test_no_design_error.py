@@ -170,7 +170,6 @@ def test_the_two_kinds_differ_in_their_name_alone(small):
         for path in folder.glob("*.csv"):
             tables[path.name] = pd.read_csv(path, dtype=str, keep_default_na=False)
         written[kind] = tables
-    ranking = written["open_link"]["ranking.csv"]
     named = 0
     for kind, tables in written.items():
         for table in tables.values():

@@ -87,7 +87,7 @@ def refuse_repeated_files(
     if survey.rules.responses.actions.get("R203") == "warn":
         return
     faults: list[SatisfactionError] = []
-    for table, numbers in _others_of_one_number(coded, raw, text, survey).items():
+    for table, numbers in _others_of_one_number(coded, raw, text, survey=survey).items():
         fault = ResponsesError(
             "R326",
             _(
@@ -104,7 +104,7 @@ def refuse_repeated_files(
             ),
         )
         faults.append(fault)
-    pairs = _pairs(coded, raw, text, survey)
+    pairs = _pairs(coded, raw, text, survey=survey)
     shared = pairs["shared"]
     apart = pairs["apart"] > shared / 2
     nearly_all = shared >= NEARLY_ALL * pairs["size"]
@@ -192,7 +192,9 @@ def _spelt_otherwise(
     firsts = alike[twice.index].reset_index().groupby(role)["index"].transform("first")
     answers = text.drop(columns=role).astype(object)
     unlike = answers.loc[twice.index].to_numpy() != answers.loc[firsts].to_numpy()
-    same = unlike.mean(axis=1) <= MOST_CORRECTED
+    areas = coded[survey.questionnaire.roles.area]
+    apart = areas[twice.index].to_numpy(object) != areas[firsts].to_numpy(object)
+    same = (unlike.mean(axis=1) <= MOST_CORRECTED) & ~apart
     later = twice.index.to_numpy() != firsts.to_numpy()
     again = twice[same & later]
     if again.empty:
@@ -210,7 +212,11 @@ def _spelt_otherwise(
                 numbers=shortened(map(masked, spellings)),
             ),
             where=survey.folder / shortened(tables),
-            hint=_("Write a respondent's number alike in all files; export it as text."),
+            hint=_(
+                "Write a respondent's number alike in all files, and export it as text; where they are "
+                "other people, who are counted from 1 in each file, write `numbering: file` in "
+                "survey.yaml."
+            ),
         )
     ]
 
@@ -266,7 +272,7 @@ def _corrected_later(
 
 
 def _others_of_one_number(
-    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, *, survey: Survey
 ) -> dict[str, pd.Series]:
     """Return by table the numbers of rows behind the first one of a number who look like other people, where they are many."""
     role = survey.questionnaire.roles.respondent
@@ -288,7 +294,7 @@ def _others_of_one_number(
 
 
 def _pairs(
-    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, *, survey: Survey
 ) -> pd.DataFrame:
     """Count the numbers that two tables share.
 

@@ -118,7 +118,7 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Ans
     for column in unfolded.values():
         options.setdefault(str(column.name), []).append(column)
     for name, columns in options.items():
-        _check_options(export, questionnaire, name, columns)
+        _check_options(export, questionnaire, name, columns=columns)
         if sources[name].options:
             sources[name].how = "split"
     for name, item in questionnaire.items.items():
@@ -228,7 +228,7 @@ def _labels(item: Item) -> Iterator[str]:
 
 
 def _check_options(
-    export: Export, questionnaire: Questionnaire, name: str, columns: list[ExportColumn]
+    export: Export, questionnaire: Questionnaire, name: str, *, columns: list[ExportColumn]
 ) -> None:
     """Refuse options in columns of their own where one has none: nobody knows whether it was not asked or not chosen."""
     item = questionnaire.items[name]

@@ -19,7 +19,7 @@ from satisfaction.collection.coding import with_parents
 from satisfaction.declarations.facts import check_frame_and_sample
 from satisfaction.declarations.items import AreaItem, SingleItem
 from satisfaction.declarations.survey import Survey
-from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
+from satisfaction.declarations.wave import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
 from satisfaction.foundation.errors import (
     DesignError,
@@ -78,31 +78,12 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
         W541 persons who did not answer and yet stand among the respondents.
     """
     step = survey.declared.base
-    roles = survey.questionnaire.roles
-    persons = respondents
-    if survey.nonrespondents is not None and survey.declared.nonrespondents is not None:
-        # in an order of their own content, so that the file's order does not matter
-        silent = survey.nonrespondents
-        if roles.respondent in silent:
-            _refuse_answered(survey, silent[roles.respondent], respondents)
-            silent = silent.drop(columns=roles.respondent)
-        silent = silent.sort_values(list(silent), kind="stable")
-        silent["_file"] = survey.declared.nonrespondents.file
-        silent["_sheet"] = ""
-        silent["_row"] = silent.index
-        silent = with_parents(silent, survey).reset_index(drop=True)
-        numbers = range(1, len(silent) + 1)
-        silent[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]
-        silent = silent.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
-        persons = pd.concat([respondents, silent], ignore_index=True)
-        text = [name for name in persons if persons[name].dtype == object]
-        persons[text] = persons[text].where(persons[text].notna(), None)
-        persons[RESPONDED] = [1] * len(respondents) + [0] * len(silent)
+    persons = _with_nonrespondents(survey, respondents)
     if step is None:
         return SampledPersons(persons, None)
     if step.source == "inclusion":
         assert survey.sample is not None
-        psu = str(roles.psu)
+        psu = str(survey.questionnaire.roles.psu)
         return SampledPersons(base_weights(persons, survey.sample, psu), None)
     if step.source == "table":
         assert step.table is not None
@@ -111,29 +92,64 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     elif step.column:
         weight = persons[step.column].astype(float)
     else:
-        assert survey.frame is not None
-        assert survey.declared.frame is not None
-        strata = roles.strata
-        keys = persons[strata].astype(str).assign(_all=0)
-        check_frame_and_sample(
-            survey.frame,
-            keys[strata],
-            strata=strata,
-            frame_path=survey.folder / survey.declared.frame.file,
-            sample_path=survey.folder / "responses",
-        )
-        people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
-        by = [*strata, "_all"]
-        counts = people.groupby(by, as_index=False)["population"].sum()
-        population = keys.merge(counts, on=by, how="left")["population"]
-        # N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`
-        multiple = pd.Series(1.0, index=persons.index)
-        for name in step.multiply:
-            multiple = multiple * persons[name].fillna(1).astype(float)
-        for name in step.divide:
-            multiple = multiple / persons[name].fillna(1).astype(float)
-        within = multiple.groupby([keys[name] for name in by])
-        weight = population.to_numpy(float) * multiple / within.transform("sum")
+        weight = _frame_weights(survey, persons, step)
+    record = _record_of_base(survey, persons, step)
+    return SampledPersons(persons.assign(base_weight=weight), record)
+
+
+def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFrame:
+    """Put the sampled persons who did not answer below the respondents, told apart by the column `RESPONDED`."""
+    if survey.nonrespondents is None or survey.declared.nonrespondents is None:
+        return respondents
+    # in an order of their own content, so that the file's order does not matter
+    silent = survey.nonrespondents
+    respondent = survey.questionnaire.roles.respondent
+    if respondent in silent:
+        _refuse_answered(survey, silent[respondent], respondents)
+        silent = silent.drop(columns=respondent)
+    silent = silent.sort_values(list(silent), kind="stable")
+    silent["_file"] = survey.declared.nonrespondents.file
+    silent["_sheet"] = ""
+    silent["_row"] = silent.index
+    silent = with_parents(silent, survey).reset_index(drop=True)
+    numbers = range(1, len(silent) + 1)
+    silent[respondent] = [f"nonrespondent {number:07d}" for number in numbers]
+    silent = silent.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
+    persons = pd.concat([respondents, silent], ignore_index=True)
+    text = [name for name in persons if persons[name].dtype == object]
+    persons[text] = persons[text].where(persons[text].notna(), None)
+    persons[RESPONDED] = [1] * len(respondents) + [0] * len(silent)
+    return persons
+
+
+def _frame_weights(survey: Survey, persons: pd.DataFrame, step: BaseStep) -> pd.Series:
+    """Return N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`."""
+    assert survey.frame is not None
+    assert survey.declared.frame is not None
+    strata = survey.questionnaire.roles.strata
+    keys = persons[strata].astype(str).assign(_all=0)
+    check_frame_and_sample(
+        survey.frame,
+        keys[strata],
+        strata=strata,
+        frame_path=survey.folder / survey.declared.frame.file,
+        sample_path=survey.folder / "responses",
+    )
+    people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
+    by = [*strata, "_all"]
+    counts = people.groupby(by, as_index=False)["population"].sum()
+    population = keys.merge(counts, on=by, how="left")["population"]
+    multiple = pd.Series(1.0, index=persons.index)
+    for name in step.multiply:
+        multiple = multiple * persons[name].fillna(1).astype(float)
+    for name in step.divide:
+        multiple = multiple / persons[name].fillna(1).astype(float)
+    within = multiple.groupby([keys[name] for name in by])
+    return population.to_numpy(float) * multiple / within.transform("sum")
+
+
+def _record_of_base(survey: Survey, persons: pd.DataFrame, step: BaseStep) -> dict[str, Any]:
+    """Return what the log says of the base step."""
     answered = len(persons)
     if RESPONDED in persons:
         answered = int(persons[RESPONDED].sum())
@@ -150,11 +166,12 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
                 include={"file", "scale", "rscales", "mse", "df"}, exclude_none=True
             )
     else:
-        record["strata"] = len(persons[roles.strata].drop_duplicates()) if roles.strata else 1
+        strata = survey.questionnaire.roles.strata
+        record["strata"] = len(persons[strata].drop_duplicates()) if strata else 1
         record["multiply"] = list(step.multiply)
         record["divide"] = list(step.divide)
         record["missing"] = {name: int(persons[name].isna().sum()) for name in step.items}
-    return SampledPersons(persons.assign(base_weight=weight), record)
+    return record
 
 
 def _refuse_answered(survey: Survey, numbers: pd.Series, respondents: pd.DataFrame) -> None:
