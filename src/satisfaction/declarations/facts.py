@@ -614,7 +614,7 @@ def read_reinterviews(path: Path, respondent: str, items: list[str]) -> pd.DataF
     table = read_answers(path, columns)[columns]
     numbers = table[respondent]
     twice = (numbers != "") & numbers.duplicated(keep=False)
-    _refuse(path, twice, "S544", _("A respondent has one re-interview"))
+    _refuse(path, twice, "S544", text=_("A respondent has one re-interview"))
     return table
 
 
