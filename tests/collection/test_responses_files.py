@@ -334,6 +334,15 @@ def test_other_people_under_one_number_in_one_file_are_not_thrown_away(small, nu
     assert len(load_responses(small.read()).accepted) == len(rows)
 
 
+def test_other_people_of_like_answers_are_not_called_corrected(small):
+    rows = small.rows()
+    like_the_first = [rows[:1].assign(streets=answer) for answer in ("97", "98", "1", "2")]
+    small.write(pd.concat([rows, *like_the_first]).assign(id="2.02607E+11"))
+    with pytest.raises(ResponsesError, match="R326") as fault:
+        load_responses(small.read())
+    assert "R343" not in fault.value.en
+
+
 @pytest.mark.parametrize(
     ("within", "first"), [("area", "990101:1"), ("file", "990101.csv:1"), ("row", "990101.csv:2")]
 )
