@@ -404,7 +404,7 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
 WANTED = {
     "int": _("it must be a whole number"),
     "float": _("it must be a number"),
-    "string": _("it must be text"),
+    "string": _("it must be text; digits alone stand in quotes"),
     "bool": _("it must be true or false"),
     "list": _("it must be a list"),
     "tuple": _("it must be a list"),
@@ -437,6 +437,7 @@ FORMS = {
         "plain small letters, digits and hyphens alone, such as guizhou-2026q3"
     ),
     r"^[a-z0-9-]+@[0-9A-Za-z.-]+$": _("name@version, such as civilised-city@2026-1"),
+    r"^[0-9A-Za-z]{1,12}$": _("a code of plain letters and digits, such as '520102'"),
     NAME: _("plain letters, digits and underscores alone, such as county; one name an entry"),
 }
 """What the patterns of values ask for, in words."""
