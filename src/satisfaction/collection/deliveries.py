@@ -20,6 +20,8 @@ from satisfaction.collection.matching import (
     header_place,
     match_columns,
     missing_items,
+    refuse_other_labels,
+    refuse_second_columns,
 )
 from satisfaction.collection.platforms import read_exports
 from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Note, Role
@@ -41,6 +43,9 @@ PARADATA: dict[Role, str] = {
     "started": "_started", "ended": "_ended", "duration": "_seconds", "interviewer": "_interviewer", "device": "_device", "ip": "_ip",
     "outcome": "_outcome", "submitted": "_submitted",
 }  # fmt: skip
+
+
+NOT_APPROVED = ("not approved", "validation_status_not_approved", "rejected")  # Kobo's, ODK's
 
 
 OF_TABLES = (
@@ -183,6 +188,8 @@ def _matched(
     for export, sources, holding in tables:
         if holding:
             _refuse_nested(export, sources)
+            refuse_second_columns(export, sources, questionnaire)
+            refuse_other_labels(export, sources, questionnaire)
     return tables
 
 
@@ -306,7 +313,8 @@ def respondents(deliveries: list[Delivery], questionnaire: Questionnaire) -> pd.
     """Bring all tables into one of text: a column an item, origin, paradata, and what sets a row aside as a whole.
 
     _aside is the rule that rejects the row before its answers are looked at (R215 the same file again, R219 totals), or
-    empty; _surplus marks rows with more cells than names. Rows of totals have no answers.
+    empty; _surplus marks rows with more cells than names, _refused those that a reviewer rejected on the platform. Rows of
+    totals have no answers.
     """
     parts = [_rows(delivery, questionnaire) for delivery in deliveries]
     raw = pd.concat(parts, ignore_index=True)
@@ -323,6 +331,11 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     export = delivery.export
     surplus = [note.row for note in export.notes if note.rule == "F201"]
     totals = sorted(note.row for note in export.notes if note.rule == "F202")
+    refused: list[int] = []
+    for reviewed in export.columns:
+        if reviewed.role == "status":
+            states = export.rows[reviewed.key].str.strip().str.casefold()
+            refused += export.numbers[states.isin(NOT_APPROVED)].tolist()
     rows = gather(export, delivery.sources, questionnaire)
     used = set().union(*(source.keys for source in delivery.sources.values()))
     for role, name in PARADATA.items():
@@ -340,6 +353,7 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
         _file=delivery.file,
         _sheet=export.sheet,
         _surplus=rows["_row"].isin(surplus),
+        _refused=rows["_row"].isin(refused),
         _id=rows[questionnaire.roles.respondent].map(str.strip),
         _platform=export.platform,
         _team=delivery.team,

@@ -57,7 +57,7 @@ from satisfaction.foundation.personal import masked
 
 Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ["_file", "_sheet", "_row"]
-OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
+OF_ROWS = ("_id", "_aside", "_surplus", "_refused")  # wanted on the way, not kept
 LONGEST = 1e9  # seconds; what is more is no duration
 
 

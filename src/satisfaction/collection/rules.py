@@ -46,6 +46,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "R212": ("blank_item", "reject_row"),
     "R214": ("blank_item", "reject_row", "warn"),
     "R221": ("warn", "blank_item", "reject_row"),
+    "R223": ("reject_row", "warn"),
 }
 COMPARED = {
     "<=": operator.le,
@@ -56,6 +57,7 @@ COMPARED = {
     "!=": operator.ne,
 }
 SURPLUS = "_surplus"
+REFUSED = "_refused"
 ANY_ROW = ""
 READ_FROM_TEXT = (
     "R202",
@@ -130,6 +132,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
         holds = COMPARED[constraint.operator](left, right)
         rules.append(rule("R221", constraint.left, answered & ~holds, constraint=constraint))
     rules.append(rule("R209", ANY_ROW, nw.col(SURPLUS)))
+    rules.append(rule("R223", ANY_ROW, nw.col(REFUSED)))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
             number = nw.col(name)
@@ -262,7 +265,7 @@ def apply_rules(
         The coded answers, the texts they were coded from, and the rows as they were read.
     """
     texts = text[list(questionnaire.items)].rename(columns=read)
-    table = pd.concat([coded, texts, raw[[SURPLUS]]], axis=1)
+    table = pd.concat([coded, texts, raw[[SURPLUS, REFUSED]]], axis=1)
     looked_at = raw["_aside"] == ""
     rejected = ~looked_at
     blanked: dict[str, pd.Series] = {}

@@ -12,7 +12,12 @@ import pandas as pd
 import scipy.sparse as sp
 
 from satisfaction.composite.normalising import Array
-from satisfaction.composite.tree_scores import Measured, TreeScores, score_tree
+from satisfaction.composite.tree_scores import (
+    Measured,
+    TreeScores,
+    score_tree,
+    squares,
+)
 from satisfaction.declarations.assessment_tables import checked_sheet, checked_sites
 from satisfaction.declarations.combined import CombinedInputs, Component
 from satisfaction.declarations.survey import Survey
@@ -79,34 +84,20 @@ class ComponentScores:
     def se(self) -> Array:
         """Return the standard errors, (p,); NaN where the component has none."""
         if self.by_draws and self.drawn is not None:
-            spread: Array = self.drawn.scores.std(axis=0, ddof=1)
-            return spread
+            return np.asarray(self.drawn.scores.std(axis=0, ddof=1))
         if self.errors is None:
             return np.full(len(self.score), np.nan)
-        variance = _squares(self.errors) + _squares(self.lent)
-        total: Array = np.sqrt(variance)
-        return total
+        return np.asarray(np.sqrt(squares(self.errors) + squares(self.lent)))
 
     @property
     def raised(self) -> Array:
         """Tell of which areas the rules raise the error, (p,) bool."""
-        added = _squares(self.lent)
-        return np.broadcast_to(added > 0, len(self.score))
+        return np.broadcast_to(squares(self.lent) > 0, len(self.score))
 
     @property
     def taken_as_exact(self) -> bool:
         """Whether scores without an error count as exact although nobody declares that they are."""
         return bool(self.without_error.any()) and self.declared.exact is None
-
-
-def _squares(rows: Any) -> Any:
-    """Return the sums of squares of the columns, (p,); 0 of no rows."""
-    if rows is None:
-        return 0.0
-    squares = rows**2
-    if sp.issparse(rows):
-        squares = rows.multiply(rows)
-    return np.asarray(squares.sum(axis=0)).ravel()
 
 
 def components_of_level(
@@ -131,7 +122,7 @@ def components_of_level(
     parts = []
     for name, component in inputs.declared.components.items():
         if component.measure is not None:
-            parts.append(_surveyed(survey, estimates[level], name, component))
+            parts.append(_surveyed(survey, estimates[level], component, name=name))
         else:
             parts.append(
                 _beside_survey(survey, inputs, name, level=level, assessed=trees.get(name))
@@ -281,7 +272,7 @@ def deciding_measures(
     for component, declared in inputs.declared.components.items():
         if declared.measure is not None:
             _refuse_unknown(estimates[level], declared.measure, component)
-    raised = _raised(survey, inputs, estimates, level)
+    raised = _raised(survey, inputs, estimates, level=level)
     measured = {}
     for name in names:
         of_measure = estimates[level].of(name)
@@ -309,7 +300,7 @@ class _Raised:
 
 
 def _raised(
-    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates], level: str
+    survey: Survey, inputs: CombinedInputs, estimates: Mapping[str, Estimates], *, level: str
 ) -> dict[str, _Raised]:
     """Return what the rules add to the errors of all measures that are components or decide about points, together."""
     measures = [one.measure for one in inputs.declared.components.values() if one.measure]
@@ -344,7 +335,9 @@ def _refuse_unknown(estimates: Estimates, measure: str | None, component: object
         )
 
 
-def _surveyed(survey: Survey, estimates: Estimates, name: str, one: Component) -> ComponentScores:
+def _surveyed(
+    survey: Survey, estimates: Estimates, one: Component, *, name: str
+) -> ComponentScores:
     """Take a measure of the survey, with what its sampling units contribute."""
     _refuse_unknown(estimates, one.measure, name)
     of_measure = estimates.of(str(one.measure))
@@ -372,7 +365,7 @@ def _with_lent(
     parts: list[ComponentScores],
 ) -> list[ComponentScores]:
     """Let the errors of the survey's measures be those that its ranks rest on."""
-    raised = _raised(survey, inputs, estimates, level)
+    raised = _raised(survey, inputs, estimates, level=level)
     with_lent = []
     for part in parts:
         if part.surveyed:

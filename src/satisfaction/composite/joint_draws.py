@@ -124,13 +124,14 @@ def drawn_together(
             of_level = []
             for part in parts:
                 if part.name in trees:
-                    joint = _tree_above(wave.survey, trees[part.name], part, level)
+                    joint = _tree_above(trees[part.name], part, wave.survey, level=level)
                 else:
                     error = of_wave[level].get(part.name)
                     if error is None:
                         normal = rng.standard_normal((drawing.draws, len(part.score)))
                         if len(waves) > 1:
-                            normal = _with_lasting(normal, wave, part, level, kept=lasting, rng=rng)
+                            codes = wave.today(areas_of(wave.survey, level))
+                            normal = _with_lasting(normal, part, codes, kept=lasting, rng=rng)
                         error = normal * np.nan_to_num(part.se)
                     joint = JointDraws.around(part.score, error, spent=spent, seed=drawing.seed)
                 of_level.append(replace(part, drawn=joint))
@@ -175,9 +176,8 @@ def _share_sites(
 
 def _with_lasting(
     normal: Array,
-    wave: ScoredWave,
     part: ComponentScores,
-    level: str,
+    codes: Sequence[str],
     *,
     kept: Kept,
     rng: np.random.Generator,
@@ -186,7 +186,7 @@ def _with_lasting(
     if part.declared.lasting is None:
         return normal
     stays = []
-    for code in wave.today(areas_of(wave.survey, level)):
+    for code in codes:
         fresh = rng.standard_normal(len(normal))
         stays.append(kept.setdefault((part.name, code), fresh))
     share = part.declared.lasting.share
@@ -194,7 +194,9 @@ def _with_lasting(
     return together
 
 
-def _tree_above(survey: Survey, tree: JointDraws, part: ComponentScores, level: str) -> JointDraws:
+def _tree_above(
+    tree: JointDraws, part: ComponentScores, survey: Survey, *, level: str
+) -> JointDraws:
     """Return the draws of an assessment for the areas of a level: means of the ranked areas, where the level has a score."""
     if level == survey.ranked_level:
         return tree

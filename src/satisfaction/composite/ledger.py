@@ -165,34 +165,31 @@ def _standing(long: pd.DataFrame, waves: Sequence[str]) -> pd.DataFrame:
     final = len(waves) - 1
     last_look = final - is_look[:, ::-1].argmax(axis=1)
     last_loss = final - is_lost[:, ::-1].argmax(axis=1)
-    table["state"] = _states(lost, looked[:, final], before, only_wave=final == 0)
-    table["points"] = points[np.arange(len(table)), last_look]
-    table["first_wave"] = names[is_lost.argmax(axis=1)]
-    table["last_lost"] = names[last_loss]
-    table["last_looked"] = names[last_look]
-    table["waves_lost"] = is_lost.sum(axis=1)
-    table["in_a_row"] = in_a_row
-    table["times_back"] = times_back
-    return table
+    return table.assign(
+        state=_states(lost, looked[:, final], before, only_wave=final == 0),
+        points=points[np.arange(len(table)), last_look],
+        first_wave=names[is_lost.argmax(axis=1)],
+        last_lost=names[last_loss],
+        last_looked=names[last_look],
+        waves_lost=is_lost.sum(axis=1),
+        in_a_row=in_a_row,
+        times_back=times_back,
+    )
 
 
 def _states(lost: Array, looked: Array, before: Array, *, only_wave: bool) -> Array:
     """Name the states after the last wave; `before` is what the look before the last wave showed."""
-    first_time = "new"
-    if only_wave:
-        first_time = "open"
-    cases = [
-        (looked == "does not apply", "does not apply"),
-        ((looked == "no") & (before == "lost"), "not looked at again"),
-        (looked == "no", "mended earlier"),
-        (lost & (before == "lost"), "open"),
-        (lost & (before == "clean"), "back"),
-        (lost, first_time),
-        (before == "lost", "mended"),
-    ]
-    conditions = [condition for condition, _state in cases]
-    states = [state for _condition, state in cases]
-    return np.select(conditions, states, "mended earlier").astype(object)
+    conditions = {
+        "does not apply": looked == "does not apply",
+        "not looked at again": (looked == "no") & (before == "lost"),
+        "mended earlier": looked == "no",
+        "open": lost & (before == "lost") | lost & only_wave,
+        "back": lost & (before == "clean"),
+        "new": lost,
+        "mended": before == "lost",
+    }
+    states = np.select(list(conditions.values()), list(conditions), "mended earlier")
+    return states.astype(object)
 
 
 def transitions(table: pd.DataFrame) -> pd.DataFrame:
@@ -203,7 +200,5 @@ def transitions(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         code, state, entries, points.
     """
-    counted = table.groupby(["code", "state"], as_index=False).agg(
-        entries=("item", "size"), points=("points", "sum")
-    )
-    return counted
+    by_state = table.groupby(["code", "state"], as_index=False)
+    return by_state.agg(entries=("item", "size"), points=("points", "sum"))

@@ -99,15 +99,18 @@ class LevelScores:
 
     def barred(self) -> dict[str, Text]:
         """Return the areas that cannot be ranked by the combined score, and why."""
-        why = {}
-        for code, incomplete, excluded in zip(
-            self.codes, self.incomplete, self.excluded, strict=True
-        ):
-            if excluded:
-                why[code] = VETOED
-            elif incomplete:
-                why[code] = INCOMPLETE
-        return why
+        return _barred(self.codes, self.excluded, self.incomplete)
+
+
+def _barred(codes: Sequence[str], excluded: Array, incomplete: Array) -> dict[str, Text]:
+    """Return the areas that a score does not rank, and why."""
+    why = {}
+    for code, is_out, lacks_one in zip(codes, excluded, incomplete, strict=True):
+        if is_out:
+            why[code] = VETOED
+        elif lacks_one:
+            why[code] = INCOMPLETE
+    return why
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,13 +260,18 @@ def _combined_levels(
 ) -> CombinedScores:
     levels = {}
     for level, of_level in parts.items():
-        levels[level] = _combined(survey, inputs, level, of_level)
+        levels[level] = _combined(inputs, of_level, level=level, codes=areas_of(survey, level))
     return CombinedScores(inputs, MappingProxyType(levels))
 
 
 def _combined(
-    survey: Survey, inputs: CombinedInputs, level: str, parts: tuple[ComponentScores, ...]
+    inputs: CombinedInputs,
+    parts: tuple[ComponentScores, ...],
+    *,
+    level: str,
+    codes: Sequence[str],
 ) -> LevelScores:
+    """Combine the components of the areas of a level."""
     declared = inputs.declared
     weights = np.array([component.weight for component in declared.components.values()])
     scaled = np.column_stack([scaled_score(part) for part in parts])
@@ -271,18 +279,17 @@ def _combined(
     scale = np.column_stack([scale_slope(part) for part in parts])
     slope = slopes(scaled, weights, declared.aggregation) * scale
     cov, df, rows = carried_errors(parts, slope)
-    codes = tuple(areas_of(survey, level))
     drawn = None
     if any(part.drawn is not None for part in parts):
-        drawn = _drawn_score(parts, weights, declared.aggregation, score)
+        drawn = _drawn_score(parts, weights, declared.aggregation, score=score)
         cov = drawn.cov
         df = np.full(len(score), np.inf)
         rows = sp.csr_array((1, len(score)))
-    return LevelScores(level, codes, parts, scaled, score, cov, df, rows, drawn)
+    return LevelScores(level, tuple(codes), parts, scaled, score, cov, df, rows, drawn)
 
 
 def _drawn_score(
-    parts: tuple[ComponentScores, ...], weights: Array, aggregation: Aggregation, score: Array
+    parts: tuple[ComponentScores, ...], weights: Array, aggregation: Aggregation, *, score: Array
 ) -> JointDraws:
     """Combine components in every draw; scales that the field sets are set anew in each."""
     scaled = [scaled_draws(part) for part in parts]
@@ -444,13 +451,13 @@ def _with_scores(survey: Survey, estimates: Estimates, scores: LevelScores) -> E
     for k, part in enumerate(scores.parts):
         if part.surveyed or part.name in measures:
             continue
-        added.append(_of_component(survey, ranked, scores, k))
+        added.append(_of_component(ranked, scores, k, selection=survey.declared.selection))
     return replace(
         estimates, apart=MappingProxyType({one.table["measure"].iloc[0]: one for one in added})
     )
 
 
-def _of_component(survey: Survey, ranked: Estimates, scores: LevelScores, k: int) -> Estimates:
+def _of_component(ranked: Estimates, scores: LevelScores, k: int, *, selection: str) -> Estimates:
     """Return a component alone, on the scale it is combined on; without an error nothing is known of its ranks.
 
     Nor in a wave whose respondents were not drawn: all its files say that nothing is certain.
@@ -461,7 +468,7 @@ def _of_component(survey: Survey, ranked: Estimates, scores: LevelScores, k: int
     rows = sp.csr_array((1, len(score)))
     conventions: dict[str, Any] = {"selection": UNDECLARED, "taken_as_exact": ()}
     if part.errors is not None or part.declared.exact is not None:
-        conventions["selection"] = survey.declared.selection
+        conventions["selection"] = selection
     if part.errors is not None:
         rows = sp.csr_array(part.errors) @ sp.diags_array(slope)
         if part.taken_as_exact:
@@ -474,12 +481,7 @@ def _of_component(survey: Survey, ranked: Estimates, scores: LevelScores, k: int
         conventions["selection"] = "probability"
         if part.taken_as_exact:
             conventions["taken_as_exact"] = (part.name,)
-    barred = {}
-    for code, excluded, value in zip(scores.codes, part.excluded, score, strict=True):
-        if excluded:
-            barred[code] = VETOED
-        elif not np.isfinite(value):
-            barred[code] = INCOMPLETE
+    barred = _barred(scores.codes, part.excluded, ~np.isfinite(score))
     return _as_estimates(
         ranked,
         part.name,

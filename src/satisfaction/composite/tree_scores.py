@@ -55,10 +55,7 @@ class Measured:
         """Return the standard errors, (p,); NaN without a probability sample."""
         if self.errors is None:
             return np.full(len(self.estimate), np.nan)
-        squares = _column_squares(self.errors)
-        if self.lent is not None:
-            squares = squares + _column_squares(self.lent)
-        return np.asarray(np.sqrt(squares))
+        return np.asarray(np.sqrt(squares(self.errors) + squares(self.lent)))
 
     def probability_at_least(self, mark: float) -> Array:
         """Return how probable it is, (p,), that a value drawn around the estimate reaches a mark.
@@ -70,11 +67,12 @@ class Measured:
             return np.asarray(st.t.cdf(distance / self.se, np.where(self.df > 0, self.df, np.nan)))
 
 
-def _column_squares(rows: Any) -> Array:
-    if sp.issparse(rows):
-        rows = rows.tocsr()
-        return np.asarray(rows.multiply(rows).sum(axis=0)).ravel()
-    return np.asarray((np.asarray(rows) ** 2).sum(axis=0))
+def squares(rows: Any) -> Any:
+    """Return the sums of squares of the columns, (p,), of sparse or dense rows; 0 of no rows."""
+    if rows is None:
+        return 0.0
+    squared = rows.multiply(rows) if sp.issparse(rows) else rows**2
+    return np.asarray(squared.sum(axis=0)).ravel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,51 +136,50 @@ def site_shares(table: pd.DataFrame, areas: Sequence[str], leaves: Sequence[str]
     covariance of these. A kind of which every site was visited has no sampling error.
     """
     size = (len(areas), len(leaves))
-    area = table["code"].map({code: row for row, code in enumerate(areas)}).to_numpy(int)
-    leaf = table["item"].map({name: column for column, name in enumerate(leaves)}).to_numpy(int)
+    area, leaf = cells(table, areas, leaves)
     value = (table["score"] / table["possible"]).to_numpy(float)
-    rows = pd.DataFrame({"area": area, "leaf": leaf, "value": value})
-    rows["kind"] = table["kind"].to_numpy()
-    rows["population"] = table["population"].to_numpy(float)
-    cells = rows.groupby(["area", "leaf", "kind"], sort=False)
-    n = cells["value"].transform("size")
-    mean = cells["value"].transform("mean")
+    rows = table[["kind", "site"]].assign(area=area, leaf=leaf, value=value)
+    of_kind = rows.groupby(["area", "leaf", "kind"], sort=False)["value"]
+    n = of_kind.transform("size")
     weight = site_weights(table).to_numpy(float)
-    fraction = (n / rows["population"]).fillna(0.0)
-    is_single = (n == 1) & (fraction < 1)
+    fraction = (n / table["population"].astype(float)).fillna(0.0)
     inflation = np.sqrt((1 - fraction) * n / (n - 1).clip(lower=1))
-    contribution = np.where(n > 1, weight * inflation * (rows["value"] - mean), 0.0)
+    deviation = value - of_kind.transform("mean")
+    contribution = np.where(n > 1, weight * inflation * deviation, 0.0)
 
-    share = np.full(size, np.nan)
-    single = np.zeros(size, dtype=bool)
-    alike = np.zeros(size, dtype=bool)
     by_leaf = rows.assign(
-        part=weight * rows["value"],
-        single=is_single,
+        part=weight * value,
+        single=(n == 1) & (fraction < 1),
         moved=contribution != 0,
         sampled=fraction < 1,
     ).groupby(["area", "leaf"])
-    sums = by_leaf.agg(
-        part=("part", "sum"), single=("single", "any"), moved=("moved", "any"),
-        sampled=("sampled", "any"),
-    )  # fmt: skip
-    at = tuple(sums.index.to_frame().to_numpy(int).T)
-    share[at] = sums["part"]
-    single[at] = sums["single"]
-    alike[at] = sums["sampled"] & ~sums["moved"] & ~sums["single"]
+    seen = by_leaf[["single", "moved", "sampled"]].any()
+    at = tuple(seen.index.to_frame().to_numpy(int).T)
+    share = np.full(size, np.nan)
+    share[at] = by_leaf["part"].sum()
+    single = np.zeros(size, dtype=bool)
+    single[at] = seen["single"]
+    alike = np.zeros(size, dtype=bool)
+    alike[at] = seen["sampled"] & ~seen["moved"] & ~seen["single"]
 
-    site = rows.assign(site=table["site"].to_numpy()).groupby(["area", "kind", "site"], sort=False)
-    number = site.ngroup().to_numpy(int)
-    matrix = sp.coo_array(
-        (np.asarray(contribution), (number, leaf)), shape=(site.ngroups, len(leaves))
+    site = ["area", "kind", "site"]
+    number = rows.groupby(site, sort=False).ngroup()
+    sites = rows[~number.duplicated()]
+    kind = sites.groupby(["area", "kind"], sort=False).ngroup()
+    places = (number.to_numpy(int), leaf)
+    matrix = sp.coo_array((contribution, places), shape=(len(sites), len(leaves)))
+    return SiteShares(
+        share, matrix.tocsr(), sites["area"].to_numpy(int), kind.to_numpy(int), single, alike
     )
-    first = ~pd.Series(number).duplicated().to_numpy()
-    area_of_site = np.zeros(site.ngroups, dtype=int)
-    area_of_site[number[first]] = area[first]
-    kinds = rows.groupby(["area", "kind"], sort=False).ngroup().to_numpy(int)
-    kind_of_site = np.zeros(site.ngroups, dtype=int)
-    kind_of_site[number[first]] = kinds[first]
-    return SiteShares(share, matrix.tocsr(), area_of_site, kind_of_site, single, alike)
+
+
+def cells(
+    entries: pd.DataFrame, areas: Sequence[str], leaves: Sequence[str]
+) -> tuple[Array, Array]:
+    """Return the rows and the columns that entries of a sheet stand for, by their `code` and `item`."""
+    rows = pd.Index(areas).get_indexer(entries["code"])
+    columns = pd.Index(leaves).get_indexer(entries["item"])
+    return rows, columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,9 +277,12 @@ class TreeScores:
     @property
     def scores(self) -> Array:
         """Return the scores 0-100 (beyond, with bonus points), (p,); NaN where an item is awaited."""
-        ordinary = self.ordinary
-        kept = self.got[:, ordinary].sum(axis=1)
-        bonus = self.got[:, ~ordinary].sum(axis=1)
+        return self.scores_with(np.zeros(len(self.areas)))
+
+    def scores_with(self, gained: Array) -> Array:
+        """Return the scores, (p,), were so many more points got."""
+        kept = self.got[:, self.ordinary].sum(axis=1) + gained
+        bonus = self.got[:, ~self.ordinary].sum(axis=1)
         return points_to_score(self.tree, kept, bonus, total=self.total, cap=self.cap)
 
     @property
@@ -366,69 +366,86 @@ def score_tree(
     measures = measures or {}
     declared = tree.leaves()
     leaves = tuple(declared)
-    column = {name: place for place, name in enumerate(leaves)}
-    row = {code: place for place, code in enumerate(areas)}
     items = [leaf for _path, leaf in declared.values()]
-    paths = tuple(path for path, _leaf in declared.values())
-    points = np.array([leaf.points or 0.0 for leaf in items])
-    p = len(areas)
-
-    applies = np.ones((p, len(leaves)), dtype=bool)
-    for entry in sheet.absent.itertuples():
-        applies[row[str(entry.code)], column[str(entry.item)]] = False
+    applies = np.ones((len(areas), len(leaves)), dtype=bool)
+    applies[cells(sheet.absent, areas, leaves)] = False
     based = based_points(tree, applies)
+    points = np.array([leaf.points or 0.0 for leaf in items])
     factor = np.divide(based, points, out=np.zeros_like(based), where=points > 0)
 
-    lost_by_class = {name: np.zeros((p, len(leaves))) for name in (*CLASSES, UNCLASSED)}
-    for entry in within_item(sheet.lost, tree).itertuples():
-        cell = row[str(entry.code)], column[str(entry.item)]
-        name = entry.points_class or items[cell[1]].points_class or UNCLASSED
-        lost_by_class[name][cell] += entry.counted * factor[cell]
+    lost_by_class = _taken_off(tree, sheet.lost, areas, factor=factor)
     got = based - sum(lost_by_class.values())
     got[:, [leaf.bonus for leaf in items]] = 0.0
-    for entry in within_item(sheet.gained, tree).itertuples():
-        got[row[str(entry.code)], column[str(entry.item)]] += entry.counted
+    gained = within_item(sheet.gained, tree)
+    np.add.at(got, cells(gained, areas, leaves), gained["counted"].to_numpy(float))
 
     visited = None
     if sites is not None and len(sites):
         visited = site_shares(sites, areas, leaves)
     for place, leaf in enumerate(items):
-        if leaf.measure is not None:
-            value = np.full(p, np.nan)
-            if leaf.measure in measures:
-                value = measures[leaf.measure].estimate
-            scored = step_points(leaf, value) * factor[:, place]
-        elif leaf.sites:
-            share = np.full(p, np.nan)
-            if visited is not None:
-                share = visited.share[:, place]
-            scored = share * based[:, place]
-        else:
+        if leaf.measure is None and not leaf.sites:
             continue
+        shares = {"based": based[:, place], "factor": factor[:, place]}
+        scored = _decided_points(leaf, place, measures=measures, visited=visited, **shares)
         got[:, place] = np.where(applies[:, place], scored, 0.0)
         if not leaf.bonus:
             name = leaf.points_class or UNCLASSED
             lost_by_class[name][:, place] = based[:, place] - got[:, place]
 
-    cap, excluded, vetoes = _sanctions(tree, sheet, areas, measures)
-    cap_stated, _excluded, _vetoes = _sanctions(tree, sheet, areas, {})
+    cap, excluded, vetoes = _sanctions(tree, sheet, areas, measures=measures)
     return TreeScores(
-        tree,
-        tuple(areas),
-        leaves,
-        paths,
-        applies,
-        based,
-        got,
-        lost_by_class,
-        measures,
-        visited,
-        cap,
-        cap_stated,
-        excluded,
-        vetoes,
-        sheet,
+        tree=tree,
+        areas=tuple(areas),
+        leaves=leaves,
+        paths=tuple(path for path, _leaf in declared.values()),
+        applies=applies,
+        based=based,
+        got=got,
+        lost_by_class=lost_by_class,
+        measures=measures,
+        sites=visited,
+        cap=cap,
+        cap_stated=_sanctions(tree, sheet, areas, measures={})[0],
+        excluded=excluded,
+        vetoes=vetoes,
+        sheet=sheet,
     )
+
+
+def _decided_points(
+    leaf: AssessmentItem,
+    place: int,
+    *,
+    measures: Mapping[str, Measured],
+    visited: SiteShares | None,
+    based: Array,
+    factor: Array,
+) -> Array:
+    """Return the points of a leaf that a measure or points of inspection decide, (p,); NaN where it is awaited."""
+    if leaf.measure is not None and leaf.measure in measures:
+        return step_points(leaf, measures[leaf.measure].estimate) * factor
+    if leaf.sites and visited is not None:
+        return np.asarray(visited.share[:, place] * based)
+    return np.full(len(based), np.nan)
+
+
+def _taken_off(
+    tree: Assessment, lost: pd.DataFrame, areas: Sequence[str], *, factor: Array
+) -> dict[str, Array]:
+    """Return the points that a sheet takes off by class, (p, L) each; an entry without a class has that of its item."""
+    declared = tree.leaves()
+    usual = [leaf.points_class or UNCLASSED for _path, leaf in declared.values()]
+    entries = within_item(lost, tree)
+    area, leaf = cells(entries, areas, list(declared))
+    points = entries["counted"].to_numpy(float) * factor[area, leaf]
+    stated = entries["points_class"].to_numpy(object)
+    name_of = np.where(stated != "", stated, np.array(usual, dtype=object)[leaf])
+    by_class = {}
+    for name in (*CLASSES, UNCLASSED):
+        of_class = name_of == name
+        by_class[name] = np.zeros(factor.shape)
+        np.add.at(by_class[name], (area[of_class], leaf[of_class]), points[of_class])
+    return by_class
 
 
 def based_points(tree: Assessment, applies: Array) -> Array:
@@ -509,6 +526,7 @@ def _sanctions(
     tree: Assessment,
     sheet: PointsSheet,
     areas: Sequence[str],
+    *,
     measures: Mapping[str, Measured],
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """Return the cap of every area, whether it is excluded, and by what."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +13,9 @@ from satisfaction.composite.ledger import WavePoints, followed, ledger, transiti
 from satisfaction.composite.normalising import Array
 from satisfaction.composite.tree_scores import (
     UNCLASSED,
+    Measured,
     TreeScores,
-    points_to_score,
+    cells,
     unmet_preconditions,
     within_item,
 )
@@ -26,6 +27,12 @@ ROOT = "total"
 LOST = [
     *("code", "item", "item_zh", "item_en", "branch", "department"),
     *("points", "asked", "veto", "reason"),
+]
+
+
+PASSING = [
+    *("code", "item", "zh", "en", "measure", "at_least", "points", "estimate", "se", "df"),
+    *("reached", "probability", "verdict"),
 ]
 
 
@@ -106,28 +113,18 @@ def level_sums(scores: TreeScores) -> pd.DataFrame:
         `based`).
     """
     parts = []
-    for path, label, columns in _nodes(scores):
-        ordinary = [place for place in columns if scores.ordinary[place]]
-        if not ordinary:
-            continue
-        based = scores.based[:, ordinary].sum(axis=1)
-        got = scores.got[:, ordinary].sum(axis=1)
-        lost = scores.lost[:, ordinary].sum(axis=1)
-        part = pd.DataFrame({"code": scores.areas})
-        part["level"] = len(path)
-        part["node"] = "/".join(path) or ROOT
-        part["zh"] = label.zh
-        part["en"] = label.in_language("en")
-        part["standards"] = len(ordinary)
-        part["not_applicable"] = (~scores.applies[:, ordinary]).sum(axis=1)
-        part["points"] = sum(scores.items[place].points or 0.0 for place in ordinary)
-        part["based"] = based
-        part["got"] = got
-        part["lost"] = lost
-        part["share_lost"] = np.divide(
-            lost, based, out=np.full(len(based), np.nan), where=based > 0
-        )
-        parts.append(part)
+    for path, leaves in _leaves_by_node(scores).items():
+        label = _label(scores.tree, path)
+        sums = _sums(scores, leaves)
+        node = {"level": len(path), "node": "/".join(path) or ROOT, "zh": label.zh}
+        counted = {
+            "en": label.in_language("en"),
+            "standards": len(leaves),
+            "not_applicable": (~scores.applies[:, leaves]).sum(axis=1),
+            "points": sum(scores.items[place].points or 0.0 for place in leaves),
+        }
+        share = _share(sums["lost"], sums["based"], of_nothing=np.nan)
+        parts.append(_by_area(scores, node | counted | sums | {"share_lost": share}))
     table = pd.concat(parts, ignore_index=True)
     order = {code: place for place, code in enumerate(scores.areas)}
     return table.sort_values(
@@ -135,23 +132,40 @@ def level_sums(scores: TreeScores) -> pd.DataFrame:
     )
 
 
-def _nodes(
-    scores: TreeScores,
-) -> Iterator[tuple[tuple[str, ...], Text, list[int]]]:
-    """Yield every node with the columns of its leaves, the whole tree first, then in the tree's order."""
-    every_leaf = list(range(len(scores.leaves)))
-    yield (), scores.tree.title, every_leaf
-    yield from _nodes_below(scores, (), scores.tree.items)
+def _by_area(scores: TreeScores, columns: Mapping[str, object]) -> pd.DataFrame:
+    """Return a table of one row an area."""
+    return pd.DataFrame({"code": scores.areas, **columns})
 
 
-def _nodes_below(
-    scores: TreeScores, path: tuple[str, ...], items: Mapping[str, AssessmentItem]
-) -> Iterator[tuple[tuple[str, ...], Text, list[int]]]:
-    for name, item in items.items():
-        here = (*path, name)
-        columns = [place for place, leaf in enumerate(scores.paths) if leaf[: len(here)] == here]
-        yield here, item.text, columns
-        yield from _nodes_below(scores, here, item.items or {})
+def _sums(scores: TreeScores, leaves: list[int]) -> dict[str, Array]:
+    """Add up the points of some leaves: what counts, what was got and what was lost, (p,) each."""
+    points = {"based": scores.based, "got": scores.got, "lost": scores.lost}
+    return {name: of_leaf[:, leaves].sum(axis=1) for name, of_leaf in points.items()}
+
+
+def _share(part: Array, whole: Array, *, of_nothing: float) -> Array:
+    share = np.divide(part, whole, out=np.full(len(whole), of_nothing), where=whole > 0)
+    return np.asarray(share)
+
+
+def _leaves_by_node(scores: TreeScores) -> dict[tuple[str, ...], list[int]]:
+    """Return the columns of the ordinary leaves below every node, the whole tree first, then in the tree's order."""
+    leaves: dict[tuple[str, ...], list[int]] = {}
+    for place in np.flatnonzero(scores.ordinary).tolist():
+        path = scores.paths[place]
+        for depth in range(len(path) + 1):
+            leaves.setdefault(path[:depth], []).append(place)
+    return leaves
+
+
+def _label(tree: Assessment, path: tuple[str, ...]) -> Text:
+    """Return what a node is called."""
+    label = tree.title
+    items = tree.items
+    for name in path:
+        label = items[name].text
+        items = items[name].items or {}
+    return label
 
 
 def department_sums(scores: TreeScores) -> pd.DataFrame:
@@ -163,23 +177,16 @@ def department_sums(scores: TreeScores) -> pd.DataFrame:
         One row an area and department that answers for an item ("" for items that name none): code, department, standards
         (that apply in the area), based, got, lost, share (0-1 of all points that the area lost).
     """
-    departments = [leaf.department or "" for leaf in scores.items]
+    departments = np.array([leaf.department or "" for leaf in scores.items])
     lost_in_all = scores.lost.sum(axis=1)
     parts = []
-    for department in sorted(set(departments)):
-        columns = [
-            place
-            for place, name in enumerate(departments)
-            if name == department and scores.ordinary[place]
-        ]
-        lost = scores.lost[:, columns].sum(axis=1)
-        part = pd.DataFrame({"code": scores.areas, "department": department})
-        part["standards"] = scores.applies[:, columns].sum(axis=1)
-        part["based"] = scores.based[:, columns].sum(axis=1)
-        part["got"] = scores.got[:, columns].sum(axis=1)
-        part["lost"] = lost
-        part["share"] = np.divide(lost, lost_in_all, out=np.zeros(len(lost)), where=lost_in_all > 0)
-        parts.append(part)
+    for department in sorted(set(departments.tolist())):
+        leaves = np.flatnonzero((departments == department) & scores.ordinary).tolist()
+        sums = _sums(scores, leaves)
+        standards = scores.applies[:, leaves].sum(axis=1)
+        head = {"department": department, "standards": standards}
+        share = _share(sums["lost"], lost_in_all, of_nothing=0.0)
+        parts.append(_by_area(scores, head | sums | {"share": share}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -194,8 +201,7 @@ def lost_entries(scores: TreeScores) -> pd.DataFrame:
         as handed in), veto (bool), reason.
     """
     entries = within_item(scores.sheet.lost, scores.tree)
-    area = pd.Index(scores.areas).get_indexer(entries["code"])
-    leaf = pd.Index(scores.leaves).get_indexer(entries["item"])
+    area, leaf = cells(entries, scores.areas, scores.leaves)
     points = np.array([item.points or 0.0 for item in scores.items])
     counted = entries["counted"].to_numpy(float)
     factor = np.divide(
@@ -260,21 +266,23 @@ def leaf_table(scores: TreeScores) -> pd.DataFrame:
     """
     parts = []
     for place, leaf in enumerate(scores.items):
-        part = pd.DataFrame({"code": scores.areas, "item": scores.leaves[place]})
-        part["node"] = "/".join(scores.paths[place])
-        part["zh"] = leaf.zh
-        part["en"] = leaf.en
-        part["department"] = leaf.department or ""
-        part["scored_by"] = _scored_by(leaf)
-        part["applies"] = np.where(scores.applies[:, place], "yes", "no")
-        part["points"] = leaf.points
-        part["based"] = scores.based[:, place]
-        part["got"] = scores.got[:, place]
-        part["lost"] = scores.lost[:, place]
+        about = {
+            "item": scores.leaves[place],
+            "node": "/".join(scores.paths[place]),
+            "zh": leaf.zh,
+            "en": leaf.en,
+            "department": leaf.department or "",
+            "scored_by": _scored_by(leaf),
+        }
+        points = {
+            "applies": np.where(scores.applies[:, place], "yes", "no"),
+            "points": leaf.points,
+            "based": scores.based[:, place],
+            "got": scores.got[:, place],
+            "lost": scores.lost[:, place],
+        }
         se, error = _error_of(scores, place, leaf)
-        part["se"] = se
-        part["error"] = error
-        parts.append(part)
+        parts.append(_by_area(scores, about | points | {"se": se, "error": error}))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -350,40 +358,30 @@ def class_sums(scores: TreeScores, *, level: float) -> pd.DataFrame:
     bonus = scores.got[:, ~ordinary].sum(axis=1)
     if scores.tree.bonus_most is not None:
         bonus = np.minimum(bonus, scores.tree.bonus_most)
-    by_class = {name: lost.sum(axis=1) for name, lost in scores.lost_by_class.items()}
-    table = pd.DataFrame({"code": scores.areas, "points": scores.total, "got": kept})
-    table["bonus"] = bonus
-    for name in reversed(CLASSES):
-        table[name] = by_class[name]
-    table["unclassed"] = by_class[UNCLASSED]
-    table["lost"] = sum(by_class.values())
-    table["undecided"] = undecided_points(scores, level=level)
-
-    def score_of(gained: Array) -> Array:
-        """Return the scores (areas,) with so many more points gained."""
-        return points_to_score(
-            scores.tree, kept + gained, bonus, total=scores.total, cap=scores.cap
-        )
-
-    winnable = by_class["winnable"]
-    with_difficult = winnable + by_class["difficult"]
-    table["score"] = score_of(np.zeros(len(kept)))
-    table["score_winnable"] = score_of(winnable)
-    table["score_difficult"] = score_of(with_difficult)
-    table["score_most"] = score_of(with_difficult + by_class[UNCLASSED])
-    taking_part = np.isfinite(table["score"].to_numpy()) & ~scores.excluded
-    ranked = table["score"].to_numpy()[taking_part]
-    table["rank"] = np.nan
+    lost = {name: points.sum(axis=1) for name, points in scores.lost_by_class.items()}
+    unclassed = lost[UNCLASSED]
+    with_difficult = lost["winnable"] + lost["difficult"]
+    points = {"points": scores.total, "got": kept, "bonus": bonus}
+    points |= {name: lost[name] for name in reversed(CLASSES)}
+    points |= {"unclassed": unclassed, "lost": sum(lost.values())}
+    reached = {
+        "undecided": undecided_points(scores, level=level),
+        "score": scores.scores,
+        "score_winnable": scores.scores_with(lost["winnable"]),
+        "score_difficult": scores.scores_with(with_difficult),
+        "score_most": scores.scores_with(with_difficult + unclassed),
+    }
+    table = _by_area(scores, points | reached)
+    table[["rank", "rank_winnable"]] = np.nan
+    taking_part = np.isfinite(reached["score"]) & ~scores.excluded
+    ranked = reached["score"][taking_part]
     table.loc[taking_part, "rank"] = rankdata(-ranked.round(9), method="min")
-    better = [
+    table.loc[taking_part, "rank_winnable"] = [
         (np.delete(ranked, place) > value + 1e-9).sum() + 1
-        for place, value in enumerate(table["score_winnable"].to_numpy()[taking_part])
+        for place, value in enumerate(reached["score_winnable"][taking_part])
     ]
-    table["rank_winnable"] = np.nan
-    table.loc[taking_part, "rank_winnable"] = better
-    table["excluded"] = np.where(scores.excluded, "yes", "no")
-    table["by"] = scores.vetoes
-    return table
+    excluded = np.where(scores.excluded, "yes", "no")
+    return table.assign(excluded=excluded, by=scores.vetoes)
 
 
 def passing(scores: TreeScores, *, level: float) -> pd.DataFrame:
@@ -401,41 +399,30 @@ def passing(scores: TreeScores, *, level: float) -> pd.DataFrame:
     for place, leaf in enumerate(scores.items):
         for step in leaf.steps:
             part = _mark_table(scores, str(leaf.measure), step.at_least, level=level)
-            part.insert(1, "item", scores.leaves[place])
-            part.insert(2, "zh", leaf.zh)
-            part.insert(3, "en", leaf.en)
-            part.insert(6, "points", step.points)
-            parts.append(part[scores.applies[:, place]])
+            about = {"item": scores.leaves[place], "zh": leaf.zh, "en": leaf.en}
+            part = part.assign(points=step.points, **about)
+            parts.append(part.loc[scores.applies[:, place], PASSING])
     if not parts:
         return pd.DataFrame()
     return pd.concat(parts, ignore_index=True)
 
 
 def _mark_table(scores: TreeScores, name: str, at_least: float, *, level: float) -> pd.DataFrame:
-    p = len(scores.areas)
-    table = pd.DataFrame({"code": scores.areas, "measure": name, "at_least": at_least})
-    measure = scores.measures.get(name)
-    nothing = np.full(p, np.nan)
-    if measure is None:
-        awaited = np.full(p, "", dtype=object)
-        return table.assign(
-            estimate=nothing, se=nothing, df=nothing, reached=awaited, probability=nothing,
-            verdict="not decidable",
-        )  # fmt: skip
+    """Say of every area whether a measure reaches a mark; nothing is known of one that is awaited."""
+    nothing = np.full(len(scores.areas), np.nan)
+    measure = scores.measures.get(name, Measured(nothing, None, None, nothing))
     probability = measure.probability_at_least(at_least)
-    verdict = np.full(p, "not decidable", dtype=object)
-    verdict[probability >= level] = "reached"
-    verdict[probability <= 1 - level] = "not reached"
-    reached = np.where(measure.estimate >= at_least - 1e-9, "yes", "no").astype(object)
-    reached[~np.isfinite(measure.estimate)] = ""
-    return table.assign(
-        estimate=measure.estimate,
-        se=measure.se,
-        df=measure.df,
-        reached=reached,
-        probability=probability,
-        verdict=verdict,
-    )
+    verdicts = [probability >= level, probability <= 1 - level]
+    reached = [~np.isfinite(measure.estimate), measure.estimate >= at_least - 1e-9]
+    known = {
+        "estimate": measure.estimate,
+        "se": measure.se,
+        "df": measure.df,
+        "reached": np.select(reached, ["", "yes"], "no").astype(object),
+        "probability": probability,
+        "verdict": np.select(verdicts, ["reached", "not reached"], "not decidable").astype(object),
+    }
+    return _by_area(scores, {"measure": name, "at_least": at_least} | known)
 
 
 def precondition_table(scores: TreeScores, *, level: float) -> pd.DataFrame:
@@ -450,24 +437,17 @@ def precondition_table(scores: TreeScores, *, level: float) -> pd.DataFrame:
     met = unmet_preconditions(scores.tree, scores.sheet, scores.areas, measures=scores.measures)
     parts = []
     for name, condition in scores.tree.preconditions.items():
-        words = {1.0: "yes", 0.0: "no"}
-        stated = met[name].map(words).fillna("not stated").to_numpy()
-        part = pd.DataFrame({"code": scores.areas, "item": name, "zh": condition.zh})
-        part["en"] = condition.en
-        part["met"] = stated
-        part["measure"] = condition.measure or ""
-        part["at_least"] = np.nan
-        part["estimate"] = np.nan
-        part["probability"] = np.nan
-        verdicts = {"yes": "reached", "no": "not reached"}
-        part["verdict"] = part["met"].map(verdicts).fillna("not decidable")
+        stated = met[name].map({1.0: "yes", 0.0: "no"}).fillna("not stated")
+        verdict = stated.map({"yes": "reached", "no": "not reached"}).fillna("not decidable")
+        about = {"item": name, "zh": condition.zh, "en": condition.en, "met": stated.to_numpy()}
+        part = _by_area(scores, about | {"measure": condition.measure or ""})
+        part[["at_least", "estimate", "probability"]] = np.nan
+        part["verdict"] = verdict.to_numpy()
         if condition.measure is not None and condition.at_least is not None:
             marked = _mark_table(scores, condition.measure, condition.at_least, level=level)
-            for column in ("at_least", "estimate", "probability", "verdict"):
-                part[column] = marked[column]
-        part["effect"] = condition.effect
-        part["source"] = condition.source.both
-        parts.append(part)
+            decided = ["at_least", "estimate", "probability", "verdict"]
+            part[decided] = marked[decided]
+        parts.append(part.assign(effect=condition.effect, source=condition.source.both))
     if not parts:
         return pd.DataFrame()
     return pd.concat(parts, ignore_index=True)

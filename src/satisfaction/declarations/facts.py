@@ -378,6 +378,25 @@ def read_frame(
     return table.reset_index(drop=True)
 
 
+def read_sample(
+    path: Path, psu: str, strata: list[str], *, areas: pd.DataFrame | None, area: str
+) -> pd.DataFrame:
+    """Read the sampled PSUs as text: stratum, inclusion probabilities, planned interviews.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S133 planned interviews that are no count, S541 a PSU that stands twice, S185-S187 from `with_area_codes`.
+    """
+    wanted = (psu, *strata, "psu_probability", "person_probability", "planned")
+    table = read_answers(path, wanted, areas=areas, column=area)
+    twice = table[psu].duplicated(keep=False)
+    problem = _("A PSU stands twice: {psus}", psus=shortened(table.loc[twice, psu].unique()))
+    _refuse(path, twice, "S541", text=problem)
+    _counts(path, table[table["planned"] != ""], "planned")
+    return table.reset_index(drop=True)
+
+
 def _counts(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
     """Read a column of counts (S133)."""
     counts = pd.to_numeric(table[column], errors="coerce").astype(float)
@@ -527,7 +546,8 @@ def read_nonrespondents(
     Returns
     -------
     DataFrame
-        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step.
+        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step;
+        the respondents' number where the file has it, empty where it is not known.
         Single and number items as the respondents', others as text; a value that is not known is missing, which only
         `multiply` and `divide` allow.
 
@@ -535,13 +555,19 @@ def read_nonrespondents(
     ------
     SurveyError
         S131 a column that is not there, S167 values that the item does not know, S169 a PSU that is not in the sample or
-        not in that stratum of it.
+        not in that stratum of it, S542 a person who stands twice.
     """
     roles = questionnaire.roles
     base = declared.base
     wanted = nonrespondent_columns(declared, questionnaire)
-    text = read_answers(path, wanted)[wanted]
+    table = read_answers(path, wanted)
+    text = table[wanted]
     columns = {}
+    if roles.respondent in table:
+        numbers = table[roles.respondent]
+        twice = (numbers != "") & numbers.duplicated(keep=False)
+        _refuse(path, twice, "S542", text=_("A person who did not answer stands twice"))
+        columns[roles.respondent] = numbers.astype(object)
     for name in wanted:
         item = questionnaire.items[name]
         values = text[name]
@@ -611,6 +637,7 @@ def read_cases(
     areas: list[str],
     outcomes: dict[str, str],
     named: pd.DataFrame | None = None,
+    respondent: str = "",
 ) -> pd.DataFrame:
     """Read the sampled cases, one row each: the area and its outcome; other columns of the file are not kept anywhere.
 
@@ -625,6 +652,8 @@ def read_cases(
         As `read_outcomes` returns them.
     named : DataFrame, optional
         Table of the areas that the file may name in place of their codes.
+    respondent : str
+        Column of the respondents' numbers; where the file has it, a case stands once.
 
     Returns
     -------
@@ -634,9 +663,14 @@ def read_cases(
     Raises
     ------
     SurveyError
-        S131 a column that is not there, S193 an area or S194 an outcome code that is not known.
+        S131 a column that is not there, S193 an area or S194 an outcome code that is not known, S543 a case that stands twice.
     """
-    table = read_facts(path, (area, "outcome"), areas=named, column=area)[[area, "outcome"]]
+    table = read_facts(path, (area, "outcome"), areas=named, column=area)
+    if respondent in table:
+        numbers = table[respondent]
+        twice = (numbers != "") & numbers.duplicated(keep=False)
+        _refuse(path, twice, "S543", text=_("A case stands twice; its last outcome alone counts"))
+    table = table[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     problem = _("The area is not in the table of areas")
     _refuse(path, nowhere, "S193", text=problem, available=areas)

@@ -39,6 +39,7 @@ from satisfaction.declarations.facts import (
     read_outcomes,
     read_replicates,
     read_rscales,
+    read_sample,
     read_weights,
     tree_of,
     under_codes_of_today,
@@ -785,11 +786,13 @@ def _tables_of_design(
     if declared.frame is not None:
         frame = read_frame(folder / declared.frame.file, roles.strata, areas=areas, area=roles.area)
     if declared.sample is not None:
-        chances = ("psu_probability", "person_probability", "planned")
-        wanted = (str(roles.psu), *roles.strata, *chances)
-        path_of_sample = folder / declared.sample.file
-        sample = read_answers(path_of_sample, wanted, areas=areas, column=roles.area)
-        sample = sample.reset_index(drop=True)
+        sample = read_sample(
+            folder / declared.sample.file,
+            str(roles.psu),
+            roles.strata,
+            areas=areas,
+            area=roles.area,
+        )
     margins = {}
     for name, margin in declared.margins.items():
         margins[name] = read_counts(
@@ -848,6 +851,7 @@ def _with_tables_of_fieldwork(survey: Survey) -> Survey:
                 areas=survey.ranked_areas(),
                 outcomes=outcomes,
                 named=areas,
+                respondent=roles.respondent,
             )
             survey = replace(survey, cases=cases)
     backcheck = declared.fieldwork.backcheck

@@ -237,7 +237,7 @@ def against_rest(
         conventions |= {"null": null.both, "within": within}
     total, count = totals.table["estimate"].to_numpy(float).reshape(-1, 2).T
     mean, rest, slope = mean_and_rest(total, count, group=larger)
-    compared = np.isfinite(rest)
+    compared = np.isfinite(mean) & np.isfinite(rest)
     slope = slope[compared]
     difference_se = np.full(len(mean), np.nan)
     difference_df = np.full(len(mean), np.nan)

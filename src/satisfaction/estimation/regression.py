@@ -343,6 +343,7 @@ def regression(
     held, columns = with_values(design, covariates, where="covariates")
     counted = tally(held, [chosen], by=columns)
     sample = lay_out(held, counted)
+    counted = counted.only(sample.weight > 0)
     keys = counted.keys
     used = (counted.valid[:, 0] > 0) & keys[columns].notna().all(axis=1).to_numpy()
     if not used.any():

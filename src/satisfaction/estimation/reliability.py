@@ -214,6 +214,7 @@ def assess_items(
     counted = tally(design, [*chosen, *complete_cases(chosen)])
     _refuse_overflow(counted, k)
     sample = lay_out(design, counted)
+    counted = counted.only(sample.weight > 0)
     complete = counted.valid[:, k]
     n = int(complete.sum())
     if n < 2:

@@ -31,9 +31,6 @@ Method = Literal["jkn", "brr", "fay", "rao-wu"]
 ROW_NAME = "row"
 MOST_NUMBERS = 200_000_000  # 1.6 GB
 CHUNK = 64  # replicates at once
-# R leaves replicates of scale 0 (of strata taken whole) out of the mean that the others are taken from; here they are part
-# of it, and a scale that is nothing but above 0 keeps them there
-SMALLEST_SCALE = 1e-300
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -194,8 +191,9 @@ def replicate_weights(
         note = unsolved.remark(LEFT_OUT, variance=method)
         weights = weights[:, ~unsolved.failed]
         scale = np.full(weights.shape[1], 1 / weights.shape[1])
-    common = float(scale[0]) if np.ptp(scale) == 0 else 1.0
-    rscales = np.maximum(scale / common, SMALLEST_SCALE)
+    alike = np.ptp(scale) == 0 and scale[0] > 0
+    common = float(scale[0]) if alike else 1.0
+    rscales = scale / common
     digits = len(str(len(scale)))
     columns = [f"rep_{number:0{digits}d}" for number in range(1, len(scale) + 1)]
     first = pd.DataFrame({ROW_NAME: np.arange(1, len(respondents) + 1)})

@@ -253,12 +253,13 @@ class Sample:
 
     @property
     def df(self) -> int:
-        """Return the design's degrees of freedom: PSUs minus strata, of a subpopulation those with a member."""
+        """Return the design's degrees of freedom: PSUs minus strata, of those with a member whose weight is above 0."""
         if self.replicates is not None:
             if self.inside.all():
                 return self.replicates.df
             return self._replicate_df(self.inside)
-        return psus_minus_strata(self.clusters.psu[self.inside], self.clusters.stratum)
+        members = self.inside & (self.weight > 0)
+        return psus_minus_strata(self.clusters.psu[members], self.clusters.stratum)
 
     def members(self, domain: Array, valid: Array, *, domains: int) -> Members:
         """Find the PSUs with a valid member of each domain and measure; quantities are domain-major.

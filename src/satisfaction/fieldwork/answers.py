@@ -18,7 +18,14 @@ import pandas as pd
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.items import MultipleItem, SingleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.fieldwork.findings import LIMITS, Fields, numeric_columns, ratio, require
+from satisfaction.fieldwork.findings import (
+    LIMITS,
+    Fields,
+    numeric_columns,
+    ratio,
+    require,
+    together,
+)
 from satisfaction.fieldwork.outliers import (
     at_counties,
     at_interviewers,
@@ -102,7 +109,7 @@ def open_items(
         counts = outcome_counts(respondents, questionnaire, check)
         share = ratio(counts[check], counts["asked"])
         tables.append(at_interviewers(check, respondents, share, fields=fields))
-    return pd.concat(tables, ignore_index=True)
+    return together(*tables)
 
 
 def points(
@@ -218,10 +225,11 @@ def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Field
     run = np.where(enough, longest, np.nan)
     straight = np.where(enough, patterns.identical == 1, np.nan)
     check = "straight_line"
-    respondent = at_respondents(check, rows, run, fields=fields)
-    interviewer = at_interviewers(check, rows, straight, fields=fields)
-    county = at_counties(check, rows, straight, fields=fields)
-    return pd.concat([respondent, interviewer, county], ignore_index=True)
+    return together(
+        at_respondents(check, rows, run, fields=fields),
+        at_interviewers(check, rows, straight, fields=fields),
+        at_counties(check, rows, straight, fields=fields),
+    )
 
 
 def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields) -> pd.DataFrame:
@@ -248,7 +256,7 @@ def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields)
     for compare, unit in ((at_interviewers, interviewer), (at_counties, county)):
         share = relative_variances(values, unit=unit)
         tables.append(compare("little_variance", rows, share, fields=fields, side="low"))
-    return pd.concat(tables, ignore_index=True)
+    return together(*tables)
 
 
 def answer_patterns(answers: Array) -> Patterns:
@@ -342,13 +350,11 @@ def near_duplicates(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields)
     compared = np.isfinite(share)
     near = np.where(compared, share >= LIMITS.match, np.nan)
     check = "near_duplicate"
-    by_respondent = at_respondents(check, rows, share, fields=fields)
-    by_interviewer = at_interviewers(check, rows, near, fields=fields)
-    by_county = at_counties(check, rows, near, fields=fields, together=2)
-    by_respondent["other"] = other
-    by_interviewer["other"] = ""
-    by_county["other"] = ""
-    return pd.concat([by_respondent, by_interviewer, by_county], ignore_index=True)
+    return together(
+        at_respondents(check, rows, share, fields=fields).assign(other=other),
+        at_interviewers(check, rows, near, fields=fields),
+        at_counties(check, rows, near, fields=fields, together=2),
+    )
 
 
 def highest_match(codes: Array, *, least: int) -> tuple[Array, Array]:

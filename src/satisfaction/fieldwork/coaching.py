@@ -18,6 +18,7 @@ from satisfaction.fieldwork.findings import (
     numeric_columns,
     ratio,
     require,
+    together,
 )
 from satisfaction.fieldwork.outliers import (
     among,
@@ -50,9 +51,10 @@ def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields) ->
     perfect = ((answers == highest) | ~known).all(axis=1)
     enough = known.sum(axis=1) >= max(1, len(tops) / 2)
     values = np.where(enough, perfect, np.nan)
-    by_interviewer = at_interviewers("top_box", rows, values, fields=fields)
-    by_county = at_counties("top_box", rows, values, fields=fields)
-    return pd.concat([by_interviewer, by_county], ignore_index=True)
+    return together(
+        at_interviewers("top_box", rows, values, fields=fields),
+        at_counties("top_box", rows, values, fields=fields),
+    )
 
 
 def knowledge_ceiling(
@@ -232,8 +234,7 @@ def back_check(
         reference=nothing,
         flag=np.ones(len(lost), bool),
     )
-    tables = [by_item, by_interviewer, by_respondent]
-    return pd.concat([table for table in tables if len(table)], ignore_index=True)
+    return together(by_item, by_interviewer, by_respondent)
 
 
 def cohen_kappa(first: Array, second: Array) -> tuple[float, float, int]:

@@ -30,7 +30,7 @@ from satisfaction.foundation.pages import across, fill, page_name, page_of
 from satisfaction.foundation.tables import write_csv, write_json, write_text
 from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.publication.headings import HEADINGS, in_one_language
-from satisfaction.publication.labels import mark, twelve_digits, worded
+from satisfaction.publication.labels import crossed, mark, twelve_digits, worded
 from satisfaction.publication.manifest import plain
 
 Row = dict[Hashable, Any]
@@ -111,8 +111,9 @@ def county_table(standing: Standing) -> pd.DataFrame:
     table[counts] = table[counts].fillna(0).astype(int)
     share = table["interviews"] / table["accepted"].where(table["accepted"] > 0)
     table.insert(table.columns.get_loc("further"), "interviews_share", share.astype(float))
-    table = table.reset_index().sort_values("code", kind="stable")
-    return table.sort_values(["county", *UNITS], ascending=False, kind="stable", ignore_index=True)
+    order = ["county", *UNITS]
+    table = table.sort_index(kind="stable").sort_values(order, ascending=False, kind="stable")
+    return table.reset_index()
 
 
 def _count_flags(found: pd.DataFrame) -> pd.DataFrame:
@@ -359,17 +360,15 @@ def _interviewers(found: pd.DataFrame) -> Row:
     checks = [check for check in CHECKS if check in ran]
     rows = []
     for unit, findings in found.groupby("unit", sort=True):
-        by_check = findings.drop_duplicates("check", keep="last").set_index("check")
-        cells = []
-        for check in checks:
-            if check in by_check.index:
-                figure = written(check, by_check.loc[check, "figure"])
-                cells.append((figure, bool(by_check.loc[check, "flag"])))
-            else:
-                cells.append((ABSENT, False))
+        by_check = {one["check"]: one for one in findings.to_dict("records")}
+        cells = [(ABSENT, False)] * len(checks)
+        for place, check in enumerate(checks):
+            if one := by_check.get(check):
+                cells[place] = (written(check, one["figure"]), bool(one["flag"]))
         flagged = sum(flag for _, flag in cells)
-        n = int(findings["n"].max())
-        rows.append({"unit": unit, "n": n, "cells": cells, "flagged": flagged})
+        rows.append(
+            {"unit": unit, "n": int(findings["n"].max()), "cells": cells, "flagged": flagged}
+        )
     rows.sort(key=lambda row: (-row["flagged"], row["unit"]))
     return {"checks": checks, "rows": rows}
 
@@ -382,11 +381,8 @@ def _cells_in_words(found: list[Row], survey: Survey) -> list[Row]:
     for cell in found:
         if cell["level"] != "cell":
             continue
-        words = []
-        for item, code in zip(items, cell["unit"].split(" x "), strict=True):
-            words.append(_word_of(item, code, survey))
-        zh = " × ".join(word.zh for word in words)
-        cell["unit"] = Text(zh, " × ".join(word.en for word in words))
+        pairs = zip(items, cell["unit"].split(" x "), strict=True)
+        cell["unit"] = crossed([_word_of(item, code, survey) for item, code in pairs])
     return found
 
 
@@ -441,10 +437,8 @@ def write_fieldwork(standing: Standing) -> Path:
             )
             for name, text in pages:
                 write_text(text, scratch / "counties" / name)
-        outputs = {}
-        for path in sorted(scratch.rglob("*")):
-            if path.is_file():
-                outputs[path.relative_to(scratch).as_posix()] = sha256(path)
+        files = [path for path in sorted(scratch.rglob("*")) if path.is_file()]
+        outputs = {path.relative_to(scratch).as_posix(): sha256(path) for path in files}
         stamp = {"finished": finished.isoformat(timespec="seconds"), "outputs": outputs}
         write_json(plain(record(standing) | stamp), scratch / "run.json")
     return folder.target
@@ -461,19 +455,18 @@ def _in_words(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     of_the_planned = headings | {"share": pgettext("a heading", "share of the planned")}
     sheets = {}
     for name, table in tables.items():
-        worded = table
+        worded = table.copy()
         if "level" in table:
-            worded = worded.assign(level=[LEVELS.get(level, level) for level in table["level"]])
+            worded["level"] = [LEVELS.get(level, level) for level in table["level"]]
         if "check" in table:
-            worded = worded.assign(check=[CHECKS[check].name for check in table["check"]])
+            worded["check"] = [CHECKS[check].name for check in table["check"]]
         if "flagged" in table and name in ("counties", "interviewers"):
-            names = []
-            for checks in table["flagged"]:
-                flagging = filter(None, checks.split("; "))
-                names.append(semicolon_list(CHECKS[check].name for check in flagging))
-            worded = worded.assign(flagged=names)
+            worded["flagged"] = [
+                semicolon_list(CHECKS[check].name for check in checks.split("; ") if check)
+                for checks in table["flagged"]
+            ]
         if name == "notes":
-            worded = worded.assign(name=[NOTES.get(note, note) for note in table["name"]])
+            worded["name"] = [NOTES.get(note, note) for note in table["name"]]
         titles = of_the_planned if "planned" in table else headings
         sheets[str(SHEETS[name])] = in_one_language(worded, titles)
     return sheets
@@ -490,9 +483,8 @@ def workbook(standing: Standing) -> dict[str, pd.DataFrame]:
         mark=marked,
         outcomes=standing.outcomes,
     )
-    sheets["progress"] = standing.progress.assign(mark=marked)
-    sheets["left_out"] = standing.left_out.assign(mark=marked)
-    return sheets
+    further = {"progress": standing.progress, "left_out": standing.left_out}
+    return sheets | {name: table.assign(mark=marked) for name, table in further.items()}
 
 
 def record(standing: Standing) -> dict[str, Any]:

@@ -377,6 +377,14 @@ def findings(
     return pd.DataFrame(arrays)
 
 
+def together(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Put findings of several levels or checks into one table; `other` is empty where there is none."""
+    found = pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+    if "other" in found:
+        found["other"] = found["other"].fillna("")
+    return found
+
+
 def no_findings() -> pd.DataFrame:
     """Return a table of findings without a row."""
     none = np.empty(0)

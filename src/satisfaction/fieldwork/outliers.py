@@ -130,7 +130,7 @@ def funnel_means(
         tolerated = 1 + rest.groups / rest.n**2
         scale = np.sqrt(spread * ((1 - rho) * sampling + rho * tolerated))
         p = _tail(mean - centre, scale, df=rest.n - 1, side=side)
-    return _compared(mean, place, p, unit_sums.n, rest.n)
+    return _compared(mean, p, place, n=unit_sums.n, others=rest.n)
 
 
 def funnel_shares(values: Array, *, unit: Array, place: Array, rho: float) -> ComparedUnits:
@@ -163,7 +163,7 @@ def funnel_shares(values: Array, *, unit: Array, place: Array, rho: float) -> Co
     p = np.full(len(mean), np.nan)
     shares = mean[known]
     p[known] = beta_binomial_tail(shares, n=answers[known], mean=centre[known], rho=varies[known])
-    return _compared(mean, place, p, unit_sums.n, rest.n)
+    return _compared(mean, p, place, n=unit_sums.n, others=rest.n)
 
 
 def beta_binomial_tail(share: Array, *, n: Array, mean: Array, rho: Array) -> Array:
@@ -289,7 +289,7 @@ def _tail(distance: Array, scale: Array, *, df: Array | float, side: Side) -> Ar
     return np.asarray(special.stdtr(df, signed))
 
 
-def _compared(mean: Array, place: Array, p: Array, n: Array, others: Array) -> ComparedUnits:
+def _compared(mean: Array, p: Array, place: Array, *, n: Array, others: Array) -> ComparedUnits:
     """Leave out small units and places without others; add the quartiles of the others of the place."""
     smaller = np.minimum(n, others)
     p = np.where(smaller >= LEAST_ANSWERS, p, np.nan)

@@ -48,15 +48,17 @@ def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
         planned = survey.quota.groupby(roles.area)["planned"].sum()
     if roles.psu:
         psus_reached = accepted[roles.psu].nunique()
-    table = pd.DataFrame({"code": codes})
-    table["name_zh"] = [names[code].zh for code in codes]
-    table["name_en"] = [names[code].en for code in codes]
-    table["planned"] = _by_area(planned, codes)
-    table["accepted"] = _by_area(accepted.size(), codes)
-    table["share"] = table["accepted"] / table["planned"]
-    table["psus_planned"] = _by_area(psus_planned, codes)
-    table["psus_reached"] = _by_area(psus_reached, codes)
-    return table
+    areas = pd.DataFrame([names[code] for code in codes], columns=["name_zh", "name_en"])
+    areas.insert(0, "code", codes)
+    due = _by_area(planned, codes)
+    had = _by_area(accepted.size(), codes)
+    return areas.assign(
+        planned=due,
+        accepted=had,
+        share=had / due,
+        psus_planned=_by_area(psus_planned, codes),
+        psus_reached=_by_area(psus_reached, codes),
+    )
 
 
 def quota_progress(
@@ -222,14 +224,12 @@ def dispositions(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Dispos
     counted = case_counts(outcomes, mapping)
     share = eligible_share(counted[None])
     values, numerators, denominators = outcome_rates(counted[None], e=share)
-    rates = pd.DataFrame({"rate": list(RATES), "value": values[0]})
-    rates["numerator"] = numerators[0]
-    rates["denominator"] = denominators[0]
-    rates["formula"] = [_formula(rate) for rate in RATES]
+    figures = {"value": values[0], "numerator": numerators[0], "denominator": denominators[0]}
+    formulas = [_formula(rate) for rate in RATES]
+    rates = pd.DataFrame({"rate": list(RATES), **figures, "formula": formulas})
     counts = pd.DataFrame(list(DISPOSITIONS.values()), columns=["zh", "en"])
     counts.insert(0, "disposition", list(DISPOSITIONS))
-    counts["cases"] = counted
-    return Dispositions(counts, rates, float(share[0]))
+    return Dispositions(counts.assign(cases=counted), rates, float(share[0]))
 
 
 def response_rates(

@@ -29,6 +29,7 @@ from satisfaction.fieldwork.findings import (
     CHECKS,
     Fields,
     declared_fields,
+    together,
 )
 from satisfaction.fieldwork.outliers import interviewer_effects, interviewer_means
 from satisfaction.fieldwork.paradata import (
@@ -156,7 +157,7 @@ def stand(
         except SatisfactionError as reason:
             # a wave in the field may lack strata that its weights need
             reasons["jump"] = reason
-    found = _together(tables)
+    found = together(*tables)
     responses_until = replace(responses, accepted=rows)
     return Standing(
         survey=survey,
@@ -168,12 +169,6 @@ def stand(
         progress=progress(responses_until, survey),
         outcomes=outcomes,
     )
-
-
-def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """Put the findings of several checks into one table; `other` is empty where a check has none."""
-    found = pd.concat([table for table in tables if len(table)], ignore_index=True)
-    return found.assign(other=found["other"].fillna(""))
 
 
 def run_checks(
@@ -204,17 +199,14 @@ def run_checks(
     ResponsesError
         R401, R405.
     """
-    tables = []
-    if fields.duration:
-        tables.append(speeders(rows, fields=fields))
-    if fields.started:
-        tables.append(odd_hours(rows, fields=fields))
-    if fields.started and fields.ended:
-        tables.append(reversed_times(rows, fields=fields))
-        if fields.interviewer:
-            tables.append(overlaps(rows, fields=fields))
-    if fields.day and fields.interviewer:
-        tables.append(many_a_day(rows, fields=fields))
+    recorded = {
+        speeders: [fields.duration],
+        odd_hours: [fields.started],
+        reversed_times: [fields.started, fields.ended],
+        overlaps: [fields.started, fields.ended, fields.interviewer],
+        many_a_day: [fields.day, fields.interviewer],
+    }
+    tables = [check(rows, fields=fields) for check, needed in recorded.items() if all(needed)]
 
     roles = questionnaire.roles
     same_by_design = {roles.area, *roles.strata, *questionnaire.eligibility, fields.mode}
@@ -254,7 +246,7 @@ def run_checks(
                 fields=fields,
             )
         )
-    return _together(tables)
+    return together(*tables)
 
 
 def _recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fields]:

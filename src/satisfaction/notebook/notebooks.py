@@ -127,7 +127,7 @@ def run_notebooks(
             _exports(scratch, notebook).mkdir()
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             done = pool.map(
-                lambda notebook: _execute(notebook, survey, scratch, language), notebooks
+                lambda notebook: _execute(notebook, survey, scratch, language=language), notebooks
             )
             for _executed in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
                 pass
@@ -175,7 +175,7 @@ def _gather(notebook: Path, scratch: Path, official: Path | None) -> list[str]:
     return [f"{notebook.name} ({', '.join(different)})"]
 
 
-def _execute(notebook: Path, survey: Survey, folder: Path, language: Language) -> None:
+def _execute(notebook: Path, survey: Survey, folder: Path, *, language: Language) -> None:
     import papermill
     from jupyter_core.utils import ensure_event_loop
     from papermill.exceptions import PapermillExecutionError

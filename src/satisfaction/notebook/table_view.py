@@ -24,7 +24,9 @@ from satisfaction.publication.headings import chosen_columns
 from satisfaction.publication.labels import (
     STATUS,
     VERDICT,
+    YES_NO,
     area_labels,
+    crossed,
     mark_as_text,
     measure_labels,
     recipe_words,
@@ -47,7 +49,6 @@ DIFFERENCES = (
 STEPS = {kind: VALUES[kind] for kind in ("base", "nonresponse", "calibration", "trimming")}
 STEPS |= {"unweighted": _("unweighted")}
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
-ANSWERS = {"yes": _("yes"), "no": _("no")}
 RECIPES = {"declared": _("as declared")}
 ACTIONS = {
     "reject_row": VALUES["reject_row"],
@@ -65,18 +66,14 @@ REASONS = {
 }
 MOVES = {"enters": _("enters"), "leaves": _("leaves")}
 WORDS_OF_COLUMNS: Mapping[str, Mapping[str, Text]] = {
+    **dict.fromkeys(("significant", "listed", "reached", "in_force", "model_dependent"), YES_NO),
     "reason": REASONS,
     "method": VALUES,
     "source": VALUES,
-    "significant": ANSWERS,
     "action": ACTIONS,
     "kind": KINDS,
     "status": STATUS,
     "verdict": VERDICT,
-    "listed": ANSWERS,
-    "reached": ANSWERS,
-    "in_force": ANSWERS,
-    "model_dependent": ANSWERS,
     "recipe": RECIPES,
     "moved": MOVES,
     "variance": VALUES,
@@ -164,13 +161,10 @@ def survey_labels(survey: Survey) -> Labels:
 
 def margin_labels(survey: Survey) -> dict[str, Text]:
     """Return what the declared margins are called: their variables, as the questionnaire says them."""
-    labels = {}
-    for name, margin in survey.declared.margins.items():
-        variables = [level_label(survey, column) for column in margin.by]
-        zh = " × ".join(variable.zh for variable in variables)
-        en = " × ".join(variable.en for variable in variables)
-        labels[name] = Text(zh, en)
-    return labels
+    return {
+        name: crossed([level_label(survey, column) for column in margin.by])
+        for name, margin in survey.declared.margins.items()
+    }
 
 
 def step_words(step: Any) -> Any:
@@ -260,17 +254,48 @@ def view(
     labels : Labels
     """
     chosen = chosen_columns(table)
-    facts = []
-    for name in SAID_ONCE:
-        if name not in chosen:
+    facts = _said_once(table, chosen, labels)
+    rows = table.head(MOST_ROWS)
+    groups = _groups(rows, _kinds(rows, kind, labels))
+    areas = {} if "name" in chosen else labels.areas  # a name says what a code is
+    pairs = {pair.low: pair for pair in PAIRS if {pair.low, pair.high} <= chosen.keys()}
+    upper_limits = {pair.high for pair in pairs.values()}
+    columns = []
+    for name, source in chosen.items():
+        if name in pairs:
+            columns += _limits(rows, pairs[name], groups)
             continue
-        held = table[chosen[name]].unique()
-        if len(held) != 1:
+        if name in upper_limits:
             continue
+        title = labels.levels.get(name) or heading(name)
+        values = rows[source]
+        if name in IN_WORDS:
+            values = values.map(IN_WORDS[name])
+        words = str(title or name)
+        below = "" if words == str(name) else str(name)
+        if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+            of_column = groups
+            if title is not None and title == labels.measures.get(name) and name in labels.kinds:
+                of_column = [_Group(labels.kinds[name], np.full(len(rows), True), 1, True)]
+            texts = _figures(name, values, of_column)
+            columns.append(ReadColumn(words, below, texts, _keys(_numbers(values)), number=True))
+        else:
+            words_of = labels.words_of(name)
+            texts = [_in_words(value, words_of, areas) for value in values]
+            columns.append(ReadColumn(words, below, texts, texts, number=False))
+    about = {"facts": facts, "of": len(table), "most": MOST_ROWS, "shown": len(rows)}
+    return fill("table_view.html", {"columns": columns} | about)
+
+
+def _said_once(table: pd.DataFrame, chosen: dict[Any, Any], labels: Labels) -> list[str]:
+    """Take columns that hold one value away from those that are shown, and return what stands above the table instead."""
+    once = {name: table[chosen[name]].unique() for name in SAID_ONCE if name in chosen}
+    once = {name: held for name, held in once.items() if len(held) == 1}
+    facts = [
+        str(mark_as_text(held[0])) for held in once.values() if pd.notna(held[0]) and held[0] != ""
+    ]
+    for name in once:
         del chosen[name]
-        value = held[0]
-        if not pd.isna(value) and value != "":
-            facts.append(str(mark_as_text(value)))
     if len(table) > 1 and len(chosen) > 2 and "measure" in chosen and "recipe" not in chosen:
         held = table[chosen["measure"]].unique()
         if len(held) == 1:
@@ -278,50 +303,41 @@ def view(
             facts.append(str(labels.measures.get(held[0], held[0])))
     if "unit" in chosen and table[chosen["unit"]].isin(UNITS).all():
         del chosen["unit"]
-    rows = table.head(MOST_ROWS)
-    kinds = pd.Series(kind or "", index=range(len(rows)))
-    if kind is None and "kind" in rows:
-        kinds = rows["kind"].reset_index(drop=True)
-    elif kind is None and "unit" in rows and rows["unit"].isin(UNITS).all():
-        kinds = rows["unit"].map(dict(zip(UNITS, ("rate", "index"), strict=True)))
-    elif kind is None and "measure" in rows:
-        kinds = rows["measure"].map(labels.kinds)
+    return facts
+
+
+def _kinds(rows: pd.DataFrame, kind: str | None, labels: Labels) -> pd.Series[Any]:
+    """Return what the estimates of every row are: "rate", "index" or "score", as far as anything says so."""
+    if kind is not None:
+        return pd.Series(kind, index=rows.index)
+    if "kind" in rows:
+        return rows["kind"]
+    if "unit" in rows and rows["unit"].isin(UNITS).all():
+        return rows["unit"].map(dict(zip(UNITS, ("rate", "index"), strict=True)))
+    if "measure" in rows:
+        return rows["measure"].map(labels.kinds)
+    return pd.Series("", index=rows.index)
+
+
+def _groups(rows: pd.DataFrame, kinds: pd.Series[Any]) -> list[_Group]:
+    """Part rows by the unit of their estimates; the digits are what their errors allow."""
     is_rate = kinds.eq("rate").to_numpy(bool)
-    known = kinds.isin(["index", "score"]).to_numpy(bool)
-    parts = {"rate": is_rate, "index": known, "": ~is_rate & ~known}
+    is_points = kinds.isin(["index", "score"]).to_numpy(bool)
+    parts = {"rate": is_rate, "index": is_points, "": ~is_rate & ~is_points}
+    errors = None
+    if "se" in rows:
+        errors = rows["se"]
+    elif {"ci_low", "ci_high"} <= set(rows):
+        errors = (rows["ci_high"] - rows["ci_low"]) / 4
     groups = []
     for name, inside in parts.items():
-        if not inside.any():
-            continue
-        part = rows[inside]
         digits = None
-        if "se" in part or {"ci_low", "ci_high"} <= set(part):
-            errors = part["se"] if "se" in part else (part["ci_high"] - part["ci_low"]) / 4
-            sizes = pd.to_numeric(errors, errors="coerce").to_numpy(float)
+        if errors is not None:
+            sizes = pd.to_numeric(errors[inside], errors="coerce").to_numpy(float)
             digits = figures.digits_of(sizes * figures.unit_of(name).scale)
-        groups.append(_Group(name, inside, digits))
-    areas = labels.areas
-    if "name" in chosen:  # a code then needs no name behind it
-        areas = {}
-    pairs = {pair.low: pair for pair in PAIRS if {pair.low, pair.high} <= chosen.keys()}
-    upper_limits = {pair.high for pair in pairs.values()}
-    columns = []
-    for name, source in chosen.items():
-        if name in pairs:
-            columns += _limits(rows, pairs[name], groups)
-        elif name not in upper_limits:
-            title = labels.levels.get(name) or heading(name)
-            values = rows[source]
-            if name in IN_WORDS:
-                values = values.map(IN_WORDS[name])
-            of_column = groups
-            is_measure = title is not None and title == labels.measures.get(name)
-            if is_measure and name in labels.kinds:
-                all_rows = np.ones(len(rows), dtype=bool)
-                of_column = [_Group(labels.kinds[name], all_rows, 1, of_column=True)]
-            columns.append(_column(name, values, title, of_column, labels.words_of(name), areas))
-    values = {"columns": columns, "facts": facts, "of": len(table), "most": MOST_ROWS}
-    return fill("table_view.html", values | {"shown": len(rows)})
+        if inside.any():
+            groups.append(_Group(name, inside, digits))
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,41 +375,24 @@ def _in_unit_of_measure(name: Any) -> bool:
     return name in ESTIMATES or (declared is not None and declared.unit == SHARE_OR_POINTS)
 
 
-def _column(
-    name: Any,
-    values: pd.Series[Any],
-    title: Text | None,
-    groups: list[_Group],
-    words_of: Mapping[str, Text],
-    areas: Mapping[str, Text],
-) -> ReadColumn:
-    """Write a column of words or figures."""
-    words = str(title or name)
-    below = "" if words == str(name) else str(name)
-    if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        texts = []
-        for value in values:
-            text = ""
-            if isinstance(value, bool | np.bool_):
-                text = str(ANSWERS["yes" if value else "no"])
-            elif isinstance(value, float) and np.isfinite(value):
-                text = f"{value:.6g}"  # a fact beside others, not one of a column of figures
-            elif isinstance(value, Text):
-                text = str(value)
-            elif isinstance(value, str):
-                text = str(as_text(value))
-            elif not (pd.api.types.is_scalar(value) and pd.isna(value)):
-                text = str(value)
-            parts = text.split(", ")
-            if all(part in words_of for part in parts):
-                text = str(comma_list([words_of[part] for part in parts]))
-            elif text in areas:
-                text = f"{areas[text]} {text}"
-            texts.append(text)
-        return ReadColumn(words, below, texts, texts, number=False)
-    numbers = _numbers(values)
-    texts = _figures(name, values, numbers, groups)
-    return ReadColumn(words, below, texts, _keys(numbers), number=True)
+def _in_words(value: Any, words_of: Mapping[str, Text], areas: Mapping[str, Text]) -> str:
+    """Write what is no figure of a column of figures: a code in words, a fact as it is."""
+    if isinstance(value, bool | np.bool_):
+        text = str(YES_NO["yes" if value else "no"])
+    elif isinstance(value, float) and np.isfinite(value):
+        text = f"{value:.6g}"
+    elif isinstance(value, str):
+        text = str(as_text(value))
+    elif pd.api.types.is_scalar(value) and pd.isna(value):
+        text = ""
+    else:
+        text = str(value)
+    parts = text.split(", ")
+    if all(part in words_of for part in parts):
+        return str(comma_list([words_of[part] for part in parts]))
+    if text in areas:
+        return f"{areas[text]} {text}"
+    return text
 
 
 def _numbers(values: pd.Series[Any]) -> np.ndarray:
@@ -406,11 +405,10 @@ def _keys(numbers: np.ndarray) -> list[str]:
     return ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
 
 
-def _figures(
-    name: Any, values: pd.Series[Any], numbers: np.ndarray, groups: list[_Group]
-) -> list[str]:
+def _figures(name: Any, values: pd.Series[Any], groups: list[_Group]) -> list[str]:
     """Write figures: estimates with the digits of their error, p-values and probabilities as bounds where they are small."""
     plain = str(name)
+    numbers = _numbers(values)
     if plain == "p" or plain.startswith("p_") or plain.endswith(("_p", "_pvalue")):
         return [figures.p_value(number) for number in numbers]
     if plain.startswith("probability"):
@@ -457,58 +455,60 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadC
     low = _numbers(table[pair.low])
     high = _numbers(table[pair.high])
     center = np.full(len(low), np.nan)
-    names = [name for name in pair.centers if name in table]
-    if names:
+    level = pair.low
+    if names := [name for name in pair.centers if name in table]:
         center = _numbers(table[names[0]])
-    of_measure = _in_unit_of_measure(pair.low)
-    level = "difference" if names[:1] == ["difference"] else pair.low
+        level = "difference" if names[0] == "difference" else pair.low
+    if not _in_unit_of_measure(pair.low):
+        groups = [_Group("", np.full(len(low), True), 0)]
+    beside_others = len(groups) > 1 and level == pair.low
     texts = [""] * len(low)
     drawn = [""] * len(low)
-    ends = []
-    if not of_measure:
-        groups = [_Group("", np.ones(len(low), dtype=bool), 0)]
+    ends = ""
     for group in groups:
         digits = group.digits or 0
-        scale = group.scale
         sign = group.signs(level)
         picked = np.flatnonzero(group.rows)
-        finite = np.concatenate([low[picked], high[picked]])
-        finite = finite[np.isfinite(finite)]
-        first = finite.min(initial=np.inf)
-        last = finite.max(initial=-np.inf)
-        if len(groups) > 1 and group.kind and level == pair.low:
-            # percentages and points side by side: both from 0 to 100
-            first = 0
-            last = 100 / scale
-        elif not len(finite):
-            first = last = np.nan
-        ends.append(f"{first * scale:.{digits}f} … {last * scale:.{digits}f}{sign}")
+        limits = np.concatenate([low[picked], high[picked]])
+        scale = _scale(limits, group.scale if beside_others and group.kind else None)
+        ends = " … ".join(f"{end * group.scale:.{digits}f}" for end in scale) + sign
         for at in picked:
-            if np.isnan(low[at]) or np.isnan(high[at]):
-                texts[at] = figures.ABSENT
-            elif np.isinf(low[at]) or np.isinf(high[at]):
-                texts[at] = str(_("unbounded"))
-            else:
-                dash = " – " if low[at] < 0 else "–"
-                limits = [_fixed(limit * scale, digits) for limit in (low[at], high[at])]
-                texts[at] = f"{dash.join(limits)}{sign}"
-                drawn[at] = _drawn(low[at], high[at], center[at], first, last)
+            size = abs(low[at]) + abs(high[at])
+            if not np.isfinite(size):
+                texts[at] = _fixed(size, digits)
+                continue
+            dash = " – " if low[at] < 0 else "–"
+            written = [_fixed(limit * group.scale, digits) for limit in (low[at], high[at])]
+            texts[at] = f"{dash.join(written)}{sign}"
+            drawn[at] = _drawn([low[at], high[at], center[at]], scale)
     keys = _keys(low)
     columns = [ReadColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
     if len(low) > 1 and any(drawn):
         shared = len(groups) == 1 or groups[-1].kind != ""
-        columns.append(ReadColumn("", ends[-1] if shared else "", drawn, keys, number=False))
+        columns.append(ReadColumn("", ends if shared else "", drawn, keys, number=False))
     return columns
 
 
-def _drawn(low: float, high: float, center: float, first: float, last: float) -> str:
-    """Draw an interval on the common scale, with its point."""
+def _scale(limits: np.ndarray, of_hundred: int | None) -> tuple[float, float]:
+    """Return the ends of what limits are drawn on: their own, or all there is where percentages and points are side by side."""
+    if of_hundred is not None:
+        return 0, 100 / of_hundred
+    finite = limits[np.isfinite(limits)]
+    if not len(finite):
+        return np.nan, np.nan
+    return finite.min(), finite.max()
+
+
+def _drawn(interval: list[float], scale: tuple[float, float]) -> str:
+    """Draw low, high and point of an interval on a scale; nothing where the scale has no length."""
+    first, last = scale
     if not last > first:
         return ""
 
     def place(value: float) -> float:
         return round(4 + (TRACK - 8) * (value - first) / (last - first), 1)
 
+    low, high, center = interval
     point = Markup("")
     if np.isfinite(center):
         point = Markup('<circle cx="{}" cy="7" r="3"/>').format(place(center))

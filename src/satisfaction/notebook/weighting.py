@@ -86,10 +86,8 @@ def quantiles_of_base_weights(results: Results, base: SampleDesign) -> pd.DataFr
     """Return the base weights of the respondents in one row: quantiles, sums, largest over median."""
     weights = pd.Series(base.weights).head(len(results.responses.accepted))
     row = {f"q{probability * 100:g}": weights.quantile(probability) for probability in QUANTILES}
-    row["sum, all sampled"] = base.weights.sum()
-    row["sum, respondents"] = weights.sum()
-    row["high / median"] = weights.max() / weights.median()
-    return pd.DataFrame([row])
+    sums = {"sum, all sampled": base.weights.sum(), "sum, respondents": weights.sum()}
+    return pd.DataFrame([row | sums | {"high / median": weights.max() / weights.median()}])
 
 
 def kinds_not_declared(survey: Survey) -> list[Text]:
@@ -112,12 +110,11 @@ def names_of_measures(survey: Survey) -> dict[str, str]:
 
 def step_records(results: Results) -> list[dict[str, Any]]:
     """Return what is recorded of every weighting step: method, columns, range of the factors."""
-    records = []
-    for record in weighting_log(results):
-        records.append(
-            {name: one for name, one in record.items() if name not in ("before", "after")}
-        )
-    return records
+    beside = ("before", "after")
+    return [
+        {name: one for name, one in record.items() if name not in beside}
+        for record in weighting_log(results)
+    ]
 
 
 def trimmings(results: Results) -> pd.DataFrame:
@@ -205,32 +202,36 @@ def margins_by_calibration(results: Results, designs: dict[str, SampleDesign]) -
         margins = margins_of_step(survey, step)
         entering = margins_table(designs[before], margins)
         left = margins_table(designs[after], margins)
-        part = entering[["level", "target"]].assign(step=after)
         names_of = {
             " x ".join(survey.declared.margins[name].by): name for name in step.margins or ()
         }
-        part.insert(0, "margin", entering["margin"].replace(names_of))
-        levels_in_words = []
-        for columns, level in zip(entering["margin"], part["level"], strict=True):
-            words = words_of_codes(survey, columns.split(" x "))
-            known = [
-                of_column.get(code, str(code))
-                for of_column, code in zip(words.values(), level_tuple(level), strict=True)
-            ]
-            levels_in_words.append(", ".join(known))
-        part["level"] = levels_in_words
-        part["entering"] = entering["final"]
-        part["after"] = left["final"]
-        part["entering / target"] = entering["final_to_target"]
-        part["after / target"] = left["final_to_target"]
-        parts.append(part)
+        levels = zip(entering["margin"], entering["level"], strict=True)
+        what = {
+            "step": after,
+            "margin": entering["margin"].replace(names_of),
+            "level": [_level_in_words(survey, columns, level) for columns, level in levels],
+        }
+        sums = {
+            "target": entering["target"],
+            "entering": entering["final"],
+            "after": left["final"],
+            "entering / target": entering["final_to_target"],
+            "after / target": left["final_to_target"],
+        }
+        parts.append(pd.DataFrame(what | sums))
     if not parts:
         return pd.DataFrame()
     table = pd.concat(parts, ignore_index=True)
     centre = table.groupby(["step", "margin"])["entering / target"].transform("median")
     off = (table["entering / target"] / centre - 1).abs()
-    table = table.iloc[off.argsort(kind="stable")[::-1]].reset_index(drop=True)
-    return table[["step", *(name for name in table if name != "step")]]
+    return table.iloc[off.argsort(kind="stable")[::-1]].reset_index(drop=True)
+
+
+def _level_in_words(survey: Survey, columns: str, level: Any) -> str:
+    """Write the level of a margin, whose columns stand with x between, in words."""
+    words = words_of_codes(survey, columns.split(" x ")).values()
+    pairs = zip(words, level_tuple(level), strict=True)
+    return ", ".join(of_column.get(code, str(code)) for of_column, code in pairs)
 
 
 def margin_sources(survey: Survey) -> pd.DataFrame:
@@ -245,10 +246,11 @@ def margin_sources(survey: Survey) -> pd.DataFrame:
 def entering_by_margin(survey: Survey, levels: pd.DataFrame) -> dict[str, pd.Series[float]]:
     """Return entering / target of every level, by calibration and margin in words."""
     labels = margin_labels(survey)
-    rows = {}
-    for (step, margin), part in levels.groupby(["step", "margin"]):
-        rows[f"{labels.get(margin, margin)} · {step_words(step)}"] = part["entering / target"]
-    return rows
+    by_margin = levels.groupby(["step", "margin"])["entering / target"]
+    return {
+        f"{labels.get(margin, margin)} · {step_words(step)}": of_levels
+        for (step, margin), of_levels in by_margin
+    }
 
 
 def weights_by_step(results: Results, designs: dict[str, SampleDesign]) -> pd.DataFrame:
@@ -297,7 +299,7 @@ def effects_of_steps(results: Results, designs: dict[str, SampleDesign]) -> pd.D
     table["difference / se"] = moved / table["measure"].map(final)
     shown = [*survey.questionnaire.rates, *survey.questionnaire.indices]
     table = table[table["measure"].isin(shown)]
-    order = table["measure"].map({name: place for place, name in enumerate(shown)})
+    order = table["measure"].map(shown.index)
     table = table.iloc[order.argsort(kind="stable")]
     columns = ["measure", "step", "estimate", "se", "variance", "difference / se"]
     return table[columns].reset_index(drop=True)
@@ -316,12 +318,15 @@ def shifts_of_areas(results: Results, designs: dict[str, SampleDesign]) -> pd.Da
     before = first[results.area].of(ranked).table
     after = results.estimates[results.area].of(ranked).table
     difference = after["estimate"] - before["estimate"]
-    table = pd.DataFrame({results.area: after[results.area].astype(str), "measure": ranked})
-    table["estimate"] = after["estimate"]
-    table["difference"] = difference
-    table["se"] = after["se"]
-    table["difference / se"] = difference / after["se"]
-    table["se ratio"] = after["se"] / before["se"]
+    figures = {
+        "estimate": after["estimate"],
+        "difference": difference,
+        "se": after["se"],
+        "difference / se": difference / after["se"],
+        "se ratio": after["se"] / before["se"],
+    }
+    codes = after[results.area].astype(str)
+    table = pd.DataFrame({results.area: codes, "measure": ranked} | figures)
     order = difference.abs().argsort(kind="stable")[::-1]
     return table.iloc[order].reset_index(drop=True)
 
@@ -372,9 +377,8 @@ def beside_textbook(design: SampleDesign, textbook: Mapping[str, Any]) -> pd.Dat
         By measure, what has `mean` and `std_mean`: statsmodels' `DescrStatsW`.
     """
     ours = estimate(design, list(textbook), variance="linearized").table
-    table = ours[["measure"]].copy()
-    table["linearized: estimate"] = ours["estimate"]
-    table["linearized: se"] = ours["se"]
+    names = {"estimate": "linearized: estimate", "se": "linearized: se"}
+    table = ours[["measure", *names]].rename(columns=names)
     table["textbook: estimate"] = [textbook[name].mean for name in ours["measure"]]
     table["textbook: se"] = [textbook[name].std_mean for name in ours["measure"]]
     table["linearized / textbook"] = table["linearized: se"] / table["textbook: se"]

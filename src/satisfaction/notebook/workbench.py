@@ -59,7 +59,7 @@ from satisfaction.foundation.files import (
     scratch_folder,
     sha256,
 )
-from satisfaction.foundation.language import Text, _, comma_list, use
+from satisfaction.foundation.language import Text, _, comma_list, rendered, use
 from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
@@ -472,22 +472,9 @@ class Workbench:
             W522 for a trial that was not looked at, W523 without reason, source or name, W524 where the folder changed since
             the wave was opened.
         """
-        name = trial if isinstance(trial, str) else trial.name
-        if name not in self._trials:
-            raise WeightsError(
-                "W522",
-                _("There is no trial named '{name}' in this session.", name=name),
-                where="trial",
-                available=self._trials,
-                got=name,
-                hint=_("Look at it first: wave.try_weighting(steps, name=...)."),
-            )
-        trial = self._trials[name]
-        lacking = [
-            key
-            for key, text in {"reason": reason, "source": source, "by": by}.items()
-            if not text.strip()
-        ]
+        trial = self._looked_at(trial)
+        words = {"reason": reason, "source": source, "by": by}
+        lacking = [key for key, text in words.items() if not text.strip()]
         if lacking:
             raise WeightsError(
                 "W523",
@@ -495,38 +482,9 @@ class Workbench:
                 where="adopt",
                 hint=_("Say why, what the choice rests on, and who adopts it."),
             )
-        path = self.survey.folder / RECORD_FILE
-        with locked(path):
-            now = read_survey(self.survey.sources[0])
-            changed = replace(self.survey, as_read=now).departures()
-            if changed:
-                raise WeightsError(
-                    "W524",
-                    _(
-                        "The wave's folder changed since it was opened: {changed}.",
-                        changed=comma_list(changed),
-                    ),
-                    where=str(self.survey.folder),
-                    hint=_("Open the wave again, and look at the trial again."),
-                )
-            document, declared, _questionnaire = read_declared(self.survey.sources[0])
-            before = step_lines(document)
-            after = before.with_block(block_of(document, declared, trial.steps, at=before))
-            written = "".join(after.lines).lstrip("\ufeff")
-            document = parse_yaml(written, after.path, SurveyError)
-            read_back = validated(document, SurveyFile, SurveyError)
-            others = read_back.model_copy(update={"weighting": []})
-            unchanged = self.survey.declared.model_copy(update={"weighting": []})
-            as_meant = same_steps(read_back.weighting, list(trial.steps))
-            if others != unchanged or not as_meant:
-                raise WeightsError(
-                    "W526",
-                    _(
-                        "The steps cannot be put into this survey.yaml without changing other lines."
-                    ),
-                    where=str(after.path),
-                    hint=_("Write `weighting:` as a list, one step a line, and adopt again."),
-                )
+        with locked(self.survey.folder / RECORD_FILE):
+            self._refuse_changed_folder()
+            before, after = self._lines_with(trial.steps)
             recipe = AdoptedRecipe(
                 name=trial.name,
                 reason=Text(reason),
@@ -542,26 +500,57 @@ class Workbench:
             )
             record = self.record
             adopted = [*record.adopted, recipe]
-            survey = trial.results.survey
-            step = survey.declared.base
-            if not (step is None or step.table is None):
-                tables = {step.table.file: survey.weights}
-                if step.replicates is not None:
-                    tables[step.replicates.file] = survey.replicate_weights
-                    if step.replicates.rscales is not None:
-                        tables[step.replicates.rscales] = survey.rscales
-                with scratch_folder("satisfaction-weights") as scratch:
-                    for file, table in tables.items():
-                        assert table is not None
-                        fresh = scratch / file
-                        write_csv(table, fresh)
-                        target = self.survey.folder / file
-                        if target.is_file() and sha256(target) == sha256(fresh):
-                            continue
-                        with new_file(target) as new:
-                            put_bytes(read_bytes(fresh), new)
+            _write_tables_of_weights(trial.results.survey)
             self._write(record.model_copy(update={"adopted": adopted}), after)
         return recipe
+
+    def _looked_at(self, trial: WeightingTrial | str) -> WeightingTrial:
+        """Return a trial of this session."""
+        name = trial if isinstance(trial, str) else trial.name
+        if name in self._trials:
+            return self._trials[name]
+        raise WeightsError(
+            "W522",
+            _("There is no trial named '{name}' in this session.", name=name),
+            where="trial",
+            available=self._trials,
+            got=name,
+            hint=_("Look at it first: wave.try_weighting(steps, name=...)."),
+        )
+
+    def _refuse_changed_folder(self) -> None:
+        """Refuse to adopt a trial of inputs that are no longer those of the folder."""
+        now = read_survey(self.survey.sources[0])
+        changed = replace(self.survey, as_read=now).departures()
+        if changed:
+            raise WeightsError(
+                "W524",
+                _(
+                    "The wave's folder changed since it was opened: {changed}.",
+                    changed=comma_list(changed),
+                ),
+                where=str(self.survey.folder),
+                hint=_("Open the wave again, and look at the trial again."),
+            )
+
+    def _lines_with(self, steps: list[Step]) -> tuple[StepLines, StepLines]:
+        """Return the lines of survey.yaml as they are, and with other steps; all that they declare beside stays."""
+        document, declared, _questionnaire = read_declared(self.survey.sources[0])
+        before = step_lines(document)
+        after = before.with_block(block_of(document, declared, steps, at=before))
+        written = "".join(after.lines).lstrip("\ufeff")
+        document = parse_yaml(written, after.path, SurveyError)
+        read_back = validated(document, SurveyFile, SurveyError)
+        others = read_back.model_copy(update={"weighting": []})
+        unchanged = self.survey.declared.model_copy(update={"weighting": []})
+        if others != unchanged or not same_steps(read_back.weighting, list(steps)):
+            raise WeightsError(
+                "W526",
+                _("The steps cannot be put into this survey.yaml without changing other lines."),
+                where=str(after.path),
+                hint=_("Write `weighting:` as a list, one step a line, and adopt again."),
+            )
+        return before, after
 
     def undo(self) -> Text:
         """Withdraw the adoption that holds: survey.yaml has the bytes again that it had before; the record keeps both.
@@ -698,9 +687,29 @@ def steps_in_words(survey: Survey) -> Text:
         if details:
             words = _("{step} ({details})", step=words, details=comma_list(details))
         parts.append(words)
-    return Text(
-        " → ".join(part.zh for part in parts), " → ".join(part.in_language("en") for part in parts)
-    )
+    return rendered(lambda: " → ".join(map(str, parts)))
+
+
+def _write_tables_of_weights(survey: Survey) -> None:
+    """Put the tables of weights that a trial brought with it into the wave's folder; one that lies there already stays."""
+    step = survey.declared.base
+    if step is None or step.table is None:
+        return
+    tables = {step.table.file: survey.weights}
+    if step.replicates is not None:
+        tables[step.replicates.file] = survey.replicate_weights
+        if step.replicates.rscales is not None:
+            tables[step.replicates.rscales] = survey.rscales
+    with scratch_folder("satisfaction-weights") as scratch:
+        for file, table in tables.items():
+            assert table is not None
+            fresh = scratch / file
+            write_csv(table, fresh)
+            target = survey.folder / file
+            if target.is_file() and sha256(target) == sha256(fresh):
+                continue
+            with new_file(target) as new:
+                put_bytes(read_bytes(fresh), new)
 
 
 def _one_line(value: object) -> str:

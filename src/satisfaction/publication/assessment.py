@@ -227,9 +227,11 @@ def _families(results: Results, declared: Testing, groups: list[str]) -> Iterato
     answers = results.responses.accepted
     pairs = [group for group in groups if answers[group].nunique() == FEWEST_GROUPS]
     rates = [name for name in results.survey.questionnaire.rates if name in design.measures]
-    yield _family("means", measures, pairs, partial(t_test, design))
-    yield _family("ranks", measures, groups, partial(rank_test, design))
-    yield _family("independence", rates, groups, lambda rate, group: rao_scott(design, group, rate))
+    yield _family("means", measures, pairs, compute=partial(t_test, design))
+    yield _family("ranks", measures, groups, compute=partial(rank_test, design))
+    yield _family(
+        "independence", rates, groups, compute=lambda rate, group: rao_scott(design, group, rate)
+    )
     if groups and declared.regression:
         for measure in measures:
             yield from _regression(results, measure, groups)
@@ -239,6 +241,7 @@ def _family(
     test: str,
     measures: Iterable[str],
     groups: Iterable[str],
+    *,
     compute: Callable[[str, str], HypothesisTest],
 ) -> list[Row]:
     """Carry out one test of every measure and group; where it is impossible the row says why."""
@@ -278,7 +281,7 @@ def _regression(results: Results, measure: str, groups: list[str]) -> Iterator[l
         compared = {"variable": group, "first": baseline, "second": level}
         coefficients.append(head | compared | _of_difference(row))
     yield coefficients
-    yield _family("joint", [measure], groups, lambda _measure, group: joint[group])
+    yield _family("joint", [measure], groups, compute=lambda _measure, group: joint[group])
 
 
 def _adjusted(family: list[Row]) -> list[Row]:

@@ -24,6 +24,7 @@ from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.publication.columns import OF_ASSESSMENT
 from satisfaction.publication.headings import WORDS as IN_WORDS
 from satisfaction.publication.headings import in_one_language
+from satisfaction.publication.labels import YES_NO
 from satisfaction.publication.report.rows import Row, records
 
 STATE_WORDS: Mapping[str, Text] = {
@@ -59,17 +60,13 @@ ERROR_WORDS: Mapping[str, Text] = {
     "all sites alike": _("all sites alike: no certainty"),
     "awaited": _("awaited"),
 }
-YES_NO = {"yes": _("yes"), "no": _("no"), "": Text("")}
 WORDS: Mapping[str, Mapping[str, Text]] = {
     "state": STATE_WORDS,
     "points_class": CLASS_WORDS,
     "verdict": VERDICT_WORDS,
     "met": MET_WORDS,
     "error": ERROR_WORDS,
-    "applies": YES_NO,
-    "excluded": YES_NO,
-    "reached": YES_NO,
-    "overdue": YES_NO,
+    **dict.fromkeys(("applies", "excluded", "reached", "overdue"), YES_NO | {"": NOTHING}),
     "scored_by": {
         "sheet": _("sheet of lost points"),
         "measure": _("measure of the survey"),
@@ -146,7 +143,7 @@ def overview_page(
         "sections": sections,
         "drawn": _by_rank(drawn),
     }
-    return _filled("assessment.html", "index.html", survey, values, language)
+    return _filled("assessment.html", survey, values, file="index.html", language=language)
 
 
 def area_page(
@@ -166,11 +163,12 @@ def area_page(
         ],
         "drawn": [row for row in _by_rank(drawn) if row["code"] == code],
     }
-    return _filled("assessment_area.html", f"{code}.html", survey, values, language)
+    file = f"{code}.html"
+    return _filled("assessment_area.html", survey, values, file=file, language=language)
 
 
 def _filled(
-    template: str, file: str, survey: Survey, values: dict[str, object], language: Language
+    template: str, survey: Survey, values: dict[str, object], *, file: str, language: Language
 ) -> str:
     """Fill the template of a page with its own values and with what all pages read."""
     languages = survey.declared.languages

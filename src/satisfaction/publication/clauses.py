@@ -5,8 +5,9 @@ A clause that names a rank names its set, and nothing is claimed that is not pro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -86,27 +87,6 @@ def mark_in_brackets(mark: Text) -> Text:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """The end of the ranking that is listed.
-
-    Attributes
-    ----------
-    side : {"last", "first"}
-    size : int
-        Places that the list is to have.
-    name : Text
-        "the last ten".
-    member : Text
-        "among the last ten", to stand behind "is".
-    """
-
-    side: str
-    size: int
-    name: Text
-    member: Text
-
-
-@dataclass(frozen=True, slots=True)
 class Across:
     """The units nearest to one unit on the other side of the cut.
 
@@ -125,19 +105,12 @@ class Across:
 
     def compared(self, kind: Kind) -> Text:
         """Say how far away they are, to stand behind the unit as subject."""
-        names = self.names
-        where = WHERE[self.listed]
+        values = {"names": self.names, "where": WHERE[self.listed]}
         if abs(self.gap) < LEVEL:
-            return _("is level with {names}, the nearest {where}", names=names, where=where)
+            return _("is level with {names}, the nearest {where}", **values)
         size = difference(self.gap, kind)
         way = _("above") if self.gap > 0 else _("below")
-        return _(
-            "is {size} {way} {names}, the nearest {where}",
-            size=size,
-            way=way,
-            names=names,
-            where=where,
-        )
+        return _("is {size} {way} {names}, the nearest {where}", size=size, way=way, **values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -147,68 +120,51 @@ class Ground:
     Attributes
     ----------
     kind : {"rate", "index", "score"}
-    measure : Text
-        What is ranked, as subject of a sentence.
     rows : list of dict
         The table, in rank order.
     p : int
         Units ranked.
-    level : str
-        Confidence, "95%".
-    alpha : float
-    end : End
-    proven : bool
-        Whether anything may be called established or excluded: only in a probability sample.
-    family : Text
-        What the tests guard against: one named unit, or the whole table.
+    side : {"last", "first"}
+        The end of the ranking that is listed.
+    size : int
+        Places that the list is to have.
+    words : dict of str to object
+        What every sentence may say, by the names of its places: measure (what is ranked, as subject), p, level ("95%"), family
+        (what the tests guard against), trust (level and family), end ("the last ten"), member ("among the last ten", to stand
+        behind "is"), basis (what probabilities rest on, to stand before them).
+    summary : mapping
+        `Ranking.summary`.
     mark : Text or None
         "simulated" and the like, in brackets.
     across : dict
         By code, the nearest on the other side of the cut; none for units at the cut or not ranked.
     errors : mapping
         By code, why the error behind a unit's rank is not its own, in Chinese and then in English.
-    grades : int
-        Grades in use; 0 where there are none.
-    in_order : float
-        Share of the pairs of units that are in different grades (0-1).
-    wrongly_ordered : float
-        Expected share of wrongly ordered pairs that the grades promise (0-1).
     exact : Text or None
         Which parts of the score are taken as exact, so that nothing is established.
-    undeclared : bool
-        Whether the score has no error because none is declared.
-    basis : Text
-        What probabilities rest on, to stand before them: "under the model".
-    list_p : float
-        The p-value of the list as a whole.
-    list_established : bool
     """
 
     kind: Kind
-    measure: Text
     rows: list[Row]
     p: int
-    level: str
-    alpha: float
-    end: End
-    proven: bool
-    family: Text
+    side: str
+    size: int
+    words: dict[str, Any]
+    summary: Mapping[str, Any]
     mark: Text | None
     across: dict[str, Across]
     errors: Mapping[str, str]
-    grades: int = 0
-    in_order: float = 0.0
-    wrongly_ordered: float = 0.0
-    exact: Text | None = None
-    undeclared: bool = False
-    basis: Text = MODEL
-    list_p: float = np.nan
-    list_established: bool = False
+    exact: Text | None
 
     @property
-    def trust(self) -> Text:
-        """At which confidence tests hold, and for how many units."""
-        return _("at the {level} confidence level, {family}", level=self.level, family=self.family)
+    def proven(self) -> bool:
+        """Whether anything may be called established or excluded: only in a probability sample."""
+        return bool(self.summary["selection"] == "probability")
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether the score has no error because none is declared."""
+        return bool(self.summary["selection"] == UNDECLARED)
 
     def ranked(self) -> list[Row]:
         """Return the ranked rows."""
@@ -226,6 +182,11 @@ class Ground:
     def status(self, row: Row) -> str:
         """Return the status of a ranked row: "possible" where nothing can be proven."""
         return str(row["status"]) if self.proven else "possible"
+
+    def words_of(self, row: Row) -> dict[str, Any]:
+        """Return what a sentence about a unit may say, by the names of its places."""
+        score = amount(row["estimate"], self.kind)
+        return self.words | {"unit": unit_name(row), "score": score, "rank": row["rank"]}
 
 
 def ground_of(
@@ -246,43 +207,42 @@ def ground_of(
     """
     rows: list[Row] = ranking.to_dict("records")
     ranked = [row for row in rows if is_ranked(row)]
-    family = _("each unit tested by itself")
-    if "multiplicity" in summary:
-        family = _("adjusted for the whole table")
-    grades = 0
-    if "grade" in ranking and ranking["grade"].notna().any():
-        grades = int(ranking["grade"].max())
-    level = summary["level"]
     errors = summary.get("se_from_larger", {})
     exact = None
     if "taken_as_exact" in summary and "note" in ranking and ranked:
         exact = as_text(ranked[0]["note"])
         errors = {row["code"]: row["note"] for row in ranked}
-    ground = Ground(
+    side = str(ranking["side"].iloc[0])
+    return Ground(
         kind=kind,
-        measure=measure,
         rows=rows,
         p=len(ranked),
-        level=confidence(level),
-        alpha=1 - level,
-        end=_end(int(summary["bottom"]), str(ranking["side"].iloc[0])),
-        proven=summary["selection"] == "probability",
-        family=family,
+        side=side,
+        size=int(summary["bottom"]),
+        words={"measure": measure, "p": len(ranked)} | _words_of_list(summary, side),
+        summary=summary,
         mark=mark_of_sentences(ranking["mark"].iloc[0]),
         across=dict(_across(ranked)),
         errors=errors,
-    )
-    return replace(
-        ground,
-        grades=grades,
-        in_order=_in_order(ranking) if grades else 0.0,
-        wrongly_ordered=summary.get("wrongly_ordered", PROMISED),
         exact=exact,
-        undeclared=summary["selection"] == UNDECLARED,
-        basis=_basis(summary),
-        list_p=summary["list_p"],
-        list_established=bool(summary["list_established"]),
     )
+
+
+def _words_of_list(summary: Mapping[str, Any], side: str) -> dict[str, Any]:
+    """Return what sentences call the list, how sure its tests are, and what its probabilities rest on."""
+    level = confidence(summary["level"])
+    family = _("each unit tested by itself")
+    if "multiplicity" in summary:
+        family = _("adjusted for the whole table")
+    end, member = _end(int(summary["bottom"]), side)
+    return {
+        "level": level,
+        "family": family,
+        "trust": _("at the {level} confidence level, {family}", level=level, family=family),
+        "end": end,
+        "member": member,
+        "basis": _basis(summary),
+    }
 
 
 def _basis(summary: Mapping[str, Any]) -> Text:
@@ -307,17 +267,17 @@ def unit_name(row: Row) -> Text:
     )
 
 
-def _end(size: int, side: str) -> End:
+def _end(size: int, side: str) -> tuple[Text, Text]:
+    """Return what the list is called, "the last ten", and who belongs to it, "among the last ten"."""
     if size == 1 and side == "first":
-        return End(side, size, _("the first one"), pgettext("is", "first"))
+        return _("the first one"), pgettext("is", "first")
     if size == 1:
-        return End(side, size, _("the last one"), pgettext("is", "last"))
+        return _("the last one"), pgettext("is", "last")
     number = number_in_words(size)
+    end = _("the last {number}", number=number)
     if side == "first":
         end = _("the first {number}", number=number)
-    else:
-        end = _("the last {number}", number=number)
-    return End(side, size, end, _("among {end}", end=end))
+    return end, _("among {end}", end=end)
 
 
 def _across(ranked: list[Row]) -> Iterator[tuple[str, Across]]:
@@ -343,55 +303,52 @@ def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:
     if row["code"] in ground.errors:
         why = as_text(ground.errors[row["code"]])
         clauses.append(_capital(_("{why}.", why=why)))
-    across = ground.across.get(row["code"])
-    if across is not None:
+    if across := ground.across.get(row["code"]):
         compared = across.compared(ground.kind)
-        clauses.append(
-            _capital(_("{measure} {compared}.", measure=ground.measure, compared=compared))
-        )
-    if ground.grades:
-        clauses.append(_grade(ground, row))
+        clauses.append(_capital(_("{measure} {compared}.", compared=compared, **ground.words)))
+    grades = {one["grade"] for one in ground.rows if not pd.isna(one.get("grade"))}
+    if grades:
+        clauses.append(_grade(ground, row, grades=int(max(grades))))
     return join_sentences(clauses)
 
 
-def _grade(ground: Ground, row: Row) -> Text:
+def _grade(ground: Ground, row: Row, *, grades: int) -> Text:
     """Say which grade a ranked unit has, and what the grades promise."""
-    if ground.grades == 1:
+    if grades == 1:
         return _("Under the model no grades can be told: all units are in one.")
+    wrong = 100 * ground.summary.get("wrongly_ordered", PROMISED)
     said = _(
         "It is in grade {grade:g} of {grades} (1 is the best); under the model, of the pairs of units in different grades "
         "at most {wrong:g}% are expected to be in the wrong order.",
         grade=row["grade"],
-        grades=ground.grades,
-        wrong=100 * ground.wrongly_ordered,
+        grades=grades,
+        wrong=wrong,
     )
-    if ground.in_order >= FEW_ORDERED:
+    in_order = _in_order(ground)
+    if in_order >= FEW_ORDERED:
         return said
     few = _(
         "Only {share} of the pairs are in different grades; where so few are, up to a tenth of them was in the wrong order in "
         "simulations.",
-        share=percent(ground.in_order),
+        share=percent(in_order),
     )
     return join_sentences([said, few])
 
 
-def _in_order(ranking: pd.DataFrame) -> float:
+def _in_order(ground: Ground) -> float:
     """Share of the pairs of graded units that are in different grades (0-1)."""
-    members = ranking["grade"].value_counts().to_numpy(float)
-    graded = float(members.sum())
-    alike = float((members * (members - 1)).sum())
-    return float(1 - alike / max(graded * (graded - 1), 1))
+    members = Counter(row["grade"] for row in ground.rows if not pd.isna(row["grade"]))
+    graded = members.total()
+    alike = sum(size * (size - 1) for size in members.values())
+    return 1 - alike / max(graded * (graded - 1), 1)
 
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
     """Say of a unit that is not ranked why it is not."""
-    unit = unit_name(row)
-    measure = ground.measure
-    member = ground.end.member
+    words = ground.words_of(row)
     figure = NOTHING
     if not pd.isna(row["estimate"]):
-        score = amount(row["estimate"], ground.kind)
-        figure = _("{measure} is {score}; ", measure=measure, score=score)
+        figure = _("{measure} is {score}; ", **words)
     n = 0
     if not pd.isna(row["n"]):
         n = int(row["n"])
@@ -407,53 +364,42 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
         "{unit}: {figure}with {n} valid answers, {why}; it is not ranked and nothing is said about "
         "its being {member}.",
         n,
-        unit=unit,
         figure=figure,
         why=why,
-        member=member,
+        **words,
     )
     return join_sentences([ground.mark, reason])
 
 
 def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
     """Say score, rank of how many, the set of this unit by itself and within the whole table."""
-    unit = unit_name(row)
-    measure = ground.measure
-    score = amount(row["estimate"], ground.kind)
-    counted = _("rank {rank:g} of the {p} units ranked", rank=row["rank"], p=ground.p)
+    words = ground.words_of(row)
+    counted = _("rank {rank:g} of the {p} units ranked", **words)
     if level_with:
         counted = ngettext(
             "rank {rank:g} of the {p} units ranked, shared with {n} other unit",
             "rank {rank:g} of the {p} units ranked, shared with {n} other units",
             level_with,
-            rank=row["rank"],
-            p=ground.p,
+            **words,
         )
+    words |= {"counted": counted}
     if ground.undeclared:
         return _(
             "{unit}: {measure} is {score}, {counted}; no standard error of it is declared, so it is "
             "unknown how certain the rank is.",
-            unit=unit,
-            measure=measure,
-            score=score,
-            counted=counted,
+            **words,
         )
     if not ground.proven:
         return _(
             "{unit}: {measure} is {score}, by the estimate {counted}; without a "
             "probability sample it is unknown how certain the rank is.",
-            unit=unit,
-            measure=measure,
-            score=score,
-            counted=counted,
+            **words,
         )
     low = row["marginal_low"]
     high = row["marginal_high"]
-    alone = places(low, high)
     lies = _("lies between {low:g} and {high:g}", low=low, high=high)
     if low == high:
-        lies = _("is {alone}", alone=alone)
-    table = places(row["simultaneous_low"], row["simultaneous_high"])
+        lies = _("is {alone}", alone=places(low, high))
     otherwise = NOTHING
     if not low <= row["rank"] <= high:
         otherwise = _("; the rule counts ranks otherwise than the set does")
@@ -461,96 +407,74 @@ def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
         "{unit}: {measure} is {score}, {counted}; the true rank {lies} (at the "
         "{level} confidence level, for this unit by itself; {table} when the whole "
         "table is compared at once{otherwise}).",
-        unit=unit,
-        measure=measure,
-        score=score,
-        counted=counted,
         lies=lies,
-        level=ground.level,
-        table=table,
+        table=places(row["simultaneous_low"], row["simultaneous_high"]),
         otherwise=otherwise,
+        **words,
     )
 
 
 def _standing(ground: Ground, row: Row) -> Text:
     """Say where a unit stands with the list, what is established about it, and its probability."""
-    end = ground.end
+    end = ground.words["end"]
     proof = _verdict(ground, row)
     if row["listed"] == "tied":
         where = _(
-            "It is tied at the cut of the list of {name}, and the tie is not broken here;",
-            name=end.name,
+            "It is tied at the cut of the list of {name}, and the tie is not broken here;", name=end
         )
     else:
         on = _("on") if row["listed"] == "yes" else _("off")
         agrees = (row["listed"], ground.status(row)) in {("yes", "established"), ("no", "excluded")}
         but = _("and") if agrees else _("but")
-        where = _("It is {on} the list of {name}, {but}", on=on, name=end.name, but=but)
+        where = _("It is {on} the list of {name}, {but}", on=on, name=end, but=but)
         if "listed_by_rank" in row:  # thresholds act on the list that is filed
             where = _(
-                "By its rank alone it is {on} the list of {name}, {but}",
-                on=on,
-                name=end.name,
-                but=but,
+                "By its rank alone it is {on} the list of {name}, {but}", on=on, name=end, but=but
             )
     if not ground.proven:
         return _("{where} {proof}.", where=where, proof=proof)
-    chance = _chance(row)
+    chance = probability_in_words(row["probability_bottom"])
+    if row.get("model_dependent") == "yes":
+        chance = range_of_models(chance, row["probability_low"], row["probability_high"])
     return _(
         "{where} {proof}; {basis}, the probability that it is {member} is {chance}.",
         where=where,
         proof=proof,
-        basis=ground.basis,
-        member=end.member,
         chance=chance,
+        **ground.words,
     )
-
-
-def _chance(row: Row) -> Text:
-    """Say a unit's probability, and how far it moves under other models where that is much."""
-    chance = probability_in_words(row["probability_bottom"])
-    if row.get("model_dependent") != "yes":
-        return chance
-    return range_of_models(chance, row["probability_low"], row["probability_high"])
 
 
 def _verdict(ground: Ground, row: Row) -> Text:
     """Say what is established about a ranked unit, and what is not."""
-    member = ground.end.member
+    words = ground.words
     status = ground.status(row)
-    trust = ground.trust
     if not ground.proven:
-        return _("whether it is truly {member} is undecidable", member=member)
+        return _("whether it is truly {member} is undecidable", **words)
     if status == "possible" and row["listed"] == "no":
-        return _("it is not excluded that it is {member}, nor is this established", member=member)
+        return _("it is not excluded that it is {member}, nor is this established", **words)
     if status == "possible":
-        return _("it is not established that it is {member}, nor is this excluded", member=member)
+        return _("it is not established that it is {member}, nor is this excluded", **words)
     if status == "established":
-        return _("it is established that it is {member} ({trust})", member=member, trust=trust)
-    return _("it is excluded that it is {member} ({trust})", member=member, trust=trust)
+        return _("it is established that it is {member} ({trust})", **words)
+    return _("it is excluded that it is {member} ({trust})", **words)
 
 
 def members(ground: Ground, listed: Rows, tied: Rows) -> Text:
     """Name the units on the list with their scores."""
-    end = ground.end.name
     if not ground.p:
         return _("Fewer than two areas have answers: no ranks and no list.")
     if not listed:
-        return _("No unit is on the list of {end} however ties are broken.", end=end)
-    scored = []
-    for row in listed:
-        score = amount(row["estimate"], ground.kind)
-        scored.append(_("{unit} ({score})", unit=unit_name(row), score=score))
-    units = listing(scored)
-    this = _("this is the list of {end}", end=end)
+        return _("No unit is on the list of {end} however ties are broken.", **ground.words)
+    units = listing(_("{unit} ({score})", **ground.words_of(row)) for row in listed)
+    this = _("this is the list of {end}", **ground.words)
     if tied:
-        this = _("these are on the list of {end} however ties are broken", end=end)
+        this = _("these are on the list of {end} however ties are broken", **ground.words)
     return _(
         "Of the {p} units ranked by {measure}, {this}: {units}.",
-        p=ground.p,
-        measure=ground.measure,
         this=this,
         units=units,
+        **ground.words,
     )
 
 
@@ -558,27 +482,22 @@ def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Text | None:
     """Name the units tied at the cut and both sizes of the list."""
     if not tied:
         return None
-    units = listing(unit_name(row) for row in tied)
-    size = ground.end.size
     low = len(listed)
-    high = len(listed) + len(tied)
     return ngettext(
         "At the cut, {n} unit is tied: {units}; without it the list has {low}, with it {high}; the "
         "rule asks for {size}, and the tie is not broken here.",
         "At the cut, {n} units are tied: {units}; without them the list has {low}, with all of them "
         "{high}; the rule asks for {size}, and the tie is not broken here.",
         len(tied),
-        units=units,
+        units=listing(map(unit_name, tied)),
         low=ngettext("{n:,} unit", "{n:,} units", low),
-        high=high,
-        size=size,
+        high=low + len(tied),
+        size=ground.size,
     )
 
 
 def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
     """Say how many of the listed are established."""
-    member = ground.end.member
-    trust = ground.trust
     many = len(listed)
     if ground.undeclared:
         return _(
@@ -593,28 +512,24 @@ def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
         )
     if not listed:
         return None
+    words = ground.words | {"many": many}
     if sure and len(sure) < many:
-        proven = ngettext("{n} is", "{n} are", len(sure))
-        rest = ngettext("{n} is", "{n} are", many - len(sure))
         return _(
             "Of the {many} units listed, {proven} established as being {member}: {units}; the "
             "other {rest} not ({trust}).",
-            many=many,
-            proven=proven,
-            member=member,
-            units=listing(unit_name(row) for row in sure),
-            rest=rest,
-            trust=trust,
+            proven=ngettext("{n} is", "{n} are", len(sure)),
+            units=listing(map(unit_name, sure)),
+            rest=ngettext("{n} is", "{n} are", many - len(sure)),
+            **words,
         )
-    values = {"many": many, "member": member, "trust": trust}
     if sure and many == 1:
-        return _("The one unit listed is established as being {member} ({trust}).", **values)
+        return _("The one unit listed is established as being {member} ({trust}).", **words)
     if sure:
-        return _("All {many} units listed are established as being {member} ({trust}).", **values)
+        return _("All {many} units listed are established as being {member} ({trust}).", **words)
     if many == 1:
-        return _("The one unit listed is not established as being {member} ({trust}).", **values)
+        return _("The one unit listed is not established as being {member} ({trust}).", **words)
     return _(
-        "Not one of the {many} units listed is established as being {member} ({trust}).", **values
+        "Not one of the {many} units listed is established as being {member} ({trust}).", **words
     )
 
 
@@ -633,107 +548,89 @@ def whole_list(ground: Ground) -> Text | None:
     """Say whether the list as a whole is established."""
     if not ground.proven:
         return None
-    p = p_value_in_words(ground.list_p)
-    alpha = f"{ground.alpha:.3g}"
-    if ground.list_established:
+    summary = ground.summary
+    values = {"p": p_value_in_words(summary["list_p"]), "alpha": f"{1 - summary['level']:.3g}"}
+    if summary["list_established"]:
         return _(
             "The list as a whole is established: the p-value of its verification is {p}, "
             "at most {alpha}.",
-            p=p,
-            alpha=alpha,
+            **values,
         )
     return _(
         "The list as a whole is not established: the p-value of its verification is "
         "{p}, above {alpha}.",
-        p=p,
-        alpha=alpha,
+        **values,
     )
 
 
 def expected_members(ground: Ground, listed: Rows, expected: float) -> Text | None:
     """Say how many of the listed are expected to be true members."""
-    member = ground.end.member
     many = len(listed)
     if not listed or not ground.proven:
         return None
     if many == 1:
         chance = probability_in_words(expected)
-        return _(
-            "{basis}, the probability that it is {member} is {chance}.",
-            basis=_capital(ground.basis),
-            member=member,
-            chance=chance,
+        return _capital(
+            _(
+                "{basis}, the probability that it is {member} is {chance}.",
+                chance=chance,
+                **ground.words,
+            )
         )
-    return _(
-        "{basis}, {expected:.1f} of the {many} units listed are expected to be truly {member}.",
-        basis=_capital(ground.basis),
-        expected=expected,
-        many=many,
-        member=member,
+    return _capital(
+        _(
+            "{basis}, {expected:.1f} of the {many} units listed are expected to be truly {member}.",
+            expected=expected,
+            many=many,
+            **ground.words,
+        )
     )
 
 
 def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Text | None:
     """Say how many units off the list cannot be excluded; name the nearest."""
-    member = ground.end.member
     many = len(still_open)
     if not ground.proven or not off:
         return None
     if not still_open:
-        return _("For every unit off the list it is excluded that it is {member}.", member=member)
-    units = listing(unit_name(row) for row in still_open[:NAMED])
+        return _("For every unit off the list it is excluded that it is {member}.", **ground.words)
+    units = listing(map(unit_name, still_open[:NAMED]))
     if many > NAMED:
         return _(
             "Off the list, {many:,} units cannot be excluded from being {member}; nearest to the "
             "cut: {units}.",
             many=many,
-            member=member,
             units=units,
+            **ground.words,
         )
     return ngettext(
         "Off the list, {n:,} unit cannot be excluded from being {member}: {units}.",
         "Off the list, {n:,} units cannot be excluded from being {member}: {units}.",
         many,
-        member=member,
         units=units,
+        **ground.words,
     )
 
 
 def step_from_cut(ground: Ground, row: Row) -> Text:
     """Say of a unit near the cut: rank with set, side, distance, and what is open."""
-    unit = unit_name(row)
-    end = ground.end.name
-    where = WHERE[row["listed"]]
-    proof = _verdict(ground, row)
+    words = ground.words_of(row)
     distance = NOTHING
     if across := ground.across.get(row["code"]):
         compared = across.compared(ground.kind)
-        distance = _("; {measure} {compared}", measure=ground.measure, compared=compared)
+        distance = _("; {measure} {compared}", compared=compared, **words)
+    words |= {"where": WHERE[row["listed"]], "distance": distance, "proof": _verdict(ground, row)}
     if not ground.proven:
         sentence = _(
             "{unit} (rank {rank:g} by the estimate) is {where} of {end}{distance}; {proof}.",
-            unit=unit,
-            rank=row["rank"],
-            where=where,
-            end=end,
-            distance=distance,
-            proof=proof,
+            **words,
         )
         return join_sentences([ground.mark, sentence])
-    sets = places(row["marginal_low"], row["marginal_high"])
-    chance = probability_in_words(row["probability_bottom"])
     sentence = _(
         "{unit} (rank {rank:g}, rank set {sets} at the {level} confidence level) is "
         "{where} of {end}{distance}; {proof}, and {basis} the probability is {chance}.",
-        basis=ground.basis,
-        unit=unit,
-        rank=row["rank"],
-        sets=sets,
-        level=ground.level,
-        where=where,
-        end=end,
-        distance=distance,
-        proof=proof,
-        chance=chance,
+        sets=places(row["marginal_low"], row["marginal_high"]),
+        chance=probability_in_words(row["probability_bottom"]),
+        **words,
     )
     return join_sentences([ground.mark, sentence])

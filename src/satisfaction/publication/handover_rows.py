@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import ExportError, shortened
 from satisfaction.foundation.language import _
-from satisfaction.sampling.design import ONE, ROW, SampleDesign, Weighting
+from satisfaction.sampling.design import ONE, ROW, SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.weighting.calibration import Calibration
 
@@ -84,20 +84,19 @@ class Rows:
     table : DataFrame (n, columns)
         Codes as text, numbers as numbers; sorted by content.
     columns : tuple of Column
-    ids : tuple of str
-        Columns of the sampling units of every stage; the running number where a respondent is the unit.
-    strata : tuple of str
     separator : str
         Keeps combinations of several strata columns apart.
-    fpc : tuple of str
+    ids : tuple of str
+        Columns of the sampling units of every stage; the running number where a respondent is the unit.
+    strata, fpc : tuple of str
     """
 
     table: pd.DataFrame = field(repr=False)
     columns: tuple[RespondentColumn, ...] = field(repr=False)
-    ids: tuple[str, ...]
-    strata: tuple[str, ...]
     separator: str
-    fpc: tuple[str, ...]
+    ids: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
+    fpc: tuple[str, ...] = ()
 
     def column(self, *roles: str, source: str | None = None) -> str:
         """Return the name of the first column of some roles, and of a source where one is given."""
@@ -152,7 +151,9 @@ def calibration_margins(design: SampleDesign) -> tuple[CalibrationMargin, ...]:
     for number, name in enumerate(record["margins"]):
         columns = _margin_columns(name, record["columns"])
         places = np.flatnonzero(weighting.margin_of == number)
-        margins.append(_margin(weighting, columns, places, step))
+        matrix = sp.csc_array(step.equation.matrix)[:, places]
+        cells = weighting.cells[list(columns)]
+        margins.append(_margin(cells, matrix, step.targets[places]))
     return tuple(margins)
 
 
@@ -165,14 +166,11 @@ def _margin_columns(name: str, known: list[str]) -> tuple[str, ...]:
     return (first, *_margin_columns(name[len(first) + 1 :], known))
 
 
-def _margin(
-    weighting: Weighting, columns: tuple[str, ...], places: Array, step: Calibration
-) -> CalibrationMargin:
-    matrix = sp.csc_array(step.equation.matrix)[:, places]
-    cells = weighting.cells[list(columns)]
-    population = step.targets[places]
+def _margin(cells: pd.DataFrame, matrix: sp.csc_array, population: Array) -> CalibrationMargin:
+    """Read a margin back from the cells and its part of the matrix."""
+    columns = tuple(cells)
     if _is_numeric(matrix, cells):
-        return CalibrationMargin(columns, pd.DataFrame(columns=list(columns)), population)
+        return CalibrationMargin(columns, cells.iloc[:0], population)
     first_cells = matrix.indices[matrix.indptr[:-1]]
     levels = cells.iloc[first_cells].reset_index(drop=True)
     texts = {name: list(map(text_of, levels[name])) for name in columns}
@@ -280,56 +278,57 @@ def respondent_rows(
         X120 an identifier that is not the last sampling unit, or not unique; X123 empty codes.
     """
     rows = _fetch(design, measures, by)
-    stages = tuple(design.psu)
-    if design.fpc:
-        stages = tuple(design.stages)
-    stages = stages or (ROW,)
+    stages = tuple(design.stages if design.fpc else design.psu) or (ROW,)
     used_otherwise = [*design.strata, *by, *_recipe_columns(design)]
     for measure in measures:
         used_otherwise += [measure.name, *measure.own]
     _check_identifiers(design, rows, stages, identifiers=identifiers, used_otherwise=used_otherwise)
-
+    units = [name for name in stages if name != ROW and name not in identifiers]
+    strata_codes = [as_codes(rows[name]) for name in design.strata]
+    separator = _separator(strata_codes)
     drafts = [_Draft("", "number", "integer", np.arange(1, len(rows) + 1), NUMBER)]
     drafts += [_codes(name, "stratum", rows) for name in design.strata]
     drafts += [_codes(name, "unit", rows) for name in design.psu if name not in identifiers]
     drafts += [_numbers(name, "fpc", rows) for name in design.fpc]
-
-    codes = {draft.source: draft.data for draft in drafts if draft.kind == "character"}
-    strata_codes = [codes[name] for name in design.strata]
-    separator = _separator(strata_codes)
-    stratum = _joined(strata_codes, separator)
-    collapsed = list(_collapsed(design, rows, stratum, separator))
-    variance_stratum = collapsed[0].data if collapsed else stratum
-    written_units = [name for name in stages if name != ROW and name not in identifiers]
-    unit_codes = [codes[name] for name in written_units]
-    drafts += collapsed
-    drafts += _unit_numbers(unit_codes, stratum, variance_stratum)
-
+    drafts += _for_variance(design, rows, units, separator=separator)
     drafts += _weights_and_columns(design, rows, by)
-    for measure in measures:
-        valid = rows[measure.valid_column].to_numpy(float) > 0
-        values = rows[measure.score_column].astype(float) / measure.unit
-        drafts.append(_Draft(measure.name, "measure", "numeric", values.where(valid)))
-    final = rows[design.weight_column].to_numpy(float)
-    if design.weighting is not None:
-        final = final * design.weighting.factor[design.cell_index(rows)]
-    drafts.append(_Draft("", "final", "numeric", final, FINAL))
+    drafts += _values(design, rows, measures)
     if mark:
         drafts.append(_Draft("", "mark", "character", mark, MARK))
     columns, table = _named(drafts)
-    layout = Rows(table, columns, (), (), separator, ())
+    return _laid_out(design, Rows(table, columns, separator=separator), units, stages=stages)
 
-    ids = [column.name for column in columns if column.role == "variance_unit"]
-    ids = ids or [layout.code(name) for name in written_units]
-    if len(written_units) < len(stages):
+
+def _values(
+    design: SampleDesign, rows: pd.DataFrame, measures: Sequence[Measure]
+) -> Iterator[_Draft]:
+    """Yield the value of every measure, and the final weight."""
+    for measure in measures:
+        valid = rows[measure.valid_column].to_numpy(float) > 0
+        values = rows[measure.score_column].astype(float) / measure.unit
+        yield _Draft(measure.name, "measure", "numeric", values.where(valid))
+    final = rows[design.weight_column].to_numpy(float)
+    if design.weighting is not None:
+        final = final * design.weighting.factor[design.cell_index(rows)]
+    yield _Draft("", "final", "numeric", final, FINAL)
+
+
+def _laid_out(
+    design: SampleDesign, rows: Rows, units: list[str], *, stages: tuple[str, ...]
+) -> Rows:
+    """Say which columns declare the design: those for the variance where there are any."""
+    made = {column.name: column.role for column in rows.columns}
+    ids = [name for name, role in made.items() if role == "variance_unit"]
+    ids = ids or [rows.code(name) for name in units]
+    if len(units) < len(stages):
         ids.append(NUMBER)
-    strata = [layout.code(name) for name in design.strata]
-    fpc = [layout.column("fpc", source=name) for name in design.fpc]
-    if collapsed:
+    strata = [rows.code(name) for name in design.strata]
+    fpc = [rows.column("fpc", source=name) for name in design.fpc]
+    if STRATUM in made:
         strata = [STRATUM]
-    if collapsed and fpc:
+    if POPULATION in made:
         fpc[0] = POPULATION
-    return replace(layout, ids=tuple(ids), strata=tuple(strata), fpc=tuple(fpc))
+    return replace(rows, ids=tuple(ids), strata=tuple(strata), fpc=tuple(fpc))
 
 
 def _fetch(design: SampleDesign, measures: Sequence[Measure], by: Sequence[str]) -> pd.DataFrame:
@@ -389,8 +388,19 @@ def _joined(codes: list[Any], separator: str) -> Any:
     return codes[0].str.cat(codes[1:], sep=separator)
 
 
+def _for_variance(
+    design: SampleDesign, rows: pd.DataFrame, units: list[str], *, separator: str
+) -> Iterator[_Draft]:
+    """Yield what R needs for the variance beside the design's columns: collapsed strata, numbers of sampling units."""
+    stratum = _joined([as_codes(rows[name]) for name in design.strata], separator)
+    collapsed = list(_collapsed(design, rows, stratum, separator=separator))
+    yield from collapsed
+    unit_codes = [as_codes(rows[name]) for name in units]
+    yield from _unit_numbers(unit_codes, stratum, collapsed[0].data if collapsed else stratum)
+
+
 def _collapsed(
-    design: SampleDesign, rows: pd.DataFrame, stratum: Any, separator: str
+    design: SampleDesign, rows: pd.DataFrame, stratum: Any, *, separator: str
 ) -> Iterator[_Draft]:
     """Yield stratum and population of the first stage after collapsing."""
     if not design.collapse:

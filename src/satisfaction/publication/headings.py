@@ -17,9 +17,7 @@ WORDS = "words"
 HEADINGS = {
     WORDS: _("in words"),
     "name": _("name"),
-    "measure": _("measure"),
     "topic": pgettext("a heading", "topic"),
-    "item": _("item"),
     "figure": pgettext("a heading", "figure"),
     "check": _("check"),
     "needs": pgettext("a heading", "needs"),
@@ -42,7 +40,6 @@ HEADINGS = {
     "counties": pgettext("a heading", "counties"),
     "planned": pgettext("a heading", "planned interviews"),
     "accepted": pgettext("a heading", "accepted"),
-    "share": _("share"),
     "psus_planned": pgettext("a heading", "PSUs planned"),
     "psus_reached": pgettext("a heading", "PSUs reached"),
     "median": pgettext("a heading", "median of the others"),

@@ -5,14 +5,22 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import MARKS, Survey
-from satisfaction.foundation.language import Text, _, as_text, ngettext, pgettext, semicolon_list
+from satisfaction.foundation.language import (
+    Text,
+    _,
+    as_text,
+    ngettext,
+    pgettext,
+    rendered,
+    semicolon_list,
+)
 
 CALIBRATIONS = {"logit": _("logit calibration"), "linear": _("linear calibration")}
 DIGITS = 12
@@ -35,6 +43,7 @@ STEP = {
     "possible": _("possible"),
     "excluded": pgettext("of a step", "excluded"),
 }
+YES_NO = {"yes": _("yes"), "no": _("no")}
 VERDICT = {
     "met": _("met"),
     "not met": _("not met"),
@@ -70,11 +79,13 @@ def area_labels(survey: Survey) -> dict[str, Text]:
     whole = whole_code(survey)
     for code, (have, of) in survey.coverage().items():
         if have < of:
-            names[code] = _partial(survey, names[code], have, of, is_whole=code == whole)
+            names[code] = _partial(survey, names[code], (have, of), is_whole=code == whole)
     return names
 
 
-def _partial(survey: Survey, name: Text, have: int, of: int, *, is_whole: bool) -> Text:
+def _partial(survey: Survey, name: Text, covered: tuple[int, int], *, is_whole: bool) -> Text:
+    """Name an area of which some of its areas alone were surveyed: so many of so many."""
+    have, of = covered
     unit = _("areas")
     if survey.questionnaire.roles.area == "county":
         unit = _("counties")
@@ -149,6 +160,11 @@ def score_labels(survey: Survey) -> dict[str, tuple[str, Text]]:
 def names_of_scores(survey: Survey) -> dict[str, Text]:
     """Return the label alone of everything that can be ranked."""
     return {name: label for name, (_kind, label) in score_labels(survey).items()}
+
+
+def crossed(words: Sequence[Text]) -> Text:
+    """Write what is crossed with one another: sex × age."""
+    return rendered(lambda: " × ".join(map(str, words)))
 
 
 def answer_with_code(code: int | str, answer: object) -> Text:

@@ -97,7 +97,6 @@ def manifest(results: Results, *, revision: int = 1) -> Content:
     survey = results.survey
     declared = survey.declared
     simulated = declared.simulated
-    departures = survey.departures()
     content: Content = {
         "format": {"name": FORMAT_NAME, "version": FORMAT},
         "revision": revision,
@@ -107,61 +106,51 @@ def manifest(results: Results, *, revision: int = 1) -> Content:
         "selection": declared.selection,
         "mark": mark(survey),
     }
-    if declared.selection_model is not None:
-        content["selection_model"] = _selection_model(results)
-    if departures:
-        content["trial"] = list(departures)
-        content["used"] = used_declarations(survey)
-    content["simulated_seed"] = simulated.seed if simulated else None
-    content["inputs"] = inputs(results)
-    content |= _rows_account(results)
-    content["steps"] = {
+    content |= _selection_model(results) | _trial(survey)
+    content |= {
+        "simulated_seed": simulated.seed if simulated else None,
+        "inputs": inputs(results),
+        **_rows_account(results),
         # what survey.yaml leaves to a default stands in the step's record
-        "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
-        "weighting": list(weighting_log(results)),
+        "steps": {
+            "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
+            "weighting": list(weighting_log(results)),
+        },
     }
     adoption = adoption_record(results)
     if adoption:
         content["weighting_record"] = adoption
-    if survey.earlier:
-        content["earlier"] = [
-            {
-                "wave": wave.wave,
-                "survey": wave.survey,
-                "set": wave.folder.name,
-                "revision": wave.revision,
-                "handed_over": wave.handed_over,
-            }
-            for wave in survey.earlier
-        ]
-        content["earlier_notes"] = [note.both for note in earlier_notes(survey)]
-    content["absent"] = results.absent
-    content["estimates"] = {
-        level: estimates.conventions for level, estimates in results.estimates.items()
+    content |= _earlier(survey)
+    levels = results.estimates.items()
+    content |= {
+        "absent": results.absent,
+        "estimates": {level: estimates.conventions for level, estimates in levels},
     }
     if survey.ranking_name:
         content["ranking_name"] = survey.ranking_name
     content["ranking"] = dict(results.ranking.summary)
     content |= _further(results)
-    records = []
+    left_out = []
     for group in results.rankings.left_out:
         record = {"level": group.level, "parent": group.parent, "codes": group.codes}
-        records.append(record | {"reason": group.reason.both})
-    content["left_out"] = records
-    content["rules"] = _rules(survey)
-    content["suppressed"] = suppressed_counts(results)
-    content["tests"] = what_is_tested(survey)
-    content["digits"] = DIGITS
-    content["versions"] = versions()
-    return content
+        left_out.append(record | {"reason": group.reason.both})
+    return content | {
+        "left_out": left_out,
+        "rules": _rules(survey),
+        "suppressed": suppressed_counts(results),
+        "tests": what_is_tested(survey),
+        "digits": DIGITS,
+        "versions": versions(),
+    }
 
 
 def _selection_model(results: Results) -> Content:
-    """Return the model of who answers as declared, and the wave that it takes for the population."""
+    """Return the model of who answers as declared, and the wave that it takes for the population; nothing without one."""
     model = results.survey.declared.selection_model
-    study = results.selection_study
-    assert model is not None
+    if model is None:
+        return {}
     content = model.model_dump(exclude_none=True)
+    study = results.selection_study
     if study is not None and study.reference is not None:
         reference = study.reference
         content["reference_wave"] = {
@@ -171,7 +160,26 @@ def _selection_model(results: Results) -> Content:
             "respondents": len(reference.people.table),
             "left_out": reference.left_out,
         }
-    return content
+    return {"selection_model": content}
+
+
+def _trial(survey: Survey) -> Content:
+    """Return what is not as the survey's folder has it; nothing where all is."""
+    departures = survey.departures()
+    if not departures:
+        return {}
+    return {"trial": list(departures), "used": used_declarations(survey)}
+
+
+def _earlier(survey: Survey) -> Content:
+    """Return the earlier sets that ranks are compared with; nothing where there are none."""
+    if not survey.earlier:
+        return {}
+    sets = []
+    for wave in survey.earlier:
+        record = {"wave": wave.wave, "survey": wave.survey, "set": wave.folder.name}
+        sets.append(record | {"revision": wave.revision, "handed_over": wave.handed_over})
+    return {"earlier": sets, "earlier_notes": [note.both for note in earlier_notes(survey)]}
 
 
 def used_declarations(survey: Survey) -> Content:
@@ -216,15 +224,15 @@ def versions() -> dict[str, str]:
 def _further(results: Results) -> Content:
     """Return what the wave's other rankings rest on, the combined score, and what is awaited; nothing where there are none."""
     content: Content = {}
-    rankings = {}
-    for name, other in results.further.items():
-        rankings[name] = {
-            "score": other.survey.ranked,
-            "rules": _rules(other.survey),
-            "ranking": dict(other.ranking.summary),
+    if results.further:
+        content["rankings"] = {
+            name: {
+                "score": other.survey.ranked,
+                "rules": _rules(other.survey),
+                "ranking": dict(other.ranking.summary),
+            }
+            for name, other in results.further.items()
         }
-    if rankings:
-        content["rankings"] = rankings
     if results.combined is not None:
         declared = results.combined.inputs.declared
         content["combined"] = declared.model_dump(mode="json", exclude_none=True)
@@ -236,9 +244,8 @@ def _further(results: Results) -> Content:
 def _rows_account(results: Results) -> Content:
     """Account for every row that was read: by file, not read, areas without answers, sums."""
     responses = results.responses
-    rows: dict[str, int] = {}
-    for name in ("rows", "accepted", "rejected", "blanked"):
-        rows[name] = int(responses.summary[name].sum())
+    counted = ("rows", "accepted", "rejected", "blanked")
+    rows = {name: int(responses.summary[name].sum()) for name in counted}
     silent = unanswered_areas(results.survey, responses.by_area)
     balanced = rows["rows"] == rows["accepted"] + rows["rejected"]
     return {
@@ -334,18 +341,18 @@ def datapackage(
     """
     survey = results.survey
     area_codes = tables["indices"]["code"]
-    if all(len(code) == 6 and code.isdigit() for code in area_codes):
+    patterns = {}
+    if area_codes.str.fullmatch(AREA_CODE).all():
         patterns = dict.fromkeys(("code", "other_code", "within"), AREA_CODE)
-    else:
-        patterns = {}
     composed = set(survey.composed)
-    described = []
-    for name in tables:
-        described.append(_resource(name, tables, folder, patterns=patterns, composed=composed))
-    in_chinese = []
-    for resource in described:
-        if resource["name"] == "indices" or resource["name"].split("-")[-1] == "ranking":
-            in_chinese.append(_in_chinese(resource, folder))
+    described = [
+        _resource(name, tables, folder, patterns=patterns, composed=composed) for name in tables
+    ]
+    in_chinese = [
+        _in_chinese(resource, folder)
+        for resource in described
+        if resource["name"].split("-")[-1] in ("indices", "ranking")
+    ]
     return {
         "profile": "tabular-data-package",
         "name": FORMAT_NAME,

@@ -91,23 +91,25 @@ def ranking_table(
         the list, `listed` is what they make of it, and beside it stand listed_by_rank, listed_by, spared_by, list_status,
         p_listed and p_not_listed (`ranking.list_action`); status, p_in, p_out and probability_bottom concern the rank alone.
     """
-    table = ranking.table.rename(columns={"unit": "code"})
     ranked = estimates[survey.ranked_level].of(survey.ranked)
-    # a combined score that lacks a component is none, and so has no error
-    table["se"] = table["se"].where(table["estimate"].notna())
-    table["n"] = whole_numbers(ranked.table["n"])
-    table["measure"] = survey.ranked
-    table["side"] = ranking.summary["side"]
-    table["listed"] = list(standing(ranking).values())
-    status_zh = _in_chinese(table["status"], STATUS)
-    has_answers = ranked.table["n"] > 0
-    status_zh = status_zh.mask(table["estimate"].isna() & has_answers, WITHHELD.zh)
+    answers = ranked.table["n"]
     barred = ranked.conventions.get("barred", {})
+    table = ranking.table.rename(columns={"unit": "code"})
+    has_score = table["estimate"].notna()
+    status_zh = _in_chinese(table["status"], STATUS).mask(~has_score & (answers > 0), WITHHELD.zh)
     why = table["code"].map({code: words.zh for code, words in barred.items()})
     status_zh = status_zh.mask(why.notna(), why)
     if not ranking.ranks_any:
-        status_zh = status_zh.mask(has_answers, ONLY.zh)
-    table["status_zh"] = status_zh
+        status_zh = status_zh.mask(answers > 0, ONLY.zh)
+    table = table.assign(
+        # a combined score that lacks a component is none, and so has no error
+        se=table["se"].where(has_score),
+        n=whole_numbers(answers),
+        measure=survey.ranked,
+        side=ranking.summary["side"],
+        listed=list(standing(ranking).values()),
+        status_zh=status_zh,
+    )
     notes = dict(ranking.summary.get("se_from_larger") or {})
     exact = exact_words(survey, ranking.summary)
     if exact:
@@ -188,11 +190,13 @@ def _within(ranking: Ranking, *, level: str, parent: str, exact: str) -> pd.Data
         se_note = [exact] * len(table)
     reasons = why_not_ranked(ranking)
     why_unranked = [reasons.get(code, NOTHING).both for code in table["code"]]
-    table["level"] = level
-    table["within"] = parent
-    table["of"] = ranking.summary["p"]
-    table["probability_first"] = ranking.target("top", 1).table["probability"]
-    table["note"] = np.where(ranking.units.ranked, se_note, why_unranked)
+    table = table.assign(
+        level=level,
+        within=parent,
+        of=ranking.summary["p"],
+        probability_first=ranking.target("top", 1).table["probability"],
+        note=np.where(ranking.units.ranked, se_note, why_unranked),
+    )
     return table.sort_values(["rank", "code"], na_position="last")
 
 
@@ -237,9 +241,8 @@ def unranked_note(ranking: Ranking, names: Mapping[str, Text]) -> Text:
     """Name the units without a rank and say why; nothing where all have one, or none."""
     if not ranking.ranks_any:
         return NOTHING
-    areas = []
-    for unit, why in why_not_ranked(ranking).items():
-        areas.append(_("{area} ({why})", area=names[unit], why=why))
+    reasons = why_not_ranked(ranking)
+    areas = [_("{area} ({why})", area=names[unit], why=why) for unit, why in reasons.items()]
     if not areas:
         return NOTHING
     return _("Without a rank: {areas}.", areas=comma_list(areas))
@@ -250,11 +253,9 @@ def _left_out(survey: Survey, estimates: Estimates, group: LeftOut) -> pd.DataFr
     ranked = _by_code(survey, estimates)
     table = ranked.loc[list(group.codes), ["estimate", "se"]].reset_index(names="code")
     table = table.assign(level=group.level, within=group.parent, of=0, note=group.reason.both)
-    for name in ("rank", "rank_unrounded", *SETS):
-        table[name] = pd.array([pd.NA] * len(table), dtype="Int64")
-    for name in ("probability_first", "probability_last"):
-        table[name] = np.nan
-    return table
+    nowhere = pd.array([pd.NA] * len(table), dtype="Int64")
+    ranks = dict.fromkeys(("rank", "rank_unrounded", *SETS), nowhere)
+    return table.assign(**ranks, probability_first=np.nan, probability_last=np.nan)
 
 
 def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
@@ -367,11 +368,13 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
     for threshold in rules.thresholds:
         floor = floored(survey, estimates, level, measure=threshold.measure)
         part = threshold_verdicts(estimates[level], threshold, rules.ranking, floor=floor)
-        part["threshold"] = threshold.below
-        part["consequence_zh"] = threshold.zh
-        part["consequence_en"] = threshold.en
-        part["on_list"] = threshold.on_list or ""
-        part["source"] = threshold.source.both
+        part = part.assign(
+            threshold=threshold.below,
+            consequence_zh=threshold.zh,
+            consequence_en=threshold.en,
+            on_list=threshold.on_list or "",
+            source=threshold.source.both,
+        )
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
@@ -534,12 +537,12 @@ def paths_table(
         and without a probability sample), listed ("yes", "no", "tied"), n, mark; in rank order within a wave.
     """
     columns = [*AREA, *SET, "listed", "n"]
-    now = ranking_table(survey, estimates, ranking, graded=False)[["wave", *columns]]
+    now = ranking_table(survey, estimates, ranking, graded=False)
     if survey.history is None:
         return published(survey, now, columns)
     history = survey.history
     earlier = [history[history["wave"] == wave] for wave in survey.earlier_waves()]
-    return _over_waves(survey, earlier, now, columns)
+    return _over_waves(survey, earlier, now[["wave", *columns]])
 
 
 def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
@@ -562,13 +565,12 @@ def within_paths_table(survey: Survey, within: pd.DataFrame) -> pd.DataFrame:
     now = within[within["level"] != survey.ranked_level]
     if not earlier or not len(now):
         return published(survey, now.iloc[:0], columns)
-    return _over_waves(survey, earlier, now[["wave", *columns]], columns)
+    return _over_waves(survey, earlier, now[["wave", *columns]])
 
 
-def _over_waves(
-    survey: Survey, earlier: list[pd.DataFrame], now: pd.DataFrame, columns: list[str]
-) -> pd.DataFrame:
+def _over_waves(survey: Survey, earlier: list[pd.DataFrame], now: pd.DataFrame) -> pd.DataFrame:
     """Return this wave's ranks behind earlier ones of its areas, as published: whole numbers, each under its own wave."""
+    _wave, *columns = now
     parts = []
     for table in earlier:
         known = table[table["code"].isin(now["code"])]

@@ -83,7 +83,7 @@ def deviations_of_given(replicates: GivenReplicates, theta: Array, full: Array) 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Replicates:
-    """Factors of R replicates on P PSUs: V = sum_r scale_r (theta_r - mean of theta)^2.
+    """Factors of R replicates on P PSUs: V = sum_r scale_r (theta_r - mean of theta)^2, the mean over scales above 0.
 
     Attributes
     ----------
@@ -376,18 +376,18 @@ def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse | Arra
     Parameters
     ----------
     theta : (R, Q) float
-        nan where a replicate has no member of the domain: it then counts as the mean.
+        nan where a replicate has no member of the domain: it then counts as the mean, as does one of scale 0.
 
     Returns
     -------
     (P, Q) or (R, Q), sparse where most are 0
         For JKn one row a PSU, with the sign of linearization.
     """
-    unknown = ~np.isfinite(theta)
-    away = np.where(unknown, 0.0, theta)
-    known = np.maximum((~unknown).sum(axis=0), 1)
-    away -= away.sum(axis=0) / known
-    away[unknown] = 0.0
+    # as R: a replicate of scale 0 (of a stratum taken whole) is not part of the mean
+    counted = np.isfinite(theta) & (replicates.scale > 0)[:, None]
+    away = np.where(counted, theta, 0.0)
+    away -= away.sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
+    away[~counted] = 0.0
     root = np.sqrt(np.maximum(replicates.scale, 0.0))
     away *= root[:, None]
     if replicates.unit is not None:

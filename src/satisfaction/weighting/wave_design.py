@@ -21,8 +21,15 @@ from satisfaction.declarations.items import AreaItem, SingleItem
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError, WeightsError, shortened, shortened_list
+from satisfaction.foundation.errors import (
+    DesignError,
+    WeightsError,
+    named_place,
+    shortened,
+    shortened_list,
+)
 from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.personal import masked
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign, level_tuple
@@ -32,6 +39,7 @@ from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
 RESPONDED = "responded"
+APART = 2.0  # times the usual ratio of margin to frame; other ages or towns alone stay below
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,7 +73,8 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     SurveyError
         S144, S145 when the strata of the frame are not those of the sampled persons (source: frame).
     WeightsError
-        W111, W112 from the sample table (source: inclusion), W527 respondents that the table of weights has not (source: table).
+        W111, W112 from the sample table (source: inclusion), W527 respondents that the table of weights has not (source: table),
+        W541 persons who did not answer and yet stand among the respondents.
     """
     step = survey.declared.base
     persons = _with_nonrespondents(survey, respondents)
@@ -93,13 +102,16 @@ def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFr
         return respondents
     # in an order of their own content, so that the file's order does not matter
     silent = survey.nonrespondents
+    respondent = survey.questionnaire.roles.respondent
+    if respondent in silent:
+        _refuse_answered(survey, silent[respondent], respondents)
+        silent = silent.drop(columns=respondent)
     silent = silent.sort_values(list(silent), kind="stable")
     silent["_file"] = survey.declared.nonrespondents.file
     silent["_sheet"] = ""
     silent["_row"] = silent.index
     silent = with_parents(silent, survey).reset_index(drop=True)
     numbers = range(1, len(silent) + 1)
-    respondent = survey.questionnaire.roles.respondent
     silent[respondent] = [f"nonrespondent {number:07d}" for number in numbers]
     silent = silent.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
     persons = pd.concat([respondents, silent], ignore_index=True)
@@ -161,6 +173,23 @@ def _record_of_base(survey: Survey, persons: pd.DataFrame, step: BaseStep) -> di
     return record
 
 
+def _refuse_answered(survey: Survey, numbers: pd.Series, respondents: pd.DataFrame) -> None:
+    """Refuse a table of nonrespondents with persons whose answers were accepted (W541)."""
+    assert survey.declared.nonrespondents is not None
+    answered = numbers[numbers.isin(respondents[survey.questionnaire.roles.respondent])]
+    if len(answered):
+        raise WeightsError(
+            "W541",
+            _(
+                "Persons who did not answer stand among the respondents (rows {rows}): {numbers}.",
+                rows=shortened(answered.index),
+                numbers=shortened(map(masked, answered)),
+            ),
+            where=str(survey.folder / survey.declared.nonrespondents.file),
+            hint=_("Take them out of this table: they would be counted twice."),
+        )
+
+
 def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> pd.DataFrame:
     """Add base_weight = 1 / (psu_probability x person_probability) to respondents.
 
@@ -220,7 +249,7 @@ def _of_each(
             _(
                 "{n} respondents have no weight: {places}.",
                 n=len(without),
-                places=shortened(places),
+                places=shortened_list(map(named_place, places)),
             ),
             where=str(survey.folder / file),
             hint=_("Give every accepted respondent a weight, under the number of the responses."),
@@ -407,9 +436,11 @@ def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
 
 def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
     """Name the cells of a table of the population with fewer people than respondents: figures in tens of thousands, mostly,
-    or a digit that was lost.
+    or a digit that was lost; and the areas of which frame and margins say populations that do not go together.
     """
     declared = survey.declared
+    area = survey.questionnaire.roles.area
+    named: set[str] = set()
     tables = [(margin.file, survey.margins[name]) for name, margin in declared.margins.items()]
     if declared.frame is not None and survey.frame is not None:
         tables.append((declared.frame.file, survey.frame))
@@ -422,7 +453,9 @@ def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
         too_few = []
         for cell, respondents_there in respondents_of.items():
             if people_of.get(cell, np.inf) < respondents_there:
-                name = " × ".join(level_tuple(cell))
+                level = level_tuple(cell)
+                named.update(level)
+                name = " × ".join(level)
                 too_few.append(f"{name} ({people_of[cell]:g} < {respondents_there})")
         if too_few:
             note = _(
@@ -432,4 +465,36 @@ def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
                 areas=shortened_list(too_few),
             )
             notes.append(note)
+    if declared.frame is None or survey.frame is None or area not in survey.frame:
+        return notes
+    framed = _people_of_areas(survey.frame, area)
+    for name, margin in declared.margins.items():
+        if area not in margin.by:
+            continue
+        counted = _people_of_areas(survey.margins[name], area)
+        shares = (counted / framed).replace([0, np.inf], np.nan).dropna()
+        apart = shares / shares.median()
+        odd = apart[(apart > APART) | (apart < 1 / APART)]
+        contrary = [
+            f"{code} ({counted[code]:g} / {framed[code]:g})"
+            for code in odd.index
+            if code not in named
+        ]
+        if contrary:
+            note = _(
+                "{file} and {frame} do not go together: {areas}; of the other areas it is "
+                "{share:.2f} of the frame. Compare the two tables: a digit more or less, or "
+                "another area's row.",
+                file=margin.file,
+                frame=declared.frame.file,
+                areas=shortened_list(contrary),
+                share=shares.median(),
+            )
+            notes.append(note)
     return notes
+
+
+def _people_of_areas(table: pd.DataFrame, area: str) -> pd.Series:
+    """Return the population of each area by its code."""
+    people = pd.to_numeric(table["population"])
+    return people.groupby(table[area].astype(str)).sum()

@@ -108,6 +108,8 @@ class ExportColumn:
         For a select-all question in several columns, the option's code or label.
     role : str
         What the platform itself recorded here; empty for questions.
+    labels : mapping of str to str
+        What the file itself says that its codes mean, by code.
     """
 
     key: str
@@ -116,6 +118,7 @@ class ExportColumn:
     name: str = ""
     option: str = ""
     role: Role = ""
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

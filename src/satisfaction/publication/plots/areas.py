@@ -39,13 +39,13 @@ from satisfaction.publication.plots.canvas import (
     columns_in,
     dots,
     draw_intervals,
-    drawn_by_kind,
+    drawn_in,
     has_intervals,
     label_rows,
-    lines,
     mark_of,
     names_of,
     new_canvas,
+    panel_canvas,
     row_canvas,
     row_height,
     themed,
@@ -79,36 +79,24 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
             "{measure}: {estimate:.1%}", measure=label_of(row, "measure"), estimate=row["estimate"]
         )
         titles.append(wrapped(str(of_whole), room))
-    head = 0.17 * max(map(lines, titles)) + 0.1
     name = label_of(wholes.iloc[0], "name")
     title = _("Rates by area; dashed: {name}", name=name)
     if has_intervals(rates):
         title = _("Rates by area with confidence intervals; dashed: {name}", name=name)
-    body = Body(
-        row_height(names, 0.21) * len(areas) + 0.1,
-        left=left,
-        rows=-(-len(measures) // 2),
-        columns=(1,) * across,
-        gap=head + 0.35,
-        head=head,
-    )
-    figure, grid = new_canvas(Heading(title, mark_of(rates)), body)
-    panels = zip(grid.flat, measures, titles, wholes["estimate"], strict=False)
-    for axes, measure, head_of_panel, estimate in panels:
-        of_measure = rates[(rates["measure"] == measure) & (rates["level"] == below)]
+    height = row_height(names, 0.21) * len(areas) + 0.1
+    body = Body(height, left=left, columns=(1,) * across, gap=0.35, head=0.1)
+    figure, panels = panel_canvas(Heading(title, mark_of(rates)), titles, body)
+    of_level = rates[rates["level"] == below]
+    for place, (axes, measure) in enumerate(zip(panels, measures, strict=True)):
+        of_measure = of_level[of_level["measure"] == measure]
         rows = of_measure.set_index("code").reindex(areas["code"]).reset_index()
         draw_intervals(axes, rows, scale=100)
         axes.scatter(rows["estimate"] * 100, rows.index, s=18, color=ACCENT, zorder=3)
-        axes.axvline(estimate * 100, color=ALERT, linestyle="--", linewidth=0.9)
-        axes.set_title(head_of_panel, loc="left", fontsize=8.5)
-        labels = [""] * len(rows)
-        if axes in grid[:, 0]:
-            labels = names
-        label_rows(axes, labels)
+        of_whole = wholes.loc[measure, "estimate"] * 100
+        axes.axvline(of_whole, color=ALERT, linestyle="--", linewidth=0.9)
+        label_rows(axes, [""] * len(rows) if place % across else names)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter("{x:g}%")
-    for axes in grid.flat[len(measures) :]:
-        axes.set_axis_off()
     return figure
 
 
@@ -170,9 +158,9 @@ def tile_map(indices: pd.DataFrame, measure: str) -> Figure:
     left = 0.15
     if any(names):
         left = max(breadth(names), 0.5)
-    drawn = drawn_by_kind(rows)
+    drawn = drawn_in(rows)
     measure_label = label_of(rows.iloc[0], "measure")
-    title = _("{measure} by area ({unit})", measure=measure_label, unit=drawn.unit)
+    title = _("{measure} by area ({unit})", measure=measure_label, unit=drawn.level)
     note = _("Tiles stand by the area above and by code, not by geography")
     tile_rows = sum(-(-len(block) // PER_ROW) for block in blocks)
     figure, grid = new_canvas(

@@ -11,7 +11,7 @@ import functools
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, ParamSpec, TypeAlias
 
 import matplotlib as mpl
@@ -232,6 +232,28 @@ def new_canvas(
     return figure, grid
 
 
+def panel_canvas(
+    heading: Heading,
+    titles: Sequence[str],
+    body: Body,
+    *,
+    legend: Sequence[Artist] = (),
+    size: float = SMALL,
+) -> tuple[Figure, list[Axes]]:
+    """Lay axes out for one panel a title, which stands above it in its own size; `body` says how far apart they are."""
+    across = len(body.columns)
+    head = 0.02 * size * max(map(lines, titles)) + body.head
+    rows = -(-len(titles) // across)
+    body = replace(body, rows=rows, gap=head + body.gap, head=head)
+    figure, grid = new_canvas(heading, body, legend=legend)
+    panels = list(grid.flat)
+    for axes, title in zip(panels, titles, strict=False):
+        axes.set_title(title, loc="left", fontsize=size)
+    for axes in panels[len(titles) :]:
+        axes.set_axis_off()
+    return figure, panels[: len(titles)]
+
+
 def row_canvas(
     heading: Heading,
     names: Sequence[str],
@@ -437,15 +459,13 @@ def used(looks: dict[str, Look], words: Iterable[str], *, always: int = 3) -> li
     return [look for word, look in looks.items() if word in shown]
 
 
-def dot(look: Look) -> Line2D:
-    """Return a marker for a legend."""
-    style = MARKER | {"color": look.colour, "marker": look.marker, "markeredgewidth": 0.6}
-    return legend_line(look.label, **style)
-
-
 def dots(looks: Iterable[Look]) -> list[Line2D]:
     """Return a marker a look for a legend."""
-    return [dot(look) for look in looks]
+    markers = []
+    for look in looks:
+        style = {"color": look.colour, "marker": look.marker, "markeredgewidth": 0.6}
+        markers.append(legend_line(look.label, **MARKER | style))
+    return markers
 
 
 def bar(look: Look) -> Patch:
@@ -523,8 +543,12 @@ def rank_or_not(row: Any) -> str:
 def draw_points(axes: Axes, values: pd.Series, words: Any, *, looks: Mapping[str, Look]) -> None:
     """Draw one marker a row, looking as its word (status, verdict) does."""
     for word, part in values.groupby(words, sort=False):
-        look = looks[str(word)]
-        axes.scatter(part, part.index, marker=look.marker, color=look.colour, **POINT)
+        draw_marks(axes, part, part.index, look=looks[str(word)])
+
+
+def draw_marks(axes: Axes, x: Any, y: Any, *, look: Look) -> None:
+    """Draw one marker a pair of numbers."""
+    axes.scatter(x, y, marker=look.marker, color=look.colour, **POINT)
 
 
 def rank_ticks(places: int, most: int = 6) -> list[int]:
@@ -534,31 +558,24 @@ def rank_ticks(places: int, most: int = 6) -> list[int]:
     return [1, *range(max(step, 2), places + 1, step)]
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnUnit:
-    """How a measure is drawn: the factor from the published figure to the drawn one, and the unit of a difference."""
+class DrawnUnit(NamedTuple):
+    """How a measure is drawn: the factor from the published figure to the drawn one, the units of a level and a difference."""
 
     factor: int
-    unit: Text
+    level: Text
+    difference: Text
 
 
-IN_PERCENT = DrawnUnit(100, pgettext("unit of an axis", "percentage points"))
-IN_POINTS = DrawnUnit(1, _("points"))
-AS_RATE = DrawnUnit(100, Text("%"))
+AS_SHARE = DrawnUnit(100, Text("%"), pgettext("unit of an axis", "percentage points"))
+AS_POINTS = DrawnUnit(1, _("points"), _("points"))
 
 
-def drawn_in(table: pd.DataFrame) -> DrawnUnit:
-    """Return how the figures of a table are drawn, by its column `unit`; points where there is none."""
-    if "unit" in table and table["unit"].iloc[0] == "share 0-1":
-        return IN_PERCENT
-    return IN_POINTS
-
-
-def drawn_by_kind(rows: pd.DataFrame) -> DrawnUnit:
-    """Return how the levels of one measure are drawn, by the column `kind`."""
-    if rows["kind"].iloc[0] == "rate":
-        return AS_RATE
-    return IN_POINTS
+def drawn_in(rows: pd.DataFrame) -> DrawnUnit:
+    """Return how the figures of one measure are drawn, by the column `kind` or `unit`; points where there is neither."""
+    first = rows.iloc[0]
+    if first.get("kind") == "rate" or first.get("unit") == "share 0-1":
+        return AS_SHARE
+    return AS_POINTS
 
 
 def stacked(*texts: Text) -> str:

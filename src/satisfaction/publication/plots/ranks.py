@@ -20,16 +20,15 @@ from satisfaction.foundation.language import Text, _
 from satisfaction.publication.labels import label_of, published_levels
 from satisfaction.publication.plots.canvas import (
     ACCENT,
+    AS_POINTS,
     BESIDE_BAR,
     COMPARED,
     CUT,
-    IN_POINTS,
     INK,
     INTERVAL_LINE,
     MARGINAL_SET,
     NEUTRAL,
     OPEN,
-    POINT,
     RANK_WITH_SET,
     SIMULTANEOUS_SET,
     SMALL,
@@ -42,12 +41,11 @@ from satisfaction.publication.plots.canvas import (
     breadth,
     cut_line,
     cuts,
-    dot,
     dots,
     draw_cuts,
     draw_intervals,
+    draw_marks,
     draw_points,
-    drawn_by_kind,
     drawn_in,
     label_rows,
     legend_line,
@@ -146,18 +144,19 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
         axes.barh(rows.index, widths, left=start, height=0.75, linewidth=0.3, **style)
         start = start + widths
     draw_cuts(axes, rows)
-    axes.set_xlabel(str(_("{measure} ({unit})", measure=_("combined score"), unit=IN_POINTS.unit)))
+    unit = AS_POINTS.level
+    axes.set_xlabel(str(_("{measure} ({unit})", measure=_("combined score"), unit=unit)))
     return figure
 
 
 def draw_scores(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw estimates with their intervals, by status."""
-    drawn = drawn_by_kind(rows)
+    drawn = drawn_in(rows)
     draw_intervals(axes, rows, scale=drawn.factor)
     draw_points(axes, rows["estimate"] * drawn.factor, rows["status"], looks=status_looks(rows))
     axes.set_xlim(*axes.get_xlim())
     measure = label_of(rows.iloc[0], "measure")
-    axes.set_xlabel(str(_("{measure} ({unit})", measure=measure, unit=drawn.unit)))
+    axes.set_xlabel(str(_("{measure} ({unit})", measure=measure, unit=drawn.level)))
 
 
 def draw_ladder(axes: Axes, rows: pd.DataFrame) -> None:
@@ -235,13 +234,9 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
         How many units; as many as are ranked, or more, shows all of them.
     """
     ranked = ranking.dropna(subset="rank").reset_index(drop=True)
-    side = "last"
-    if "side" in ranked:
-        side = str(ranked["side"].iloc[0])
+    side = str(ranked["side"].iloc[0]) if "side" in ranked else "last"
     at_cut = cuts(ranked) or [float(len(ranked))]
-    cut = max(at_cut)
-    if side == "first":
-        cut = min(at_cut)
+    cut = min(at_cut) if side == "first" else max(at_cut)
     distance = np.abs(ranked.index.to_numpy() - cut)
     nearest = np.sort(np.argsort(distance, kind="stable")[:count])
     rows = ranked.loc[nearest].reset_index(drop=True)
@@ -249,10 +244,7 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     beside = [f"{name}  {place}" for name, place in zip(names, rank_labels(rows), strict=True)]
     looks = status_looks(rows)
     # what the probabilities are of, whoever is tied at the cut
-    size = round(ranked["probability_bottom"].sum())
-    places = _("the last {n}", n=size)
-    if side == "first":
-        places = _("the first {n}", n=size)
+    places = _listed_places(side, round(ranked["probability_bottom"].sum()))
     units = _("all {n} units", n=len(rows))
     if len(rows) < len(ranked):
         units = _("the {n} units nearest the cut", n=len(rows))
@@ -266,6 +258,12 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     draw_cuts(axes, rows)
     axes.set_xlabel(str(_("probability under a model (empirical Bayes), not a proof")))
     return figure
+
+
+def _listed_places(side: str, size: int) -> Text:
+    if side == "first":
+        return _("the first {n}", n=size)
+    return _("the last {n}", n=size)
 
 
 def draw_probabilities(axes: Axes, values: pd.Series, looks: list[Look]) -> None:
@@ -316,9 +314,7 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     rows = most.head(NEAR).reset_index(drop=True)
     names = [f"{title}  {rank:g}" for title, rank in zip(names_of(rows), rows["rank"], strict=True)]
     known = {kind: look for kind, look in RUNS.items() if rows[f"{kind}_list"].notna().any()}
-    places = _("the last {n}", n=summary["bottom"])
-    if summary["side"] == "first":
-        places = _("the first {n}", n=summary["bottom"])
+    places = _listed_places(summary["side"], summary["bottom"])
     heading = Heading(
         _(
             "How often among {places}: the {n} areas that are there most often",
@@ -335,8 +331,7 @@ def list_shares(shares: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     legend = dots(known.values())
     figure, [axes] = row_canvas(heading, names, 0.24, beside=written, legend=legend)
     for kind, look in known.items():
-        values = rows[f"{kind}_list"] * 100
-        axes.scatter(values, rows.index, marker=look.marker, color=look.colour, **POINT)
+        draw_marks(axes, rows[f"{kind}_list"] * 100, rows.index, look=look)
     axes.set_xlim(-2, 102)
     axes.xaxis.set_major_formatter("{x:g}%")
     axes.set_xlabel(str(_("share of the runs; no probability of the truth")))
@@ -553,7 +548,7 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.scatter(0, chosen, marker="*", s=80, color=INK, zorder=4)
     draw_cuts(axes, rows)
-    axes.set_xlabel(str(_("difference ({unit})", unit=drawn.unit)))
+    axes.set_xlabel(str(_("difference ({unit})", unit=drawn.difference)))
     return figure
 
 
@@ -583,11 +578,10 @@ def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
         names.append(str(_("{name} (on the list)", name=name)) if listed == "yes" else name)
     title = _("How much likelier must the satisfied be to answer for an area to cross the cut?")
     note = _("Right of 1 the satisfied are likelier to answer, left of 1 all others are.")
-    legend = [dot(ALONE), dot(ALIKE)]
+    legend = dots((ALONE, ALIKE))
     figure, [axes] = row_canvas(Heading(title, mark_of(rows), note), names, 0.2, legend=legend)
     for column, look in {"odds_alone": ALONE, "odds_alike": ALIKE}.items():
-        known = rows[column].dropna()
-        axes.scatter(known, known.index, marker=look.marker, color=look.colour, **POINT)
+        draw_marks(axes, rows[column], rows.index, look=look)
     axes.axvline(1.0, color=INK, linewidth=1.0, zorder=1)
     axes.set_xscale("log")
     axes.set_xlim(1 / LARGEST / 1.1, LARGEST * 1.1)

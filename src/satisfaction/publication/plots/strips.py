@@ -32,6 +32,7 @@ from satisfaction.publication.plots.canvas import (
     bar,
     dots,
     draw_intervals,
+    draw_marks,
     draw_points,
     legend_line,
     mark_of,
@@ -174,8 +175,7 @@ def steps_plot(
     for step, look in looks.items():
         of_step = effects[effects["step"] == step]
         at = of_step["measure"].map(rows.index)
-        moves = of_step["difference / se"]
-        axes.scatter(moves, at, color=look.colour, marker=look.marker, **POINT)
+        draw_marks(axes, of_step["difference / se"], at, look=look)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     for side in (-1, 1):
         axes.axvline(side, **LIMIT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -33,11 +32,10 @@ from satisfaction.publication.plots.canvas import (
     has_intervals,
     label_rows,
     legend_line,
-    lines,
     mark_of,
     name,
     names_of,
-    new_canvas,
+    panel_canvas,
     row_canvas,
     row_height,
     stacked,
@@ -137,87 +135,57 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
     panels = []
     for _value, rows in thresholds.groupby(["measure", "threshold"], sort=False):
         ordered = rows.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
-        panels.append(Panel(ordered))
-    longest = max(len(panel.rows) for panel in panels)
-    every_name = [name for panel in panels for name in panel.names]
+        panels.append(ordered)
+    longest = max(map(len, panels))
+    names = [names_of(rows) for rows in panels]
+    every_name = [name for of_panel in names for name in of_panel]
     left = breadth(every_name)
-    titles = [wrapped(str(panel.title), columns_in(WIDTH - left - 0.1)) for panel in panels]
-    head = 0.17 * max(map(lines, titles)) + 0.12
+    titles = [wrapped(str(panel_title(rows)), columns_in(WIDTH - left - 0.1)) for rows in panels]
     title = _("Thresholds: every unit's estimate beside the threshold")
     if has_intervals(thresholds):
         title = _("Thresholds: every unit's estimate and interval beside the threshold")
-    body = Body(
-        row_height(every_name, 0.185) * longest + 0.1,
-        left=left,
-        right=0.6,
-        rows=len(panels),
-        gap=head + 0.55,
-        head=head,
-    )
+    height = row_height(every_name, 0.185) * longest + 0.1
+    body = Body(height, left=left, right=0.6, gap=0.55, head=0.12)
     line = legend_line(_("threshold"), **LINE)
-    figure, grid = new_canvas(
-        Heading(title, mark_of(thresholds)),
-        body,
-        legend=[*dots(BELOW.values()), line],
-    )
-    for axes, panel, head_of_panel in zip(grid[:, 0], panels, titles, strict=True):
-        draw_threshold(axes, panel)
-        empty_rows = longest - len(panel.names)
-        label_rows(axes, [*panel.names, *[""] * empty_rows])
-        axes.set_title(head_of_panel, loc="left", fontsize=SMALL)
+    legend = [*dots(BELOW.values()), line]
+    heading = Heading(title, mark_of(thresholds))
+    figure, all_axes = panel_canvas(heading, titles, body, legend=legend)
+    for axes, rows, of_panel in zip(all_axes, panels, names, strict=True):
+        draw_threshold(axes, rows)
+        label_rows(axes, [*of_panel, *[""] * (longest - len(rows))])
     return figure
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """The units beside one threshold, largest estimate first."""
-
-    rows: pd.DataFrame = field(repr=False)
-
-    @property
-    def names(self) -> list[str]:
-        """Return the names of the units."""
-        return names_of(self.rows)
-
-    @property
-    def is_share(self) -> bool:
-        """Tell whether the figures are drawn in percent: a threshold of at most 1 is a share."""
-        return bool(self.rows["threshold"].iloc[0] <= 1)
-
-    @property
-    def scale(self) -> int:
-        """Return the factor from the published figures to the drawn ones."""
-        return 100 if self.is_share else 1
-
-    @property
-    def limit(self) -> float:
-        """Return the threshold as it is drawn."""
-        return float(self.rows["threshold"].iloc[0] * self.scale)
-
-    @property
-    def title(self) -> Text:
-        """Return what the panel is about, with the number of units in each status."""
-        limit = _("threshold {limit:g} points", limit=self.limit)
-        if self.is_share:
-            limit = _("threshold {limit:g}%", limit=self.limit)
-        measure = label_of(self.rows.iloc[0], "measure")
-        limit = _("{measure}: {limit}", measure=measure, limit=limit)
-        counts = []
-        for status, look in BELOW.items():
-            n = int((self.rows["status"] == status).sum())
-            counts.append(_("{status} {n}", status=look.label, n=n))
-        return semicolon_list([limit, comma_list(counts)])
+def is_share(rows: pd.DataFrame) -> bool:
+    """Tell whether the figures beside a threshold are drawn in percent: one of at most 1 is a share."""
+    return bool(rows["threshold"].iloc[0] <= 1)
 
 
-def draw_threshold(axes: Axes, panel: Panel) -> None:
+def panel_title(rows: pd.DataFrame) -> Text:
+    """Return what a panel is about, with the number of units in each status."""
+    threshold = float(rows["threshold"].iloc[0])
+    limit = _("threshold {limit:g} points", limit=threshold)
+    if is_share(rows):
+        limit = _("threshold {limit:g}%", limit=threshold * 100)
+    measure = label_of(rows.iloc[0], "measure")
+    counts = []
+    for status, look in BELOW.items():
+        n = int((rows["status"] == status).sum())
+        counts.append(_("{status} {n}", status=look.label, n=n))
+    of_measure = _("{measure}: {limit}", measure=measure, limit=limit)
+    return semicolon_list([of_measure, comma_list(counts)])
+
+
+def draw_threshold(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw estimates and intervals of one threshold, and its line."""
-    estimates = panel.rows["estimate"] * panel.scale
-    draw_intervals(axes, panel.rows, scale=panel.scale)
-    draw_points(axes, estimates, panel.rows["status"], looks=BELOW)
-    axes.axvline(panel.limit, zorder=2, **LINE)
+    scale = 100 if is_share(rows) else 1
+    estimates = rows["estimate"] * scale
+    draw_intervals(axes, rows, scale=scale)
+    draw_points(axes, estimates, rows["status"], looks=BELOW)
+    axes.axvline(rows["threshold"].iloc[0] * scale, zorder=2, **LINE)
     write_right(axes, [estimate_text(value, "") for value in estimates], size=7.5)
-    axes.xaxis.set_major_formatter("{x:g}%" if panel.is_share else "{x:g}")
+    axes.xaxis.set_major_formatter("{x:g}%" if is_share(rows) else "{x:g}")
     axes.set_xlabel(str(_("estimate")))
-    if has_intervals(panel.rows):
+    if has_intervals(rows):
         drawn = _("estimate with its two-sided confidence interval")
         axes.set_xlabel(stacked(drawn, _("the status is decided by a one-sided test")))

@@ -28,14 +28,14 @@ from satisfaction.publication.plots.canvas import (
     Style,
     dots,
     draw_intervals,
+    draw_marks,
     draw_points,
     drawn_in,
     legend_line,
-    lines,
     mark_of,
     name,
     names_of,
-    new_canvas,
+    panel_canvas,
     rank_or_not,
     rank_ticks,
     row_canvas,
@@ -95,15 +95,6 @@ def rank_paths(paths: pd.DataFrame) -> Figure:
     chosen = candidates[:MOST]
     path_of = {code: paths[paths["code"] == code] for code in chosen}
     titles = [path_head(path, waves[-1]) for path in path_of.values()]
-    head = 0.16 * max(map(lines, titles)) + 0.1
-    body = Body(
-        1.25,
-        left=0.42,
-        rows=-(-len(chosen) // ACROSS),
-        columns=(1,) * ACROSS,
-        gap=head + 0.3,
-        head=head,
-    )
     title = ngettext("Rank paths: {n} unit", "Rank paths: {n} units", len(chosen))
     if left_out := len(candidates) - len(chosen):
         title = _(
@@ -117,17 +108,15 @@ def rank_paths(paths: pd.DataFrame) -> Figure:
         legend.append(legend_line(MARGINAL_SET, **MARGINAL))
     if (drawn["rank"].notna() & ~has_set).any():
         legend.append(legend_line(_("hollow: a rank published without a set"), **HOLLOW))
-    figure, grid = new_canvas(Heading(title, mark_of(paths), note), body, legend=legend)
+    body = Body(1.25, left=0.42, columns=(1,) * ACROSS, gap=0.3, head=0.1)
+    heading = Heading(title, mark_of(paths), note)
+    figure, panels = panel_canvas(heading, titles, body, legend=legend, size=8)
     lowest = int(np.nanmax(paths[["rank", "marginal_high"]].to_numpy(float)))
-    panels = zip(grid.flat, path_of.values(), titles, strict=False)
-    for place, (axes, path, head_of_panel) in enumerate(panels):
+    for place, (axes, path) in enumerate(zip(panels, path_of.values(), strict=True)):
         draw_path(axes, path.set_index("wave").reindex(waves))
-        axes.set_title(head_of_panel, loc="left", fontsize=8)
         in_first_column = place % ACROSS == 0
         has_none_below = place + ACROSS >= len(chosen)
         frame_path(axes, waves, lowest=lowest, first=in_first_column, last=has_none_below)
-    for axes in grid.flat[len(chosen) :]:
-        axes.set_axis_off()
     return figure
 
 
@@ -169,7 +158,7 @@ def draw_path(axes: Axes, path: pd.DataFrame) -> None:
         here = (path["listed"] == word).to_numpy() & is_ranked
         with_set = here & has_set
         without_set = here & ~has_set
-        axes.scatter(at[with_set], rank[with_set], marker=look.marker, color=look.colour, **POINT)
+        draw_marks(axes, at[with_set], rank[with_set], look=look)
         axes.scatter(at[without_set], rank[without_set], marker=look.marker, **NO_SET)
 
 
@@ -219,7 +208,7 @@ def change_plot(changes: pd.DataFrame) -> Figure:
         beyond=beyond,
         n=len(rows),
     )
-    unit = _("change relative to the mean of all units ({unit})", unit=drawn.unit)
+    unit = _("change relative to the mean of all units ({unit})", unit=drawn.difference)
     diamond = legend_line(_("shrunk change"), color="white", marker="d", **MARKER)
     legend = [*dots(CHANGED.values()), diamond]
     heading = Heading(title, mark_of(rows))

@@ -13,6 +13,7 @@ from pathlib import Path
 from markupsafe import Markup
 from tqdm import tqdm
 
+from satisfaction.collection.account import sample_lines
 from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.survey import population_note
 from satisfaction.foundation import figures
@@ -69,57 +70,62 @@ def render(
     """
     survey = results.survey
     summary = results.ranking.summary
-    responses = results.responses
-    indices = published.indices
-    ranking = published.ranking
-    ranks_any = results.ranking.ranks_any
-    measure = rows.ranked_measure(indices, ranking)
-    whole = of_the_whole(indices)
-    counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
-    area_tables = rows.areas(survey, indices)
     languages = survey.declared.languages
-    file = "report.html"
-    if name:
-        file = f"{name}_ranking.html"
-    values = rows.values_of_pages(survey, summary)
-    values |= {
+    file = f"{name}_ranking.html" if name else "report.html"
+    without_rank = unranked_note(results.ranking, area_labels(survey))
+    notes = [*adoption_notes(results), *summary["notes"], without_rank]
+    values = rows.values_of_pages(survey, summary) | {
+        "summary": summary,
+        "ranks_any": results.ranking.ranks_any,
         "proven": summary["selection"] == "probability",
-        "kind": measure["kind"],
+        "undeclared": summary["selection"] == UNDECLARED,
+        "notes": [note for note in notes if note],
+    }
+    values |= {
         "across": across(file, language, languages),
         "alone": bool(name),
-        "undeclared": summary["selection"] == UNDECLARED,
         "formula": formula_lines(results),
         "others": _others(results, language, languages),
     }
-    without_rank = unranked_note(results.ranking, area_labels(survey))
-    notes = [*adoption_notes(results), *summary["notes"], without_rank]
-    values |= {
+    values |= _answers(results) | _figures(results, published) | _verdicts(results, published)
+    if not name:
+        values["method"] = method.values_of_method(results)
+    with use(language):
+        values["pictures"] = _pictures(results, published, alone=bool(name))
+        return fill("report.html", values, filters=rows.FILTERS | method.filters_of_method(results))
+
+
+def _answers(results: Results) -> dict[str, object]:
+    """Return what was delivered, and what became of it."""
+    responses = results.responses
+    counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
+    return {
         "counts": counts.map(figures.count),
-        "whole": rows.records(whole[whole["kind"] != "score"]),
-        "measured": label_of(measure, "measure"),
-        "notes": [note for note in notes if note],
-        "summary": summary,
-        "ranks_any": ranks_any,
+        "files": rows.records(responses.summary),
+        "not_read": rows.records(responses.not_read),
+        "text": Text,
+        "silent": rows.silent_areas(results.survey, responses.by_area),
+        "of_sample": sample_lines(results.survey, responses.accepted),
+        "reasons": rows.reasons(responses.log),
     }
-    values |= {
-        "statement": rows.unmarked(published.statement, survey.marks),
-        "listed": rows.records(ranking[ranking["listed"] != "no"]),
-        "ranked": rows.records(ranking),
-        "near": rows.rows_in_words(rows.records(published.near_cut), survey.marks),
-        "sentences": rows.rows_in_words(rows.records(published.sentences), survey.marks),
-    }
-    values |= {
-        "targets": rows.target_rows(published.targets),
-        "thresholds": rows.threshold_rows(published.thresholds),
-        "escalation": rows.escalation_rows(published.escalation),
-        "ladder": rows.ladder_rows(published.ladder),
-        "within": rows.within_tables(survey, published.within),
-        "areas": area_tables,
-        "topics": rows.records(topics_of_the_whole(indices)),
-    }
+
+
+def _figures(results: Results, published: Tables) -> dict[str, object]:
+    """Return the estimates: of the whole, of the areas, of topics; of a wave nobody was drawn for, what a model makes of them."""
+    survey = results.survey
+    indices = published.indices
+    measure = rows.ranked_measure(indices, published.ranking)
+    whole = of_the_whole(indices)
     selection = published.selection
     models, sensitivity = selection.of_ranked(results.area, survey.questionnaire.ranked)
-    values |= {
+    estimates = {
+        "kind": measure["kind"],
+        "measured": label_of(measure, "measure"),
+        "whole": rows.records(whole[whole["kind"] != "score"]),
+        "areas": rows.areas(survey, indices),
+        "topics": rows.records(topics_of_the_whole(indices)),
+    }
+    return estimates | {
         "selection": selection,
         "sensitivity": rows.records(sensitivity),
         "models": rows.records(models),
@@ -127,18 +133,26 @@ def render(
         "satisfied": satisfied_label(survey),
         "population": population_note(survey),
     }
-    values |= {
-        "files": rows.records(responses.summary),
-        "not_read": rows.records(responses.not_read),
-        "text": Text,
-        "silent": rows.silent_areas(survey, responses.by_area),
-        "reasons": rows.reasons(responses.log),
+
+
+def _verdicts(results: Results, published: Tables) -> dict[str, object]:
+    """Return the ranking with its sentences, and what the rules make of it."""
+    survey = results.survey
+    ranking = published.ranking
+    ranks = {
+        "statement": rows.unmarked(published.statement, survey.marks),
+        "listed": rows.records(ranking[ranking["listed"] != "no"]),
+        "ranked": rows.records(ranking),
+        "near": rows.rows_in_words(rows.records(published.near_cut), survey.marks),
+        "sentences": rows.rows_in_words(rows.records(published.sentences), survey.marks),
     }
-    if not name:
-        values["method"] = method.values_of_method(results)
-    with use(language):
-        values["pictures"] = _pictures(results, published, alone=bool(name))
-        return fill("report.html", values, filters=rows.FILTERS | method.filters_of_method(results))
+    return ranks | {
+        "targets": rows.target_rows(published.targets),
+        "thresholds": rows.threshold_rows(published.thresholds),
+        "escalation": rows.escalation_rows(published.escalation),
+        "ladder": rows.ladder_rows(published.ladder),
+        "within": rows.within_tables(survey, published.within),
+    }
 
 
 def _others(results: Results, language: Language, languages: Sequence[Language]) -> list[rows.Row]:

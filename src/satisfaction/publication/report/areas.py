@@ -18,6 +18,7 @@ from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.labels import (
+    YES_NO,
     area_labels,
     label_of,
     score_labels,
@@ -35,18 +36,14 @@ from satisfaction.publication.report.rows import (
     ranked_measure,
     records,
     rows_in_words,
+    rows_where,
     target_rows,
     threshold_rows,
-    unmarked,
     values_of_pages,
 )
 from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
-LISTED = {
-    "yes": _("yes"),
-    "no": _("no"),
-    "tied": _("tied at the cut"),
-}
+LISTED = YES_NO | {"tied": _("tied at the cut")}
 SAME = _(
     "The rank sets of the two waves overlap: sampling error alone can produce "
     "such a move; it does not establish that the true rank has moved, still less "
@@ -189,23 +186,22 @@ class Answering:
 def _answering(source: Source, level: str, code: str) -> Answering:
     """Take an area's rows from the study of who answered."""
     selection = source.published.selection
-    of_area = []
-    for table in (selection.sensitivity, selection.model):
-        if len(table):
-            table = table[(table["code"] == code) & (table["level"] == level)]
-        of_area.append(records(table))
     sentence = NOTHING
-    if len(selection.odds) and level == source.results.area:
-        for row in records(selection.odds[selection.odds["code"] == code]):
+    if level == source.results.area:
+        for row in rows_where(selection.odds, code=code):
             sentence = Text(row["zh"], row["en"])
-    return Answering(sentence, *of_area)
+    return Answering(
+        sentence,
+        rows_where(selection.sensitivity, code=code, level=level),
+        rows_where(selection.model, code=code, level=level),
+    )
 
 
 def source_of(results: Results, published: Tables) -> Source:
     """Prepare what all pages share; draws no picture yet."""
-    further = {}
-    for name, other in results.further.items():
-        further[name] = tables_of(other, every_measure=False)
+    further = {
+        name: tables_of(other, every_measure=False) for name, other in results.further.items()
+    }
     return Source(results, published, topics_table(results), further)
 
 
@@ -218,12 +214,12 @@ def area_pages(
             values = area_values(source, level, code)
             for language in languages:
                 with use(language):
-                    text = _area_page(source, code, values, languages)
+                    text = _area_page(source, code, values, languages=languages)
                 yield f"{language}/{page_of(code)}", text
 
 
 def _area_page(
-    source: Source, code: str, values: dict[str, Any], languages: Sequence[Language]
+    source: Source, code: str, values: dict[str, Any], *, languages: Sequence[Language]
 ) -> str:
     """Fill an area's page in the current language."""
     language = current() or "zh"
@@ -246,20 +242,15 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     published = source.published
     survey = results.survey
     names = area_labels(survey)
+    indices = published.indices
     parent = survey.parents().get(code, "")
     if survey.levels().get(parent) not in source.levels():
         parent = ""
-    indices = published.indices
-    within = published.within
-    is_whole = _same_answers(source, whole_code(survey), code)
-    notes = {str(note) for note in indices.loc[indices["code"] == code, "note"] if note}
     topics = []
     if source.indicators is not None:
-        topics = records(source.indicators[source.indicators["code"] == code])
-    by_area = results.responses.by_area
-    account = records(by_area[by_area["value"] == code]) if len(by_area) else []
-    values = source.shared()
-    values |= {
+        topics = rows_where(source.indicators, code=code)
+    is_whole = _same_answers(source, whole_code(survey), code)
+    values = source.shared() | {
         "code": code,
         "name": names[code],
         "level": level_label(survey, level),
@@ -267,13 +258,9 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "parent_name": names.get(parent),
         "kind": ranked_measure(indices, published.ranking)["kind"],
     }
-    codes = _above(source, code)
-    shown = indices[(indices["kind"] != "score") & indices["code"].isin(codes)]
-    by_place = {(row["measure"], row["code"]): row for row in records(shown)}
-    measures = shown.loc[shown["code"] == codes[0], "measure"]
     values |= {
-        "figures": [[by_place.get((measure, place)) for place in codes] for measure in measures],
-        "remarks": sorted(notes),
+        "figures": _figures(source, code),
+        "remarks": sorted({row["note"] for row in rows_where(indices, code=code)} - {""}),
         "ranks": _ranks(source, level, code),
         "others": _others(source, level, code),
         "answering": _answering(source, level, code),
@@ -286,10 +273,20 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "is_whole": is_whole,
         "compared": bool(topics) and not is_whole,
         "whole": label_of(indices.iloc[-1], "name"),
-        "below": records(within[within["within"] == code]),
-        "account": account,
+        "below": rows_where(published.within, within=code),
+        "account": rows_where(results.responses.by_area, value=code),
         "selection": SELECTION[survey.declared.selection],
     }
+
+
+def _figures(source: Source, code: str) -> list[list[Row | None]]:
+    """Return the rates and indices of an area, each beside those of the areas above it."""
+    indices = source.published.indices
+    codes = _above(source, code)
+    shown = records(indices[(indices["kind"] != "score") & indices["code"].isin(codes)])
+    by_place = {(row["measure"], row["code"]): row for row in shown}
+    measures = [row["measure"] for row in shown if row["code"] == code]
+    return [[by_place.get((measure, place)) for place in codes] for measure in measures]
 
 
 def _above(source: Source, code: str) -> list[str]:
@@ -321,19 +318,16 @@ def _same_answers(source: Source, above: str, code: str) -> bool:
 
 def _ranks(source: Source, level: str, code: str) -> Ranks:
     published = source.published
-
-    def of_area(table: pd.DataFrame) -> list[Row]:
-        return records(table[table["code"] == code])
-
-    within = of_area(published.within)
-    path = of_area(published.paths)
-    sentences = rows_in_words(of_area(published.sentences), source.results.survey.marks)
+    path = rows_where(published.paths, code=code)
+    said = rows_where(published.sentences, code=code)
+    sentences = rows_in_words(said, source.results.survey.marks)
     among_all = []
     if source.results.ranking.ranks_any:
-        among_all = of_area(published.ranking)
+        among_all = rows_where(published.ranking, code=code)
+    within = rows_where(published.within, code=code, level=level)
     return Ranks(
         among_all=among_all,
-        within=[row for row in within if row["level"] == level and pd.notna(row["rank"])],
+        within=[row for row in within if pd.notna(row["rank"])],
         path=path if len({row["wave"] for row in path}) > 1 else [],
         sentence=next(iter(sentences), NOTHING),
         move=_move(path, published.paths),
@@ -345,20 +339,16 @@ def _others(source: Source, level: str, code: str) -> list[Row]:
     others = []
     marks = source.results.survey.marks
     for name, published in source.further.items():
-        if not source.results.further[name].ranking.ranks_any:
+        results = source.results.further[name]
+        if not results.ranking.ranks_any:
             continue
-        ranking = published.ranking
-        whole = published.within
-        sentences = published.sentences.set_index("code")
-        rows = ranking[ranking["code"] == code]
-        if level != source.results.area and len(whole):
-            rows = whole[(whole["code"] == code) & (whole["level"] == level)]
-        for row in records(rows):
-            sentence = as_text(row.get("note") or "")
-            if code in sentences.index:
-                words = sentences.loc[code]
-                sentence = unmarked(Text(words["zh"], words["en"]), marks)
-            kind = score_labels(source.results.further[name].survey)[row["measure"]][0]
+        rows = rows_where(published.ranking, code=code)
+        if level != source.results.area and len(published.within):
+            rows = rows_where(published.within, code=code, level=level)
+        said = rows_in_words(rows_where(published.sentences, code=code), marks)
+        for row in rows:
+            sentence = next(iter(said), as_text(row.get("note") or ""))
+            kind = score_labels(results.survey)[row["measure"]][0]
             others.append(row | {"by": source.score_of(name), "sentence": sentence, "kind": kind})
     return others
 

@@ -58,14 +58,14 @@ def render_reading(marked: Ground, *, language: Language, languages: Sequence[La
         A self-contained HTML page that prints on one sheet of A4: same input, same text; no clock, no outside host.
     """
     ground = replace(marked, mark=None)  # it stands above the page once
-    first, last = stretch_of(ground.p, ground.end.side)
-    inner = first if ground.end.side == "last" else last
+    first, last = stretch_of(ground.p, ground.side)
+    inner = first if ground.side == "last" else last
     shown = [row for row in ground.ranked() if first <= row["rank"] <= last] or ground.ranked()
     example = min(shown, key=lambda row: abs(row["rank"] - inner))
     wide = _widest(ground, shown)
     with use(language):
         drawn = _picture(ground, [ground.ranked()[0], example, wide])
-    if ground.end.side == "last":
+    if ground.side == "last":
         bound = wide["marginal_low"]
         beyond = int(bound - 1)
     else:
@@ -81,8 +81,7 @@ def render_reading(marked: Ground, *, language: Language, languages: Sequence[La
             "{survey} · {n} units ranked by {measure} · at the {level} confidence level",
             ground.p,
             survey=survey,
-            measure=ground.measure,
-            level=ground.level,
+            **ground.words,
         ),
         "crowded": _crowded(ground, shown),
         "bound": bound,
@@ -96,7 +95,7 @@ def render_reading(marked: Ground, *, language: Language, languages: Sequence[La
     }
     values |= {
         "ground": ground,
-        "by_draws": ground.basis is not MODEL,
+        "by_draws": ground.words["basis"] is not MODEL,
         "right": right(ground),
         "wide": wide,
         "report": page_name("report.html", language, languages),
@@ -126,7 +125,7 @@ def _widest(ground: Ground, shown: Rows) -> Row:
 
     def reach(row: Row) -> float:
         """Return how many places the set reaches beyond the unit's own rank, away from the listed end."""
-        if ground.end.side == "last":
+        if ground.side == "last":
             return float(row["rank"] - row["marginal_low"])
         return float(row["marginal_high"] - row["rank"])
 
@@ -138,20 +137,19 @@ def _picture(ground: Ground, rows: Rows) -> Picture:
     """Draw the sets of some units on a line from the first to the last rank."""
     chosen = {row["code"]: row for row in sorted(rows, key=lambda row: float(row["rank"]))}
     labels = [with_set(row) for row in chosen.values()]
-    end = ground.end
-    first = ground.p + 1 - end.size if end.side == "last" else 1
+    first = ground.p + 1 - ground.size if ground.side == "last" else 1
     drawn = plots.sets_on_a_line(
         pd.DataFrame(list(chosen.values())),
         labels,
         units=ground.p,
-        listed=(first, first + end.size - 1),
-        shaded=end.name,
+        listed=(first, first + ground.size - 1),
+        shaded=ground.words["end"],
     )
     alt = _(
         "Rank sets on a line from 1 to {p}, {name} shaded: {labels}.",
-        p=ground.p,
-        name=end.name,
-        labels=semicolon_list(label for label in labels),
+        name=ground.words["end"],
+        labels=semicolon_list(labels),
+        **ground.words,
     )
     return picture(drawn, alt)
 

@@ -105,6 +105,14 @@ def records(table: pd.DataFrame) -> list[Row]:
     return rows
 
 
+def rows_where(table: pd.DataFrame, **values: str) -> list[Row]:
+    """Return the rows of a table that have these values in the columns of these names; none of a table without rows."""
+    for name, value in values.items():
+        if len(table):
+            table = table[table[name] == value]
+    return records(table)
+
+
 def rows_in_words(rows: list[Row], marks: Text | None) -> list[Text]:
     """Return the sentences of rows without the mark in front."""
     texts = [Text(row["zh"], row["en"]) for row in rows]
