@@ -73,6 +73,11 @@ def selection(request):
     return request.param
 
 
+# what `test_the_two_kinds_differ_in_their_name_alone` shows need not be written twice
+open_link = pytest.mark.parametrize("selection", ["open_link"], indirect=True)
+quota = pytest.mark.parametrize("selection", ["quota"], indirect=True)
+
+
 @pytest.fixture(scope="module")
 def twin(unchanged):
     """The same answers from a probability sample."""
@@ -152,6 +157,32 @@ def nothing_claimed(folder: Path, twin, digits: int = 6) -> None:
     assert seen
 
 
+@pytest.mark.usefixtures("tables_alone")
+def test_the_two_kinds_differ_in_their_name_alone(small):
+    """Every table of both sets is the same but for the column that names the kind of selection."""
+    written = {}
+    before = "selection: probability"
+    for kind in ("open_link", "quota"):
+        small.edit("survey.yaml", before, f"selection: {kind}")
+        before = f"selection: {kind}"
+        folder = sat.export(sat.run(small.read()), small.root / kind)
+        tables = {}
+        for path in folder.glob("*.csv"):
+            tables[path.name] = pd.read_csv(path, dtype=str, keep_default_na=False)
+        written[kind] = tables
+    named = 0
+    for kind, tables in written.items():
+        for table in tables.values():
+            for column in {"selection", "样本选取方式"} & set(table):
+                assert set(table.pop(column)) == {kind}
+                named += 1
+    assert named == 4
+    assert len(written["quota"]) > 8
+    assert written["open_link"].keys() == written["quota"].keys()
+    for name, table in written["open_link"].items():
+        pd.testing.assert_frame_equal(table, written["quota"][name], obj=name)
+
+
 def test_estimates_of_a_sample_without_probability_carry_no_error(wave):
     small, _ = wave
     found = sat.run(small.read())
@@ -187,6 +218,7 @@ def test_arrays_given_with_errors_are_ranked_without_them_too(selection):
     assert set(found.target("top", 1).table["verdict"]) == {"not decidable"}
 
 
+@open_link
 def test_run_and_report_state_nothing(wave, call):
     small, twin = wave
     with (small.folder / "rules.yaml").open("a", encoding="utf-8") as rules:
@@ -229,6 +261,7 @@ def test_the_shipped_wave_as_an_open_link_states_nothing(tmp_path, call):
     nothing_claimed(folder / "out", twin, digits=12)
 
 
+@quota
 @pytest.mark.usefixtures("tables_alone")
 def test_area_pages_and_further_rankings_state_nothing(wave, call):
     """With a combined score and several rankings, one component of which brings an error of its own."""
@@ -251,6 +284,7 @@ def test_area_pages_and_further_rankings_state_nothing(wave, call):
     assert pd.read_csv(combined)["rank"].notna().all()
 
 
+@open_link
 @pytest.mark.usefixtures("tables_alone")
 def test_declared_tests_of_it_test_nothing(wave, call):
     small, twin = wave
@@ -263,6 +297,7 @@ def test_declared_tests_of_it_test_nothing(wave, call):
         assert table[["se", "df", "statistic", "p", "p_adjusted"]].isna().all(axis=None)
 
 
+@quota
 def test_an_assessment_beside_it_states_nothing(wave, call):
     """Points of a tree of items, one part of which is this survey."""
     small, twin = wave
@@ -287,6 +322,7 @@ def test_an_assessment_beside_it_states_nothing(wave, call):
                 assert set(table.get(column, [])) <= {""}, (path.name, column)
 
 
+@open_link
 @pytest.mark.usefixtures("tables_alone")
 def test_with_a_model_every_error_stands_under_its_name(wave, selection, call):
     """In files, pages of areas and the report: the model's columns have figures, those of sampling have none."""
@@ -329,6 +365,7 @@ def later(small) -> Path:
     return folder
 
 
+@quota
 @pytest.mark.parametrize("command", ["change", "rolling", "trial"])
 def test_two_waves_of_it_state_nothing(wave, call, command):
     small, twin = wave
@@ -339,6 +376,7 @@ def test_two_waves_of_it_state_nothing(wave, call, command):
     nothing_claimed(small.folder.parent / "later" / "out", twin)
 
 
+@open_link
 @pytest.mark.parametrize("command", ["stability", "fieldwork", "plan"])
 def test_the_other_commands_state_nothing(wave, call, command):
     small, twin = wave
@@ -384,6 +422,7 @@ def drawn_words(found) -> str:
     return "\n".join(text.get_text() for figure in made for text in figure.findobj(Text))
 
 
+@quota
 def test_pictures_name_an_interval_or_a_set_only_where_there_is_one(wave, selection):
     small, _ = wave
     with (small.folder / "rules.yaml").open("a", encoding="utf-8") as rules:
@@ -411,6 +450,7 @@ components:
 """
 
 
+@open_link
 def test_a_combined_score_of_it_has_no_error_though_a_component_declares_one(wave, call):
     small, _ = wave
     (small.folder / "combined.yaml").write_text(COMBINED, encoding="utf-8")

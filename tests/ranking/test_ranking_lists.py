@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from ranking_pool import provinces
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import membership
@@ -26,15 +27,6 @@ def dependent(se=SE):
     return np.outer(se, se) * (0.3 + 0.7 * np.eye(len(se)))
 
 
-@st.composite
-def provinces(draw):
-    p = draw(st.integers(4, 10))
-    score = 60 + np.array(draw(st.lists(st.integers(0, 60), min_size=p, max_size=p))) / 4
-    se = np.array(draw(st.lists(st.integers(3, 30), min_size=p, max_size=p))) / 10
-    df = draw(st.none() | st.lists(st.integers(10, 60), min_size=p, max_size=p))
-    return score, se, np.full(p, np.inf) if df is None else np.array(df, float)
-
-
 # ---- forms of membership
 
 
@@ -42,9 +34,8 @@ def provinces(draw):
 @settings(max_examples=60, deadline=None)
 def test_dunnett_lies_between_one_comparison_and_bonferroni_or_the_projection(province, bottom):
     # Simes may lie on either side of Dunnett (Simes also counts the larger p-values), so it is no bound
-    score, se, df = province
-    pairs = compare_units(score, cov=np.diag(se**2), df=df)
-    p = len(score)
+    pairs = compare_units(province.score, cov=np.diag(province.se**2), df=province.finite_df)
+    p = len(province.score)
     found = {form: membership.bottom_membership(pairs, bottom, form) for form in FORMS}
     for count, q, side in (
         (p - bottom, pairs.p_better.T, "p_in"),
@@ -174,16 +165,13 @@ def test_adjusted_p_values_decide_the_status(multiplicity):
 @given(provinces(), st.integers(1, 3), st.sampled_from(["tukey", "holm", "joint-ci"]))
 @settings(max_examples=80, deadline=None)
 def test_inner_sets_lie_inside_outer_sets(province, places, simultaneous):
-    score, se, df = province
-    rk = rank(score, se, df=df, bottom=places, simultaneous=simultaneous)
+    rk = province.ranked(bottom=places, simultaneous=simultaneous)
     last, first = rk.list_sets("bottom", places), rk.list_sets("top", places)
     for sets in (last, first):
         assert not (sets["inner"] & ~sets["outer"]).any()
         assert sets["inner"].sum() <= places <= sets["outer"].sum()
-    assert not (last["inner"] & first["inner"]).any() or 2 * places > len(score)
-    mirrored = rank(
-        score, se, df=df, bottom=places, simultaneous=simultaneous, higher_is_better=False
-    )
+    assert not (last["inner"] & first["inner"]).any() or 2 * places > len(rk.table)
+    mirrored = province.ranked(bottom=places, simultaneous=simultaneous, higher_is_better=False)
     np.testing.assert_array_equal(
         mirrored.list_sets("top", places)[["inner", "outer"]], last[["inner", "outer"]]
     )
@@ -229,8 +217,7 @@ def test_order_by_hand():
 @given(provinces(), st.sampled_from(["tukey", "holm", "joint-ci", "maxt"]))
 @settings(max_examples=60, deadline=None)
 def test_order_is_transitive_and_reduced(province, simultaneous):
-    score, se, df = province
-    rk = rank(score, se, df=df, bottom=2, simultaneous=simultaneous, draws=50_000)
+    rk = province.ranked(bottom=2, simultaneous=simultaneous, draws=50_000)
     found = rk.order()
     proven = found.decided.to_numpy() == 1
     assert not (order.composed(proven) & ~proven).any()
@@ -267,9 +254,8 @@ def test_tie_rules(ties, ranks):
 @given(provinces(), st.sampled_from(list(SHARES)))
 @settings(max_examples=60, deadline=None)
 def test_ranks_of_every_share_lie_in_their_sets(province, ties):
-    score, se, df = province
-    table = rank(score, se, df=df, bottom=2, ties=ties).table
-    p = len(score)
+    table = province.ranked(bottom=2, ties=ties).table
+    p = len(table)
     for kind in ("marginal", "simultaneous"):
         assert (
             (table[f"{kind}_low"] <= table["rank"]) & (table["rank"] <= table[f"{kind}_high"])

@@ -7,6 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from ranking_pool import provinces
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
@@ -31,24 +32,13 @@ def _few_draws():
         yield
 
 
-@st.composite
-def provinces(draw, distinct=False):
-    """Scores on a grid of 0.25 (so that ties occur), se within a factor of ten, df 10 to 60 or known."""
-    p = draw(st.integers(4, 12))
-    steps = st.lists(st.integers(0, 120), min_size=p, max_size=p, unique=distinct)
-    score = 60 + np.array(draw(steps)) / 4
-    se = np.array(draw(st.lists(st.integers(3, 30), min_size=p, max_size=p))) / 10
-    df = draw(st.none() | st.lists(st.integers(10, 60), min_size=p, max_size=p))
-    return score, se, df
-
-
 @given(provinces(), st.sampled_from(METHODS))
 @settings(max_examples=150, deadline=None)
 def test_rank_lies_in_its_sets(province, methods):
-    score, se, df = province
-    how = {"bottom": 2, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
-    table = rank(score, se, df=df, **how).table
-    p = len(score)
+    table = province.ranked(
+        bottom=3, marginal=methods[0], simultaneous=methods[1], draws=DRAWS
+    ).table
+    p = len(table)
     for kind in ("marginal", "simultaneous"):
         assert (table[f"{kind}_low"] >= 1).all()
         assert (table[f"{kind}_low"] <= table["rank"]).all()
@@ -62,9 +52,8 @@ def test_marginal_sets_lie_inside_simultaneous_sets(province, methods):
     # Holm: one family contains the other. Simes is never wider than Bonferroni over 2(p-1) pairs, whose critical value
     # stays below Holm's best case over p(p-1) pairs, Tukey's and the joint intervals' for p >= 4 and df >= 10.
     assume(methods == ("holm", "holm") or methods[0] == "simes")
-    score, se, df = province
-    how = {"bottom": 2, "marginal": methods[0], "simultaneous": methods[1], "draws": LEAST}
-    table = rank(score, se, df=df, **how).table
+    how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1], "draws": LEAST}
+    table = province.ranked(**how).table
     assert (table["simultaneous_low"] <= table["marginal_low"]).all()
     assert (table["marginal_high"] <= table["simultaneous_high"]).all()
 
@@ -72,19 +61,10 @@ def test_marginal_sets_lie_inside_simultaneous_sets(province, methods):
 @given(provinces(distinct=True), st.sampled_from(METHODS))
 @settings(max_examples=80, deadline=None)
 def test_reversing_the_direction_mirrors_the_table(province, methods):
-    score, se, df = province
-    how = {
-        "df": df,
-        "bottom": 3,
-        "marginal": methods[0],
-        "simultaneous": methods[1],
-        "draws": DRAWS,
-    }
-    table, mirrored = (
-        rank(score, se, **how).table,
-        rank(score, se, higher_is_better=False, **how).table,
-    )
-    p = len(score)
+    how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
+    table = province.ranked(**how).table
+    mirrored = province.ranked(higher_is_better=False, **how).table
+    p = len(table)
     assert (mirrored["rank"] == p + 1 - table["rank"]).all()
     for kind in ("marginal", "simultaneous"):
         assert (mirrored[f"{kind}_low"] == p + 1 - table[f"{kind}_high"]).all()
@@ -92,22 +72,21 @@ def test_reversing_the_direction_mirrors_the_table(province, methods):
     np.testing.assert_allclose(
         mirrored["expected_rank"], p + 1 - table["expected_rank"], rtol=1e-12
     )
-    negated = rank(-score, se, higher_is_better=False, **how).table
+    negated = rank(
+        -province.score, province.se, df=province.df, higher_is_better=False, **how
+    ).table
     pd.testing.assert_frame_equal(negated.drop(columns="estimate"), table.drop(columns="estimate"))
 
 
 @given(provinces(), st.sampled_from(METHODS), st.randoms(use_true_random=False))
 @settings(max_examples=80, deadline=None)
 def test_order_of_the_units_does_not_matter(province, methods, random):
-    score, se, df = province
-    df = np.full(len(score), 30.0) if df is None else np.array(df)
-    order = np.array(random.sample(range(len(score)), len(score)))
     how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
-    table, shuffled = (
-        rank(score, se, df=df, **how),
-        rank(score[order], se[order], df=df[order], **how),
-    )
-    expected = table.table.iloc[order].reset_index(drop=True)
+    table = province.ranked(**how).table
+    order = np.array(random.sample(range(len(table)), len(table)))
+    df = None if province.df is None else province.df[order]
+    shuffled = rank(province.score[order], province.se[order], df=df, **how)
+    expected = table.iloc[order].reset_index(drop=True)
     pd.testing.assert_frame_equal(shuffled.table[EXACT], expected[EXACT])
     np.testing.assert_allclose(shuffled.table[CLOSE], expected[CLOSE], rtol=1e-7, atol=1e-12)
 
@@ -115,12 +94,11 @@ def test_order_of_the_units_does_not_matter(province, methods, random):
 @given(provinces(distinct=True), st.sampled_from(METHODS), st.sampled_from([0.0, 1e-12, 1e-7]))
 @settings(max_examples=80, deadline=None)
 def test_without_error_ranks_are_exact(province, methods, scale):
-    score, se, df = province
     how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
-    table = rank(score, scale * se, df=df, **how).table
+    table = rank(province.score, scale * province.se, df=province.df, **how).table
     for bound in EXACT[1:5]:
         assert (table[bound] == table["rank"]).all()
-    last = (table["rank"] > len(score) - 3).to_numpy()
+    last = (table["rank"] > len(table) - 3).to_numpy()
     assert table["status"].tolist() == np.where(last, "established", "excluded").tolist()
     np.testing.assert_allclose(table["probability_bottom"], last, atol=1e-9)
     np.testing.assert_allclose(table["expected_rank"], table["rank"].astype(float), atol=1e-9)
@@ -129,22 +107,20 @@ def test_without_error_ranks_are_exact(province, methods, scale):
 @given(provinces(), st.integers(1, 3))
 @settings(max_examples=80, deadline=None)
 def test_probabilities_sum_to_the_length_of_the_list(province, bottom):
-    score, se, df = province
-    rk = rank(score, se, df=df, bottom=bottom)
+    rk = province.ranked(bottom=bottom)
+    p = len(rk.table)
     assert rk.table["probability_bottom"].sum() == pytest.approx(bottom, abs=1e-7)
     assert rk.target("top", bottom).table["probability"].sum() == pytest.approx(bottom, abs=1e-7)
-    assert rk.table["expected_rank"].sum() == pytest.approx(
-        len(score) * (len(score) + 1) / 2, rel=1e-12
-    )
+    assert rk.table["expected_rank"].sum() == pytest.approx(p * (p + 1) / 2, rel=1e-12)
     assert rk.table["probability_bottom"].between(0, 1 + 1e-12).all()
 
 
 @given(provinces(), st.sampled_from(METHODS))
 @settings(max_examples=80, deadline=None)
 def test_infinite_df_are_known_se(province, methods):
-    score, se, _ = province
     how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
-    known, estimated = rank(score, se, **how).table, rank(score, se, df=1e13, **how).table
+    known = rank(province.score, province.se, **how).table
+    estimated = rank(province.score, province.se, df=1e13, **how).table
     pd.testing.assert_frame_equal(known[EXACT], estimated[EXACT])
     np.testing.assert_allclose(known[CLOSE], estimated[CLOSE], rtol=1e-7, atol=1e-50)
 
@@ -152,8 +128,7 @@ def test_infinite_df_are_known_se(province, methods):
 @given(provinces())
 @settings(max_examples=60, deadline=None)
 def test_nobody_is_both_established_and_excluded(province):
-    score, se, df = province
-    table = rank(score, se, df=df, bottom=3, level=0.55).table
+    table = province.ranked(bottom=3, level=0.55).table
     assert not ((table["p_in"] <= 0.45) & (table["p_out"] <= 0.45)).any()
 
 

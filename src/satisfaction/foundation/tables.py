@@ -184,9 +184,10 @@ def _one_table(path: Path, wanted: Collection[str] = ()) -> RawTable:
 CHECKSUMS = "SHA256SUMS"
 A4 = 9  # Excel counts its kinds of paper; by default a workbook prints on American letter
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
-IN_MEMORY = {
-    "in_memory": True
-}  # else a program that is killed leaves the rows in the system's temporary folder
+WORKBOOK = {
+    "default_date_format": "yyyy-mm-dd",
+    "in_memory": True,  # else a program that is killed leaves the rows in the system's temporary folder
+}
 FORMULA = re.compile(
     r"(?!'*[+-]?\d+(\.\d+)?\Z)'*[=+\-@＝＋－＠\t\r\n]"
 )  # what a spreadsheet may read as a formula; no number
@@ -265,15 +266,14 @@ def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
 
 
 @contextmanager
-def new_workbook(path: Path, options: Mapping[str, object] | None = None) -> Iterator[Any]:
-    """Open a workbook to be written, by default in memory; the same content gives the same bytes.
+def new_workbook(path: Path) -> Iterator[Any]:
+    """Open a workbook to be written; the same content gives the same bytes.
 
     It is packed in memory and written at once: a full disk leaves no archive open behind it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    settings = {"default_date_format": "yyyy-mm-dd", **(options or IN_MEMORY)}
     packed = BytesIO()
-    with xlsxwriter.Workbook(packed, settings) as workbook:
+    with xlsxwriter.Workbook(packed, WORKBOOK) as workbook:
         workbook.set_properties({"created": CREATED})
         yield workbook
     path.write_bytes(packed.getvalue())

@@ -127,11 +127,9 @@ def write_office_workbook(
 ) -> None:
     """Write a workbook whose first sheet is the one for readers; the last, `data`, is plain, for programs.
 
-    Whoever prints the workbook gets first what can be read on paper. Rows are written one after another and leave memory at once; the same tables give the same bytes.
+    Whoever prints the workbook gets first what can be read on paper. The same tables give the same bytes.
     """
-    # row by row, its temporary files beside it: those of a program that is killed go with the unfinished folder
-    options = {"constant_memory": True, "tmpdir": str(path.parent)}
-    with new_workbook(path, options) as workbook:
+    with new_workbook(path) as workbook:
         _write_shown(workbook, shown)
         _add_explaining(workbook, further)
         fill_sheet(workbook, workbook.add_worksheet("data"), data)

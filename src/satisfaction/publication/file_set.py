@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from satisfaction.foundation.engines import write_parquet
 from satisfaction.foundation.errors import DamagedSetError, ExportError, SatisfactionError
 from satisfaction.foundation.file_sets import sets_of
 from satisfaction.foundation.files import (
+    DatedFolder,
     dated_folder,
     new_folder,
     point_latest,
@@ -371,7 +372,14 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     The revision is 1 for the first export, and one more whenever an input (late or corrected data, a rule) differs from that
     of the export before it.
     """
-    shelf = results.survey.folder / "out"
+    with official_set(results, handover=handover) as dated:
+        pass
+    return dated.target
+
+
+@contextmanager
+def official_set(results: Results, *, handover: bool = False) -> Iterator[DatedFolder]:
+    """Write what `export_dated` exports; the folder gets its name when the block ends without a fault, else it vanishes."""
     results = beside_folder(results)
     survey = results.survey
     departures = survey.departures()
@@ -389,11 +397,11 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
                 "sat.export(results, folder), which marks it so."
             ),
         )
-    revision = _next_revision(results, shelf / "latest")
-    with dated_folder(shelf / _stamp()) as dated:
+    revision = next_revision(results)
+    with dated_folder(survey.folder / "out" / _stamp()) as dated:
         _write_set(results, dated.scratch, dated.target, handover=handover, revision=revision)
+        yield dated
     point_latest(dated.target)
-    return dated.target
 
 
 def export_as_trial(results: Results) -> Path:
@@ -411,11 +419,12 @@ def revision_of(folder: Path) -> int:
     return int(revision) if revision.isdigit() else 1
 
 
-def _next_revision(results: Results, latest: Path) -> int:
-    """Return the revision of a new set; where `latest` is damaged, one more than that of any set beside it.
+def next_revision(results: Results) -> int:
+    """Return the revision of a new set; where `out/latest` is damaged, one more than that of any set beside it.
 
     Where a program was stopped while it exchanged a copied `latest`, the newest set stands for it.
     """
+    latest = results.survey.folder / "out" / "latest"
     if not latest.is_dir():
         official = [folder for folder in sets_of(latest.parent) if "-" not in folder.name]
         if not official:

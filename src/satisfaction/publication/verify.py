@@ -33,7 +33,7 @@ from satisfaction.foundation.language import _, current, readers_language, use
 from satisfaction.foundation.yaml import Record
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.columns import COLUMNS
-from satisfaction.publication.file_set import export, export_as_trial, export_dated
+from satisfaction.publication.file_set import export, export_as_trial, next_revision, official_set
 from satisfaction.publication.labels import DIGITS
 from satisfaction.publication.manifest import PROGRAM_FILES, beside_folder, input_names, manifest
 
@@ -465,23 +465,37 @@ def publish(results: Results) -> Path:
     """
     results = beside_folder(results)
     survey = results.survey
-    if not survey.departures():
-        with scratch_folder("satisfaction-publish") as scratch:
-            _run_afresh(survey.sources[0], scratch / "declared")
-            at_hand = export(results, scratch / "given")
-            differing = set_differences(scratch / "declared", at_hand)
-        if not differing:
-            return export_dated(results)
+    if survey.departures():
+        return export_as_trial(results)
+    with scratch_folder("satisfaction-publish") as scratch:
+        declared = scratch / "declared"
+        _run_afresh(survey.sources[0], declared)
+        try:
+            with official_set(results) as at_hand:
+                _refuse_other_figures(declared, at_hand.scratch)
+        except _OtherFigures as other:
+            results = replace(results, survey=replace(survey, altered=(f"results: {other}",)))
+            return export_as_trial(results)
+    return at_hand.target
+
+
+class _OtherFigures(Exception):
+    """What is written is not what a fresh process computes; no reader sees this."""
+
+
+def _refuse_other_figures(declared: Path, at_hand: Path) -> None:
+    """Raise where two sets differ, with the first place."""
+    differing = set_differences(declared, at_hand)
+    if differing:
         first = differing[0]
         place = (first.file, first.place, first.unit, first.column)
-        where = " ".join(filter(None, place))
-        results = replace(results, survey=replace(survey, altered=(f"results: {where}",)))
-    return export_as_trial(results)
+        raise _OtherFigures(" ".join(filter(None, place)))
 
 
 def write_declared(survey: str, folder: str) -> None:
     """Run a survey as its folder declares it and write the set to a folder."""
-    export(run(read_survey(survey)), folder)
+    results = run(read_survey(survey))
+    export(results, folder, revision=next_revision(results))
 
 
 def _run_afresh(survey: Path, folder: Path) -> None:
