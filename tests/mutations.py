@@ -251,7 +251,7 @@ FAULTS = (
     ),
     Fault(
         "replicates: not centred on their mean",
-        "away -= away.sum(axis=0) / known",
+        "away -= away.sum(axis=0) / np.maximum(counted.sum(axis=0), 1)",
         "away -= away[0]",
         REPLICATES,
     ),

@@ -425,7 +425,7 @@ def drawn_reference(survey: Survey, *, engine: Engine = "auto") -> DrawnReferenc
         return None
     responses = load_responses(reference)
     design = weigh(reference, base_design(reference, responses, engine=engine))
-    return DrawnReference.of(survey, reference, design, responses.read)
+    return DrawnReference.of(survey, reference, design, read=responses.read)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

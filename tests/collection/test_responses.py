@@ -304,6 +304,7 @@ def test_every_rule_has_a_test():
         "R217",
         "R219",
         "R221",
+        "R223",
         "R324",
     ]  # below, in ..._exports, ..._files
     elsewhere += ["R301", "R302", "R303", "R304"]  # test_responses_words.py
@@ -348,6 +349,8 @@ def test_a_respondent_who_stands_twice_is_kept_once(small):
     small.write(rows)
     found = load(small)
     assert found.rejected[["row", "id", "rules"]].to_numpy().tolist() == [[11, "P004", "R203"]]
+    assert found.rejected["zh"][0].endswith(f"（见 responses/{small.csv.name} 第 6 行）")
+    assert found.rejected["en"][0].endswith(f"(see responses/{small.csv.name} row 6)")
     assert (found.accepted["id"] == "P004").sum() == 1
 
 

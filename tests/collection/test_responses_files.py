@@ -7,11 +7,13 @@ from zipfile import ZipFile
 
 import openpyxl
 import pandas as pd
+import pyreadstat
 import pytest
 
 from conftest import COUNTIES
 from satisfaction import load_responses, run
-from satisfaction.collection.account import note_lines
+from satisfaction.collection.account import note_lines, sample_lines
+from satisfaction.collection.wordings import Answers
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.foundation.errors import InputFileError, ResponsesError
 from satisfaction.foundation.tables import read_table, write_xlsx
@@ -584,3 +586,134 @@ def test_verify_says_in_one_language_why_nothing_can_be_computed(small, call):
     assert code == 11
     assert "R104" in out + err
     assert "Next:" not in out + err
+
+
+# ---- rows and answers that a second delivery brings again, or otherwise ----
+
+
+def test_rows_that_a_partial_delivery_corrects_are_not_decided_by_the_order_of_files(small):
+    rows = small.rows()
+    small.write(rows[:80])
+    later = rows[70:].copy()
+    later.loc[70:74, "streets"] = later.loc[70:74, "streets"].map({"3": "4"}).fillna("3")
+    deliver(small, "第二批.csv", later)
+    with pytest.raises(ResponsesError, match="R343") as fault:
+        load_responses(small.read())
+    assert fault.value.where.endswith("第二批.csv")
+    assert "5 respondents of this file" in fault.value.en
+    assert "P070" in fault.value.en
+    assert "P075" not in fault.value.en
+    deliver(small, "第二批.csv", rows[70:])
+    assert len(load_responses(small.read()).accepted) == len(rows)
+
+
+@pytest.mark.parametrize("numbering", ["survey", "file", "row"])
+def test_one_delivery_under_two_sets_of_numbers_is_not_counted_twice(small, numbering):
+    rows = small.rows()
+    renumbered = [f"Q{number}" for number in range(1, 61)]
+    deliver(small, "再交.csv", rows[:60].assign(id=renumbered))
+    small.edit("survey.yaml", "lonely_psu", f"numbering: {numbering}\nlonely_psu")
+    with pytest.raises(ResponsesError, match="R342") as fault:
+        load_responses(small.read())
+    assert "60 respondents of this file stand in" in fault.value.en
+
+
+@pytest.mark.parametrize("numbering", ["survey", "area"])
+def test_a_number_that_lost_its_zeros_is_the_same_respondent(small, numbering):
+    rows = small.rows()
+    numbers = [f"{number:05d}" for number in range(1, len(rows) + 1)]
+    rows = rows.assign(id=numbers)
+    small.write(rows[:80])
+    small.edit("survey.yaml", "lonely_psu", f"numbering: {numbering}\nlonely_psu")
+    deliver(small, "b.csv", rows[75:].assign(id=rows["id"].str.lstrip("0")))
+    with pytest.raises(ResponsesError, match="R344") as fault:
+        load_responses(small.read())
+    assert "00076 / " in fault.value.en
+    assert "5 respondents stand twice" in fault.value.en
+
+
+def test_people_of_two_areas_who_answer_alike_may_count_in_two_ways(small):
+    """00001 of one county and 1 of another one gave nearly the same answers, as many people do."""
+    rows = small.rows()
+    first = rows[rows["county"] == "990101"][:1]
+    place = ["county", "community"]
+    other = rows[rows["county"] == "990102"][:1]
+    alike = first.assign(id="1", **{name: other[name].iloc[0] for name in place})
+    rows.loc[first.index, "id"] = "00001"
+    small.write(rows)
+    deliver(small, "b.csv", alike)
+    assert len(load_responses(small.read()).accepted) == len(rows) + 1
+
+
+def test_answers_in_a_second_column_of_an_item_are_not_left_out(small):
+    rows = small.rows()
+    title = small.read().questionnaire.items["streets"].zh
+    same = rows.assign(**{title: rows["streets"]})
+    small.write(same)
+    assert len(load_responses(small.read()).accepted) == len(rows)
+    renamed = same.copy()
+    renamed.loc[:9, "streets"] = ""
+    renamed.loc[10:, title] = ""
+    small.write(renamed)
+    with pytest.raises(ResponsesError, match="R106") as fault:
+        load_responses(small.read())
+    assert "(rows 2, 3, " in fault.value.en
+    assert title in fault.value.en
+    contrary = same.copy()
+    contrary.loc[4, title] = "1" if rows["streets"][4] != "1" else "2"
+    small.write(contrary)
+    with pytest.raises(ResponsesError, match=r"R106[\s\S]*\(rows 6\)"):
+        load_responses(small.read())
+
+
+def test_value_labels_of_an_spss_file_that_contradict_its_codes_stop_the_run(small):
+    rows = small.rows()
+    answers = Answers(small.read().questionnaire, "sex")
+    first, second = answers.declared[1].zh, answers.declared[2].zh
+    small.csv.unlink()
+    small.edit("survey.yaml", "files: [responses/*.csv]\n", "")
+    table = rows.assign(sex=rows["sex"].astype(float))
+    path = small.csv.with_suffix(".sav")
+    pyreadstat.write_sav(table, str(path), variable_value_labels={"sex": {1: first, 2: second}})
+    assert len(load_responses(small.read()).accepted) == len(rows)
+    pyreadstat.write_sav(table, str(path), variable_value_labels={"sex": {1: second, 2: first}})
+    with pytest.raises(ResponsesError, match="R341") as fault:
+        load_responses(small.read())
+    assert f"sex 1 = {second}, sex 2 = {first}" in fault.value.en
+
+
+@pytest.mark.parametrize(
+    ("marks", "column", "state"),
+    [
+        ({"_submission_time": "2026-04-10T10:00:00"}, "_validation_status", "Not Approved"),
+        ({"SubmissionDate": "2026-04-10T10:00:00Z", "instanceID": "x"}, "ReviewState", "rejected"),
+    ],
+)
+def test_interviews_that_a_reviewer_rejected_on_the_platform_do_not_count(
+    small, marks, column, state
+):
+    rows = small.rows()
+    rows = rows.assign(**marks)
+    keys = [f"uuid:{number}" for number in range(len(rows))]
+    rows = rows.assign(_uuid=keys, KEY=keys)
+    rows[column] = ["", state, "Approved"] * 40
+    small.write(rows)
+    found = load_responses(small.read())
+    assert len(found.accepted) == 80
+    assert found.log["rule"].value_counts().to_dict() == {"R223": 40}
+    small.edit("rules.yaml", "responses:", "responses:\n  actions: {R223: warn}")
+    assert len(load_responses(small.read()).accepted) == 120
+
+
+def test_a_stratum_that_was_not_delivered_is_named_before_the_figures(small, call):
+    rows = small.rows()
+    assert sample_lines(small.read(), load_responses(small.read()).accepted) == []
+    county = COUNTIES[0]
+    late = (rows["county"] == county) & (rows["residence"] == "2")
+    small.write(rows[~late & (rows["community"] != f"{county}10")])
+    psus, strata = sample_lines(small.read(), load_responses(small.read()).accepted)
+    assert psus.en == "20 of 24 PSUs of the sample have answers"
+    assert strata.zh == "没有答卷、无人代表的层：县990101、乡村（3 个初级单元）"
+    assert strata.zh in call("check", small.folder, language="zh")[1]
+    small.write(rows[rows["county"] != county])  # the area is named, not its strata
+    assert len(sample_lines(small.read(), load_responses(small.read()).accepted)) == 1

@@ -180,7 +180,7 @@ def watched(design: Design) -> Array:
 def watched_critical(pairs: Pairs, units: Array) -> Array:
     """Critical values of marginal max-t, (p,), nan but for these units; they do not depend on the scores."""
     critical = np.full(len(pairs.se), np.nan)
-    critical[units] = [dunnett.critical_value(pairs, int(unit), ALPHA, 2) for unit in units]
+    critical[units] = [dunnett.critical_value(pairs, int(unit), ALPHA, sides=2) for unit in units]
     return critical
 
 

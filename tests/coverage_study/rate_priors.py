@@ -185,7 +185,7 @@ def of_priors(sample: Sample) -> dict[str, Array]:
     """P(last ten), (c,), by prior."""
     by_prior: dict[str, Array] = {}
     for prior in rates.RATES:
-        model = rates.fit_rates(prior, sample.rate, sample.se, sample.df)
+        model = rates.fit_rates(prior, sample.rate, sample.se, df=sample.df)
         by_prior[prior] = model.probability_bottom(BOTTOM)
     counts = rates.effective_counts(sample.rate, sample.se, sample.df)
     bounded = rates.fit_bounded(counts)
@@ -287,7 +287,7 @@ def of_grades(sample: Sample, rate: Array) -> Array:
     """Pairs that grades order, those expected to be wrong, those that are: (3,)."""
     better = []
     for prior in (rates.DEFAULT, "nonparametric"):
-        better.append(rates.fit_rates(prior, sample.rate, sample.se, sample.df).better())
+        better.append(rates.fit_rates(prior, sample.rate, sample.se, df=sample.df).better())
     grading = grade_units(less_sure(*better))
     above = grading.grade[:, None] < grading.grade
     wrong = int(np.count_nonzero(above & (rate[:, None] < rate)))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from conftest import province_design
-from satisfaction import calibrate, estimate
+from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.estimation.pairs import against_rest, all_pairs, mean_and_rest, pair_differences
 from satisfaction.foundation.errors import EstimatesError
 
@@ -321,3 +321,16 @@ def test_slopes_within_groups_are_the_derivatives():
         numeric = np.nan_to_num((up[0] - up[1] - down[0] + down[1]) / (2 * step))
         np.testing.assert_allclose(slope[:, q], numeric, atol=1e-8)
     assert own[4] == 0.5
+
+
+@pytest.mark.parametrize("empty", [1, 2, 3])
+def test_an_area_without_a_valid_answer_leaves_the_others_as_they_are(empty):
+    rows = pd.DataFrame({"psu": np.repeat(np.arange(6), 4), "area": [1, 2, 3, 4] * 6})
+    rows["y"] = np.arange(24.0) ** 2 % 7
+    rows.loc[rows["area"] == empty, "y"] = np.nan
+    design = SurveyDesign(rows, psu="psu")
+    with_it = against_rest(design, "y", by="area").table
+    without = against_rest(design.where(rows["area"] != empty), "y", by="area").table
+    nothing = with_it["area"] == empty
+    assert with_it.loc[nothing, ["estimate", "se"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(with_it[~nothing].reset_index(drop=True), without)

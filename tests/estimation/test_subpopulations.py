@@ -519,3 +519,46 @@ def test_weighting_and_hand_over_are_of_all_respondents(tmp_path):
         sat.hand_over(design, tmp_path / "set", measures="score")
     with pytest.raises(EstimatesError):
         sat.t_test(design.where({"sex": 1}), "score", "sex")
+
+
+# ---- persons of weight 0 ----
+
+
+def some_answered() -> SampleDesign:
+    """Persons sampled, also in PSUs where nobody answered; what is known of them all stands in the table."""
+    rng = np.random.default_rng(8)
+    rows = people().assign(responded=(rng.uniform(size=420) < 0.8).astype(int))
+    rows.loc[rows["psu"] % 5 == 0, "responded"] = 0
+    rows.loc[rows["responded"] == 0, "answer"] = "nobody's"
+    design = sat.SurveyDesign(rows, strata="stratum", psu="psu", base_weight="w", fpc="M")
+    return sat.adjust_nonresponse(design, "responded", by=["sex"])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        lambda design: sat.t_test(design, "score", "sex").table,
+        lambda design: sat.t_test(design, "score", "sex").details,
+        lambda design: sat.rank_test(design, "score", "sex").table,
+        lambda design: sat.rank_test(design, "score", "age").table,
+        lambda design: sat.rao_scott(design, "sex", "answer").table,
+        lambda design: sat.rao_scott(design, "sex", "age", statistic="wald").table,
+        lambda design: sat.cross_table(design, "sex", "age").table,
+        lambda design: sat.regression(design, "score", ["sex", "answer"]).table,
+        lambda design: sat.regression(design, "aware", "age", family="logistic").table,
+        lambda design: sat.estimate(design, "score", df="design", variance="linearized").table,
+        lambda design: sat.wald(sat.estimate(design, "score", by="sex")).table,
+        lambda design: assess_items(design, ["i1", "i2", "i3"]).table,
+    ],
+)
+def test_whoever_has_weight_0_counts_in_no_test(table):
+    """Neither in its groups, nor in n, nor in its df: as in a subpopulation of those who answered (and in R)."""
+    design = some_answered()
+    pd.testing.assert_frame_equal(table(design), table(design.where("responded")))
+
+
+def test_degrees_of_freedom_leave_out_psus_where_nobody_answered():
+    design = some_answered()
+    assert sat.t_test(design, "score").table["df"].tolist() == [18]
+    assert sat.rao_scott(design, "sex", "age").table["ddf"].iloc[0] <= 2 * 18
+    assert assess_items(design, ["i1", "i2"]).df == 18

@@ -442,6 +442,10 @@ REFUSED = {
         OUTCOMES.replace(".csv", ".csv, cases: cases.csv"),
         {"outcomes": CODES, "cases": cases().replace("2", "77")},
     ),
+    "S543": (
+        OUTCOMES.replace(".csv", ".csv, cases: cases.csv"),
+        {"outcomes": CODES, "cases": cases().assign(id=["P001", *["P000"] * (len(cases()) - 1)])},
+    ),
 }
 
 

@@ -247,8 +247,9 @@ def test_final_weights_made_elsewhere_are_tried_and_adopted(small, wave):
 
 def test_weights_that_do_not_fit_are_refused(small, wave):
     table = weights_of(small)
-    with pytest.raises(WeightsError, match="W527"):
+    with pytest.raises(WeightsError, match="W527") as fault:
         wave.try_weights(table[table["id"] != "P005"], **MADE)
+    assert f"responses/{small.csv.name} 第 7 行" in fault.value.zh
     with pytest.raises(SurveyError, match="S524"):
         wave.try_weights(pd.concat([table, table.head(1)]), **MADE)
     with pytest.raises(SurveyError, match="S523"):

@@ -84,7 +84,7 @@ def test_fewer_degrees_of_freedom_are_drawn_further():
 @pytest.mark.parametrize("prior", PRIORS)
 def test_probabilities_add_up_to_the_places(prior):
     _, rate, se = drawn(1)
-    model = rates.fit_rates(prior, rate, se, np.full(88, 23.0))
+    model = rates.fit_rates(prior, rate, se, df=np.full(88, 23.0))
     np.testing.assert_allclose(model.mass.sum(axis=1), 1, rtol=1e-12)
     # a grid, on which a tie counts half; distributions with atoms have more of them
     tolerance = 0.15 if prior == "nonparametric" else 0.01
@@ -98,7 +98,7 @@ def test_probabilities_add_up_to_the_places(prior):
 @pytest.mark.parametrize("prior", ["identity", "logit", "arcsine"])
 def test_probabilities_are_those_of_draws_from_the_posteriors(prior):
     _, rate, se = drawn(2, p=20)
-    model = rates.fit_rates(prior, rate, se, np.full(20, 23.0))
+    model = rates.fit_rates(prior, rate, se, df=np.full(20, 23.0))
     random = np.random.default_rng(5)
     draws = np.empty((20_000, 20))
     for unit, mass in enumerate(model.mass):
@@ -113,7 +113,7 @@ def test_probabilities_are_those_of_draws_from_the_posteriors(prior):
 
 def test_a_normal_prior_on_the_logit_scale_is_found_again():
     _, rate, se = drawn(3, centre=0.9, spread=0.6, p=800)
-    model = rates.fit_rates("logit", rate, se, np.full(800, np.inf))
+    model = rates.fit_rates("logit", rate, se, df=np.full(800, np.inf))
     mean = model.mass @ special.logit(model.node)
     assert mean.mean() == pytest.approx(special.logit(0.9), abs=0.06)
     # posterior means vary less than truths by the mean posterior variance
@@ -130,7 +130,7 @@ def test_no_normal_prior_is_likelier_than_the_one_of_any_shape():
     counts = rates.effective_counts(rate, se, np.full(88, np.inf))
 
     def height(prior: str) -> float:
-        model = rates.fit_rates(prior, rate, se, np.full(88, np.inf))
+        model = rates.fit_rates(prior, rate, se, df=np.full(88, np.inf))
         at = np.exp(
             counts.yes[:, None] * np.log(model.node)
             + (counts.size - counts.yes)[:, None] * np.log1p(-model.node)
@@ -146,10 +146,10 @@ def test_no_normal_prior_is_likelier_than_the_one_of_any_shape():
 def test_shares_of_the_opposite_answer_give_the_opposite_order(prior):
     _, rate, se = drawn(5)
     df = np.full(88, 23.0)
-    turned = rates.fit_rates(prior, 1 - rate, se, df, sign=-1.0)
+    turned = rates.fit_rates(prior, 1 - rate, se, df=df, sign=-1.0)
     np.testing.assert_allclose(
         turned.probability_bottom(10),
-        rates.fit_rates(prior, rate, se, df).probability_bottom(10),
+        rates.fit_rates(prior, rate, se, df=df).probability_bottom(10),
         atol=2e-3,  # two searches for one maximum
     )
 
@@ -157,7 +157,7 @@ def test_shares_of_the_opposite_answer_give_the_opposite_order(prior):
 def test_exact_and_equal_rates_are_no_error():
     for rate in (np.full(12, 0.9), np.linspace(0.5, 0.95, 12)):
         for prior in PRIORS:
-            model = rates.fit_rates(prior, rate, np.full(12, 1e-3), np.full(12, 20.0))
+            model = rates.fit_rates(prior, rate, np.full(12, 1e-3), df=np.full(12, 20.0))
             assert np.all(np.isfinite(model.probability_bottom(3)))
 
 
@@ -166,13 +166,15 @@ def test_exact_and_equal_rates_are_no_error():
 
 def test_a_bell_of_a_high_power_is_flat_between_two_ends():
     node = np.linspace(-3, 3, 601)
-    flat = rates._bell(node, 0.0, 1.0, rates.BOUNDED)
+    flat = rates._bell(node, 0.0, 1.0, power=rates.BOUNDED)
     assert flat.sum() == pytest.approx(1)
     inside = flat[np.abs(node) < 0.6]
     assert inside.min() > 0.99 * inside.max()
     assert flat[np.abs(node) > 1.5].max() < 1e-5 * flat.max()
     normal = np.exp(-(node**2) / 2)
-    np.testing.assert_allclose(rates._bell(node, 0.0, 1.0, 2.0), normal / normal.sum(), rtol=1e-12)
+    np.testing.assert_allclose(
+        rates._bell(node, 0.0, 1.0, power=2.0), normal / normal.sum(), rtol=1e-12
+    )
 
 
 def test_with_two_ends_the_last_ones_are_told_apart_less_surely():
@@ -183,7 +185,7 @@ def test_with_two_ends_the_last_ones_are_told_apart_less_surely():
     se = np.sqrt(rate * (1 - rate) / BINOMIAL)
     df = np.full(88, 30.0)
     bounded = rates.fit_bounded(rates.effective_counts(rate, se, df)).probability_bottom(10)
-    normal = rates.fit_rates("arcsine", rate, se, df).probability_bottom(10)
+    normal = rates.fit_rates("arcsine", rate, se, df=df).probability_bottom(10)
     assert bounded.sum() == pytest.approx(10, abs=0.02)
     lowest = np.argsort(rate)[:3]
     assert (bounded[lowest] < normal[lowest] - 0.02).all()
@@ -244,7 +246,7 @@ def test_estimates_of_a_rate_have_the_model_of_rates(of_a_rate):
 def test_a_declared_prior_is_the_one_that_counts(of_a_rate, prior):
     ranking = rank(of_a_rate, bottom=5, prior=prior)
     pairs = ranking.pairs
-    model = rates.fit_rates(prior, pairs.score, pairs.se, pairs.df)
+    model = rates.fit_rates(prior, pairs.score, pairs.se, df=pairs.df)
     np.testing.assert_array_equal(ranking.table["probability_bottom"], model.probability_bottom(5))
     chance = ranking.target("top", 3).table["probability"]
     np.testing.assert_array_equal(chance, model.probability_top(3))

@@ -130,14 +130,16 @@ def test_equal_se_give_the_tabulated_dunnett_values():
     ]:
         pairs = compare_units(np.zeros(p), cov=np.eye(p), df=np.full(p, np.inf))
         for sides, value in ((2, two_sided), (1, one_sided)):
-            assert dunnett.critical_value(pairs, 0, 0.05, sides) == pytest.approx(value, abs=1e-5)
+            assert dunnett.critical_value(pairs, 0, 0.05, sides=sides) == pytest.approx(
+                value, abs=1e-5
+            )
 
 
 def test_two_units_are_the_pooled_t_test():
     # equal df and se: the difference has exactly 2 df degrees of freedom, so the critical value is the normal one
     for df in (8.0, 15.0, 40.0):
         pairs = compare_units(np.array([1.0, 0.0]), cov=np.eye(2), df=np.full(2, df))
-        assert dunnett.critical_value(pairs, 0, 0.05, 2) == pytest.approx(
+        assert dunnett.critical_value(pairs, 0, 0.05, sides=2) == pytest.approx(
             stats.norm.ppf(0.975), abs=5e-5
         )
         assert marginal_maxt_sets(pairs, 0.05).critical == pytest.approx(
@@ -152,7 +154,7 @@ def test_quadrature_with_estimated_se_against_simulation():
     error = se * rng.standard_normal((draws, 5))
     spread = se**2 * rng.chisquare(df, (draws, 5)) / df
     for sides in (1, 2):
-        critical = dunnett.critical_value(pairs, 0, 0.05, sides)
+        critical = dunnett.critical_value(pairs, 0, 0.05, sides=sides)
         t = (error[:, 1:] - error[:, :1]) / np.sqrt(spread[:, 1:] + spread[:, :1])
         reached = (np.abs(t) if sides == 2 else t) > dunnett.t_critical(
             critical, pairs.pair_df[0, 1:]

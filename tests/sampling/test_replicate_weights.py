@@ -77,6 +77,11 @@ for (name in c("jkn", "bootstrap", "fay", "brr", "unweighted")) {
   ratio <- svyratio(~score, ~weight_of, present); keep(paste(name, "ratio"), c(coef(ratio), SE(ratio)))
   total <- svytotal(~score, present); keep(paste(name, "total"), c(coef(total), SE(total)))
 }
+respondents <- read.csv("people.csv")
+drawn <- svydesign(ids = ~psu, strata = ~stratum, weights = ~w, fpc = ~M, data = respondents)
+jackknife <- as.svrepdesign(drawn, type = "JKn", compress = FALSE)
+means <- svyby(~score, ~age, subset(jackknife, district > 103 & !is.na(score)), svyratio, denominator = ~weight_of)
+keep("R's own jackknife", c(coef(means), SE(means)))
 """
 
 
@@ -111,6 +116,23 @@ def test_real_r_gives_every_districts_several_step_error(name, from_ours):
     np.testing.assert_allclose(figures(ratio), from_ours[f"{name} ratio"], rtol=SAME)
     total = sat.estimate(design(), "score", statistic="total", **options)
     np.testing.assert_allclose(figures(total), from_ours[f"{name} total"], rtol=SAME)
+
+
+def test_replicates_of_a_stratum_taken_whole_are_not_part_of_the_mean(from_ours):
+    """As in R's own JKn: their scale is 0, and where a ratio is far from linear they lie far from the others."""
+    design = sat.SurveyDesign(sampled(), strata="stratum", psu="psu", base_weight="w", fpc="M")
+    part = design.where(sampled()["district"] > 103)
+    options = {"statistic": ("ratio", "weight_of"), "by": "age", "variance": "jkn"}
+    found = sat.estimate(part, "score", **options)
+    np.testing.assert_allclose(figures(found), from_ours["R's own jackknife"], rtol=SAME)
+
+
+def test_replicates_of_a_sample_that_is_the_population_have_scale_0():
+    out = sat.replicate_weights(
+        sat.SurveyDesign(sampled().assign(M=5), strata="stratum", psu="psu", fpc="M")
+    )
+    assert out.scale == 1
+    assert out.rscales.tolist() == [0.0] * 30
 
 
 def test_the_table_has_the_final_weights_in_the_rows_order():

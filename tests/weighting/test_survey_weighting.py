@@ -55,6 +55,50 @@ def declare(small):
     return change
 
 
+# ---- who is counted twice ----
+
+
+def test_a_psu_that_stands_twice_in_the_sample_is_refused_without_a_base_step_too(declare):
+    small = declare(RAKING)
+    table = pd.read_csv(small.folder / "sample.csv", dtype=str)
+    elsewhere = table.iloc[[0]].assign(residence="2")
+    pd.concat([table, elsewhere]).to_csv(small.folder / "sample.csv", index=False)
+    with pytest.raises(SurveyError, match="S541") as fault:
+        small.read()
+    assert table["community"][0] in fault.value.en
+    assert f"rows 2, {len(table) + 2}" in fault.value.en
+
+
+def test_planned_interviews_that_are_no_count_are_refused_as_the_sample_is_read(small):
+    table = pd.read_csv(small.folder / "sample.csv", dtype=str)
+    table.loc[0, "planned"] = ""
+    table.to_csv(small.folder / "sample.csv", index=False)
+    small.read()
+    table.loc[1, "planned"] = "10户"
+    table.to_csv(small.folder / "sample.csv", index=False)
+    with pytest.raises(SurveyError, match=r"S133[\s\S]*10户"):
+        small.read()
+
+
+def test_a_nonrespondent_who_answered_is_refused(declare):
+    small = declare(BASE + CLASSES, add=ABSENT)
+    table = absent_persons()
+    numbers = [f"N{number}" for number in range(len(table))]
+    table.assign(id=numbers).to_csv(small.folder / "nonrespondents.csv", index=False)
+    respondents = load_responses(small.read()).accepted
+    sampled_persons(small.read(), respondents)
+    numbers[3] = respondents["id"][5]
+    numbers[4] = ""
+    table.assign(id=numbers).to_csv(small.folder / "nonrespondents.csv", index=False)
+    with pytest.raises(WeightsError, match="W541") as fault:
+        sampled_persons(small.read(), respondents)
+    assert f"(rows 5): {numbers[3]}" in fault.value.en
+    numbers[3] = numbers[9]
+    table.assign(id=numbers).to_csv(small.folder / "nonrespondents.csv", index=False)
+    with pytest.raises(SurveyError, match="S542"):
+        small.read()
+
+
 # ---- refusals ----
 
 CALIBRATION = "  - {step: calibration, margins: [county_sex], "
@@ -528,6 +572,23 @@ def test_a_population_in_tens_of_thousands_is_named(small, name):
     assert name in noted[0].en
     assert f"{COUNTIES[0]} × 1 (" in noted[0].en
     assert COUNTIES[1] not in noted[0].en
+
+
+@pytest.mark.parametrize("times", [10, 0.2])
+def test_a_margin_that_contradicts_the_frame_is_named(small, times):
+    responses = load_responses(small.read())
+    for name in ("county_sex.csv", "county_age.csv"):
+        table = pd.read_csv(small.folder / name)
+        of_county = table["county"] == int(COUNTIES[0])
+        table["population"] *= np.where(of_county, times, 0.75)  # adults alone are no contradiction
+        table.to_csv(small.folder / name, index=False)
+    noted = population_notes(small.read(), responses.accepted)
+    assert len(noted) == 2
+    for note in noted:
+        assert (
+            f"frame.csv do not go together: {COUNTIES[0]} ({81_000 * times:g} / 81000)" in note.en
+        )
+        assert COUNTIES[1] not in note.en
 
 
 @pytest.mark.parametrize("name", ["county_sex.csv", "frame.csv"])

@@ -259,9 +259,9 @@ def replays(monkeypatch, of):
     counted = []
     whole = replicates._on_all_cells
 
-    def counting(made, chosen, *rest):
+    def counting(made, chosen, *rest, **named):
         counted.append(len(chosen))
-        return whole(made, chosen, *rest)
+        return whole(made, chosen, *rest, **named)
 
     with monkeypatch.context() as patch:
         patch.setattr(replicates, "_on_all_cells", counting)

@@ -248,6 +248,7 @@ def tell_delivered(survey: Survey, responses: Responses) -> None:
     from satisfaction.collection.account import (
         coverage_lines,
         note_lines,
+        sample_lines,
         unanswered_areas,
         unread_lines,
     )
@@ -257,6 +258,7 @@ def tell_delivered(survey: Survey, responses: Responses) -> None:
         *unread_lines(responses.not_read),
         *note_lines(responses.log),
         *coverage_lines(survey, absent),
+        *sample_lines(survey, responses.accepted),
     ):
         tell(line)
 

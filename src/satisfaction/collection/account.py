@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError, closest, shortened
-from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext, pgettext
+from satisfaction.foundation.errors import ResponsesError, closest, named_place, shortened
+from satisfaction.foundation.language import (
+    NOTHING,
+    Text,
+    _,
+    comma_list,
+    ngettext,
+    pgettext,
+    semicolon_list,
+)
 from satisfaction.foundation.personal import masked
 
 if TYPE_CHECKING:
@@ -61,6 +69,7 @@ RULES: dict[str, Usual] = {
     "R324": Usual("note", _("the file is not read")),
     "R221": Usual("warn", _("contradicts the answer to another item")),
     "R222": Usual("note", _("the ends of a scale seem to be exchanged")),
+    "R223": Usual("reject_row", _("the interview was rejected in the platform's review")),
     "R301": Usual("note", _("a usual wording of an answer; read as it")),
     "R302": Usual("note", _("read as wordings.csv of the wave says")),
     "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),
@@ -290,7 +299,7 @@ def reasons_by_row(faults: pd.DataFrame) -> pd.DataFrame:
     for entry in different.itertuples():
         text = Text(entry.zh, entry.en)
         if entry.suggestion and entry.rule == "R203":
-            text = _("{fault} (see {place})", fault=text, place=entry.suggestion)
+            text = _("{fault} (see {place})", fault=text, place=named_place(entry.suggestion))
         elif entry.suggestion:
             text = _("{fault} (did you mean {answer}?)", fault=text, answer=entry.suggestion)
         if entry.column:
@@ -402,6 +411,50 @@ def coverage_lines(survey: Survey, unanswered: pd.DataFrame) -> list[Text]:
             line = _("without answers in {parent}: {areas}", parent=names[above], areas=areas)
         lines.append(line)
     return lines
+
+
+def sample_lines(survey: Survey, accepted: pd.DataFrame) -> list[Text]:
+    """Say of how many sampled PSUs there are answers, and name the strata without any; nothing where none is lacking.
+
+    Strata of areas without answers are not named: those areas are.
+    """
+    roles = survey.questionnaire.roles
+    if survey.sample is None or roles.psu is None or accepted.empty:
+        return []
+    drawn = survey.sample[roles.psu]
+    lacking = ~drawn.isin(accepted[roles.psu])
+    if not lacking.any():
+        return []
+    have = len(drawn) - int(lacking.sum())
+    lines = [_("{have} of {of} PSUs of the sample have answers", have=have, of=len(drawn))]
+    if not roles.strata:
+        return lines
+    answered = set(accepted[roles.strata].astype(str).itertuples(index=False, name=None))
+    areas = set(accepted[roles.area].astype(str))
+    silent = []
+    for stratum, psus in survey.sample.groupby(roles.strata, sort=False).size().items():
+        levels = stratum if isinstance(stratum, tuple) else (stratum,)
+        of_area = dict(zip(roles.strata, levels, strict=True)).get(roles.area)
+        if levels not in answered and (of_area is None or of_area in areas):
+            name = comma_list(_level_names(survey, levels))
+            silent.append(
+                ngettext("{stratum} ({n} PSU)", "{stratum} ({n} PSUs)", psus, stratum=name)
+            )
+    if silent:
+        strata = semicolon_list(silent)
+        lines.append(_("strata without answers, which nobody represents: {strata}", strata=strata))
+    return lines
+
+
+def _level_names(survey: Survey, levels: tuple[str, ...]) -> list[Text]:
+    """Return what the levels of a stratum are called: names of areas, labels of answers."""
+    names = survey.area_names()
+    called = []
+    for item, level in zip(survey.questionnaire.roles.strata, levels, strict=True):
+        labels = survey.questionnaire.choices(item)
+        of_code = {str(code): Text(label.zh, label.en) for code, label in labels.items()}
+        called.append(of_code.get(level) or names.get(level) or Text(level))
+    return called
 
 
 def unread_lines(not_read: pd.DataFrame) -> list[Text]:

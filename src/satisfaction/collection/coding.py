@@ -89,7 +89,7 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
             widened[place] = bool(plain) and plain != text and not is_label
             answer = plain
             if not isinstance(item, TextItem):
-                answer = _as_answer(plain, name, questionnaire, empty_words)
+                answer = _as_answer(plain, name, questionnaire, empty_words=empty_words)
             if answer != plain and answer in ("", NOTHING_CHOSEN):
                 emptied[plain] = ""
             stripped.append(text)
@@ -114,7 +114,9 @@ def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -
     return pd.Series(values, index=index, dtype=object)
 
 
-def _as_answer(value: str, name: str, questionnaire: Questionnaire, empty_words: set[str]) -> str:
+def _as_answer(
+    value: str, name: str, questionnaire: Questionnaire, *, empty_words: set[str]
+) -> str:
     """Return what a text says: 5 for 5.0; nothing for "NA", "-" and `NO_ANSWER` where they are no answers of the item.
 
     In a select-all item `NO_ANSWER` says that no option was chosen; of a number or date it is not known what it says.
@@ -254,7 +256,7 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:
             )
         elif isinstance(item, MultipleItem):
             answers = Answers(questionnaire, name)
-            of_item, labels = _code_options(name, item, values, answers)
+            of_item, labels = _code_options(name, item, values, answers=answers)
             columns |= of_item
             if labels:
                 labelled[name] = values.isin(labels)
@@ -287,7 +289,7 @@ def _iso_date(value: str) -> str:
 
 
 def _code_options(
-    name: str, item: MultipleItem, values: pd.Series, answers: Answers
+    name: str, item: MultipleItem, values: pd.Series, *, answers: Answers
 ) -> tuple[dict[str, pd.Series], list[str]]:
     """Return the column of a select-all item and one for each option, and which texts hold labels.
 

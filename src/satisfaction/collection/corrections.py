@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +22,7 @@ from satisfaction.foundation.errors import (
     require_names,
     shortened,
 )
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.files import copy_file, free_name, new_file
 from satisfaction.foundation.language import N_, Text, _, current, pgettext, readers_language, use
 from satisfaction.foundation.personal import is_personal, masked, masked_within
@@ -59,8 +60,8 @@ LOG_HINT = _(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Corrected:
+@dataclass(frozen=True, slots=True, repr=False)
+class Corrected(Brief):
     """What became of a corrected workbook.
 
     Attributes
@@ -73,9 +74,9 @@ class Corrected:
         What the rules say of the corrected rows now, as log entries; empty where all is well.
     """
 
-    added: pd.DataFrame = field(repr=False)
+    added: pd.DataFrame
     repeated: int
-    still: pd.DataFrame = field(repr=False)
+    still: pd.DataFrame
 
 
 Key = tuple[str, str, str]  # file, sheet, row
@@ -188,13 +189,13 @@ def _replay_rows(
         key = (line.file, line.sheet, line.row)
         at = places.get(key)
         if at is None or line.column not in questionnaire.items:
-            raise _no_such_row(of_line, *key, line.column, hint=LOG_HINT)
+            raise _no_such_row(of_line, key, line.column, hint=LOG_HINT)
         ids = (ids_as_read[at], raw.loc[at, "_id"])  # an earlier line may have corrected it
         if not any(_is_respondent(line.id, known, questionnaire) for known in ids):
             at = _moved_to(raw, line, now=raw.loc[at, "_id"], where=of_line)
         present = raw.loc[at, line.column]
         if masked(present) != masked(line.old):  # what counts as personal may have grown since
-            raise _old_differs(of_line, line.column, line.old, present, hint=LOG_HINT)
+            raise _old_differs(of_line, line.column, line.old, present=present, hint=LOG_HINT)
         _refuse_personal(of_line, line.column, line.new)
         concerned = pd.Series(raw.index == at, index=raw.index)
         change = f"{shown(present)} → {shown(line.new)}"
@@ -298,18 +299,18 @@ def add_corrections(
         file, _sheet, row = key
         where = f"{corrected} {DATA}: {file} row {row}"
         if key not in places:
-            raise _no_such_row(where, *key, column)
+            raise _no_such_row(where, key, column)
         present = raw.loc[places[key], column]
         if masked(present) != masked(old):
             if (*key, column, new) in recorded:  # the same workbook handed in again
                 repeated += 1
                 continue
             hint = CUT_HINT if len(present) > CELL else OLD_HINT
-            raise _old_differs(where, column, old, present, hint=hint)
+            raise _old_differs(where, column, old, present=present, hint=hint)
         number = as_read[key].get(respondent, "")
         number_now = raw.loc[places[key], respondent]
         if key not in renamed and masked(number.strip()) != masked(number_now.strip()):
-            raise _old_differs(where, respondent, number, number_now)
+            raise _old_differs(where, respondent, number, present=number_now)
         _refuse_personal(where, column, new)
         change = (shown(raw.loc[places[key], "_id"]), column, old, new)
         rows.append((*key, *change, masked(by), on.isoformat(), masked(reason)))
@@ -319,21 +320,24 @@ def add_corrections(
         if len(earlier):
             whole = pd.concat([earlier, added], ignore_index=True)
         with new_file(path, replace=True) as scratch:
-            write_csv(whole, scratch)
-            # what was written must read back and be replayed
-            again = read_log(scratch)
-            if not again.equals(whole):
-                raise ResponsesError(
-                    "R421",
-                    _(
-                        "The corrections would not read back as they were written; nothing was written."
-                    ),
-                    where=corrected,
-                    hint=_("Look for unusual characters in the corrected cells."),
-                )
+            again = _written(whole, scratch, corrected)
             last = again.tail(len(added))
             _replay_rows(raw, last, where=str(corrected), questionnaire=survey.questionnaire)
     return added, repeated
+
+
+def _written(log: pd.DataFrame, path: Path, corrected: Path) -> pd.DataFrame:
+    """Write a corrections log and return it as it reads back; R421 where that is not the same."""
+    write_csv(log, path)
+    again = read_log(path)
+    if not again.equals(log):
+        raise ResponsesError(
+            "R421",
+            _("The corrections would not read back as they were written; nothing was written."),
+            where=corrected,
+            hint=_("Look for unusual characters in the corrected cells."),
+        )
+    return again
 
 
 def set_aside(
@@ -437,7 +441,7 @@ def _changed_cells(
     for number, row in zip(data.index, data.to_dict("records"), strict=True):
         key = (row["file"], row["sheet"], row["row"])
         if key not in as_read:
-            raise _no_such_row(f"{where} {DATA}", *key, "")
+            raise _no_such_row(f"{where} {DATA}", key, "")
         for name in questionnaire.items:
             old = as_read[key].get(name, "")
             new = row.get(name, old)
@@ -467,9 +471,8 @@ def _changed_cells(
     return list(changes.values())
 
 
-def _no_such_row(
-    where: str, file: str, sheet: str, row: str, column: str, *, hint: Text = ROW_HINT
-) -> ResponsesError:
+def _no_such_row(where: str, key: Key, column: str, *, hint: Text = ROW_HINT) -> ResponsesError:
+    file, sheet, row = key
     at = place_of(file, sheet, f"row {row}", column)
     return ResponsesError(
         "R108",
@@ -480,7 +483,7 @@ def _no_such_row(
 
 
 def _old_differs(
-    where: str, column: str, old: str, present: str, *, hint: Text = OLD_HINT
+    where: str, column: str, old: str, *, present: str, hint: Text = OLD_HINT
 ) -> ResponsesError:
     return ResponsesError(
         "R109",

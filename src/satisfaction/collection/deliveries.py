@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ from satisfaction.collection.matching import (
     header_place,
     match_columns,
     missing_items,
+    refuse_other_labels,
+    refuse_second_columns,
 )
 from satisfaction.collection.platforms import read_exports
 from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Note, Role
@@ -28,6 +31,7 @@ from satisfaction.declarations.items import AreaItem, DateItem, TextItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.files import matching, no_match, path_below, recorded
 from satisfaction.foundation.grids import WORKBOOKS
 from satisfaction.foundation.language import _, ngettext, semicolon_list
@@ -39,6 +43,9 @@ PARADATA: dict[Role, str] = {
     "started": "_started", "ended": "_ended", "duration": "_seconds", "interviewer": "_interviewer", "device": "_device", "ip": "_ip",
     "outcome": "_outcome", "submitted": "_submitted",
 }  # fmt: skip
+
+
+NOT_APPROVED = ("not approved", "validation_status_not_approved", "rejected")  # Kobo's, ODK's
 
 
 OF_TABLES = (
@@ -53,8 +60,8 @@ OF_TABLES = (
 AS_RULES = ("F201", "F202")  # and those that are rules here
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+@dataclass(frozen=True, slots=True, repr=False)
+class Delivery(Brief):
     """One table of respondents in one file.
 
     Attributes
@@ -71,8 +78,8 @@ class Delivery:
     """
 
     file: str
-    export: Export = field(repr=False)
-    sources: dict[str, AnswerSource] = field(repr=False)
+    export: Export
+    sources: dict[str, AnswerSource]
     team: str
     digest: str
     again: bool
@@ -108,16 +115,8 @@ def read_deliveries(survey: Survey) -> Reading:
     a file.
     """
     questionnaire = survey.questionnaire
-    unread = []
-    for passed in survey.unread:
-        path = survey.folder / passed.file
-        if passed.stops and path.suffix.lower() in WORKBOOKS:
-            with suppress(SatisfactionError):
-                if _is_template(read_exports(path)):
-                    passed = Unread(passed.file, NOT_FILLED_IN, stops=False)
-        unread.append(passed)
+    unread = list(map(partial(_without_template, survey), survey.unread))
     problems = _not_there(survey, unread)
-    not_read = [passed.file for passed in unread if passed.stops]
     deliveries: list[Delivery] = []
     others: list[tuple[str, Export]] = []
     empty: list[tuple[str, Export, bool]] = []
@@ -127,59 +126,83 @@ def read_deliveries(survey: Survey) -> Reading:
     for declaration in reversed(survey.declared.files):
         for path in matching(survey.folder, declaration.pattern):
             declared[path] = declaration
-    paths = [path_below(survey.folder, path) for path in survey.files]
-    names = masked_names(paths)
+    names = masked_names([path_below(survey.folder, path) for path in survey.files])
     files = tqdm(survey.files, desc=str(_("response files")), disable=None, leave=False)
     for path, file in zip(files, names, strict=True):
         entry = declared.get(path)
         try:
             with recorded() as read:
                 exports = read_exports(path, platform=entry.platform if entry else "auto")
-            sheets = masked_names(export.sheet for export in exports)
-            for place, sheet in enumerate(sheets):
-                exports[place] = replace(exports[place], sheet=sheet)
-            matched = [match_columns(export, questionnaire) for export in exports]
-            half = len(questionnaire.items) / 2
-            holds = [len(sources) >= half for sources in matched]
-            if holds and not any(holds):
-                holds[0] = True
-            for export, sources, holding in zip(exports, matched, holds, strict=True):
-                if holding:
-                    _refuse_nested(export, sources)
+            tables = _matched(exports, questionnaire)
         except SatisfactionError as fault:
             problems.append(fault)
             continue
         digest = read[os.path.abspath(path)]
         team = masked_within(entry.team) if entry else ""
-        for export, sources, holding in zip(exports, matched, holds, strict=True):
+        for export, sources, holding in tables:
             if not holding:
                 if not _is_sheet_of_template(export):
                     others.append((file, export))
-                    problems += _may_hold(file, export, sources, survey)
+                    problems += _may_hold(file, export, sources, survey=survey)
                 continue
             faults = missing_items(export, sources, questionnaire, needless=needless)
             problems += faults
             if export.rows.empty and not faults:
-                empty.append((file, export, _is_template(exports)))
+                empty.append((file, export, _is_template([table for table, *_rest in tables])))
             elif not faults:
                 again = digest in digests
                 export = _with_whole_numbers(export, sources, questionnaire)
                 deliveries.append(Delivery(file, export, sources, team, digest, again))
         digests.add(digest)
+    not_read = [passed.file for passed in unread if passed.stops]
     for file, export, is_template in empty:
         if is_template and deliveries:
             unread.append(Unread(file, NOT_FILLED_IN, stops=False))
-            continue
-        hint = _("Export the file again, or take it away.")
-        if not_read:
-            hint = _(
-                "{beside} beside it is not read: list it under `files`. Export the file again, or "
-                "take it away.",
-                beside=shortened(not_read),
-            )
-        text = _("The file has a header but no rows.")
-        problems.append(ResponsesError("R103", text, where=header_place(export), hint=hint))
+        else:
+            problems.append(_no_rows(export, not_read))
     return Reading(deliveries, others, unread, problems)
+
+
+def _without_template(survey: Survey, passed: Unread) -> Unread:
+    """Let a file that is not read stop nothing where it is a template of ours that nobody has filled in."""
+    path = survey.folder / passed.file
+    if passed.stops and path.suffix.lower() in WORKBOOKS:
+        with suppress(SatisfactionError):  # what is no template stays what it was
+            if _is_template(read_exports(path)):
+                return Unread(passed.file, NOT_FILLED_IN, stops=False)
+    return passed
+
+
+def _matched(
+    exports: list[Export], questionnaire: Questionnaire
+) -> list[tuple[Export, dict[str, AnswerSource], bool]]:
+    """Return the tables of a file with the items' columns, and whether each holds responses: half of the items, or the first."""
+    sheets = masked_names(export.sheet for export in exports)
+    named = [replace(export, sheet=name) for export, name in zip(exports, sheets, strict=True)]
+    matched = [match_columns(export, questionnaire) for export in named]
+    half = len(questionnaire.items) / 2
+    holds = [len(sources) >= half for sources in matched]
+    if holds and not any(holds):
+        holds[0] = True
+    tables = list(zip(named, matched, holds, strict=True))
+    for export, sources, holding in tables:
+        if holding:
+            _refuse_nested(export, sources)
+            refuse_second_columns(export, sources, questionnaire)
+            refuse_other_labels(export, sources, questionnaire)
+    return tables
+
+
+def _no_rows(export: Export, not_read: list[str]) -> ResponsesError:
+    hint = _("Export the file again, or take it away.")
+    if not_read:
+        hint = _(
+            "{beside} beside it is not read: list it under `files`. Export the file again, or "
+            "take it away.",
+            beside=shortened(not_read),
+        )
+    text = _("The file has a header but no rows.")
+    return ResponsesError("R103", text, where=header_place(export), hint=hint)
 
 
 def _with_whole_numbers(
@@ -236,7 +259,7 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
 
 
 def _may_hold(
-    file: str, export: Export, sources: dict[str, AnswerSource], survey: Survey
+    file: str, export: Export, sources: dict[str, AnswerSource], *, survey: Survey
 ) -> list[SatisfactionError]:
     """Return the problem with a sheet that is not read and may hold answers.
 
@@ -290,7 +313,8 @@ def respondents(deliveries: list[Delivery], questionnaire: Questionnaire) -> pd.
     """Bring all tables into one of text: a column an item, origin, paradata, and what sets a row aside as a whole.
 
     _aside is the rule that rejects the row before its answers are looked at (R215 the same file again, R219 totals), or
-    empty; _surplus marks rows with more cells than names. Rows of totals have no answers.
+    empty; _surplus marks rows with more cells than names, _refused those that a reviewer rejected on the platform. Rows of
+    totals have no answers.
     """
     parts = [_rows(delivery, questionnaire) for delivery in deliveries]
     raw = pd.concat(parts, ignore_index=True)
@@ -307,6 +331,11 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     export = delivery.export
     surplus = [note.row for note in export.notes if note.rule == "F201"]
     totals = sorted(note.row for note in export.notes if note.rule == "F202")
+    refused: list[int] = []
+    for reviewed in export.columns:
+        if reviewed.role == "status":
+            states = export.rows[reviewed.key].str.strip().str.casefold()
+            refused += export.numbers[states.isin(NOT_APPROVED)].tolist()
     rows = gather(export, delivery.sources, questionnaire)
     used = set().union(*(source.keys for source in delivery.sources.values()))
     for role, name in PARADATA.items():
@@ -324,6 +353,7 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
         _file=delivery.file,
         _sheet=export.sheet,
         _surplus=rows["_row"].isin(surplus),
+        _refused=rows["_row"].isin(refused),
         _id=rows[questionnaire.roles.respondent].map(str.strip),
         _platform=export.platform,
         _team=delivery.team,

@@ -27,12 +27,13 @@ from satisfaction.foundation.errors import (
     together,
 )
 from satisfaction.foundation.language import _, ngettext
-from satisfaction.foundation.personal import MASK, is_personal, plain_number
+from satisfaction.foundation.personal import MASK, is_personal, masked, plain_number
 
 NEARLY_ALL = (
     0.9  # of a table's numbers, where it looks like another hand-in of the same respondents
 )
 MOST_CORRECTED = 1 / 3  # of a respondent's answers; where more differ, it is somebody else
+ZEROS = re.compile(r"(?:^|(?<=:))0+(?=\w)")
 FEW = 3  # numbers two areas may share by a slip of the pen
 SOME = 0.1  # of a table's numbers
 
@@ -80,12 +81,13 @@ def refuse_repeated_files(
     ------
     ResponsesError
         R322 for (nearly) all numbers of a table in another one, R323 for areas that number their respondents alike, R326 for
-        other people under one number in one table; R321 for several of them.
+        other people under one number in one table, R342 for the answers of a table in another one under other numbers, R343 for
+        later rows that correct earlier ones, R344 for a respondent whose number is spelt in two ways; R321 for several of them.
     """
     if survey.rules.responses.actions.get("R203") == "warn":
         return
     faults: list[SatisfactionError] = []
-    for table, numbers in _others_of_one_number(coded, raw, text, survey).items():
+    for table, numbers in _others_of_one_number(coded, raw, text, survey=survey).items():
         fault = ResponsesError(
             "R326",
             _(
@@ -102,13 +104,16 @@ def refuse_repeated_files(
             ),
         )
         faults.append(fault)
-    pairs = _pairs(coded, raw, text, survey)
+    pairs = _pairs(coded, raw, text, survey=survey)
     shared = pairs["shared"]
     apart = pairs["apart"] > shared / 2
     nearly_all = shared >= NEARLY_ALL * pairs["size"]
     again = pairs[~apart & nearly_all & (pairs["differ"] > 0)]
     for _row, pair in again.iterrows():
         faults.append(_repeats(pair, survey))
+    faults += _again_under_other_numbers(coded, raw, text, survey)
+    faults += _spelt_otherwise(coded, raw, text, survey)
+    faults += _corrected_later(coded, raw, text, survey, known=again)
     alike = pairs[apart & (shared >= FEW) & (shared >= SOME * pairs["size"])]
     if len(alike):
         tables = dict.fromkeys([*alike["table_x"], *alike["table_y"]])
@@ -132,8 +137,142 @@ def refuse_repeated_files(
         raise together(faults, where=str(survey.folder))
 
 
-def _others_of_one_number(
+def _again_under_other_numbers(
     coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+) -> list[SatisfactionError]:
+    """Return the faults (R342) of tables whose rows stand in another table, answer for answer, under other numbers.
+
+    Where a table has few different rows, as after a handful of questions, equal ones tell nothing.
+    """
+    role = survey.questionnaire.roles.respondent
+    rows = pd.DataFrame({"id": coded[role], "table": _table_of(raw)})
+    answers = text.drop(columns=role).astype(str)
+    rows["answers"] = pd.util.hash_pandas_object(answers, index=False)
+    rows = rows[raw["_aside"] == ""].dropna(subset="id")
+    rows = rows.drop_duplicates(["table", "answers"])
+    by_table = rows.groupby("table", sort=False).size()
+    pairs = rows.merge(rows, on="answers")
+    pairs = pairs[pairs["table_x"] != pairs["table_y"]]
+    order = {table: place for place, table in enumerate(by_table.index)}
+    pairs = pairs[pairs["table_x"].map(order) < pairs["table_y"].map(order)]
+    renumbered = pairs[pairs["id_x"] != pairs["id_y"]]
+    sizes = raw.loc[raw["_aside"] == ""].groupby(_table_of(raw)).size()
+    faults: list[SatisfactionError] = []
+    for (first, second), found in renumbered.groupby(["table_x", "table_y"], sort=False):
+        smaller = min(sizes[first], sizes[second])
+        if len(found) < max(FEW, NEARLY_ALL * smaller):
+            continue
+        fault = ResponsesError(
+            "R342",
+            _(
+                "{n} of this file stand in {one} too, answer for answer, under other numbers.",
+                n=ngettext("{n:,} respondent", "{n:,} respondents", len(found)),
+                one=first,
+            ),
+            where=survey.folder / str(second),
+            hint=_(
+                "Take one of the two files away (or name it under `ignore` in survey.yaml): they "
+                "are the same people."
+            ),
+        )
+        faults.append(fault)
+    return faults
+
+
+def _spelt_otherwise(
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+) -> list[SatisfactionError]:
+    """Return the fault (R344) of respondents who stand twice because their number lost its zeros or its capital letters."""
+    role = survey.questionnaire.roles.respondent
+    numbers = coded.loc[raw["_aside"] == "", role].dropna().drop_duplicates()
+    alike = numbers.astype(str).str.casefold().str.replace(ZEROS, "", regex=True)
+    twice = numbers[alike.duplicated(keep=False)]
+    if twice.empty:
+        return []
+    firsts = alike[twice.index].reset_index().groupby(role)["index"].transform("first")
+    answers = text.drop(columns=role).astype(object)
+    unlike = answers.loc[twice.index].to_numpy() != answers.loc[firsts].to_numpy()
+    areas = coded[survey.questionnaire.roles.area]
+    apart = areas[twice.index].to_numpy(object) != areas[firsts].to_numpy(object)
+    same = (unlike.mean(axis=1) <= MOST_CORRECTED) & ~apart
+    later = twice.index.to_numpy() != firsts.to_numpy()
+    again = twice[same & later]
+    if again.empty:
+        return []
+    earlier = numbers[firsts[same & later]]
+    spellings = [f"{one} / {other}" for one, other in zip(earlier, again, strict=True)]
+    tables = _table_of(raw.loc[again.index]).unique()
+    return [
+        ResponsesError(
+            "R344",
+            _(
+                "{n} stand twice, under numbers that differ only in zeros before them or in capital "
+                "letters: {numbers}.",
+                n=ngettext("{n:,} respondent", "{n:,} respondents", len(again)),
+                numbers=shortened(map(masked, spellings)),
+            ),
+            where=survey.folder / shortened(tables),
+            hint=_(
+                "Write a respondent's number alike in all files, and export it as text; where they are "
+                "other people, who are counted from 1 in each file, write `numbering: file` in "
+                "survey.yaml."
+            ),
+        )
+    ]
+
+
+def _corrected_later(
+    coded: pd.DataFrame,
+    raw: pd.DataFrame,
+    text: pd.DataFrame,
+    survey: Survey,
+    *,
+    known: pd.DataFrame,
+) -> list[SatisfactionError]:
+    """Return the faults (R343) of tables with rows that stand before, of the same people with some other answers.
+
+    `known`: pairs of tables (table_x, table_y) that are refused as a whole.
+    """
+    roles = survey.questionnaire.roles
+    rows = pd.DataFrame({"id": coded[roles.respondent], "table": _table_of(raw)})
+    rows = rows[raw["_aside"] == ""].dropna(subset="id")
+    several = rows[rows["id"].duplicated(keep=False)]
+    if several.empty:
+        return []
+    firsts = several.reset_index().groupby("id")["index"].transform("first").to_numpy()
+    answers = text.drop(columns=roles.respondent).astype(object)
+    unlike = answers.loc[several.index].to_numpy() != answers.loc[firsts].to_numpy()
+    share = unlike.mean(axis=1)
+    areas = coded[roles.area]
+    apart = areas[several.index].to_numpy(object) != areas[firsts].to_numpy(object)
+    corrected = several[(share > 0) & (share <= MOST_CORRECTED) & ~apart]
+    earlier = rows.loc[firsts, "table"].set_axis(several.index)[corrected.index]
+    refused = set(zip(known["table_x"], known["table_y"], strict=True))
+    faults: list[SatisfactionError] = []
+    for (first, second), found in corrected.groupby([earlier, "table"], sort=False):
+        if len(found) < FEW or (first, second) in refused:
+            continue
+        fault = ResponsesError(
+            "R343",
+            _(
+                "{n} of this file stand in {one} already, with some other answers: they look "
+                "corrected ({numbers}).",
+                n=ngettext("{n:,} respondent", "{n:,} respondents", len(found)),
+                one=first,
+                numbers=shortened(map(masked, found["id"])),
+            ),
+            where=survey.folder / str(second),
+            hint=_(
+                "Keep one row of each: take those away that no longer hold. The program would keep "
+                "what it reads first."
+            ),
+        )
+        faults.append(fault)
+    return faults
+
+
+def _others_of_one_number(
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, *, survey: Survey
 ) -> dict[str, pd.Series]:
     """Return by table the numbers of rows behind the first one of a number who look like other people, where they are many."""
     role = survey.questionnaire.roles.respondent
@@ -155,7 +294,7 @@ def _others_of_one_number(
 
 
 def _pairs(
-    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, *, survey: Survey
 ) -> pd.DataFrame:
     """Count the numbers that two tables share.
 

@@ -16,9 +16,15 @@ from satisfaction.collection.identifiers import is_personal_title
 from satisfaction.collection.platforms.export import SKIPPED, Export, ExportColumn, Role, mapped
 from satisfaction.collection.wordings import Answers, labels_of, without_zeros
 from satisfaction.declarations.area_names import fold
-from satisfaction.declarations.items import Item, MultipleItem
+from satisfaction.declarations.items import Item, MultipleItem, SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.foundation.errors import ResponsesError, closest, place_of, shortened_list
+from satisfaction.foundation.errors import (
+    ResponsesError,
+    closest,
+    place_of,
+    shortened,
+    shortened_list,
+)
 from satisfaction.foundation.language import Text, _, comma_list, ngettext
 
 COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
@@ -112,7 +118,7 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Ans
     for column in unfolded.values():
         options.setdefault(str(column.name), []).append(column)
     for name, columns in options.items():
-        _check_options(export, questionnaire, name, columns)
+        _check_options(export, questionnaire, name, columns=columns)
         if sources[name].options:
             sources[name].how = "split"
     for name, item in questionnaire.items.items():
@@ -222,7 +228,7 @@ def _labels(item: Item) -> Iterator[str]:
 
 
 def _check_options(
-    export: Export, questionnaire: Questionnaire, name: str, columns: list[ExportColumn]
+    export: Export, questionnaire: Questionnaire, name: str, *, columns: list[ExportColumn]
 ) -> None:
     """Refuse options in columns of their own where one has none: nobody knows whether it was not asked or not chosen."""
     item = questionnaire.items[name]
@@ -250,6 +256,87 @@ def _check_options(
             hint=_(
                 "Add a column for each (empty if nobody chose it). {how}",
                 how=how_options_are_named(name, item),
+            ),
+        )
+
+
+def refuse_second_columns(
+    export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire
+) -> None:
+    """Refuse a column that is called as an item, is not read as it, and answers otherwise or where the other one is empty.
+
+    Raises
+    ------
+    ResponsesError
+        R106.
+    """
+    taken = set().union(*(source.keys for source in sources.values()))
+    free = [column for column in export.columns if column.key not in taken and not column.role]
+    for name, source in sources.items():
+        item = questionnaire.items[name]
+        calls = {fold(name), *map(fold, item.aliases), *_labels(item)} - {""}
+        for column in free:
+            called = {fold(column.title), fold(column.name)}
+            if source.column is None or calls.isdisjoint(called):
+                continue
+            read = export.rows[source.column.key].str.strip().replace(SKIPPED, "")
+            left = export.rows[column.key].str.strip().replace(SKIPPED, "")
+            contrary = (left != "") & (read == "")
+            if isinstance(item, SingleItem):
+                answers = Answers(questionnaire, name)
+                codes = [values.map(answers.code).astype("Int64") for values in (read, left)]
+                contrary |= (codes[0] != codes[1]).fillna(False).astype(bool)
+            if contrary.any():
+                raise ResponsesError(
+                    "R106",
+                    _(
+                        "'{item}' ({name}) is read from column '{read}'; column '{left}' is called as "
+                        "it too and has other answers (rows {rows}).",
+                        item=item,
+                        name=name,
+                        read=shown(source.column.key),
+                        left=shown(column.key),
+                        rows=shortened(export.numbers[contrary]),
+                    ),
+                    where=header_place(export),
+                    hint=_("Bring the answers into one column, and take the other away."),
+                )
+
+
+def refuse_other_labels(
+    export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire
+) -> None:
+    """Refuse a file that says itself that its codes mean other answers than they do in the questionnaire.
+
+    Raises
+    ------
+    ResponsesError
+        R341.
+    """
+    contrary = []
+    for name, source in sources.items():
+        item = questionnaire.items[name]
+        if source.column is None or not isinstance(item, SingleItem | MultipleItem):
+            continue
+        answers = Answers(questionnaire, name)
+        present = set(export.rows[source.column.key])
+        for value, label in source.column.labels.items():
+            code = answers.code(value)
+            meant = answers.code(label)
+            if value in present and None not in (code, meant) and code != meant:
+                contrary.append(f"{name} {value} = {shown(label)}")
+    if contrary:
+        raise ResponsesError(
+            "R341",
+            _(
+                "The file says itself that its codes mean other answers than those of the "
+                "questionnaire: {labels}.",
+                labels=shortened(contrary),
+            ),
+            where=header_place(export),
+            hint=_(
+                "Save it as csv with the value labels in place of the codes, or recode these "
+                "variables as the questionnaire does."
             ),
         )
 

@@ -57,7 +57,7 @@ from satisfaction.foundation.personal import masked
 
 Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ["_file", "_sheet", "_row"]
-OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
+OF_ROWS = ("_id", "_aside", "_surplus", "_refused")  # wanted on the way, not kept
 LONGEST = 1e9  # seconds; what is more is no duration
 
 
@@ -203,7 +203,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         worded = exchange_wordings(filled.table, tables, survey)
     text = worded.table
     coded = code_answers(text, survey)
-    unknown = unknown_answers(text, coded.table, tables, survey)
+    unknown = unknown_answers(text, coded.table, tables, survey=survey)
     columns = _count_labels(rows.columns, tables, coded.labelled)
     answers = number_rows(coded.table, raw, survey)
 
@@ -237,38 +237,43 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     exchanged = directions(accepted, survey)
     refuse(lambda: refuse_directions(exchanged, survey))
     log = account.ordered_log([log, account.log_notes(exchanged)])
-    faults = account.correctable(log)
-    as_read = raw.loc[faults.index.unique(), list(questionnaire.items)].map(masked)
-    areas = answers[questionnaire.roles.area]
-    interviewers = raw.get("_interviewer")
-    if questionnaire.roles.interviewer:
-        interviewers = answers[questionnaire.roles.interviewer]
-    by_interviewer = pd.DataFrame()
-    if interviewers is not None:
-        by_interviewer = account.counts_by(raw, log, _without_personal(interviewers))
     of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
-    by_area = account.counts_by(raw, log, _without_personal(areas))
-    summary = account.summary_table(raw, log, rows.reading.deliveries, columns=columns)
-    rejected = account.reasons_by_row(log[log["action"] == "reject_row"])
-    to_correct = account.correctable_table(faults)
-    passed = [(unread.file, *unread.why) for unread in rows.reading.unread]
-    not_read = pd.DataFrame(passed, columns=["file", "zh", "en"])
     return Responses(
         accepted=accepted,
-        rejected=rejected,
         log=log.reset_index(drop=True),
-        summary=summary,
         columns=columns,
-        by_area=by_area,
-        by_interviewer=by_interviewer,
-        to_correct=to_correct,
-        as_read=as_read.reset_index(drop=True),
         read=rows.read | of_wave,
-        not_read=not_read,
         problems=tuple(problems),
         unknown=unknown,
         rejected_answers=rejected_answers,
+        **_accounts(survey, rows, log, answers=answers, columns=columns),
     )
+
+
+def _accounts(
+    survey: Survey, rows: _Rows, log: pd.DataFrame, *, answers: pd.DataFrame, columns: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Return the accounts of the rows: fields of `Responses` by name."""
+    raw = rows.raw
+    roles = survey.questionnaire.roles
+    faults = account.correctable(log)
+    items = list(survey.questionnaire.items)
+    interviewers = raw.get("_interviewer")
+    if roles.interviewer:
+        interviewers = answers[roles.interviewer]
+    by_interviewer = pd.DataFrame()
+    if interviewers is not None:
+        by_interviewer = account.counts_by(raw, log, _without_personal(interviewers))
+    passed = [(unread.file, *unread.why) for unread in rows.reading.unread]
+    return {
+        "rejected": account.reasons_by_row(log[log["action"] == "reject_row"]),
+        "summary": account.summary_table(raw, log, rows.reading.deliveries, columns=columns),
+        "by_area": account.counts_by(raw, log, _without_personal(answers[roles.area])),
+        "by_interviewer": by_interviewer,
+        "to_correct": account.correctable_table(faults),
+        "as_read": raw.loc[faults.index.unique(), items].map(masked).reset_index(drop=True),
+        "not_read": pd.DataFrame(passed, columns=["file", "zh", "en"]),
+    }
 
 
 def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> Corrected:

@@ -8,8 +8,8 @@ The table they are run on has the coded columns of the questionnaire and, for ea
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import narwhals as nw
 import pandas as pd
@@ -29,6 +29,7 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, place_of
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _, ngettext
 
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -45,6 +46,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "R212": ("blank_item", "reject_row"),
     "R214": ("blank_item", "reject_row", "warn"),
     "R221": ("warn", "blank_item", "reject_row"),
+    "R223": ("reject_row", "warn"),
 }
 COMPARED = {
     "<=": operator.le,
@@ -55,6 +57,7 @@ COMPARED = {
     "!=": operator.ne,
 }
 SURPLUS = "_surplus"
+REFUSED = "_refused"
 ANY_ROW = ""
 READ_FROM_TEXT = (
     "R202",
@@ -65,8 +68,8 @@ READ_FROM_TEXT = (
 )  # about the answer as it was understood, not as it stood
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+@dataclass(frozen=True, slots=True, repr=False)
+class Rule(Brief):
     """One rule about one item.
 
     Attributes
@@ -88,8 +91,8 @@ class Rule:
     column: str
     action: str
     text: Text
-    suggestion: tuple[str, ...] = field(repr=False)
-    broken: nw.Expr = field(repr=False)
+    suggestion: tuple[str, ...]
+    broken: nw.Expr
     among_usable: bool = False
 
 
@@ -106,9 +109,41 @@ def compile_rules(survey: Survey) -> list[Rule]:
     ResponsesError
         R105 for an action that a rule cannot have, or a rule that is none.
     """
+    rule = _Maker(_declared_actions(survey)).rule
     questionnaire = survey.questionnaire
+    rules = [*_of_codes(questionnaire, rule), *_of_skips(questionnaire, rule)]
+    for name, item in questionnaire.items.items():
+        if item.required:
+            rules.append(rule("R201", name, _unanswered(questionnaire, name)))
+        if isinstance(item, AreaItem) and survey.areas is not None:
+            areas = names_of_areas(current_areas(survey.areas, name))
+            names = [area.zh for area in areas.values()]
+            unknown = _outside(name, list(areas))
+            rules.append(rule("R208", name, unknown, near=[*areas, *names]))
+    for name, codes in questionnaire.eligibility.items():
+        rules.append(rule("R204", name, _outside(name, codes)))
+    rules += [rule(id_, name, broken) for id_, name, broken in _against_survey(survey)]
+    for constraint in questionnaire.constraints.values():
+        left = nw.col(constraint.left)
+        right = nw.lit(constraint.right)
+        if isinstance(constraint.right, str):
+            right = nw.col(constraint.right)
+        answered = ~left.is_null() & ~right.is_null()  # unanswered items contradict nothing
+        holds = COMPARED[constraint.operator](left, right)
+        rules.append(rule("R221", constraint.left, answered & ~holds, constraint=constraint))
+    rules.append(rule("R209", ANY_ROW, nw.col(SURPLUS)))
+    rules.append(rule("R223", ANY_ROW, nw.col(REFUSED)))
+    for name, item in questionnaire.items.items():
+        if isinstance(item, TextItem) and item.unique:
+            number = nw.col(name)
+            repeated = ~number.is_null() & ~number.is_first_distinct()
+            rules.append(replace(rule("R203", name, repeated), among_usable=True))
+    return rules
+
+
+def _declared_actions(survey: Survey) -> dict[str, str]:
+    """Return the actions that rules.yaml gives rules, by their names; R105."""
     responses = survey.rules.responses
-    actions = {"R202": responses.outside_scale} | dict(responses.actions)
     for id_, declared in responses.actions.items():
         if declared in ALLOWED.get(id_, ()):
             continue
@@ -123,19 +158,26 @@ def compile_rules(survey: Survey) -> list[Rule]:
             got=declared if id_ in ALLOWED else id_,
             hint=_("Use one of those listed, or remove the line."),
         )
-    rules: list[Rule] = []
+    return {"R202": responses.outside_scale} | dict(responses.actions)
 
-    def add(
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes rules with the actions that rules.yaml gives them, and the words that say so."""
+
+    actions: Mapping[str, str]
+
+    def rule(
+        self,
         id_: str,
         item: str,
         broken: nw.Expr,
-        near: Sequence[str] = (),
         *,
+        near: Sequence[str] = (),
         constraint: Constraint | None = None,
-        among_usable: bool = False,
-    ) -> None:
-        """Add a rule with the action that rules.yaml gives it, and the words that say so."""
-        action = actions.get(id_, RULES[id_].action)
+    ) -> Rule:
+        """Make a rule that rows break where `broken` holds."""
+        action = self.actions.get(id_, RULES[id_].action)
         text = RULES[id_].text(action)
         if constraint is not None:
             text = _(
@@ -144,51 +186,32 @@ def compile_rules(survey: Survey) -> list[Rule]:
                 constraint=constraint,
                 check=constraint.check,
             )
-        rules.append(Rule(id_, item, action, text, tuple(near), broken, among_usable))
+        return Rule(id_, item, action, text, tuple(near), broken)
 
+
+def _of_codes(questionnaire: Questionnaire, rule: Callable[..., Rule]) -> Iterator[Rule]:
+    """Yield the rules that what was read is an answer of its item."""
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem | AreaItem):
             continue
         was_read = nw.col(read(name)) != ""
         invalid = _unanswered(questionnaire, name) & was_read
         if isinstance(item, DateItem | NumberItem):
-            add("R212", name, invalid)
+            yield rule("R212", name, invalid)
         else:
-            add("R202", name, invalid, Answers(questionnaire, name).texts)
+            yield rule("R202", name, invalid, near=Answers(questionnaire, name).texts)
+
+
+def _of_skips(questionnaire: Questionnaire, rule: Callable[..., Rule]) -> Iterator[Rule]:
+    """Yield the rules on how many options may be chosen, and on items that a skip rule leaves out."""
     for name, item in questionnaire.items.items():
         if isinstance(item, MultipleItem) and item.max_selected is not None:
             selected = nw.sum_horizontal(*questionnaire.columns(name)[1:])
-            add("R214", name, selected > item.max_selected)
+            yield rule("R214", name, selected > item.max_selected)
         for other, codes in item.asked_if.items():
             answer = nw.col(other)
             not_asked = answer.is_null() | ~answer.is_in(codes)
-            add("R210", name, not_asked & ~_unanswered(questionnaire, name))
-    for name, item in questionnaire.items.items():
-        if item.required:
-            add("R201", name, _unanswered(questionnaire, name))
-        if isinstance(item, AreaItem) and survey.areas is not None:
-            areas = names_of_areas(current_areas(survey.areas, name))
-            names = [area.zh for area in areas.values()]
-            add("R208", name, _outside(name, list(areas)), [*areas, *names])
-    for name, codes in questionnaire.eligibility.items():
-        add("R204", name, _outside(name, codes))
-    for id_, name, broken in _against_survey(survey):
-        add(id_, name, broken)
-    for constraint in questionnaire.constraints.values():
-        left = nw.col(constraint.left)
-        right = nw.lit(constraint.right)
-        if isinstance(constraint.right, str):
-            right = nw.col(constraint.right)
-        answered = ~left.is_null() & ~right.is_null()  # unanswered items contradict nothing
-        holds = COMPARED[constraint.operator](left, right)
-        add("R221", constraint.left, answered & ~holds, constraint=constraint)
-    add("R209", ANY_ROW, nw.col(SURPLUS))
-    for name, item in questionnaire.items.items():
-        if isinstance(item, TextItem) and item.unique:
-            number = nw.col(name)
-            repeated = ~number.is_null() & ~number.is_first_distinct()
-            add("R203", name, repeated, among_usable=True)
-    return rules
+            yield rule("R210", name, not_asked & ~_unanswered(questionnaire, name))
 
 
 def _unanswered(questionnaire: Questionnaire, name: str) -> nw.Expr:
@@ -242,7 +265,7 @@ def apply_rules(
         The coded answers, the texts they were coded from, and the rows as they were read.
     """
     texts = text[list(questionnaire.items)].rename(columns=read)
-    table = pd.concat([coded, texts, raw[[SURPLUS]]], axis=1)
+    table = pd.concat([coded, texts, raw[[SURPLUS, REFUSED]]], axis=1)
     looked_at = raw["_aside"] == ""
     rejected = ~looked_at
     blanked: dict[str, pd.Series] = {}

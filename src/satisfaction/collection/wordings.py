@@ -252,7 +252,7 @@ def read_wordings(survey: Survey) -> dict[str, Codes]:
         where = f"{path} row {line.Index}"
         wording = shown(line.wording)
         for name in _items(survey.questionnaire, line.item, where=where):
-            code = _code(survey, name, line.wording, line.answer, where=where)
+            code = _code(survey, name, line.wording, answer=line.answer, where=where)
             of_item = wordings.setdefault(name, {})
             if of_item.setdefault(fold(line.wording), code) != code:
                 text = _("'{wording}' was given another answer above.", wording=wording)
@@ -276,7 +276,7 @@ def _items(questionnaire: Questionnaire, name: str, *, where: str) -> list[str]:
     raise _wrong_line(where, text, available=known, got=name)
 
 
-def _code(survey: Survey, name: str, wording: str, answer: str, *, where: str) -> str:
+def _code(survey: Survey, name: str, wording: str, *, answer: str, where: str) -> str:
     """Return the code of the answer that a line gives, as text."""
     answers = Answers(survey.questionnaire, name)
     known = answers.code(wording)
@@ -333,7 +333,7 @@ def exchange_wordings(text: pd.DataFrame, tables: ReadTables, survey: Survey) ->
     questionnaire = survey.questionnaire
     wave = read_wordings(survey)
     answers = answers_by_item(questionnaire)
-    rewordings = list(_whole_vocabularies(text, tables, answers, wave))
+    rewordings = list(_whole_vocabularies(text, tables, answers, wave=wave))
     for name in answers:
         _codes, different = distinct_texts(text[name])
         if any(map(answers[name].is_unknown, different)):
@@ -347,7 +347,7 @@ def exchange_wordings(text: pd.DataFrame, tables: ReadTables, survey: Survey) ->
         new_texts: dict[str, str] = {}
         meanings: dict[str, str] = {}
         for value in distinct_texts(values)[1]:
-            words, parts = _known_words(value, item, answers[name], codes)
+            words, parts = _known_words(value, item, answers[name], codes=codes)
             new_texts[value] = value
             if words:
                 new_texts[value] = getattr(item, "separator", "").join(parts)
@@ -369,7 +369,7 @@ def exchange_wordings(text: pd.DataFrame, tables: ReadTables, survey: Survey) ->
 
 
 def _known_words(
-    value: str, item: Item, answers: Answers, codes: Codes
+    value: str, item: Item, answers: Answers, *, codes: Codes
 ) -> tuple[list[str], list[str]]:
     """Return the words (folded) of an unknown answer that `codes` knows, and all parts with their codes in place.
 
@@ -411,7 +411,7 @@ def usual_codes(answers: Answers) -> Codes:
 
 
 def _whole_vocabularies(
-    text: pd.DataFrame, tables: ReadTables, answers: dict[str, Answers], wave: dict[str, Codes]
+    text: pd.DataFrame, tables: ReadTables, answers: dict[str, Answers], *, wave: dict[str, Codes]
 ) -> Iterator[_Rewording]:
     """Yield what the words of an item mean in a table that uses a vocabulary as a whole.
 
@@ -474,7 +474,7 @@ def _is_whole(codes: Codes, used: set[str], answers: Answers) -> bool:
 
 
 def unknown_answers(
-    text: pd.DataFrame, coded: pd.DataFrame, tables: ReadTables, survey: Survey
+    text: pd.DataFrame, coded: pd.DataFrame, tables: ReadTables, *, survey: Survey
 ) -> pd.DataFrame:
     """Count the texts that became no answer, one row a table, item and word, the frequent ones first.
 
@@ -485,7 +485,6 @@ def unknown_answers(
         could be meant), stops (whether a run stops on the item in this table).
     """
     questionnaire = survey.questionnaire
-    limits = survey.rules.responses.unknown_answers
     parts = []
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem | AreaItem):
@@ -497,29 +496,10 @@ def unknown_answers(
             continue
         answered = (text[name] != "").to_numpy() & tables.looked_at
         values = text[name][without_code & answered].astype(object)
-        if isinstance(item, NumberItem):
+        if isinstance(item, NumberItem):  # what is out of range is no other wording
             values = values[pd.to_numeric(values, errors="coerce").isna()]
-        if values.empty:
-            continue
-        words = _words(values, item, questionnaire, name)
-        words["_table"] = tables.number[words.index]
-        counts = words.groupby(["_table", "word"]).size().rename("count").reset_index()
-        table = counts["_table"].to_numpy()
-        answers = np.bincount(tables.number[answered], minlength=len(tables.places))
-        unknown = np.bincount(tables.number[values.index], minlength=len(tables.places))
-        most = counts["count"].groupby(table).transform("max")
-        too_many = (unknown > limits.count) & (unknown > limits.share * answers)
-        near = {}
-        for word in counts["word"].unique():
-            near[word] = " / ".join(near_answers(questionnaire, name, word))
-        counts["file"] = [tables.places[number][0] for number in table]
-        counts["sheet"] = [tables.places[number][1] for number in table]
-        counts["item"] = name
-        counts["title"] = pd.Series([item.text] * len(counts), dtype=object)
-        counts["answers"] = answers[table]
-        counts["near"] = counts["word"].map(near)
-        counts["stops"] = (most >= limits.repeated) | too_many[table]
-        parts.append(counts)
+        if len(values):
+            parts.append(_counted(values, name, tables, survey=survey, answered=answered))
     if not parts:
         return pd.DataFrame(columns=list(UNKNOWN_COLUMNS))
     counts = pd.concat(parts)
@@ -527,7 +507,42 @@ def unknown_answers(
     return counts[list(UNKNOWN_COLUMNS)].reset_index(drop=True)
 
 
-def _words(values: pd.Series, item: Item, questionnaire: Questionnaire, name: str) -> pd.DataFrame:
+def _counted(
+    values: pd.Series,
+    name: str,
+    tables: ReadTables,
+    *,
+    survey: Survey,
+    answered: npt.NDArray[np.bool_],
+) -> pd.DataFrame:
+    """Count the unknown words of an item by table, beside those who answered it; say whether they are more than a run allows."""
+    questionnaire = survey.questionnaire
+    limits = survey.rules.responses.unknown_answers
+    item = questionnaire.items[name]
+    words = _words(values, item, questionnaire, name=name)
+    words["_table"] = tables.number[words.index]
+    counts = words.groupby(["_table", "word"]).size().rename("count").reset_index()
+    table = counts["_table"].to_numpy()
+    answers = np.bincount(tables.number[answered], minlength=len(tables.places))
+    unknown = np.bincount(tables.number[values.index], minlength=len(tables.places))
+    most = counts["count"].groupby(table).transform("max")
+    too_many = (unknown > limits.count) & (unknown > limits.share * answers)
+    near = {}
+    for word in counts["word"].unique():
+        near[word] = " / ".join(near_answers(questionnaire, name, word))
+    counts["file"] = [tables.places[number][0] for number in table]
+    counts["sheet"] = [tables.places[number][1] for number in table]
+    counts["item"] = name
+    counts["title"] = pd.Series([item.text] * len(counts), dtype=object)
+    counts["answers"] = answers[table]
+    counts["near"] = counts["word"].map(near)
+    counts["stops"] = (most >= limits.repeated) | too_many[table]
+    return counts
+
+
+def _words(
+    values: pd.Series, item: Item, questionnaire: Questionnaire, *, name: str
+) -> pd.DataFrame:
     """Return the words that are unknown, by the row they stand in: of a select-all answer the parts that are no options."""
     if not isinstance(item, MultipleItem):
         return pd.DataFrame({"word": values.map(shown)})

@@ -155,7 +155,7 @@ def with_area_codes(
             code = _only_meaning(name, meanings, of_code, where=where)
             if not code:
                 text = _("No area is called '{name}'.", name=name)
-                raise _fault("S186", text, of_code.values(), where, name)
+                raise _fault("S186", text, of_code.values(), where=where, got=name)
         elif code and meanings.get(fold(name), {code}).isdisjoint({code}):
             text = _(
                 "Code {code} is that of {area}, and the name beside it is '{name}'.",
@@ -163,7 +163,7 @@ def with_area_codes(
                 area=of_code[code],
                 name=name,
             )
-            raise _fault("S187", text, (), where)
+            raise _fault("S187", text, (), where=where)
         codes.append(code)
     return table.assign(**{column: pd.Series(codes, index=table.index, dtype=object)})
 
@@ -176,12 +176,12 @@ def _only_meaning(
     if len(codes) > 1:
         text = _("Several areas may be called '{name}'.", name=name)
         candidates = [f"{code} {of_code[code]}" for code in codes]
-        raise _fault("S185", text, candidates, where)
+        raise _fault("S185", text, candidates, where=where)
     return "".join(codes)
 
 
 def _fault(
-    code: str, text: Text, available: Iterable[str], where: str, got: str = ""
+    code: str, text: Text, available: Iterable[str], *, where: str, got: str = ""
 ) -> SurveyError:
     return SurveyError(
         code,

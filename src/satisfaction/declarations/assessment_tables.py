@@ -76,19 +76,8 @@ def checked_sheet(
     table: pd.DataFrame, path: Path, tree: Assessment, *, areas: Sequence[str]
 ) -> PointsSheet:
     """Return a sheet of lost points, read from `path` as text, in its parts; errors as those of `read_sheet`."""
-    table = _with_columns(table, path, REQUIRED, OPTIONAL)
+    table = _sheet_columns(table, path, tree, areas=areas)
     leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
-    items: dict[str, Label] = {**leaves, **tree.veto, **tree.preconditions}
-    known_items = list(items)
-    table["item"] = _items_by_name(table["item"], items)
-    _refuse_unknown(table, path, {"code": areas, "item": known_items}, "K312")
-    allowed: dict[str, Sequence[str]] = {
-        "state": ("", NOT_APPLICABLE, MET, NOT_MET),
-        "class": ("", *CLASSES),
-    }
-    _refuse_unknown(table, path, allowed, "K375")
-    for column in ("due", "mended"):
-        table[column] = _dates(table[column], path, column)
     bonus = [name for name, leaf in leaves.items() if leaf.bonus]
     by_sheet = [name for name, leaf in leaves.items() if leaf.measure is None and not leaf.sites]
     item = table["item"]
@@ -101,27 +90,27 @@ def checked_sheet(
         table,
         path,
         is_precondition != state.isin([MET, NOT_MET]),
-        _("a precondition is stated as `met` or `not met`, and nothing else is"),
+        why=_("a precondition is stated as `met` or `not met`, and nothing else is"),
     )
     _refuse_misplaced(
         table,
         path,
         is_absent & (is_veto | item.isin(bonus)),
-        _("vetoes and bonus items always apply"),
+        why=_("vetoes and bonus items always apply"),
     )
     measured = [name for name, one in tree.preconditions.items() if one.measure is not None]
     _refuse_misplaced(
         table,
         path,
         (is_entry & ~item.isin(by_sheet)) | item.isin(measured),
-        _("a measure of the survey or the points of inspection score this item, not the sheet"),
+        why=_("a measure of the survey or the points of inspection score this item, not the sheet"),
     )
     if tree.not_applicable is None:
         _refuse_misplaced(
             table,
             path,
             is_absent,
-            _("the assessment does not say who takes over the points (`not_applicable`)"),
+            why=_("the assessment does not say who takes over the points (`not_applicable`)"),
         )
     keys = ["code", "item"]
     is_stated = is_precondition | is_absent
@@ -129,7 +118,10 @@ def checked_sheet(
     lacks_points = pd.MultiIndex.from_frame(table.loc[is_stated, keys])
     both = pd.MultiIndex.from_frame(table[keys]).isin(lacks_points) & is_entry
     _refuse_misplaced(
-        table, path, twice | both, _("it is stated twice, or loses points where it does not apply")
+        table,
+        path,
+        twice | both,
+        why=_("it is stated twice, or loses points where it does not apply"),
     )
     points = pd.to_numeric(table["points"], errors="coerce")
     wrong = is_entry & ~(np.isfinite(points) & (points >= 0))
@@ -155,6 +147,26 @@ def checked_sheet(
         table.loc[is_veto, short].reset_index(drop=True),
         stated.reset_index(drop=True),
     )
+
+
+def _sheet_columns(
+    table: pd.DataFrame, path: Path, tree: Assessment, *, areas: Sequence[str]
+) -> pd.DataFrame:
+    """Return a sheet with its optional columns, items by their names in the assessment, known states and classes, dates."""
+    table = _with_columns(table, path, REQUIRED, optional=OPTIONAL)
+    leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
+    items: dict[str, Label] = {**leaves, **tree.veto, **tree.preconditions}
+    known_items = list(items)
+    table["item"] = _items_by_name(table["item"], items)
+    _refuse_unknown(table, path, {"code": areas, "item": known_items}, error="K312")
+    allowed: dict[str, Sequence[str]] = {
+        "state": ("", NOT_APPLICABLE, MET, NOT_MET),
+        "class": ("", *CLASSES),
+    }
+    _refuse_unknown(table, path, allowed, error="K375")
+    for column in ("due", "mended"):
+        table[column] = _dates(table[column], path, column)
+    return table
 
 
 def read_sites(
@@ -183,10 +195,10 @@ def checked_sites(
     table: pd.DataFrame, path: Path, tree: Assessment, *, areas: Sequence[str]
 ) -> pd.DataFrame:
     """Return points of inspection, read from `path` as text, with their types; as `read_sites`."""
-    table = _with_columns(table, path, SITE_COLUMNS, ("population", "reason"))
+    table = _with_columns(table, path, SITE_COLUMNS, optional=("population", "reason"))
     leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
     table["item"] = _items_by_name(table["item"], leaves)
-    _refuse_unknown(table, path, {"code": areas, "item": tree.at_sites}, "K312")
+    _refuse_unknown(table, path, {"code": areas, "item": tree.at_sites}, error="K312")
     numbers = {}
     for column in ("score", "possible", "population"):
         numbers[column] = pd.to_numeric(table[column], errors="coerce")
@@ -231,7 +243,7 @@ def _items_by_name(values: pd.Series, items: Mapping[str, Label]) -> pd.Series:
 
 
 def _with_columns(
-    table: pd.DataFrame, path: Path, required: Sequence[str], optional: Sequence[str]
+    table: pd.DataFrame, path: Path, required: Sequence[str], *, optional: Sequence[str]
 ) -> pd.DataFrame:
     """Return the columns wanted of a table of text; optional ones that are not there are empty."""
     missing = [column for column in optional if column not in table]
@@ -245,7 +257,7 @@ def _with_columns(
 
 
 def _refuse_unknown(
-    table: pd.DataFrame, path: Path, known: Mapping[str, Sequence[str]], error: str
+    table: pd.DataFrame, path: Path, known: Mapping[str, Sequence[str]], *, error: str
 ) -> None:
     for column, allowed in known.items():
         unknown = ~table[column].isin(list(allowed))
@@ -260,7 +272,7 @@ def _first(values: pd.Series) -> str:
     return str(next(iter(values), ""))
 
 
-def _refuse_misplaced(table: pd.DataFrame, path: Path, wrong: pd.Series, why: Text) -> None:
+def _refuse_misplaced(table: pd.DataFrame, path: Path, wrong: pd.Series, *, why: Text) -> None:
     item = _first(table.loc[wrong, "item"])
     text = _("The row does not fit its item '{item}': {why}.", item=item, why=why)
     refuse_rows(wrong, RankingError, "K376", text=text, where=path, got=item)

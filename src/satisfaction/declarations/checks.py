@@ -302,7 +302,7 @@ def _check_cells(
 def _check_items(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:
     """Refuse items that weighting steps and checks of the fieldwork name and cannot use."""
 
-    def check(at: Location, names: list[str], usable: list[str], kind: Text) -> None:
+    def check(at: Location, names: list[str], usable: list[str], *, kind: Text) -> None:
         """Refuse names at a place of survey.yaml that are no items of the kind."""
         key = at[-1]
         for item in names:
@@ -332,25 +332,25 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
     for position, step in enumerate(declared.weighting):
         at = ("weighting", position)
         if isinstance(step, BaseStep):
-            check((*at, "multiply"), step.multiply, counts, COUNTS)
-            check((*at, "divide"), step.divide, counts, COUNTS)
+            check((*at, "multiply"), step.multiply, counts, kind=COUNTS)
+            check((*at, "divide"), step.divide, counts, kind=COUNTS)
             if step.column is not None:
-                check((*at, "column"), [step.column], weights, WEIGHTS)
+                check((*at, "column"), [step.column], weights, kind=WEIGHTS)
         elif isinstance(step, NonresponseStep):
-            check((*at, "by"), step.by, groups, GROUPS)
+            check((*at, "by"), step.by, groups, kind=GROUPS)
         elif isinstance(step, TrimmingStep):
-            check((*at, "within"), step.within or [], groups, GROUPS)
+            check((*at, "within"), step.within or [], groups, kind=GROUPS)
     singles = questionnaire.items_of(SingleItem)
     tests = declared.tests
     if tests is not None:
-        check(("tests", "groups"), tests.groups or [], singles, SINGLES)
-        check(("tests", "measures"), tests.measures or [], questionnaire.measures, MEASURES)
+        check(("tests", "groups"), tests.groups or [], singles, kind=SINGLES)
+        check(("tests", "measures"), tests.measures or [], questionnaire.measures, kind=MEASURES)
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
-        check(("fieldwork", "backcheck", "items"), backcheck.items, singles, SINGLES)
+        check(("fieldwork", "backcheck", "items"), backcheck.items, singles, kind=SINGLES)
     modes = declared.fieldwork.modes
     if modes is not None:
-        check(("fieldwork", "modes", "item"), [modes.item], singles, SINGLES)
+        check(("fieldwork", "modes", "item"), [modes.item], singles, kind=SINGLES)
 
 
 PERCENT_DIGITS = 2  # decimal places of a share that are whole percents
@@ -370,7 +370,7 @@ def check_rules(survey: Survey, document: Document) -> None:
     lists_first = survey.rules.ranking.side == "first"
     for position, threshold in enumerate(survey.rules.thresholds):
         of_threshold = ("thresholds", position)
-        _check_threshold(survey, document, of_threshold, threshold)
+        _check_threshold(survey, document, of_threshold, threshold=threshold)
         if threshold.on_list is not None and lists_first:
             raise SurveyError(
                 "S378",
@@ -551,7 +551,7 @@ def _check_rise(
 
 
 def _check_threshold(
-    survey: Survey, document: Document, at: Location, threshold: Threshold | LowMeasure
+    survey: Survey, document: Document, at: Location, *, threshold: Threshold | LowMeasure
 ) -> None:
     questionnaire = survey.questionnaire
     measure = threshold.measure
@@ -593,7 +593,7 @@ def _check_steps(survey: Survey, document: Document) -> None:
     for position, step in enumerate(escalation.steps):
         at = ("escalation", "steps", position)
         if step.low is not None:
-            _check_threshold(survey, document, (*at, "low"), step.low)
+            _check_threshold(survey, document, (*at, "low"), threshold=step.low)
         places = step.fall or (step.rank_from or 1) - 1
         if places >= ranked:
             raise SurveyError(

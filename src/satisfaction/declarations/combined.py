@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from satisfaction.declarations.area_names import read_area_table
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.yaml import (
     Label,
@@ -468,8 +469,8 @@ LOST_WANTED = ("item", "points")
 SITE_WANTED = ("item", "site", "score")
 
 
-@dataclass(frozen=True, slots=True)
-class CombinedInputs:
+@dataclass(frozen=True, slots=True, repr=False)
+class CombinedInputs(Brief):
     """combined.yaml with the files it names.
 
     Attributes
@@ -484,8 +485,6 @@ class CombinedInputs:
         Points of inspection visited, by component, in the same way.
     awaited : mapping of str to str
         Components whose files are not there yet, and the first such file.
-    sources : tuple of Path
-        Every file read.
     """
 
     path: Path
@@ -494,11 +493,6 @@ class CombinedInputs:
     tables: Mapping[str, pd.DataFrame]
     sites: Mapping[str, pd.DataFrame]
     awaited: Mapping[str, str]
-    sources: tuple[Path, ...]
-
-    def __repr__(self) -> str:
-        awaited = ", ".join(self.awaited) or "nothing"
-        return f"CombinedInputs({self.declared!r}, awaited: {awaited})"
 
     @property
     def labels(self) -> dict[str, Text]:
@@ -534,12 +528,10 @@ def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> Co
     tables = {}
     sites = {}
     awaited = {}
-    sources = [path]
     for name, component in declared.components.items():
         named = (component.assessment, component.file, component.lost, component.sites)
         files = [file for file in named if file]
         missing = [file for file in files if not (path.parent / file).is_file()]
-        sources += [path.parent / file for file in files if file not in missing]
         if missing:
             awaited[name] = missing[0]
             continue
@@ -571,5 +563,4 @@ def read_combined_inputs(path: Path, *, areas: pd.DataFrame | None = None) -> Co
         MappingProxyType(tables),
         MappingProxyType(sites),
         MappingProxyType(awaited),
-        tuple(sources),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.files import files_below, matching, path_below
 from satisfaction.foundation.grids import DOCUMENTS, READ
 from satisfaction.foundation.language import Text, _
@@ -34,8 +35,8 @@ class Unread:
     stops: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+@dataclass(frozen=True, slots=True, repr=False)
+class Delivered(Brief):
     """What lies in the folders of responses.
 
     Attributes
@@ -47,8 +48,8 @@ class Delivered:
         Patterns of `files` without a file.
     """
 
-    files: tuple[Path, ...] = field(repr=False)
-    unread: tuple[Unread, ...] = field(repr=False)
+    files: tuple[Path, ...]
+    unread: tuple[Unread, ...]
     unmatched: tuple[str, ...]
 
 

@@ -21,8 +21,8 @@ from satisfaction.declarations.facts import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import EarlierWave, SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.file_sets import (
-    HANDED_OVER,
     handed_over,
     read_manifest,
     refuse_changed_set,
@@ -38,8 +38,8 @@ RANKING = "ranking.csv"
 WITHIN = "ranking_within.csv"
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierSet:
+@dataclass(frozen=True, slots=True, repr=False)
+class EarlierSet(Brief):
     """What an earlier wave published, for one of this wave's rankings.
 
     Attributes
@@ -54,8 +54,6 @@ class EarlierSet:
         Day on which the set was marked as handed over; empty where it was named otherwise.
     manifest : mapping
         As the set holds it.
-    sources : tuple of Path
-        The files that this wave rests on.
     survey_folder : Path or None
         Where the wave's own survey.yaml lies; None where only its file set is there.
     measure : str
@@ -77,13 +75,12 @@ class EarlierSet:
     questionnaire: str
     revision: int
     handed_over: str
-    manifest: Mapping[str, Any] = field(repr=False)
-    sources: tuple[Path, ...] = field(repr=False)
-    survey_folder: Path | None = field(default=None, repr=False)
+    manifest: Mapping[str, Any]
+    survey_folder: Path | None = None
     measure: str = ""
-    ranking: pd.DataFrame | None = field(default=None, repr=False)
-    larger: pd.DataFrame | None = field(default=None, repr=False)
-    recoded: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ranking: pd.DataFrame | None = None
+    larger: pd.DataFrame | None = None
+    recoded: Mapping[str, str] = field(default_factory=dict)
     places: int = 0
 
     @property
@@ -130,12 +127,10 @@ class EarlierSet:
         summary = record["ranking"]
         if summary.get("taken_as_exact") and "on_list" not in summary:
             ranking[["p_in", "p_out"]] = float("nan")  # nothing was established by it
-        sources = [*self.sources, path]
         larger = None
         within = self.folder / f"{prefix}{WITHIN}"
         if within.is_file():
             larger = read_larger(within, without=set(ranking["code"]))
-            sources.append(within)
         recoded: dict[str, str] = {}
         for before in (ranking, larger):
             if before is not None:
@@ -151,7 +146,6 @@ class EarlierSet:
             larger=larger,
             recoded=recoded,
             places=summary.get("bottom", 0),
-            sources=tuple(dict.fromkeys(sources)),
         )
 
 
@@ -244,9 +238,6 @@ def _read_set(
         raise SurveyError(
             "S371", problem, where=where, got=earlier.survey, hint=_("Name another file set.")
         )
-    sources = [published / RANKING, published / "manifest.json"]
-    if date:
-        sources.append(published.parent / HANDED_OVER)
     return EarlierSet(
         declared=earlier,
         folder=published,
@@ -256,7 +247,6 @@ def _read_set(
         revision=int(manifest["revision"]),
         handed_over=date,
         manifest=manifest,
-        sources=tuple(sources),
         survey_folder=next(iter(surveys), None),
     )
 

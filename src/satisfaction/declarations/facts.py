@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -89,9 +89,9 @@ def read_weights(path: Path, respondent: str) -> pd.DataFrame:
     table = read_answers(path, (respondent, "weight"))[[respondent, "weight"]]
     weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
     positive = np.isfinite(weight) & (weight > 0)
-    _refuse(path, ~positive, "S523", _("Weights must be positive"))
+    _refuse(path, ~positive, "S523", text=_("Weights must be positive"))
     twice = table[respondent].duplicated(keep=False)
-    _refuse(path, twice, "S524", _("A respondent has one weight"))
+    _refuse(path, twice, "S524", text=_("A respondent has one weight"))
     return table.assign(weight=weight).reset_index(drop=True)
 
 
@@ -109,11 +109,11 @@ def read_replicates(path: Path, respondent: str) -> pd.DataFrame:
     """
     table = read_answers(path, (respondent,))
     twice = table[respondent].duplicated(keep=False)
-    _refuse(path, twice, "S524", _("A respondent has one weight"))
+    _refuse(path, twice, "S524", text=_("A respondent has one weight"))
     names = [name for name in table if name not in (respondent, *BESIDE_REPLICATES)]
     weights = table[names].apply(pd.to_numeric, errors="coerce").astype(float)
     known = np.isfinite(weights).all(axis=1)
-    _refuse(path, ~known, "S534", _("Replicate weights must be numbers"))
+    _refuse(path, ~known, "S534", text=_("Replicate weights must be numbers"))
     return pd.concat([table[[respondent]], weights], axis="columns").reset_index(drop=True)
 
 
@@ -127,12 +127,12 @@ def read_rscales(path: Path) -> pd.DataFrame:
     """
     scales = pd.to_numeric(read_facts(path, ("rscale",))["rscale"], errors="coerce")
     usable = np.isfinite(scales) & (scales >= 0)
-    _refuse(path, ~usable, "S534", _("Scales must be numbers"))
+    _refuse(path, ~usable, "S534", text=_("Scales must be numbers"))
     return scales.astype(float).to_frame().reset_index(drop=True)
 
 
 def _refuse(
-    path: Path, wrong: pd.Series, code: str, text: Text, available: Iterable[str] = ()
+    path: Path, wrong: pd.Series, code: str, *, text: Text, available: Iterable[str] = ()
 ) -> None:
     """Refuse the rows of a table where `wrong`, by their numbers in the file."""
     rows = wrong.index[wrong]
@@ -374,7 +374,26 @@ def read_frame(
     _counts(path, table, "population")
     apart = [name for name in table if name != "population"]
     if strata:
-        _refuse(path, table[apart].duplicated(), "S134", _("A level stands twice"))
+        _refuse(path, table[apart].duplicated(), "S134", text=_("A level stands twice"))
+    return table.reset_index(drop=True)
+
+
+def read_sample(
+    path: Path, psu: str, strata: list[str], *, areas: pd.DataFrame | None, area: str
+) -> pd.DataFrame:
+    """Read the sampled PSUs as text: stratum, inclusion probabilities, planned interviews.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S133 planned interviews that are no count, S541 a PSU that stands twice, S185-S187 from `with_area_codes`.
+    """
+    wanted = (psu, *strata, "psu_probability", "person_probability", "planned")
+    table = read_answers(path, wanted, areas=areas, column=area)
+    twice = table[psu].duplicated(keep=False)
+    problem = _("A PSU stands twice: {psus}", psus=shortened(table.loc[twice, psu].unique()))
+    _refuse(path, twice, "S541", text=problem)
+    _counts(path, table[table["planned"] != ""], "planned")
     return table.reset_index(drop=True)
 
 
@@ -386,7 +405,7 @@ def _counts(path: Path, table: pd.DataFrame, column: str) -> pd.Series:
     no_count = _(
         "`{count}` is no count written in digits alone: '{first}'", count=column, first=first
     )
-    _refuse(path, wrong, "S133", no_count)
+    _refuse(path, wrong, "S133", text=no_count)
     return counts
 
 
@@ -404,7 +423,7 @@ def check_frame_and_sample(
     framed = set(inhabited[strata].itertuples(index=False, name=None))
     sampled = set(sample[strata].itertuples(index=False, name=None))
 
-    def refuse(code: str, missing: set[tuple[str, ...]], text: Text, incomplete: Path) -> None:
+    def refuse(code: str, missing: set[tuple[str, ...]], text: Text, *, incomplete: Path) -> None:
         """Refuse strata that one of the two tables lacks."""
         if missing:
             listed = shortened(" / ".join(stratum) for stratum in sorted(missing))
@@ -419,9 +438,9 @@ def check_frame_and_sample(
             )
 
     without_sample = _("Strata of the frame have no sample")
-    refuse("S144", framed - sampled, without_sample, sample_path)
+    refuse("S144", framed - sampled, without_sample, incomplete=sample_path)
     not_framed = _("Strata of the sample are not in the frame")
-    refuse("S145", sampled - framed, not_framed, frame_path)
+    refuse("S145", sampled - framed, not_framed, incomplete=frame_path)
 
 
 # ---- margins and quota
@@ -466,7 +485,7 @@ def read_counts(
         named = None
     table = read_answers(path, (*by, count), areas=named, column="".join(of_areas[:1]))
     numbers = _counts(path, table, count)
-    _refuse(path, table[by].duplicated(), "S134", _("A level stands twice"))
+    _refuse(path, table[by].duplicated(), "S134", text=_("A level stands twice"))
     for name in by:
         known = _known_codes(name, questionnaire, areas)
         if known is None:
@@ -475,7 +494,7 @@ def read_counts(
             problem = _("A level of '{name}' is no answer of it", name=name)
         else:
             problem = _("A code of '{name}' is not in the table of areas", name=name)
-        _refuse(path, ~table[name].isin(known), "S135", problem, known)
+        _refuse(path, ~table[name].isin(known), "S135", text=problem, available=known)
     return table[by].assign(**{count: numbers}).reset_index(drop=True)
 
 
@@ -527,7 +546,8 @@ def read_nonrespondents(
     Returns
     -------
     DataFrame
-        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step.
+        One row a person, its index the rows of the file: strata, PSU, the items of the nonresponse step and of the base step;
+        the respondents' number where the file has it, empty where it is not known.
         Single and number items as the respondents', others as text; a value that is not known is missing, which only
         `multiply` and `divide` allow.
 
@@ -535,13 +555,19 @@ def read_nonrespondents(
     ------
     SurveyError
         S131 a column that is not there, S167 values that the item does not know, S169 a PSU that is not in the sample or
-        not in that stratum of it.
+        not in that stratum of it, S542 a person who stands twice.
     """
     roles = questionnaire.roles
     base = declared.base
     wanted = nonrespondent_columns(declared, questionnaire)
-    text = read_answers(path, wanted)[wanted]
+    table = read_answers(path, wanted)
+    text = table[wanted]
     columns = {}
+    if roles.respondent in table:
+        numbers = table[roles.respondent]
+        twice = (numbers != "") & numbers.duplicated(keep=False)
+        _refuse(path, twice, "S542", text=_("A person who did not answer stands twice"))
+        columns[roles.respondent] = numbers.astype(object)
     for name in wanted:
         item = questionnaire.items[name]
         values = text[name]
@@ -558,7 +584,7 @@ def read_nonrespondents(
         elif known:
             wrong |= ~values.isin(known)
         problem = _("Values of '{name}' are missing or invalid", name=name)
-        _refuse(path, wrong, "S167", problem, known or ())
+        _refuse(path, wrong, "S167", text=problem, available=known or ())
         if isinstance(item, NumberItem) and (is_weight or item.step != 1):
             column = column.astype("Float64")
         elif isinstance(item, SingleItem | NumberItem):
@@ -569,7 +595,7 @@ def read_nonrespondents(
         compared = text.merge(drawn, how="left", indicator="_drawn").set_axis(text.index)
         undrawn = compared["_drawn"] == "left_only"
         problem = _("The PSU is not in that stratum of the sample table")
-        _refuse(path, undrawn, "S169", problem, sample[roles.psu])
+        _refuse(path, undrawn, "S169", text=problem, available=sample[roles.psu])
     return pd.DataFrame(columns)
 
 
@@ -597,10 +623,10 @@ def read_outcomes(path: Path) -> dict[str, str]:
     """
     table = read_facts(path, ("code", "disposition"))
     twice = table["code"].duplicated()
-    _refuse(path, twice, "S191", _("An outcome code stands twice"))
+    _refuse(path, twice, "S191", text=_("An outcome code stands twice"))
     unknown = ~table["disposition"].isin(list(DISPOSITIONS))
     problem = _("`disposition` is none of AAPOR's")
-    _refuse(path, unknown, "S192", problem, DISPOSITIONS)
+    _refuse(path, unknown, "S192", text=problem, available=DISPOSITIONS)
     return dict(zip(table["code"], table["disposition"], strict=True))
 
 
@@ -611,6 +637,7 @@ def read_cases(
     areas: list[str],
     outcomes: dict[str, str],
     named: pd.DataFrame | None = None,
+    respondent: str = "",
 ) -> pd.DataFrame:
     """Read the sampled cases, one row each: the area and its outcome; other columns of the file are not kept anywhere.
 
@@ -625,6 +652,8 @@ def read_cases(
         As `read_outcomes` returns them.
     named : DataFrame, optional
         Table of the areas that the file may name in place of their codes.
+    respondent : str
+        Column of the respondents' numbers; where the file has it, a case stands once.
 
     Returns
     -------
@@ -634,15 +663,20 @@ def read_cases(
     Raises
     ------
     SurveyError
-        S131 a column that is not there, S193 an area or S194 an outcome code that is not known.
+        S131 a column that is not there, S193 an area or S194 an outcome code that is not known, S543 a case that stands twice.
     """
-    table = read_facts(path, (area, "outcome"), areas=named, column=area)[[area, "outcome"]]
+    table = read_facts(path, (area, "outcome"), areas=named, column=area)
+    if respondent in table:
+        numbers = table[respondent]
+        twice = (numbers != "") & numbers.duplicated(keep=False)
+        _refuse(path, twice, "S543", text=_("A case stands twice; its last outcome alone counts"))
+    table = table[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     problem = _("The area is not in the table of areas")
-    _refuse(path, nowhere, "S193", problem, areas)
+    _refuse(path, nowhere, "S193", text=problem, available=areas)
     unknown = ~table["outcome"].isin(list(outcomes))
     problem = _("The outcome code is not in the map")
-    _refuse(path, unknown, "S194", problem, outcomes)
+    _refuse(path, unknown, "S194", text=problem, available=outcomes)
     return table.reset_index(drop=True)
 
 
@@ -708,45 +742,43 @@ def _history(path: Path, text: pd.DataFrame, wave: str) -> pd.DataFrame:
             text[name] = ""
         table[name] = pd.to_numeric(text[name], errors="coerce")
     table["listed"] = text["listed"]
-    stated = text != ""
-
-    def refuse(wrong: pd.Series, name: str, text: Text) -> None:
-        _refuse(path, wrong, "S175", _("`{name}` {text}", name=name, text=text))
-
-    def below_one(name: str) -> pd.Series:
-        return stated[name] & ~(table[name] >= 1)
-
-    rank = table["rank"]
-    low = table["marginal_low"]
-    high = table["marginal_high"]
-    refuse(~stated["wave"], "wave", _("is empty"))
-    refuse(~stated["code"], "code", _("is empty"))
-    no_half = rank.notna() & (rank * 2 % 1 != 0)
-    no_rank = below_one("rank") | no_half | np.isinf(rank)
-    refuse(no_rank, "rank", _("is no rank"))
-    refuse(below_one("marginal_low"), "marginal_low", _("is no rank"))
-    half_a_set = low.isna() != high.isna()
-    no_set = half_a_set | (low > high) | (low.notna() & rank.isna())
-    incomplete = _("is no set (low, high and rank go together)")
-    refuse(below_one("marginal_high") | no_set, "marginal_high", incomplete)
-    n = table["n"]
-    no_count = stated["n"] & ~((n >= 0) & (n % 1 == 0))
-    refuse(no_count, "n", _("is no count"))
-    for name in ("p_in", "p_out"):
-        no_share = stated[name] & ~table[name].between(0, 1)
-        refuse(no_share, name, _("is no probability"))
-    listed = text["listed"]
-    values = ", ".join(LISTED)
-    refuse(~listed.isin(LISTED), "listed", _("is one of {values}", values=values))
-    without_rank = (listed != "no") & rank.isna()
-    refuse(without_rank, "listed", _("needs a rank where it is yes or tied"))
+    for wrong, name, problem in _no_ranking(table, text != ""):
+        _refuse(path, wrong, "S175", text=_("`{name}` {text}", name=name, text=problem))
     twice = table.duplicated(["wave", "code"])
-    _refuse(path, twice, "S176", _("An area stands twice in a wave"))
+    _refuse(path, twice, "S176", text=_("An area stands twice in a wave"))
     waves = table["wave"]
     if wave:
         in_order = waves[waves != waves.shift()]
         check_order(str(path), list(in_order), wave)
     return table.reset_index(drop=True)
+
+
+def _no_ranking(table: pd.DataFrame, stated: pd.DataFrame) -> Iterator[tuple[pd.Series, str, Text]]:
+    """Yield the rows whose values no ranking has, with the column and what is wrong; `stated` are the cells that are not empty."""
+    rank = table["rank"]
+    low = table["marginal_low"]
+    high = table["marginal_high"]
+    below_one = {}
+    for name in ("rank", "marginal_low", "marginal_high"):
+        below_one[name] = stated[name] & ~(table[name] >= 1)
+    yield ~stated["wave"], "wave", _("is empty")
+    yield ~stated["code"], "code", _("is empty")
+    no_half = rank.notna() & (rank * 2 % 1 != 0)
+    yield below_one["rank"] | no_half | np.isinf(rank), "rank", _("is no rank")
+    yield below_one["marginal_low"], "marginal_low", _("is no rank")
+    half_a_set = low.isna() != high.isna()
+    no_set = half_a_set | (low > high) | (low.notna() & rank.isna())
+    incomplete = _("is no set (low, high and rank go together)")
+    yield below_one["marginal_high"] | no_set, "marginal_high", incomplete
+    n = table["n"]
+    yield stated["n"] & ~((n >= 0) & (n % 1 == 0)), "n", _("is no count")
+    for name in ("p_in", "p_out"):
+        yield stated[name] & ~table[name].between(0, 1), name, _("is no probability")
+    listed = table["listed"]
+    values = ", ".join(LISTED)
+    yield ~listed.isin(LISTED), "listed", _("is one of {values}", values=values)
+    without_rank = (listed != "no") & rank.isna()
+    yield without_rank, "listed", _("needs a rank where it is yes or tied")
 
 
 def check_order(where: str, earlier: list[str], wave: str) -> None:

@@ -31,6 +31,7 @@ from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import BaseStep, SurveyFile
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.file_sets import handed_over
 from satisfaction.foundation.files import (
     DEVICE,
@@ -99,100 +100,107 @@ def new_wave(
         S195 the folder is there, S196 its name cannot name a survey, S197 no questionnaire given or found, S198 an area in `only`
         that is not in the table; S131 a column that the table of areas lacks.
     """
+    folder = Path(folder)
     with use(current() or readers_language()):
-        return _new_wave(Path(folder), questionnaire, areas, like, only=list(only), tell=tell)
-
-
-def _new_wave(
-    folder: Path,
-    questionnaire: str | None,
-    areas: str | Path | None,
-    like: str | Path | None,
-    *,
-    only: list[str],
-    tell: Callable[[str], None],
-) -> Path:
-    """Write the folder in the current language."""
-    refuse_existing(folder, SurveyError, "S195")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name) or DEVICE.fullmatch(folder.name):
-        raise SurveyError(
-            "S196",
-            _("'{name}' cannot name a survey.", name=folder.name),
-            where=folder,
-            hint=_("Use a-z, 0-9 and hyphens, no device of Windows (con, aux): guizhou-2026q4."),
-        )
-    tables: dict[str, pd.DataFrame] = {}
-    declared: dict[str, Any] = {}
-    if like is not None:
-        document, earlier, _questionnaire = read_declared(like)
-        before = document.path.parent
-        declared = _taken_over(document.data)
-        path_back = path_below(folder, before)
-        declared.setdefault("fieldwork", {})["earlier"] = path_back
-        declared["earlier"] = _earlier_waves(earlier, before, folder)
-        model = declared.get("selection_model", {})
-        if "reference" in model:
-            model["reference"] = path_below(folder, before / model["reference"])
-        if handed_over(before / "out") is not None:
-            declared["earlier"].append(path_back)
-        for name, file in _tables_of(earlier).items():
-            tables[name] = read_table(before / file)
-        questionnaire = questionnaire or earlier.questionnaire
-        if areas is None and earlier.areas is not None:
-            areas = before / earlier.areas.file
-    questionnaire_path = _questionnaire_path(folder, questionnaire)
-    instrument = read_questionnaire(questionnaire_path)
-    area = instrument.roles.area
-    if areas is not None:
-        tables["areas"] = read_areas(Path(areas), area)
-        levels_as_read = read_table(Path(areas))["level"].str.strip()
-        renamed = set(levels_as_read) - set(tables["areas"]["level"])
-        for lowest in renamed:
-            renaming = _(
-                "No level of the table of areas is called '{area}', as the questionnaire's area "
-                "item is; the lowest one, '{lowest}', is called so now.",
-                area=area,
-                lowest=lowest,
+        refuse_existing(folder, SurveyError, "S195")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name) or DEVICE.fullmatch(folder.name):
+            raise SurveyError(
+                "S196",
+                _("'{name}' cannot name a survey.", name=folder.name),
+                where=folder,
+                hint=_(
+                    "Use a-z, 0-9 and hyphens, no device of Windows (con, aux): guizhou-2026q4."
+                ),
             )
-            tell(str(renaming))
-        check_areas(tables["areas"], area, Path(areas))
-    plan = NewWaveSource(instrument, tables, declared)
-    all_areas = len(plan.codes(area))
-    if only:
-        plan = _only(plan, only)
-    surveyed = len(plan.codes(area))
-    if surveyed < all_areas or not declared.get("earlier"):
-        kept = dict(plan.declared)
-        kept.pop("earlier", None)
-        plan = replace(plan, declared=kept)
-    if like is None:
-        carried = Carried(_first_rules(surveyed))
-    else:
-        carried = _carried_over(
-            document,
-            earlier,
-            questionnaire=instrument.reference,
-            target=folder,
-            areas=surveyed if surveyed < all_areas else None,
+        tables: dict[str, pd.DataFrame] = {}
+        declared: dict[str, Any] = {}
+        if like is not None:
+            document, earlier, _questionnaire = read_declared(like)
+            before = document.path.parent
+            declared = _taken_over(document.data)
+            _name_waves_before(declared, earlier, before, folder=folder)
+            for name, file in _tables_of(earlier).items():
+                tables[name] = read_table(before / file)
+            questionnaire = questionnaire or earlier.questionnaire
+            if areas is None and earlier.areas is not None:
+                areas = before / earlier.areas.file
+        instrument_path = _questionnaire_path(folder, questionnaire)
+        instrument = read_questionnaire(instrument_path)
+        if areas is not None:
+            tables["areas"] = _areas(Path(areas), instrument.roles.area, tell)
+        plan = NewWaveSource(instrument, tables, declared)
+        all_areas = len(plan.codes(instrument.roles.area))
+        wanted = list(only)
+        if wanted:
+            plan = _only(plan, wanted)
+        surveyed = len(plan.codes(instrument.roles.area))
+        if surveyed < all_areas or not declared.get("earlier"):
+            kept = {key: value for key, value in plan.declared.items() if key != "earlier"}
+            plan = replace(plan, declared=kept)
+        if like is None:
+            carried = Carried(_first_rules(surveyed))
+        else:
+            carried = _carried_over(
+                document,
+                earlier,
+                questionnaire=instrument.reference,
+                target=folder,
+                areas=surveyed if surveyed < all_areas else None,
+            )
+        _write(folder, plan, carried, instrument_path=instrument_path)
+    for line in carried.report:
+        tell(line)
+    return folder
+
+
+def _name_waves_before(
+    declared: dict[str, Any], earlier: SurveyFile, before: Path, *, folder: Path
+) -> None:
+    """Put the waves before a new one into its declarations, as seen from its folder: `earlier` in the folder `before` last."""
+    path_back = path_below(folder, before)
+    declared.setdefault("fieldwork", {})["earlier"] = path_back
+    declared["earlier"] = _earlier_waves(earlier, before, folder)
+    model = declared.get("selection_model", {})
+    if "reference" in model:
+        model["reference"] = path_below(folder, before / model["reference"])
+    if handed_over(before / "out") is not None:
+        declared["earlier"].append(path_back)
+
+
+def _areas(path: Path, area: str, tell: Callable[[str], None]) -> pd.DataFrame:
+    """Read and check a table of areas; say where a level is called as the questionnaire's area item is."""
+    table = read_areas(path, area)
+    levels_as_read = read_table(path)["level"].str.strip()
+    for lowest in set(levels_as_read) - set(table["level"]):
+        renaming = _(
+            "No level of the table of areas is called '{area}', as the questionnaire's area "
+            "item is; the lowest one, '{lowest}', is called so now.",
+            area=area,
+            lowest=lowest,
         )
+        tell(str(renaming))
+    check_areas(table, area, path)
+    return table
+
+
+def _write(folder: Path, plan: NewWaveSource, carried: Carried, *, instrument_path: Path) -> None:
+    """Write all that the new folder holds."""
+    instrument = plan.questionnaire
     with new_folder(folder) as scratch:
         write_blank_responses(plan, scratch)
         write_tables(plan, scratch)
+        copied = dict(carried.copied)
         if instrument.reference not in questionnaires_above(folder):
-            copied = scratch / "questionnaires" / instrument.questionnaire / questionnaire_path.name
-            copied.parent.mkdir(parents=True)
-            copy_file(questionnaire_path, copied)
+            name = f"questionnaires/{instrument.questionnaire}/{instrument_path.name}"
+            copied[name] = instrument_path
         survey_text = survey_yaml(instrument, plan.declared, name=folder.name)
         rules_text = rules_yaml(carried.rules, ranked=instrument.ranked, text=carried.rules_text)
         texts = {"survey.yaml": survey_text, "rules.yaml": rules_text}
         for name, text in {**texts, **carried.texts}.items():
             write_text(text, scratch / name)
-        for name, path in carried.copied.items():
+        for name, path in copied.items():
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             copy_file(path, scratch / name)
-    for line in carried.report:
-        tell(line)
-    return folder
 
 
 def _questionnaire_path(folder: Path, reference: str | None) -> Path:
@@ -326,8 +334,8 @@ def _only(plan: NewWaveSource, wanted: list[str]) -> NewWaveSource:
     return replace(plan, tables=tables, declared=declared)
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+@dataclass(frozen=True, slots=True, repr=False)
+class Carried(Brief):
     """What an earlier wave hands on beside survey.yaml and its tables.
 
     Attributes
@@ -345,10 +353,138 @@ class Carried:
     """
 
     rules: Mapping[str, Any]
-    rules_text: str = field(default="", repr=False)
+    rules_text: str = ""
     copied: Mapping[str, Path] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
-    report: tuple[str, ...] = field(default=(), repr=False)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    report: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, repr=False)
+class _TakingOver:
+    """An earlier wave, and what is noted while its files are taken over.
+
+    Attributes
+    ----------
+    earlier : SurveyFile
+    folder, target : Path
+        Its folder, and the new one.
+    areas : int or None
+        How many areas the new wave has, where it has only some of the earlier ones.
+    copied : dict of str to Path
+    changed, left_out : list
+        For the report.
+    """
+
+    earlier: SurveyFile
+    folder: Path
+    target: Path
+    areas: int | None
+    copied: dict[str, Path] = field(default_factory=dict)
+    changed: list[object] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def carry(self, declared: dict[str, Any], key: str) -> str:
+        """Take a file over that a declaration names, and return its name in the new folder.
+
+        A file below the wave's folder is copied; one that several waves share, outside of it, stays where it is.
+        """
+        name = str(declared[key])
+        path = self.folder / name
+        if self.folder.resolve() in path.resolve().parents:
+            self.copied[name] = path
+            return name
+        declared[key] = path_below(self.target, path)
+        return str(declared[key])
+
+    def leave_out(self, declared: dict[str, Any], key: str, *, place: str) -> None:
+        """Take a key out of a declaration, if it stands there."""
+        if declared.pop(key, None) is not None:
+            self.left_out.append(place)
+
+    def rules(self, before: Any, *, questionnaire: str) -> Any:
+        """Return rules.yaml for the areas and the questionnaire of the new wave."""
+        earlier = self.earlier
+        rules = copy.deepcopy(before)
+        rankings = rules.get("rankings", [])
+        if self.areas is not None:
+            fitting = _fitting_list(self.areas)
+            for key in OF_THE_WHOLE_FIELD:
+                self.leave_out(rules, key, place=f"{earlier.rules} {key}")
+            for further in rankings:
+                for key in OF_THE_WHOLE_FIELD:
+                    place = f"{earlier.rules} rankings {further['score']} {key}"
+                    self.leave_out(further, key, place=place)
+                if "list_size" in further:
+                    further["list_size"] = min(further["list_size"], fitting)
+            size = rules["ranking"].get("list_size", 10)
+            rules["ranking"]["list_size"] = min(size, fitting)
+        history = rules.get("history") or {}
+        if "file" in history:
+            if questionnaire != earlier.questionnaire:
+                history.setdefault("questionnaire", earlier.questionnaire)
+            self.carry(history, "file")
+        for further in rankings:
+            of_ranking = further.get("history") or {}
+            if "file" in of_ranking:
+                self.changed.append(_history_to_add(self.carry(of_ranking, "file"), earlier.wave))
+        return rules
+
+    def combined(self) -> Any:
+        """Return combined.yaml, empty without one; source and date of scores that belong to one wave are left open."""
+        if not (self.folder / COMBINED).is_file():
+            return {}
+        combined = copy.deepcopy(read_yaml(self.folder / COMBINED, SurveyError).node)
+        renewed: list[str] = []
+        for name, component in combined.get("components", {}).items():
+            if "assessment" in component:
+                self.carry(component, "assessment")
+            if self.areas is not None:
+                self.leave_out(component, "earlier", place=f"{COMBINED} {name} earlier")
+            elif "lost" in component:
+                self.hand_on_sheets(component, name)
+            scores = [component[key] for key in ("file", "lost", "sites") if key in component]
+            if scores:
+                renewed += scores
+                component["source"] = str(STATE_THE_SOURCE)
+                if "date" in component:
+                    component["date"] = TO_FILL
+        if renewed:
+            line = _(
+                "{combined}: source and date of {files}, which belong to one wave",
+                combined=COMBINED,
+                files=comma_list(renewed),
+            )
+            self.changed.append(line)
+        return combined
+
+    def hand_on_sheets(self, component: dict[str, Any], name: str) -> None:
+        """Put the sheets of the wave behind those of the waves before it.
+
+        Only where the component follows lost points already, and its own sheet is there.
+        """
+        wave = self.earlier.wave
+        if "earlier" not in component or not (self.folder / component["lost"]).is_file():
+            line = _(
+                "{combined} {name}: to follow lost points, add {file} of {wave} under `earlier`",
+                combined=COMBINED,
+                name=name,
+                file=component["lost"],
+                wave=wave,
+            )
+            self.changed.append(line)
+            return
+        sheets = ("lost", "sites")
+        for before in component["earlier"]:
+            for key in sheets:
+                if key in before:
+                    self.carry(before, key)
+        entry = {"wave": wave}
+        for key in sheets:
+            if key in component:
+                file = Path(component[key])
+                entry[key] = f"{file.stem}_{wave.lower()}{file.suffix}"
+                self.copied[entry[key]] = self.folder / file
+        component["earlier"].append(entry | {"source": component["source"]})
 
 
 def _carried_over(
@@ -373,97 +509,56 @@ def _carried_over(
         How many areas the new wave has, where it has only some of the earlier ones.
     """
     folder = document.path.parent
-    declared = document.data
-    changed: list[object] = ["survey.yaml: survey, wave, title, fielded"]
+    taking = _TakingOver(earlier, folder, target, areas)
+    taking.changed.append("survey.yaml: survey, wave, title, fielded")
     for name in OF_ONE_WAVE:
         if getattr(earlier, name) is not None:
-            changed.append(_("survey.yaml {name}: its workbook, source and date", name=name))
-    left_out = []
-
-    # rules.yaml
+            line = _("survey.yaml {name}: its workbook, source and date", name=name)
+            taking.changed.append(line)
     rules_document = read_yaml(folder / earlier.rules, SurveyError)
-    rules = copy.deepcopy(rules_document.node)
-    if areas is not None:
-        for key in OF_THE_WHOLE_FIELD:
-            if rules.pop(key, None) is not None:
-                left_out.append(f"{earlier.rules} {key}")
-        for further in rules.get("rankings", []):
-            for key in OF_THE_WHOLE_FIELD:
-                if further.pop(key, None) is not None:
-                    left_out.append(f"{earlier.rules} rankings {further['score']} {key}")
-            if "list_size" in further:
-                further["list_size"] = min(further["list_size"], _fitting_list(areas))
-        size = rules["ranking"].get("list_size", 10)
-        rules["ranking"]["list_size"] = min(size, _fitting_list(areas))
-    history = rules.get("history") or {}
-    copied: dict[str, Path] = {}
-    if "file" in history:
-        if questionnaire != earlier.questionnaire:
-            history.setdefault("questionnaire", earlier.questionnaire)
-        _carry(history, "file", copied, folder=folder, target=target)
-    for further in rules.get("rankings", []):
-        of_ranking = further.get("history") or {}
-        if "file" in of_ranking:
-            file = _carry(of_ranking, "file", copied, folder=folder, target=target)
-            changed.append(
-                _("{file}: add the ranking published for {wave}", file=file, wave=earlier.wave)
-            )
+    rules = taking.rules(rules_document.node, questionnaire=questionnaire)
     rules_text = decode(rules_document.path)
     if rules != rules_document.node:
         rules_text = node_text(rules)
-
-    # combined.yaml, where the source and date of scores that belong to one wave are left open
-    texts = {}
-    combined: Any = {}
-    if (folder / COMBINED).is_file():
-        combined = copy.deepcopy(read_yaml(folder / COMBINED, SurveyError).node)
-        renewed = []
-        for name, component in combined.get("components", {}).items():
-            if "assessment" in component:
-                _carry(component, "assessment", copied, folder=folder, target=target)
-            if areas is not None and component.pop("earlier", None) is not None:
-                left_out.append(f"{COMBINED} {name} earlier")
-            if "lost" in component and areas is None:
-                earlier_sheets = _sheets_handed_on(
-                    component, folder, target=target, wave=earlier.wave
-                )
-                copied |= earlier_sheets
-                if not earlier_sheets:
-                    changed.append(
-                        _(
-                            "{combined} {name}: to follow lost points, add {file} of {wave} under "
-                            "`earlier`",
-                            combined=COMBINED,
-                            name=name,
-                            file=component["lost"],
-                            wave=earlier.wave,
-                        )
-                    )
-            scores = []
-            for key in ("file", "lost", "sites"):
-                if key in component:
-                    scores.append(component[key])
-            if scores:
-                renewed += scores
-                component["source"] = str(STATE_THE_SOURCE)
-                if "date" in component:
-                    component["date"] = TO_FILL
-        if renewed:
-            line = _(
-                "{combined}: source and date of {files}, which belong to one wave",
-                combined=COMBINED,
-                files=comma_list(renewed),
-            )
-            changed.append(line)
-        texts[COMBINED] = node_text(combined)
+    combined = taking.combined()
+    texts = {COMBINED: node_text(combined)} if combined else {}
     if areas is not None:
-        changed.append(_("rules.yaml: list_size, for so many areas: {n}", n=areas))
-    for name, path in list(copied.items()):
-        if not path.is_file():
-            del copied[name]
-    further_files = [*texts, *copied]
+        taking.changed.append(_("rules.yaml: list_size, for so many areas: {n}", n=areas))
+    copied = {name: path for name, path in taking.copied.items() if path.is_file()}
+    taken = [*texts, *copied]
+    used = {document.path.name, earlier.rules, *taken, *_tables_of(earlier).values()}
+    used.update(path.relative_to(folder).as_posix() for path in copied.values())
+    left_out = [*taking.left_out, *_left_out_of_survey(document, earlier, areas)]
+    left_out += [name for name in _files_of(folder) if name not in used]
 
-    # what was left out
+    keys = [key for key in document.data if key in COMMENTS and key not in NEW_KEYS]
+    if areas is not None and "earlier" in keys:
+        keys.remove("earlier")
+    report = [
+        str(_("Taken over from {folder}:", folder=folder)),
+        f"  {earlier.rules}: {', '.join(rules)}",
+        f"  survey.yaml: {', '.join(keys)}",
+    ]
+    if taken:
+        report.append(f"  {', '.join(taken)}")
+    changed = taking.changed
+    if areas is None:
+        changed += _history_lines(earlier, folder, target, history=rules.get("history") or {})
+    report.append(str(_("Changed, or to be filled in:")))
+    report += [f"  {line}" for line in changed]
+    looked_at = _to_look_at(rules, combined, earlier)
+    if looked_at:
+        report.append(str(_("Taken over as it stands, to be looked at:")))
+        report += [f"  {line}" for line in looked_at]
+    if left_out:
+        report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
+    return Carried(rules, rules_text, copied, texts, tuple(report))
+
+
+def _left_out_of_survey(document: Document, earlier: SurveyFile, areas: int | None) -> list[str]:
+    """Name what a new wave does not take over from survey.yaml."""
+    declared = document.data
+    left_out = []
     if areas is not None and earlier.earlier:
         left_out.append("survey.yaml earlier")
     if "simulated" in declared:
@@ -474,49 +569,7 @@ def _carried_over(
         left_out.append("survey.yaml outcomes.cases")
     if "#" in decode(document.path):
         left_out.append(str(_("comments in survey.yaml")))
-    used = {document.path.name, earlier.rules, *further_files}
-    used.update(_tables_of(earlier).values())
-    used.update(path.relative_to(folder).as_posix() for path in copied.values())
-    left_out += [name for name in _files_of(folder) if name not in used]
-
-    keys = [key for key in declared if key in COMMENTS and key not in NEW_KEYS]
-    if areas is not None and "earlier" in keys:
-        keys.remove("earlier")
-    report = [
-        str(_("Taken over from {folder}:", folder=folder)),
-        f"  {earlier.rules}: {', '.join(rules)}",
-        f"  survey.yaml: {', '.join(keys)}",
-    ]
-    if further_files:
-        report.append(f"  {', '.join(further_files)}")
-    report.append(str(_("Changed, or to be filled in:")))
-    report += [f"  {line}" for line in changed]
-    if areas is None:
-        history_lines = _history_lines(earlier, folder, target, history)
-        report += [f"  {line}" for line in history_lines]
-    looked_at = _to_look_at(rules, combined, earlier)
-    if looked_at:
-        report.append(str(_("Taken over as it stands, to be looked at:")))
-        report += [f"  {line}" for line in looked_at]
-    if left_out:
-        report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
-    return Carried(rules, rules_text, copied, texts, tuple(report))
-
-
-def _carry(
-    declared: dict[str, Any], key: str, copied: dict[str, Path], *, folder: Path, target: Path
-) -> str:
-    """Take a file over that a declaration names, and return its name in the new folder.
-
-    A file below the wave's folder is copied; one that several waves share, outside of it, stays where it is.
-    """
-    name = str(declared[key])
-    path = folder / name
-    if folder.resolve() in path.resolve().parents:
-        copied[name] = path
-        return name
-    declared[key] = path_below(target, path)
-    return str(declared[key])
+    return left_out
 
 
 def _files_of(folder: Path) -> list[str]:
@@ -561,32 +614,12 @@ def _to_look_at(
     return lines
 
 
-def _sheets_handed_on(
-    component: dict[str, Any], folder: Path, *, target: Path, wave: str
-) -> dict[str, Path]:
-    """Put the sheets of a wave behind those of the waves before it; return all of them by their new names.
-
-    Only where the component follows lost points already, and its own sheet is there.
-    """
-    if "earlier" not in component or not (folder / component["lost"]).is_file():
-        return {}
-    sheets: dict[str, Path] = {}
-    for before in component["earlier"]:
-        for key in ("lost", "sites"):
-            if key in before:
-                _carry(before, key, sheets, folder=folder, target=target)
-    entry = {"wave": wave}
-    for key in ("lost", "sites"):
-        if key in component:
-            file = Path(component[key])
-            entry[key] = f"{file.stem}_{wave.lower()}{file.suffix}"
-            sheets[entry[key]] = folder / file
-    component["earlier"].append(entry | {"source": component["source"]})
-    return sheets
+def _history_to_add(file: str, wave: str) -> Text:
+    return _("{file}: add the ranking published for {wave}", file=file, wave=wave)
 
 
 def _history_lines(
-    earlier: SurveyFile, folder: Path, target: Path, history: Mapping[str, Any]
+    earlier: SurveyFile, folder: Path, target: Path, *, history: Mapping[str, Any]
 ) -> list[Text]:
     """Say where the ranks of the wave before come from, or what is to be done that they do."""
     back = path_below(target, folder)
@@ -603,13 +636,7 @@ def _history_lines(
         return []
     lines = []
     if "file" in history:
-        lines.append(
-            _(
-                "{file}: add the ranking published for {wave}",
-                file=history["file"],
-                wave=earlier.wave,
-            )
-        )
+        lines.append(_history_to_add(history["file"], earlier.wave))
     lines.append(
         _(
             "survey.yaml earlier: add {path} once its file set is marked: satisfaction verify "

@@ -6,7 +6,7 @@ import itertools
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import DEFAULT_FILES, SurveyFile
 from satisfaction.foundation.errors import shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import LANGUAGES, Text, _
 from satisfaction.foundation.workbooks import (
     DATA,
@@ -240,13 +241,13 @@ OUTCOME_COLUMNS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class NewWaveSource:
+@dataclass(frozen=True, slots=True, repr=False)
+class NewWaveSource(Brief):
     """What the new folder is made from: a questionnaire, the tables at hand by name, and declarations taken over."""
 
     questionnaire: Questionnaire
-    tables: Mapping[str, pd.DataFrame] = field(repr=False)
-    declared: Mapping[str, Any] = field(repr=False)
+    tables: Mapping[str, pd.DataFrame]
+    declared: Mapping[str, Any]
 
     def codes(self, item: str) -> dict[str, object]:
         """Return what a drop-down for an item offers: codes and their meaning."""
@@ -316,7 +317,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
     written = set()
 
     def write(
-        name: str, columns: list[TemplateColumn], note: Text, rows: list[list[str]] | None = None
+        name: str, columns: list[TemplateColumn], note: Text, *, rows: list[list[str]] | None = None
     ) -> None:
         """Write a workbook to fill in, under the columns and rows of the table that is taken over, if one is."""
         written.add(name)
@@ -336,7 +337,7 @@ def write_tables(plan: NewWaveSource, folder: Path) -> None:
             special = {str(code) for code in questionnaire.special(cell.name)}
             levels.append([code for code in cell.choices or {} if code not in special])
         rows = [[*codes, ""] for codes in itertools.product(*levels)]
-        write(name, [*cells, count], note, rows)
+        write(name, [*cells, count], note, rows=rows)
 
     write("areas", AREA_COLUMNS, _("Table of areas; `parent` of the top one is left empty."))
     note = _("Quotas: planned interviews of every cell.")

@@ -5,7 +5,7 @@ What a wave tests, and what stands for its population, is said in words: as surv
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -39,6 +39,7 @@ from satisfaction.declarations.facts import (
     read_outcomes,
     read_replicates,
     read_rscales,
+    read_sample,
     read_weights,
     tree_of,
     under_codes_of_today,
@@ -50,7 +51,7 @@ from satisfaction.declarations.questionnaire import (
     read_questionnaire,
 )
 from satisfaction.declarations.rules import RankingRules, Rules
-from satisfaction.declarations.wave import NO_TESTS, BaseStep, Step, SurveyFile
+from satisfaction.declarations.wave import NO_TESTS, Step, SurveyFile
 from satisfaction.declarations.weighting_record import (
     RECORD_FILE,
     WeightingRecord,
@@ -64,7 +65,7 @@ from satisfaction.foundation.errors import (
     SurveyError,
     one_of,
 )
-from satisfaction.foundation.files import recorded
+from satisfaction.foundation.files import path_below, recorded
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, semicolon_list
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import Document, Label, Location, Record, read_yaml, validated
@@ -138,8 +139,6 @@ class Survey:
         Strata with their population; sampled PSUs with their inclusion probabilities.
     margins : dict of DataFrame
         By name; the `by` columns as text and `population` as float.
-    sources : tuple of Path
-        Every file read, for the manifest; the responses are listed in `files`.
     files : tuple of Path
         The response files, in reading order.
     nonrespondents : DataFrame or None
@@ -210,7 +209,6 @@ class Survey:
     frame: pd.DataFrame | None
     sample: pd.DataFrame | None
     margins: dict[str, pd.DataFrame]
-    sources: tuple[Path, ...]
     files: tuple[Path, ...]
     nonrespondents: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
@@ -271,6 +269,16 @@ class Survey:
     def name(self) -> str:
         """Return the survey's name."""
         return self.declared.survey
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """Return every file read, survey.yaml and the questionnaire first; the responses are listed in `files`."""
+        sources = [self.folder / path_below(self.folder, path) for path in self.read]
+        kept_beside = [self.folder / name for name in (CORRECTIONS_FILE, WORDINGS_FILE)]
+        sources += filter(Path.is_file, kept_beside)
+        if self.reference is not None:
+            sources += [*self.reference.sources, *self.reference.files]
+        return tuple(sources)
 
     @property
     def ranked(self) -> str:
@@ -697,15 +705,14 @@ def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
     ('small-wave', 'probability')
     """
     with recorded() as read:
-        survey = _read_folder(path, ranking=ranking)
-        return replace(survey, as_read=survey, read=read)
+        survey = replace(_read_folder(path, ranking=ranking), read=read)
+    return replace(survey, as_read=survey)
 
 
 def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     document, declared, instrument = read_declared(path)
     folder = document.path.parent
     questionnaire = read_questionnaire(instrument)
-    roles = questionnaire.roles
     rules_document = read_yaml(folder / declared.rules, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
@@ -714,37 +721,12 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         weighting_record = read_weighting_record(folder / RECORD_FILE)
         check_record(document, declared, weighting_record)
     declared = with_default_margins(document, declared, questionnaire)
-
-    # tables of the design and the weighting
-    areas = frame = sample = nonrespondents = None
-    if declared.areas is not None:
-        areas = read_areas(folder / declared.areas.file, roles.area)
-    if declared.frame is not None:
-        frame = read_frame(folder / declared.frame.file, roles.strata, areas=areas, area=roles.area)
-    if declared.sample is not None:
-        chances = ("psu_probability", "person_probability", "planned")
-        wanted = (str(roles.psu), *roles.strata, *chances)
-        path_of_sample = folder / declared.sample.file
-        sample = read_answers(path_of_sample, wanted, areas=areas, column=roles.area)
-        sample = sample.reset_index(drop=True)
-    margins = {}
-    for name, margin in declared.margins.items():
-        margins[name] = read_counts(
-            folder / margin.file, margin.by, "population", questionnaire=questionnaire, named=areas
-        )
-    if declared.nonrespondents is not None:
-        nonrespondents = read_nonrespondents(
-            folder / declared.nonrespondents.file,
-            declared,
-            questionnaire,
-            areas=areas,
-            sample=sample,
-        )
-    earlier: tuple[EarlierSet, ...] = ()
-    earlier_fault = None
+    tables = _tables_of_design(folder, declared, questionnaire)
+    areas = tables["areas"]
     rankings = _rankings(folder, declared, questionnaire, rules=rules, areas=areas)
+    where = document.place(("earlier",))
+    earlier_fault = None
     if declared.earlier:
-        where = document.place(("earlier",))
         try:
             earlier = read_earlier(folder, declared, where=where)
             codes = codes_of_today(areas)
@@ -758,51 +740,13 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             earlier_fault = fault
     first, *further = rankings
     delivered = find_delivered(folder, declared)
-    if areas is not None and declared.areas is not None:
-        check_areas(areas, roles.area, folder / declared.areas.file)
-    if frame is not None and sample is not None and declared.frame and declared.sample:
-        check_frame_and_sample(
-            frame,
-            sample,
-            strata=roles.strata,
-            frame_path=folder / declared.frame.file,
-            sample_path=folder / declared.sample.file,
-        )
-
-    # every file read, for the manifest
-    tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
-    tables += [declared.nonrespondents, declared.quota, declared.outcomes]
-    files = [table.file for table in tables if table is not None]
-    bases = [declared.base]
-    if weighting_record is not None and weighting_record.in_force:
-        bases += [step for step in weighting_record.declared_first if isinstance(step, BaseStep)]
-    for base in bases:
-        if base is not None:
-            files += base.files
-    histories = [ranked.rules.history for ranked in rankings]
-    files += [history.file for history in histories if history is not None and history.file]
-    beside = (CORRECTIONS_FILE, WORDINGS_FILE, RECORD_FILE)
-    files += [name for name in beside if (folder / name).is_file()]
-    if declared.outcomes is not None and declared.outcomes.cases is not None:
-        files.append(declared.outcomes.cases)
-    if declared.fieldwork.backcheck is not None:
-        files.append(declared.fieldwork.backcheck.file)
-    sources = [document.path, instrument]
-    sources += [folder / name for name in (declared.rules, *files)]
-    sources = [*dict.fromkeys(sources), *_sources_of(rankings)]
-
     survey = Survey(
         folder=folder,
         declared=declared,
         questionnaire=questionnaire,
         rules=first.rules,
-        areas=areas,
-        frame=frame,
-        sample=sample,
-        margins=margins,
-        sources=tuple(sources),
+        **tables,
         files=delivered.files,
-        nonrespondents=nonrespondents,
         rule_fault=earlier_fault,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
@@ -815,7 +759,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         with_tables_of_weights(weighted_as(survey, weighting_record.declared_first), folder)
     survey = survey.led_by(first)
     try:
-        survey = _with_combined(survey, document.place(("earlier",)))
+        survey = _with_combined(survey, where)
         for ranked in rankings:
             place = rules_document.below(ranked.at)
             check_rules(survey.ranked_by(ranked), place)
@@ -825,18 +769,74 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         if ranking:
             raise
         survey = replace(survey, rule_fault=earlier_fault or fault)
-
     model = declared.selection_model
     if model is not None and model.reference is not None:
         survey = _with_reference(survey, model.reference, document)
+    return _with_tables_of_fieldwork(survey)
 
-    # what the fieldwork is compared with
+
+def _tables_of_design(
+    folder: Path, declared: SurveyFile, questionnaire: Questionnaire
+) -> dict[str, Any]:
+    """Read the tables of the design and the weighting: fields of the survey by name, None for one that is not declared."""
+    roles = questionnaire.roles
+    areas = frame = sample = nonrespondents = None
+    if declared.areas is not None:
+        areas = read_areas(folder / declared.areas.file, roles.area)
+    if declared.frame is not None:
+        frame = read_frame(folder / declared.frame.file, roles.strata, areas=areas, area=roles.area)
+    if declared.sample is not None:
+        sample = read_sample(
+            folder / declared.sample.file,
+            str(roles.psu),
+            roles.strata,
+            areas=areas,
+            area=roles.area,
+        )
+    margins = {}
+    for name, margin in declared.margins.items():
+        margins[name] = read_counts(
+            folder / margin.file, margin.by, "population", questionnaire=questionnaire, named=areas
+        )
+    if declared.nonrespondents is not None:
+        nonrespondents = read_nonrespondents(
+            folder / declared.nonrespondents.file,
+            declared,
+            questionnaire,
+            areas=areas,
+            sample=sample,
+        )
+    if areas is not None and declared.areas is not None:
+        check_areas(areas, roles.area, folder / declared.areas.file)
+    if frame is not None and sample is not None and declared.frame and declared.sample:
+        check_frame_and_sample(
+            frame,
+            sample,
+            strata=roles.strata,
+            frame_path=folder / declared.frame.file,
+            sample_path=folder / declared.sample.file,
+        )
+    return {
+        "areas": areas,
+        "frame": frame,
+        "sample": sample,
+        "margins": margins,
+        "nonrespondents": nonrespondents,
+    }
+
+
+def _with_tables_of_fieldwork(survey: Survey) -> Survey:
+    """Read what the fieldwork is compared with: the quota, outcomes of the sampled cases, re-interviews."""
+    folder = survey.folder
+    declared = survey.declared
+    roles = survey.questionnaire.roles
+    areas = survey.areas
     if declared.quota is not None:
         planned = read_counts(
             folder / declared.quota.file,
             declared.quota.by,
             "planned",
-            questionnaire=questionnaire,
+            questionnaire=survey.questionnaire,
             areas=areas,
             named=areas,
         )
@@ -851,6 +851,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
                 areas=survey.ranked_areas(),
                 outcomes=outcomes,
                 named=areas,
+                respondent=roles.respondent,
             )
             survey = replace(survey, cases=cases)
     backcheck = declared.fieldwork.backcheck
@@ -889,15 +890,6 @@ def _rankings(
     return rankings
 
 
-def _sources_of(rankings: Iterable[RankedBy]) -> list[Path]:
-    """Return the files of earlier waves that rankings rest on."""
-    sources: list[Path] = []
-    for ranked in rankings:
-        for published in ranked.earlier:
-            sources += published.sources
-    return sources
-
-
 def _with_earlier(
     ranked: RankedBy, sets: Sequence[EarlierSet], codes: Mapping[str, str], *, where: str, wave: str
 ) -> RankedBy:
@@ -908,7 +900,7 @@ def _with_earlier(
 
 
 def _with_reference(survey: Survey, folder: str, document: Document) -> Survey:
-    """Read the wave that stands for the population; its files are sources of this one."""
+    """Read the wave that stands for the population."""
     place = survey.folder / folder
     if not (place / "survey.yaml").is_file():
         raise SurveyError(
@@ -920,8 +912,7 @@ def _with_reference(survey: Survey, folder: str, document: Document) -> Survey:
         )
     reference = read_survey(place, ranking=False)
     check_reference(survey, reference, document)
-    sources = dict.fromkeys([*survey.sources, *reference.sources, *reference.files])
-    return replace(survey, reference=reference, sources=tuple(sources))
+    return replace(survey, reference=reference)
 
 
 def _with_combined(survey: Survey, where: str) -> Survey:
@@ -941,8 +932,7 @@ def _with_combined(survey: Survey, where: str) -> Survey:
         wave = survey.declared.wave
         ranked = _with_earlier(ranked, survey.earlier, codes, where=where, wave=wave)
         further = (*further, ranked)
-    sources = dict.fromkeys([*survey.sources, *combined.sources, *_sources_of(further)])
-    return replace(survey, combined=combined, further=further, sources=tuple(sources))
+    return replace(survey, combined=combined, further=further)
 
 
 def what_is_tested(survey: Survey) -> Text:

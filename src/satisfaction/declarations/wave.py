@@ -300,7 +300,7 @@ class CalibrationStep(Record):
         low, high = self.bounds or (0, 2)
         around_one = 0 <= low < 1 < high < float("inf")
         problem = _("`bounds` must hold 0 <= low < 1 < high.")
-        _refuse(not around_one, "S160", problem, ("bounds",), example)
+        _refuse(not around_one, "S160", problem, at=("bounds",), hint=example)
         return self
 
 
@@ -332,7 +332,7 @@ class TrimmingStep(Record):
         lower = self.lower or 0
         upper = self.upper or float("inf")
         problem = _("`lower` of the trimming step must be below `upper`.")
-        _refuse(lower >= upper, "S162", problem, ("lower",), _("Correct the bounds."))
+        _refuse(lower >= upper, "S162", problem, at=("lower",), hint=_("Correct the bounds."))
         return self
 
 
@@ -624,44 +624,44 @@ class SurveyFile(Record):
                     position > 0,
                     "S150",
                     _("The base step comes first, and once."),
-                    at,
-                    _("Move `base` to the top."),
+                    at=at,
+                    hint=_("Move `base` to the top."),
                 )
                 _refuse(
                     step.source == "inclusion" and self.sample is None,
                     "S121",
                     _("The base step needs a `sample` table."),
-                    at,
-                    _("Declare `sample`, or remove the step."),
+                    at=at,
+                    hint=_("Declare `sample`, or remove the step."),
                 )
                 _refuse(
                     step.source == "frame" and self.frame is None,
                     "S165",
                     _("A base step with source: frame needs a `frame` table."),
-                    at,
-                    _("Declare `frame`, or choose another source."),
+                    at=at,
+                    hint=_("Declare `frame`, or choose another source."),
                 )
                 _refuse(
                     step.source == "table" and self.nonrespondents is not None,
                     "S526",
                     _("Final weights made elsewhere are those of respondents alone."),
-                    at,
-                    _("Remove `nonrespondents` and the nonresponse step."),
+                    at=at,
+                    hint=_("Remove `nonrespondents` and the nonresponse step."),
                 )
             elif isinstance(step, NonresponseStep):
                 _refuse(
                     bool(earlier - {"base"}),
                     "S158",
                     _("The nonresponse step comes right after the base step, and once."),
-                    at,
-                    _("Move it above calibration and trimming."),
+                    at=at,
+                    hint=_("Move it above calibration and trimming."),
                 )
                 _refuse(
                     self.nonrespondents is None,
                     "S157",
                     _("The nonresponse step needs a `nonrespondents` table."),
-                    at,
-                    _("Declare `nonrespondents`, or remove the step."),
+                    at=at,
+                    hint=_("Declare `nonrespondents`, or remove the step."),
                 )
             elif isinstance(step, CalibrationStep):
                 for margin in step.margins or ():
@@ -672,13 +672,13 @@ class SurveyFile(Record):
             self.nonrespondents is not None and "nonresponse" not in earlier,
             "S166",
             _("A `nonrespondents` table is declared, but no nonresponse step uses it."),
-            ("nonrespondents",),
-            _("Add a nonresponse step, or remove the table."),
+            at=("nonrespondents",),
+            hint=_("Add a nonresponse step, or remove the table."),
         )
         return self
 
 
-def _refuse(wrong: bool, code: str, text: Text, at: Location, hint: Text) -> None:
+def _refuse(wrong: bool, code: str, text: Text, *, at: Location, hint: Text) -> None:
     """Refuse a declaration that is wrong, with what to do."""
     if wrong:
         raise fault(code, text, at=at, hint=hint)

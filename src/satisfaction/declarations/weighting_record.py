@@ -233,7 +233,9 @@ def _is_apart(line: str) -> bool:
     return not line.strip() or line.startswith("#")
 
 
-def block_of(document: Document, declared: SurveyFile, steps: Sequence[Step], at: StepLines) -> str:
+def block_of(
+    document: Document, declared: SurveyFile, steps: Sequence[Step], *, at: StepLines
+) -> str:
     """Write weighting steps as lines of survey.yaml.
 
     A step that stays keeps its lines; one of the same kind as before keeps the comments above it.

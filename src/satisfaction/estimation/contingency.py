@@ -253,29 +253,31 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     refuse_reserved([name for name in map(name_of, (rows, columns)) if name in OF_A_CELL])
     held, (row, column) = with_values(design, [rows, columns], where="rows, columns")
     counted = tally(held, (), by=[row, column])
-    both = counted.inside & counted.keys[[row, column]].notna().all(axis=1).to_numpy()
+    sample = lay_out(held, counted)
+    # sampled persons who did not answer have weight 0: they are in the design, in no cell
+    members = counted.inside & (sample.weight > 0)
+    both = members & counted.keys[[row, column]].notna().all(axis=1).to_numpy()
     row_levels, of_row = levels(counted.keys[row], both)
     column_levels, of_column = levels(counted.keys[column], both)
     require_groups(row_levels, name_of(rows), where="rows")
     require_groups(column_levels, name_of(columns), where="columns")
-    sample = lay_out(held, counted)
     shape = (len(row_levels), len(column_levels))
     cells = shape[0] * shape[1]
     at = np.flatnonzero(both)
     cell = of_row[at] * shape[1] + of_column[at]
     total = np.bincount(cell, (sample.weight * sample.n)[at], cells)
     n = np.bincount(cell, counted.n[at], cells).astype(np.int64)
-    members = sp.csr_array((sample.n[at], (at, cell)), shape=(len(both), cells))
+    in_cells = sp.csr_array((sample.n[at], (at, cell)), shape=(len(both), cells))
     titles = [name_of(rows), name_of(columns)]
     names = pd.MultiIndex.from_product([row_levels, column_levels], names=titles)
     replicated = None
     if sample.replicate_weights is not None:
-        sums = sample.replicate_weights.T @ members
+        sums = sample.replicate_weights.T @ in_cells
         replicated = np.asarray(sums).reshape(-1, *shape)
     return CrossTable(
         names.to_frame(index=False),
         total.reshape(shape),
-        sample.covariance(members),
+        sample.covariance(in_cells),
         n.reshape(shape),
         used_df(np.where(both, counted.n, 0), sample),
         design.selection,

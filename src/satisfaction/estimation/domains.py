@@ -26,6 +26,7 @@ from satisfaction.foundation.language import N_, _
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.replicates import (
+    LaidOverPsus,
     Replicates,
     balanced,
     deviations,
@@ -96,7 +97,7 @@ class Point:
     z: Sparse
 
 
-def point(kind: Kind, counted: Tally, domain: Array, weight: Array, domains: int) -> Point:
+def point(kind: Kind, counted: Tally, domain: Array, *, weight: Array, domains: int) -> Point:
     """Estimate one kind of statistic with final weights (T,)."""
     valid = counted.valid.astype(float)
     sums = counted.sums()
@@ -171,42 +172,12 @@ class Domains:
         if options.kind != "ratio":  # numerators, then denominators
             summands = np.concatenate([summands, counted.valid], axis=1)
         if options.variance == "replicates":
-            assert sample.replicates is not None
-            assert sample.replicate_weights is not None
-            by_summand = [summing(self.domain, domains, column) for column in summands.T]
-            into_domains = sp.vstack(by_summand)
-            blocks = (summands.shape[1], domains, -1)
-            sums = into_domains @ sample.replicate_weights
-            full = into_domains @ sample.weight
-            theta = _from_sums(options.kind, sums.reshape(blocks))
-            centre = _from_sums(options.kind, full.reshape(blocks))[0]
-            units = pd.DataFrame(index=range(len(theta)))
-            matrix = deviations_of_given(sample.replicates, theta, centre)
-            return Contributions(units, matrix, members)
-        clusters = sample.clusters
-        weighting = self.design.weighting
-        replicates = make_replicates(sample, options)
-        counts = sample.n
-        cell = np.zeros(len(self.domain), dtype=int)
-        cells = 1
+            matrix = self._deviations_of_given(summands, options.kind)
+            return Contributions(pd.DataFrame(index=range(len(matrix))), matrix, members)
         unsolved = Unsolved()
-        recipe = None
-        if weighting is not None:
-            cell = self.design.cell_index(counted.keys)
-            cells = len(weighting.cells)
-            counts = sample.n * sample.base / weighting.start[cell]
-            recipe = Replay(weighting, unsolved)
-        laid = lay(
-            summands * sample.base[:, None],
-            psu=clusters.psu,
-            psus=len(clusters.stratum),
-            domain=self.domain,
-            domains=domains,
-            cell=cell,
-            counts=counts,
-            cells=cells,
-        )
+        replicates = make_replicates(sample, options)
         theta = np.empty((len(replicates.scale), z.shape[1]))
+        laid, recipe = self._laid(counted, summands, unsolved)
         label = _("replicates ({variance})", variance=options.variance).both
         with tqdm(total=len(theta), desc=label, disable=None, leave=False) as bar:
             for chosen, sums in replicated_sums(replicates, laid, recipe):
@@ -226,8 +197,50 @@ class Domains:
         units = sample.units
         if replicates.unit is None:
             units = pd.DataFrame(index=range(len(replicates.scale)))
-        matrix = deviations(replicates, theta, len(clusters.stratum))
+        matrix = deviations(replicates, theta, len(sample.clusters.stratum))
         return Contributions(units, matrix, members, count, remark)
+
+    def _deviations_of_given(self, summands: Array, kind: Kind) -> Array:
+        """Form a statistic from summands (T, 2M or M) under every replicate weight that came with the data: (R, D*M)."""
+        sample = self.sample
+        assert sample.replicates is not None
+        assert sample.replicate_weights is not None
+        domains = len(self.keys)
+        by_summand = [summing(self.domain, domains, column) for column in summands.T]
+        into_domains = sp.vstack(by_summand)
+        blocks = (summands.shape[1], domains, -1)
+        sums = into_domains @ sample.replicate_weights
+        full = into_domains @ sample.weight
+        theta = _from_sums(kind, sums.reshape(blocks))
+        centre = _from_sums(kind, full.reshape(blocks))[0]
+        return deviations_of_given(sample.replicates, theta, centre)
+
+    def _laid(
+        self, counted: Tally, summands: Array, unsolved: Unsolved
+    ) -> tuple[LaidOverPsus, Replay | None]:
+        """Lay summands (T, K) over the PSUs, with the recipe to be replayed; None where the base weights stay."""
+        sample = self.sample
+        weighting = self.design.weighting
+        counts = sample.n
+        cell = np.zeros(len(self.domain), dtype=int)
+        cells = 1
+        recipe = None
+        if weighting is not None:
+            cell = self.design.cell_index(counted.keys)
+            cells = len(weighting.cells)
+            counts = sample.n * sample.base / weighting.start[cell]
+            recipe = Replay(weighting, unsolved)
+        laid = lay(
+            summands * sample.base[:, None],
+            psu=sample.clusters.psu,
+            psus=len(sample.clusters.stratum),
+            domain=self.domain,
+            domains=len(self.keys),
+            cell=cell,
+            counts=counts,
+            cells=cells,
+        )
+        return laid, recipe
 
 
 def cut(

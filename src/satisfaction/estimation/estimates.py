@@ -28,6 +28,7 @@ from satisfaction.estimation.domains import (
     Interval,
     Kind,
     Options,
+    Point,
     Variance,
     cut,
     fpc_dropped,
@@ -243,26 +244,7 @@ def estimate(
     check_level(level)
     _check_whole("replicates", replicates, least=2)
     _check_whole("seed", seed, least=0)
-    has_replicates = design.replicates is not None
-    if variance == "default":
-        several_steps = design.weighting is not None and design.weighting.several
-        variance = "jkn" if several_steps else "linearized"
-        if has_replicates:
-            variance = "replicates"
-    elif has_replicates != (variance == "replicates"):
-        raise EstimatesError(
-            "E523",
-            _(
-                'variance="{variance}" does not fit the design: replicates is for a design with replicate weights, and the only one for it.',
-                variance=variance,
-            ),
-            where="variance",
-            available=("default", "replicates")
-            if has_replicates
-            else ("default", "linearized", "jkn"),
-            hint=_("Leave `variance` out: the design decides."),
-        )
-    options = Options(kind, variance, level, interval, df, replicates, seed)
+    options = Options(kind, _variance_of(design, variance), level, interval, df, replicates, seed)
     columns = named(by)
     several = kind == "quantile" and isinstance(argument, tuple)
     of_levels = isinstance(statistic, str) and statistic in OF_LEVELS
@@ -297,12 +279,37 @@ def estimate(
             table, held, on = estimate_percentile(
                 design, measure, p, columns=columns, listed=domains, options=options
             )
-            table["note"] = _noted(table["note"].to_numpy(), on, options, held)
+            table["note"] = _noted(table["note"].to_numpy(), on, options, held=held)
             if several:
                 table.insert(len(columns), "p", p)
             parts.append((table, held))
     conventions = _conventions(on, options, held) | {"p": argument}
     return interleaved(parts, (*columns, "p") if several else columns, conventions, design=design)
+
+
+def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
+    """Return the method of variance that "default" stands for; refuse one that does not fit the design (E523)."""
+    has_replicates = design.replicates is not None
+    if variance == "default":
+        several_steps = design.weighting is not None and design.weighting.several
+        if has_replicates:
+            return "replicates"
+        return "jkn" if several_steps else "linearized"
+    if has_replicates != (variance == "replicates"):
+        raise EstimatesError(
+            "E523",
+            _(
+                'variance="{variance}" does not fit the design: replicates is for a design with '
+                "replicate weights, and the only one for it.",
+                variance=variance,
+            ),
+            where="variance",
+            available=("default", "replicates")
+            if has_replicates
+            else ("default", "linearized", "jkn"),
+            hint=_("Leave `variance` out: the design decides."),
+        )
+    return variance
 
 
 def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimates:
@@ -311,7 +318,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     sample = on.sample
     domain = on.domain
     size = len(on.keys)
-    full = point(options.kind, counted, domain, sample.weight, size)
+    full = point(options.kind, counted, domain, weight=sample.weight, domains=size)
     held = on.contributions(counted, full.z, options)
     cov = without_rounding(held.covariance, full.value.ravel())
     se = standard_errors(cov).reshape(full.value.shape)
@@ -336,19 +343,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     known_se = np.where(np.isnan(full.value), np.nan, se)
     deff = {name: np.full(se.shape, np.nan) for name in ("deff", "deff_wr")}
     if options.kind != "ratio":
-        # over the variance of a simple random sample of the same size; nan where that is 0
-        of_each = sample.weight[:, None]
-        sums = sum_by_domain(domain, of_each * counted.sums(), size)
-        squares = sum_by_domain(domain, of_each * counted.sums_of_squares(), size)
-        scale = full.size**2 if options.kind == "total" else 1.0
-        drawn_with_replacement = {"deff": on.design.base_weight is None, "deff_wr": True}
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = sums / full.size
-            for name, replacement in drawn_with_replacement.items():
-                simple = simple_variance(
-                    mean, full.size, squares, n=n, population=full.size, replacement=replacement
-                )
-                deff[name] = np.where(simple > 0, se**2 / (simple * scale), np.nan)
+        deff = _design_effects(on, full, se, n=n, options=options)
     figures = {
         "estimate": full.value,
         "se": known_se,
@@ -357,13 +352,34 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
         "ci_high": high,
         **deff,
         "n": n,
-        "note": _noted(note, on, options, held),
+        "note": _noted(note, on, options, held=held),
     }
     rows = on.keys.loc[on.keys.index.repeat(len(chosen))].reset_index(drop=True)
     rows["measure"] = [measure.name for measure in chosen] * size
     rows = rows[[*on.columns, "measure"]]
     table = result_table(rows, {name: figure.ravel() for name, figure in figures.items()})
     return Estimates(table, cov, held, on.columns, _conventions(on, options, held), on.design)
+
+
+def _design_effects(
+    on: Domains, full: Point, se: Array, *, n: Array, options: Options
+) -> dict[str, Array]:
+    """Return the variances over those of a simple random sample of the same size, (D, M) each; nan where that is 0."""
+    of_each = on.sample.weight[:, None]
+    size = len(on.keys)
+    sums = sum_by_domain(on.domain, of_each * on.counted.sums(), size)
+    squares = sum_by_domain(on.domain, of_each * on.counted.sums_of_squares(), size)
+    scale = full.size**2 if options.kind == "total" else 1.0
+    effects = {}
+    drawn_with_replacement = {"deff": on.design.base_weight is None, "deff_wr": True}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = sums / full.size
+        for name, replacement in drawn_with_replacement.items():
+            simple = simple_variance(
+                mean, full.size, squares, n=n, population=full.size, replacement=replacement
+            )
+            effects[name] = np.where(simple > 0, se**2 / (simple * scale), np.nan)
+    return effects
 
 
 def _where_both(measure: Measure, other: Measure) -> Measure:
@@ -504,7 +520,7 @@ def _variance_used(options: Options, held: Contributions) -> str:
     return options.variance
 
 
-def _noted(note: Array, on: Domains, options: Options, held: Contributions) -> Array:
+def _noted(note: Array, on: Domains, options: Options, *, held: Contributions) -> Array:
     """Add to every row's note what the replicates could not do."""
     remarks = [held.remark]
     if fpc_dropped(on.design, on.sample, _variance_used(options, held)):

@@ -106,6 +106,8 @@ def t_test(
     refuse_reserved([name_of(by)] if by is not None and name_of(by) in OF_A_GROUP else [])
     held, columns = with_values(design, [] if by is None else [by], where="by")
     counted = tally(held, [outcome], by=columns)
+    sample = lay_out(held, counted)
+    counted = counted.only(sample.weight > 0)
     valid = counted.valid[:, 0].astype(float)
     total = counted.sums()[:, 0]
     if by is None:
@@ -126,7 +128,6 @@ def t_test(
         df_rule = f"{DF_USED} - 1"
     used = code >= 0
     x = _group_indicators(code, len(groups))
-    sample = lay_out(held, counted)
     counts = {"valid": valid * used, "total": total * used}
     fit = least_squares(x, weight=sample.weight, **counts)
     refuse_no_variation(fit, counts["total"], outcome.name)
@@ -208,11 +209,12 @@ def rank_test(
         held = with_row_numbers(held)
         columns.append(ROW_NUMBER)
     counted = tally(held, (), by=columns)
-    ranked_rows = counted.inside & counted.keys[value].notna().to_numpy()
+    sample = lay_out(held, counted)
+    members = counted.inside & (sample.weight > 0)
+    ranked_rows = members & counted.keys[value].notna().to_numpy()
     groups, code = levels(counted.keys[group], ranked_rows)
     require_groups(groups, name_of(by), where="by")
     refuse_infinite(counted.keys[value], outcome)
-    sample = lay_out(held, counted)
     used = code >= 0
     n = np.where(used, sample.n, 0.0)
     df = used_df(n.astype(np.int64), sample)
@@ -220,14 +222,15 @@ def rank_test(
     require_df(df, k + 1, where="by")
     mass = n * sample.weight
     values = counted.keys[value].to_numpy(float, na_value=np.nan)
-    score = np.zeros(len(counted.keys))
     if ties == "midpoint":
         at = np.flatnonzero(mass > 0)
-        score[at] = midpoint_ranks(values[at], mass[at])
+        scores = midpoint_ranks(values[at], mass[at])
     else:
         order = np.argsort(counted.keys[ROW_NUMBER].to_numpy(), kind="stable")
         at = order[mass[order] > 0]
-        score[at] = row_order_ranks(values[at], mass[at])
+        scores = row_order_ranks(values[at], mass[at])
+    score = np.zeros(len(counted.keys))
+    score[at] = scores
     x = _group_indicators(code, k + 1)
     total = n * score
     fit = least_squares(x, weight=sample.weight, valid=n, total=total)

@@ -300,7 +300,7 @@ def satterthwaite_of_blocks(
             with np.errstate(invalid="ignore"):  # of what is not known the df are not known either
                 variance = float(coefficient[inside] @ block_cov @ coefficient[inside])
             variances.append(max(variance, 0.0))
-            block_dfs.append(_block_df(quantities, domain, df, members))
+            block_dfs.append(_block_df(quantities, domain, df, members=members))
         over_blocks = satterthwaite(np.array(variances), np.maximum(block_dfs, 0.0))
         combined_df[i] = over_blocks if np.isfinite(over_blocks) else min(block_dfs)
     return combined_df
@@ -312,7 +312,7 @@ def summed_df(at: Array, *, domain: Array, df: Array, members: Members) -> float
     total = 0.0
     for block in np.unique(block_of):
         quantities = at[block_of == block]
-        total += _block_df(quantities, domain, df, members)
+        total += _block_df(quantities, domain, df, members=members)
     return total
 
 
@@ -336,7 +336,7 @@ def _blocks(linked: sp.csr_array | None, domain: Array, at: Array) -> Array:
     return np.asarray(first[part])
 
 
-def _block_df(at: Array, domain: Array, df: Array, members: Members) -> float:
+def _block_df(at: Array, domain: Array, df: Array, *, members: Members) -> float:
     """Return the df of one block: the domain's own, or those of the union; never below the largest of its domains."""
     of_domains = df[at]
     if (domain[at] == domain[at[0]]).all():

@@ -161,6 +161,39 @@ def lay_out_open_sample(
         where="respondents",
         hint=hint,
     )
+    size = _residents(margins)
+    levels = _levels_of(margins)
+    x = _indicators(respondents, levels)
+    totals = np.array([size, *(level.residents for level in levels)])
+    values = respondents[list(measures)].to_numpy(float, na_value=np.nan)
+    valid = np.isfinite(values)
+    sample = OpenSample(np.where(valid, values, 0.0), valid, x, Reference(totals))
+    _refuse_strange(respondents, margins)
+    absent = [level for level, column in zip(levels, x.T[1:], strict=True) if not column.any()]
+    if absent:
+        nobody = _(
+            "nobody of {margin} = {level} answered",
+            margin=" x ".join(absent[0].columns),
+            level=shortened(absent[0].key),
+        )
+        return replace(sample, fault=nobody)
+    # the first level of every margin is what the others leave
+    others = [place for place, level in enumerate(levels, start=1) if not level.first]
+    columns = np.array([0, *others])
+    if len(x) <= len(columns):
+        return replace(sample, fault=TOO_FEW)
+    kept = _independent(x, columns)
+    left_out = np.setdiff1d(columns, kept)
+    if len(left_out):
+        # their totals must follow from the others as the columns do
+        slopes = np.linalg.lstsq(x[:, kept], x[:, left_out], rcond=None)[0]
+        if not np.allclose(totals[kept] @ slopes, totals[left_out], rtol=AGREE):
+            return replace(sample, fault=NO_SOLUTION)
+    return replace(sample, x=x[:, kept], reference=Reference(totals[kept]), kept=kept)
+
+
+def _residents(margins: Margins) -> float:
+    """Return how many residents margins by level are of; E528 where they do not agree."""
     sizes = [
         float(sum(of_margin.values()))
         for of_margin in margins.values()
@@ -178,58 +211,35 @@ def lay_out_open_sample(
             available=("{item: {level: population}}",),
             hint=_("Give populations by level, from the same source and date."),
         )
-    size = sizes[0]
-    levels = _levels_of(margins)
-    x = _indicators(respondents, levels)
-    totals = np.array([size, *(level.residents for level in levels)])
-    values = respondents[list(measures)].to_numpy(float, na_value=np.nan)
-    valid = np.isfinite(values)
-    sample = OpenSample(np.where(valid, values, 0.0), valid, x, Reference(totals))
+    return sizes[0]
+
+
+def _refuse_strange(respondents: pd.DataFrame, margins: Margins) -> None:
+    """Refuse (E529) respondents of levels that a margin has no residents for."""
     for margin, of_margin in margins.items():
         assert isinstance(of_margin, Mapping)
-        populated = [level for level, n in of_margin.items() if n > 0]
-        known = set(map(level_tuple, populated))
-        strange = sorted(
-            {str(key) for key in level_tuples(respondents, named(margin)) if key not in known}
-        )
+        known = {level_tuple(level) for level, n in of_margin.items() if n > 0}
+        strange = set(level_tuples(respondents, named(margin))) - known
         if strange:
             raise EstimatesError(
                 "E529",
                 _(
                     "Respondents have levels that margin {margin} has no residents for: {levels}.",
                     margin=" x ".join(named(margin)),
-                    levels=shortened(strange),
+                    levels=shortened(sorted(map(str, strange))),
                 ),
                 where="margins",
                 available=of_margin,
                 hint=_("Complete the margin, or leave these respondents out."),
             )
-    absent = [level for level, column in zip(levels, x.T[1:], strict=True) if not column.any()]
-    if absent:
-        nobody = _(
-            "nobody of {margin} = {level} answered",
-            margin=" x ".join(absent[0].columns),
-            level=shortened(absent[0].key),
-        )
-        return replace(sample, fault=nobody)
-    # the first level of every margin is what the others leave
-    others = [place for place, level in enumerate(levels, start=1) if not level.first]
-    kept = np.array([0, *others])
-    if len(x) <= len(kept):
-        return replace(sample, fault=TOO_FEW)
-    # columns that do not follow from those before them
-    chosen = x[:, kept]
+
+
+def _independent(x: Array, columns: Array) -> Array:
+    """Return those of some columns of x that do not follow from the ones before them."""
+    chosen = x[:, columns]
     triangle = np.linalg.qr(chosen, mode="r")
     scale = np.sqrt((chosen**2).sum(axis=0))
-    independent = kept[np.abs(np.diag(triangle)) > 1e-9 * np.maximum(scale, 1.0)]
-    left_out = np.setdiff1d(kept, independent)
-    if len(left_out):
-        # their totals must follow from the others as the columns do
-        slopes = np.linalg.lstsq(x[:, independent], x[:, left_out], rcond=None)[0]
-        if not np.allclose(totals[independent] @ slopes, totals[left_out], rtol=AGREE):
-            return replace(sample, fault=NO_SOLUTION)
-    kept = independent
-    return replace(sample, x=x[:, kept], reference=Reference(totals[kept]), kept=kept)
+    return np.asarray(columns[np.abs(np.diag(triangle)) > 1e-9 * np.maximum(scale, 1.0)])
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -28,7 +28,7 @@ from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import N_, _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
-from satisfaction.sampling.tally import resolve, tally
+from satisfaction.sampling.tally import Tally, resolve, tally
 from satisfaction.sampling.variance import Array
 
 ADJUSTMENTS = {
@@ -229,19 +229,7 @@ def against_rest(
     conventions = _declared(totals, NULLS["rest"])
     larger = None
     if within is not None:
-        members = counted.keys.loc[counted.inside, [by, within]]
-        pairs = members.dropna(subset=[by]).drop_duplicates()
-        unclear = pairs.loc[pairs[by].duplicated(keep=False) | pairs[within].isna(), by]
-        if len(unclear):
-            area = unclear.iloc[0]
-            raise EstimatesError(
-                "E122",
-                _("Area {area!r} has no '{within}', or more than one.", area=area, within=within),
-                where="within",
-                available=pairs.loc[pairs[by] == area, within].tolist(),
-                hint=_("Let every area lie in exactly one larger area."),
-            )
-        larger = np.asarray(pairs.set_index(by)[within].loc[list(areas)])
+        larger = _larger_areas(counted, list(areas), by, within=within)
         keys["within"] = larger
         null = _(
             "an area and all others of its {within} have equal population values", within=within
@@ -249,7 +237,7 @@ def against_rest(
         conventions |= {"null": null.both, "within": within}
     total, count = totals.table["estimate"].to_numpy(float).reshape(-1, 2).T
     mean, rest, slope = mean_and_rest(total, count, group=larger)
-    compared = np.isfinite(rest)
+    compared = np.isfinite(mean) & np.isfinite(rest)
     slope = slope[compared]
     difference_se = np.full(len(mean), np.nan)
     difference_df = np.full(len(mean), np.nan)
@@ -265,6 +253,23 @@ def against_rest(
         level=level,
     )
     return Comparisons(table, conventions)
+
+
+def _larger_areas(counted: Tally, areas: list[Any], by: str, *, within: str) -> Array:
+    """Return the larger area that each area lies in; refuse one in none or in several (E122)."""
+    members = counted.keys.loc[counted.inside, [by, within]]
+    pairs = members.dropna(subset=[by]).drop_duplicates()
+    unclear = pairs.loc[pairs[by].duplicated(keep=False) | pairs[within].isna(), by]
+    if len(unclear):
+        area = unclear.iloc[0]
+        raise EstimatesError(
+            "E122",
+            _("Area {area!r} has no '{within}', or more than one.", area=area, within=within),
+            where="within",
+            available=pairs.loc[pairs[by] == area, within].tolist(),
+            hint=_("Let every area lie in exactly one larger area."),
+        )
+    return np.asarray(pairs.set_index(by)[within].loc[areas])
 
 
 def pair_differences(units: int) -> sp.csr_array:

@@ -189,7 +189,7 @@ def estimate_percentile(
     squares = np.stack([nothing, nothing, inside], axis=2)
     unit = np.ones(1, dtype=np.int64)
     below = replace(on.counted, total=inside, squares=squares, units=unit)
-    share = point("mean", below, on.domain, on.sample.weight, size)
+    share = point("mean", below, on.domain, weight=on.sample.weight, domains=size)
     held = on.contributions(below, share.z, replace(options, kind="mean"))
     se_share = standard_errors(held.covariance)
     df = np.full(size, on.sample.df)

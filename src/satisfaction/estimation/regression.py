@@ -117,10 +117,10 @@ def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
             break  # fitted shares of 0 and 1 only: nothing is left to weight by
         step = linalg.cho_solve((r, False), u.T @ (weight * residual))
         # halved as often as the deviance would rise by more than rounding
-        before = _deviance(u @ coefficient, weight, valid, total)
+        before = _deviance(u @ coefficient, weight, valid, total=total)
         for halving in range(MOST_HALVINGS):
             nearer = coefficient + step * 0.5**halving
-            if _deviance(u @ nearer, weight, valid, total) <= before + 1e-9 * abs(before):
+            if _deviance(u @ nearer, weight, valid, total=total) <= before + 1e-9 * abs(before):
                 break
         coefficient = nearer
         growth = np.abs(linalg.solve_triangular(basis, step)) * np.abs(x).max(axis=0)
@@ -206,7 +206,7 @@ def _newton(
     return residual, _triangle(root[:, None] * x)
 
 
-def _deviance(predictor: Array, weight: Array, valid: Array, total: Array) -> float:
+def _deviance(predictor: Array, weight: Array, valid: Array, *, total: Array) -> float:
     log_likelihood = total * predictor - valid * np.logaddexp(0, predictor)
     weighted = weight * log_likelihood
     return float(-2 * weighted.sum())
@@ -357,6 +357,7 @@ def regression(
     held, columns = with_values(design, covariates, where="covariates")
     counted = tally(held, [chosen], by=columns)
     sample = lay_out(held, counted)
+    counted = counted.only(sample.weight > 0)
     keys = counted.keys
     used = (counted.valid[:, 0] > 0) & keys[columns].notna().all(axis=1).to_numpy()
     if not used.any():
@@ -367,39 +368,9 @@ def regression(
             available=names,
             hint=_("Look at what is missing in these columns."),
         )
-    # the intercept, numbers as they are, and an indicator for every level but the first
-    x_columns = [used.astype(float)]
-    terms = [INTERCEPT]
-    covariate_of = [INTERCEPT]
-    baseline = {}
-    for name, column in zip(names, columns, strict=True):
-        groups, code = levels(keys[column], used)
-        if len(groups) < 2:
-            raise EstimatesError(
-                "E142",
-                _("Covariate '{name}' has a single level among the usable respondents.", name=name),
-                where="covariates",
-                available=groups,
-                hint=_("Leave it out."),
-            )
-        if name in categorical or not pd.api.types.is_numeric_dtype(keys[column]):
-            baseline[name] = groups[0]
-            for k, group in enumerate(groups[1:], 1):
-                x_columns.append((code == k).astype(float))
-                terms.append(f"{name}={group}")
-        else:
-            number = np.where(used, keys[column].to_numpy(float, na_value=np.nan), 0.0)
-            if not np.isfinite(number).all():
-                raise EstimatesError(
-                    "E165",
-                    _("'{name}' has infinite values.", name=name),
-                    where=name,
-                    hint=_("Correct them, or make them missing."),
-                )
-            x_columns.append(number)
-            terms.append(name)
-        covariate_of += [name] * (len(terms) - len(covariate_of))
-    x = np.stack(x_columns, axis=1)
+    model = _Model.of(keys[columns].set_axis(names, axis="columns"), used, categorical)
+    x = model.x
+    terms = model.terms
     weight = sample.weight
     valid = np.where(used, counted.valid[:, 0], 0).astype(float)
     total = np.where(used, counted.sums()[:, 0], 0.0)
@@ -417,19 +388,7 @@ def regression(
         )
     if family == "logistic":
         squares = np.where(used, counted.sums_of_squares()[:, 0], 0.0)
-        if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
-            raise EstimatesError(
-                "E148",
-                _(
-                    "'{name}' has values outside 0-1; logistic regression cannot use it.",
-                    name=chosen.name,
-                ),
-                where="outcome",
-                available=get_args(Family),
-                hint=_('Use family="linear", or an outcome of 0 and 1.'),
-            )
-        if total.sum() in (0, valid.sum()):
-            raise no_residual(chosen.name)
+        _check_shares(chosen.name, valid=valid, total=total, squares=squares)
     solver = logistic if family == "logistic" else least_squares
     fit = solver(x, weight=weight, valid=valid, total=total)
     if fit.growing >= 0:
@@ -466,11 +425,84 @@ def regression(
         "family": family,
         "test": _("two-sided t").both,
         "null": NULLS[family],
-        "baseline": baseline,
+        "baseline": model.baseline,
         "df": f"{DF_USED} + 1 - coefficients",
         "missing": MISSING,
         "n": int(valid.sum()),
         "level": level,
     }
     conventions = declared(design, conventions, refitted=True)
-    return Regression(table, cov, tuple(covariate_of), conventions, design)
+    return Regression(table, cov, model.covariate_of, conventions, design)
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class _Model:
+    """The columns of a regression over T tally rows: the intercept, numbers as they are, an indicator for every level but the first.
+
+    Attributes
+    ----------
+    x : (T, K) float
+        0 in rows not used.
+    terms, covariate_of : K names
+        Of the columns, and of the covariates that they are of.
+    baseline : dict
+        First level of every categorical covariate.
+    """
+
+    x: Array
+    terms: list[str]
+    covariate_of: tuple[str, ...]
+    baseline: dict[str, Any]
+
+    @classmethod
+    def of(cls, covariates: pd.DataFrame, used: Array, categorical: Sequence[str]) -> _Model:
+        """Lay covariates out; numbers too as levels where they are `categorical`."""
+        x = [used.astype(float)]
+        terms = [INTERCEPT]
+        covariate_of = [INTERCEPT]
+        baseline = {}
+        for name, values in covariates.items():
+            groups, code = levels(values, used)
+            if len(groups) < 2:
+                raise EstimatesError(
+                    "E142",
+                    _(
+                        "Covariate '{name}' has a single level among the usable respondents.",
+                        name=name,
+                    ),
+                    where="covariates",
+                    available=groups,
+                    hint=_("Leave it out."),
+                )
+            if name in categorical or not pd.api.types.is_numeric_dtype(values):
+                baseline[name] = groups[0]
+                for k, group in enumerate(groups[1:], 1):
+                    x.append((code == k).astype(float))
+                    terms.append(f"{name}={group}")
+            else:
+                number = np.where(used, values.to_numpy(float, na_value=np.nan), 0.0)
+                if not np.isfinite(number).all():
+                    raise EstimatesError(
+                        "E165",
+                        _("'{name}' has infinite values.", name=name),
+                        where=name,
+                        hint=_("Correct them, or make them missing."),
+                    )
+                x.append(number)
+                terms.append(name)
+            covariate_of += [name] * (len(terms) - len(covariate_of))
+        return cls(np.stack(x, axis=1), terms, tuple(covariate_of), baseline)
+
+
+def _check_shares(name: str, *, valid: Array, total: Array, squares: Array) -> None:
+    """Refuse an outcome of a logistic regression outside 0-1 (E148), or the same in every respondent (E144)."""
+    if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
+        raise EstimatesError(
+            "E148",
+            _("'{name}' has values outside 0-1; logistic regression cannot use it.", name=name),
+            where="outcome",
+            available=get_args(Family),
+            hint=_('Use family="linear", or an outcome of 0 and 1.'),
+        )
+    if total.sum() in (0, valid.sum()):
+        raise no_residual(name)

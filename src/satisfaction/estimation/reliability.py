@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from operator import add, mul
 from typing import Any
@@ -29,10 +29,11 @@ from satisfaction.estimation.hypothesis_tests import declared, used_df
 from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage
-from satisfaction.sampling.tally import LIMB, resolve, tally
+from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
 from satisfaction.sampling.variance import Array
 
 ROUNDING = 1e-13  # of the mean square: a smaller variance is none
@@ -55,8 +56,8 @@ CONVENTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reliability:
+@dataclass(frozen=True, slots=True, repr=False)
+class Reliability(Brief):
     """Internal consistency of K items, of the respondents (equal weights) and of the population (design-weighted).
 
     Attributes
@@ -87,8 +88,8 @@ class Reliability:
     ci_high: float
     complete: int
     respondents: int
-    table: pd.DataFrame = field(repr=False)
-    conventions: dict[str, Any] = field(repr=False)
+    table: pd.DataFrame
+    conventions: dict[str, Any]
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] != "probability":
@@ -211,6 +212,57 @@ def assess_items(
     if len({item.name for item in chosen}) < max(2, k):
         raise _too_few(name)
     counted = tally(design, [*chosen, *complete_cases(chosen)])
+    _refuse_overflow(counted, k)
+    sample = lay_out(design, counted)
+    counted = counted.only(sample.weight > 0)
+    complete = counted.valid[:, k]
+    n = int(complete.sum())
+    if n < 2:
+        raise _too_few(name)
+    sums = {"count": complete.astype(float), "total": counted.sums()[:, k:]}
+    sums["squares"] = counted.sums_of_squares()[:, k:]
+    labels = [item.label or Text(item.name) for item in chosen]
+    table = pd.DataFrame({"item": [item.name for item in chosen]})
+    table["zh"] = [label.zh for label in labels]
+    table["en"] = [label.en for label in labels]
+    of_respondents = weighted_variances(np.ones(len(complete)), **sums)
+    of_population = weighted_variances(sample.weight, **sums)
+    table = table.assign(**_item_columns(of_respondents, k, n=n))
+    weighted_columns = _item_columns(of_population, k, n=n)
+    table = table.assign(
+        **{f"weighted_{key}": of_items for key, of_items in weighted_columns.items()}
+    )
+    alpha = _alpha(of_respondents, k)
+    weighted = _alpha(of_population, k)
+    alpha_low, alpha_high = feldt_interval(alpha, n=n, items=k, level=level)
+    df = float(used_df(complete, sample))
+    se = ci_low = ci_high = float("nan")
+    if np.isfinite(weighted):
+        z = sp.csr_array(_linearized_alpha(of_population, k)[:, None])
+        se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
+        ci_low, ci_high = log_interval(weighted, se, df=df, level=level)
+    with_weight = counted.inside & (sample.weight > 0)
+    respondents = int(counted.n[with_weight].sum())
+    conventions = CONVENTIONS | {"level": level} | declared(design, {})
+    return Reliability(
+        index=name,
+        alpha=alpha,
+        alpha_low=alpha_low,
+        alpha_high=alpha_high,
+        weighted_alpha=weighted,
+        se=se,
+        df=df,
+        ci_low=ci_low,
+        ci_high=ci_high,
+        complete=n,
+        respondents=respondents,
+        table=table,
+        conventions=conventions,
+    )
+
+
+def _refuse_overflow(counted: Tally, k: int) -> None:
+    """Refuse (E134) whole numbers of the first K measures whose sum has squares that 64 bits do not hold."""
     unit = float(counted.units[k])
     most = k * unit**2 * counted.sums_of_squares()[:, :k].sum(axis=1).max()
     limb = 1.0 if unit == 1 else float(LIMB) ** 2
@@ -222,64 +274,35 @@ def assess_items(
             available=counted.measures[:k],
             hint=_("Use floating-point columns, or a larger unit."),
         )
-    sample = lay_out(design, counted)
-    complete = counted.valid[:, k]
-    n = int(complete.sum())
-    if n < 2:
-        raise _too_few(name)
-    count = complete.astype(float)
-    total = counted.sums()[:, k:]
-    squares = counted.sums_of_squares()[:, k:]
-    labels = [item.label or Text(item.name) for item in chosen]
-    table = pd.DataFrame({"item": [item.name for item in chosen]})
-    table["zh"] = [label.zh for label in labels]
-    table["en"] = [label.en for label in labels]
-    alphas = []
-    for prefix, weight in (("", np.ones(len(count))), ("weighted_", sample.weight)):
-        of = weighted_variances(weight, count=count, total=total, squares=squares)
-        of_items = of.variance[:k]
-        of_sum = float(of.variance[k])
-        of_rest = of.variance[k + 1 :]
-        covariance = (of_sum - of_items - of_rest) / 2
-        spread = np.sqrt(of_items * of_rest)
-        alpha_without = [
-            weighted_alpha(np.delete(of_items, item), float(rest))
-            for item, rest in enumerate(of_rest)
-        ]
-        table[f"{prefix}mean"] = of.mean[:k]
-        table[f"{prefix}sd"] = np.sqrt(of_items * n / (n - 1))
-        table[f"{prefix}item_total"] = quotient(covariance, spread, where=spread > 0)
-        table[f"{prefix}alpha_without"] = alpha_without
-        alphas.append(weighted_alpha(of_items, of_sum))
-    alpha, of_population = alphas
-    alpha_low, alpha_high = feldt_interval(alpha, n=n, items=k, level=level)
-    df = float(used_df(complete, sample))
-    se = ci_low = ci_high = float("nan")
-    if np.isfinite(of_population):
-        # alpha of the population, linearized in the variances of the items and of their sum
-        z_items = of.z[:, :k].sum(axis=1)
-        of_total = of_items.sum() / of_sum**2 * of.z[:, k]
-        z = -k / (k - 1) * (z_items / of_sum - of_total)
-        se = float(np.sqrt(max(sample.covariance(sp.csr_array(z[:, None]))[0, 0], 0.0)))
-        ci_low, ci_high = log_interval(of_population, se, df=df, level=level)
-    with_weight = counted.inside & (sample.weight > 0)
-    respondents = int(counted.n[with_weight].sum())
-    conventions = CONVENTIONS | {"level": level} | declared(design, {})
-    return Reliability(
-        index=name,
-        alpha=alpha,
-        alpha_low=alpha_low,
-        alpha_high=alpha_high,
-        weighted_alpha=of_population,
-        se=se,
-        df=df,
-        ci_low=ci_low,
-        ci_high=ci_high,
-        complete=n,
-        respondents=respondents,
-        table=table,
-        conventions=conventions,
-    )
+
+
+def _item_columns(of: Variances, k: int, *, n: int) -> dict[str, Any]:
+    """Describe K items by the variances of `complete_cases`: mean, sd, correlation with the others' sum, alpha without each."""
+    of_items = of.variance[:k]
+    of_rest = of.variance[k + 1 :]
+    covariance = (of.variance[k] - of_items - of_rest) / 2
+    spread = np.sqrt(of_items * of_rest)
+    without = [
+        weighted_alpha(np.delete(of_items, item), float(rest)) for item, rest in enumerate(of_rest)
+    ]
+    return {
+        "mean": of.mean[:k],
+        "sd": np.sqrt(of_items * n / (n - 1)),
+        "item_total": quotient(covariance, spread, where=spread > 0),
+        "alpha_without": without,
+    }
+
+
+def _alpha(of: Variances, k: int) -> float:
+    return weighted_alpha(of.variance[:k], float(of.variance[k]))
+
+
+def _linearized_alpha(of: Variances, k: int) -> Array:
+    """Linearize alpha in the variances of the items and of their sum: (T,)."""
+    of_sum = float(of.variance[k])
+    z_items = of.z[:, :k].sum(axis=1)
+    of_total = of.variance[:k].sum() / of_sum**2 * of.z[:, k]
+    return np.asarray(-k / (k - 1) * (z_items / of_sum - of_total))
 
 
 def cronbach_alpha(scores: Array) -> float:
@@ -460,8 +483,8 @@ class Anova:
         return self.between / self.within
 
 
-@dataclass(frozen=True, slots=True)
-class IntraclassCorrelation:
+@dataclass(frozen=True, slots=True, repr=False)
+class IntraclassCorrelation(Brief):
     """How alike the answers of one group (interviewer) are.
 
     Attributes
@@ -507,8 +530,8 @@ class IntraclassCorrelation:
     mean_workload: float
     deff: float
     deff_workloads: float
-    table: pd.DataFrame = field(repr=False)
-    conventions: dict[str, Any] = field(repr=False)
+    table: pd.DataFrame
+    conventions: dict[str, Any]
 
     @property
     def summary(self) -> pd.Series:
@@ -561,23 +584,11 @@ def intraclass_correlation(
     (0.7857, 3)
     """
     chosen = resolve(design, measure)
-    inside = named(within)
-    columns = list(inside)
-    stages = [stage for stage, column in enumerate(design.stages) if column in inside]
-    if stages and design.psu_codes != "unique":
-        columns = [*design.strata, *design.stages[: max(stages)], *inside]
-    places = tuple(dict.fromkeys(columns))
+    places = _places(design, named(within))
     check_level(level)
     counted = tally(design, [chosen], by=[*places, by])
-    keys = list(dict.fromkeys([*places, by]))
-    rows = counted.keys[keys].copy()
-    rows["n"] = counted.valid[:, 0]
-    rows["total"] = counted.sums()[:, 0]
-    rows["squares"] = counted.sums_of_squares()[:, 0]
-    grouped = rows.dropna(subset=keys).groupby(keys, sort=True, observed=True)
-    groups = grouped[["n", "total", "squares"]].sum().reset_index()
-    groups = groups[groups["n"] > 0].reset_index(drop=True)
-    left_out = int(rows["n"].sum() - groups["n"].sum())
+    groups = _sums_of_groups(counted, list(dict.fromkeys([*places, by])))
+    left_out = int(counted.valid[:, 0].sum() - groups["n"].sum())
     n = groups["n"].to_numpy(float)
     total = groups["total"].to_numpy(float)
     squares = groups["squares"].to_numpy(float)
@@ -646,6 +657,26 @@ def intraclass_correlation(
         table=table,
         conventions=conventions,
     )
+
+
+def _places(design: SampleDesign, within: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns that tell places apart: those named, with what makes the codes of a stage among them unique."""
+    stages = [stage for stage, column in enumerate(design.stages) if column in within]
+    columns = list(within)
+    if stages and design.psu_codes != "unique":
+        columns = [*design.strata, *design.stages[: max(stages)], *within]
+    return tuple(dict.fromkeys(columns))
+
+
+def _sums_of_groups(counted: Tally, keys: list[str]) -> pd.DataFrame:
+    """Return n, total and squares of the answers of every group with any, in the order of its keys."""
+    rows = counted.keys[keys].copy()
+    rows["n"] = counted.valid[:, 0]
+    rows["total"] = counted.sums()[:, 0]
+    rows["squares"] = counted.sums_of_squares()[:, 0]
+    grouped = rows.dropna(subset=keys).groupby(keys, sort=True, observed=True)
+    groups = grouped[["n", "total", "squares"]].sum().reset_index()
+    return groups[groups["n"] > 0].reset_index(drop=True)
 
 
 def anova(n: Array, total: Array, squares: Array, *, place: Array) -> Anova:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,14 +13,16 @@ import scipy.sparse as sp
 
 from satisfaction.estimation.domains import LEFT_OUT, Options, fpc_dropped, make_replicates
 from satisfaction.estimation.hypothesis_tests import ROW_NUMBER, with_row_numbers
-from satisfaction.estimation.sample import Replay, Unsolved, lay_out
+from satisfaction.estimation.sample import Replay, Sample, Unsolved, lay_out
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.files import new_folder, refuse_existing
 from satisfaction.foundation.language import N_, _, ngettext
 from satisfaction.foundation.tables import write_checksums, write_rfc4180, write_text
 from satisfaction.sampling.conditions import require_columns
 from satisfaction.sampling.design import SampleDesign, refuse_subpopulation
+from satisfaction.sampling.replicates import Replicates
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import Array
 from satisfaction.weighting.recipe import FINAL
@@ -29,13 +31,10 @@ Method = Literal["jkn", "brr", "fay", "rao-wu"]
 ROW_NAME = "row"
 MOST_NUMBERS = 200_000_000  # 1.6 GB
 CHUNK = 64  # replicates at once
-# R leaves replicates of scale 0 (of strata taken whole) out of the mean that the others are taken from; here they are part
-# of it, and a scale that is nothing but above 0 keeps them there
-SMALLEST_SCALE = 1e-300
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicateWeights:
+@dataclass(frozen=True, slots=True, repr=False)
+class ReplicateWeights(Brief):
     """Replicate weights of n respondents in R replicates.
 
     Attributes
@@ -54,9 +53,9 @@ class ReplicateWeights:
         variance, replicates, seed, fpc, weighting, note.
     """
 
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     scale: float
-    rscales: Array = field(repr=False)
+    rscales: Array
     mse: bool
     identifier: str
     conventions: dict[str, Any]
@@ -169,45 +168,8 @@ def replicate_weights(
             where="replicate_weights",
             hint=_("Use them as they came."),
         )
-    numbered = with_row_numbers(design)
-    keys = [*design.strata, *design.stages, *design.fpc, design.weight_column]
-    if design.weighting:
-        keys += design.weighting.columns
-    if identifier is not None:
-        require_columns(
-            design.table, [identifier], argument="identifier", error=EstimatesError, code="E101"
-        )
-        keys.append(identifier)
-    wanted = dict.fromkeys([*keys, ROW_NUMBER])
-    respondents = fetch(numbered.rows().select(*wanted)).sort_values(ROW_NUMBER, ignore_index=True)
-    if identifier is not None:
-        repeated = respondents[identifier].isna() | respondents[identifier].duplicated()
-        if repeated.any():
-            raise EstimatesError(
-                "E526",
-                _(
-                    "The identifier '{identifier}' is missing or repeated in {rows}.",
-                    identifier=identifier,
-                    rows=ngettext("{n:,} row", "{n:,} rows", int(repeated.sum())),
-                ),
-                where="identifier",
-                got=str(respondents.loc[repeated, identifier].iloc[0]),
-                hint=_(
-                    "Use a column without repeats, or leave `identifier` out: rows are then numbered."
-                ),
-            )
-    n = len(respondents)
-    nothing = np.zeros((n, 0), dtype=np.int64)
-    everyone = Tally(
-        keys=respondents,
-        n=np.ones(n, dtype=np.int64),
-        valid=nothing,
-        total=nothing,
-        squares=np.zeros((n, 0, 3), dtype=np.int64),
-        units=np.zeros(0, dtype=np.int64),
-        measures=(),
-        exact=True,
-    )
+    respondents = _respondents(design, identifier)
+    everyone = _one_row_each(respondents)
     sample = lay_out(design, everyone)
     options = Options("mean", method, 0.95, "default", "domain", replicates, seed)
     formed = make_replicates(sample, options)
@@ -222,43 +184,16 @@ def replicate_weights(
             hint=_('Use the bootstrap: method="rao-wu", replicates=200.'),
         )
     unsolved = Unsolved()
-    psu = sample.clusters.psu
-    weights = np.empty((len(psu), len(formed.scale)))
-    weighting = design.weighting
-    for begin in range(0, len(formed.scale), CHUNK):
-        chosen = np.arange(begin, min(begin + CHUNK, len(formed.scale)))
-        factors = formed.factors(chosen)
-        weights[:, chosen] = sample.base[:, None] * factors[psu]
-        if weighting is None:
-            continue
-        cell = design.cell_index(everyone.keys)
-        shape = (len(weighting.cells), len(factors))
-        counts = sample.base / weighting.start[cell]
-        into_cells = sp.csr_array((counts, (cell, psu)), shape=shape)
-        replayed = Replay(weighting, unsolved).replay(into_cells @ factors)
-        weights[:, chosen] *= replayed.factor[cell]
+    weights = _in_each_replicate(design, sample, formed, respondents=respondents, unsolved=unsolved)
     note = ""
     if unsolved.count:
-        if method != "rao-wu":
-            raise EstimatesError(
-                "E524",
-                _(
-                    "{count} replicates have no weights that do what the steps declare; they cannot be exported. Most often: {worst}.",
-                    count=unsolved.count,
-                    worst=unsolved.worst,
-                ),
-                where="method",
-                available=("rao-wu",),
-                hint=_(
-                    'Merge that level with a neighbour, widen the bounds, or use method="rao-wu".'
-                ),
-            )
-        unsolved.refuse_too_many()
+        _refuse_unsolved(unsolved, method)
         note = unsolved.remark(LEFT_OUT, variance=method)
         weights = weights[:, ~unsolved.failed]
         scale = np.full(weights.shape[1], 1 / weights.shape[1])
-    common = float(scale[0]) if np.ptp(scale) == 0 else 1.0
-    rscales = np.maximum(scale / common, SMALLEST_SCALE)
+    alike = np.ptp(scale) == 0 and scale[0] > 0
+    common = float(scale[0]) if alike else 1.0
+    rscales = scale / common
     digits = len(str(len(scale)))
     columns = [f"rep_{number:0{digits}d}" for number in range(1, len(scale) + 1)]
     first = pd.DataFrame({ROW_NAME: np.arange(1, len(respondents) + 1)})
@@ -282,4 +217,99 @@ def replicate_weights(
         mse=False,
         identifier=identifier or ROW_NAME,
         conventions=conventions,
+    )
+
+
+def _respondents(design: SampleDesign, identifier: str | None) -> pd.DataFrame:
+    """Return what the weights of the respondents depend on, and the identifier, in the given order."""
+    keys = [*design.strata, *design.stages, *design.fpc, design.weight_column]
+    if design.weighting:
+        keys += design.weighting.columns
+    if identifier is not None:
+        require_columns(
+            design.table, [identifier], argument="identifier", error=EstimatesError, code="E101"
+        )
+        keys.append(identifier)
+    wanted = dict.fromkeys([*keys, ROW_NUMBER])
+    rows = fetch(with_row_numbers(design).rows().select(*wanted))
+    respondents = rows.sort_values(ROW_NUMBER, ignore_index=True)
+    if identifier is None:
+        return respondents
+    repeated = respondents[identifier].isna() | respondents[identifier].duplicated()
+    if repeated.any():
+        raise EstimatesError(
+            "E526",
+            _(
+                "The identifier '{identifier}' is missing or repeated in {rows}.",
+                identifier=identifier,
+                rows=ngettext("{n:,} row", "{n:,} rows", int(repeated.sum())),
+            ),
+            where="identifier",
+            got=str(respondents.loc[repeated, identifier].iloc[0]),
+            hint=_(
+                "Use a column without repeats, or leave `identifier` out: rows are then numbered."
+            ),
+        )
+    return respondents
+
+
+def _one_row_each(respondents: pd.DataFrame) -> Tally:
+    """Return the tally, of no measure, in which every respondent is a row."""
+    n = len(respondents)
+    nothing = np.zeros((n, 0), dtype=np.int64)
+    return Tally(
+        keys=respondents,
+        n=np.ones(n, dtype=np.int64),
+        valid=nothing,
+        total=nothing,
+        squares=np.zeros((n, 0, 3), dtype=np.int64),
+        units=np.zeros(0, dtype=np.int64),
+        measures=(),
+        exact=True,
+    )
+
+
+def _in_each_replicate(
+    design: SampleDesign,
+    sample: Sample,
+    formed: Replicates,
+    *,
+    respondents: pd.DataFrame,
+    unsolved: Unsolved,
+) -> Array:
+    """Return the weight of every respondent in every replicate, the recipe replayed: (n, R)."""
+    psu = sample.clusters.psu
+    replicates = np.arange(len(formed.scale))
+    weights = np.empty((len(psu), len(replicates)))
+    weighting = design.weighting
+    if weighting is not None:
+        cell = design.cell_index(respondents)
+        counts = sample.base / weighting.start[cell]
+        shape = (len(weighting.cells), len(sample.clusters.stratum))
+        into_cells = sp.csr_array((counts, (cell, psu)), shape=shape)
+    for begin in range(0, len(replicates), CHUNK):
+        chosen = replicates[begin : begin + CHUNK]
+        factors = formed.factors(chosen)
+        weights[:, chosen] = sample.base[:, None] * factors[psu]
+        if weighting is not None:
+            replayed = Replay(weighting, unsolved).replay(into_cells @ factors)
+            weights[:, chosen] *= replayed.factor[cell]
+    return weights
+
+
+def _refuse_unsolved(unsolved: Unsolved, method: Method) -> None:
+    """Refuse replicates without weights: any of a jackknife or of half-samples (E524), more than a few of a bootstrap."""
+    if method == "rao-wu":
+        unsolved.refuse_too_many()
+        return
+    raise EstimatesError(
+        "E524",
+        _(
+            "{count} replicates have no weights that do what the steps declare; they cannot be exported. Most often: {worst}.",
+            count=unsolved.count,
+            worst=unsolved.worst,
+        ),
+        where="method",
+        available=("rao-wu",),
+        hint=_('Merge that level with a neighbour, widen the bounds, or use method="rao-wu".'),
     )

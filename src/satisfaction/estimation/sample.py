@@ -126,20 +126,21 @@ class Replay:
     def replay(self, count: Array) -> Replayed:
         """Replay the recipe on all cells: counts (C, r)."""
         everywhere = np.ones(count.shape[1], dtype=bool)
-        replayed = self._replay(self.weighting.steps, self.weighting.start, count, everywhere)
+        replayed = self._replay(self.weighting.steps, self.weighting.start, count, noted=everywhere)
         return replace(replayed, kept=everywhere)
 
     def on_part(self, cells: Array) -> Callable[[Array], Replayed]:
         """Return the replay on whole blocks of cells; replicates that do not keep their weight are noted elsewhere."""
         steps = tuple(step.part(cells) for step in self.weighting.steps)
         start = self.weighting.start[cells]
-        return lambda count: self._replay(steps, start, count, None)
+        return lambda count: self._replay(steps, start, count, noted=None)
 
     def _replay(
         self,
         steps: tuple[WeightingStep, ...],
         start: Array,
         count: Array,
+        *,
         noted: Array | None,
     ) -> Replayed:
         """Replay steps in r replicates; what they miss is noted for `noted` (r,) bool, by default those that keep all."""
@@ -252,12 +253,13 @@ class Sample:
 
     @property
     def df(self) -> int:
-        """Return the design's degrees of freedom: PSUs minus strata, of a subpopulation those with a member."""
+        """Return the design's degrees of freedom: PSUs minus strata, of those with a member whose weight is above 0."""
         if self.replicates is not None:
             if self.inside.all():
                 return self.replicates.df
             return self._replicate_df(self.inside)
-        return psus_minus_strata(self.clusters.psu[self.inside], self.clusters.stratum)
+        members = self.inside & (self.weight > 0)
+        return psus_minus_strata(self.clusters.psu[members], self.clusters.stratum)
 
     def members(self, domain: Array, valid: Array, *, domains: int) -> Members:
         """Find the PSUs with a valid member of each domain and measure; quantities are domain-major.

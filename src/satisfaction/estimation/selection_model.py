@@ -251,9 +251,9 @@ def model_estimates(
     mean = top / below
     z = (value - mean * valid) / below
     if method == "inverse_propensity":
-        return _with_covariance(mean, _weighting_parts(z, x, fitted, sample))
+        return _with_covariance(mean, _weighting_parts(z, x, fitted, sample=sample))
     beta = slopes(z)
-    parts = _weighting_parts(z - x @ beta, x, fitted, sample, predicted=beta)
+    parts = _weighting_parts(z - x @ beta, x, fitted, sample=sample, predicted=beta)
     return _with_covariance(mean, parts)
 
 
@@ -261,8 +261,8 @@ def _weighting_parts(
     z: Array,
     x: Array,
     fitted: Propensities,
-    sample: ReferenceSample | None,
     *,
+    sample: ReferenceSample | None,
     predicted: Array | None = None,
 ) -> list[Array]:
     """Return what respondents, and the units of a reference sample, contribute to weighted sums of z (n, Q).

@@ -260,23 +260,8 @@ def fay_herriot(
     3    D    80.0       79.2      79.87
     4    E    90.0       87.8      89.64
     """
-    if isinstance(direct, Estimates):
-        if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
-            raise _fault("E181", _("Direct estimates are of one measure by one column of areas."))
-        direct = direct.table.set_index(direct.by[0])
-    if not {"estimate", "se"} <= set(direct):
-        raise _fault("E181", _("Direct estimates have the columns estimate and se."), direct)
-    kept = [name for name in ("estimate", "se", "n") if name in direct]
-    known = direct[kept].copy()
-    known.index = known.index.astype(str)
-    if not known.index.is_unique:
-        raise _fault("E181", _("An area stands twice among the direct estimates."), known.index)
-    observed = known.where(known["se"] > 0)
-    numeric = covariates.select_dtypes("number")
-    values = numeric.to_numpy(float)
-    if list(numeric) != list(covariates) or not np.isfinite(values).all():
-        raise _fault("E182", _("Covariates are numbers, none missing."), covariates.columns)
-    x = np.column_stack([np.ones(len(covariates)), values])
+    observed = _observed(direct)
+    x = _design_matrix(covariates)
     areas = covariates.index.astype(str)
     if not areas.is_unique or np.linalg.matrix_rank(x) < x.shape[1]:
         raise _fault("E182", _("Areas stand twice, or columns of covariates are collinear."))
@@ -289,22 +274,20 @@ def fay_herriot(
     seen = np.isfinite(estimate) & np.isfinite(variance)
     direct_seen = estimate[seen]
     variance_seen = variance[seen]
-    k = x.shape[1]
-    if len(direct_seen) < k + 3:
+    if len(direct_seen) < x.shape[1] + 3:
         raise EstimatesError(
             "E183",
             _(
                 "Only {n} areas have a direct estimate: too few for {k} coefficients and the "
                 "variance between areas.",
                 n=len(direct_seen),
-                k=k,
+                k=x.shape[1],
             ),
             where="direct",
             hint=_("Use fewer covariates, or more areas."),
         )
     model = fit_reml(direct_seen, variance_seen, x[seen])
     predicted = predict(model, estimate, variance, x=x)
-    composite_seen = predicted.composite[seen]
     rmse = np.sqrt(predicted.mse)
     half = special.ndtri((1 + level) / 2) * rmse
     residual = np.full(len(seen), np.nan)
@@ -322,21 +305,8 @@ def fay_herriot(
         residual=residual,
         note=np.where(seen, "", "synthetic"),
     )
-
-    se = np.sqrt(np.diag(model.beta_cov))
-    z = model.beta / se
-    coefficients = pd.DataFrame({"covariate": ["constant", *map(str, covariates.columns)]})
-    coefficients["estimate"] = model.beta
-    coefficients["se"] = se
-    coefficients["z"] = z
-    coefficients["p"] = 2 * special.ndtr(-np.abs(z))
-
     alone = fit_reml(direct_seen, variance_seen, np.ones((len(direct_seen), 1))).between
     explained = max(1 - model.between / alone, 0.0) if alone > 0 else float("nan")
-    distance = (direct_seen - composite_seen) ** 2 / (variance_seen + predicted.mse[seen])
-    goodness_of_fit = float(distance.sum())
-    from scipy.stats import shapiro  # takes half a second to import
-
     summary: dict[str, Any] = {
         "areas": len(areas),
         "synthetic": int((~seen).sum()),
@@ -346,12 +316,57 @@ def fay_herriot(
         "level": level,
         "said": SAID,
     }
-    summary["residuals_normal_p"] = float(shapiro(model.residual).pvalue)
-    summary["largest_residual"] = float(np.abs(model.residual).max())
-    summary["goodness_of_fit"] = goodness_of_fit
-    summary["goodness_of_fit_p"] = float(special.chdtrc(len(direct_seen), goodness_of_fit))
+    summary |= _diagnostics(table[seen], model.residual)
     summary["at_zero"] = model.between == 0
+    coefficients = _coefficients(model, ["constant", *map(str, covariates.columns)])
     return SmallAreas(table, coefficients, MappingProxyType(summary))
+
+
+def _observed(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
+    """Return estimate, se and perhaps n by area; missing where there is no direct estimate (E181)."""
+    if isinstance(direct, Estimates):
+        if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
+            raise _fault("E181", _("Direct estimates are of one measure by one column of areas."))
+        direct = direct.table.set_index(direct.by[0])
+    if not {"estimate", "se"} <= set(direct):
+        raise _fault("E181", _("Direct estimates have the columns estimate and se."), direct)
+    kept = [name for name in ("estimate", "se", "n") if name in direct]
+    known = direct[kept].copy()
+    known.index = known.index.astype(str)
+    if not known.index.is_unique:
+        raise _fault("E181", _("An area stands twice among the direct estimates."), known.index)
+    return known.where(known["se"] > 0)
+
+
+def _design_matrix(covariates: pd.DataFrame) -> Array:
+    """Return a constant and the covariates of every area, (areas, K); E182."""
+    numeric = covariates.select_dtypes("number")
+    values = numeric.to_numpy(float)
+    if list(numeric) != list(covariates) or not np.isfinite(values).all():
+        raise _fault("E182", _("Covariates are numbers, none missing."), covariates.columns)
+    return np.column_stack([np.ones(len(covariates)), values])
+
+
+def _coefficients(model: Fit, names: list[str]) -> pd.DataFrame:
+    """Return the coefficients, each with its z test against 0."""
+    se = np.sqrt(np.diag(model.beta_cov))
+    z = model.beta / se
+    p = 2 * special.ndtr(-np.abs(z))
+    return pd.DataFrame({"covariate": names, "estimate": model.beta, "se": se, "z": z, "p": p})
+
+
+def _diagnostics(seen: pd.DataFrame, residual: Array) -> dict[str, float]:
+    """Return whether residuals are normal, the largest, and how far direct estimates lie from the composite ones."""
+    from scipy.stats import shapiro  # takes half a second to import
+
+    variance = seen["direct_se"] ** 2 + seen["rmse"] ** 2
+    distance = float(((seen["direct"] - seen["composite"]) ** 2 / variance).sum())
+    return {
+        "residuals_normal_p": float(shapiro(residual).pvalue),
+        "largest_residual": float(np.abs(residual).max()),
+        "goodness_of_fit": distance,
+        "goodness_of_fit_p": float(special.chdtrc(len(seen), distance)),
+    }
 
 
 def _fault(code: str, text: Text, available: Iterable[Any] = ()) -> EstimatesError:

@@ -92,7 +92,12 @@ def _place_in_words(where: str) -> str:
     language = current()
     if language != "zh":
         return where
-    return ROWS.sub(lambda rows: _("row {number}", number=rows[1]).in_language(language), where)
+    return named_place(where).zh
+
+
+def named_place(where: str) -> Text:
+    """Return a place with the names of its rows in both languages."""
+    return Text(ROWS.sub(lambda rows: _("row {number}", number=rows[1]).zh, where), where)
 
 
 class InputFileError(SatisfactionError):

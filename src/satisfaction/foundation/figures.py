@@ -7,7 +7,8 @@ suffice, a `Text` where words are needed. No missing value is shown as 'nan', an
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Sized
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +26,30 @@ NUMBERS = pgettext(
     "numbers from 0 before a noun, one behind the other; in Chinese to 10, and 2 before a measure word",
     "no one two three four five six seven eight nine ten eleven twelve",
 )
+
+
+class Brief:
+    """A record whose `repr` says how much it holds and never the data.
+
+    Of an array or a table its shape, of a list or a mapping its length; other values as they are.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        shown = []
+        for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
+            value = getattr(self, field.name)
+            if value is None:
+                continue
+            if hasattr(value, "shape"):
+                text = " x ".join(map(str, value.shape))
+            elif isinstance(value, Sized) and not isinstance(value, str | Brief):
+                text = str(len(value))
+            else:
+                text = repr(value)
+            shown.append(f"{field.name}={text}")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 @dataclass(frozen=True, slots=True)

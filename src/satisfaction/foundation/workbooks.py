@@ -353,7 +353,7 @@ def write_template(
         data.freeze_panes(1, 0)
         for row, record in enumerate(rows, start=1):
             for place, (value, column) in enumerate(zip(record, columns, strict=True)):
-                _write(data, row, place, value, column)
+                _write(data, row, place, value=value, column=column)
         titles = {
             COLUMN: 20,
             _("meaning"): 44,
@@ -390,7 +390,7 @@ def _write_codes(sheet: Any, columns: Sequence[TemplateColumn], bold: Any) -> di
         first = row
         for code, meaning in column.meanings.items():
             sheet.write_string(row, 0, column.name)
-            _write(sheet, row, 1, code, column)
+            _write(sheet, row, 1, value=code, column=column)
             sheet.write_string(row, 2, meaning)
             row += 1
         if column.kind in ("code", "key") and row > first:
@@ -399,7 +399,7 @@ def _write_codes(sheet: Any, columns: Sequence[TemplateColumn], bold: Any) -> di
     return sources
 
 
-def _write(sheet: Any, row: int, place: int, value: str, column: TemplateColumn) -> None:
+def _write(sheet: Any, row: int, place: int, *, value: str, column: TemplateColumn) -> None:
     """Write a cell: a number where the column holds numbers, so that it is what the drop-down offers; nothing where empty."""
     if column.kind in ("code", "number") and value.lstrip("-").isdigit():
         sheet.write_number(row, place, int(value))

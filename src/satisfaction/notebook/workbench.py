@@ -537,7 +537,7 @@ class Workbench:
         """Return the lines of survey.yaml as they are, and with other steps; all that they declare beside stays."""
         document, declared, _questionnaire = read_declared(self.survey.sources[0])
         before = step_lines(document)
-        after = before.with_block(block_of(document, declared, steps, before))
+        after = before.with_block(block_of(document, declared, steps, at=before))
         written = "".join(after.lines).lstrip("\ufeff")
         document = parse_yaml(written, after.path, SurveyError)
         read_back = validated(document, SurveyFile, SurveyError)

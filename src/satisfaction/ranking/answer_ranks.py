@@ -19,6 +19,7 @@ from scipy import special
 
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, _
 from satisfaction.ranking.pairs import Bools, Floats, Ints, integer_rank
 from satisfaction.ranking.units import numbered_names
@@ -27,8 +28,8 @@ Correction: TypeAlias = Literal["holm", "bonferroni"]
 Direction: TypeAlias = Literal["two-sided", "best", "worst"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CountRanking:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CountRanking(Brief):
     """Answers ranked by how often they are named, as returned by `rank_counts`.
 
     Attributes
@@ -43,9 +44,6 @@ class CountRanking:
 
     table: pd.DataFrame
     summary: Mapping[str, Any]
-
-    def __repr__(self) -> str:
-        return f"CountRanking({len(self.table)} answers, {dict(self.summary)!r})"
 
 
 def rank_counts(

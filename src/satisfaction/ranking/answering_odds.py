@@ -9,7 +9,7 @@ all counties alike. No model of who answers, no error: a statement of the form "
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ import pandas as pd
 
 from satisfaction.foundation.engines import scan
 from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import Bools, Floats, Ints
 from satisfaction.sampling.conditions import require_columns
@@ -30,8 +31,8 @@ Membership: TypeAlias = Callable[[Floats], Bools]
 """Which areas are listed at odds, one an area."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnsweredSums:
+@dataclass(frozen=True, slots=True, repr=False)
+class AnsweredSums(Brief):
     """Weighted sums of p areas in two groups, all others (0) and the satisfied (1), of K measures.
 
     Attributes
@@ -46,11 +47,11 @@ class AnsweredSums:
         Respondents over residents; 0 where nearly nobody answered, or it is not known.
     """
 
-    weight: Floats = field(repr=False)
-    valid: Floats = field(repr=False)
-    value: Floats = field(repr=False)
-    coefficients: Floats = field(repr=False)
-    fraction: Floats = field(repr=False)
+    weight: Floats
+    valid: Floats
+    value: Floats
+    coefficients: Floats
+    fraction: Floats
 
     @property
     def satisfied(self) -> Floats:
@@ -70,8 +71,8 @@ class AnsweredSums:
         return np.asarray(means @ self.coefficients)
 
 
-@dataclass(frozen=True, slots=True)
-class CrossingOdds:
+@dataclass(frozen=True, slots=True, repr=False)
+class CrossingOdds(Brief):
     """The smallest change of the odds, either way, at which an area crosses the cut of the list.
 
     Attributes
@@ -83,9 +84,9 @@ class CrossingOdds:
         where nothing within `LARGEST` times, either way, moves it across.
     """
 
-    listed: Bools = field(repr=False)
-    alone: Floats = field(repr=False)
-    alike: Floats = field(repr=False)
+    listed: Bools
+    alone: Floats
+    alike: Floats
 
 
 def crossing_odds(sums: AnsweredSums, bottom: int, *, side: str = "last") -> CrossingOdds:

@@ -20,6 +20,7 @@ from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
 from satisfaction.ranking.membership import point_list
@@ -100,7 +101,7 @@ def rank_by_rules(
         return replace(ranking, table=table, summary=replace(ranking.summary, side=rules.side))
     floor = floor or Floored(estimates)
     enough = may_be_ranked(estimates, rules)
-    ranking = _rank(floor.estimates, rules, options, enough)
+    ranking = _rank(floor.estimates, rules, options, taking_part=enough)
     proven = ranking.summary.proven
     unreliable = 0
     if rules.minimum_reliability > 0 and proven:
@@ -108,7 +109,7 @@ def rank_by_rules(
         reliable = enough & (reliability >= rules.minimum_reliability).to_numpy(bool)
         unreliable = int(enough.sum() - reliable.sum())
         if unreliable:
-            ranking = _rank(floor.estimates, rules, options, reliable)
+            ranking = _rank(floor.estimates, rules, options, taking_part=reliable)
     ranking = _with_floor_said(_with_ranks_of_rule(ranking, rules, breaking), floor, rules)
     summary = ranking.summary
     sentences = list(notes(summary))
@@ -173,7 +174,7 @@ def has_enough(table: pd.DataFrame, rules: RankingRules) -> Bools:
 
 
 def _rank(
-    estimates: Estimates, rules: RankingRules, options: RankOptions, taking_part: Bools
+    estimates: Estimates, rules: RankingRules, options: RankOptions, *, taking_part: Bools
 ) -> Ranking:
     """Rank the areas that take part, with a list at the declared end."""
     p = int(taking_part.sum())
@@ -294,8 +295,8 @@ class LeftOut:
     reason: Text
 
 
-@dataclass(frozen=True, slots=True)
-class Rankings:
+@dataclass(frozen=True, slots=True, repr=False)
+class Rankings(Brief):
     """Rankings within parents.
 
     Attributes
@@ -308,9 +309,6 @@ class Rankings:
 
     within: Mapping[tuple[str, str], Ranking]
     left_out: tuple[LeftOut, ...]
-
-    def __repr__(self) -> str:
-        return f"Rankings(within {len(self.within)} areas, left_out {len(self.left_out)})"
 
 
 def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking) -> Rankings:

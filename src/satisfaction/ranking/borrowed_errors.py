@@ -19,6 +19,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.multiplicity import symmetric_root
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.ranking.pairs import Bools, Floats
 from satisfaction.ranking.units import units_from_estimates
@@ -31,8 +32,8 @@ LENT = _(
 """For scores of several measures that rest on raised errors."""
 
 
-@dataclass(frozen=True, slots=True)
-class Floored:
+@dataclass(frozen=True, slots=True, repr=False)
+class Floored(Brief):
     """The estimates of one measure with the errors that ranks rest on.
 
     Attributes
@@ -54,13 +55,9 @@ class Floored:
     whole_lends: bool = False
     applied: bool = True
 
-    def __repr__(self) -> str:
-        areas = len(self.estimates.table)
-        return f"Floored({len(self.said)} of {areas} errors borrowed)"
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lent:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Lent(Brief):
     """What the errors of K measures of p areas have, by the rules, beyond the areas' own.
 
     Attributes
@@ -77,10 +74,6 @@ class Lent:
     rows: Mapping[str, Any]
     df: Mapping[str, Floats]
     areas: Bools
-
-    def __repr__(self) -> str:
-        raised = int(self.areas.sum())
-        return f"Lent(measures={list(self.rows)}, {raised} areas)"
 
 
 def floored(
@@ -130,7 +123,7 @@ def floored(
     for row in np.flatnonzero(below):
         area = table.iloc[row]
         code = str(area[level])
-        for lending, lender in _larger(survey, estimates, code, measure):
+        for lending, lender in _larger(survey, estimates, code, measure=measure):
             holds = lender["df"] >= rules.minimum_df and not lender["deff"] < rules.minimum_deff
             from_whole = lending == survey.whole()
             if holds:
@@ -188,7 +181,7 @@ def _correlation(whole: Estimates, measures: Sequence[str]) -> Floats:
 
 
 def _larger(
-    survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str
+    survey: Survey, estimates: Mapping[str, Estimates], code: str, *, measure: str
 ) -> Iterator[tuple[str, pd.Series]]:
     """Yield the areas that an area lies in, level and estimates, the smallest first, the whole last."""
     level_of = survey.levels()

@@ -20,6 +20,7 @@ from satisfaction.estimation.intervals import satterthwaite, satterthwaite_of_bl
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.ranking.drawn import marginal_drawn_sets, simultaneous_drawn_sets
 from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
@@ -32,7 +33,13 @@ from satisfaction.ranking.probability import (
 from satisfaction.ranking.rank import of_rates
 from satisfaction.ranking.rates import FEW, RISING, AcrossPriors, compared_rises
 from satisfaction.ranking.rise_bounds import BOUNDS, Bounds, project
-from satisfaction.ranking.rise_probability import RATE_WAVES, SCORE_WAVES, rate_rises, score_rises
+from satisfaction.ranking.rise_probability import (
+    RATE_WAVES,
+    SCORE_WAVES,
+    DrawnRises,
+    rate_rises,
+    score_rises,
+)
 from satisfaction.ranking.sets import RankSets, holm_sets, tukey_sets
 from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
 from satisfaction.ranking.units import UNDECLARED, Selection, Units
@@ -211,8 +218,8 @@ class ChangeSummary(Facts):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankChange:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RankChange(Brief):
     """Change of scores and ranks between two waves, as returned by `rank_change`.
 
     Attributes
@@ -246,9 +253,6 @@ class RankChange:
     posterior: Bivariate
     rise_frequency: Floats
     assumed_frequency: Floats
-
-    def __repr__(self) -> str:
-        return f"RankChange({len(self.table)} units, {self.summary!r})"
 
     def probability_rise(self, places: int) -> pd.Series:
         """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no
@@ -385,33 +389,24 @@ def rank_change(
         )
     sign = 1.0 if higher_is_better else -1.0
     before, after = waves.pairs(sign)
-    assumed_rises = np.empty((0, p, 2 * p - 1))
-    independent = before.independent and after.independent
-    if not independent:  # the largest difference has no such integral then: counts replace it
-        bounds = "simes"
+    if not (before.independent and after.independent):
+        bounds = "simes"  # the largest difference has no such integral then: counts replace it
     columns: dict[str, Any] = dict(tests_of_change(waves))
     columns["rank_before"] = competition_rank(before)
     columns["rank_after"] = competition_rank(after)
     columns["rise"] = columns["rank_before"] - columns["rank_after"]
     proven = waves.selection == "probability"
+    is_rate = isinstance(later, Estimates) and of_rates(later)
+    modelled = _Modelled.unknown(p)
     if proven and not waves.drawn:
-        is_rate = isinstance(later, Estimates) and of_rates(later)
         drawn_rises = rate_rises if is_rate else score_rises
-        modelled = drawn_rises(waves, sign, draws=draws, seed=seed)
-        model = modelled.model
-        places_gained = modelled.ranks[:, :, 0] - modelled.ranks[:, :, 1]
-        rises = frequencies(places_gained, 1 - p, p - 1)
-        apart = [frequencies(places_gained[which], 1 - p, p - 1) for which in modelled.assumed]
-        assumed_rises = np.array(apart)
+        modelled = _Modelled.of(drawn_rises(waves, sign, draws=draws, seed=seed), p)
         columns |= guaranteed_rises(before, after, bounds, level=level)
-        columns |= _shrunk(model, sign)
-        columns["expected_rise"] = modelled.expected_rise
-        columns["probability_rise"] = _at_least(rises, places)
-        columns |= _range_of_rise(np.array([rises, *assumed_rises]), places)
+        columns |= _shrunk(modelled.model, sign)
+        columns["expected_rise"] = modelled.expected
+        columns["probability_rise"] = _at_least(modelled.rises, places)
+        columns |= _range_of_rise(np.array([modelled.rises, *modelled.assumed]), places)
     else:
-        unknown = np.full((p, 2, 2), np.nan)
-        model = Bivariate(unknown[0], unknown[0, 0], unknown[:, 0], unknown, np.nan)
-        rises = np.full((p, 2 * p - 1), np.nan)
         columns |= dict.fromkeys(CERTAINTY, np.full(p, np.nan))
         if proven:
             columns |= guaranteed_rises(before, after, bounds, level=level)
@@ -453,10 +448,46 @@ def rank_change(
             before=before,
             after=after,
             bounds=bounds,
-            model=model,
+            model=modelled.model,
             is_rate=is_rate,
         )
-    return RankChange(table, summary, waves, before, after, model, rises, assumed_rises)
+    return RankChange(
+        table, summary, waves, before, after, modelled.model, modelled.rises, modelled.assumed
+    )
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class _Modelled(Brief):
+    """Rises of p units under a model: how often each of -(p - 1) ... p - 1 places was gained, and under other assumptions.
+
+    Attributes
+    ----------
+    model : Bivariate
+    expected : (p,)
+    rises : (p, 2p - 1)
+    assumed : (k, p, 2p - 1)
+    """
+
+    model: Bivariate
+    expected: Floats
+    rises: Floats
+    assumed: Floats
+
+    @classmethod
+    def of(cls, drawn: DrawnRises, p: int) -> _Modelled:
+        """Count the places that were gained in every draw."""
+        gained = drawn.ranks[:, :, 0] - drawn.ranks[:, :, 1]
+        rises = frequencies(gained, 1 - p, p - 1)
+        apart = [frequencies(gained[which], 1 - p, p - 1) for which in drawn.assumed]
+        return cls(drawn.model, drawn.expected_rise, rises, np.array(apart))
+
+    @classmethod
+    def unknown(cls, p: int) -> _Modelled:
+        """Return what is known without a model: nothing."""
+        unknown = np.full((p, 2, 2), np.nan)
+        model = Bivariate(unknown[0], unknown[0, 0], unknown[:, 0], unknown, np.nan)
+        rises = np.full((p, 2 * p - 1), np.nan)
+        return cls(model, unknown[:, 0, 0], rises, np.empty((0, *rises.shape)))
 
 
 def guaranteed_rises(

@@ -25,7 +25,7 @@ in an order of their own: neither the direction of the scores nor the order of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -34,6 +34,7 @@ from scipy import special
 from scipy.interpolate import BarycentricInterpolator, CubicSpline
 
 from satisfaction.estimation.multiplicity import drawn_errors, normal_scores, symmetric_root
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, spread_of
 
@@ -58,8 +59,8 @@ def range_p_value(q: Floats, groups: int, df: Floats) -> Floats:
     return _chi_nodes(df).mean_of(range_tail(groups), q)
 
 
-@dataclass(frozen=True, slots=True)
-class ChiNodes:
+@dataclass(frozen=True, slots=True, repr=False)
+class ChiNodes(Brief):
     """Nodes of chi variables, in the units of their own root mean square, (m, nodes) each.
 
     Attributes
@@ -70,8 +71,8 @@ class ChiNodes:
         Their densities there, up to a factor.
     """
 
-    scale: Floats = field(repr=False)
-    density: Floats = field(repr=False)
+    scale: Floats
+    density: Floats
 
     def mean_of(self, tail: CubicSpline, q: Floats) -> Floats:
         """Mean of a tail beyond (m,) values times the chi variable, (m,)."""
@@ -183,8 +184,8 @@ OTHER_NODES = 6
 ACCURATE = 1e-6  # last step of a critical value; secants are far closer by then
 
 
-@dataclass(frozen=True, slots=True)
-class Against:
+@dataclass(frozen=True, slots=True, repr=False)
+class Against(Brief):
     """One unit and n others.
 
     Attributes
@@ -205,13 +206,13 @@ class Against:
     """
 
     se: float
-    variance: Floats = field(repr=False)
-    weight: Floats = field(repr=False)
-    others_se: Floats = field(repr=False)
-    others_variance: Floats = field(repr=False)
-    others_weight: Floats = field(repr=False)
-    pair_df: Floats = field(repr=False)
-    grid: Floats = field(repr=False)
+    variance: Floats
+    weight: Floats
+    others_se: Floats
+    others_variance: Floats
+    others_weight: Floats
+    pair_df: Floats
+    grid: Floats
 
 
 def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
@@ -296,10 +297,10 @@ def critical_values(pairs: Pairs, alpha: float, sides: Sides = 2) -> Floats:
     differences are exact.
     """
     units = range(len(pairs.se))
-    return np.array([critical_value(pairs, unit, alpha, sides) for unit in units])
+    return np.array([critical_value(pairs, unit, alpha, sides=sides) for unit in units])
 
 
-def critical_value(pairs: Pairs, unit: int, alpha: float, sides: Sides) -> float:
+def critical_value(pairs: Pairs, unit: int, alpha: float, *, sides: Sides) -> float:
     """Critical value of one unit against all others, on the normal scale."""
     uncertain = pairs.se + pairs.se[unit] > 0
     uncertain[unit] = False
@@ -365,8 +366,8 @@ CHI_SQUARES = N_("normal errors over variances drawn from chi-squares with the u
 COPULA = N_("normal errors against the pairs' p-values (Gaussian copula)")
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedValue:
+@dataclass(frozen=True, slots=True, repr=False)
+class SimulatedValue(Brief):
     """A critical value (or one a unit) from simulation.
 
     Attributes
@@ -378,13 +379,13 @@ class SimulatedValue:
         Critical values of a step-down in order, the last one the one that holds; empty for units.
     """
 
-    critical: Floats = field(repr=False)
-    error: Floats = field(repr=False)
+    critical: Floats
+    error: Floats
     steps: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+@dataclass(frozen=True, slots=True, repr=False)
+class Compared(Brief):
     """Differences on one scale, and how to put drawn ones on it.
 
     Attributes
@@ -402,9 +403,9 @@ class Compared:
         What was drawn, in words.
     """
 
-    statistic: Floats = field(repr=False)
-    weight: Floats = field(repr=False)
-    scale: Floats = field(repr=False)
+    statistic: Floats
+    weight: Floats
+    scale: Floats
     draws_variances: bool
     errors: str
 
@@ -449,7 +450,7 @@ def whole_table(
     if not family.any():
         return SimulatedValue(np.zeros(1), np.zeros(1), (0.0,))
     every_draw = np.ones(draws, dtype=bool)
-    largest = largest_differences(pairs, scaled, family, every_draw, seed=seed)
+    largest = largest_differences(pairs, scaled, family, looked_at=every_draw, seed=seed)
     at_most = largest.max(axis=0)
     critical, error = upper_quantile(largest, alpha)
     steps = [critical]
@@ -462,11 +463,11 @@ def whole_table(
         left_out = max(1 - KEPT * alpha, 0.0)
         threshold = np.quantile(at_most, left_out)
         looked_at = at_most >= threshold
-        largest = largest_differences(pairs, scaled, family, looked_at, seed=seed)
+        largest = largest_differences(pairs, scaled, family, looked_at=looked_at, seed=seed)
         critical, error = upper_quantile(largest, alpha)
         if critical - error < threshold:  # some of the draws left out may matter
             looked_at = every_draw
-            largest = largest_differences(pairs, scaled, family, looked_at, seed=seed)
+            largest = largest_differences(pairs, scaled, family, looked_at=looked_at, seed=seed)
             critical, error = upper_quantile(largest, alpha)
         of_draw = largest.max(axis=0)
         at_most[looked_at] = of_draw[looked_at]
@@ -513,7 +514,7 @@ def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:
 
 
 def largest_differences(
-    pairs: Pairs, scaled: Compared, family: Bools, looked_at: Bools, *, seed: int
+    pairs: Pairs, scaled: Compared, family: Bools, *, looked_at: Bools, seed: int
 ) -> Floats:
     """Largest difference over a (p, p) family of ordered pairs in each draw, by sign of the draw:
     (1 or 2, draws).
@@ -535,11 +536,11 @@ def largest_differences(
         block = np.full((len(largest), len(here)), -np.inf)
         for unit in units:
             others = np.flatnonzero(both[unit])
-            two_sided = differences(unit, others, scaled, errors, variances)
+            two_sided = differences(unit, others, scaled, errors=errors, variances=variances)
             np.abs(two_sided, out=two_sided)
             np.maximum(block, np.max(two_sided, axis=0, initial=-np.inf), out=block)
             others = np.flatnonzero(one_way[unit])
-            signed = differences(unit, others, scaled, errors, variances)
+            signed = differences(unit, others, scaled, errors=errors, variances=variances)
             if len(signed):
                 np.maximum(block[0], signed.max(axis=0), out=block[0])
                 np.maximum(block[1], -signed.min(axis=0), out=block[1])
@@ -558,7 +559,7 @@ def unit_differences(
         largest = np.full(shape, -np.inf)
         for row, unit in zip(largest, units, strict=True):
             others = np.flatnonzero(scaled.weight[unit])
-            signed = differences(unit, others, scaled, errors, variances)
+            signed = differences(unit, others, scaled, errors=errors, variances=variances)
             if len(signed) and sides == 2:
                 row[0] = np.abs(signed, out=signed).max(axis=0)
             elif len(signed):
@@ -568,7 +569,7 @@ def unit_differences(
 
 
 def differences(
-    unit: np.intp, others: Ints, scaled: Compared, errors: Floats, variances: Floats | None
+    unit: np.intp, others: Ints, scaled: Compared, *, errors: Floats, variances: Floats | None
 ) -> Floats:
     """Drawn differences of a unit from others on the common scale, (others, block)."""
     drawn = errors[unit] - errors[others]

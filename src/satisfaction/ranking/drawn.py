@@ -27,10 +27,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import rankdata
 
-from satisfaction.ranking.critical_values import FRAGILE, upper_quantile
+from satisfaction.foundation.figures import Brief
+from satisfaction.ranking.critical_values import upper_quantile
 from satisfaction.ranking.membership import Membership
 from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints, Pairs, compare_units
-from satisfaction.ranking.sets import RankSets, Simulation, sets_from
+from satisfaction.ranking.sets import RankSets, extremes, sets_from, simulated_sets
 
 SPENT = 0.2
 """Share of the error that ruling out marks uses; the rest goes to the comparisons."""
@@ -38,8 +39,8 @@ DECIMALS = 9  # scores closer than 1e-9 are ties
 SETS = "max-t, single step, over {number} joint draws (seed {seed}); points of marks that are not ruled out at their least and most"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class JointDraws:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class JointDraws(Brief):
     """Scores of p units, drawn together B times.
 
     Attributes
@@ -62,10 +63,6 @@ class JointDraws:
     high: Floats
     spent: float
     seed: int
-
-    def __repr__(self) -> str:
-        units = self.scores.shape[1]
-        return f"JointDraws({units} units, {self.number} draws, seed {self.seed})"
 
     @classmethod
     def around(cls, score: Floats, errors: Floats, *, spent: float, seed: int) -> JointDraws:
@@ -132,8 +129,8 @@ class JointDraws:
         return Membership(*p_values)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnPairs:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DrawnPairs(Brief):
     """All pairs of p units over B joint draws.
 
     Attributes
@@ -148,9 +145,6 @@ class DrawnPairs:
     draws: JointDraws
     spread: Floats
     largest: Floats
-
-    def __repr__(self) -> str:
-        return f"DrawnPairs({self.draws!r})"
 
     @property
     def worst(self) -> Floats:
@@ -198,31 +192,33 @@ def simultaneous_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     of_table = compared.largest.max(axis=0)
     critical, error = upper_quantile(of_table[None], left)
     scale = np.maximum(compared.spread, TIE)
-    sets = []
-    margin = FRAGILE * error
-    for value in (critical, critical + margin, critical - margin):
-        better = compared.worst > value * scale
-        sets.append(sets_from(better))
-    return _with_simulation(sets, (critical, critical), error, compared.draws)
+    return simulated_sets(
+        lambda value: sets_from(compared.worst > value * scale),
+        critical,
+        error=error,
+        in_t=(critical, critical),
+        method=_method(compared.draws),
+    )
 
 
 def marginal_drawn_sets(compared: DrawnPairs, alpha: float) -> RankSets:
     """Sets for one named unit by max-t of its differences from the others, two-sided."""
-    p = len(compared.largest)
     left = alpha - compared.draws.spent
     quantiles = [upper_quantile(values[None], left) for values in compared.largest]
-    critical = np.array([value for value, _error in quantiles])
-    error = np.array([error for _value, error in quantiles])
+    critical, error = np.array(quantiles).T
     scale = np.maximum(compared.spread, TIE)
-    sets = []
-    margin = FRAGILE * error
-    for value in (critical, critical + margin, critical - margin):
-        by_row = value[:, None]
-        better = (compared.worst > value * scale).sum(axis=0)
-        worse = (compared.worst > by_row * scale).sum(axis=1)
-        sets.append(RankSets(1 + better, p - worse))
-    extremes = float(critical.min()), float(critical.max())
-    return _with_simulation(sets, extremes, float(error.max()), compared.draws)
+
+    def sets_at(critical: Floats) -> RankSets:
+        better = (compared.worst > critical * scale).sum(axis=0)
+        worse = (compared.worst > critical[:, None] * scale).sum(axis=1)
+        return RankSets(1 + better, len(critical) - worse)
+
+    in_t = extremes(critical)
+    return simulated_sets(sets_at, critical, error=error, in_t=in_t, method=_method(compared.draws))
+
+
+def _method(draws: JointDraws) -> str:
+    return SETS.format(number=draws.number, seed=draws.seed)
 
 
 def drawn_reach(pairs: Pairs, chosen: int, alpha: float, *, table: bool) -> Floats:
@@ -244,21 +240,8 @@ def drawn_reach(pairs: Pairs, chosen: int, alpha: float, *, table: bool) -> Floa
     return np.asarray(np.maximum(fewer, more) + by_chance)
 
 
-def _with_simulation(
-    sets: list[RankSets], critical: tuple[float, float], error: float, draws: JointDraws
-) -> RankSets:
-    """Return the first of three sets, with the units whose set the error of the simulation would move."""
-    chosen, fewest, most = sets
-    moves_low = fewest.low != most.low
-    moves_high = fewest.high != most.high
-    fragile = moves_low | moves_high
-    method = SETS.format(number=draws.number, seed=draws.seed)
-    simulation = Simulation(error, (), fragile)
-    return replace(chosen, critical=critical, simulation=simulation, method=method)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnModel:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DrawnModel(Brief):
     """Shares of joint draws: what is known of p scores around their estimates, without a model between them.
 
     Attributes
@@ -268,10 +251,6 @@ class DrawnModel:
     """
 
     scores: Floats
-
-    def __repr__(self) -> str:
-        draws, units = self.scores.shape
-        return f"DrawnModel({units} units, {draws} draws)"
 
     def probability_bottom(self, places: int) -> Floats:
         """Share of the draws among the last `places`, (p,); they add up to `places`."""

@@ -186,13 +186,13 @@ def ladder(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking)
     rows = _counting_rows(survey, ranking)
     for number, step in enumerate(escalation.steps):
         if step.fall is not None:
-            rows += _falls(survey, ranking, number, step.fall)
+            rows += _falls(survey, ranking, number, places=step.fall)
         elif step.rank_from is not None:
             rows += _low_ranks(ranking, number, step.rank_from)
         elif step.low is not None:
-            rows += _low_measures(survey, estimates, number, step)
+            rows += _low_measures(survey, estimates, number, step=step)
     if escalation.release is not None:
-        rows += _releases(survey, ranking, len(escalation.steps), escalation.release)
+        rows += _releases(survey, ranking, len(escalation.steps), release=escalation.release)
     return sorted(rows, key=lambda row: (row.number, row.code))
 
 
@@ -241,14 +241,14 @@ def _counting_rows(survey: Survey, ranking: Ranking) -> list[LadderRow]:
         return rows
     for code, path in paths_of(survey, ranking).items():
         for number, step in enumerate(escalation.steps):
-            row = _counted(code, path, number, step, level=ranking.summary.level)
+            row = _counted(code, path, number, step=step, level=ranking.summary.level)
             if row is not None:
                 rows.append(row)
     return rows
 
 
 def _counted(
-    code: str, path: list[WaveStanding], number: int, step: EscalationStep, *, level: float
+    code: str, path: list[WaveStanding], number: int, *, step: EscalationStep, level: float
 ) -> LadderRow | None:
     """Return a step that counts waves, where an area on the list now or tied at its cut has reached it."""
     if step.listed_in_a_row is not None:
@@ -295,7 +295,7 @@ def _ranks(ranking: Ranking) -> pd.Series:
     return ranks[list(ranking.units.ranked_names)]
 
 
-def _falls(survey: Survey, ranking: Ranking, number: int, places: int) -> list[LadderRow]:
+def _falls(survey: Survey, ranking: Ranking, number: int, *, places: int) -> list[LadderRow]:
     """Return the areas that fell by so many places since the rank published for the wave before."""
     before = survey.earlier_waves()[-1]
     ranks = _ranks(ranking)
@@ -350,7 +350,7 @@ def _worse_than(
 
 
 def _low_measures(
-    survey: Survey, estimates: Mapping[str, Estimates], number: int, step: EscalationStep
+    survey: Survey, estimates: Mapping[str, Estimates], number: int, *, step: EscalationStep
 ) -> list[LadderRow]:
     """Return the areas whose measure is proven to be low, and those whose estimate alone is."""
     low = step.low
@@ -380,7 +380,9 @@ def _low_measures(
     return rows
 
 
-def _releases(survey: Survey, ranking: Ranking, number: int, release: Release) -> list[LadderRow]:
+def _releases(
+    survey: Survey, ranking: Ranking, number: int, *, release: Release
+) -> list[LadderRow]:
     """Return the areas that were listed and are off the list now, released or not yet."""
     ranks = _ranks(ranking)
     reached = untested(len(ranks))

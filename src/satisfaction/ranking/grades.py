@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.pairs import Bools, Floats, Ints
 
 PROMISED = 0.05
@@ -31,8 +32,8 @@ EACH = 3  # violated constraints added for a pair and round
 VIOLATED = 1e-7
 
 
-@dataclass(frozen=True, slots=True)
-class Grading:
+@dataclass(frozen=True, slots=True, repr=False)
+class Grading(Brief):
     """A grading of p units.
 
     Attributes
@@ -64,12 +65,6 @@ class Grading:
         """Loss per pair of units at another lambda."""
         pairs = max(len(self.grade) * (len(self.grade) - 1) / 2, 1)
         return (self.ordered - (1 + price) * self.right) / pairs
-
-    def __repr__(self) -> str:
-        return (
-            f"Grading({self.grade.max(initial=0)} grades of {len(self.grade)} units, "
-            f"wrong={self.wrong:.3f}, price={self.price:.4f})"
-        )
 
 
 def grade_units(better: Floats, promised: float = PROMISED) -> Grading:

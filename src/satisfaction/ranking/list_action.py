@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from satisfaction.declarations.rules import Threshold
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.ranking.area_rankings import PUBLISHED
 from satisfaction.ranking.borrowed_errors import floored
@@ -33,8 +34,8 @@ COLUMNS = (
 BY_RANK = "rank"
 
 
-@dataclass(frozen=True, slots=True)
-class ListGround:
+@dataclass(frozen=True, slots=True, repr=False)
+class ListGround(Brief):
     """Why the p ranked units of a table may be on the list, or off it.
 
     Attributes
@@ -48,9 +49,9 @@ class ListGround:
     """
 
     name: str
-    holds: Bools = field(repr=False)
-    p_in: Floats = field(repr=False)
-    p_out: Floats = field(repr=False)
+    holds: Bools
+    p_in: Floats
+    p_out: Floats
 
 
 def acting(survey: Survey) -> list[Threshold]:
@@ -98,7 +99,7 @@ def with_thresholds(
     listing: list[ListGround] = []
     sparing: list[ListGround] = []
     for threshold in thresholds:
-        below = _below(survey, estimates, threshold, table["unit"], alpha)
+        below = _below(survey, estimates, threshold, units=table["unit"], alpha=alpha)
         if threshold.on_list == "listed":
             listing.append(below)
         else:
@@ -112,18 +113,12 @@ def with_thresholds(
     listed = np.where(ranked, listed, "no")
     spared &= ranked & (listed == "no")
     status = decide(tests, alpha, words=STATUS, provable=bool(ranking.summary.proven))
-    grounds = []
-    spares = []
-    for unit in range(len(table)):
-        names = [one.name for one in listing if one.holds[unit]]
-        if ground.holds[unit] and not spared[unit]:
-            names.insert(0, BY_RANK)
-        grounds.append(" ".join(names) if listed[unit] != "no" else "")
-        names = [one.name for one in sparing if not one.holds[unit]]
-        spares.append(" ".join(dict.fromkeys(names)) if spared[unit] else "")
     table = table.assign(listed=listed, listed_by_rank=by_rank.to_numpy(str))
-    table["listed_by"] = grounds
-    table["spared_by"] = spares
+    stays = ground.holds & ~spared
+    listed_by = _named([replace(ground, holds=stays), *listing], len(table))
+    table["listed_by"] = np.where(listed != "no", list(map(" ".join, listed_by)), "")
+    spared_by = [" ".join(dict.fromkeys(names)) for names in _named(not_below, len(table))]
+    table["spared_by"] = np.where(spared, spared_by, "")
     table["list_status"] = np.where(ranked, status, table["status"])
     table["p_listed"] = np.where(ranked, tests.p_in, np.nan)
     table["p_not_listed"] = np.where(ranked, tests.p_out, np.nan)
@@ -131,6 +126,11 @@ def with_thresholds(
     on_list = tuple(table["unit"][listed == "yes"])
     notes = (*summary.notes, _note(survey, table))
     return replace(ranking, table=table, summary=replace(summary, on_list=on_list, notes=notes))
+
+
+def _named(grounds: Sequence[ListGround], units: int) -> list[list[str]]:
+    """Name the grounds that hold of every unit, (p,) lists."""
+    return [[one.name for one in grounds if one.holds[unit]] for unit in range(units)]
 
 
 def _tested(table: pd.DataFrame, name: str) -> Floats:
@@ -150,6 +150,7 @@ def _below(
     survey: Survey,
     estimates: Mapping[str, Estimates],
     threshold: Threshold,
+    *,
     units: pd.Series,
     alpha: float,
 ) -> ListGround:

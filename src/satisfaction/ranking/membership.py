@@ -4,13 +4,14 @@ right?
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.critical_values import largest_p_value
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank
 
@@ -19,8 +20,8 @@ Multiplicity: TypeAlias = Literal["holm", "bh"]
 Side: TypeAlias = Literal["top", "bottom"]
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+@dataclass(frozen=True, slots=True, repr=False)
+class Membership(Brief):
     """One-sided p-values of p units, each for one unit named beforehand.
 
     Attributes
@@ -29,8 +30,8 @@ class Membership:
         Small p_in: proven to belong. Small p_out: proven not to belong.
     """
 
-    p_in: Floats = field(repr=False)
-    p_out: Floats = field(repr=False)
+    p_in: Floats
+    p_out: Floats
 
 
 def untested(p: int) -> Membership:
@@ -38,8 +39,8 @@ def untested(p: int) -> Membership:
     return Membership(np.full(p, np.nan), np.full(p, np.nan))
 
 
-@dataclass(frozen=True, slots=True)
-class ListSets:
+@dataclass(frozen=True, slots=True, repr=False)
+class ListSets(Brief):
     """What the simultaneous sets say about a list of units, all of it at once.
 
     Attributes
@@ -51,12 +52,12 @@ class ListSets:
         Units with at least one possible rank in the list: every true member is among them.
     """
 
-    inner: Bools = field(repr=False)
-    outer: Bools = field(repr=False)
+    inner: Bools
+    outer: Bools
 
 
-@dataclass(frozen=True, slots=True)
-class PointList:
+@dataclass(frozen=True, slots=True, repr=False)
+class PointList(Brief):
     """The last ten as the estimates have them.
 
     Attributes
@@ -67,14 +68,14 @@ class PointList:
         Tied at the cut: in or out of the list depending on how ties are broken.
     """
 
-    listed: Bools = field(repr=False)
-    tied: Bools = field(repr=False)
+    listed: Bools
+    tied: Bools
 
 
 def bottom_membership(pairs: Pairs, bottom: int, form: Form = "simes") -> Membership:
     """Test "among the last `bottom`": at least p - bottom units are better; and its opposite."""
-    p_in = _at_least(len(pairs.score) - bottom, pairs.other_better, pairs, form)
-    p_out = _at_least(bottom, pairs.other_worse, pairs, form)
+    p_in = _at_least(len(pairs.score) - bottom, pairs.other_better, pairs, form=form)
+    p_out = _at_least(bottom, pairs.other_worse, pairs, form=form)
     return Membership(p_in, p_out)
 
 
@@ -83,7 +84,7 @@ def top_membership(pairs: Pairs, places: int, form: Form = "simes") -> Membershi
     return bottom_membership(pairs.reversed(), places, form)
 
 
-def _at_least(count: int, p_values: Floats, pairs: Pairs, form: Form) -> Floats:
+def _at_least(count: int, p_values: Floats, pairs: Pairs, *, form: Form) -> Floats:
     """p-value of "at least `count` alternatives hold" in each row, by the form that the pairs
     allow.
     """
@@ -107,6 +108,11 @@ def at_least(count: int, p_values: Floats, *, independent: bool) -> Floats:
     independent units, by Bonferroni otherwise (Benjamini and Heller 2008).
     """
     largest = np.sort(p_values, axis=1)[:, count - 1 :]
+    return of_largest(largest, independent=independent)
+
+
+def of_largest(largest: Floats, *, independent: bool) -> Floats:
+    """Partial conjunction p-value from the p-values, ascending, that are left without the smallest ones, (r, m) -> (r,)."""
     size = largest.shape[1]
     bonferroni: Floats = np.minimum(size * largest[:, 0], 1.0)
     simes: Floats = np.min(largest * size / np.arange(1, size + 1), axis=1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from satisfaction.estimation.intervals import satterthwaite
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ RULES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+@dataclass(frozen=True, slots=True, repr=False)
+class Pairs(Brief):
     """All ordered pairs of p units; a larger score is better.
 
     Attributes
@@ -76,9 +77,6 @@ class Pairs:
     cov: Floats
     spent: float = 0.0
     drawn: DrawnPairs | None = None
-
-    def __repr__(self) -> str:
-        return f"Pairs({len(self.score)} units, independent={self.independent})"
 
     def reversed(self) -> Pairs:
         """The same pairs with the order of the units turned round."""
@@ -212,8 +210,8 @@ def others(matrix: Floats) -> Floats:
     return matrix[off_diagonal].reshape(p, p - 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Order:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Order(Brief):
     """Which units are proven better than which, all of it at once with the confidence of the
     simultaneous sets.
 
@@ -242,9 +240,6 @@ class Order:
     tiers: pd.DataFrame
     share: float
     method: str
-
-    def __repr__(self) -> str:
-        return f"Order({len(self.tiers)} units, share={self.share:.3f}, method={self.method!r})"
 
 
 def order_of(names: list[str], pairs: Pairs, better: Bools, *, method: str) -> Order:

@@ -9,7 +9,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy import special
 from scipy.optimize import minimize
 
 from satisfaction.estimation import small_areas
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.pairs import TIE, Floats, Ints
 
 Between: TypeAlias = small_areas.Likelihood
@@ -34,8 +35,8 @@ DRAWS = 20_000
 SEED = 20_260_101
 
 
-@dataclass(frozen=True, slots=True)
-class Posterior:
+@dataclass(frozen=True, slots=True, repr=False)
+class Posterior(Brief):
     """Independent normal posteriors of p true scores, given tau2 and mu.
 
     Attributes
@@ -56,9 +57,6 @@ class Posterior:
     sd: Floats
     reliability: Floats
     rankability: float
-
-    def __repr__(self) -> str:
-        return f"Posterior({len(self.mean)} units, tau2={self.tau2:.6g}, mu={self.mu:.6g})"
 
     def probability_top(self, places: int) -> Floats:
         """P(rank <= places), (p,); the sum over units is `places`."""
@@ -141,18 +139,20 @@ def few_ahead(mean: Floats, sd: Floats, places: int) -> Floats:
     return few_ahead_on_one_grid(centred, sd, places, grid=grid)
 
 
-def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
-    """P(fewer than `places` of the other units lie above), (p,), each unit on its own nodes; sd (p,
+def few_ahead_each(mean: Floats, sd: Floats, places: int, *, units: Ints | None = None) -> Floats:
+    """P(fewer than `places` of the other units lie above), (u,) of the `units`, default all, each on its own nodes; sd (p,
     1).
     """
+    if units is None:
+        units = np.arange(len(mean))
     weight = np.exp(-(NODES**2) / 2)
-    ahead_count = np.zeros((places, len(mean), len(NODES)))
+    ahead_count = np.zeros((places, len(units), len(NODES)))
     ahead_count[0] = 1.0
     moved = np.empty_like(ahead_count[1:])
-    nodes = sd * NODES
+    nodes = sd[units] * NODES
     for other in range(len(mean)):
-        ahead = special.ndtr(((mean[other] - mean)[:, None] - nodes) / sd[other])
-        ahead[other] = 0.0
+        ahead = special.ndtr(((mean[other] - mean[units])[:, None] - nodes) / sd[other])
+        ahead[units == other] = 0.0
         np.multiply(ahead_count[:-1], ahead, out=moved)
         ahead_count *= 1 - ahead
         ahead_count[1:] += moved
@@ -175,8 +175,8 @@ def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, *, grid: Floats
     return probability
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
+@dataclass(frozen=True, slots=True, repr=False)
+class Ahead(Brief):
     """Independent units on one grid.
 
     Attributes
@@ -187,8 +187,8 @@ class Ahead:
         Probability that it is at the node.
     """
 
-    chance: Floats = field(repr=False)
-    mass: Floats = field(repr=False)
+    chance: Floats
+    mass: Floats
 
     def where_it_matters(self, places: int) -> Ahead:
         """Leave out the nodes where no unit is, or surely at least `places` of the others ahead."""
@@ -251,8 +251,8 @@ def one_more(count: Floats, ahead: Floats) -> Floats:
 # ---- two waves
 
 
-@dataclass(frozen=True, slots=True)
-class Bivariate:
+@dataclass(frozen=True, slots=True, repr=False)
+class Bivariate(Brief):
     """Independent bivariate normal posteriors of p units' true scores in two waves, given `between`
     and `centre`.
 
@@ -275,9 +275,6 @@ class Bivariate:
     mean: Floats
     cov: Floats
     correlation: float
-
-    def __repr__(self) -> str:
-        return f"Bivariate({len(self.mean)} units, correlation={self.correlation:.3g})"
 
 
 def fit_two_waves(score: Floats, sampling: Floats) -> Bivariate:
@@ -349,15 +346,15 @@ def two_wave_posterior(
     return centre, centre + weighted(pull, x - centre), cov
 
 
-@dataclass(frozen=True, slots=True)
-class KeptOrder:
+@dataclass(frozen=True, slots=True, repr=False)
+class KeptOrder(Brief):
     """Posteriors of p units that may have kept their order: the probability that they did (p,), and
     their means (p, w) and covariances (p, w, w) if so.
     """
 
-    chance: Floats = field(repr=False)
-    mean: Floats = field(repr=False)
-    cov: Floats = field(repr=False)
+    chance: Floats
+    mean: Floats
+    cov: Floats
 
 
 def rank_draws(

@@ -59,11 +59,11 @@ from satisfaction.ranking.table import (
     check_options,
     check_places,
     conventions,
-    errors_of,
     is_whole,
     notes,
     point_summary,
     point_table,
+    rank_table,
     spread_out,
     summarise,
 )
@@ -382,7 +382,7 @@ class Ranking:
         value = sign * self.pairs.score
         se = np.maximum(self.pairs.se, TIE)
         if self.options.compares_priors:
-            return rates.fit_rates("nonparametric", value, se, self.pairs.df, sign=sign)
+            return rates.fit_rates("nonparametric", value, se, df=self.pairs.df, sign=sign)
         if isinstance(self.model, Posterior):
             return rates.fit_scores(value, se, sign=sign)
         return None
@@ -664,11 +664,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
     columns |= over_priors
-    published: dict[str, Any] = {}
-    published["unit"] = list(units.names)
-    published["estimate"] = units.estimate
-    published["se"] = errors_of(units)
-    rows = pd.DataFrame(published | spread_out(columns, units))
+    rows = rank_table(units, columns)
     summary = summarise(
         units,
         rows,
@@ -859,7 +855,7 @@ def _rise_target(
         if waves.selection != "probability":
             tests, chance = _unknown(len(later.pairs.score))
             return tests, {"probability": chance}, declared
-        return *_since_ranking(later, waves, places, base), declared
+        return *_since_ranking(later, waves, places, base=base), declared
     if isinstance(since, Mapping) and base == "published":
         declared["selection"] = later.summary.selection
         model = N_("as of the ranking: the later wave alone, the goal a number")
@@ -909,7 +905,7 @@ def _within(model: Known, goal: Ints) -> Floats:
 
 
 def _since_ranking(
-    later: Ranking, waves: Waves, places: int, base: Base
+    later: Ranking, waves: Waves, places: int, *, base: Base
 ) -> tuple[Membership, dict[str, NDArray[Any]]]:
     """Test a rise since an earlier ranking, with base published or estimated."""
     sign = later.options.sign

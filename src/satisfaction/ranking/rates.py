@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.optimize import brentq, minimize
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.pairs import Floats
 from satisfaction.ranking.probability import Ahead, mean_few
 
@@ -68,19 +69,16 @@ ROUNDS = 300  # of the EM algorithm
 FARTHEST = 1e4  # degrees of freedom that stand for "all variances are equal"
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+@dataclass(frozen=True, slots=True, repr=False)
+class Counts(Brief):
     """Rates as counts: of `size` effective answers `yes` count, (p,) each."""
 
     yes: Floats
     size: Floats
 
-    def __repr__(self) -> str:
-        return f"Counts({len(self.size)} units, median size {np.median(self.size):.0f})"
 
-
-@dataclass(frozen=True, slots=True)
-class RatePosterior:
+@dataclass(frozen=True, slots=True, repr=False)
+class RatePosterior(Brief):
     """Independent posteriors of p true rates (or scores) on one grid; a later node is better.
 
     Attributes
@@ -96,10 +94,6 @@ class RatePosterior:
     prior: str
     node: Floats
     mass: Floats
-
-    def __repr__(self) -> str:
-        units, nodes = self.mass.shape
-        return f"RatePosterior({units} units, prior={self.prior!r}, {nodes} nodes)"
 
     def probability_top(self, places: int) -> Floats:
         """P(rank <= places), (p,)."""
@@ -133,7 +127,7 @@ class RatePosterior:
 
 
 def fit_rates(
-    prior: Prior, rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0
+    prior: Prior, rate: Floats, se: Floats, *, df: Floats, sign: float = 1.0
 ) -> RatePosterior:
     """Posterior of true rates.
 
@@ -155,7 +149,7 @@ def fit_counts(prior: Prior, counts: Counts, *, sign: float = 1.0) -> RatePoster
         node, mass = _any_shape(counts)
     else:
         node, mass = _normal_on(prior, counts)
-    return _turned(prior, node, mass, sign)
+    return _turned(prior, node, mass, sign=sign)
 
 
 def fit_bounded(counts: Counts, *, sign: float = 1.0) -> RatePosterior:
@@ -166,7 +160,7 @@ def fit_bounded(counts: Counts, *, sign: float = 1.0) -> RatePosterior:
     surely than under a normal prior, whose tails never end.
     """
     node, mass = _normal_on("arcsine", counts, power=BOUNDED)
-    return _turned("bounded", node, mass, sign)
+    return _turned("bounded", node, mass, sign=sign)
 
 
 def fit_every(counts: Counts, *, sign: float = 1.0) -> list[RatePosterior]:
@@ -203,10 +197,10 @@ def fit_scores(score: Floats, se: Floats, *, sign: float = 1.0) -> RatePosterior
     distance = (score[:, None] - node) / se[:, None]
     nearest = np.abs(distance).min(axis=1, keepdims=True)
     mass = _of_any_shape(np.exp((nearest**2 - distance**2) / 2))
-    return _turned("nonparametric", node, mass, sign)
+    return _turned("nonparametric", node, mass, sign=sign)
 
 
-def _turned(prior: str, node: Floats, mass: Floats, sign: float) -> RatePosterior:
+def _turned(prior: str, node: Floats, mass: Floats, *, sign: float) -> RatePosterior:
     """Let a later node be a better one."""
     if sign < 0:
         node = node[::-1]
@@ -227,8 +221,8 @@ def effective_counts(rate: Floats, se: Floats, df: Floats) -> Counts:
     return Counts(rate * size, size)
 
 
-@dataclass(frozen=True, slots=True)
-class AcrossPriors:
+@dataclass(frozen=True, slots=True, repr=False)
+class AcrossPriors(Brief):
     """Probabilities under several priors: the lowest and the highest, and whether they depend on
     the prior, (p,) each.
     """
@@ -240,9 +234,6 @@ class AcrossPriors:
     def columns(self, names: Sequence[str] = RANGE) -> dict[str, NDArray[Any]]:
         """Columns of a table, (p,) each: lowest, highest, whether it depends."""
         return dict(zip(names, (self.low, self.high, self.depends), strict=True))
-
-    def __repr__(self) -> str:
-        return f"AcrossPriors({len(self.low)} units, {int(self.depends.sum())} depend on the prior)"
 
 
 def across_priors(chances: Sequence[Floats], *, equal: float | Floats | None) -> AcrossPriors:
@@ -345,7 +336,7 @@ def _normal_on(scale: str, counts: Counts, power: float = 2.0) -> tuple[Floats, 
 
     def deviance(at: Floats) -> float:
         spread = max(float(np.exp(at[1])), narrowest)
-        chances = likelihood @ _bell(node, at[0], spread, power)
+        chances = likelihood @ _bell(node, at[0], spread, power=power)
         return -float(np.log(chances + 1e-300).sum())
 
     start = np.array([np.median(point), np.log(0.7 * point.std() + narrowest)])
@@ -357,7 +348,7 @@ def _normal_on(scale: str, counts: Counts, power: float = 2.0) -> tuple[Floats, 
     posterior_sd = float((spread * error / np.hypot(spread, error)).min())
     number = int(np.clip(NODES_A_SD * np.ptp(ends) / posterior_sd, FEWEST_NODES, MOST_NODES))
     node = _grid(ends, number)
-    mass = _likelihood(counts, _rate(scale, node)) * _bell(node, mean, spread, power)
+    mass = _likelihood(counts, _rate(scale, node)) * _bell(node, mean, spread, power=power)
     return _rate(scale, node), mass / mass.sum(axis=1, keepdims=True)
 
 
@@ -372,7 +363,7 @@ def _on_scale(scale: str, counts: Counts) -> tuple[Floats, Floats]:
     return special.logit(rate), np.sqrt(variance) / (rate * (1 - rate))
 
 
-def _bell(node: Floats, mean: float, spread: float, power: float) -> Floats:
+def _bell(node: Floats, mean: float, spread: float, *, power: float) -> Floats:
     """Prior exp(-|z|^power / 2) on (g,) nodes, normal where the power is 2; adds up to 1."""
     prior = np.exp(-(np.abs((node - mean) / spread) ** power) / 2)
     bell: Floats = prior / max(prior.sum(), 1e-300)

@@ -9,20 +9,22 @@ statement depends on how the waves are related.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy import special
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.ranking.critical_values import critical_values
+from satisfaction.ranking.membership import of_largest
 from satisfaction.ranking.pairs import Floats, Ints, Pairs
 
 Bounds: TypeAlias = Literal["simes", "dunnett"]
 
 
-@dataclass(frozen=True, slots=True)
-class RankClaims:
+@dataclass(frozen=True, slots=True, repr=False)
+class RankClaims(Brief):
     """One-sided p-values of every claim about every unit's rank in one wave.
 
     Attributes
@@ -33,8 +35,8 @@ class RankClaims:
         about and whatever chose it.
     """
 
-    at_least: Floats = field(repr=False)
-    at_most: Floats = field(repr=False)
+    at_least: Floats
+    at_most: Floats
 
 
 def rank_claims(pairs: Pairs) -> RankClaims:
@@ -58,13 +60,7 @@ def counts(p_values: Floats, *, independent: bool) -> Floats:
     ordered = np.sort(p_values, axis=1)
     claims = np.zeros((rows, n + 1))
     for at_least in range(1, n + 1):
-        largest = ordered[:, at_least - 1 :]
-        size = n - at_least + 1
-        if independent:
-            place = np.arange(1, size + 1)
-            p_value = np.min(largest * size / place, axis=1)
-        else:
-            p_value = size * largest[:, 0]
+        p_value = of_largest(ordered[:, at_least - 1 :], independent=independent)
         claims[:, at_least] = np.minimum(p_value, 1.0)
     monotone: Floats = np.maximum.accumulate(claims, axis=1)
     return monotone

@@ -21,11 +21,12 @@ the mean stand both scales, each once with the covariances of least and once of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_
 from satisfaction.ranking.pairs import TIE, Bools, Floats, Ints
 from satisfaction.ranking.probability import (
@@ -64,8 +65,8 @@ TAIL = 40  # of those, the ones with least change and the ones with most: a fift
 AT_ONCE = 1_000_000  # numbers held at once
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnRises:
+@dataclass(frozen=True, slots=True, repr=False)
+class DrawnRises(Brief):
     """Two waves of p scores or rates under the model.
 
     Attributes
@@ -85,9 +86,9 @@ class DrawnRises:
     """
 
     model: Bivariate
-    ranks: Ints = field(repr=False)
-    expected_rise: Floats = field(repr=False)
-    assumed: tuple[Ints, ...] = field(repr=False)
+    ranks: Ints
+    expected_rise: Floats
+    assumed: tuple[Ints, ...]
 
     def compared(self, happened: Bools) -> AcrossPriors:
         """Set the probability of an event side by side with those under the other assumptions.
@@ -158,8 +159,8 @@ def rate_rises(waves: Waves, sign: float, *, draws: int = DRAWS, seed: int = SEE
     return DrawnRises(_model(on_arcsine, sign), ranks, expected, tuple(assumed))
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+@dataclass(frozen=True, slots=True, repr=False)
+class Changes(Brief):
     """Covariances of the true values over the two waves, (k, 2, 2) each.
 
     Attributes
@@ -170,9 +171,9 @@ class Changes:
         Of the units that changed; where it is 1, `kept` counts for nothing.
     """
 
-    changed: Floats = field(repr=False)
-    kept: Floats = field(repr=False)
-    share: Floats = field(repr=False)
+    changed: Floats
+    kept: Floats
+    share: Floats
 
     def of(self, chosen: Ints | slice) -> Changes:
         """Take some of them."""

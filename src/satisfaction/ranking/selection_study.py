@@ -33,6 +33,7 @@ from satisfaction.estimation.result import Estimates, area_coefficients
 from satisfaction.estimation.selection_model import ModelEstimates, SelectionMethod
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds, sums_by_area
 from satisfaction.ranking.area_rankings import may_be_ranked
@@ -43,8 +44,8 @@ PART_MISSING = _("a part of this index has no figure")
 NOBODY_DRAWN = _("the reference wave has no respondents here")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnReference:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DrawnReference(Brief):
     """A wave that was drawn, in the place of margins: its respondents with their final weights.
 
     Attributes
@@ -65,13 +66,13 @@ class DrawnReference:
     survey: Survey
     level: str
     by: tuple[str, ...]
-    people: DrawnPeople = field(repr=False)
+    people: DrawnPeople
     left_out: int = 0
-    read: Mapping[str, str] = field(default_factory=dict, repr=False)
+    read: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, survey: Survey, reference: Survey, design: SampleDesign, read: Mapping[str, str]
+        cls, survey: Survey, reference: Survey, design: SampleDesign, *, read: Mapping[str, str]
     ) -> DrawnReference:
         """Take the respondents of `reference`, whose design has its final weights, as the population of `survey`."""
         model = survey.declared.selection_model
@@ -100,8 +101,8 @@ class DrawnReference:
         return lay_over_people(respondents, measures, self.people.within(inside), by=by)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SelectionStudy:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SelectionStudy(Brief):
     """Tables of a wave without a sample design.
 
     Attributes
@@ -119,16 +120,10 @@ class SelectionStudy:
         The wave that stands for the population, where one is declared.
     """
 
-    models: pd.DataFrame = field(repr=False)
-    sensitivity: pd.DataFrame = field(repr=False)
-    odds: pd.DataFrame = field(repr=False)
+    models: pd.DataFrame
+    sensitivity: pd.DataFrame
+    odds: pd.DataFrame
     reference: DrawnReference | None = None
-
-    def __repr__(self) -> str:
-        figures = (
-            f"{len(self.models)} figures under a model, {len(self.sensitivity)} of sensitivity"
-        )
-        return f"SelectionStudy({figures}, {len(self.odds)} areas asked for odds)"
 
 
 @one_blas_thread
@@ -160,7 +155,7 @@ def study_selection(
     sensitivities: list[dict[str, Any]] = []
     for level, of_level in estimates.items():
         for code in _codes(level, of_level):
-            area = _Area.of(survey, people, level, code, reference)
+            area = _Area.of(survey, people, level, code=code, reference=reference)
             if area is None:
                 continue
             models += area.models(survey)
@@ -239,6 +234,7 @@ class _Area:
         survey: Survey,
         people: _People,
         level: str,
+        *,
         code: str,
         reference: DrawnReference | None,
     ) -> _Area | None:

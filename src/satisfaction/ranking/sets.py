@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from scipy import special
 
 from satisfaction.estimation.multiplicity import holm, normal_scores
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_
 from satisfaction.ranking.critical_values import (
     DRAWS,
@@ -59,8 +60,8 @@ class Simulation:
     fragile: Bools = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RankSets:
+@dataclass(frozen=True, slots=True, repr=False)
+class RankSets(Brief):
     """Rank sets of p units.
 
     Attributes
@@ -84,9 +85,6 @@ class RankSets:
     better: Bools | None = None
     simulation: Simulation | None = None
     method: str = ""
-
-    def __repr__(self) -> str:
-        return f"RankSets({len(self.low)} units, critical={self.critical}, method={self.method!r})"
 
 
 def simes_sets(pairs: Pairs, alpha: float) -> RankSets:
@@ -199,14 +197,16 @@ def maxt_sets(
     scaled = compared(pairs, alpha)
     run = whole_table(pairs, scaled, alpha, draws=draws, seed=seed, step_down=step_down)
     critical = float(run.critical[0])
-    error = float(run.error[0])
-    statistic = scaled.statistic
-    fewest = sets_from(statistic > critical + FRAGILE * error)
-    most = sets_from(statistic > critical - FRAGILE * error)
-    sets = sets_from(statistic > critical, critical=extremes(critical * others(scaled.scale)))
-    simulation = Simulation(error, run.steps, _differ(fewest, most))
     form = "step-down" if step_down else "single step"
-    return replace(sets, simulation=simulation, method=f"max-t, {form}; {scaled.errors}")
+    sets = simulated_sets(
+        lambda value: sets_from(scaled.statistic > value),
+        critical,
+        error=float(run.error[0]),
+        in_t=extremes(critical * others(scaled.scale)),
+        method=f"max-t, {form}; {scaled.errors}",
+    )
+    assert sets.simulation is not None
+    return replace(sets, simulation=replace(sets.simulation, steps=run.steps))
 
 
 def marginal_maxt_sets(
@@ -229,21 +229,41 @@ def marginal_maxt_sets(
         return replace(sets, critical=_in_t(pairs, critical), method=MARGINAL_EXACT)
     scaled = compared(pairs, alpha)
     run = each_unit(pairs, scaled, alpha, draws=draws, seed=seed)
-    fewest = marginal_sets(scores, run.critical + FRAGILE * run.error)
-    most = marginal_sets(scores, run.critical - FRAGILE * run.error)
-    largest_error = float(np.nanmax(run.error, initial=0.0))
-    return replace(
-        marginal_sets(scores, run.critical),
-        critical=_in_t(pairs, run.critical),
-        simulation=Simulation(largest_error, (), _differ(fewest, most)),
+    return simulated_sets(
+        lambda critical: marginal_sets(scores, critical),
+        run.critical,
+        error=run.error,
+        in_t=_in_t(pairs, run.critical),
         method=f"max-t, two-sided, single step; {scaled.errors}",
     )
 
 
-def _differ(first: RankSets, second: RankSets) -> Bools:
-    """Units whose sets differ, (p,)."""
-    differ: Bools = (first.low != second.low) | (first.high != second.high)
-    return differ
+def simulated_sets(
+    sets_at: Callable[[Any], RankSets],
+    critical: Floats | float,
+    *,
+    error: Floats | float,
+    in_t: tuple[float, float],
+    method: str,
+) -> RankSets:
+    """Sets at a critical value from simulation, with the units whose sets its error would move.
+
+    Parameters
+    ----------
+    sets_at : callable
+        The sets at a critical value.
+    critical, error : float or (p,)
+        Critical value, of all units or one a unit, and its Monte-Carlo standard error; nan: all differences are exact.
+    in_t : tuple of float
+        Smallest and largest t that decides a pair.
+    method : str
+    """
+    margin = FRAGILE * error
+    fewest = sets_at(critical + margin)
+    most = sets_at(critical - margin)
+    fragile = (fewest.low != most.low) | (fewest.high != most.high)
+    simulation = Simulation(float(np.nanmax(error, initial=0.0)), (), fragile)
+    return replace(sets_at(critical), critical=in_t, simulation=simulation, method=method)
 
 
 def marginal_sets(scores: Floats, critical: Floats) -> RankSets:

@@ -227,23 +227,24 @@ def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.D
     """Assemble `Ranking.table` for units whose certainty is unknown: ranks of the estimates, the
     rest missing.
     """
-    table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
-    table["se"] = errors_of(units)
-    status = np.full(len(ranks), "possible", dtype=object)
-    spread = spread_out({"rank": ranks, "status": status}, units)
-    table["rank"] = spread["rank"]
-    unknown = [pd.NA] * len(table)
-    for name in SETS:
-        table[name] = pd.array(unknown, dtype="Int64")
-    table["status"] = spread["status"]
-    missing = list(CERTAINTY)
+    unknown = np.full(len(ranks), np.nan)
+    columns = {"rank": ranks} | dict.fromkeys(SETS, unknown)
+    columns["status"] = np.full(len(ranks), "possible", dtype=object)
+    columns |= dict.fromkeys(CERTAINTY, unknown)
+    kinds = dict.fromkeys(SETS, "Int64")
     if options.multiplicity:
-        missing += ADJUSTED
-    table = table.assign(**dict.fromkeys(missing, np.nan))
+        columns |= dict.fromkeys(ADJUSTED, unknown)
     if options.compares_priors:
-        table = table.assign(**dict.fromkeys(RANGE[:2], np.nan))
-        table[RANGE[2]] = pd.array(unknown, dtype="boolean")
-    return table
+        columns |= dict.fromkeys(RANGE, unknown)
+        kinds[RANGE[2]] = "boolean"
+    return rank_table(units, columns).astype(kinds)
+
+
+def rank_table(units: Units, columns: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """Assemble a table of all units: unit, estimate, se, then columns of the ranked ones."""
+    table: dict[str, Any] = {"unit": list(units.names), "estimate": units.estimate}
+    table["se"] = errors_of(units)
+    return pd.DataFrame(table | spread_out(columns, units))
 
 
 def errors_of(units: Units) -> NDArray[np.float64]:
@@ -468,11 +469,11 @@ def point_summary(
     points = point_list(options.from_listed_end(pairs), options.bottom)
     facts = list_facts(ranked_rows(table, units), points)
     facts["critical_values"] = MappingProxyType({})
-    return _with_options(units, pairs, options, facts)
+    return _with_options(units, pairs, options, facts=facts)
 
 
 def _with_options(
-    units: Units, pairs: Pairs, options: RankOptions, facts: Mapping[str, Any]
+    units: Units, pairs: Pairs, options: RankOptions, *, facts: Mapping[str, Any]
 ) -> RankingSummary:
     """State who is ranked, and the options, beside other facts."""
     family = None
@@ -534,7 +535,7 @@ def summarise(
     if RANGE[2] in rows:
         depends = rows[RANGE[2]].to_numpy(bool)
         facts["model_dependent"] = tuple(names[depends])
-    summary = _with_options(units, pairs, options, facts)
+    summary = _with_options(units, pairs, options, facts=facts)
     runs = {}
     for kind, sets in {"marginal": marginal, "simultaneous": simultaneous}.items():
         if sets.simulation is not None:

@@ -30,7 +30,7 @@ from satisfaction.ranking.membership import (
     untested,
 )
 from satisfaction.ranking.pairs import TIE, Floats
-from satisfaction.ranking.probability import NODES, Posterior, one_more
+from satisfaction.ranking.probability import Posterior, few_ahead_each
 from satisfaction.ranking.rank import STATUS, VERDICT, Ranking
 from satisfaction.ranking.rates import RANGE
 from satisfaction.ranking.rise_bounds import new_rank_tests, rank_claims
@@ -153,7 +153,10 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
     if goal > 0 and not isinstance(field.model, Posterior):
         probability = float(field.model.probability_top(goal)[unit])
     elif goal > 0:
-        probability = probability_of(field.posterior, unit, goal)
+        known = field.posterior
+        sd = np.maximum(known.sd, TIE)[:, None]
+        only = np.array([unit])
+        probability = float(few_ahead_each(known.mean, sd, goal, units=only)[0])
     compared = {}
     for name, values in field.range_of_top(np.full(p, goal)).items():
         compared[MET[name]] = values[unit]
@@ -167,22 +170,6 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
         "probability": probability,
         **compared,
     }
-
-
-def probability_of(known: Posterior, unit: int, places: int) -> float:
-    """P(rank <= places) of one unit: `probability.few_ahead` for a single row, at the cost of one
-    row.
-    """
-    sd = np.maximum(known.sd, TIE)
-    mean = known.mean
-    at = mean[unit] + sd[unit] * NODES
-    few = np.zeros((places, len(NODES)))
-    few[0] = 1.0
-    for other in np.delete(np.arange(len(sd)), unit):
-        distance = (mean[other] - at) / sd[other]
-        few = one_more(few, special.ndtr(distance))
-    weight = np.exp(-(NODES**2) / 2)
-    return float(few.sum(axis=0) @ weight / weight.sum())
 
 
 # ---- thresholds

@@ -14,6 +14,7 @@ from scipy import special
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.pairs import Bools, Floats, Ints
 
@@ -30,8 +31,8 @@ UNDECLARED = "undeclared"
 """Not of respondents: scores of a component of which no error is declared."""
 
 
-@dataclass(frozen=True, slots=True)
-class Units:
+@dataclass(frozen=True, slots=True, repr=False)
+class Units(Brief):
     """The p units of a table, ranked or not, in input order.
 
     Attributes
@@ -60,10 +61,6 @@ class Units:
     selection: str
     se_from_limits: tuple[str, ...] = ()
     drawn: JointDraws | None = None
-
-    def __repr__(self) -> str:
-        ranked = int(self.ranked.sum())
-        return f"Units({len(self.names)}, ranked={ranked}, selection={self.selection!r})"
 
     @property
     def ranked_names(self) -> tuple[str, ...]:
@@ -250,15 +247,15 @@ def check_units(units: Units) -> None:
     if ranked.sum() < 2:
         raise RankingError("K108", _("Ranking needs at least two units."), where="estimate")
     lacking = ranked & ~np.isfinite(units.estimate)
-    _refuse(units, lacking, "K109", _("estimate missing or not finite"))
+    _refuse(units, lacking, "K109", text=_("estimate missing or not finite"))
     if units.selection != "probability":
         return
     variance = np.diag(units.cov)
     without_se = ranked & ~np.isfinite(variance)
-    _refuse(units, without_se, "K110", _("se missing or not finite"))
-    _refuse(units, variance < 0, "K104", _("negative se or variance"))
+    _refuse(units, without_se, "K110", text=_("se missing or not finite"))
+    _refuse(units, variance < 0, "K104", text=_("negative se or variance"))
     without_df = ranked & ~(units.df > 0)
-    _refuse(units, without_df, "K111", _("df must be positive"))
+    _refuse(units, without_df, "K111", text=_("df must be positive"))
     if not is_covariance(units.cov[np.ix_(ranked, ranked)]):
         raise RankingError(
             "K112",
@@ -269,7 +266,7 @@ def check_units(units: Units) -> None:
         )
 
 
-def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
+def _refuse(units: Units, wrong: Bools, code: str, *, text: Text) -> None:
     """Raise an error that names the units that are wrong."""
     if wrong.any():
         names = np.array(units.names, dtype=object)

@@ -22,6 +22,7 @@ from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.intervals import standard_errors
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.ranking.drawn import JointDraws, compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
@@ -41,8 +42,8 @@ from satisfaction.sampling.variance import Members
 OF_DRAWS = N_("unknown: no standard error carries drawn scores from wave to wave")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Waves:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Waves(Brief):
     """Two waves of p units, in the later wave's order.
 
     Attributes
@@ -65,9 +66,6 @@ class Waves:
     relation: str
     shared_psus: int | None = None
     members: Members | None = None
-
-    def __repr__(self) -> str:
-        return f"Waves(before={self.before!r}, after={self.after!r}, relation={self.relation!r})"
 
     @property
     def ranked(self) -> Bools:

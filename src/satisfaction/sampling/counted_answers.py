@@ -96,21 +96,21 @@ class _Part:
 
 
 def _rate(questionnaire: Questionnaire, name: str, rate: Rate) -> Measure:
-    parts = [_credit(questionnaire, rate, name, item) for item in rate.items]
+    parts = [_credit(questionnaire, rate, name, item=item) for item in rate.items]
     label = Text(zh=rate.zh, en=rate.en)
     if len(parts) == 1 and parts[0].unit == 1:
-        return _single(name, "rate", parts[0], label)
+        return _single(name, "rate", parts[0], label=label)
     common = math.lcm(*(part.unit for part in parts))
     credits = [common // part.unit for part in parts]
     presence = [common] * len(parts)
     least = rate.min_valid_items
-    return _mean(name, "rate", label, parts, scores=credits, presence=presence, least=least)
+    return _mean(name, "rate", label, parts=parts, scores=credits, presence=presence, least=least)
 
 
 def _score(questionnaire: Questionnaire, item: str) -> Measure:
     declared = questionnaire.items[item]
     label = Text(zh=declared.zh, en=declared.en)
-    return _single(item, "score", _points(questionnaire, item), label)
+    return _single(item, "score", _points(questionnaire, item), label=label)
 
 
 def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
@@ -119,7 +119,7 @@ def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
     whole = list(weights.values())
     label = Text(zh=index.zh, en=index.en)
     least = index.min_valid_items
-    return _mean(name, "index", label, parts, scores=whole, presence=whole, least=least)
+    return _mean(name, "index", label, parts=parts, scores=whole, presence=whole, least=least)
 
 
 def _weights_of_items(name: str, index: Index) -> dict[str, int]:
@@ -135,7 +135,7 @@ def _weights_of_items(name: str, index: Index) -> dict[str, int]:
     return weights
 
 
-def _single(name: str, kind: Kind, part: _Part, label: Text) -> Measure:
+def _single(name: str, kind: Kind, part: _Part, *, label: Text) -> Measure:
     """Return the measure that is one item's score."""
     only = {f"_valid__{name}": nw.col(part.valid), f"_score__{name}": nw.col(part.score)}
     return Measure(name, kind, 1, (part.columns, only), label)
@@ -145,8 +145,8 @@ def _mean(
     name: str,
     kind: Kind,
     label: Text,
-    parts: list[_Part],
     *,
+    parts: list[_Part],
     scores: list[int],
     presence: list[int],
     least: int,
@@ -184,7 +184,7 @@ def _in_billionths(numerator: Any, divisor: Any) -> Any:
     return (numerator * (2 * BILLIONTH) + divisor) // (divisor * 2)
 
 
-def _credit(questionnaire: Questionnaire, rate: Rate, name: str, item: str) -> _Part:
+def _credit(questionnaire: Questionnaire, rate: Rate, name: str, *, item: str) -> _Part:
     """Return who is in the denominator of a rate at this item, and the credit earned."""
     declared = questionnaire.items[item]
     ways = questionnaire.denominator(item, rate)

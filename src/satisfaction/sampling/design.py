@@ -24,6 +24,7 @@ from satisfaction.foundation.engines import (
     scan,
 )
 from satisfaction.foundation.errors import DesignError, one_of, shortened
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _, ngettext
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import (
@@ -33,7 +34,7 @@ from satisfaction.sampling.conditions import (
     flagged,
     require_columns,
 )
-from satisfaction.sampling.measures import Measure, flag
+from satisfaction.sampling.measures import Measure, Stage, aliased, flag
 from satisfaction.sampling.replicates import GivenReplicates, rank_df
 from satisfaction.sampling.variance import Array, LonelyPsu
 
@@ -82,7 +83,7 @@ class WeightingStep(Protocol):
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Weighting:
+class Weighting(Brief):
     """A recipe of weighting steps, solved on cells of respondents whose weights change alike. C cells, L margin levels.
 
     Attributes
@@ -117,9 +118,6 @@ class Weighting:
     margin_of: Array
     steps: tuple[WeightingStep, ...]
     log: tuple[dict[str, Any], ...]
-
-    def __repr__(self) -> str:
-        return f"Weighting({self.name}; {len(self.cells):,} cells by {', '.join(self.columns)})"
 
     @property
     def name(self) -> str:
@@ -413,42 +411,10 @@ def SurveyDesign(
     declared_apart = strata is not None or psu is not None or fpc is not None
     replicates = None
     if replicate_weights is not None and not declared_apart:
-        rows = respondents
-        if not isinstance(rows, pd.DataFrame):
-            rows = fetch(scan(respondents))
-        if ROW in rows:
-            raise _reserved(ROW)
-        columns = isinstance(replicate_weights, list | tuple) and all(
-            isinstance(name, str) for name in replicate_weights
-        )
-        if columns:
-            names = list(replicate_weights)
-            require_columns(
-                scan(rows), names, argument="replicate_weights", error=DesignError, code="D527"
-            )
-            weights = rows[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-            rows = rows.drop(columns=names)
-        else:
-            if isinstance(replicate_weights, pd.DataFrame) and rows is respondents:
-                in_their_order = replicate_weights.index.equals(rows.index)
-                if not in_their_order:
-                    raise _no_replicates(
-                        _("their rows are under another index than the respondents'")
-                    )
-            weights = np.asarray(replicate_weights, dtype=float)
-        if weights.ndim != 2 or len(weights) != len(rows) or weights.shape[1] < 2:
-            raise _no_replicates(
-                _("an array of {shape} for {rows} respondents", shape=weights.shape, rows=len(rows))
-            )
-        if not np.isfinite(weights).all():
-            raise _no_replicates(_("some are missing or no numbers"))
-        each = np.ones(weights.shape[1]) if rscales is None else np.asarray(rscales, dtype=float)
-        if each.shape != (weights.shape[1],) or not (np.isfinite(each) & (each >= 0)).all():
-            raise _no_replicates(_("rscales are not {n} numbers of 0 or more", n=weights.shape[1]))
-        if scale is None or not 0 < scale < np.inf:
-            raise _no_replicates(_("scale is {scale}", scale=scale))
+        rows, weights = _split_replicates(respondents, replicate_weights)
+        scales = _scales(weights.shape[1], scale, rscales)
         design_df = rank_df(weights) if df is None else int(df)
-        replicates = GivenReplicates(weights, scale * each, bool(mse), design_df)
+        replicates = GivenReplicates(weights, scales, bool(mse), design_df)
         respondents = rows.assign(**{ROW: np.arange(len(rows))})
     elif replicate_weights is not None or scale is not None or rscales is not None:
         raise DesignError(
@@ -478,6 +444,44 @@ def SurveyDesign(
     )
     _check(design)
     return design
+
+
+def _split_replicates(respondents: Any, given: Any) -> tuple[pd.DataFrame, Array]:
+    """Return the respondents without replicate weights, and these as an array: (n, R) float."""
+    rows = respondents
+    if not isinstance(rows, pd.DataFrame):
+        rows = fetch(scan(respondents))
+    if ROW in rows:
+        raise _reserved(ROW)
+    weights = given
+    if isinstance(given, list | tuple) and all(isinstance(name, str) for name in given):
+        names = list(given)
+        table = scan(rows)
+        require_columns(table, names, argument="replicate_weights", error=DesignError, code="D527")
+        weights = rows[names].apply(pd.to_numeric, errors="coerce")
+        rows = rows.drop(columns=names)
+    elif isinstance(given, pd.DataFrame) and rows is respondents:
+        in_their_order = given.index.equals(rows.index)
+        if not in_their_order:
+            raise _no_replicates(_("their rows are under another index than the respondents'"))
+    weights = np.asarray(weights, dtype=float)
+    if weights.ndim != 2 or len(weights) != len(rows) or weights.shape[1] < 2:
+        raise _no_replicates(
+            _("an array of {shape} for {rows} respondents", shape=weights.shape, rows=len(rows))
+        )
+    if not np.isfinite(weights).all():
+        raise _no_replicates(_("some are missing or no numbers"))
+    return rows, weights
+
+
+def _scales(replicates: int, scale: float | None, rscales: Sequence[float] | None) -> Array:
+    """Return what the squared deviation of each replicate is multiplied by: (R,)."""
+    each = np.ones(replicates) if rscales is None else np.asarray(rscales, dtype=float)
+    if each.shape != (replicates,) or not (np.isfinite(each) & (each >= 0)).all():
+        raise _no_replicates(_("rscales are not {n} numbers of 0 or more", n=replicates))
+    if scale is None or not 0 < scale < np.inf:
+        raise _no_replicates(_("scale is {scale}", scale=scale))
+    return np.asarray(scale * each)
 
 
 def _no_replicates(what: Text) -> DesignError:
@@ -512,6 +516,20 @@ def level_tuple(level: Any) -> tuple[Any, ...]:
 
 def _check(design: SampleDesign) -> None:
     """Refuse a design that cannot be as declared; see SurveyDesign."""
+    _check_columns(design)
+    units = _smallest_units(design)
+    _check_values(design, units)
+    if design.collapse:
+        _check_collapse(design, level_tuples(units, design.strata))
+    for stage in range(len(design.stages)):
+        sizes = _sizes(design, units, stage)
+        lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
+        if len(lonely):
+            _check_lonely(design, sizes, lonely, stage=stage)
+
+
+def _check_columns(design: SampleDesign) -> None:
+    """Refuse columns that are not there, stand twice, are the design's own, or are no numbers where these are needed."""
     if len(design.fpc) > len(design.psu) + 1:
         raise DesignError(
             "D107",
@@ -520,7 +538,8 @@ def _check(design: SampleDesign) -> None:
             available=design.psu,
             hint=_("Give one column a stage."),
         )
-    wanted = [*design.strata, *design.psu, *design.fpc]
+    strata_and_units = [*design.strata, *design.psu]
+    wanted = [*strata_and_units, *design.fpc]
     if design.base_weight:
         wanted.append(design.base_weight)
     require_columns(design.table, wanted, argument="SurveyDesign", error=DesignError, code="D101")
@@ -529,7 +548,6 @@ def _check(design: SampleDesign) -> None:
         numbered_here = name == ROW and design.replicates is not None
         if name in columns and not numbered_here:
             raise _reserved(name)
-    strata_and_units = [*design.strata, *design.psu]
     twice = [name for i, name in enumerate(strata_and_units) if name in strata_and_units[:i]]
     if twice:
         raise DesignError(
@@ -542,36 +560,38 @@ def _check(design: SampleDesign) -> None:
             hint=_("Give each its own column; leave out `strata` where there are none."),
         )
     schema = design.rows().collect_schema()
-    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
-        for name in names:
-            if not schema[name].is_numeric():
-                raise DesignError(
-                    code,
-                    _(
-                        "Column '{name}' is text ({schema}), not a number.",
-                        name=name,
-                        schema=schema[name],
-                    ),
-                    where=name,
-                    hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
-                )
+    codes = {design.weight_column: "D102"} | dict.fromkeys(design.fpc, "D105")
+    for name, code in codes.items():
+        if not schema[name].is_numeric():
+            raise DesignError(
+                code,
+                _(
+                    "Column '{name}' is text ({schema}), not a number.",
+                    name=name,
+                    schema=schema[name],
+                ),
+                where=name,
+                hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
+            )
+
+
+def _smallest_units(design: SampleDesign) -> pd.DataFrame:
+    """Return a row a unit of the last stage: its keys, how many values are unusable, the fpc of every stage (least and most)."""
     keys = [*design.strata, *design.stages]
     weight = nw.col(design.weight_column)
-    unusable = weight.is_null() | ~(weight > 0) | (weight > 1e300)
-    flags = [flag(unusable).alias("_bad")]
+    columns: Stage = {"_bad": flag(weight.is_null() | ~(weight > 0) | (weight > 1e300))}
     folds = [nw.col("_bad").sum()]
     for stage, name in enumerate(design.fpc):
         population = nw.col(name)
         number = population.cast(nw.Float64)
-        is_unknown = flag(number.is_null() | number.is_nan())
-        flags.append(is_unknown.alias(f"_unknown{stage}"))
-        flags.append(population.alias(f"_low{stage}"))
-        flags.append(population.alias(f"_high{stage}"))
+        columns[f"_unknown{stage}"] = flag(number.is_null() | number.is_nan())
+        columns[f"_low{stage}"] = population
+        columns[f"_high{stage}"] = population
         folds.append(nw.col(f"_unknown{stage}").sum())
         folds.append(nw.col(f"_low{stage}").min())
         folds.append(nw.col(f"_high{stage}").max())
-    counted = design.rows().select(*keys, *flags)
-    units = fetch(counted.group_by(*keys).agg(*folds))
+    rows = design.rows().select(*keys, *aliased(columns))
+    units = fetch(rows.group_by(*keys).agg(*folds))
     if units.empty:
         raise DesignError(
             "D382",
@@ -580,6 +600,11 @@ def _check(design: SampleDesign) -> None:
             hint=_("Look at how it was read and filtered."),
         )
     refuse_mixed(units, keys)
+    return units
+
+
+def _check_values(design: SampleDesign, units: pd.DataFrame) -> None:
+    """Refuse base weights, fpc, strata and PSUs that are missing, and weights that are not above 0."""
     bad = int(units["_bad"].sum())
     if bad:
         name = design.weight_column
@@ -607,6 +632,7 @@ def _check(design: SampleDesign) -> None:
                 where=name,
                 hint=_("Give every row of a stratum its number of units in the population."),
             )
+    keys = [*design.strata, *design.stages]
     if units[keys].isna().any(axis=None):
         missing = " or ".join(MISSING_KEY.format(name=name) for name in keys)
         raise DesignError(
@@ -615,108 +641,121 @@ def _check(design: SampleDesign) -> None:
             where=f"{shortened(keys)} {offenders(design.respondents, missing)}".strip(),
             hint=_("Fill in these columns."),
         )
-    if design.collapse:
-        known = {*units[list(design.strata)].itertuples(index=False, name=None)}
-        mentioned = [level for pair in design.collapse.items() for level in pair]
-        unknown = [level for level in mentioned if level not in known]
-        chained = [target for target in design.collapse.values() if target in design.collapse]
-        wrong = [*unknown, *chained]
-        if wrong:
-            raise DesignError(
-                "D108",
-                _(
-                    "Strata in `collapse` do not exist or are merged twice: {wrong}.",
-                    wrong=shortened(wrong),
-                ),
-                where="collapse",
-                available=sorted(map(str, known)),
-                hint=_("Name strata of the sample; a target is not merged itself."),
-            )
-    for stage, unit in enumerate(design.stages):
-        above = [*design.strata, *design.stages[:stage]]
-        counted = units[[*above, unit]].assign(
-            low=units.get(f"_low{stage}", np.inf), high=units.get(f"_high{stage}", np.inf)
+
+
+def _check_collapse(design: SampleDesign, strata: list[tuple[Any, ...]]) -> None:
+    """Refuse to merge strata that the sample does not have, or into one that is merged itself."""
+    known = set(strata)
+    mentioned = [level for pair in design.collapse.items() for level in pair]
+    wrong = [level for level in mentioned if level not in known]
+    wrong += [target for target in design.collapse.values() if target in design.collapse]
+    if wrong:
+        raise DesignError(
+            "D108",
+            _(
+                "Strata in `collapse` do not exist or are merged twice: {wrong}.",
+                wrong=shortened(wrong),
+            ),
+            where="collapse",
+            available=sorted(map(str, known)),
+            hint=_("Name strata of the sample; a target is not merged itself."),
         )
-        extremes = {"low": ("low", "min"), "high": ("high", "max")}
-        of_stage = counted.groupby([*above, unit], as_index=False).agg(**extremes)
-        twice = of_stage[unit].duplicated()
-        if design.psu_codes == "unique" and twice.any():
-            codes = shortened(of_stage.loc[twice, unit].unique())
+
+
+def _sizes(design: SampleDesign, units: pd.DataFrame, stage: int) -> pd.DataFrame:
+    """Count the units of a stage by what they are drawn within: n sampled, least and most fpc; refuse what cannot be (D105, D106)."""
+    unit = design.stages[stage]
+    above = [*design.strata, *design.stages[:stage]]
+    extremes = {"low": ("low", "min"), "high": ("high", "max")}
+    low = units.get(f"_low{stage}", np.inf)
+    high = units.get(f"_high{stage}", np.inf)
+    with_fpc = units[[*above, unit]].assign(low=low, high=high)
+    of_stage = with_fpc.groupby([*above, unit], as_index=False).agg(**extremes)
+    twice = of_stage[unit].duplicated()
+    if design.psu_codes == "unique" and twice.any():
+        raise DesignError(
+            "D106",
+            _(
+                "Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
+                unit=unit,
+                codes=shortened(of_stage.loc[twice, unit].unique()),
+            ),
+            where="psu",
+            available=("nested", "unique"),
+            hint=_(
+                'Correct the codes; if they are numbered within strata, write psu_codes="nested".'
+            ),
+        )
+    counted = {"n": (unit, "size"), **extremes}
+    parents: Any = pd.Series("all", index=of_stage.index)
+    if above:
+        parents = above if len(above) > 1 else above[0]
+    sizes = of_stage.groupby(parents).agg(**counted)
+    if stage < len(design.fpc):
+        wrong = (sizes["low"] != sizes["high"]) | (sizes["low"] < sizes["n"])
+        if wrong.any():
             raise DesignError(
-                "D106",
-                _(
-                    "Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
-                    unit=unit,
-                    codes=codes,
-                ),
-                where="psu",
-                available=("nested", "unique"),
+                "D105",
+                _("fpc varies within a stratum or is smaller than its sample."),
+                where=design.fpc[stage],
                 hint=_(
-                    'Correct the codes; if they are numbered within strata, write psu_codes="nested".'
+                    "fpc is the number of units in the population of the stratum (or unit above)."
                 ),
             )
-        if not above:
-            parents = pd.Series("all", index=of_stage.index)
-        elif stage == 0 and design.collapse:
-            merged = []
-            for level in of_stage[above].itertuples(index=False, name=None):
-                target = design.collapse.get(level, level)
-                merged.append(target[0] if len(target) == 1 else target)
-            parents = pd.Series(merged, index=of_stage.index)
-        else:
-            parents = above if len(above) > 1 else above[0]
-        sizes = of_stage.groupby(parents).agg(n=(unit, "size"), **extremes)
-        if stage < len(design.fpc):
-            unmerged = of_stage.groupby(above).agg(n=(unit, "size"), **extremes) if above else sizes
-            wrong = (unmerged["low"] != unmerged["high"]) | (unmerged["low"] < unmerged["n"])
-            if wrong.any():
-                raise DesignError(
-                    "D105",
-                    _("fpc varies within a stratum or is smaller than its sample."),
-                    where=design.fpc[stage],
-                    hint=_(
-                        "fpc is the number of units in the population of the stratum (or unit above)."
-                    ),
-                )
-        lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
-        if not len(lonely):
-            continue
-        has_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
-        if design.lonely_psu == "average" and not has_error.any():
-            raise DesignError(
-                "D380",
-                _(
-                    "No stratum (or unit above) has an error to average: each has a single "
-                    "'{unit}' or was taken whole.",
-                    unit=unit,
-                ),
-                where="lonely_psu",
-                available=("collapse", "adjust"),
-                hint=_("Merge these strata with `collapse`."),
-            )
-        if design.lonely_psu == "fail":
-            near = _neighbour(sizes, lonely[0]) if stage == 0 else None
-            proposal = 'lonely_psu="adjust"'
-            if near is not None:
-                proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
-            fault = DesignError(
-                "D104",
-                _(
-                    "{n} (or units above) with a single '{unit}': {lonely}.",
-                    n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
-                    unit=unit,
-                    lonely=shortened(lonely),
-                ),
-                where="strata",
-                available=get_args(LonelyPsu)[1:],
-                hint=_(
-                    "Merge with a similar stratum (for instance {proposal}), or declare a "
-                    "lonely_psu policy.",
-                    proposal=proposal,
-                ),
-            )
-            fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
-            raise fault
+    if stage > 0 or not design.collapse:
+        return sizes
+    merged = []
+    for level in map(level_tuple, sizes.index):
+        target = design.collapse.get(level, level)
+        merged.append(target[0] if len(target) == 1 else target)
+    by_target = sizes.groupby(pd.Series(merged, index=sizes.index))
+    return by_target.agg(n=("n", "sum"), **extremes)
+
+
+def _check_lonely(
+    design: SampleDesign, sizes: pd.DataFrame, lonely: pd.Index, *, stage: int
+) -> None:
+    """Refuse units that are alone in their stratum (or unit above) under a policy that cannot do with them."""
+    unit = design.stages[stage]
+    has_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
+    if design.lonely_psu == "average" and not has_error.any():
+        raise DesignError(
+            "D380",
+            _(
+                "No stratum (or unit above) has an error to average: each has a single "
+                "'{unit}' or was taken whole.",
+                unit=unit,
+            ),
+            where="lonely_psu",
+            available=("collapse", "adjust"),
+            hint=_("Merge these strata with `collapse`."),
+        )
+    if design.lonely_psu != "fail":
+        return
+    near = _neighbour(sizes, lonely[0]) if stage == 0 else None
+    merge = None
+    proposal = 'lonely_psu="adjust"'
+    if near is not None:
+        merge = (_plain(lonely[0]), _plain(near))
+        proposal = f"collapse={{{merge[0]!r}: {merge[1]!r}}}"
+    fault = DesignError(
+        "D104",
+        _(
+            "{n} (or units above) with a single '{unit}': {lonely}.",
+            n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
+            unit=unit,
+            lonely=shortened(lonely),
+        ),
+        where="strata",
+        available=get_args(LonelyPsu)[1:],
+        hint=_(
+            "Merge with a similar stratum (for instance {proposal}), or declare a "
+            "lonely_psu policy.",
+            proposal=proposal,
+        ),
+    )
+    fault.merge = merge
+    raise fault
 
 
 def _reserved(name: str) -> DesignError:

@@ -83,7 +83,7 @@ def deviations_of_given(replicates: GivenReplicates, theta: Array, full: Array) 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Replicates:
-    """Factors of R replicates on P PSUs: V = sum_r scale_r (theta_r - mean of theta)^2.
+    """Factors of R replicates on P PSUs: V = sum_r scale_r (theta_r - mean of theta)^2, the mean over scales above 0.
 
     Attributes
     ----------
@@ -226,11 +226,11 @@ def replicated_sums(
     """
     everything = np.arange(len(replicates.scale))
     if recipe is None:
-        yield from _on_all_cells(replicates, everything, laid, None)
+        yield from _on_all_cells(replicates, everything, laid, replay=None)
         return
     touched = _touched(replicates, laid, recipe.block)
     if touched is None:
-        yield from _on_all_cells(replicates, everything, laid, recipe.replay)
+        yield from _on_all_cells(replicates, everything, laid, replay=recipe.replay)
         return
     spilling = []
     psus = laid.into_cells.shape[1]
@@ -257,7 +257,7 @@ def replicated_sums(
                 sums[value] += rest[:, value][:, None]
             yield chosen[replayed.kept], sums[..., replayed.kept]
             spilling.append(chosen[~replayed.kept])
-    yield from _on_all_cells(replicates, np.concatenate(spilling), laid, recipe.replay)
+    yield from _on_all_cells(replicates, np.concatenate(spilling), laid, replay=recipe.replay)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -329,6 +329,7 @@ def _on_all_cells(
     replicates: Replicates,
     everything: Array,
     laid: LaidOverPsus,
+    *,
     replay: Callable[[Array], Replayed] | None,
 ) -> Iterator[tuple[Array, Array]]:
     """Sum the values by domain with the recipe replayed on all cells."""
@@ -375,18 +376,18 @@ def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse | Arra
     Parameters
     ----------
     theta : (R, Q) float
-        nan where a replicate has no member of the domain: it then counts as the mean.
+        nan where a replicate has no member of the domain: it then counts as the mean, as does one of scale 0.
 
     Returns
     -------
     (P, Q) or (R, Q), sparse where most are 0
         For JKn one row a PSU, with the sign of linearization.
     """
-    unknown = ~np.isfinite(theta)
-    away = np.where(unknown, 0.0, theta)
-    known = np.maximum((~unknown).sum(axis=0), 1)
-    away -= away.sum(axis=0) / known
-    away[unknown] = 0.0
+    # as R: a replicate of scale 0 (of a stratum taken whole) is not part of the mean
+    counted = np.isfinite(theta) & (replicates.scale > 0)[:, None]
+    away = np.where(counted, theta, 0.0)
+    away -= away.sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
+    away[~counted] = 0.0
     root = np.sqrt(np.maximum(replicates.scale, 0.0))
     away *= root[:, None]
     if replicates.unit is not None:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -18,6 +19,7 @@ import pandas as pd
 
 from satisfaction.foundation.engines import Lazy, counter, fetch, ordered, refuse_mixed
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import SUBPOPULATION, require_columns
 from satisfaction.sampling.design import SampleDesign
@@ -40,7 +42,7 @@ OWN_NAMES = re.compile(r"_n|_(v|t|h|l|hh|hl|ll)\d+")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Tally:
+class Tally(Brief):
     """Counts of respondents with equal keys. T rows, M measures.
 
     Attributes
@@ -70,11 +72,6 @@ class Tally:
     units: Array
     measures: tuple[str, ...]
     exact: bool
-
-    def __repr__(self) -> str:
-        return (
-            f"Tally({self.n.sum():,} respondents in {len(self.n):,} rows by {', '.join(self.keys)})"
-        )
 
     @property
     def inside(self) -> Array:
@@ -365,26 +362,7 @@ def _count_integers(
 
     The values of `complete` columns, which hold no null, are as many as the respondents and need no count of their own.
     """
-    small = counter(rows)
-    addends: Stage = {"_n": nw.lit(1).cast(small)}
-    limbs: Stage = {}
-    products: Stage = {}
-    for m, measure in enumerate(measures):
-        score = nw.col(measure.score_column)
-        if measure.name in complete:
-            score = nw.col(measure.own[0])
-        score = score.cast(small if measure.name in narrow else nw.Int64)
-        if measure.name not in complete:
-            addends[f"_v{m}"] = nw.col(measure.valid_column).cast(small)
-        addends[f"_t{m}"] = score
-        if measure.name in narrow:
-            addends[f"_ll{m}"] = score * score
-        else:
-            limbs[f"_h{m}"] = (score // LIMB).cast(nw.Int64)
-            limbs[f"_l{m}"] = score % LIMB
-            high = nw.col(f"_h{m}")
-            low = nw.col(f"_l{m}")
-            products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
+    addends, limbs, products = _addends(measures, counter(rows), narrow=narrow, complete=complete)
     rows = add_columns(rows, [measure for measure in measures if measure.name not in complete])
     rows = rows.select(*keys, *aliased(addends | limbs))
     summed = [*addends, *products]
@@ -412,6 +390,34 @@ def _count_integers(
         measures=tuple(measure.name for measure in measures),
         exact=True,
     )
+
+
+def _addends(
+    measures: list[Measure], small: Any, *, narrow: set[str], complete: set[str]
+) -> tuple[Stage, Stage, Stage]:
+    """Return what is summed of every row, what it is split into, and the products of these parts, of the m-th measure `_v`, `_t`,
+    `_ll`; `_h`, `_l`; `_hh`, `_hl`, `_ll` with m behind.
+    """
+    addends: Stage = {"_n": nw.lit(1).cast(small)}
+    limbs: Stage = {}
+    products: Stage = {}
+    for m, measure in enumerate(measures):
+        score = nw.col(measure.score_column)
+        if measure.name in complete:
+            score = nw.col(measure.own[0])
+        score = score.cast(small if measure.name in narrow else nw.Int64)
+        if measure.name not in complete:
+            addends[f"_v{m}"] = nw.col(measure.valid_column).cast(small)
+        addends[f"_t{m}"] = score
+        if measure.name in narrow:
+            addends[f"_ll{m}"] = score * score
+        else:
+            limbs[f"_h{m}"] = (score // LIMB).cast(nw.Int64)
+            limbs[f"_l{m}"] = score % LIMB
+            high = nw.col(f"_h{m}")
+            low = nw.col(f"_l{m}")
+            products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
+    return addends, limbs, products
 
 
 def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:

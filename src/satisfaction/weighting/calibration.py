@@ -24,6 +24,7 @@ from satisfaction.weighting.solving import (
     Bounds,
     EquationStep,
     Method,
+    Solution,
     SolvedEquation,
     calibration_distance,
     feasible_bounds,
@@ -119,41 +120,7 @@ def calibrate(
     distance = calibration_distance(method, bounds)
     solution = newton(laid.matrix, size, laid.targets, distance=distance, tolerance=tolerance)
     if not solution.discrepancy <= tolerance:
-        scale = np.where(laid.targets, np.abs(laid.targets), 1.0)
-        worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
-        margin, level = laid.names[worst]
-        if bounds is not None:
-            inside = size > 0
-            feasible = feasible_bounds(
-                laid.matrix[inside], size[inside], laid.targets, bounds=bounds
-            )
-            listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
-            raise WeightsError(
-                "W110",
-                _(
-                    "No weights within bounds {bounds} meet the margins; worst: {margin} = "
-                    "{level}. Tightest feasible bounds: {listed}.",
-                    bounds=list(bounds),
-                    margin=margin,
-                    level=level,
-                    listed=listed,
-                ),
-                where="bounds",
-                hint=_("Widen the bounds, or merge this level."),
-            )
-        raise WeightsError(
-            "W105",
-            _(
-                "Calibration did not converge in {iterations} iterations; worst: {margin} = "
-                "{level}, off by {discrepancy:.3g}.",
-                iterations=solution.iterations,
-                margin=margin,
-                level=level,
-                discrepancy=solution.discrepancy,
-            ),
-            where=f"margins: {margin}",
-            hint=_("Check this level's population, or merge it with a neighbour."),
-        )
+        raise _unsolved(laid, size, solution, bounds)
     if solution.factor[size > 0].min() < 0:
         raise WeightsError(
             "W108",
@@ -195,6 +162,45 @@ def calibrate(
     weight = cells.entering * solution.factor
     indicators = (laid.matrix, laid.margin_of)
     return extended(design, cells, step, weight=weight, record=record, margins=indicators)
+
+
+def _unsolved(
+    laid: LaidMargins, size: Array, solution: Solution, bounds: Bounds | None
+) -> WeightsError:
+    """Say at which level a calibration without solution is farthest off, and which bounds would be feasible."""
+    scale = np.where(laid.targets, np.abs(laid.targets), 1.0)
+    worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
+    margin, level = laid.names[worst]
+    if bounds is None:
+        return WeightsError(
+            "W105",
+            _(
+                "Calibration did not converge in {iterations} iterations; worst: {margin} = "
+                "{level}, off by {discrepancy:.3g}.",
+                iterations=solution.iterations,
+                margin=margin,
+                level=level,
+                discrepancy=solution.discrepancy,
+            ),
+            where=f"margins: {margin}",
+            hint=_("Check this level's population, or merge it with a neighbour."),
+        )
+    inside = size > 0
+    feasible = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds=bounds)
+    listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
+    return WeightsError(
+        "W110",
+        _(
+            "No weights within bounds {bounds} meet the margins; worst: {margin} = "
+            "{level}. Tightest feasible bounds: {listed}.",
+            bounds=list(bounds),
+            margin=margin,
+            level=level,
+            listed=listed,
+        ),
+        where="bounds",
+        hint=_("Widen the bounds, or merge this level."),
+    )
 
 
 def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
@@ -364,6 +370,47 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargi
         W102 unknown levels, W103 levels without respondents, W104 totals that disagree, W109 populations not above zero,
         W113 a numeric column with missing values, W114 a total of a column that is no number.
     """
+    _check_populations(margins)
+    weighted = size > 0
+    blocks = []
+    targets = []
+    names: list[tuple[str, Any]] = []
+    for margin, levels in margins.items():
+        if isinstance(levels, Mapping):
+            columns = named(margin)
+            blocks.append(_indicators(cells, columns, levels, weighted=weighted))
+            targets.append(np.fromiter(levels.values(), float))
+            names += [(" x ".join(columns), level) for level in levels]
+        else:
+            (name,) = named(margin)
+            values = _numbers(cells[name], name, weighted=weighted)
+            blocks.append(sp.csr_array(values[:, None]))
+            targets.append(np.array([float(levels)]))
+            names.append((name, "total"))
+    matrix = sp.csr_array(sp.hstack(blocks))
+    empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
+    if len(empty):
+        lacking = []
+        for at in empty:
+            margin, level = names[at]
+            lacking.append(f"{margin} {' x '.join(map(str, level_tuple(level)))}")
+        first, _level = names[empty[0]]
+        raise WeightsError(
+            "W103",
+            _("Levels of a margin have no respondents: {names}.", names=shortened(lacking)),
+            where=f"margins: {first}",
+            hint=_(
+                "Merge them with a neighbouring level; take an area that was not surveyed out "
+                "of the margin."
+            ),
+        )
+    sizes = [len(of_margin) for of_margin in targets]
+    margin_of = np.repeat(np.arange(len(sizes)), sizes)
+    return LaidMargins(matrix, np.concatenate(targets), margin_of, tuple(names))
+
+
+def _check_populations(margins: Margins) -> None:
+    """Refuse populations that are not above zero (W109), and margins of different populations (W104)."""
     wrong = []
     totals = {}
     for margin, levels in margins.items():
@@ -393,86 +440,53 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> LaidMargi
             where="margins",
             hint=_("Use margins of one source and one universe."),
         )
-    weighted = size > 0
-    blocks = []
-    targets = []
-    names: list[tuple[str, Any]] = []
-    for margin, levels in margins.items():
-        if isinstance(levels, Mapping):
-            columns = named(margin)
-            position = {level_tuple(level): i for i, level in enumerate(levels)}
-            numbered = partial(_levels_of, cells, columns, position)
-            level_of = _LAST_LEVELS.of(cells, (columns, position), numbered)
-            strange = (level_of < 0) & weighted
-            if strange.any():
-                unknown = (
-                    cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
-                )
-                written = [" ".join(map(str, level)) for level in unknown]
-                declared = [" ".join(map(str, level)) for level in position]
-                hint = _("Complete the margin, or merge these levels.")
-                if set(written) <= set(declared):
-                    hint = _(
-                        "Write the levels as the column has them: numbers as numbers, text as text."
-                    )
-                raise WeightsError(
-                    "W102",
-                    _(
-                        "Levels of the sample are not in the margin: {unknown}.",
-                        unknown=shortened(written),
-                    ),
-                    where="margins: " + " x ".join(columns),
-                    available=declared,
-                    hint=hint,
-                )
-            inside = np.flatnonzero(weighted)
-            ones = np.ones(len(inside))
-            blocks.append(
-                sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
-            )
-            targets.append(np.fromiter(levels.values(), float))
-            names += [(" x ".join(columns), level) for level in levels]
-        else:
-            (name,) = named(margin)
-            values = pd.to_numeric(cells[name], errors="coerce").to_numpy(float)
-            if not pd.api.types.is_numeric_dtype(cells[name]):
-                raise WeightsError(
-                    "W114",
-                    _("'{name}' is no number; it cannot be calibrated to a total.", name=name),
-                    where=f"margins: {name}",
-                    hint=_("Write a categorical margin as {level: population}."),
-                )
-            if not np.isfinite(values[weighted]).all():
-                raise WeightsError(
-                    "W113",
-                    _("The numeric column '{name}' has missing or infinite values.", name=name),
-                    where=f"margins: {name}",
-                    hint=_("Fill in or impute the column first."),
-                )
-            values = np.where(weighted, np.nan_to_num(values), 0.0)
-            blocks.append(sp.csr_array(values[:, None]))
-            targets.append(np.array([float(levels)]))
-            names.append((name, "total"))
-    matrix = sp.csr_array(sp.hstack(blocks))
-    empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
-    if len(empty):
-        lacking = []
-        for at in empty:
-            margin, level = names[at]
-            lacking.append(f"{margin} {' x '.join(map(str, level_tuple(level)))}")
-        first, _level = names[empty[0]]
+
+
+def _indicators(
+    cells: pd.DataFrame, columns: tuple[str, ...], levels: Levels, *, weighted: Array
+) -> Sparse:
+    """Return the level of every cell with weight: (C, levels); refuse a level that the margin does not know (W102)."""
+    position = {level_tuple(level): i for i, level in enumerate(levels)}
+    numbered = partial(_levels_of, cells, columns, position)
+    level_of = _LAST_LEVELS.of(cells, (columns, position), numbered)
+    strange = (level_of < 0) & weighted
+    if strange.any():
+        unknown = cells.loc[strange, list(columns)].drop_duplicates().itertuples(index=False)
+        written = [" ".join(map(str, level)) for level in unknown]
+        declared = [" ".join(map(str, level)) for level in position]
+        hint = _("Complete the margin, or merge these levels.")
+        if set(written) <= set(declared):
+            hint = _("Write the levels as the column has them: numbers as numbers, text as text.")
         raise WeightsError(
-            "W103",
-            _("Levels of a margin have no respondents: {names}.", names=shortened(lacking)),
-            where=f"margins: {first}",
-            hint=_(
-                "Merge them with a neighbouring level; take an area that was not surveyed out of "
-                "the margin."
-            ),
+            "W102",
+            _("Levels of the sample are not in the margin: {unknown}.", unknown=shortened(written)),
+            where="margins: " + " x ".join(columns),
+            available=declared,
+            hint=hint,
         )
-    sizes = [len(of_margin) for of_margin in targets]
-    margin_of = np.repeat(np.arange(len(sizes)), sizes)
-    return LaidMargins(matrix, np.concatenate(targets), margin_of, tuple(names))
+    inside = np.flatnonzero(weighted)
+    places = (inside, level_of[inside])
+    return sp.csr_array((np.ones(len(inside)), places), shape=(len(cells), len(levels)))
+
+
+def _numbers(column: pd.Series, name: str, *, weighted: Array) -> Array:
+    """Return a numeric column, 0 in cells without weight: (C,); W113 and W114."""
+    values = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    if not pd.api.types.is_numeric_dtype(column):
+        raise WeightsError(
+            "W114",
+            _("'{name}' is no number; it cannot be calibrated to a total.", name=name),
+            where=f"margins: {name}",
+            hint=_("Write a categorical margin as {level: population}."),
+        )
+    if not np.isfinite(values[weighted]).all():
+        raise WeightsError(
+            "W113",
+            _("The numeric column '{name}' has missing or infinite values.", name=name),
+            where=f"margins: {name}",
+            hint=_("Fill in or impute the column first."),
+        )
+    return np.where(weighted, np.nan_to_num(values), 0.0)
 
 
 def _levels_of(cells: pd.DataFrame, columns: tuple[str, ...], position: Mapping[Any, int]) -> Array:

@@ -135,7 +135,7 @@ def newton(
     with np.errstate(over="ignore", invalid="ignore"):
         solution = at(np.zeros(len(targets)) if start is None else start, 0)
         while solution.discrepancy > tolerance and solution.iterations < MOST_ITERATIONS:
-            inverse = _inverse(matrix, size, distance, solution.coefficients)
+            inverse = _inverse(matrix, size, distance, coefficients=solution.coefficients)
             step = inverse @ (targets - solution.achieved)
             largest = float(np.abs(matrix @ step).max())
             length = min(1.0, LARGEST_STEP / max(largest, LARGEST_STEP))
@@ -181,7 +181,7 @@ class SolvedEquation:
         tolerance: float,
     ) -> SolvedEquation:
         """Return the equation that `newton` has solved."""
-        inverse = _inverse(matrix, size, distance, solution.coefficients)
+        inverse = _inverse(matrix, size, distance, coefficients=solution.coefficients)
         return cls(matrix, distance, tolerance, solution.coefficients, inverse)
 
     def on(self, index: Array) -> SolvedEquation:
@@ -277,7 +277,7 @@ class EquationStep:
         return self.equation.matrix
 
 
-def _inverse(matrix: Sparse, size: Array, distance: Distance, coefficients: Array) -> Sparse:
+def _inverse(matrix: Sparse, size: Array, distance: Distance, *, coefficients: Array) -> Sparse:
     slope = size * distance.slope(matrix @ coefficients)
     return block_inverse(matrix.T @ sp.diags_array(slope) @ matrix)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -108,26 +108,43 @@ def trim(
     without_bounds = lower is None and upper is None
     if without_bounds or not 0 <= step.lower < step.upper:
         raise _no_bounds(bounds, cells)
-    mean = _means(step.unit_of, cells.count[:, None], cells.entering[:, None])[step.unit_of]
-    missed = (mean < bounds.low * (1 - NEAR)) | (mean > bounds.high * (1 + NEAR))
-    missed = missed[:, 0] & (cells.size > 0)
-    if missed.any():
-        if not bounding:
-            raise _no_bounds(bounds, cells)
-        of_group = np.bincount(step.unit_of, missed) > 0
-        names = np.array(cells.names(step.unit_of, bounding))[of_group]
-        raise WeightsError(
-            "W131",
-            _(
-                "The bounds of these cells do not hold their mean weight, so the cells cannot keep their weight: {names}.",
-                names=shortened(names),
-            ),
-            where="trim: within",
-            hint=_("Widen the bounds, or use larger cells (within: [county], for instance)."),
-        )
+    _check_means(step, bounds, cells, bounding=bounding)
     weight = cells.after(step)
     if not step.kept(cells.count[:, None], cells.entering[:, None], weight[:, None]).all():
         step = replace(step, spills=True)
+    record = {"step": "trimming", "method": f"trimming ({spread})", "relative_to": relative_to}
+    record |= _record(step, bounds, cells, weight=weight, groups=groups)
+    return extended(design, cells, step, weight=weight, record=record)
+
+
+def _check_means(
+    step: Trimming, bounds: Bounds, cells: Cells, *, bounding: tuple[str, ...]
+) -> None:
+    """Refuse bounds that do not hold the mean weight of the cells by `bounding`: W130 of all, W131 of some."""
+    mean = _means(step.unit_of, cells.count[:, None], cells.entering[:, None])[step.unit_of]
+    missed = (mean < bounds.low * (1 - NEAR)) | (mean > bounds.high * (1 + NEAR))
+    missed = missed[:, 0] & (cells.size > 0)
+    if not missed.any():
+        return
+    if not bounding:
+        raise _no_bounds(bounds, cells)
+    of_group = np.bincount(step.unit_of, missed) > 0
+    names = np.array(cells.names(step.unit_of, bounding))[of_group]
+    raise WeightsError(
+        "W131",
+        _(
+            "The bounds of these cells do not hold their mean weight, so the cells cannot keep their weight: {names}.",
+            names=shortened(names),
+        ),
+        where="trim: within",
+        hint=_("Widen the bounds, or use larger cells (within: [county], for instance)."),
+    )
+
+
+def _record(
+    step: Trimming, bounds: Bounds, cells: Cells, *, weight: Array, groups: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return what the log says of a trimming: its bounds, how much was cut, and what cells could not keep their weight."""
     low = bounds.low[:, 0]
     high = bounds.high[:, 0]
     entering = cells.entering
@@ -137,15 +154,6 @@ def trim(
     cell_before = np.bincount(step.group, cells.size)
     cell_after = np.bincount(step.group, cells.count * weight)
     left_its_cell = np.maximum(cell_before - cell_after, 0.0)
-    asked = {
-        "step": "trimming",
-        "method": f"trimming ({spread})",
-        "relative_to": relative_to,
-        "lower": _range(low[entering > 0]),
-        "upper": _range(high[entering > 0]),
-        "within": list(groups),
-        "strict": strict,
-    }
     whole: list[str] = []
     if groups:
         # cells whose weights all stand at a bound and that could not keep their sum
@@ -154,7 +162,11 @@ def trim(
         moved = np.abs(cell_after - cell_before) > KEPT * cell_before
         names = np.array(cells.names(step.group, groups))
         whole = names[moved & (free == 0)].tolist()
-    done = {
+    record = {
+        "lower": _range(low[entering > 0]),
+        "upper": _range(high[entering > 0]),
+        "within": list(groups),
+        "strict": step.strict,
         "trimmed": float(cells.count[outside].sum()),
         "share_trimmed": float(share_trimmed),
         "sum_lost": float(left_its_cell.sum() / cells.size.sum()),
@@ -162,8 +174,8 @@ def trim(
     }
     sum_change = float(cell_after.sum() / cell_before.sum() - 1)
     if abs(sum_change) > KEPT:
-        done["sum_change"] = sum_change
-    return extended(design, cells, step, weight=weight, record=asked | done)
+        record["sum_change"] = sum_change
+    return record
 
 
 @dataclass(frozen=True, slots=True, repr=False)

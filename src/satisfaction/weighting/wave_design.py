@@ -19,10 +19,17 @@ from satisfaction.collection.coding import with_parents
 from satisfaction.declarations.facts import check_frame_and_sample
 from satisfaction.declarations.items import AreaItem, SingleItem
 from satisfaction.declarations.survey import Survey
-from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
+from satisfaction.declarations.wave import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.foundation.engines import Engine, fetch, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError, WeightsError, shortened, shortened_list
+from satisfaction.foundation.errors import (
+    DesignError,
+    WeightsError,
+    named_place,
+    shortened,
+    shortened_list,
+)
 from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.personal import masked
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign, level_tuple
@@ -32,6 +39,7 @@ from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
 RESPONDED = "responded"
+APART = 2.0  # times the usual ratio of margin to frame; other ages or towns alone stay below
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,31 +73,16 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     SurveyError
         S144, S145 when the strata of the frame are not those of the sampled persons (source: frame).
     WeightsError
-        W111, W112 from the sample table (source: inclusion), W527 respondents that the table of weights has not (source: table).
+        W111, W112 from the sample table (source: inclusion), W527 respondents that the table of weights has not (source: table),
+        W541 persons who did not answer and yet stand among the respondents.
     """
     step = survey.declared.base
-    roles = survey.questionnaire.roles
-    persons = respondents
-    if survey.nonrespondents is not None and survey.declared.nonrespondents is not None:
-        # in an order of their own content, so that the file's order does not matter
-        silent = survey.nonrespondents
-        silent = silent.sort_values(list(silent), kind="stable")
-        silent["_file"] = survey.declared.nonrespondents.file
-        silent["_sheet"] = ""
-        silent["_row"] = silent.index
-        silent = with_parents(silent, survey).reset_index(drop=True)
-        numbers = range(1, len(silent) + 1)
-        silent[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]
-        silent = silent.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
-        persons = pd.concat([respondents, silent], ignore_index=True)
-        text = [name for name in persons if persons[name].dtype == object]
-        persons[text] = persons[text].where(persons[text].notna(), None)
-        persons[RESPONDED] = [1] * len(respondents) + [0] * len(silent)
+    persons = _with_nonrespondents(survey, respondents)
     if step is None:
         return SampledPersons(persons, None)
     if step.source == "inclusion":
         assert survey.sample is not None
-        psu = str(roles.psu)
+        psu = str(survey.questionnaire.roles.psu)
         return SampledPersons(base_weights(persons, survey.sample, psu), None)
     if step.source == "table":
         assert step.table is not None
@@ -98,29 +91,64 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     elif step.column:
         weight = persons[step.column].astype(float)
     else:
-        assert survey.frame is not None
-        assert survey.declared.frame is not None
-        strata = roles.strata
-        keys = persons[strata].astype(str).assign(_all=0)
-        check_frame_and_sample(
-            survey.frame,
-            keys[strata],
-            strata=strata,
-            frame_path=survey.folder / survey.declared.frame.file,
-            sample_path=survey.folder / "responses",
-        )
-        people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
-        by = [*strata, "_all"]
-        counts = people.groupby(by, as_index=False)["population"].sum()
-        population = keys.merge(counts, on=by, how="left")["population"]
-        # N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`
-        multiple = pd.Series(1.0, index=persons.index)
-        for name in step.multiply:
-            multiple = multiple * persons[name].fillna(1).astype(float)
-        for name in step.divide:
-            multiple = multiple / persons[name].fillna(1).astype(float)
-        within = multiple.groupby([keys[name] for name in by])
-        weight = population.to_numpy(float) * multiple / within.transform("sum")
+        weight = _frame_weights(survey, persons, step)
+    record = _record_of_base(survey, persons, step)
+    return SampledPersons(persons.assign(base_weight=weight), record)
+
+
+def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFrame:
+    """Put the sampled persons who did not answer below the respondents, told apart by the column `RESPONDED`."""
+    if survey.nonrespondents is None or survey.declared.nonrespondents is None:
+        return respondents
+    # in an order of their own content, so that the file's order does not matter
+    silent = survey.nonrespondents
+    respondent = survey.questionnaire.roles.respondent
+    if respondent in silent:
+        _refuse_answered(survey, silent[respondent], respondents)
+        silent = silent.drop(columns=respondent)
+    silent = silent.sort_values(list(silent), kind="stable")
+    silent["_file"] = survey.declared.nonrespondents.file
+    silent["_sheet"] = ""
+    silent["_row"] = silent.index
+    silent = with_parents(silent, survey).reset_index(drop=True)
+    numbers = range(1, len(silent) + 1)
+    silent[respondent] = [f"nonrespondent {number:07d}" for number in numbers]
+    silent = silent.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
+    persons = pd.concat([respondents, silent], ignore_index=True)
+    text = [name for name in persons if persons[name].dtype == object]
+    persons[text] = persons[text].where(persons[text].notna(), None)
+    persons[RESPONDED] = [1] * len(respondents) + [0] * len(silent)
+    return persons
+
+
+def _frame_weights(survey: Survey, persons: pd.DataFrame, step: BaseStep) -> pd.Series:
+    """Return N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`."""
+    assert survey.frame is not None
+    assert survey.declared.frame is not None
+    strata = survey.questionnaire.roles.strata
+    keys = persons[strata].astype(str).assign(_all=0)
+    check_frame_and_sample(
+        survey.frame,
+        keys[strata],
+        strata=strata,
+        frame_path=survey.folder / survey.declared.frame.file,
+        sample_path=survey.folder / "responses",
+    )
+    people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
+    by = [*strata, "_all"]
+    counts = people.groupby(by, as_index=False)["population"].sum()
+    population = keys.merge(counts, on=by, how="left")["population"]
+    multiple = pd.Series(1.0, index=persons.index)
+    for name in step.multiply:
+        multiple = multiple * persons[name].fillna(1).astype(float)
+    for name in step.divide:
+        multiple = multiple / persons[name].fillna(1).astype(float)
+    within = multiple.groupby([keys[name] for name in by])
+    return population.to_numpy(float) * multiple / within.transform("sum")
+
+
+def _record_of_base(survey: Survey, persons: pd.DataFrame, step: BaseStep) -> dict[str, Any]:
+    """Return what the log says of the base step."""
     answered = len(persons)
     if RESPONDED in persons:
         answered = int(persons[RESPONDED].sum())
@@ -137,11 +165,29 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
                 include={"file", "scale", "rscales", "mse", "df"}, exclude_none=True
             )
     else:
-        record["strata"] = len(persons[roles.strata].drop_duplicates()) if roles.strata else 1
+        strata = survey.questionnaire.roles.strata
+        record["strata"] = len(persons[strata].drop_duplicates()) if strata else 1
         record["multiply"] = list(step.multiply)
         record["divide"] = list(step.divide)
         record["missing"] = {name: int(persons[name].isna().sum()) for name in step.items}
-    return SampledPersons(persons.assign(base_weight=weight), record)
+    return record
+
+
+def _refuse_answered(survey: Survey, numbers: pd.Series, respondents: pd.DataFrame) -> None:
+    """Refuse a table of nonrespondents with persons whose answers were accepted (W541)."""
+    assert survey.declared.nonrespondents is not None
+    answered = numbers[numbers.isin(respondents[survey.questionnaire.roles.respondent])]
+    if len(answered):
+        raise WeightsError(
+            "W541",
+            _(
+                "Persons who did not answer stand among the respondents (rows {rows}): {numbers}.",
+                rows=shortened(answered.index),
+                numbers=shortened(map(masked, answered)),
+            ),
+            where=str(survey.folder / survey.declared.nonrespondents.file),
+            hint=_("Take them out of this table: they would be counted twice."),
+        )
 
 
 def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> pd.DataFrame:
@@ -203,7 +249,7 @@ def _of_each(
             _(
                 "{n} respondents have no weight: {places}.",
                 n=len(without),
-                places=shortened(places),
+                places=shortened_list(map(named_place, places)),
             ),
             where=str(survey.folder / file),
             hint=_("Give every accepted respondent a weight, under the number of the responses."),
@@ -390,9 +436,11 @@ def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
 
 def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
     """Name the cells of a table of the population with fewer people than respondents: figures in tens of thousands, mostly,
-    or a digit that was lost.
+    or a digit that was lost; and the areas of which frame and margins say populations that do not go together.
     """
     declared = survey.declared
+    area = survey.questionnaire.roles.area
+    named: set[str] = set()
     tables = [(margin.file, survey.margins[name]) for name, margin in declared.margins.items()]
     if declared.frame is not None and survey.frame is not None:
         tables.append((declared.frame.file, survey.frame))
@@ -405,7 +453,9 @@ def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
         too_few = []
         for cell, respondents_there in respondents_of.items():
             if people_of.get(cell, np.inf) < respondents_there:
-                name = " × ".join(level_tuple(cell))
+                level = level_tuple(cell)
+                named.update(level)
+                name = " × ".join(level)
                 too_few.append(f"{name} ({people_of[cell]:g} < {respondents_there})")
         if too_few:
             note = _(
@@ -415,4 +465,36 @@ def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
                 areas=shortened_list(too_few),
             )
             notes.append(note)
+    if declared.frame is None or survey.frame is None or area not in survey.frame:
+        return notes
+    framed = _people_of_areas(survey.frame, area)
+    for name, margin in declared.margins.items():
+        if area not in margin.by:
+            continue
+        counted = _people_of_areas(survey.margins[name], area)
+        shares = (counted / framed).replace([0, np.inf], np.nan).dropna()
+        apart = shares / shares.median()
+        odd = apart[(apart > APART) | (apart < 1 / APART)]
+        contrary = [
+            f"{code} ({counted[code]:g} / {framed[code]:g})"
+            for code in odd.index
+            if code not in named
+        ]
+        if contrary:
+            note = _(
+                "{file} and {frame} do not go together: {areas}; of the other areas it is "
+                "{share:.2f} of the frame. Compare the two tables: a digit more or less, or "
+                "another area's row.",
+                file=margin.file,
+                frame=declared.frame.file,
+                areas=shortened_list(contrary),
+                share=shares.median(),
+            )
+            notes.append(note)
     return notes
+
+
+def _people_of_areas(table: pd.DataFrame, area: str) -> pd.Series:
+    """Return the population of each area by its code."""
+    people = pd.to_numeric(table["population"])
+    return people.groupby(table[area].astype(str)).sum()

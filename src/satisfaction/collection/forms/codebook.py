@@ -290,7 +290,7 @@ def _item_row(questionnaire: Questionnaire, name: str) -> dict[str, object]:
 
 def _code_rows(questionnaire: Questionnaire, name: str) -> Iterator[dict[str, object]]:
     for code, answer in questionnaire.choices(name).items():
-        row = _code_row(name, code, answer, _("answer"))
+        row = _code_row(name, code, answer, kind=_("answer"))
         if isinstance(answer, Answer):
             row["score"] = answer.score
             if answer.counts is not None:
@@ -299,11 +299,11 @@ def _code_rows(questionnaire: Questionnaire, name: str) -> Iterator[dict[str, ob
             row["counts"] = str(_("correct") if answer.correct else _("wrong"))
         yield row
     for code, special in questionnaire.special(name).items():
-        row = _code_row(name, code, special, REASONS[special.reason])
+        row = _code_row(name, code, special, kind=REASONS[special.reason])
         yield row | {"denominator": str(WAYS[special.denominator])}
 
 
-def _code_row(item: str, code: int, label: object, kind: Text) -> dict[str, object]:
+def _code_row(item: str, code: int, label: object, *, kind: Text) -> dict[str, object]:
     return {"item": item, "code": code, "label": str(label), "kind": str(kind)}
 
 

@@ -86,7 +86,9 @@ def xlsform_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     survey = [{"type": name, "name": name} for name in TIMES if name not in questionnaire.items]
     compared = comparisons(questionnaire)
     for name, item in questionnaire.items.items():
-        survey.append(_question(name, item, lists, data["items"][name], compared.get(name, [])))
+        survey.append(
+            _question(name, item, lists, data=data["items"][name], compared=compared.get(name, []))
+        )
     coded = data.get("scales", {}) | {lists[name]: data["items"][name] for name in lists}
     choices = []
     for name, declared in coded.items():
@@ -181,6 +183,7 @@ def _question(
     name: str,
     item: Item,
     lists: Mapping[str, str],
+    *,
     data: Mapping[str, Any],
     compared: list[Compared],
 ) -> dict[str, Any]:
@@ -312,7 +315,7 @@ def read_xlsform(path: str | Path) -> Questionnaire:
         raise _refusal("Q202", problem, str(path), available=sheets)
     places: Places = {}
     data: dict[str, Any] = {}
-    for place, row in _sheet(sheets, "sat_items", ("path", "value"), path):
+    for place, row in _sheet(sheets, "sat_items", ("path", "value"), path=path):
         _root, *parts = row["path"].strip().split("/")
         pointer = tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
         try:
@@ -336,7 +339,7 @@ def read_xlsform(path: str | Path) -> Questionnaire:
     if settings.get("version"):
         data["version"] = settings["version"]
     choices: dict[str, Choices] = {}
-    for place, row in _sheet(sheets, "choices", ("list_name", "name"), path):
+    for place, row in _sheet(sheets, "choices", ("list_name", "name"), path=path):
         code = row["name"].strip()
         listed = choices.setdefault(row["list_name"].strip(), {})
         if code in listed:
@@ -344,8 +347,8 @@ def read_xlsform(path: str | Path) -> Questionnaire:
             raise _refusal("Q205", _("The code '{code}' stands twice.", code=code), where)
         listed[code] = (place, _label(row))
     choices.pop("", None)
-    rows = _sheet(sheets, "survey", ("type", "name"), path)
-    data["items"], of_items = _items(rows, choices, data.get("items", {}), places, path)
+    rows = _sheet(sheets, "survey", ("type", "name"), path=path)
+    data["items"], of_items = _items(rows, choices, data.get("items", {}), places=places, path=path)
     kept = data.pop("scales", {})
     data["scales"] = {}
     for name, listed in choices.items():
@@ -366,6 +369,7 @@ def _items(
     rows: Rows,
     choices: Mapping[str, Choices],
     kept: Mapping[str, Any],
+    *,
     places: Places,
     path: Path,
 ) -> tuple[dict[str, Any], set[str]]:
@@ -484,7 +488,9 @@ def _asked_if(condition: str, where: str) -> dict[str, list[int]]:
     return rule
 
 
-def _sheet(sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], path: Path) -> Rows:
+def _sheet(
+    sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], *, path: Path
+) -> Rows:
     """Return the rows of a sheet, by column name, with their places."""
     if name not in sheets:
         problem = _("There is no sheet '{name}'.", name=name)

@@ -68,7 +68,8 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
             hint=_("Change `platform`, or remove it to have it recognised."),
         )
     if is_sav:
-        return [_export("sav", *spss.read_sav(path))]
+        table, fields, notes = spss.read_sav(path)
+        return [_export("sav", table, fields, notes=notes)]
     grids, passed = read_grids(path)
     found = [find_header(grid) for grid in grids]
     possible = list(SHAPES.values())
@@ -85,7 +86,7 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
             passed.append(table.sheet)
         else:
             fields, more = shape.unfold(table)
-            exports.append(_export(shape.name, table, fields, [*notes, *more]))
+            exports.append(_export(shape.name, table, fields, notes=[*notes, *more]))
     if not exports:
         raise InputFileError(
             "F117",
@@ -99,7 +100,7 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
     return exports
 
 
-def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]) -> Export:
+def _export(platform: str, table: ExportTable, fields: Fields, *, notes: list[Note]) -> Export:
     """Close the fields into an export: times in neutral form, damage noted."""
     fields, more = neutral(fields, table)
     cells = {place: values for place, (_column, values) in enumerate(fields)}

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.grids import Texts
 from satisfaction.foundation.language import Text, _
 
@@ -107,6 +108,8 @@ class ExportColumn:
         For a select-all question in several columns, the option's code or label.
     role : str
         What the platform itself recorded here; empty for questions.
+    labels : mapping of str to str
+        What the file itself says that its codes mean, by code.
     """
 
     key: str
@@ -115,10 +118,11 @@ class ExportColumn:
     name: str = ""
     option: str = ""
     role: Role = ""
+    labels: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+@dataclass(frozen=True, slots=True, repr=False)
+class Export(Brief):
     """One table of a file in one neutral shape.
 
     Attributes
@@ -141,8 +145,8 @@ class Export:
     sheet: str
     platform: str
     columns: tuple[ExportColumn, ...]
-    rows: pd.DataFrame = field(repr=False)
-    numbers: npt.NDArray[np.int64] = field(repr=False)
+    rows: pd.DataFrame
+    numbers: npt.NDArray[np.int64]
     notes: tuple[Note, ...]
 
 
@@ -304,11 +308,11 @@ def neutral(fields: Fields, table: ExportTable) -> tuple[Fields, list[Note]]:
                     texts[value] = new
                 elif value.strip():
                     odd.add(value)
-            odd_times += _noted("F208", odd, column, values, table)
+            odd_times += _noted("F208", odd, column, cells=values, table=table)
             values = mapped(values, texts)
         result.append((column, values))
         different = set(values.tolist())
-        notes += _noted("F206", different & table.long_numbers, column, values, table)
+        notes += _noted("F206", different & table.long_numbers, column, cells=values, table=table)
         if not column.role and (dates := different & table.dates):
             answers = [value for value in values.tolist() if value.strip()]
             days = dates.copy()
@@ -316,12 +320,12 @@ def neutral(fields: Fields, table: ExportTable) -> tuple[Fields, list[Note]]:
                 if iso_time(value) is not None or DIGITS_OF_A_DAY.fullmatch(value.strip()):
                     days.add(value)
             if 2 * sum(value in days for value in answers) < len(answers):
-                notes += _noted("F207", dates, column, values, table)
+                notes += _noted("F207", dates, column, cells=values, table=table)
     return result, [*odd_times, *notes]
 
 
 def _noted(
-    rule: str, values: set[str], column: ExportColumn, cells: Texts, table: ExportTable
+    rule: str, values: set[str], column: ExportColumn, *, cells: Texts, table: ExportTable
 ) -> list[Note]:
     """Build a note for every row of a column that holds one of the values."""
     if not values:

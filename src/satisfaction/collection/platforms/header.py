@@ -37,21 +37,10 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
     under_title = [right + 1 for row, _left, _last, right in grid.merged if row in header]
     while len(names) > max(under_title, default=0) and not names[-1]:
         names.pop()
-    last = len(grid.numbers)
-    while last > first:  # before trailing totals
-        cell = next(cell for cell in grid.record(last - 1) if cell.strip())
-        if not TOTALS.fullmatch(re.sub(r"\s", "", cell)):
-            break
-        last -= 1
-        notes.append(Note("F202", row=int(grid.numbers[last]), value=cell))
+    last = _before_totals(grid, first, notes)
     numbers = grid.numbers[first:last]
     columns = [column[first:last] for column in grid.columns]
-    surplus: dict[int, str] = {}  # the first cell behind the last name, by row
-    for column in columns[len(names) :]:
-        for number, cell in zip(numbers.tolist(), column, strict=True):
-            if cell.strip():
-                surplus.setdefault(number, cell)
-    notes += [Note("F201", row=row, value=value) for row, value in sorted(surplus.items())]
+    notes += _surplus(columns[len(names) :], numbers)
     kept = []
     for place, name in enumerate(names):
         if name or any(map(str.strip, columns[place])):
@@ -70,6 +59,28 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
         dates=grid.dates,
     )
     return table, notes
+
+
+def _before_totals(grid: Grid, first: int, notes: list[Note]) -> int:
+    """Return where the records end, before trailing totals, which are noted."""
+    last = len(grid.numbers)
+    while last > first:
+        cell = next(cell for cell in grid.record(last - 1) if cell.strip())
+        if not TOTALS.fullmatch(re.sub(r"\s", "", cell)):
+            break
+        last -= 1
+        notes.append(Note("F202", row=int(grid.numbers[last]), value=cell))
+    return last
+
+
+def _surplus(columns: list[np.ndarray], numbers: np.ndarray) -> list[Note]:
+    """Note the first cell behind the last name of every row that has one."""
+    first: dict[int, str] = {}
+    for column in columns:
+        for number, cell in zip(numbers.tolist(), column, strict=True):
+            if cell.strip():
+                first.setdefault(number, cell)
+    return [Note("F201", row=row, value=value) for row, value in sorted(first.items())]
 
 
 def _names(grid: Grid, position: int) -> list[str]:

@@ -37,7 +37,10 @@ def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
     cells, meta = _opened(path)
     fields: Fields = []
     for name, label in zip(meta.column_names, meta.column_labels, strict=True):
-        column = ExportColumn(name, label or name, name=name)
+        labels = {}
+        for value, meaning in meta.variable_value_labels.get(name, {}).items():
+            labels[cell_text(value)] = str(meaning)
+        column = ExportColumn(name, label or name, name=name, labels=labels)
         texts = ["" if pd.isna(value) else cell_text(value) for value in cells[name]]
         fields.append((column, np.array(texts, dtype=object)))
     columns = [values for _column, values in fields]

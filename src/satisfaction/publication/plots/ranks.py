@@ -502,7 +502,7 @@ def reach(pairs: Pairs, chosen: int, *, alpha: float, interval: Interval) -> tup
         return -special.stdtrit(df, alpha / 2 / comparisons), "Bonferroni"
     if interval == "marginal":
         # nan: nothing is uncertain
-        critical = np.nan_to_num(critical_value(pairs, chosen, alpha, 2))
+        critical = np.nan_to_num(critical_value(pairs, chosen, alpha, sides=2))
         return t_critical(critical, df), "Dunnett"
     critical = tukey_critical(pairs, alpha)[chosen]
     if np.isinf(df).all():

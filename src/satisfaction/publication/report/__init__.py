@@ -13,6 +13,7 @@ from pathlib import Path
 from markupsafe import Markup
 from tqdm import tqdm
 
+from satisfaction.collection.account import sample_lines
 from satisfaction.declarations.combined import COMBINED
 from satisfaction.declarations.survey import population_note
 from satisfaction.foundation import figures
@@ -106,6 +107,7 @@ def _answers(results: Results) -> dict[str, object]:
     }
     return tables | {
         "silent": rows.silent_areas(results.survey, responses.by_area),
+        "of_sample": sample_lines(results.survey, responses.accepted),
         "reasons": rows.reasons(responses.log),
     }
 
