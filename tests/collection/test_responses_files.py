@@ -257,7 +257,7 @@ def test_the_other_one_of_a_pair_is_named_with_file_and_row(small):
     assert found.log.loc[found.log["rule"] == "R203", "suggestion"].tolist() == [
         "responses/all.csv row 6"
     ]
-    assert "responses/all.csv row 6" in found.rejected["zh"].iloc[0]
+    assert "responses/all.csv 第 6 行" in found.rejected["zh"].iloc[0]
     assert "responses/all.csv row 6" in found.rejected["en"].iloc[0]
 
 
