@@ -235,6 +235,11 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     EstimatesError
         E141 unknown name, E142 a variable with a single level, E386 one of a reserved name.
 
+    Notes
+    -----
+    After several weighting steps its standard errors credit the last calibration only, as those of the tests do;
+    `estimate(..., statistic="shares", by=...)` replays all steps. Whoever has weight 0 is in no cell.
+
     Examples
     --------
     >>> people = pd.DataFrame({"psu": [1, 1, 2, 2, 3, 3, 4, 4], "sex": [1, 2] * 4})

@@ -13,7 +13,7 @@ import functools
 import io
 import operator
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -275,6 +275,18 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
             places=shortened((other["where"] for other in others), 5),
         )
     raise error(**first)
+
+
+def leaves(
+    declared: Mapping[Any, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every value of nested declarations with its path; lists and empty mappings are values."""
+    for key, value in declared.items():
+        path = (*above, str(key))
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, path)
+        else:
+            yield path, value
 
 
 def placeholders(paths: Iterable[Path]) -> list[str]:
