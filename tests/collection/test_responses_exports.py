@@ -252,14 +252,19 @@ def test_columns_of_an_earlier_version_are_crosswalked_with_a_log(small):
     assert set(found.log.loc[found.log["rule"] == "R217", "column"]) == {"streets_2025 → streets"}
 
 
-def test_the_own_column_goes_before_the_earlier_one(small):
+def test_the_own_column_goes_before_the_earlier_one_and_other_answers_are_logged(small):
     rows = small.rows()
     small.edit(small.questionnaire, "  streets: {", "  streets: {replaces: {before: {}}, ")
-    small.write(rows.assign(before="1", streets=rows["streets"].where(rows.index > 0, "")))
+    label = small.read().questionnaire.choices("streets")[1].zh
+    small.write(rows.assign(before=label, streets=rows["streets"].where(rows.index > 0, "")))
     found = load_responses(small.read())
     assert found.accepted["streets"][0] == 1
     assert found.accepted["streets"][1:].astype(str).tolist() == rows["streets"][1:].tolist()
-    assert found.log.empty
+    contrary = found.log[found.log["rule"] == "R225"]
+    assert set(contrary["column"]) == {"before"}
+    assert set(contrary["action"]) == {"warn"}
+    others = rows["streets"].ne("1") & (rows.index > 0)
+    assert sorted(contrary["id"]) == sorted(rows.loc[others, "id"])
 
 
 # ---- files ----

@@ -210,12 +210,29 @@ def crosswalk(
             answers = columns.get(name, text[name])
             filled = (answers == "") & (values != "")
             new_values = map_texts(values, texts.__getitem__)
+            contrary = _answers_differ(questionnaire, name, answers, new_values)
+            if contrary.any():
+                entries.append(log_events(raw, contrary, old, values=values, rule="R225"))
             columns[name] = new_values.where(filled, answers.astype(object))
             changed = filled & (new_values != values)
             if changed.any():
                 column = f"{old} → {name}"
                 entries.append(log_events(raw, changed, column, values=values, rule="R217"))
     return Step(text.assign(**columns), tuple(entries))
+
+
+def _answers_differ(
+    questionnaire: Questionnaire, name: str, answers: pd.Series, others: pd.Series
+) -> pd.Series:
+    """Tell the rows where two columns of an item hold different answers, be they codes or labels."""
+    both = (answers != "") & (others != "")
+    if not isinstance(questionnaire.items[name], SingleItem):
+        return both & (answers != others)
+    code = Answers(questionnaire, name).code
+    one = answers[both].map(code).astype("Int64")
+    other = others[both].map(code).astype("Int64")
+    differ = (one != other).fillna(False)
+    return differ.astype(bool).reindex(answers.index, fill_value=False)
 
 
 class CodedAnswers(NamedTuple):
