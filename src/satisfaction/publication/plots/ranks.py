@@ -581,7 +581,8 @@ def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
     legend = dots((ALONE, ALIKE))
     figure, [axes] = row_canvas(Heading(title, mark_of(rows), note), names, 0.2, legend=legend)
     for column, look in {"odds_alone": ALONE, "odds_alike": ALIKE}.items():
-        draw_marks(axes, rows[column], rows.index, look=look)
+        known = rows[column].dropna()
+        draw_marks(axes, known, known.index, look=look)
     axes.axvline(1.0, color=INK, linewidth=1.0, zorder=1)
     axes.set_xscale("log")
     axes.set_xlim(1 / LARGEST / 1.1, LARGEST * 1.1)
