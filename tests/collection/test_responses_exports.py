@@ -200,6 +200,18 @@ def test_options_in_columns_of_their_own(small, platform):
     assert (found.columns["how"] == "option").sum() == 4
 
 
+def test_what_nobody_submitted_in_limesurvey_is_named_and_may_be_rejected(small):
+    """Its export holds all that was begun, unless it is told otherwise."""
+    rows = small.rows().assign(lastpage="3", startlanguage="zh", submitdate="2026-04-10 09:00:00")
+    rows.loc[:2, "submitdate"] = ""
+    small.write(rows)
+    found = load_responses(small.read())
+    assert found.log[["rule", "action"]].to_numpy().tolist() == [["R226", "warn"]] * 3
+    assert len(found.accepted) == len(rows)
+    small.edit("rules.yaml", "responses:\n", "responses:\n  actions: {R226: reject_row}\n")
+    assert len(load_responses(small.read()).accepted) == len(rows) - 3
+
+
 @pytest.mark.parametrize(
     ("cells", "options", "rule"),
     [("0000", [0, 0, 0, 0], []), ("", [None] * 4, []), ("1x00", [None] * 4, ["R202"])],

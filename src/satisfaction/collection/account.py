@@ -74,6 +74,7 @@ RULES: dict[str, Usual] = {
     "R225": Usual(
         "warn", _("a column of an earlier version has another answer; this one does not count")
     ),
+    "R226": Usual("warn", _("the questionnaire was not submitted")),
     "R301": Usual("note", _("a usual wording of an answer; read as it")),
     "R302": Usual("note", _("read as wordings.csv of the wave says")),
     "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),

@@ -43,6 +43,7 @@ from satisfaction.collection.rules import (
     NO_INTERVIEW,
     REFUSED,
     SURPLUS,
+    UNSUBMITTED,
     apply_rules,
     compile_rules,
     refuse_unknown_area,
@@ -65,7 +66,14 @@ from satisfaction.foundation.personal import masked
 
 Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ["_file", "_sheet", "_row"]
-OF_ROWS = ("_id", "_aside", SURPLUS, REFUSED, NO_INTERVIEW)  # wanted on the way, not kept
+OF_ROWS = (
+    "_id",
+    "_aside",
+    SURPLUS,
+    REFUSED,
+    NO_INTERVIEW,
+    UNSUBMITTED,
+)  # wanted on the way, not kept
 LONGEST = 1e9  # seconds; what is more is no duration
 
 
@@ -353,6 +361,7 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
             entries += replayed.entries
     refuse_changed(read)  # some formats are parsed by libraries that open the file themselves
     raw[NO_INTERVIEW] = _without_interview(raw, survey)
+    raw[UNSUBMITTED] = _unsubmitted(raw)
     for rule in account.ASIDE:
         aside = raw["_aside"] == rule
         entries.append(log_events(raw, aside, "", values="", rule=rule))
@@ -366,6 +375,14 @@ def _without_interview(raw: pd.DataFrame, survey: Survey) -> pd.Series | bool:
         return False
     dispositions = raw["_outcome"].str.strip().map(survey.outcomes)
     return dispositions.notna() & ~dispositions.isin(INTERVIEWS)
+
+
+def _unsubmitted(raw: pd.DataFrame) -> pd.Series | bool:
+    """Tell the rows of LimeSurvey that nobody submitted: its export holds them unless it is told otherwise."""
+    if "_submitted" not in raw:
+        return False
+    without_time = raw["_submitted"].fillna("").str.strip() == ""
+    return (raw["_platform"] == "limesurvey") & without_time
 
 
 def _count_labels(

@@ -48,6 +48,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "R221": ("warn", "blank_item", "reject_row"),
     "R223": ("reject_row", "warn"),
     "R224": ("reject_row", "warn"),
+    "R226": ("warn", "reject_row"),
 }
 COMPARED = {
     "<=": operator.le,
@@ -60,6 +61,7 @@ COMPARED = {
 SURPLUS = "_surplus"
 REFUSED = "_refused"
 NO_INTERVIEW = "_no_interview"
+UNSUBMITTED = "_unsubmitted"
 ANY_ROW = ""
 READ_FROM_TEXT = (
     "R202",
@@ -136,6 +138,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
     rules.append(rule("R209", ANY_ROW, nw.col(SURPLUS)))
     rules.append(rule("R223", ANY_ROW, nw.col(REFUSED)))
     rules.append(rule("R224", ANY_ROW, nw.col(NO_INTERVIEW)))
+    rules.append(rule("R226", ANY_ROW, nw.col(UNSUBMITTED)))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
             number = nw.col(name)
@@ -268,7 +271,7 @@ def apply_rules(
         The coded answers, the texts they were coded from, and the rows as they were read.
     """
     texts = text[list(questionnaire.items)].rename(columns=read)
-    table = pd.concat([coded, texts, raw[[SURPLUS, REFUSED, NO_INTERVIEW]]], axis=1)
+    table = pd.concat([coded, texts, raw[[SURPLUS, REFUSED, NO_INTERVIEW, UNSUBMITTED]]], axis=1)
     looked_at = raw["_aside"] == ""
     rejected = ~looked_at
     blanked: dict[str, pd.Series] = {}
