@@ -105,4 +105,4 @@ command waits for libraries it does not need.
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = "0.15.0"
+__version__ = "0.16.0"

@@ -257,7 +257,7 @@ def test_the_other_one_of_a_pair_is_named_with_file_and_row(small):
     assert found.log.loc[found.log["rule"] == "R203", "suggestion"].tolist() == [
         "responses/all.csv row 6"
     ]
-    assert "responses/all.csv row 6" in found.rejected["zh"].iloc[0]
+    assert "responses/all.csv 第 6 行" in found.rejected["zh"].iloc[0]
     assert "responses/all.csv row 6" in found.rejected["en"].iloc[0]
 
 
@@ -332,6 +332,15 @@ def test_other_people_under_one_number_in_one_file_are_not_thrown_away(small, nu
         load_responses(small.read())
     small.write(pd.concat([rows, rows[:30], rows[:2].assign(streets="3")]))
     assert len(load_responses(small.read()).accepted) == len(rows)
+
+
+def test_other_people_of_like_answers_are_not_called_corrected(small):
+    rows = small.rows()
+    like_the_first = [rows[:1].assign(streets=answer) for answer in ("97", "98", "1", "2")]
+    small.write(pd.concat([rows, *like_the_first]).assign(id="2.02607E+11"))
+    with pytest.raises(ResponsesError, match="R326") as fault:
+        load_responses(small.read())
+    assert "R343" not in fault.value.en
 
 
 @pytest.mark.parametrize(
@@ -717,3 +726,17 @@ def test_a_stratum_that_was_not_delivered_is_named_before_the_figures(small, cal
     assert strata.zh in call("check", small.folder, language="zh")[1]
     small.write(rows[rows["county"] != county])  # the area is named, not its strata
     assert len(sample_lines(small.read(), load_responses(small.read()).accepted)) == 1
+
+
+def test_rows_whose_declared_outcome_is_no_interview_do_not_count(small):
+    rows = small.rows().assign(访问员编号=small.rows()["interviewer"])
+    rows["访问结果"] = ["1", "2", "3", "7"] * 30
+    small.write(rows)
+    assert len(load_responses(small.read()).accepted) == 120  # nobody says what the codes mean
+    outcomes = pd.DataFrame({"code": ["1", "2", "3"], "disposition": ["I", "NE", "P"]})
+    outcomes.to_csv(small.folder / "outcomes.csv", index=False)
+    block = "outcomes: {file: outcomes.csv, source: test, date: 2026-04-20}\nlonely_psu"
+    small.edit("survey.yaml", "lonely_psu", block)
+    found = load_responses(small.read())
+    assert found.accepted["_outcome"].value_counts().to_dict() == {"1": 30, "3": 30, "7": 30}
+    assert found.log["rule"].value_counts().to_dict() == {"R224": 30}

@@ -84,6 +84,15 @@ def written_sheet(tmp_path, tree, rows, columns="code,item,points,reason,state,s
     return read_sheet(path, tree, COUNTIES)
 
 
+def test_a_sheet_that_was_handed_in_twice_is_not_deducted_twice(tmp_path):
+    tree = flat({"a": leaf(5, department="x"), "b": leaf(5, department="x")})
+    of_area = ["990101,a,1,x,,,,", "990101,b,2,x,,,,"]
+    other = ["990102,a,1,x,,,,", "990102,a,1,x,,,,", "990102,b,1,x,,,,"]  # two findings
+    with pytest.raises(SatisfactionError, match=r"row 7, 8[\s\S]*K382|K382[\s\S]*row 7, 8"):
+        written_sheet(tmp_path, tree, [*of_area, *other, *of_area])
+    assert len(written_sheet(tmp_path, tree, [*of_area, *other]).lost) == 5
+
+
 # ---- sums
 
 

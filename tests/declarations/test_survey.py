@@ -412,3 +412,24 @@ def test_the_tree_of_a_table_is_that_of_this_very_table(small):
     assert other.levels() == survey.levels()
     assert survey.domain_values("county") == ["990101", "990102", "990201", "990202"]
     assert survey.domain_values("street") == []
+
+
+UNDER_TARGETS = "targets:\n  {code}: {{top: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "zh", "en"),
+    [
+        ("survey.yaml", "wave: 2026T1", "wave: 2026年第三季度", "如 2026Q3", "such as 2026Q3"),
+        ("survey.yaml", "[county, sex]", "[county，sex]", "如 county", "such as county"),
+        ("rules.yaml", "targets:", UNDER_TARGETS.format(code="县"), "520102", "520102"),
+        ("rules.yaml", "targets:", UNDER_TARGETS.format(code=990209), "引号", "in quotes"),
+    ],
+)
+def test_the_form_of_a_value_is_told_in_words_and_not_as_a_pattern(small, file, old, new, zh, en):
+    small.edit(file, old, new)
+    with pytest.raises(SatisfactionError, match="Y203") as fault:
+        small.read()
+    assert zh in fault.value.zh
+    assert en in fault.value.en
+    assert "^" not in fault.value.zh

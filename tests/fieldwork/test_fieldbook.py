@@ -543,6 +543,12 @@ def test_answers_of_reinterviews_are_read_or_refused_never_left_out(small):
         standing(small)
 
 
+def test_a_respondent_has_one_reinterview(small):
+    again(small, id=["P000", "P000"])
+    with pytest.raises(SatisfactionError, match=r"S544[\s\S]*rows 2, 3"):
+        small.read()
+
+
 def test_declared_modes_are_compared(small):
     declare(small, "fieldwork:\n  modes: {item: residence, compared: [1, 2]}\n")
     of = standing(small)

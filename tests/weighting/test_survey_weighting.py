@@ -591,6 +591,29 @@ def test_a_margin_that_contradicts_the_frame_is_named(small, times):
         assert COUNTIES[1] not in note.en
 
 
+def test_probabilities_of_another_size_than_the_frame_are_named(small):
+    respondents = load_responses(small.read()).accepted
+    table = pd.read_csv(small.folder / "sample.csv", dtype=str)
+    stratum = (table["county"] == COUNTIES[1]) & (table["residence"] == "2")
+    shares = table["psu_probability"].astype(float)
+    table["psu_probability"] = shares.where(~stratum, shares / 10).astype(str)
+    table.to_csv(small.folder / "sample.csv", index=False)
+    (noted,) = population_notes(small.read(), respondents)
+    assert f"do not add up to frame.csv: {COUNTIES[1]} × 2 (" in noted.en
+    assert COUNTIES[0] not in noted.en
+
+
+def test_weights_of_nobody_are_told(declare):
+    step = "  - {step: base, source: table, table: {file: made.csv, source: 测试 test, date: 2026-01-01}}"
+    small = declare(step + "\n")
+    rows = small.rows()
+    rows[["id"]].assign(weight=1.5).to_csv(small.folder / "made.csv", index=False)
+    assert population_notes(small.read(), load_responses(small.read()).accepted) == []
+    small.write(rows[:90])
+    (noted,) = population_notes(small.read(), load_responses(small.read()).accepted)
+    assert noted.en.startswith("made.csv has 30 weights of nobody")
+
+
 @pytest.mark.parametrize("name", ["county_sex.csv", "frame.csv"])
 def test_one_stratum_that_lost_its_digits_is_named(small, name):
     responses = load_responses(small.read())

@@ -70,6 +70,7 @@ RULES: dict[str, Usual] = {
     "R221": Usual("warn", _("contradicts the answer to another item")),
     "R222": Usual("note", _("the ends of a scale seem to be exchanged")),
     "R223": Usual("reject_row", _("the interview was rejected in the platform's review")),
+    "R224": Usual("reject_row", _("its outcome is no interview")),
     "R301": Usual("note", _("a usual wording of an answer; read as it")),
     "R302": Usual("note", _("read as wordings.csv of the wave says")),
     "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),

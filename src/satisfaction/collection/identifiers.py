@@ -87,7 +87,8 @@ def refuse_repeated_files(
     if survey.rules.responses.actions.get("R203") == "warn":
         return
     faults: list[SatisfactionError] = []
-    for table, numbers in _others_of_one_number(coded, raw, text, survey=survey).items():
+    others = _others_of_one_number(coded, raw, text, survey=survey)
+    for table, numbers in others.items():
         fault = ResponsesError(
             "R326",
             _(
@@ -113,7 +114,11 @@ def refuse_repeated_files(
         faults.append(_repeats(pair, survey))
     faults += _again_under_other_numbers(coded, raw, text, survey)
     faults += _spelt_otherwise(coded, raw, text, survey)
-    faults += _corrected_later(coded, raw, text, survey, known=again)
+    known = {
+        *zip(again["table_x"], again["table_y"], strict=True),
+        *zip(others, others, strict=True),
+    }
+    faults += _corrected_later(coded, raw, text, survey, known=known)
     alike = pairs[apart & (shared >= FEW) & (shared >= SOME * pairs["size"])]
     if len(alike):
         tables = dict.fromkeys([*alike["table_x"], *alike["table_y"]])
@@ -227,11 +232,11 @@ def _corrected_later(
     text: pd.DataFrame,
     survey: Survey,
     *,
-    known: pd.DataFrame,
+    known: set[tuple[str, str]],
 ) -> list[SatisfactionError]:
     """Return the faults (R343) of tables with rows that stand before, of the same people with some other answers.
 
-    `known`: pairs of tables (table_x, table_y) that are refused as a whole.
+    `known`: pairs of tables, the earlier one first, whose numbers are refused on another ground.
     """
     roles = survey.questionnaire.roles
     rows = pd.DataFrame({"id": coded[roles.respondent], "table": _table_of(raw)})
@@ -247,10 +252,9 @@ def _corrected_later(
     apart = areas[several.index].to_numpy(object) != areas[firsts].to_numpy(object)
     corrected = several[(share > 0) & (share <= MOST_CORRECTED) & ~apart]
     earlier = rows.loc[firsts, "table"].set_axis(several.index)[corrected.index]
-    refused = set(zip(known["table_x"], known["table_y"], strict=True))
     faults: list[SatisfactionError] = []
     for (first, second), found in corrected.groupby([earlier, "table"], sort=False):
-        if len(found) < FEW or (first, second) in refused:
+        if len(found) < FEW or (first, second) in known:
             continue
         fault = ResponsesError(
             "R343",

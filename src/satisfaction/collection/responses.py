@@ -39,7 +39,14 @@ from satisfaction.collection.identifiers import (
     refuse_repeated_files,
 )
 from satisfaction.collection.matching import columns_table
-from satisfaction.collection.rules import apply_rules, compile_rules, refuse_unknown_area
+from satisfaction.collection.rules import (
+    NO_INTERVIEW,
+    REFUSED,
+    SURPLUS,
+    apply_rules,
+    compile_rules,
+    refuse_unknown_area,
+)
 from satisfaction.collection.wordings import (
     USUAL,
     exchange_wordings,
@@ -47,6 +54,7 @@ from satisfaction.collection.wordings import (
     refuse_unknown,
     unknown_answers,
 )
+from satisfaction.declarations.facts import INTERVIEWS
 from satisfaction.declarations.questionnaire import CODES, Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey, read_survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, together
@@ -57,7 +65,7 @@ from satisfaction.foundation.personal import masked
 
 Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ["_file", "_sheet", "_row"]
-OF_ROWS = ("_id", "_aside", "_surplus", "_refused")  # wanted on the way, not kept
+OF_ROWS = ("_id", "_aside", SURPLUS, REFUSED, NO_INTERVIEW)  # wanted on the way, not kept
 LONGEST = 1e9  # seconds; what is more is no duration
 
 
@@ -344,11 +352,20 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
             raw = replayed.table
             entries += replayed.entries
     refuse_changed(read)  # some formats are parsed by libraries that open the file themselves
+    raw[NO_INTERVIEW] = _without_interview(raw, survey)
     for rule in account.ASIDE:
         aside = raw["_aside"] == rule
         entries.append(log_events(raw, aside, "", values="", rule=rule))
     columns = columns_table(tables, questionnaire)
     return _Rows(raw, tuple(entries), reading, columns, dict(read))
+
+
+def _without_interview(raw: pd.DataFrame, survey: Survey) -> pd.Series | bool:
+    """Tell the rows whose outcome, by the declared map of outcome codes, is no interview: refused, nobody there, not eligible."""
+    if survey.outcomes is None or "_outcome" not in raw:
+        return False
+    dispositions = raw["_outcome"].str.strip().map(survey.outcomes)
+    return dispositions.notna() & ~dispositions.isin(INTERVIEWS)
 
 
 def _count_labels(

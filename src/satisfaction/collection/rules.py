@@ -47,6 +47,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "R214": ("blank_item", "reject_row", "warn"),
     "R221": ("warn", "blank_item", "reject_row"),
     "R223": ("reject_row", "warn"),
+    "R224": ("reject_row", "warn"),
 }
 COMPARED = {
     "<=": operator.le,
@@ -58,6 +59,7 @@ COMPARED = {
 }
 SURPLUS = "_surplus"
 REFUSED = "_refused"
+NO_INTERVIEW = "_no_interview"
 ANY_ROW = ""
 READ_FROM_TEXT = (
     "R202",
@@ -133,6 +135,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
         rules.append(rule("R221", constraint.left, answered & ~holds, constraint=constraint))
     rules.append(rule("R209", ANY_ROW, nw.col(SURPLUS)))
     rules.append(rule("R223", ANY_ROW, nw.col(REFUSED)))
+    rules.append(rule("R224", ANY_ROW, nw.col(NO_INTERVIEW)))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
             number = nw.col(name)
@@ -265,7 +268,7 @@ def apply_rules(
         The coded answers, the texts they were coded from, and the rows as they were read.
     """
     texts = text[list(questionnaire.items)].rename(columns=read)
-    table = pd.concat([coded, texts, raw[[SURPLUS, REFUSED]]], axis=1)
+    table = pd.concat([coded, texts, raw[[SURPLUS, REFUSED, NO_INTERVIEW]]], axis=1)
     looked_at = raw["_aside"] == ""
     rejected = ~looked_at
     blanked: dict[str, pd.Series] = {}

@@ -165,16 +165,14 @@ def _standing(long: pd.DataFrame, waves: Sequence[str]) -> pd.DataFrame:
     final = len(waves) - 1
     last_look = final - is_look[:, ::-1].argmax(axis=1)
     last_loss = final - is_lost[:, ::-1].argmax(axis=1)
-    return table.assign(
-        state=_states(lost, looked[:, final], before, only_wave=final == 0),
-        points=points[np.arange(len(table)), last_look],
-        first_wave=names[is_lost.argmax(axis=1)],
-        last_lost=names[last_loss],
-        last_looked=names[last_look],
-        waves_lost=is_lost.sum(axis=1),
-        in_a_row=in_a_row,
-        times_back=times_back,
+    table["state"] = _states(lost, looked[:, final], before, only_wave=final == 0)
+    table["points"] = points[np.arange(len(table)), last_look]
+    first_loss = is_lost.argmax(axis=1)
+    waves_lost = is_lost.sum(axis=1)
+    table = table.assign(
+        first_wave=names[first_loss], last_lost=names[last_loss], last_looked=names[last_look]
     )
+    return table.assign(waves_lost=waves_lost, in_a_row=in_a_row, times_back=times_back)
 
 
 def _states(lost: Array, looked: Array, before: Array, *, only_wave: bool) -> Array:

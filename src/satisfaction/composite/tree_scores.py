@@ -147,12 +147,10 @@ def site_shares(table: pd.DataFrame, areas: Sequence[str], leaves: Sequence[str]
     deviation = value - of_kind.transform("mean")
     contribution = np.where(n > 1, weight * inflation * deviation, 0.0)
 
-    by_leaf = rows.assign(
-        part=weight * value,
-        single=(n == 1) & (fraction < 1),
-        moved=contribution != 0,
-        sampled=fraction < 1,
-    ).groupby(["area", "leaf"])
+    sampled = fraction < 1
+    rows = rows.assign(part=weight * value, moved=contribution != 0, sampled=sampled)
+    rows["single"] = (n == 1) & sampled
+    by_leaf = rows.groupby(["area", "leaf"])
     seen = by_leaf[["single", "moved", "sampled"]].any()
     at = tuple(seen.index.to_frame().to_numpy(int).T)
     share = np.full(size, np.nan)
@@ -366,6 +364,7 @@ def score_tree(
     measures = measures or {}
     declared = tree.leaves()
     leaves = tuple(declared)
+    paths = tuple(path for path, _leaf in declared.values())
     items = [leaf for _path, leaf in declared.values()]
     applies = np.ones((len(areas), len(leaves)), dtype=bool)
     applies[cells(sheet.absent, areas, leaves)] = False
@@ -393,22 +392,23 @@ def score_tree(
             lost_by_class[name][:, place] = based[:, place] - got[:, place]
 
     cap, excluded, vetoes = _sanctions(tree, sheet, areas, measures=measures)
+    cap_stated, _excluded, _vetoes = _sanctions(tree, sheet, areas, measures={})
     return TreeScores(
-        tree=tree,
-        areas=tuple(areas),
-        leaves=leaves,
-        paths=tuple(path for path, _leaf in declared.values()),
-        applies=applies,
-        based=based,
-        got=got,
-        lost_by_class=lost_by_class,
-        measures=measures,
-        sites=visited,
-        cap=cap,
-        cap_stated=_sanctions(tree, sheet, areas, measures={})[0],
-        excluded=excluded,
-        vetoes=vetoes,
-        sheet=sheet,
+        tree,
+        tuple(areas),
+        leaves,
+        paths,
+        applies,
+        based,
+        got,
+        lost_by_class,
+        measures,
+        visited,
+        cap,
+        cap_stated,
+        excluded,
+        vetoes,
+        sheet,
     )
 
 

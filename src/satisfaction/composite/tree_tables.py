@@ -117,11 +117,12 @@ def level_sums(scores: TreeScores) -> pd.DataFrame:
         label = _label(scores.tree, path)
         sums = _sums(scores, leaves)
         node = {"level": len(path), "node": "/".join(path) or ROOT, "zh": label.zh}
+        declared = sum(scores.items[place].points or 0.0 for place in leaves)
         counted = {
             "en": label.in_language("en"),
             "standards": len(leaves),
             "not_applicable": (~scores.applies[:, leaves]).sum(axis=1),
-            "points": sum(scores.items[place].points or 0.0 for place in leaves),
+            "points": declared,
         }
         share = _share(sums["lost"], sums["based"], of_nothing=np.nan)
         parts.append(_by_area(scores, node | counted | sums | {"share_lost": share}))
@@ -139,8 +140,12 @@ def _by_area(scores: TreeScores, columns: Mapping[str, object]) -> pd.DataFrame:
 
 def _sums(scores: TreeScores, leaves: list[int]) -> dict[str, Array]:
     """Add up the points of some leaves: what counts, what was got and what was lost, (p,) each."""
-    points = {"based": scores.based, "got": scores.got, "lost": scores.lost}
-    return {name: of_leaf[:, leaves].sum(axis=1) for name, of_leaf in points.items()}
+    return {name: points[:, leaves].sum(axis=1) for name, points in _points(scores).items()}
+
+
+def _points(scores: TreeScores) -> dict[str, Array]:
+    """Return what counts, what was got and what was lost, (p, L) each."""
+    return {"based": scores.based, "got": scores.got, "lost": scores.lost}
 
 
 def _share(part: Array, whole: Array, *, of_nothing: float) -> Array:
@@ -266,21 +271,15 @@ def leaf_table(scores: TreeScores) -> pd.DataFrame:
     """
     parts = []
     for place, leaf in enumerate(scores.items):
-        about = {
-            "item": scores.leaves[place],
-            "node": "/".join(scores.paths[place]),
-            "zh": leaf.zh,
-            "en": leaf.en,
+        node = "/".join(scores.paths[place])
+        about = {"item": scores.leaves[place], "node": node, "zh": leaf.zh, "en": leaf.en}
+        about |= {
             "department": leaf.department or "",
             "scored_by": _scored_by(leaf),
         }
-        points = {
-            "applies": np.where(scores.applies[:, place], "yes", "no"),
-            "points": leaf.points,
-            "based": scores.based[:, place],
-            "got": scores.got[:, place],
-            "lost": scores.lost[:, place],
-        }
+        applies = np.where(scores.applies[:, place], "yes", "no")
+        got = {name: of_leaf[:, place] for name, of_leaf in _points(scores).items()}
+        points = {"applies": applies, "points": leaf.points, **got}
         se, error = _error_of(scores, place, leaf)
         parts.append(_by_area(scores, about | points | {"se": se, "error": error}))
     return pd.concat(parts, ignore_index=True)
@@ -364,9 +363,8 @@ def class_sums(scores: TreeScores, *, level: float) -> pd.DataFrame:
     points = {"points": scores.total, "got": kept, "bonus": bonus}
     points |= {name: lost[name] for name in reversed(CLASSES)}
     points |= {"unclassed": unclassed, "lost": sum(lost.values())}
-    reached = {
-        "undecided": undecided_points(scores, level=level),
-        "score": scores.scores,
+    reached = {"undecided": undecided_points(scores, level=level), "score": scores.scores}
+    reached |= {
         "score_winnable": scores.scores_with(lost["winnable"]),
         "score_difficult": scores.scores_with(with_difficult),
         "score_most": scores.scores_with(with_difficult + unclassed),
@@ -414,15 +412,14 @@ def _mark_table(scores: TreeScores, name: str, at_least: float, *, level: float)
     probability = measure.probability_at_least(at_least)
     verdicts = [probability >= level, probability <= 1 - level]
     reached = [~np.isfinite(measure.estimate), measure.estimate >= at_least - 1e-9]
-    known = {
-        "estimate": measure.estimate,
-        "se": measure.se,
-        "df": measure.df,
+    verdict = np.select(verdicts, ["reached", "not reached"], "not decidable")
+    estimated = {"estimate": measure.estimate, "se": measure.se, "df": measure.df}
+    decided = {
         "reached": np.select(reached, ["", "yes"], "no").astype(object),
         "probability": probability,
-        "verdict": np.select(verdicts, ["reached", "not reached"], "not decidable").astype(object),
+        "verdict": verdict.astype(object),
     }
-    return _by_area(scores, {"measure": name, "at_least": at_least} | known)
+    return _by_area(scores, {"measure": name, "at_least": at_least} | estimated | decided)
 
 
 def precondition_table(scores: TreeScores, *, level: float) -> pd.DataFrame:

@@ -27,6 +27,8 @@ NOT_APPLICABLE = "not applicable"
 MET = "met"
 NOT_MET = "not met"
 CLASSES = ("dead", "difficult", "winnable")
+FEW = 2  # rows of an area: a single one that is equal may be another finding
+HALF = 0.5  # of an area's rows: as many as a sheet that stands twice repeats
 SITE_COLUMNS = ("code", "item", "site", "kind", "score", "possible")
 
 
@@ -67,7 +69,7 @@ def read_sheet(
     ------
     RankingError
         K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K375 a state,
-        class or date nobody knows, K376 a row that its item does not take.
+        class or date nobody knows, K376 a row that its item does not take, K382 rows of an area handed in twice.
     """
     return checked_sheet(read_area_table(path, named, LOST_WANTED), path, tree, areas=areas)
 
@@ -76,7 +78,9 @@ def checked_sheet(
     table: pd.DataFrame, path: Path, tree: Assessment, *, areas: Sequence[str]
 ) -> PointsSheet:
     """Return a sheet of lost points, read from `path` as text, in its parts; errors as those of `read_sheet`."""
+    again = table.duplicated()
     table = _sheet_columns(table, path, tree, areas=areas)
+    _refuse_again(again, table["code"], path)
     leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
     bonus = [name for name, leaf in leaves.items() if leaf.bonus]
     by_sheet = [name for name, leaf in leaves.items() if leaf.measure is None and not leaf.sites]
@@ -147,6 +151,17 @@ def checked_sheet(
         table.loc[is_veto, short].reset_index(drop=True),
         stated.reset_index(drop=True),
     )
+
+
+def _refuse_again(again: pd.Series, area: pd.Series, path: Path) -> None:
+    """Refuse rows that repeat earlier ones where they are as many of their area's as of a sheet that stands twice (K382)."""
+    of_area = again.groupby(area).transform
+    handed_in_twice = (of_area("sum") >= FEW) & (of_area("mean") >= HALF)
+    repeated = _(
+        "These rows stand twice, alike in every column, as if a sheet had been handed in twice; "
+        "they would be deducted twice. Findings that both count differ in `site` or `reason`."
+    )
+    refuse_rows(again & handed_in_twice, RankingError, "K382", text=repeated, where=path)
 
 
 def _sheet_columns(

@@ -599,7 +599,24 @@ def read_nonrespondents(
     return pd.DataFrame(columns)
 
 
-# ---- outcomes
+# ---- re-interviews and outcomes
+
+
+def read_reinterviews(path: Path, respondent: str, items: list[str]) -> pd.DataFrame:
+    """Read re-interviews as text: the respondent's number and the items asked again.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S544 a respondent who stands twice.
+    """
+    columns = [respondent, *items]
+    table = read_answers(path, columns)[columns]
+    numbers = table[respondent]
+    twice = (numbers != "") & numbers.duplicated(keep=False)
+    _refuse(path, twice, "S544", text=_("A respondent has one re-interview"))
+    return table
+
 
 DISPOSITIONS = {
     "I": _("complete interview"),
@@ -611,6 +628,7 @@ DISPOSITIONS = {
     "UO": _("unknown eligibility, other"),
     "NE": _("not eligible"),
 }
+INTERVIEWS = ("I", "P")
 
 
 def read_outcomes(path: Path) -> dict[str, str]:

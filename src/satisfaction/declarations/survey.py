@@ -29,7 +29,6 @@ from satisfaction.declarations.facts import (
     check_areas,
     check_frame_and_sample,
     codes_of_today,
-    read_answers,
     read_areas,
     read_cases,
     read_counts,
@@ -37,6 +36,7 @@ from satisfaction.declarations.facts import (
     read_history,
     read_nonrespondents,
     read_outcomes,
+    read_reinterviews,
     read_replicates,
     read_rscales,
     read_sample,
@@ -856,8 +856,8 @@ def _with_tables_of_fieldwork(survey: Survey) -> Survey:
             survey = replace(survey, cases=cases)
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
-        columns = [roles.respondent, *backcheck.items]
-        reinterviews = read_answers(folder / backcheck.file, columns)[columns]
+        path_of_backcheck = folder / backcheck.file
+        reinterviews = read_reinterviews(path_of_backcheck, roles.respondent, backcheck.items)
         survey = replace(survey, backcheck=reinterviews)
     return survey
 

@@ -339,21 +339,7 @@ def regression(
     categorical = named(categorical)
     chosen = resolve(design, outcome)
     names = [name_of(covariate) for covariate in covariates]
-    wrong = [name for i, name in enumerate(names) if name in (chosen.name, *names[:i])]
-    wrong = wrong or [name for name in categorical if name not in names]
-    if wrong or not names:
-        raise EstimatesError(
-            "E161",
-            _(
-                "Covariates are at least one, all different, and not the outcome; "
-                "`categorical` lists covariates only: {wrong}.",
-                wrong=wrong,
-            ),
-            where="covariates",
-            available=names,
-            got=str(wrong[0]) if wrong else "",
-            hint=_("Correct the list of covariates."),
-        )
+    _check_names(names, categorical, outcome=chosen.name)
     held, columns = with_values(design, covariates, where="covariates")
     counted = tally(held, [chosen], by=columns)
     sample = lay_out(held, counted)
@@ -492,6 +478,25 @@ class _Model:
                 terms.append(name)
             covariate_of += [name] * (len(terms) - len(covariate_of))
         return cls(np.stack(x, axis=1), terms, tuple(covariate_of), baseline)
+
+
+def _check_names(names: list[str], categorical: Sequence[str], *, outcome: str) -> None:
+    """Refuse (E161) no covariates, one named twice, the outcome among them, and categorical ones that are none."""
+    wrong = [name for i, name in enumerate(names) if name in (outcome, *names[:i])]
+    wrong = wrong or [name for name in categorical if name not in names]
+    if wrong or not names:
+        raise EstimatesError(
+            "E161",
+            _(
+                "Covariates are at least one, all different, and not the outcome; "
+                "`categorical` lists covariates only: {wrong}.",
+                wrong=wrong,
+            ),
+            where="covariates",
+            available=names,
+            got=str(wrong[0]) if wrong else "",
+            hint=_("Correct the list of covariates."),
+        )
 
 
 def _check_shares(name: str, *, valid: Array, total: Array, squares: Array) -> None:

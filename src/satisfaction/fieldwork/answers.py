@@ -21,10 +21,10 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.fieldwork.findings import (
     LIMITS,
     Fields,
+    in_one_table,
     numeric_columns,
     ratio,
     require,
-    together,
 )
 from satisfaction.fieldwork.outliers import (
     at_counties,
@@ -109,7 +109,7 @@ def open_items(
         counts = outcome_counts(respondents, questionnaire, check)
         share = ratio(counts[check], counts["asked"])
         tables.append(at_interviewers(check, respondents, share, fields=fields))
-    return together(*tables)
+    return in_one_table(*tables)
 
 
 def points(
@@ -225,8 +225,9 @@ def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Field
     run = np.where(enough, longest, np.nan)
     straight = np.where(enough, patterns.identical == 1, np.nan)
     check = "straight_line"
-    return together(
-        at_respondents(check, rows, run, fields=fields),
+    by_respondent = at_respondents(check, rows, run, fields=fields)
+    return in_one_table(
+        by_respondent,
         at_interviewers(check, rows, straight, fields=fields),
         at_counties(check, rows, straight, fields=fields),
     )
@@ -256,7 +257,7 @@ def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields)
     for compare, unit in ((at_interviewers, interviewer), (at_counties, county)):
         share = relative_variances(values, unit=unit)
         tables.append(compare("little_variance", rows, share, fields=fields, side="low"))
-    return together(*tables)
+    return in_one_table(*tables)
 
 
 def answer_patterns(answers: Array) -> Patterns:
@@ -350,8 +351,9 @@ def near_duplicates(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields)
     compared = np.isfinite(share)
     near = np.where(compared, share >= LIMITS.match, np.nan)
     check = "near_duplicate"
-    return together(
-        at_respondents(check, rows, share, fields=fields).assign(other=other),
+    by_respondent = at_respondents(check, rows, share, fields=fields)
+    return in_one_table(
+        by_respondent.assign(other=other),
         at_interviewers(check, rows, near, fields=fields),
         at_counties(check, rows, near, fields=fields, together=2),
     )

@@ -15,10 +15,10 @@ from satisfaction.fieldwork.findings import (
     LIMITS,
     Fields,
     findings,
+    in_one_table,
     numeric_columns,
     ratio,
     require,
-    together,
 )
 from satisfaction.fieldwork.outliers import (
     among,
@@ -51,7 +51,7 @@ def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields) ->
     perfect = ((answers == highest) | ~known).all(axis=1)
     enough = known.sum(axis=1) >= max(1, len(tops) / 2)
     values = np.where(enough, perfect, np.nan)
-    return together(
+    return in_one_table(
         at_interviewers("top_box", rows, values, fields=fields),
         at_counties("top_box", rows, values, fields=fields),
     )
@@ -234,7 +234,7 @@ def back_check(
         reference=nothing,
         flag=np.ones(len(lost), bool),
     )
-    return together(by_item, by_interviewer, by_respondent)
+    return in_one_table(by_item, by_interviewer, by_respondent)
 
 
 def cohen_kappa(first: Array, second: Array) -> tuple[float, float, int]:

@@ -30,7 +30,7 @@ from satisfaction.foundation.pages import across, fill, page_name, page_of
 from satisfaction.foundation.tables import write_csv, write_json, write_text
 from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.publication.headings import HEADINGS, in_one_language
-from satisfaction.publication.labels import crossed, mark, twelve_digits, worded
+from satisfaction.publication.labels import in_crosses, mark, twelve_digits, worded
 from satisfaction.publication.manifest import plain
 
 Row = dict[Hashable, Any]
@@ -382,7 +382,7 @@ def _cells_in_words(found: list[Row], survey: Survey) -> list[Row]:
         if cell["level"] != "cell":
             continue
         pairs = zip(items, cell["unit"].split(" x "), strict=True)
-        cell["unit"] = crossed([_word_of(item, code, survey) for item, code in pairs])
+        cell["unit"] = in_crosses([_word_of(item, code, survey) for item, code in pairs])
     return found
 
 

@@ -377,7 +377,7 @@ def findings(
     return pd.DataFrame(arrays)
 
 
-def together(*tables: pd.DataFrame) -> pd.DataFrame:
+def in_one_table(*tables: pd.DataFrame) -> pd.DataFrame:
     """Put findings of several levels or checks into one table; `other` is empty where there is none."""
     found = pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
     if "other" in found:

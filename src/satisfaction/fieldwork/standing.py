@@ -29,7 +29,7 @@ from satisfaction.fieldwork.findings import (
     CHECKS,
     Fields,
     declared_fields,
-    together,
+    in_one_table,
 )
 from satisfaction.fieldwork.outliers import interviewer_effects, interviewer_means
 from satisfaction.fieldwork.paradata import (
@@ -157,7 +157,7 @@ def stand(
         except SatisfactionError as reason:
             # a wave in the field may lack strata that its weights need
             reasons["jump"] = reason
-    found = together(*tables)
+    found = in_one_table(*tables)
     responses_until = replace(responses, accepted=rows)
     return Standing(
         survey=survey,
@@ -203,6 +203,8 @@ def run_checks(
         speeders: [fields.duration],
         odd_hours: [fields.started],
         reversed_times: [fields.started, fields.ended],
+    }
+    recorded |= {
         overlaps: [fields.started, fields.ended, fields.interviewer],
         many_a_day: [fields.day, fields.interviewer],
     }
@@ -246,7 +248,7 @@ def run_checks(
                 fields=fields,
             )
         )
-    return together(*tables)
+    return in_one_table(*tables)
 
 
 def _recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fields]:

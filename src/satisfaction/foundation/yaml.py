@@ -13,7 +13,7 @@ import functools
 import io
 import operator
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -133,7 +133,8 @@ Statement = Annotated[
     PlainSerializer(_as_stated),
 ]
 """Words of a person who declares something, a source for instance: in two languages, or a plain text in one."""
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
+NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,31}$"
+Name = Annotated[str, Field(pattern=NAME)]
 Code = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 
 
@@ -276,6 +277,18 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
     raise error(**first)
 
 
+def leaves(
+    declared: Mapping[Any, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every value of nested declarations with its path; lists and empty mappings are values."""
+    for key, value in declared.items():
+        path = (*above, str(key))
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, path)
+        else:
+            yield path, value
+
+
 def placeholders(paths: Iterable[Path]) -> list[str]:
     """Return 'file:line' of every text of a template that nobody has replaced, in the YAML files among some paths."""
     places = []
@@ -381,7 +394,10 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         return context | {"where": document.place((*location, *at))}
     if kind == "literal_error":  # pydantic lists them by "or"
         context = {"expected": comma_list(re.split(", | or ", context["expected"]))}
-    if kind in WANTED_WITH:
+    pattern = context.get("pattern")
+    if pattern in FORMS:
+        wanted = FORMS[pattern]
+    elif kind in WANTED_WITH:
         wanted = _(WANTED_WITH[kind], **context)
     else:
         wanted = WANTED.get(kind.partition("_")[0], _("it is not allowed here"))
@@ -400,7 +416,7 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
 WANTED = {
     "int": _("it must be a whole number"),
     "float": _("it must be a number"),
-    "string": _("it must be text"),
+    "string": _("it must be text; digits alone stand in quotes"),
     "bool": _("it must be true or false"),
     "list": _("it must be a list"),
     "tuple": _("it must be a list"),
@@ -425,6 +441,18 @@ WANTED_WITH = {
     "finite_number": N_("it must be a finite number"),
 }
 """The same with details, by the name of the fault."""
+
+
+FORMS = {
+    r"^[0-9A-Za-z-]+$": _("plain letters, digits and hyphens alone, such as 2026Q3"),
+    r"^[a-z0-9][a-z0-9-]*$": _(
+        "plain small letters, digits and hyphens alone, such as guizhou-2026q3"
+    ),
+    r"^[a-z0-9-]+@[0-9A-Za-z.-]+$": _("name@version, such as civilised-city@2026-1"),
+    r"^[0-9A-Za-z]{1,12}$": _("a code of plain letters and digits, such as '520102'"),
+    NAME: _("plain letters, digits and underscores alone, such as county; one name an entry"),
+}
+"""What the patterns of values ask for, in words."""
 
 
 def fault(

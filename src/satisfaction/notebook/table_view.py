@@ -26,7 +26,7 @@ from satisfaction.publication.labels import (
     VERDICT,
     YES_NO,
     area_labels,
-    crossed,
+    in_crosses,
     mark_as_text,
     measure_labels,
     recipe_words,
@@ -162,7 +162,7 @@ def survey_labels(survey: Survey) -> Labels:
 def margin_labels(survey: Survey) -> dict[str, Text]:
     """Return what the declared margins are called: their variables, as the questionnaire says them."""
     return {
-        name: crossed([level_label(survey, column) for column in margin.by])
+        name: in_crosses([level_label(survey, column) for column in margin.by])
         for name, margin in survey.declared.margins.items()
     }
 

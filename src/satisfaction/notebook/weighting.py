@@ -318,10 +318,8 @@ def shifts_of_areas(results: Results, designs: dict[str, SampleDesign]) -> pd.Da
     before = first[results.area].of(ranked).table
     after = results.estimates[results.area].of(ranked).table
     difference = after["estimate"] - before["estimate"]
-    figures = {
-        "estimate": after["estimate"],
-        "difference": difference,
-        "se": after["se"],
+    figures = {"estimate": after["estimate"], "difference": difference, "se": after["se"]}
+    figures |= {
         "difference / se": difference / after["se"],
         "se ratio": after["se"] / before["se"],
     }

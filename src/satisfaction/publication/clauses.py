@@ -483,13 +483,14 @@ def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Text | None:
     if not tied:
         return None
     low = len(listed)
+    units = listing(map(unit_name, tied))
     return ngettext(
         "At the cut, {n} unit is tied: {units}; without it the list has {low}, with it {high}; the "
         "rule asks for {size}, and the tie is not broken here.",
         "At the cut, {n} units are tied: {units}; without them the list has {low}, with all of them "
         "{high}; the rule asks for {size}, and the tie is not broken here.",
         len(tied),
-        units=listing(map(unit_name, tied)),
+        units=units,
         low=ngettext("{n:,} unit", "{n:,} units", low),
         high=low + len(tied),
         size=ground.size,
@@ -514,12 +515,14 @@ def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
         return None
     words = ground.words | {"many": many}
     if sure and len(sure) < many:
+        proven = ngettext("{n} is", "{n} are", len(sure))
+        rest = ngettext("{n} is", "{n} are", many - len(sure))
         return _(
             "Of the {many} units listed, {proven} established as being {member}: {units}; the "
             "other {rest} not ({trust}).",
-            proven=ngettext("{n} is", "{n} are", len(sure)),
+            proven=proven,
             units=listing(map(unit_name, sure)),
-            rest=ngettext("{n} is", "{n} are", many - len(sure)),
+            rest=rest,
             **words,
         )
     if sure and many == 1:

@@ -162,7 +162,7 @@ def names_of_scores(survey: Survey) -> dict[str, Text]:
     return {name: label for name, (_kind, label) in score_labels(survey).items()}
 
 
-def crossed(words: Sequence[Text]) -> Text:
+def in_crosses(words: Sequence[Text]) -> Text:
     """Write what is crossed with one another: sex × age."""
     return rendered(lambda: " × ".join(map(str, words)))
 

@@ -107,15 +107,13 @@ def manifest(results: Results, *, revision: int = 1) -> Content:
         "mark": mark(survey),
     }
     content |= _selection_model(results) | _trial(survey)
-    content |= {
-        "simulated_seed": simulated.seed if simulated else None,
-        "inputs": inputs(results),
-        **_rows_account(results),
+    content["simulated_seed"] = simulated.seed if simulated else None
+    content["inputs"] = inputs(results)
+    content |= _rows_account(results)
+    content["steps"] = {
         # what survey.yaml leaves to a default stands in the step's record
-        "steps": {
-            "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
-            "weighting": list(weighting_log(results)),
-        },
+        "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
+        "weighting": list(weighting_log(results)),
     }
     adoption = adoption_record(results)
     if adoption:
@@ -224,15 +222,13 @@ def versions() -> dict[str, str]:
 def _further(results: Results) -> Content:
     """Return what the wave's other rankings rest on, the combined score, and what is awaited; nothing where there are none."""
     content: Content = {}
-    if results.further:
-        content["rankings"] = {
-            name: {
-                "score": other.survey.ranked,
-                "rules": _rules(other.survey),
-                "ranking": dict(other.ranking.summary),
-            }
-            for name, other in results.further.items()
-        }
+    rankings = {}
+    for name, other in results.further.items():
+        rules = _rules(other.survey)
+        record = {"score": other.survey.ranked, "rules": rules}
+        rankings[name] = record | {"ranking": dict(other.ranking.summary)}
+    if rankings:
+        content["rankings"] = rankings
     if results.combined is not None:
         declared = results.combined.inputs.declared
         content["combined"] = declared.model_dump(mode="json", exclude_none=True)

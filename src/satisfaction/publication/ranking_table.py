@@ -101,15 +101,11 @@ def ranking_table(
     status_zh = status_zh.mask(why.notna(), why)
     if not ranking.ranks_any:
         status_zh = status_zh.mask(answers > 0, ONLY.zh)
-    table = table.assign(
-        # a combined score that lacks a component is none, and so has no error
-        se=table["se"].where(has_score),
-        n=whole_numbers(answers),
-        measure=survey.ranked,
-        side=ranking.summary["side"],
-        listed=list(standing(ranking).values()),
-        status_zh=status_zh,
-    )
+    # a combined score that lacks a component is none, and so has no error
+    se = table["se"].where(has_score)
+    table = table.assign(se=se, n=whole_numbers(answers), measure=survey.ranked)
+    listed = list(standing(ranking).values())
+    table = table.assign(side=ranking.summary["side"], listed=listed, status_zh=status_zh)
     notes = dict(ranking.summary.get("se_from_larger") or {})
     exact = exact_words(survey, ranking.summary)
     if exact:
@@ -190,13 +186,9 @@ def _within(ranking: Ranking, *, level: str, parent: str, exact: str) -> pd.Data
         se_note = [exact] * len(table)
     reasons = why_not_ranked(ranking)
     why_unranked = [reasons.get(code, NOTHING).both for code in table["code"]]
-    table = table.assign(
-        level=level,
-        within=parent,
-        of=ranking.summary["p"],
-        probability_first=ranking.target("top", 1).table["probability"],
-        note=np.where(ranking.units.ranked, se_note, why_unranked),
-    )
+    table["probability_first"] = ranking.target("top", 1).table["probability"]
+    table["note"] = np.where(ranking.units.ranked, se_note, why_unranked)
+    table = table.assign(level=level, within=parent, of=ranking.summary["p"])
     return table.sort_values(["rank", "code"], na_position="last")
 
 

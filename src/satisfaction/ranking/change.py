@@ -373,20 +373,7 @@ def rank_change(
     )
     p = int(waves.ranked.sum())
     one_of(bounds, BOUNDS, argument="bounds", error=RankingError, code="K148")
-    whole = is_whole(places) and is_whole(draws)
-    if not whole or not 0.5 < level < 1 or not 1 <= places < p or draws < 1_000:
-        raise RankingError(
-            "K149",
-            _(
-                "level={level}, places={places} or draws={draws} is out of range: level "
-                "between 0.5 and 1, places a whole number from 1 to {p}, draws at least 1000.",
-                level=level,
-                places=places,
-                draws=draws,
-                p=p - 1,
-            ),
-            where="level, places, draws",
-        )
+    _check_asked(level, places, draws, p=p)
     sign = 1.0 if higher_is_better else -1.0
     before, after = waves.pairs(sign)
     if not (before.independent and after.independent):
@@ -454,6 +441,24 @@ def rank_change(
     return RankChange(
         table, summary, waves, before, after, modelled.model, modelled.rises, modelled.assumed
     )
+
+
+def _check_asked(level: float, places: int, draws: int, *, p: int) -> None:
+    """Refuse (K149) a level, a rise or a number of draws that cannot be asked of p units."""
+    whole = is_whole(places) and is_whole(draws)
+    if not whole or not 0.5 < level < 1 or not 1 <= places < p or draws < 1_000:
+        raise RankingError(
+            "K149",
+            _(
+                "level={level}, places={places} or draws={draws} is out of range: level "
+                "between 0.5 and 1, places a whole number from 1 to {p}, draws at least 1000.",
+                level=level,
+                places=places,
+                draws=draws,
+                p=p - 1,
+            ),
+            where="level, places, draws",
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

@@ -21,6 +21,7 @@ from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.ranking.area_rankings import PUBLISHED
 from satisfaction.ranking.borrowed_errors import floored
+from satisfaction.ranking.escalation import standing
 from satisfaction.ranking.membership import Membership, decide
 from satisfaction.ranking.pairs import Bools, Floats
 from satisfaction.ranking.rank import STATUS, Ranking
@@ -86,9 +87,7 @@ def with_thresholds(
         return ranking
     table = ranking.table
     alpha = 1 - ranking.summary.level
-    by_rank = pd.Series("no", index=table["unit"])
-    by_rank[list(ranking.summary.listed)] = "yes"
-    by_rank[list(ranking.summary.tied_at_cut)] = "tied"
+    by_rank = pd.Series(standing(ranking))
     rank_status = table["status"].to_numpy(str)
     ground = ListGround(
         BY_RANK,

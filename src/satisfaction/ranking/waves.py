@@ -9,7 +9,7 @@ caller says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.figures import Brief
 from satisfaction.foundation.language import N_, Text, _
+from satisfaction.foundation.yaml import leaves
 from satisfaction.ranking.drawn import JointDraws, compare_drawn
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
 from satisfaction.ranking.units import (
@@ -437,8 +438,8 @@ def comparability(later: Questionnaire, earlier: Questionnaire, measure: str) ->
     RankingError
         K140 for a measure that one of them does not declare.
     """
-    new = dict(_flat(_whole_definition(later, measure)))
-    old = dict(_flat(_whole_definition(earlier, measure)))
+    new = _by_path(_whole_definition(later, measure))
+    old = _by_path(_whole_definition(earlier, measure))
     missing = object()
     differences = tuple(
         path
@@ -448,6 +449,10 @@ def comparability(later: Questionnaire, earlier: Questionnaire, measure: str) ->
     allowed, beyond = _declared_bridge(later, earlier, measure)
     versions = (later.reference, earlier.reference)
     return Comparability(measure, versions, differences, allowed, beyond)
+
+
+def _by_path(declared: Mapping[Any, Any]) -> dict[str, Any]:
+    return {".".join(path): value for path, value in leaves(declared)}
 
 
 def _declared_bridge(
@@ -603,13 +608,3 @@ def _without_spellings(declared: dict[str, Any]) -> dict[str, Any]:
         if key != "aliases":
             cleaned[key] = _without_spellings(value) if isinstance(value, dict) else value
     return cleaned
-
-
-def _flat(declared: Mapping[Any, Any], *, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value of nested declarations with its path."""
-    for key, value in declared.items():
-        path = f"{above}.{key}" if above else str(key)
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, above=path)
-        else:
-            yield path, value

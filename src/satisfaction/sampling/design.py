@@ -560,19 +560,19 @@ def _check_columns(design: SampleDesign) -> None:
             hint=_("Give each its own column; leave out `strata` where there are none."),
         )
     schema = design.rows().collect_schema()
-    codes = {design.weight_column: "D102"} | dict.fromkeys(design.fpc, "D105")
-    for name, code in codes.items():
-        if not schema[name].is_numeric():
-            raise DesignError(
-                code,
-                _(
-                    "Column '{name}' is text ({schema}), not a number.",
-                    name=name,
-                    schema=schema[name],
-                ),
-                where=name,
-                hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
-            )
+    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
+        for name in names:
+            if not schema[name].is_numeric():
+                raise DesignError(
+                    code,
+                    _(
+                        "Column '{name}' is text ({schema}), not a number.",
+                        name=name,
+                        schema=schema[name],
+                    ),
+                    where=name,
+                    hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
+                )
 
 
 def _smallest_units(design: SampleDesign) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from satisfaction.foundation.errors import (
     shortened,
     shortened_list,
 )
-from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.language import NOTHING, Text, _, ngettext
 from satisfaction.foundation.personal import masked
 from satisfaction.foundation.tables import Kept
 from satisfaction.sampling.counted_answers import compile_measures
@@ -40,6 +40,7 @@ from satisfaction.weighting.trimming import trim
 
 RESPONDED = "responded"
 APART = 2.0  # times the usual ratio of margin to frame; other ages or towns alone stay below
+FAR_APART = 4.0  # that of base weights to frame; answers that do not come from all stay below
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -465,21 +466,28 @@ def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
                 areas=shortened_list(too_few),
             )
             notes.append(note)
+    if survey.weights is not None and declared.base is not None and declared.base.table is not None:
+        respondent = survey.questionnaire.roles.respondent
+        numbers = survey.weights[respondent]
+        idle = int((~numbers.isin(respondents[respondent].astype(str))).sum())
+        if idle:
+            note = ngettext(
+                "{file} has {n:,} weight of nobody whose answers were accepted. Is a file of responses "
+                "missing?",
+                "{file} has {n:,} weights of nobody whose answers were accepted. Is a file of responses "
+                "missing?",
+                idle,
+                file=declared.base.table.file,
+            )
+            notes.append(note)
     if declared.frame is None or survey.frame is None or area not in survey.frame:
         return notes
-    framed = _people_of_areas(survey.frame, area)
+    framed = _people_of(survey.frame, [area])
     for name, margin in declared.margins.items():
         if area not in margin.by:
             continue
-        counted = _people_of_areas(survey.margins[name], area)
-        shares = (counted / framed).replace([0, np.inf], np.nan).dropna()
-        apart = shares / shares.median()
-        odd = apart[(apart > APART) | (apart < 1 / APART)]
-        contrary = [
-            f"{code} ({counted[code]:g} / {framed[code]:g})"
-            for code in odd.index
-            if code not in named
-        ]
+        counted = _people_of(survey.margins[name], [area])
+        contrary = _apart(counted, framed, APART, without=named)
         if contrary:
             note = _(
                 "{file} and {frame} do not go together: {areas}; of the other areas it is "
@@ -488,13 +496,45 @@ def population_notes(survey: Survey, respondents: pd.DataFrame) -> list[Text]:
                 file=margin.file,
                 frame=declared.frame.file,
                 areas=shortened_list(contrary),
-                share=shares.median(),
+                share=(counted / framed).median(),
+            )
+            notes.append(note)
+    base = declared.base
+    if base is not None and base.source == "inclusion" and survey.sample is not None:
+        roles = survey.questionnaire.roles
+        weighted = base_weights(respondents, survey.sample, str(roles.psu))
+        weighted = weighted.rename(columns={"base_weight": "population"})
+        people = _people_of(weighted, roles.strata)
+        framed = _people_of(survey.frame, roles.strata)
+        contrary = _apart(people, framed, FAR_APART, without=named)
+        if contrary:
+            note = _(
+                "The respondents' base weights do not add up to {frame}: {strata}; elsewhere to "
+                "{share:.2f} of it. Compare the probabilities of the sample, and whether all "
+                "answers have come.",
+                frame=declared.frame.file,
+                strata=shortened_list(contrary),
+                share=(people / framed).median(),
             )
             notes.append(note)
     return notes
 
 
-def _people_of_areas(table: pd.DataFrame, area: str) -> pd.Series:
-    """Return the population of each area by its code."""
-    people = pd.to_numeric(table["population"])
-    return people.groupby(table[area].astype(str)).sum()
+def _people_of(table: pd.DataFrame, by: list[str]) -> pd.Series:
+    """Return the population of each cell by its levels as text."""
+    people = pd.to_numeric(table["population"]).astype(float)
+    return people.groupby([table[name].astype(str) for name in by]).sum()
+
+
+def _apart(people: pd.Series, framed: pd.Series, times: float, *, without: set[str]) -> list[str]:
+    """Name the cells whose ratio to the frame is far from the usual one, but for those `without`."""
+    shares = (people / framed).replace([0, np.inf], np.nan).dropna()
+    apart = shares / shares.median()
+    odd = apart[(apart > times) | (apart < 1 / times)]
+    cells = []
+    for cell in odd.index:
+        levels = level_tuple(cell)
+        if without.isdisjoint(levels):
+            name = " × ".join(map(str, levels))
+            cells.append(f"{name} ({people[cell]:.0f} / {framed[cell]:.0f})")
+    return cells

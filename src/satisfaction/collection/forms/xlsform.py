@@ -30,7 +30,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
 from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import RawTable, read_tables, write_xlsx
-from satisfaction.foundation.yaml import Document, Location, validated
+from satisfaction.foundation.yaml import Document, Location, leaves, validated
 
 LANGUAGES = {"zh": "中文 (zh)", "en": "English (en)"}
 CORE = (
@@ -105,7 +105,7 @@ def xlsform_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     }
     beside = []
     for path, value in leaves(_beside_the_form(data)):
-        beside.append({"path": path, "value": json.dumps(value, ensure_ascii=False)})
+        beside.append({"path": _pointer(path), "value": json.dumps(value, ensure_ascii=False)})
     return {
         "survey": _table(survey, CORE),
         "choices": _table(choices, CHOICE),
@@ -131,14 +131,9 @@ def list_names(questionnaire: Questionnaire) -> dict[str, str]:
     return names
 
 
-def leaves(data: Mapping[str, Any], at: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield every value of nested mappings with its path, a JSON pointer (RFC 6901); lists and empty mappings are values."""
-    for key, value in data.items():
-        here = f"{at}/{str(key).replace('~', '~0').replace('/', '~1')}"
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, here)
-        else:
-            yield here, value
+def _pointer(path: Iterable[str]) -> str:
+    """Write a path as a JSON pointer (RFC 6901)."""
+    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
 def _cell(value: Any) -> str | int:

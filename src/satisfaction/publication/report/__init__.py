@@ -99,11 +99,13 @@ def _answers(results: Results) -> dict[str, object]:
     """Return what was delivered, and what became of it."""
     responses = results.responses
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
-    return {
+    tables = {
         "counts": counts.map(figures.count),
         "files": rows.records(responses.summary),
         "not_read": rows.records(responses.not_read),
         "text": Text,
+    }
+    return tables | {
         "silent": rows.silent_areas(results.survey, responses.by_area),
         "of_sample": sample_lines(results.survey, responses.accepted),
         "reasons": rows.reasons(responses.log),
@@ -118,41 +120,41 @@ def _figures(results: Results, published: Tables) -> dict[str, object]:
     whole = of_the_whole(indices)
     selection = published.selection
     models, sensitivity = selection.of_ranked(results.area, survey.questionnaire.ranked)
-    estimates = {
-        "kind": measure["kind"],
-        "measured": label_of(measure, "measure"),
-        "whole": rows.records(whole[whole["kind"] != "score"]),
+    whole = whole[whole["kind"] != "score"]
+    estimates = {"kind": measure["kind"], "measured": label_of(measure, "measure")}
+    estimates |= {
+        "whole": rows.records(whole),
         "areas": rows.areas(survey, indices),
         "topics": rows.records(topics_of_the_whole(indices)),
     }
-    return estimates | {
+    of_selection = {
         "selection": selection,
         "sensitivity": rows.records(sensitivity),
         "models": rows.records(models),
         "odds_rows": rows.records(selection.odds),
-        "satisfied": satisfied_label(survey),
-        "population": population_note(survey),
     }
+    said = {"satisfied": satisfied_label(survey), "population": population_note(survey)}
+    return estimates | of_selection | said
 
 
 def _verdicts(results: Results, published: Tables) -> dict[str, object]:
     """Return the ranking with its sentences, and what the rules make of it."""
     survey = results.survey
     ranking = published.ranking
-    ranks = {
-        "statement": rows.unmarked(published.statement, survey.marks),
-        "listed": rows.records(ranking[ranking["listed"] != "no"]),
-        "ranked": rows.records(ranking),
-        "near": rows.rows_in_words(rows.records(published.near_cut), survey.marks),
-        "sentences": rows.rows_in_words(rows.records(published.sentences), survey.marks),
-    }
-    return ranks | {
+    listed = ranking[ranking["listed"] != "no"]
+    ranks: dict[str, object] = {"listed": rows.records(listed)}
+    ranks["ranked"] = rows.records(ranking)
+    said = {"near": published.near_cut, "sentences": published.sentences}
+    for name, table in said.items():
+        ranks[name] = rows.rows_in_words(rows.records(table), survey.marks)
+    ranks["statement"] = rows.unmarked(published.statement, survey.marks)
+    by_rule = {
         "targets": rows.target_rows(published.targets),
         "thresholds": rows.threshold_rows(published.thresholds),
         "escalation": rows.escalation_rows(published.escalation),
         "ladder": rows.ladder_rows(published.ladder),
-        "within": rows.within_tables(survey, published.within),
     }
+    return ranks | by_rule | {"within": rows.within_tables(survey, published.within)}
 
 
 def _others(results: Results, language: Language, languages: Sequence[Language]) -> list[rows.Row]:

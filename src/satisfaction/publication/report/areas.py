@@ -260,19 +260,23 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     }
     values |= {
         "figures": _figures(source, code),
-        "remarks": sorted({row["note"] for row in rows_where(indices, code=code)} - {""}),
         "ranks": _ranks(source, level, code),
         "others": _others(source, level, code),
         "answering": _answering(source, level, code),
+    }
+    values |= {
+        "remarks": sorted({row["note"] for row in rows_where(indices, code=code)} - {""}),
         "population": population_note(survey),
         "listed": LISTED,
         "verdicts": [verdict for verdict in source.verdicts if verdict.row["code"] == code],
     }
-    return values | {
+    values |= {
         "topics": topics,
         "is_whole": is_whole,
         "compared": bool(topics) and not is_whole,
         "whole": label_of(indices.iloc[-1], "name"),
+    }
+    return values | {
         "below": rows_where(published.within, within=code),
         "account": rows_where(results.responses.by_area, value=code),
         "selection": SELECTION[survey.declared.selection],

@@ -26,7 +26,7 @@ from satisfaction.foundation.conventions import (
 from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.pipeline import Results, weighting_log
-from satisfaction.publication.labels import answer_with_code, crossed, measure_labels
+from satisfaction.publication.labels import answer_with_code, in_crosses, measure_labels
 from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
 from satisfaction.publication.selection_tables import (
@@ -142,7 +142,7 @@ def filters_of_method(results: Results) -> dict[str, Callable[..., Any]]:
         "convention": key,
         "lines_of_value": _lines,
         "label": partial(_label, questionnaire),
-        "crossed": lambda names: crossed([_label(questionnaire, name) for name in names]),
+        "crossed": partial(_crossed, questionnaire),
         "weighed": partial(_weighed, questionnaire),
         "counted": partial(_counted, questionnaire),
         "denominator": partial(_denominator, questionnaire),
@@ -236,6 +236,10 @@ def _scores(questionnaire: Questionnaire) -> dict[Text, list[Text]]:
 
 def _with_source(what: object, source: object) -> Text:
     return _("{what} ({source})", what=what, source=source)
+
+
+def _crossed(questionnaire: Questionnaire, names: Iterable[str]) -> Text:
+    return in_crosses([_label(questionnaire, name) for name in names])
 
 
 def _steps(survey: Survey) -> list[Text]:

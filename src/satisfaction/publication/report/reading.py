@@ -149,7 +149,7 @@ def _picture(ground: Ground, rows: Rows) -> Picture:
         "Rank sets on a line from 1 to {p}, {name} shaded: {labels}.",
         name=ground.words["end"],
         labels=semicolon_list(labels),
-        **ground.words,
+        p=ground.p,
     )
     return picture(drawn, alt)
 
