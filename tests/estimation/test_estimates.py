@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from conftest import province_design
-from satisfaction import SurveyDesign, estimate
+from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.estimation.intervals import korn_graubard_interval, logit_interval, t_interval
 from satisfaction.foundation.errors import EstimatesError
 
@@ -391,3 +391,16 @@ def test_a_share_of_zero_never_borrows_a_design_effect_below_one():
     )
     assert zero["estimate"] == 0
     assert zero["ci_high"] >= 1 - 0.025 ** (1 / 20) - 1e-9
+
+
+def test_two_stages_with_as_many_units_in_each_are_calibrated_as_one():
+    """A household in every village: the second stage is taken whole, so the first has all of the error."""
+    rows = pd.DataFrame({"village": np.repeat(np.arange(8), 3), "household": 1, "N": 40, "M": 1})
+    rows["sex"] = np.arange(24) % 5 % 2
+    rows["y"] = np.arange(24.0) ** 2 % 11
+    margin = {"sex": {0: 70.0, 1: 50.0}}
+    of_two = SurveyDesign(rows, psu=["village", "household"], fpc=["N", "M"])
+    of_one = SurveyDesign(rows, psu="village", fpc="N")
+    figures = [estimate(calibrate(design, margin), "y").table for design in (of_two, of_one)]
+    assert figures[0]["se"].iloc[0] > 0
+    np.testing.assert_allclose(figures[0]["se"], figures[1]["se"], rtol=1e-12)

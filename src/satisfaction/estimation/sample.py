@@ -322,7 +322,7 @@ class Sample:
             parts.append(contributions(totals, clusters, self.lonely))
         if len(parts) == 1:
             return parts[0]
-        return sp.csr_array(sp.vstack(parts))
+        return sp.csr_array(sp.vstack([sp.csr_array(part) for part in parts]))
 
     @cached_property
     def _inverse_of_margins(self) -> Sparse:
