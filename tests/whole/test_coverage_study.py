@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tests.ranking.test_ranking_reference import reference
 
-from coverage_study import csranks, rank_errors, rank_power, rank_scoring, rank_truths
+from coverage_study import csranks, limits, rank_errors, rank_power, rank_scoring, rank_truths
 from satisfaction import SurveyDesign, estimate
 from satisfaction.ranking import membership
 from satisfaction.ranking.pairs import others
@@ -165,3 +165,18 @@ def test_ratio_and_its_error_come_from_the_same_samples():
     own, peer = np.array([2, 4, 2, 4]), np.array([1, 2, 1, 2])
     assert rank_scoring.ratio_of(own, peer) == pytest.approx((2.0, 0.0))
     assert rank_scoring.ratio_of(own, np.zeros(4)) == (np.inf, np.inf)
+
+
+# ---- limits in hard places
+
+
+def test_limits_of_a_rate_that_is_far_from_1_hold_and_so_do_those_of_its_change():
+    found = limits.changes_of_rates(0.6, 0.6, psus=25, counties=400)
+    assert found["single rate"] == pytest.approx(0.95, abs=0.033)  # three standard errors of 400
+    assert found["change"] == pytest.approx(0.95, abs=0.033)
+    assert found["rejected"] == pytest.approx(0.05, abs=0.033)
+
+
+def test_areas_of_a_line_without_spread_keep_their_limits():
+    found = limits.small_areas(20, 0.0, df=None, surveys=20)
+    assert found["direct"] > 0.93

@@ -245,8 +245,8 @@ def fay_herriot(
     Notes
     -----
     Fay and Herriot (1979); REML and mean squared error as in Datta and Lahiri (2000), Rao and Molina (2015), ch. 6.
-    The limits hold somewhat less than `level`: of 10 to 44 simulated areas 91 to 96 % at 95 %, of areas without a direct
-    estimate 84 to 90 %, and 90 % where the se rest on 6 df.
+    The limits hold somewhat less than `level`: at 95% those of 10 to 44 simulated areas 90 to 96%, of areas without a direct
+    estimate 83 to 95%.
 
     Examples
     --------
