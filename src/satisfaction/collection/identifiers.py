@@ -36,6 +36,7 @@ MOST_CORRECTED = 1 / 3  # of a respondent's answers; where more differ, it is so
 ZEROS = re.compile(r"(?:^|(?<=:))0+(?=\w)")
 FEW = 3  # numbers two areas may share by a slip of the pen
 SOME = 0.1  # of a table's numbers
+OF_PAIRS = ["table_x", "table_y", "shared", "differ", "apart", "strangers", "size"]
 
 
 def _table_of(raw: pd.DataFrame) -> pd.Series:
@@ -151,7 +152,9 @@ def _again_under_other_numbers(
     """
     role = survey.questionnaire.roles.respondent
     rows = pd.DataFrame({"id": coded[role], "table": _table_of(raw)})
-    answers = text.drop(columns=role).astype(str)
+    if rows["table"].nunique() < 2:
+        return []
+    answers = text.drop(columns=role)
     rows["answers"] = pd.util.hash_pandas_object(answers, index=False)
     rows = rows[raw["_aside"] == ""].dropna(subset="id")
     rows = rows.drop_duplicates(["table", "answers"])
@@ -314,6 +317,8 @@ def _pairs(
     rows = rows[raw["_aside"] == ""].dropna(subset="id").drop_duplicates(["table", "id"])
     sizes = rows.groupby("table").size()
     several = rows[rows["id"].duplicated(keep=False)]
+    if several.empty:
+        return pd.DataFrame(columns=OF_PAIRS)
     pairs = several.merge(several, on="id")
     pairs = pairs[pairs["at_x"] < pairs["at_y"]]
     others = text.drop(columns=roles.respondent)
