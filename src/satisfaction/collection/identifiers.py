@@ -170,13 +170,14 @@ def _again_under_other_numbers(
         smaller = min(sizes[first], sizes[second])
         if len(found) < max(FEW, NEARLY_ALL * smaller):
             continue
+        problem = _(
+            "{n} of this file stand in {one} too, answer for answer, under other numbers.",
+            n=ngettext("{n:,} respondent", "{n:,} respondents", len(found)),
+            one=first,
+        )
         fault = ResponsesError(
             "R342",
-            _(
-                "{n} of this file stand in {one} too, answer for answer, under other numbers.",
-                n=ngettext("{n:,} respondent", "{n:,} respondents", len(found)),
-                one=first,
-            ),
+            problem,
             where=survey.folder / str(second),
             hint=_(
                 "Take one of the two files away (or name it under `ignore` in survey.yaml): they "
@@ -210,23 +211,19 @@ def _spelt_otherwise(
     earlier = numbers[firsts[same & later]]
     spellings = [f"{one} / {other}" for one, other in zip(earlier, again, strict=True)]
     tables = _table_of(raw.loc[again.index]).unique()
-    return [
-        ResponsesError(
-            "R344",
-            _(
-                "{n} stand twice, under numbers that differ only in zeros before them or in capital "
-                "letters: {numbers}.",
-                n=ngettext("{n:,} respondent", "{n:,} respondents", len(again)),
-                numbers=shortened(map(masked, spellings)),
-            ),
-            where=survey.folder / shortened(tables),
-            hint=_(
-                "Write a respondent's number alike in all files, and export it as text; where they are "
-                "other people, who are counted from 1 in each file, write `numbering: file` in "
-                "survey.yaml."
-            ),
-        )
-    ]
+    problem = _(
+        "{n} stand twice, under numbers that differ only in zeros before them or in capital "
+        "letters: {numbers}.",
+        n=ngettext("{n:,} respondent", "{n:,} respondents", len(again)),
+        numbers=shortened(map(masked, spellings)),
+    )
+    hint = _(
+        "Write a respondent's number alike in all files, and export it as text; where they are "
+        "other people, who are counted from 1 in each file, write `numbering: file` in "
+        "survey.yaml."
+    )
+    where = survey.folder / shortened(tables)
+    return [ResponsesError("R344", problem, where=where, hint=hint)]
 
 
 def _corrected_later(
@@ -259,15 +256,16 @@ def _corrected_later(
     for (first, second), found in corrected.groupby([earlier, "table"], sort=False):
         if len(found) < FEW or (first, second) in known:
             continue
+        problem = _(
+            "{n} of this file stand in {one} already, with some other answers: they look "
+            "corrected ({numbers}).",
+            n=ngettext("{n:,} respondent", "{n:,} respondents", len(found)),
+            one=first,
+            numbers=shortened(map(masked, found["id"])),
+        )
         fault = ResponsesError(
             "R343",
-            _(
-                "{n} of this file stand in {one} already, with some other answers: they look "
-                "corrected ({numbers}).",
-                n=ngettext("{n:,} respondent", "{n:,} respondents", len(found)),
-                one=first,
-                numbers=shortened(map(masked, found["id"])),
-            ),
+            problem,
             where=survey.folder / str(second),
             hint=_(
                 "Keep one row of each: take those away that no longer hold. The program would keep "

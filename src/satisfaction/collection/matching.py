@@ -287,20 +287,17 @@ def refuse_second_columns(
                 codes = [values.map(answers.code).astype("Int64") for values in (read, left)]
                 contrary |= (codes[0] != codes[1]).fillna(False).astype(bool)
             if contrary.any():
-                raise ResponsesError(
-                    "R106",
-                    _(
-                        "'{item}' ({name}) is read from column '{read}'; column '{left}' is called as "
-                        "it too and has other answers (rows {rows}).",
-                        item=item,
-                        name=name,
-                        read=shown(source.column.key),
-                        left=shown(column.key),
-                        rows=shortened(export.numbers[contrary]),
-                    ),
-                    where=header_place(export),
-                    hint=_("Bring the answers into one column, and take the other away."),
+                problem = _(
+                    "'{item}' ({name}) is read from column '{read}'; column '{left}' is called as "
+                    "it too and has other answers (rows {rows}).",
+                    item=item,
+                    name=name,
+                    read=shown(source.column.key),
+                    left=shown(column.key),
+                    rows=shortened(export.numbers[contrary]),
                 )
+                hint = _("Bring the answers into one column, and take the other away.")
+                raise ResponsesError("R106", problem, where=header_place(export), hint=hint)
 
 
 def refuse_other_labels(

@@ -280,14 +280,16 @@ def _accounts(
     by_interviewer = pd.DataFrame()
     if interviewers is not None:
         by_interviewer = account.counts_by(raw, log, _without_personal(interviewers))
+    by_area = account.counts_by(raw, log, _without_personal(answers[roles.area]))
+    as_read = raw.loc[faults.index.unique(), items].map(masked)
     passed = [(unread.file, *unread.why) for unread in rows.reading.unread]
     return {
         "rejected": account.reasons_by_row(log[log["action"] == "reject_row"]),
         "summary": account.summary_table(raw, log, rows.reading.deliveries, columns=columns),
-        "by_area": account.counts_by(raw, log, _without_personal(answers[roles.area])),
+        "by_area": by_area,
         "by_interviewer": by_interviewer,
         "to_correct": account.correctable_table(faults),
-        "as_read": raw.loc[faults.index.unique(), items].map(masked).reset_index(drop=True),
+        "as_read": as_read.reset_index(drop=True),
         "not_read": pd.DataFrame(passed, columns=["file", "zh", "en"]),
     }
 

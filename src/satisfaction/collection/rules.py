@@ -154,14 +154,16 @@ def _declared_actions(survey: Survey) -> dict[str, str]:
         if declared in ALLOWED.get(id_, ()):
             continue
         problem = _("There is no rule '{rule}' whose action can be set.", rule=id_)
+        got = id_
         if id_ in ALLOWED:
             problem = _("Rule {rule} cannot be {action}.", rule=id_, action=declared)
+            got = declared
         raise ResponsesError(
             "R105",
             problem,
             where=f"{survey.folder / survey.declared.rules}: responses.actions",
             available=ALLOWED.get(id_, ALLOWED),
-            got=declared if id_ in ALLOWED else id_,
+            got=got,
             hint=_("Use one of those listed, or remove the line."),
         )
     return {"R202": responses.outside_scale} | dict(responses.actions)

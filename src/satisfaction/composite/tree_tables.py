@@ -118,10 +118,11 @@ def level_sums(scores: TreeScores) -> pd.DataFrame:
         sums = _sums(scores, leaves)
         node = {"level": len(path), "node": "/".join(path) or ROOT, "zh": label.zh}
         declared = sum(scores.items[place].points or 0.0 for place in leaves)
+        without = ~scores.applies[:, leaves]
         counted = {
             "en": label.in_language("en"),
             "standards": len(leaves),
-            "not_applicable": (~scores.applies[:, leaves]).sum(axis=1),
+            "not_applicable": without.sum(axis=1),
             "points": declared,
         }
         share = _share(sums["lost"], sums["based"], of_nothing=np.nan)

@@ -344,6 +344,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     deff = {name: np.full(se.shape, np.nan) for name in ("deff", "deff_wr")}
     if options.kind != "ratio":
         deff = _design_effects(on, full, se, n=n, options=options)
+    noted = _noted(note, on, options, held=held)
     figures = {
         "estimate": full.value,
         "se": known_se,
@@ -352,7 +353,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
         "ci_high": high,
         **deff,
         "n": n,
-        "note": _noted(note, on, options, held=held),
+        "note": noted,
     }
     rows = on.keys.loc[on.keys.index.repeat(len(chosen))].reset_index(drop=True)
     rows["measure"] = [measure.name for measure in chosen] * size

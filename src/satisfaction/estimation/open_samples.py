@@ -201,12 +201,10 @@ def _residents(margins: Margins) -> float:
     ]
     unlike = not sizes or max(sizes) - min(sizes) > AGREE * max(sizes)
     if unlike or len(sizes) < len(margins) or min(sizes) <= 0:
+        shown = shortened([f"{size:,.0f}" for size in sizes]) or "-"
         raise EstimatesError(
             "E528",
-            _(
-                "The margins do not give one number of residents: {sizes}.",
-                sizes=shortened([f"{size:,.0f}" for size in sizes]) or "-",
-            ),
+            _("The margins do not give one number of residents: {sizes}.", sizes=shown),
             where="margins",
             available=("{item: {level: population}}",),
             hint=_("Give populations by level, from the same source and date."),

@@ -738,14 +738,15 @@ def _check_lonely(
     if near is not None:
         merge = (_plain(lonely[0]), _plain(near))
         proposal = f"collapse={{{merge[0]!r}: {merge[1]!r}}}"
+    problem = _(
+        "{n} (or units above) with a single '{unit}': {lonely}.",
+        n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
+        unit=unit,
+        lonely=shortened(lonely),
+    )
     fault = DesignError(
         "D104",
-        _(
-            "{n} (or units above) with a single '{unit}': {lonely}.",
-            n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
-            unit=unit,
-            lonely=shortened(lonely),
-        ),
+        problem,
         where="strata",
         available=get_args(LonelyPsu)[1:],
         hint=_(

@@ -179,13 +179,14 @@ def _refuse_answered(survey: Survey, numbers: pd.Series, respondents: pd.DataFra
     assert survey.declared.nonrespondents is not None
     answered = numbers[numbers.isin(respondents[survey.questionnaire.roles.respondent])]
     if len(answered):
+        problem = _(
+            "Persons who did not answer stand among the respondents (rows {rows}): {numbers}.",
+            rows=shortened(answered.index),
+            numbers=shortened(map(masked, answered)),
+        )
         raise WeightsError(
             "W541",
-            _(
-                "Persons who did not answer stand among the respondents (rows {rows}): {numbers}.",
-                rows=shortened(answered.index),
-                numbers=shortened(map(masked, answered)),
-            ),
+            problem,
             where=str(survey.folder / survey.declared.nonrespondents.file),
             hint=_("Take them out of this table: they would be counted twice."),
         )
