@@ -21,7 +21,7 @@ test: .venv/ready-dev
 QUICK := whole/boundaries whole/docs_pages whole/glossary whole/identities whole/reference foundation/catalogue foundation/errors \
   sampling/measures sampling/tally sampling/variance weighting/weights estimation/comparisons_wald estimation/estimates \
   estimation/estimates_carried estimation/estimates_df estimation/index ranking/ranking ranking/ranking_golden \
-  ranking/ranking_multinomial notebook/showing publication/published
+  notebook/showing publication/published
 quick: .venv/ready-dev
 	$(BIN)/pytest -q -n 2 --dist loadfile $(foreach page,$(QUICK),tests/$(subst /,/test_,$(page)).py)
 
